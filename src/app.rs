@@ -1,0 +1,304 @@
+//! The composition root: wires the rooms, starts them, and drains them in order.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::checkpoint::{CheckpointError, Checkpointer, OpenError};
+use crate::config::{Config, Input, Problem};
+use crate::pipeline::{
+    AssembleError, Assembly, Engine, EngineError, IndexRoot, Outcome, Runner, RunnerConfig, RunnerStatus, assemble,
+    begin, catch_up,
+};
+use crate::plan::{Program, program};
+use crate::progress::{SourceName, SourceState};
+use crate::query::{Streams, now_us};
+use crate::read_model::catalog::{Catalog, Snapshot};
+use crate::serve::http::{Api, MetricsServer, Readiness, Server};
+use crate::source::{self, Identity, Limits, Source, Start};
+use crate::telemetry;
+
+/// From the signal to the last checkpoint.
+const DRAIN: Duration = Duration::from_secs(4);
+/// For answers under way when everything else is done.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Why a daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("the configuration has {} problems", .0.len())]
+    Problems(Vec<Problem>),
+    #[error("cannot listen on {listen}: {error}; is another daemon running? change `{key}.listen`")]
+    Listen { key: &'static str, listen: String, error: io::Error },
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Another daemon took over while this one was starting.
+    #[error(transparent)]
+    Replaced(CheckpointError),
+    #[error(transparent)]
+    Source(#[from] source::OpenError),
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{0}")]
+    Thread(io::Error),
+}
+
+/// Where a daemon listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    pub http: SocketAddr,
+    pub metrics: SocketAddr,
+}
+
+/// Runs a daemon until `shutdown`. `started` learns where it listens, as soon as it does: before it is ready.
+pub async fn run(
+    config: Config,
+    started: impl FnOnce(Addresses),
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<Outcome, AppError> {
+    let program = program(&config).map_err(AppError::Problems)?;
+    let (stop, stopped) = watch::channel(false);
+    let catalog = Catalog::new(Snapshot::default());
+    let readiness = Readiness::starting();
+    let servers = Servers::start(&config, &catalog, &readiness, &stopped, started).await?;
+    tokio::spawn(async move {
+        shutdown.await;
+        stop.send_replace(true);
+        // Held until the process ends, so that nobody takes the signal for lost.
+        stop.closed().await;
+    });
+    let mut interrupted = stopped.clone();
+    let ready = tokio::select! {
+        runner = prepare(&config, program, &catalog, &readiness) => runner?,
+        // Nothing was applied yet that a checkpoint could keep.
+        _ = interrupted.wait_for(|stop| *stop) => return Ok(Outcome::Drained),
+    };
+    let (runner, status) = ready;
+    tokio::spawn(report_readiness(catalog, readiness, status));
+    let outcome = on_own_thread(runner, stopped).await?;
+    servers.finish().await;
+    Ok(outcome)
+}
+
+/// Opens the checkpoints, brings every projection to one cut, and starts reading.
+async fn prepare(
+    config: &Config,
+    program: Program,
+    catalog: &Catalog,
+    readiness: &Readiness,
+) -> Result<(Runner, watch::Receiver<RunnerStatus>), AppError> {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "readside".to_owned());
+    let (mut checkpointer, restored) = Checkpointer::open(&config.data_dir, &host).await?;
+    for damage in restored.iter().flat_map(|restored| &restored.skipped) {
+        tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
+    }
+    let indexes = index_root(&config.data_dir, checkpointer.writer().epoch);
+    let assembled = assemble(program, restored, &checkpointer, &indexes, config.parked.clone()).await;
+    let mut assembly = match (assembled, checkpointer.confirm().await) {
+        // A successor clears away what it finds, so that is the reason, whatever else failed.
+        (_, Err(fenced @ CheckpointError::Fenced(_))) => return Err(AppError::Replaced(fenced)),
+        (assembled, _) => assembled?,
+    };
+    if assembly.live.cut().positions.values().any(|position| *position > 0) {
+        tracing::info!(cut = %assembly.live.cut(), "continuing from the last checkpoint");
+    }
+    begin(&mut assembly.live)?;
+    catalog.publish(assembly.live.snapshot(now_us()));
+    if let Some(building) = assembly.building.take() {
+        build(config, &mut assembly, building, readiness).await?;
+    }
+    let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
+    for (name, intake) in &assembly.live.intakes {
+        let after = intake.progress.covered;
+        sources.insert(name.clone(), open(config, name, after, &intake.identity)?);
+    }
+    let pace = RunnerConfig {
+        max_events: config.commit.max_events,
+        search_commit: config.search_commit,
+        checkpoint_interval: config.checkpoint_interval,
+        drain: DRAIN,
+    };
+    Ok(Runner::start(assembly.live, sources, checkpointer, assembly.forget, catalog.clone(), pace))
+}
+
+/// Builds new and changed projections from the start of their sources.
+async fn build(
+    config: &Config,
+    assembly: &mut Assembly,
+    mut building: Engine,
+    readiness: &Readiness,
+) -> Result<(), AppError> {
+    let names: Vec<&str> = building.projections.iter().map(|kept| kept.name()).collect();
+    tracing::info!(projections = names.join(", "), "building from the start of the sources");
+    readiness.set_not_ready(names.iter().map(|name| format!("projection `{name}` is being built")).collect());
+    let targets = assembly.live.cut().positions;
+    let mut sources = BTreeMap::new();
+    for (name, intake) in &building.intakes {
+        sources.insert(name.clone(), open(config, name, 0, &intake.identity)?);
+    }
+    let began = std::time::Instant::now();
+    begin(&mut building)?;
+    if let Err(error) = catch_up(&mut building, sources, &targets).await {
+        tracing::error!(%error, "projections cannot be built");
+        building.fail_all(&error.to_string());
+    }
+    for kept in &building.projections {
+        telemetry::observe_rebuild(kept.name(), began.elapsed());
+    }
+    Ok(assembly.join(building)?)
+}
+
+fn open(
+    config: &Config,
+    name: &SourceName,
+    after: u64,
+    identity: &serde_json::Value,
+) -> Result<Box<dyn Source>, source::OpenError> {
+    let known: Option<Identity> = serde_json::from_value(identity.clone()).ok();
+    let limits = Limits { max_events: config.commit.max_events, ..Limits::default() };
+    let start = Start { after, identity: known, accept_gap: false };
+    let mut configured = config.sources.iter();
+    match configured.find(|source| source.schema.source == **name) {
+        Some(source) => source::open(source, config.nats.as_ref(), start, limits),
+        // Every intake was made from a configured source.
+        None => unreachable!("source `{name}` is not configured"),
+    }
+}
+
+/// Search indexes work in a local folder of this writer alone; what is durable of them is in the checkpoint.
+fn index_root(data_dir: &str, epoch: u64) -> IndexRoot {
+    let local = match data_dir.split_once("://") {
+        None => PathBuf::from(data_dir),
+        Some(("file", path)) => PathBuf::from(path),
+        Some(_) => std::env::temp_dir().join(format!("readside-{}", std::process::id())),
+    };
+    let indexes = local.join("indexes");
+    for entry in std::fs::read_dir(&indexes).into_iter().flatten().flatten() {
+        let is_old = entry.file_name().to_str().and_then(|name| name.parse().ok()).is_none_or(|of: u64| of < epoch);
+        if is_old {
+            // What an earlier writer left. If it cannot be removed, it only takes space.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    IndexRoot(indexes.join(epoch.to_string()))
+}
+
+/// The runner has a thread of its own, so that neither queries nor sources delay a commit.
+async fn on_own_thread(runner: Runner, stopped: watch::Receiver<bool>) -> Result<Outcome, AppError> {
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AppError::Thread)?;
+    let body = move || drop(done.send(runtime.block_on(runner.run(stopped))));
+    std::thread::Builder::new().name("runner".to_owned()).spawn(body).map_err(AppError::Thread)?;
+    Ok(outcome.await.unwrap_or_else(|_| Outcome::Poisoned("the runner's thread panicked; see the log".to_owned())))
+}
+
+/// Says why the daemon is not ready (a source that was never reached), and what is wrong although it serves: checkpoints
+/// that fail, and projections.
+async fn report_readiness(catalog: Catalog, readiness: Readiness, mut status: watch::Receiver<RunnerStatus>) {
+    let mut snapshots = catalog.subscribe();
+    loop {
+        let (reasons, warnings) = {
+            let snapshot = snapshots.borrow_and_update();
+            let status = status.borrow_and_update();
+            let failure = status.checkpoint_failure.iter();
+            let mut warnings: Vec<String> = failure
+                .map(|failure| format!("checkpoints fail, so a restart would repeat what they lack: {failure}"))
+                .collect();
+            let broken = snapshot.projections.values().filter_map(|one| Some((&one.name, one.error.as_ref()?)));
+            warnings.extend(broken.map(|(name, error)| format!("projection `{name}`: {error}")));
+            let unreached = snapshot
+                .sources
+                .iter()
+                .filter(|(name, progress)| !status.opened.contains(*name) && progress.state != SourceState::Idle);
+            let reasons = unreached.map(|(name, progress)| {
+                let message = progress.message.as_deref().unwrap_or("not connected yet");
+                format!("source `{name}` was never reached: {message}")
+            });
+            (reasons.collect::<Vec<String>>(), warnings)
+        };
+        readiness.set_warnings(warnings);
+        if reasons.is_empty() {
+            readiness.set_ready()
+        } else {
+            readiness.set_not_ready(reasons)
+        }
+        let changed = tokio::select! {
+            changed = snapshots.changed() => changed,
+            changed = status.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+/// The listeners and their tasks.
+struct Servers {
+    tasks: Vec<JoinHandle<io::Result<()>>>,
+    upkeep: JoinHandle<()>,
+}
+
+impl Servers {
+    async fn start(
+        config: &Config,
+        catalog: &Catalog,
+        readiness: &Readiness,
+        stopped: &watch::Receiver<bool>,
+        started: impl FnOnce(Addresses),
+    ) -> Result<Self, AppError> {
+        let handle = telemetry::install().map_err(|error| AppError::Metrics(error.to_string()))?;
+        let upkeep = tokio::spawn(telemetry::upkeep(handle.clone()));
+        let streams = config.sources.iter().map(|source| {
+            let stream = match &source.input {
+                Input::JetStream { stream, .. } => Some(stream.clone()),
+                Input::File { .. } => None,
+            };
+            (SourceName::from(source.schema.source.as_str()), stream)
+        });
+        let streams = Streams(streams.collect());
+        let api = Api::new(catalog.clone(), readiness.clone(), &config.limits, config.queries.clone(), streams)
+            .map_err(AppError::Thread)?;
+        let reader = api.reader().clone();
+        let failed = |key, listen: &str| {
+            let listen = listen.to_owned();
+            move |error| AppError::Listen { key, listen, error }
+        };
+        let http = Server::bind(&config.http_listen, api).await.map_err(failed("http", &config.http_listen))?;
+        let metrics = MetricsServer::bind(&config.metrics_listen, handle, reader)
+            .await
+            .map_err(failed("metrics", &config.metrics_listen))?;
+        let addresses = Addresses {
+            http: http.local_addr().map_err(AppError::Thread)?,
+            metrics: metrics.local_addr().map_err(AppError::Thread)?,
+        };
+        started(addresses);
+        let until = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let http = tokio::spawn(http.run(until(stopped.clone())));
+        let metrics = tokio::spawn(metrics.run(until(stopped.clone())));
+        Ok(Self { tasks: vec![http, metrics], upkeep })
+    }
+
+    /// Waits for answers under way, not for long.
+    async fn finish(self) {
+        self.upkeep.abort();
+        let deadline = tokio::time::Instant::now() + FAREWELL;
+        for task in self.tasks {
+            let abort = task.abort_handle();
+            if tokio::time::timeout_at(deadline, task).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong with a checkpoint, told so that a person knows the object and the next step.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::fence::Writer;
+use super::restore::Damage;
+
+/// Why a place for checkpoints could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("checkpoints cannot be kept in `{location}`: {problem}")]
+    Location { location: String, problem: String },
+    /// Another daemon opened the same place at the same moment, and goes on.
+    #[error("{0} took over while this one was opening; only one daemon may use the place")]
+    Fenced(Writer),
+    #[error(
+        "{object} has format version {version}, this build reads up to {supported}; run the build that wrote it, or a later one"
+    )]
+    NewerFormat { object: String, version: u32, supported: u32 },
+    #[error(
+        "no checkpoint can be read: {}; restore these objects, or empty the place to build everything again",
+        Listed(.0)
+    )]
+    NothingGood(Vec<Damage>),
+    #[error("{object} cannot be reached; try again, or remove it to fall back to the previous checkpoint")]
+    Store { object: String, source: object_store::Error },
+    #[error("the manifest cannot be encoded")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// Why a checkpoint was not made. Unless it is fenced or contradicts itself, the draft can be passed again.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Stop intake and serving, and leave: nothing of this writer will be kept any more.
+    #[error("{0} has taken over this place for checkpoints; this daemon must stop")]
+    Fenced(Writer),
+    #[error("{object} cannot be written or read")]
+    Store { object: String, source: object_store::Error },
+    #[error("index file {} cannot be read", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("store `{store}`: segment {segment} cannot be encoded: {problem}")]
+    Encode { store: String, segment: u64, problem: String },
+    #[error("the manifest cannot be encoded")]
+    Manifest(#[from] serde_json::Error),
+    /// A bug in the caller: the checkpoint would not be readable.
+    #[error("store `{store}`: {problem}; the draft does not follow the last checkpoint")]
+    Draft { store: String, problem: String },
+    #[error("index `{index}`: `{file}` is not the name of a file")]
+    FileName { index: String, file: String },
+}
+
+/// Why an index could not be restored into its folder.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreIndexError {
+    #[error("the checkpoint holds no index `{0}`")]
+    Unknown(String),
+    #[error("{0}")]
+    Damaged(Damage),
+    #[error("{object} cannot be read")]
+    Store { object: String, source: object_store::Error },
+    #[error("{} cannot be written", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+}
+
+/// An operation of the object store that failed, with the object's name.
+#[derive(Debug)]
+pub(super) struct StoreFailure {
+    pub(super) object: String,
+    pub(super) source: object_store::Error,
+}
+
+impl From<StoreFailure> for OpenError {
+    fn from(StoreFailure { object, source }: StoreFailure) -> Self {
+        OpenError::Store { object, source }
+    }
+}
+
+impl From<StoreFailure> for CheckpointError {
+    fn from(StoreFailure { object, source }: StoreFailure) -> Self {
+        CheckpointError::Store { object, source }
+    }
+}
+
+impl From<StoreFailure> for RestoreIndexError {
+    fn from(StoreFailure { object, source }: StoreFailure) -> Self {
+        RestoreIndexError::Store { object, source }
+    }
+}
+
+struct Listed<'a>(&'a [Damage]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, damage) in self.0.iter().enumerate() {
+            write!(f, "{}{damage}", if place == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}

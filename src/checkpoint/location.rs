@@ -1,0 +1,137 @@
+//! From a location in the configuration to an object store.
+
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+
+use super::error::OpenError;
+use super::vault::{EPOCHS, MANIFESTS, OBJECTS};
+
+/// A staged upload that was not touched for this long belongs to a process that died.
+const STAGED_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// The object store at `location`. A local folder is created if need be.
+pub(super) fn open(location: &str) -> Result<Arc<dyn ObjectStore>, OpenError> {
+    let refuse = |problem: String| OpenError::Location { location: location.to_owned(), problem };
+    let path = match location.split_once("://") {
+        None => location,
+        Some(("file", path)) if path.starts_with('/') => path,
+        Some(("file", _)) => return Err(refuse("a file URL needs an absolute path, as in file:///var/lib".to_owned())),
+        Some(("memory", _)) => return Ok(Arc::new(InMemory::new())),
+        Some((scheme, _)) => return Err(refuse(missing(scheme))),
+    };
+    if path.is_empty() {
+        return Err(refuse("it names no folder".to_owned()));
+    }
+    open_folder(Path::new(path)).map_err(|error| refuse(error.to_string()))
+}
+
+fn missing(scheme: &str) -> String {
+    let feature = match scheme {
+        "s3" | "s3a" => "aws",
+        "gs" => "gcp",
+        "az" | "azure" | "abfs" | "abfss" | "adl" => "azure",
+        "http" | "https" => "http",
+        _ => return format!("`{scheme}` is not a known kind of object store; use a local path"),
+    };
+    format!(
+        "this build has no support for `{scheme}://`; build it with object_store's feature `{feature}`, or use a local path"
+    )
+}
+
+fn open_folder(path: &Path) -> io::Result<Arc<dyn ObjectStore>> {
+    for folder in [EPOCHS, MANIFESTS, OBJECTS] {
+        create_durably(&path.join(folder))?;
+    }
+    remove_staged(&path.join(OBJECTS))?;
+    // A put then writes and syncs a staged file, publishes it by a hard link (which fails if the name exists) or a
+    // rename, and syncs the folder: what has been acknowledged survives a power cut, and no torn object is ever seen.
+    let store = LocalFileSystem::new_with_prefix(path).map_err(io::Error::other)?;
+    Ok(Arc::new(store.with_fsync(true)))
+}
+
+/// Creates a folder and its parents so that they outlive a power cut.
+fn create_durably(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing: Vec<PathBuf> = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
+    std::fs::create_dir_all(&path)?;
+    for parent in missing.iter().filter_map(|folder| folder.parent()) {
+        // Only Unix can sync a folder.
+        if cfg!(unix) {
+            File::open(parent)?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a process that died while uploading left behind. The object store does not list these files, so
+/// garbage collection cannot see them.
+fn remove_staged(folder: &Path) -> io::Result<()> {
+    for file in std::fs::read_dir(folder)? {
+        let file = file?;
+        let staged = file
+            .file_name()
+            .to_string_lossy()
+            .rsplit_once('#')
+            .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+        let age = file.metadata()?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+        if staged && age.is_some_and(|age| age > STAGED_AGE_MAX) {
+            std::fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A name that no other opening has: the label, the process, and a random number.
+pub(super) fn writer_id(label: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
+    let label: String = label.chars().map(allowed).take(64).collect();
+    let random = RandomState::new().hash_one(SystemTime::now());
+    format!("{label}-{}-{random:016x}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_location_that_cannot_be_used_says_why() {
+        let problem = |location| open(location).unwrap_err().to_string();
+        assert!(problem("s3://bucket/x").contains("feature `aws`"));
+        assert!(problem("gs://bucket").contains("feature `gcp`"));
+        assert!(problem("ftp://host").contains("not a known kind"));
+        assert!(problem("file://relative").contains("absolute"));
+        assert!(problem("").contains("no folder"));
+        assert!(problem("/dev/null/x").contains("/dev/null/x"));
+    }
+
+    #[test]
+    fn only_old_staged_files_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new, other) = (folder.path().join("a#1"), folder.path().join("b#2"), folder.path().join("c#x"));
+        for path in [&old, &new, &other] {
+            File::create(path).unwrap();
+        }
+        for path in [&old, &other] {
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() - STAGED_AGE_MAX * 2).unwrap();
+        }
+        remove_staged(folder.path()).unwrap();
+        assert_eq!([&old, &new, &other].map(|path| path.exists()), [false, true, true]);
+    }
+
+    #[test]
+    fn writer_ids_differ() {
+        assert_ne!(writer_id("a b/c"), writer_id("a b/c"));
+        assert!(writer_id("a b/c").starts_with("a_b_c-"));
+    }
+}

@@ -1,0 +1,260 @@
+//! What one checkpoint consists of, and its form in the object store: JSON with a format version and a checksum.
+//!
+//! Only data. Who may write a manifest is decided in `checkpointer`, whether its objects are whole in `restore`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::progress::{Cut, SourceName};
+
+const FORMAT: &str = "readside checkpoint";
+/// The version that this build writes. Any change of meaning or shape needs a new one.
+pub(super) const VERSION: u32 = 1;
+
+/// Everything that a checkpoint consists of. Its objects are immutable and have unique names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub number: u64,
+    /// The checkpoint whose content this is: its own number, or that of the one which a writer repeated when it took
+    /// over, so that its predecessor could add nothing after it.
+    pub origin: u64,
+    /// Who wrote it.
+    pub writer: String,
+    pub epoch: u64,
+    pub content: Content,
+    /// Segments of every store, ascending by id.
+    pub stores: BTreeMap<String, Vec<SegmentEntry>>,
+    /// Length of each object that segments lie in, in bytes.
+    pub packs: BTreeMap<String, u64>,
+    pub indexes: BTreeMap<String, IndexEntry>,
+}
+
+/// What a checkpoint says beside its state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// Microseconds since the epoch.
+    pub created_at_us: i64,
+    /// The cut's revision (see [`Cut`]).
+    pub revision: u64,
+    pub sources: BTreeMap<SourceName, SourceEntry>,
+    /// The generations of each projection; several while it is rebuilt or can be rolled back.
+    pub generations: BTreeMap<String, Vec<GenerationEntry>>,
+}
+
+/// How far a source has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceEntry {
+    /// What the source needs to know its stream again, such as the stream's created time. Opaque here.
+    pub identity: serde_json::Value,
+    /// Where to resume: the last sequence whose message was applied.
+    pub applied: u64,
+    /// The last sequence known to hold nothing more for this source.
+    pub covered: u64,
+    /// Microseconds since the epoch; the watermark follows from it.
+    pub greatest_event_time_us: Option<i64>,
+    pub schema_fingerprint: String,
+    /// Admitted events by type and stored version.
+    pub admitted: BTreeMap<String, BTreeMap<u32, u64>>,
+    /// How many of them came late.
+    pub late: u64,
+}
+
+/// One build of one definition of a projection.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GenerationEntry {
+    pub generation: u64,
+    /// Of the definition, its sources' schemas and everything below it.
+    pub fingerprint: String,
+    /// Its own positions: a generation that is being built is behind the serving one.
+    pub positions: BTreeMap<SourceName, u64>,
+    /// As the lifecycle names it.
+    pub state: String,
+    /// `table` or `search`.
+    pub kind: String,
+}
+
+/// Where a segment of a store is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentEntry {
+    pub id: u64,
+    pub object: String,
+    pub offset: u64,
+    /// Bytes of the whole section: the rows, then the dead addresses, each an Arrow IPC stream.
+    pub length: u64,
+    /// Bytes of the rows alone.
+    pub rows_length: u64,
+    pub rows: u64,
+    /// Number of dead addresses. They lie in the object, so that a manifest is as short as its list of segments.
+    pub dead: u64,
+    pub checksum: Checksum,
+}
+
+/// A search index as it was at its cut.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IndexEntry {
+    pub cut: Cut,
+    pub files: Vec<FileEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileEntry {
+    pub name: String,
+    pub object: String,
+    pub length: u64,
+    pub checksum: Checksum,
+}
+
+/// An XXH3 checksum, in JSON as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Checksum(pub u64);
+
+/// Bytes in the object store that a checkpoint refers to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StateBytes {
+    /// Objects of stores, with what is no longer needed in them.
+    pub stores: u64,
+    pub indexes: u64,
+}
+
+impl Checksum {
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(xxh3_64(bytes))
+    }
+}
+
+impl From<Checksum> for String {
+    fn from(checksum: Checksum) -> String {
+        format!("{:016x}", checksum.0)
+    }
+}
+
+impl TryFrom<String> for Checksum {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(Checksum)
+    }
+}
+
+/// The outer form, which stays the same in all versions.
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    format: &'a str,
+    version: u32,
+    /// Of the version and the manifest's text.
+    checksum: Checksum,
+    #[serde(borrow)]
+    manifest: &'a RawValue,
+}
+
+/// Why a manifest could not be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    Damaged(String),
+    /// It is whole, but a later build wrote it.
+    Newer(u32),
+}
+
+impl Manifest {
+    /// Every object that must exist for this checkpoint to be read.
+    pub fn objects(&self) -> BTreeSet<&str> {
+        let files = self.indexes.values().flat_map(|index| &index.files).map(|file| file.object.as_str());
+        self.packs.keys().map(String::as_str).chain(files).collect()
+    }
+
+    /// What this checkpoint occupies. Cheap: it reads nothing.
+    pub fn bytes(&self) -> StateBytes {
+        let files = self.indexes.values().flat_map(|index| &index.files);
+        StateBytes { stores: self.packs.values().sum(), indexes: files.map(|file| file.length).sum() }
+    }
+
+    /// Whether no checkpoint has been made yet: what a writer puts down when it opens an empty place.
+    pub(super) fn is_blank(&self) -> bool {
+        self.origin == 0
+    }
+
+    pub(super) fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let manifest = serde_json::value::to_raw_value(self)?;
+        let checksum = checksum(VERSION, &manifest);
+        let mut text =
+            serde_json::to_vec(&Envelope { format: FORMAT, version: VERSION, checksum, manifest: &manifest })?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let damaged = |error: serde_json::Error| Unreadable::Damaged(format!("not a manifest: {error}"));
+        let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
+        if envelope.format != FORMAT {
+            return Err(Unreadable::Damaged(format!("not a manifest: its format is `{}`", envelope.format)));
+        }
+        // The checksum goes first, so that a flipped bit in the version is damage and not a newer format.
+        if envelope.checksum != checksum(envelope.version, envelope.manifest) {
+            return Err(Unreadable::Damaged("checksum mismatch".to_owned()));
+        }
+        if envelope.version > VERSION {
+            return Err(Unreadable::Newer(envelope.version));
+        }
+        serde_json::from_str(envelope.manifest.get()).map_err(damaged)
+    }
+}
+
+fn checksum(version: u32, manifest: &RawValue) -> Checksum {
+    Checksum::of(format!("{version}:{}", manifest.get()).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let mut manifest = Manifest { number: 7, origin: 7, writer: "a".into(), epoch: 2, ..Manifest::default() };
+        let source = SourceEntry {
+            identity: serde_json::json!({"created": 17}),
+            applied: u64::MAX,
+            admitted: BTreeMap::from([("Placed".into(), BTreeMap::from([(1, 3), (2, 4)]))]),
+            ..SourceEntry::default()
+        };
+        manifest.content.sources.insert("orders".into(), source);
+        let generation =
+            GenerationEntry { positions: BTreeMap::from([("orders".into(), 9)]), ..GenerationEntry::default() };
+        manifest.content.generations.insert("customers".into(), vec![generation]);
+        manifest
+    }
+
+    #[test]
+    fn it_reads_back_as_it_was_written() {
+        assert_eq!(Manifest::decode(&manifest().encode().unwrap()), Ok(manifest()));
+    }
+
+    #[test]
+    fn any_flipped_bit_or_cut_is_damage() {
+        let whole = manifest().encode().unwrap();
+        for place in 0..whole.len() - 1 {
+            for bit in 0..8 {
+                let mut bytes = whole.clone();
+                bytes[place] ^= 1 << bit;
+                let read = Manifest::decode(&bytes);
+                // A flip in a key of the envelope makes it unreadable, one in the case of a hex digit changes nothing.
+                assert!(
+                    matches!(read, Err(Unreadable::Damaged(_))) || read == Ok(manifest()),
+                    "{place}.{bit}: {read:?}"
+                );
+            }
+            assert!(matches!(Manifest::decode(&whole[..place]), Err(Unreadable::Damaged(_))));
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_told_from_damage() {
+        let text = serde_json::value::to_raw_value(&serde_json::json!({"anything": 1})).unwrap();
+        let envelope = Envelope { format: FORMAT, version: 9, checksum: checksum(9, &text), manifest: &text };
+        assert_eq!(Manifest::decode(&serde_json::to_vec(&envelope).unwrap()), Err(Unreadable::Newer(9)));
+    }
+}

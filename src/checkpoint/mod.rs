@@ -1,0 +1,30 @@
+//! Durable checkpoints in an object store.
+//!
+//! A store's changes become immutable segments in objects of unique names; a manifest names all that a checkpoint
+//! consists of. The only commit point is the conditional create of `manifests/{n:020}`, so a crash at any instant
+//! leaves the previous checkpoint whole. Nothing here knows what the state means, or when to make a checkpoint.
+
+mod checkpointer;
+mod draft;
+mod error;
+pub mod faulty;
+mod fence;
+mod garbage;
+mod index;
+mod location;
+mod manifest;
+mod pack;
+mod restore;
+mod section;
+#[cfg(test)]
+mod tests;
+mod vault;
+
+pub use checkpointer::{Checkpointer, Stats};
+pub use draft::{Draft, IndexDraft, PinnedFile};
+pub use error::{CheckpointError, OpenError, RestoreIndexError};
+pub use fence::Writer;
+pub use manifest::{
+    Checksum, Content, FileEntry, GenerationEntry, IndexEntry, Manifest, SegmentEntry, SourceEntry, StateBytes,
+};
+pub use restore::{Damage, Restored};

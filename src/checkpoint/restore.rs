@@ -1,0 +1,251 @@
+//! Reading checkpoints back: the newest one that is whole, and the name of everything that is not.
+//!
+//! An object that is missing or wrong is damage, and the checkpoint before is used. An object store that does not
+//! answer is an error: falling back then would throw away good checkpoints.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use futures::TryFutureExt;
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::error::{OpenError, StoreFailure};
+use super::manifest::{Checksum, FileEntry, Manifest, SegmentEntry, Unreadable, VERSION};
+use super::section;
+use super::vault::{CONCURRENCY, MANIFESTS, OBJECTS, PIECE_BYTES, Vault, numbered};
+use crate::state::StoredSegment;
+
+/// What was read back at opening.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    pub manifest: Manifest,
+    /// Segments of every store, ascending by id.
+    pub stores: BTreeMap<String, Vec<StoredSegment>>,
+    /// Why newer checkpoints could not be used.
+    pub skipped: Vec<Damage>,
+}
+
+/// An object that is missing or not what its checkpoint says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Number of the manifest that is of no use because of it.
+    pub manifest: u64,
+    pub object: String,
+    pub problem: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "checkpoint {}: {}: {}", self.manifest, self.object, self.problem)
+    }
+}
+
+pub(super) type Stores = BTreeMap<String, Vec<StoredSegment>>;
+
+/// What there is to go on from.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The greatest number in use, by an unreadable manifest too.
+    pub(super) greatest: u64,
+    pub(super) good: Option<(Manifest, Stores)>,
+    /// The newest manifest before the good one with another content.
+    pub(super) previous: Option<Manifest>,
+    pub(super) skipped: Vec<Damage>,
+}
+
+/// Why one checkpoint could not be read.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Damage(Damage),
+    Newer(u32),
+    Store(StoreFailure),
+}
+
+impl From<StoreFailure> for Fault {
+    fn from(failure: StoreFailure) -> Self {
+        Fault::Store(failure)
+    }
+}
+
+/// Finds the newest checkpoint that is whole.
+pub(super) async fn newest(vault: &Vault) -> Result<Found, OpenError> {
+    let numbers = vault.numbers(MANIFESTS).await?;
+    let mut found = Found { greatest: numbers.last().copied().unwrap_or(0), ..Found::default() };
+    for number in numbers.into_iter().rev() {
+        let read = match &found.good {
+            None => load(vault, number).await.map(|good| found.good = Some(good)),
+            Some((good, _)) => read_manifest(vault, number).await.map(|manifest| {
+                if manifest.origin != good.origin {
+                    found.previous = Some(manifest);
+                }
+            }),
+        };
+        match read {
+            Ok(()) if found.previous.is_some() => break,
+            Ok(()) => {}
+            Err(Fault::Store(failure)) => return Err(failure.into()),
+            // What is wrong with an older checkpoint is of no interest as long as a newer one is good.
+            Err(_) if found.good.is_some() => {}
+            Err(Fault::Damage(damage)) => found.skipped.push(damage),
+            Err(Fault::Newer(version)) => {
+                return Err(OpenError::NewerFormat {
+                    object: numbered(MANIFESTS, number),
+                    version,
+                    supported: VERSION,
+                });
+            }
+        }
+    }
+    // Without any object there never was any state: an opening of an empty place was cut short.
+    if found.good.is_none() && !found.skipped.is_empty() && !vault.names(OBJECTS, 1, |_| true).await?.is_empty() {
+        return Err(OpenError::NothingGood(found.skipped));
+    }
+    Ok(found)
+}
+
+/// Reads one checkpoint whole; its index files are only verified.
+pub(super) async fn load(vault: &Vault, number: u64) -> Result<(Manifest, Stores), Fault> {
+    let manifest = read_manifest(vault, number).await?;
+    let mut packs: BTreeMap<&str, Vec<(&str, &SegmentEntry)>> = BTreeMap::new();
+    for (store, entries) in &manifest.stores {
+        for entry in entries {
+            packs.entry(&entry.object).or_default().push((store, entry));
+        }
+    }
+    let packs = packs.into_iter().map(|(object, entries)| {
+        let length = manifest.packs.get(object).copied().unwrap_or(0);
+        read_pack(vault, object, length, entries).map_err(move |wrong| wrong.of(number, object))
+    });
+    let read: Vec<_> = stream::iter(packs).buffer_unordered(CONCURRENCY).try_collect().await?;
+    let mut stores = Stores::new();
+    for (store, segment) in read.into_iter().flatten() {
+        stores.entry(store).or_default().push(segment);
+    }
+    for (name, segments) in &mut stores {
+        segments.sort_unstable_by_key(|segment| segment.id);
+        bury(segments).map_err(|problem| Wrong::Object(problem).of(number, &format!("store {name}")))?;
+    }
+    let files = manifest.indexes.values().flat_map(|index| &index.files).map(|file| async move {
+        let read = pieces(vault, file).try_for_each(|_| std::future::ready(Ok(()))).await;
+        read.map_err(|wrong| wrong.of(number, &file.object))
+    });
+    stream::iter(files.collect::<Vec<_>>()).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
+    Ok((manifest, stores))
+}
+
+async fn read_manifest(vault: &Vault, number: u64) -> Result<Manifest, Fault> {
+    let object = numbered(MANIFESTS, number);
+    let damage = |problem: String| Wrong::Object(problem).of(number, &object);
+    let text = vault.read(&object).await?.ok_or_else(|| damage("missing".to_owned()))?;
+    match Manifest::decode(&text) {
+        Ok(manifest) if manifest.number == number => Ok(manifest),
+        Ok(manifest) => Err(damage(format!("it says that it is number {}", manifest.number))),
+        Err(Unreadable::Damaged(problem)) => Err(damage(problem)),
+        Err(Unreadable::Newer(version)) => Err(Fault::Newer(version)),
+    }
+}
+
+/// Why an object could not be read.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// It is missing, or not what it should be.
+    Object(String),
+    Store(StoreFailure),
+}
+
+impl From<StoreFailure> for Wrong {
+    fn from(failure: StoreFailure) -> Self {
+        Wrong::Store(failure)
+    }
+}
+
+impl Wrong {
+    fn of(self, manifest: u64, object: &str) -> Fault {
+        match self {
+            Wrong::Object(problem) => Fault::Damage(Damage { manifest, object: object.to_owned(), problem }),
+            Wrong::Store(failure) => Fault::Store(failure),
+        }
+    }
+}
+
+/// The segments that lie in one object, each with its store.
+async fn read_pack(
+    vault: &Vault,
+    object: &str,
+    length: u64,
+    entries: Vec<(&str, &SegmentEntry)>,
+) -> Result<Vec<(String, StoredSegment)>, Wrong> {
+    expect_length(vault, object, length).await?;
+    let ranges: Vec<_> = entries.iter().map(|(_, entry)| entry.offset..entry.offset + entry.length).collect();
+    if let Some(range) = ranges.iter().find(|range| range.end > length) {
+        return Err(Wrong::Object(format!("a segment ends at byte {}, the object at {length}", range.end)));
+    }
+    let sections = vault.read_ranges(object, &ranges).await?.ok_or_else(missing)?;
+    let entries: Vec<_> = entries.into_iter().map(|(store, entry)| (store.to_owned(), entry.clone())).collect();
+    let decode = move || {
+        let segments = entries.into_iter().zip(sections).map(|((store, entry), bytes)| {
+            let (rows, dead) = section::decode(&entry, &bytes)
+                .map_err(|problem| format!("segment {} of store `{store}`: {problem}", entry.id))?;
+            let live = vec![true; rows.num_rows()];
+            Ok((store, StoredSegment { id: entry.id, rows, live, dead }))
+        });
+        segments.collect::<Result<Vec<_>, String>>()
+    };
+    let decoded = tokio::task::spawn_blocking(decode).await;
+    decoded.map_err(|error| Wrong::Object(error.to_string()))?.map_err(Wrong::Object)
+}
+
+/// Marks the rows that died, by the addresses that all segments record. An address in a segment that is gone is of no
+/// account any more.
+fn bury(segments: &mut [StoredSegment]) -> Result<(), String> {
+    let places: BTreeMap<u64, usize> =
+        segments.iter().enumerate().map(|(place, segment)| (segment.id, place)).collect();
+    for recording in 0..segments.len() {
+        for address in std::mem::take(&mut segments[recording].dead) {
+            segments[recording].dead.push(address);
+            let Some(&place) = places.get(&address.segment) else { continue };
+            match segments[place].live.get_mut(address.row as usize) {
+                Some(live) => *live = false,
+                None => {
+                    return Err(format!(
+                        "row {} of segment {} is dead, but there is none",
+                        address.row, address.segment
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A file of an index, piece by piece. If it is not what the checkpoint says, an error comes at the latest at its end.
+pub(super) fn pieces<'a>(vault: &'a Vault, file: &'a FileEntry) -> impl Stream<Item = Result<Bytes, Wrong>> + 'a {
+    stream::try_unfold((0, Xxh3::new()), move |(offset, mut hash)| async move {
+        if offset == 0 {
+            expect_length(vault, &file.object, file.length).await?;
+        }
+        if offset == file.length {
+            let whole = Checksum(hash.digest()) == file.checksum;
+            return if whole { Ok(None) } else { Err(Wrong::Object("checksum mismatch".to_owned())) };
+        }
+        let end = file.length.min(offset + PIECE_BYTES);
+        let piece = vault.read_range(&file.object, offset..end).await?.ok_or_else(missing)?;
+        hash.update(&piece);
+        Ok(Some((piece, (end, hash))))
+    })
+}
+
+/// The length is checked first, because a range beyond the end looks like a failure of the object store.
+async fn expect_length(vault: &Vault, object: &str, length: u64) -> Result<(), Wrong> {
+    match vault.length(object).await? {
+        Some(found) if found == length => Ok(()),
+        Some(found) => Err(Wrong::Object(format!("it is {found} bytes long, not {length}"))),
+        None => Err(missing()),
+    }
+}
+
+fn missing() -> Wrong {
+    Wrong::Object("missing".to_owned())
+}

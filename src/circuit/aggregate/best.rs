@@ -1,0 +1,134 @@
+//! The first row in some order, over append-only input: min, max, first_value, last_value.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
+use arrow::compute::{SortOptions, take};
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+
+use super::super::ZBatch;
+use super::super::groups::Touched;
+use super::super::row_codec::RowCodec;
+use super::spec::Order;
+use super::{column_type, passes};
+
+/// One kept row a group: the order's columns, then the value.
+#[derive(Debug)]
+pub(super) struct Best {
+    columns: Vec<usize>,
+    value: usize,
+    skip_null: bool,
+    codec: RowCodec,
+    rows: Vec<Option<Box<[u8]>>>,
+    bytes: usize,
+}
+
+impl Best {
+    pub(super) fn new(order: &Order, value: usize, skip_null: bool, input: &Schema) -> Result<Self, ArrowError> {
+        let mut columns: Vec<usize> = order.iter().map(|(place, _)| *place).collect();
+        let ordered = order.iter().map(|(place, options)| (column_type(input, *place), *options));
+        let codec = RowCodec::new(ordered.chain([(column_type(input, value), SortOptions::default())]))?;
+        columns.push(value);
+        Ok(Self { columns, value, skip_null, codec, rows: Vec::new(), bytes: 0 })
+    }
+
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.rows.resize(slots, None);
+    }
+
+    pub(super) fn clear(&mut self, slot: u32) {
+        self.set(slot, None);
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.bytes + self.rows.capacity() * 16
+    }
+
+    pub(super) fn update(
+        &mut self,
+        input: &ZBatch,
+        touched: &Touched,
+        mask: Option<&BooleanArray>,
+    ) -> Result<(), ArrowError> {
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|&place| input.rows.column(place).clone()).collect();
+        let values = input.rows.column(self.value);
+        let rows = self.codec.encode(&columns)?;
+        // First the best of this batch in each group, so that what is kept changes at most once.
+        let mut best: Vec<Option<usize>> = vec![None; touched.slots.len()];
+        for (row, local) in touched.rows.iter().enumerate() {
+            if !passes(mask, row) || (self.skip_null && values.is_null(row)) {
+                continue;
+            }
+            let best = &mut best[*local as usize];
+            if best.is_none_or(|other| rows.row(row) < rows.row(other)) {
+                *best = Some(row);
+            }
+        }
+        for (slot, best) in touched.slots.iter().zip(best) {
+            let Some(row) = best else { continue };
+            let bytes = rows.row(row);
+            if self.rows[*slot as usize].as_deref().is_none_or(|kept| bytes.data() < kept) {
+                self.set(*slot, Some(bytes.data().into()));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
+        let mut columns = self.spread(slots)?;
+        columns.pop().ok_or_else(|| ArrowError::ComputeError("a kept row without a value".into()))
+    }
+
+    /// Whether there is a row, and its columns.
+    pub(super) fn persisted(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
+        let present: BooleanArray = slots.iter().map(|&slot| Some(self.rows[slot as usize].is_some())).collect();
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(present)];
+        columns.extend(self.spread(slots)?);
+        Ok(columns)
+    }
+
+    /// Takes its columns from the front and gives back the rest.
+    pub(super) fn restore<'a>(
+        &mut self,
+        columns: &'a [ArrayRef],
+        slots: &[Option<u32>],
+    ) -> Result<&'a [ArrayRef], ArrowError> {
+        let (present, rest) = columns.split_at(1);
+        let (kept, rest) = rest.split_at(self.columns.len());
+        let present = present[0].as_boolean();
+        let rows = self.codec.encode(kept)?;
+        for (row, slot) in slots.iter().enumerate() {
+            if let Some(slot) = slot
+                && present.value(row)
+            {
+                self.set(*slot, Some(rows.row(row).data().into()));
+            }
+        }
+        Ok(rest)
+    }
+
+    /// The kept rows' columns, NULL where there is none.
+    fn spread(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
+        let mut kept = Vec::with_capacity(slots.len());
+        let places: UInt32Array = slots
+            .iter()
+            .map(|&slot| {
+                let row = self.rows[slot as usize].as_deref()?;
+                kept.push(row);
+                Some(kept.len() as u32 - 1)
+            })
+            .collect();
+        let columns = self.codec.decode(kept)?;
+        if places.null_count() == 0 {
+            return Ok(columns);
+        }
+        columns.iter().map(|column| take(column, &places, None)).collect()
+    }
+
+    fn set(&mut self, slot: u32, row: Option<Box<[u8]>>) {
+        self.bytes += row.as_ref().map_or(0, |row| row.len());
+        let old = std::mem::replace(&mut self.rows[slot as usize], row);
+        self.bytes -= old.map_or(0, |row| row.len());
+    }
+}

@@ -1,0 +1,321 @@
+//! Group by: one output row a group, replaced when the group's aggregates change.
+//!
+//! Totals (count, sum, avg, bool_and, bool_or) are columns indexed by group and follow retractions by arithmetic. Over
+//! append-only input the first row in some order (min, max, latest …) is one kept row. Everything else keeps the
+//! group's rows in order and lets DataFusion's accumulator go over them.
+
+mod best;
+mod ranked;
+mod spec;
+mod total;
+
+use std::sync::Arc;
+
+use arrow::array::make_comparator;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{SortOptions, concat, take};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::error::ArrowError;
+use datafusion::common::DataFusionError;
+
+use super::groups::{Groups, Touched};
+use super::{CircuitError, ZBatch};
+use crate::state::{NewSegment, Residence, StateDelta, StoredSegment, Writing};
+use best::Best;
+use ranked::Ranked;
+pub use spec::{AggregateSpec, Call, Function};
+use total::Total;
+
+/// The aggregate operator and its state.
+#[derive(Debug)]
+pub struct Aggregate {
+    spec: AggregateSpec,
+    groups: Groups,
+    /// Weight of each group: how many input rows it has.
+    weights: Vec<i64>,
+    states: Vec<State>,
+    residence: Residence,
+    /// Without GROUP BY there is one row even over no input: it has to come out once.
+    started: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Total(Total),
+    Best(Best),
+    Ranked(Box<Ranked>),
+}
+
+/// The column of a persisted group that holds its weight.
+const WEIGHT: &str = "weight";
+
+impl Aggregate {
+    pub fn new(spec: AggregateSpec) -> Result<Self, ArrowError> {
+        let groups = Groups::new(spec.group_types())?;
+        let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, _>>()?;
+        Ok(Self { spec, groups, weights: Vec::new(), states, residence: Residence::default(), started: false })
+    }
+
+    /// Applies a change of the input and gives the change of the output.
+    pub(crate) fn step(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
+        let first = !std::mem::replace(&mut self.started, true) && self.groups.is_global();
+        if input.is_empty() && !first {
+            return Ok(ZBatch::empty(self.spec.schema.clone()));
+        }
+        let keys: Vec<ArrayRef> = self.spec.groups.iter().map(|&place| input.rows.column(place).clone()).collect();
+        let touched = self.groups.touch(&keys, input.len())?;
+        self.grow();
+        let before: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot) && !first).collect();
+        let old = self.evaluate(&before)?;
+        self.update(input, &touched)?;
+        let after: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot)).collect();
+        let new = self.evaluate(&after)?;
+        let output = self.difference(&before, old, &after, new)?;
+        self.settle(&touched)?;
+        Ok(output)
+    }
+
+    /// Whether a group has an output row now.
+    fn exists(&self, slot: u32) -> bool {
+        self.groups.is_global() || self.weights[slot as usize] > 0
+    }
+
+    fn grow(&mut self) {
+        let slots = self.groups.slots();
+        self.weights.resize(slots, 0);
+        self.states.iter_mut().for_each(|state| state.grow(slots));
+    }
+
+    fn update(&mut self, input: &ZBatch, touched: &Touched) -> Result<(), CircuitError> {
+        for (row, local) in touched.rows.iter().enumerate() {
+            self.weights[touched.slots[*local as usize] as usize] += input.weight(row);
+        }
+        for (call, state) in self.spec.calls.iter().zip(&mut self.states) {
+            let mask = call.filter.map(|place| input.rows.column(place).as_boolean());
+            match state {
+                State::Total(total) => total.update(input, touched, mask)?,
+                State::Best(best) => best.update(input, touched, mask)?,
+                State::Ranked(ranked) => ranked.update(input, touched, mask)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what a checkpoint has to write, and forgets the groups that are gone.
+    fn settle(&mut self, touched: &Touched) -> Result<(), CircuitError> {
+        for &slot in &touched.slots {
+            let weight = self.weights[slot as usize];
+            if weight < 0 {
+                return Err(DataFusionError::Internal("a group lost more rows than it had".into()).into());
+            }
+            if self.exists(slot) {
+                self.residence.touch(slot);
+            } else {
+                self.states.iter_mut().for_each(|state| state.clear(slot));
+                self.residence.remove(slot);
+                self.groups.remove(slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// The output rows of some groups.
+    fn evaluate(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, CircuitError> {
+        let mut columns = self.groups.keys(slots)?;
+        for (place, state) in self.states.iter().enumerate() {
+            let field = self.spec.schema.field(self.spec.groups.len() + place);
+            columns.push(match state {
+                State::Total(total) => total.evaluate(slots, field.data_type())?,
+                State::Best(best) => best.evaluate(slots)?,
+                State::Ranked(ranked) => ranked.evaluate(slots, field.data_type())?,
+            });
+        }
+        Ok(columns)
+    }
+
+    /// The old rows taken back and the new ones put in, without those that are equal.
+    fn difference(
+        &self,
+        before: &[u32],
+        old: Vec<ArrayRef>,
+        after: &[u32],
+        new: Vec<ArrayRef>,
+    ) -> Result<ZBatch, CircuitError> {
+        let equal = old
+            .iter()
+            .zip(&new)
+            .skip(self.spec.groups.len())
+            .map(|(old, new)| make_comparator(old, new, SortOptions::default()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (mut gone, mut come) = (Vec::with_capacity(before.len()), Vec::with_capacity(after.len()));
+        // Both lists are in the order of touching, and each old group that is still there is in the new list too.
+        let mut old_row = 0;
+        for (new_row, slot) in after.iter().enumerate() {
+            while old_row < before.len() && before[old_row] != *slot && !self.exists(before[old_row]) {
+                gone.push(old_row as u32);
+                old_row += 1;
+            }
+            if old_row < before.len() && before[old_row] == *slot {
+                if equal.iter().any(|compare| compare(old_row, new_row).is_ne()) {
+                    gone.push(old_row as u32);
+                    come.push(new_row as u32);
+                }
+                old_row += 1;
+            } else {
+                come.push(new_row as u32);
+            }
+        }
+        gone.extend(old_row as u32..before.len() as u32);
+        let mut weights = vec![-1; gone.len()];
+        weights.resize(gone.len() + come.len(), 1);
+        let only_new = gone.is_empty();
+        let (gone, come) = (UInt32Array::from(gone), UInt32Array::from(come));
+        let columns = old.iter().zip(&new).map(|(old, new)| {
+            let new = take(new, &come, None)?;
+            if only_new { Ok(new) } else { concat(&[take(old, &gone, None)?.as_ref(), new.as_ref()]) }
+        });
+        let rows = RecordBatch::try_new(self.spec.schema.clone(), columns.collect::<Result<_, ArrowError>>()?)?;
+        Ok(if only_new { ZBatch::inserts(rows) } else { ZBatch::new(rows, Int64Array::from(weights)) })
+    }
+
+    pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
+        let mut deltas = Vec::new();
+        if let Some(writing) = self.residence.write() {
+            let rows = self.persisted(&writing.slots)?;
+            deltas.push((String::new(), delta(writing, rows)));
+        }
+        for (place, state) in self.states.iter_mut().enumerate() {
+            if let State::Ranked(ranked) = state
+                && let Some(delta) = ranked.capture(&self.groups)?
+            {
+                deltas.push((format!("r{place}"), delta));
+            }
+        }
+        Ok(deltas)
+    }
+
+    pub(crate) fn restore<'a>(
+        &mut self,
+        stored: impl Fn(&str) -> Option<&'a Vec<StoredSegment>>,
+    ) -> Result<(), CircuitError> {
+        for segment in stored("").into_iter().flatten() {
+            self.restore_groups(segment)?;
+        }
+        for (place, state) in self.states.iter_mut().enumerate() {
+            if let State::Ranked(ranked) = state {
+                for segment in stored(&format!("r{place}")).into_iter().flatten() {
+                    ranked.restore(segment, &mut self.groups)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Approximate bytes in memory.
+    pub(crate) fn size(&self) -> usize {
+        let states: usize = self.states.iter().map(State::size).sum();
+        self.groups.size() + self.weights.capacity() * 8 + states
+    }
+
+    /// Groups as a checkpoint keeps them: key columns, weight, and the columns of each state.
+    fn persisted(&self, slots: &[u32]) -> Result<RecordBatch, ArrowError> {
+        let mut columns = self.groups.keys(slots)?;
+        columns.push(Arc::new(slots.iter().map(|&slot| self.weights[slot as usize]).collect::<Int64Array>()));
+        for state in &self.states {
+            match state {
+                State::Total(total) => columns.extend(total.persisted(slots)),
+                State::Best(best) => columns.extend(best.persisted(slots)?),
+                State::Ranked(_) => {}
+            }
+        }
+        unnamed_batch(columns)
+    }
+
+    fn restore_groups(&mut self, segment: &StoredSegment) -> Result<(), CircuitError> {
+        let columns = segment.rows.columns();
+        let (keys, rest) = columns.split_at(self.spec.groups.len());
+        let slots = self.groups.restore(keys, &segment.live)?;
+        self.grow();
+        self.started = true;
+        let Some((weights, mut rest)) = rest.split_first() else {
+            return Err(DataFusionError::Internal(format!("a group segment without `{WEIGHT}`")).into());
+        };
+        let weights = weights.as_primitive::<Int64Type>();
+        for (row, slot) in slots.iter().enumerate() {
+            if let Some(slot) = slot {
+                self.weights[*slot as usize] = weights.value(row);
+            }
+        }
+        for state in &mut self.states {
+            rest = match state {
+                State::Total(total) => total.restore(rest, &slots)?,
+                State::Best(best) => best.restore(rest, &slots)?,
+                State::Ranked(_) => rest,
+            };
+        }
+        self.residence.restore(segment.id, &slots, segment.dead.clone());
+        Ok(())
+    }
+}
+
+impl State {
+    fn new(call: &Call, spec: &AggregateSpec) -> Result<Self, ArrowError> {
+        Ok(match &call.function {
+            Function::First { order, column, skip_null } if spec.append_only => {
+                State::Best(Best::new(order, *column, *skip_null, &spec.input)?)
+            }
+            Function::First { .. } | Function::Ordered { .. } | Function::CountDistinct { .. } => {
+                State::Ranked(Box::new(Ranked::new(&call.function, spec)?))
+            }
+            total => State::Total(Total::new(total)),
+        })
+    }
+
+    fn grow(&mut self, slots: usize) {
+        match self {
+            State::Total(total) => total.grow(slots),
+            State::Best(best) => best.grow(slots),
+            State::Ranked(ranked) => ranked.grow(slots),
+        }
+    }
+
+    fn clear(&mut self, slot: u32) {
+        match self {
+            State::Total(total) => total.clear(slot),
+            State::Best(best) => best.clear(slot),
+            State::Ranked(_) => {}
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            State::Total(total) => total.size(),
+            State::Best(best) => best.size(),
+            State::Ranked(ranked) => ranked.size(),
+        }
+    }
+}
+
+/// The delta of a store whose rows to write have been gathered.
+fn delta(writing: Writing, rows: RecordBatch) -> StateDelta {
+    let Writing { id, slots, dead, dropped } = writing;
+    let segment = (!slots.is_empty() || !dead.is_empty()).then_some(NewSegment { id, rows, dead });
+    StateDelta { segment, dropped }
+}
+
+/// A batch whose columns are known by their places.
+pub(super) fn unnamed_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
+    let field = |(place, column): (usize, &ArrayRef)| Field::new(format!("c{place}"), column.data_type().clone(), true);
+    let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
+    RecordBatch::try_new(Arc::new(schema), columns)
+}
+
+/// Whether a row passes a FILTER clause: NULL does not.
+fn passes(mask: Option<&BooleanArray>, row: usize) -> bool {
+    mask.is_none_or(|mask| mask.is_valid(row) && mask.value(row))
+}
+
+/// The type that a call's argument column has.
+fn column_type(schema: &Schema, place: usize) -> DataType {
+    schema.field(place).data_type().clone()
+}

@@ -1,0 +1,88 @@
+//! What an aggregate operator computes, decided by the planner.
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+
+use super::column_type;
+use crate::circuit::Spread;
+
+/// Columns are places in `input`, which holds nothing but group keys, arguments, orders and filters.
+#[derive(Debug, Clone)]
+pub struct AggregateSpec {
+    pub groups: Vec<usize>,
+    pub calls: Vec<Call>,
+    pub input: SchemaRef,
+    /// Group columns, then one column a call.
+    pub schema: SchemaRef,
+    /// Whether the input never retracts.
+    pub append_only: bool,
+}
+
+/// One aggregate call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub function: Function,
+    /// A boolean column: the FILTER clause.
+    pub filter: Option<usize>,
+}
+
+/// Columns to order by, most significant first.
+pub(super) type Order = [(usize, SortOptions)];
+
+/// How a call is computed.
+#[derive(Debug, Clone)]
+pub enum Function {
+    /// Rows, or those whose column is not NULL.
+    Count {
+        column: Option<usize>,
+    },
+    /// Wraps around as DataFusion's does.
+    SumInt {
+        column: usize,
+    },
+    SumDecimal {
+        column: usize,
+    },
+    /// Exact and independent of order.
+    SumFloat {
+        column: usize,
+    },
+    /// The exact sum, rounded once, divided by the count.
+    AvgFloat {
+        column: usize,
+    },
+    /// Variance, or its square root: exact and rounded once.
+    Moments {
+        column: usize,
+        spread: Spread,
+        root: bool,
+    },
+    BoolAnd {
+        column: usize,
+    },
+    BoolOr {
+        column: usize,
+    },
+    /// The column's value in the first row of the order: min, max, first_value, last_value.
+    First {
+        order: Vec<(usize, SortOptions)>,
+        column: usize,
+        skip_null: bool,
+    },
+    CountDistinct {
+        column: usize,
+    },
+    /// DataFusion's accumulator over the group's rows in order. It takes the arguments and then the order's columns.
+    Ordered {
+        order: Vec<(usize, SortOptions)>,
+        columns: Vec<usize>,
+        accumulator: Box<AggregateFunctionExpr>,
+    },
+}
+
+impl AggregateSpec {
+    pub(super) fn group_types(&self) -> Vec<DataType> {
+        self.groups.iter().map(|&place| column_type(&self.input, place)).collect()
+    }
+}

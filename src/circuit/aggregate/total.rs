@@ -1,0 +1,251 @@
+//! Aggregates that are sums: a change of the input is added, a retraction subtracted.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::error::ArrowError;
+
+use super::super::ZBatch;
+use super::super::exact_moments::{ExactMoments, Spread};
+use super::super::exact_sum::ExactSum;
+use super::super::groups::Touched;
+use super::passes;
+use super::spec::Function;
+
+/// One aggregate of all groups, in columns indexed by group slot.
+#[derive(Debug)]
+pub(super) struct Total {
+    column: Option<usize>,
+    /// Rows that counted: those that pass the filter and whose argument is not NULL.
+    counts: Vec<i64>,
+    sums: Sums,
+}
+
+#[derive(Debug)]
+enum Sums {
+    None,
+    Int(Vec<i64>),
+    Decimal(Vec<i128>),
+    Float {
+        sums: Vec<ExactSum>,
+        average: bool,
+    },
+    Moments {
+        moments: Vec<ExactMoments>,
+        spread: Spread,
+        root: bool,
+    },
+    /// How many were true; `all` for bool_and, else bool_or.
+    Bool {
+        trues: Vec<i64>,
+        all: bool,
+    },
+}
+
+impl Total {
+    /// For the functions that are totals; any other counts rows.
+    pub(super) fn new(function: &Function) -> Self {
+        let (column, sums) = match function {
+            Function::SumInt { column } => (Some(*column), Sums::Int(Vec::new())),
+            Function::SumDecimal { column } => (Some(*column), Sums::Decimal(Vec::new())),
+            Function::SumFloat { column } => (Some(*column), Sums::Float { sums: Vec::new(), average: false }),
+            Function::AvgFloat { column } => (Some(*column), Sums::Float { sums: Vec::new(), average: true }),
+            Function::Moments { column, spread, root } => {
+                (Some(*column), Sums::Moments { moments: Vec::new(), spread: *spread, root: *root })
+            }
+            Function::BoolAnd { column } => (Some(*column), Sums::Bool { trues: Vec::new(), all: true }),
+            Function::BoolOr { column } => (Some(*column), Sums::Bool { trues: Vec::new(), all: false }),
+            Function::Count { column } => (*column, Sums::None),
+            Function::First { .. } | Function::CountDistinct { .. } | Function::Ordered { .. } => (None, Sums::None),
+        };
+        Self { column, counts: Vec::new(), sums }
+    }
+
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.counts.resize(slots, 0);
+        match &mut self.sums {
+            Sums::None => {}
+            Sums::Int(sums) => sums.resize(slots, 0),
+            Sums::Decimal(sums) => sums.resize(slots, 0),
+            Sums::Float { sums, .. } => sums.resize_with(slots, ExactSum::default),
+            Sums::Moments { moments, .. } => moments.resize_with(slots, ExactMoments::default),
+            Sums::Bool { trues, .. } => trues.resize(slots, 0),
+        }
+    }
+
+    pub(super) fn clear(&mut self, slot: u32) {
+        let slot = slot as usize;
+        self.counts[slot] = 0;
+        match &mut self.sums {
+            Sums::None => {}
+            Sums::Int(sums) => sums[slot] = 0,
+            Sums::Decimal(sums) => sums[slot] = 0,
+            Sums::Float { sums, .. } => sums[slot] = ExactSum::default(),
+            Sums::Moments { moments, .. } => moments[slot] = ExactMoments::default(),
+            Sums::Bool { trues, .. } => trues[slot] = 0,
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        let sums = match &self.sums {
+            Sums::None => 0,
+            Sums::Int(sums) => sums.capacity() * 8,
+            Sums::Decimal(sums) => sums.capacity() * 16,
+            Sums::Float { sums, .. } => sums.capacity() * size_of::<ExactSum>(),
+            Sums::Moments { moments, .. } => moments.capacity() * size_of::<ExactMoments>(),
+            Sums::Bool { trues, .. } => trues.capacity() * 8,
+        };
+        self.counts.capacity() * 8 + sums
+    }
+
+    pub(super) fn update(
+        &mut self,
+        input: &ZBatch,
+        touched: &Touched,
+        mask: Option<&BooleanArray>,
+    ) -> Result<(), ArrowError> {
+        let values = self.column.map(|place| input.rows.column(place).as_ref());
+        let nulls = values.and_then(Array::logical_nulls);
+        let rows = touched.rows.iter().enumerate().filter_map(|(row, local)| {
+            let counts = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && passes(mask, row);
+            counts.then(|| (row, touched.slots[*local as usize] as usize, input.weight(row)))
+        });
+        let counts = &mut self.counts;
+        match (&mut self.sums, values) {
+            (Sums::Int(sums), Some(values)) => {
+                let values = values.as_primitive::<Int64Type>().values();
+                for (row, slot, weight) in rows {
+                    counts[slot] += weight;
+                    sums[slot] = sums[slot].wrapping_add(values[row].wrapping_mul(weight));
+                }
+            }
+            (Sums::Decimal(sums), Some(values)) => {
+                let values = values.as_primitive::<Decimal128Type>().values();
+                for (row, slot, weight) in rows {
+                    counts[slot] += weight;
+                    sums[slot] = sums[slot].wrapping_add(values[row].wrapping_mul(weight.into()));
+                }
+            }
+            (Sums::Float { sums, .. }, Some(values)) => {
+                let values = values.as_primitive::<Float64Type>().values();
+                for (row, slot, weight) in rows {
+                    counts[slot] += weight;
+                    sums[slot].add(values[row], weight);
+                }
+            }
+            (Sums::Moments { moments, .. }, Some(values)) => {
+                let values = values.as_primitive::<Float64Type>().values();
+                for (row, slot, weight) in rows {
+                    counts[slot] += weight;
+                    moments[slot].add(values[row], weight);
+                }
+            }
+            (Sums::Bool { trues, .. }, Some(values)) => {
+                let values = values.as_boolean();
+                for (row, slot, weight) in rows {
+                    counts[slot] += weight;
+                    trues[slot] += weight * i64::from(values.value(row));
+                }
+            }
+            (_, _) => rows.for_each(|(_, slot, weight)| counts[slot] += weight),
+        }
+        Ok(())
+    }
+
+    pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let slots = slots.iter().map(|&slot| slot as usize);
+        let some = |slot: usize| self.counts[slot] != 0;
+        Ok(match &self.sums {
+            Sums::None => Arc::new(slots.map(|slot| self.counts[slot]).collect::<Int64Array>()),
+            Sums::Int(sums) => Arc::new(slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Int64Array>()),
+            Sums::Decimal(sums) => {
+                let sums = slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Decimal128Array>();
+                Arc::new(sums.with_data_type(data_type.clone()))
+            }
+            Sums::Float { sums, average } => {
+                let value = |slot: usize| if *average { sums[slot].mean() } else { sums[slot].value() };
+                Arc::new(slots.map(value).collect::<Float64Array>())
+            }
+            Sums::Moments { moments, spread, root } => {
+                let value = |slot: usize| match root {
+                    true => moments[slot].deviation(*spread),
+                    false => moments[slot].variance(*spread),
+                };
+                Arc::new(slots.map(value).collect::<Float64Array>())
+            }
+            Sums::Bool { trues, all } => {
+                let value = |slot: usize| if *all { trues[slot] == self.counts[slot] } else { trues[slot] > 0 };
+                Arc::new(slots.map(|slot| some(slot).then(|| value(slot))).collect::<BooleanArray>())
+            }
+        })
+    }
+
+    /// The count, and the sum where there is one.
+    pub(super) fn persisted(&self, slots: &[u32]) -> Vec<ArrayRef> {
+        let places = || slots.iter().map(|&slot| slot as usize);
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(places().map(|slot| self.counts[slot]).collect::<Int64Array>())];
+        match &self.sums {
+            Sums::None => {}
+            Sums::Int(sums) | Sums::Bool { trues: sums, .. } => {
+                columns.push(Arc::new(places().map(|slot| sums[slot]).collect::<Int64Array>()));
+            }
+            // As bytes, because wrapped sums may have more digits than any decimal type.
+            Sums::Decimal(sums) => {
+                columns.push(Arc::new(BinaryArray::from_iter_values(places().map(|slot| sums[slot].to_le_bytes()))));
+            }
+            Sums::Moments { moments, .. } => {
+                let bytes = places().map(|slot| moments[slot].to_bytes());
+                columns.push(Arc::new(BinaryArray::from_iter_values(bytes)));
+            }
+            Sums::Float { sums, .. } => {
+                columns.push(Arc::new(BinaryArray::from_iter_values(places().map(|slot| sums[slot].to_bytes()))));
+            }
+        }
+        columns
+    }
+
+    /// Takes its columns from the front and gives back the rest.
+    pub(super) fn restore<'a>(
+        &mut self,
+        columns: &'a [ArrayRef],
+        slots: &[Option<u32>],
+    ) -> Result<&'a [ArrayRef], ArrowError> {
+        let taken = if matches!(self.sums, Sums::None) { 1 } else { 2 };
+        let (taken, rest) = columns.split_at(taken);
+        let live = || slots.iter().enumerate().filter_map(|(row, slot)| Some((row, (*slot)? as usize)));
+        let counts = taken[0].as_primitive::<Int64Type>();
+        live().for_each(|(row, slot)| self.counts[slot] = counts.value(row));
+        match &mut self.sums {
+            Sums::None => {}
+            Sums::Int(sums) | Sums::Bool { trues: sums, .. } => {
+                let values = taken[1].as_primitive::<Int64Type>();
+                live().for_each(|(row, slot)| sums[slot] = values.value(row));
+            }
+            Sums::Decimal(sums) => {
+                let values = taken[1].as_binary::<i32>();
+                for (row, slot) in live() {
+                    let bytes = values.value(row).try_into();
+                    sums[slot] = i128::from_le_bytes(bytes.map_err(|_| damaged("decimal sum"))?);
+                }
+            }
+            Sums::Moments { moments, .. } => {
+                let values = taken[1].as_binary::<i32>();
+                for (row, slot) in live() {
+                    moments[slot] = ExactMoments::from_bytes(values.value(row)).ok_or_else(|| damaged("variance"))?;
+                }
+            }
+            Sums::Float { sums, .. } => {
+                let values = taken[1].as_binary::<i32>();
+                for (row, slot) in live() {
+                    sums[slot] = ExactSum::from_bytes(values.value(row)).ok_or_else(|| damaged("float sum"))?;
+                }
+            }
+        }
+        Ok(rest)
+    }
+}
+
+fn damaged(what: &str) -> ArrowError {
+    ArrowError::ParseError(format!("a persisted {what} cannot be read"))
+}

@@ -1,0 +1,242 @@
+//! A circuit: the operators of one projection in topological order, stepped together.
+//!
+//! A step has two halves. First everything that works on single rows of events, without state: if it fails, the events
+//! are bisected until the ones that fail alone are found, and those are rejected. Then everything with state, which
+//! sees only rows that passed.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
+
+use super::aggregate::Aggregate;
+use super::join::Join;
+use super::map::Map;
+use super::partition::Partition;
+use super::unnest::Unnest;
+use super::zset::ZBatch;
+use crate::event::EventBatch;
+use crate::event::Relation;
+use crate::state::{StateDelta, StoredSegment};
+
+/// The operators of one projection. The last node is its output.
+#[derive(Debug)]
+pub struct Circuit {
+    nodes: Vec<Node>,
+}
+
+/// One operator and where its input comes from.
+#[derive(Debug)]
+pub struct Node {
+    pub operator: Operator,
+    /// Earlier nodes.
+    pub inputs: Vec<usize>,
+    pub schema: SchemaRef,
+    /// Whether every row of the output comes from one event alone, by row-wise operators.
+    pub row_wise: bool,
+}
+
+#[derive(Debug)]
+pub enum Operator {
+    /// Columns of a source's relation.
+    Events {
+        source: String,
+        relation: Relation,
+        schema: SchemaRef,
+        columns: Vec<usize>,
+    },
+    /// Columns of another projection's delta.
+    Projection {
+        name: String,
+        columns: Vec<usize>,
+    },
+    Map(Map),
+    Unnest(Unnest),
+    Union,
+    Aggregate(Box<Aggregate>),
+    Join(Box<Join>),
+    Partition(Box<Partition>),
+}
+
+/// What one step reads.
+#[derive(Debug, Default)]
+pub struct StepInput<'a> {
+    pub events: Vec<(&'a str, &'a EventBatch)>,
+    /// Deltas of other projections in this same step, by name.
+    pub deltas: BTreeMap<&'a str, &'a ZBatch>,
+}
+
+/// An error that one event alone is to blame for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributable {
+    pub source: String,
+    /// The event's place in the batch of that source.
+    pub row: usize,
+    pub message: String,
+}
+
+/// Why a step failed as a whole. The circuit must not be used any further.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CircuitError(#[from] pub DataFusionError);
+
+impl From<arrow::error::ArrowError> for CircuitError {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl Circuit {
+    /// `nodes` in topological order: each reads earlier ones only.
+    pub fn new(nodes: Vec<Node>) -> Self {
+        Self { nodes }
+    }
+
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Takes one step and gives the change of the output, and the events that were rejected.
+    pub fn step(&mut self, input: &StepInput<'_>) -> Result<(ZBatch, Vec<Attributable>), CircuitError> {
+        let mut rejected = Vec::new();
+        let mut parts: Vec<Vec<ZBatch>> = self.nodes.iter().map(|_| Vec::new()).collect();
+        for (source, batch) in &input.events {
+            self.row_wise(source, batch, 0, &mut parts, &mut rejected)?;
+        }
+        let mut outputs: Vec<ZBatch> = Vec::with_capacity(self.nodes.len());
+        for (node, parts) in self.nodes.iter_mut().zip(parts) {
+            let output = if node.row_wise {
+                match <[ZBatch; 1]>::try_from(parts) {
+                    Ok([only]) => only,
+                    Err(parts) => ZBatch::concat(&node.schema, &parts)?,
+                }
+            } else {
+                let inputs: Vec<&ZBatch> = node.inputs.iter().map(|&place| &outputs[place]).collect();
+                node.operator.step(&inputs, input, &node.schema)?
+            };
+            outputs.push(output);
+        }
+        let output = outputs.pop().ok_or_else(|| DataFusionError::Internal("a circuit without nodes".into()))?;
+        Ok((output, rejected))
+    }
+
+    /// Evaluates the row-wise nodes over a run of events, halving it when it fails. `offset` is the run's place in the
+    /// batch of this step.
+    fn row_wise(
+        &self,
+        source: &str,
+        batch: &EventBatch,
+        offset: usize,
+        parts: &mut [Vec<ZBatch>],
+        rejected: &mut Vec<Attributable>,
+    ) -> Result<(), CircuitError> {
+        match self.row_wise_once(source, batch) {
+            Ok(outputs) => {
+                for (parts, output) in parts.iter_mut().zip(outputs) {
+                    parts.extend(output);
+                }
+            }
+            Err(error) if batch.len() == 1 => {
+                rejected.push(Attributable { source: source.to_owned(), row: offset, message: error.to_string() });
+            }
+            Err(error) if batch.is_empty() => return Err(error),
+            Err(_) => {
+                let half = batch.len() / 2;
+                self.row_wise(source, &batch.slice(0, half), offset, parts, rejected)?;
+                self.row_wise(source, &batch.slice(half, batch.len() - half), offset + half, parts, rejected)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The outputs of all row-wise nodes; none for the others and for those that do not read this source.
+    fn row_wise_once(&self, source: &str, batch: &EventBatch) -> Result<Vec<Option<ZBatch>>, CircuitError> {
+        let mut outputs: Vec<Option<ZBatch>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let output = match &node.operator {
+                _ if !node.row_wise => None,
+                Operator::Events { source: name, relation, schema, columns } => match name == source {
+                    true => Some(ZBatch::inserts(batch.relation(*relation, schema, columns)?)),
+                    false => None,
+                },
+                operator => {
+                    let inputs: Vec<&ZBatch> =
+                        node.inputs.iter().filter_map(|&place| outputs[place].as_ref()).collect();
+                    if inputs.is_empty() { None } else { Some(operator.pass(&inputs, &node.schema)?) }
+                }
+            };
+            outputs.push(output);
+        }
+        Ok(outputs)
+    }
+
+    /// What changed in the operators' state since the last call, by store name.
+    pub fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
+        let mut deltas = Vec::new();
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            let captured = match &mut node.operator {
+                Operator::Aggregate(aggregate) => aggregate.capture()?,
+                Operator::Join(join) => join.capture()?,
+                Operator::Partition(partition) => partition.capture()?,
+                _ => continue,
+            };
+            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{place}.{store}"), delta)));
+        }
+        Ok(deltas)
+    }
+
+    /// Takes over the state that [`Circuit::capture`] gave, as it was read back. Only for a new circuit.
+    pub fn restore(&mut self, stores: &BTreeMap<String, Vec<StoredSegment>>) -> Result<(), CircuitError> {
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            let stored = |store: &str| stores.get(&format!("{place}.{store}"));
+            match &mut node.operator {
+                Operator::Aggregate(aggregate) => aggregate.restore(stored)?,
+                Operator::Join(join) => join.restore(stored)?,
+                Operator::Partition(partition) => partition.restore(stored)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Approximate bytes of state in memory.
+    pub fn size(&self) -> usize {
+        let sizes = self.nodes.iter().map(|node| match &node.operator {
+            Operator::Aggregate(aggregate) => aggregate.size(),
+            Operator::Join(join) => join.size(),
+            Operator::Partition(partition) => partition.size(),
+            _ => 0,
+        });
+        sizes.sum()
+    }
+}
+
+impl Operator {
+    /// An operator without state.
+    fn pass(&self, inputs: &[&ZBatch], schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
+        match (self, inputs) {
+            (Operator::Map(map), [input]) => Ok(map.apply(input)?),
+            (Operator::Unnest(unnest), [input]) => Ok(unnest.apply(input)?),
+            (Operator::Union, inputs) => {
+                // The inputs' columns are the union's by place; only names and nullability may differ.
+                let renamed = inputs.iter().map(|input| input.with_schema(schema)).collect::<Result<Vec<_>, _>>()?;
+                Ok(ZBatch::concat(schema, &renamed)?)
+            }
+            _ => Err(DataFusionError::Internal("an operator with the wrong number of inputs".into()).into()),
+        }
+    }
+
+    /// Any operator that is not row-wise over events.
+    fn step(&mut self, inputs: &[&ZBatch], step: &StepInput<'_>, schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
+        match (self, inputs) {
+            (Operator::Projection { name, columns }, []) => match step.deltas.get(name.as_str()) {
+                Some(delta) => Ok(delta.project(columns)?),
+                None => Ok(ZBatch::empty(schema.clone())),
+            },
+            (Operator::Aggregate(aggregate), [input]) => aggregate.step(input),
+            (Operator::Join(join), [left, right]) => join.step(left, right),
+            (Operator::Partition(partition), [input]) => partition.step(input),
+            (operator, inputs) => operator.pass(inputs, schema),
+        }
+    }
+}

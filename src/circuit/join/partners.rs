@@ -1,0 +1,214 @@
+//! How many partners each row has, before and after a step, for the rows that come out by having one or lacking one.
+//!
+//! Without a further condition a key decides for all its rows, so its totals are enough. With one, each row keeps the
+//! weight of its partners.
+
+use std::collections::BTreeMap;
+
+use arrow::array::BooleanArray;
+use arrow::error::ArrowError;
+
+use super::Hand;
+use super::spec::{JoinSpec, Lonely};
+use crate::circuit::ZBatch;
+use crate::circuit::keyed_rows::{Change, ChangedRow, KeyedRows};
+
+/// What one step does to partners.
+pub(super) struct Partners {
+    by_row: bool,
+    left: Watch,
+    right: Watch,
+}
+
+/// An encoded row and its weight.
+type WeightedRow = (Box<[u8]>, i64);
+
+/// One side's rows that may gain or lose their partners.
+struct Watch {
+    shown: Lonely,
+    /// By touched key: the other side's weight before the step.
+    keys: BTreeMap<u32, i64>,
+    /// This side's change by key, where keys decide.
+    changes: BTreeMap<u32, Vec<WeightedRow>>,
+    /// Touched rows by key and bytes, where rows decide.
+    rows: BTreeMap<(u32, Box<[u8]>), Touched>,
+}
+
+#[derive(Debug, Default)]
+struct Touched {
+    /// If this side changed the row: its count and partners before, and the change of its count.
+    own: Option<(i64, i64, i64)>,
+    /// Weight of partners found between the left change and the old right side.
+    first: i64,
+    /// Weight of partners found between the new left side and the right change.
+    second: i64,
+}
+
+/// A row with its count and partners before and after.
+struct Course {
+    count: (i64, i64),
+    partners: (i64, i64),
+}
+
+impl Partners {
+    /// Looks at both sides before they change.
+    pub(super) fn new(
+        spec: &JoinSpec,
+        left: &Change,
+        right: &Change,
+        left_side: &KeyedRows,
+        right_side: &KeyedRows,
+    ) -> Self {
+        let by_row = spec.condition.is_some();
+        Self {
+            by_row,
+            left: Watch::new(spec.left_lonely, by_row, (left, left_side), (right, right_side)),
+            right: Watch::new(spec.right_lonely, by_row, (right, right_side), (left, left_side)),
+        }
+    }
+
+    /// Takes note of the pairs that meet the condition. `pair` gives the changed row, its partner's bytes, the weights of
+    /// both, and which side changed: first the left one, then the right one.
+    pub(super) fn pairs<'a>(
+        &mut self,
+        passing: &BooleanArray,
+        pair: impl Fn(usize) -> (&'a ChangedRow, &'a [u8], i64, i64, Hand),
+    ) {
+        if !self.by_row {
+            return;
+        }
+        for place in (0..passing.len()).filter(|&place| passing.value(place)) {
+            let (row, partner, change, weight, hand) = pair(place);
+            let (own, other) = match hand {
+                Hand::Left => (&mut self.left, &mut self.right),
+                Hand::Right => (&mut self.right, &mut self.left),
+            };
+            own.note(row.slot, &row.bytes, weight, hand);
+            other.note(row.slot, partner, change, hand);
+        }
+    }
+
+    /// Rows that come out by having a partner (true) or lacking one, with the change of their count. Both sides have
+    /// been changed.
+    pub(super) fn lonely(
+        &self,
+        hand: Hand,
+        own: &mut KeyedRows,
+        other: &KeyedRows,
+    ) -> Result<Vec<(bool, ZBatch)>, ArrowError> {
+        let watch = if hand == Hand::Left { &self.left } else { &self.right };
+        let flags: &[bool] = match watch.shown {
+            Lonely::Dropped => return Ok(Vec::new()),
+            Lonely::Padded | Lonely::Anti => &[false],
+            Lonely::Semi => &[true],
+            Lonely::Mark => &[false, true],
+        };
+        let mut shown = Vec::new();
+        for &flag in flags {
+            let rows = if self.by_row { watch.by_row(hand, flag, own) } else { watch.by_key(flag, own, other) };
+            shown.push((flag, own.batch(&rows)?));
+        }
+        if self.by_row {
+            watch.keep(hand, own);
+        }
+        Ok(shown)
+    }
+}
+
+impl Watch {
+    fn new(shown: Lonely, by_row: bool, own: (&Change, &KeyedRows), other: (&Change, &KeyedRows)) -> Self {
+        let mut watch = Self { shown, keys: BTreeMap::new(), changes: BTreeMap::new(), rows: BTreeMap::new() };
+        if shown == Lonely::Dropped {
+            return watch;
+        }
+        let (change, side) = own;
+        for (row, weight) in change.rows.iter().zip(&change.weights) {
+            if by_row {
+                let (count, partners) = side.row(row.slot, &row.bytes).unwrap_or((0, 0));
+                let touched = Touched { own: Some((count, partners, *weight)), ..Touched::default() };
+                watch.rows.insert((row.slot, row.bytes.clone()), touched);
+            } else {
+                watch.changes.entry(row.slot).or_default().push((row.bytes.clone(), *weight));
+            }
+        }
+        if !by_row {
+            let slots = change.slots().chain(other.0.slots());
+            watch.keys = slots.map(|slot| (slot, other.1.total(slot))).collect();
+        }
+        watch
+    }
+
+    fn note(&mut self, slot: u32, bytes: &[u8], weight: i64, changed: Hand) {
+        if self.shown == Lonely::Dropped {
+            return;
+        }
+        let touched = self.rows.entry((slot, bytes.into())).or_default();
+        match changed {
+            Hand::Left => touched.first += weight,
+            Hand::Right => touched.second += weight,
+        }
+    }
+
+    /// The change of the rows whose key has (or lacks) a partner.
+    fn by_key(&self, flag: bool, own: &KeyedRows, other: &KeyedRows) -> Vec<WeightedRow> {
+        let mut rows = Vec::new();
+        for (slot, before) in &self.keys {
+            let (was, is) = (*before > 0, other.total(*slot) > 0);
+            let changes = self.changes.get(slot).into_iter().flatten();
+            if was == is {
+                if is == flag {
+                    rows.extend(changes.cloned());
+                }
+            } else if is == flag {
+                rows.extend(own.rows(*slot).map(|(bytes, count)| (bytes.into(), count)));
+            } else {
+                // The old rows are the new ones without the change.
+                rows.extend(own.rows(*slot).map(|(bytes, count)| (bytes.into(), -count)));
+                rows.extend(changes.cloned());
+            }
+        }
+        rows
+    }
+
+    /// The change of the rows that have (or lack) a partner.
+    fn by_row(&self, hand: Hand, flag: bool, own: &KeyedRows) -> Vec<WeightedRow> {
+        let mut rows = Vec::new();
+        for ((slot, bytes), touched) in &self.rows {
+            let course = touched.course(hand, own.row(*slot, bytes));
+            let before = if (course.partners.0 > 0) == flag { course.count.0 } else { 0 };
+            let after = if (course.partners.1 > 0) == flag { course.count.1 } else { 0 };
+            if after != before {
+                rows.push((bytes.clone(), after - before));
+            }
+        }
+        rows
+    }
+
+    /// Keeps the new number of partners with each row.
+    fn keep(&self, hand: Hand, own: &mut KeyedRows) {
+        for ((slot, bytes), touched) in &self.rows {
+            let course = touched.course(hand, own.row(*slot, bytes));
+            if course.count.1 != 0 {
+                own.set_partners(*slot, bytes, course.partners.1);
+            }
+        }
+    }
+}
+
+impl Touched {
+    /// `now` is the row's count after the step, with the partners it had before.
+    fn course(&self, hand: Hand, now: Option<(i64, i64)>) -> Course {
+        let (count, stored) = now.unwrap_or((0, 0));
+        match (self.own, hand) {
+            // The left change met the whole old right side, then the right change.
+            (Some((before, _, change)), Hand::Left) => {
+                Course { count: (before, before + change), partners: (self.first, self.first + self.second) }
+            }
+            // The right change met the whole new left side.
+            (Some((before, partners, change)), Hand::Right) => {
+                Course { count: (before, before + change), partners: (partners, self.second) }
+            }
+            (None, _) => Course { count: (count, count), partners: (stored, stored + self.first + self.second) },
+        }
+    }
+}

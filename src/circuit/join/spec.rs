@@ -1,0 +1,41 @@
+//! What a join computes, decided by the planner.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+
+/// A join of two inputs.
+#[derive(Debug, Clone)]
+pub struct JoinSpec {
+    pub left: SchemaRef,
+    pub right: SchemaRef,
+    /// Key expressions over each side, pairwise of the same type.
+    pub left_keys: Vec<Arc<dyn PhysicalExpr>>,
+    pub right_keys: Vec<Arc<dyn PhysicalExpr>>,
+    pub key_types: Vec<DataType>,
+    /// Whether NULL keys match each other.
+    pub null_equals_null: bool,
+    /// A further condition over the left columns and then the right ones.
+    pub condition: Option<Arc<dyn PhysicalExpr>>,
+    /// Whether matching pairs come out.
+    pub pairs: bool,
+    pub left_lonely: Lonely,
+    pub right_lonely: Lonely,
+    pub schema: SchemaRef,
+}
+
+/// What becomes of one side's rows by whether they have a partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lonely {
+    /// Only pairs come out.
+    Dropped,
+    /// Without a partner a row comes out with NULLs for the other side.
+    Padded,
+    /// Rows with a partner come out, alone.
+    Semi,
+    /// Rows without a partner come out, alone.
+    Anti,
+    /// All rows come out with a column that says whether they have a partner.
+    Mark,
+}

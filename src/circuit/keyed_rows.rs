@@ -1,0 +1,240 @@
+//! The rows of one input by key, and within a key in some order: what joins and partitions keep.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{SortOptions, take};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::arrangement::Arrangement;
+use super::groups::Groups;
+use super::row_codec::RowCodec;
+use super::{CircuitError, ZBatch};
+use crate::state::{NewSegment, StateDelta, StoredSegment};
+
+/// The rows of one input, arranged by key slot.
+#[derive(Debug)]
+pub(crate) struct KeyedRows {
+    schema: SchemaRef,
+    keys: Vec<Arc<dyn PhysicalExpr>>,
+    /// Whether a NULL in the key is a key like any other.
+    null_is_key: bool,
+    /// What rows are ordered by within a key, before their columns.
+    order: Vec<Arc<dyn PhysicalExpr>>,
+    /// The order's columns, then the row's.
+    codec: RowCodec,
+    rows: Arrangement,
+    /// By key slot: the weight of all rows, and how many different ones there are.
+    totals: Vec<(i64, u32)>,
+}
+
+/// A change of one side, each row once.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) batch: RecordBatch,
+    pub(crate) rows: Vec<ChangedRow>,
+    /// By row.
+    pub(crate) weights: Vec<i64>,
+    /// Places and weights of rows whose key is NULL and matches nothing.
+    null_keys: (Vec<u32>, Vec<i64>),
+}
+
+#[derive(Debug)]
+pub(crate) struct ChangedRow {
+    pub(crate) slot: u32,
+    pub(crate) bytes: Box<[u8]>,
+    /// In the change's batch.
+    pub(crate) place: u32,
+}
+
+impl KeyedRows {
+    pub(crate) fn new(
+        schema: &SchemaRef,
+        keys: Vec<Arc<dyn PhysicalExpr>>,
+        null_is_key: bool,
+        order: &[(Arc<dyn PhysicalExpr>, SortOptions)],
+    ) -> Result<Self, CircuitError> {
+        let mut fields = Vec::new();
+        for (expr, options) in order {
+            fields.push((expr.data_type(schema)?, *options));
+        }
+        fields.extend(schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default())));
+        let codec = RowCodec::new(fields)?;
+        let order = order.iter().map(|(expr, _)| expr.clone()).collect();
+        let (rows, totals) = (Arrangement::default(), Vec::new());
+        Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, rows, totals })
+    }
+
+    pub(crate) fn grow(&mut self, slots: usize) {
+        self.totals.resize(slots.max(self.totals.len()), (0, 0));
+    }
+
+    /// The rows of a key with their counts.
+    pub(crate) fn rows(&self, slot: u32) -> impl DoubleEndedIterator<Item = (&[u8], i64)> + '_ {
+        self.rows.rows(slot)
+    }
+
+    /// Weight of all rows of a key.
+    pub(crate) fn total(&self, slot: u32) -> i64 {
+        self.totals.get(slot as usize).map_or(0, |(weight, _)| *weight)
+    }
+
+    pub(crate) fn is_empty(&self, slot: u32) -> bool {
+        self.totals.get(slot as usize).is_none_or(|(_, different)| *different == 0)
+    }
+
+    /// Count and number of partners of one row.
+    pub(crate) fn row(&self, slot: u32, bytes: &[u8]) -> Option<(i64, i64)> {
+        self.rows.find(slot, bytes)
+    }
+
+    pub(crate) fn set_partners(&mut self, slot: u32, bytes: &[u8], partners: i64) {
+        self.rows.set_extra(slot, bytes, partners);
+    }
+
+    /// The columns of some rows.
+    pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
+        let mut columns = self.codec.decode(rows)?;
+        Ok(columns.split_off(self.order.len().min(columns.len())))
+    }
+
+    /// Every row as bytes; of no columns, empty ones.
+    fn encode(&self, batch: &RecordBatch) -> Result<Vec<Box<[u8]>>, CircuitError> {
+        if self.codec.is_unit() {
+            return Ok(vec![Box::default(); batch.num_rows()]);
+        }
+        let mut columns = evaluated(&self.order, batch)?;
+        columns.extend(batch.columns().iter().cloned());
+        Ok(self.codec.encode(&columns)?.iter().map(|row| row.data().into()).collect())
+    }
+
+    /// Some rows as a batch.
+    pub(crate) fn batch(&self, rows: &[(Box<[u8]>, i64)]) -> Result<ZBatch, ArrowError> {
+        let columns = self.decode(rows.iter().map(|(bytes, _)| bytes.as_ref()))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
+        Ok(ZBatch::new(batch, rows.iter().map(|(_, weight)| *weight).collect()))
+    }
+
+    pub(crate) fn apply(&mut self, change: &Change) {
+        for (row, weight) in change.rows.iter().zip(&change.weights) {
+            let before = self.rows.len();
+            self.rows.add(row.slot, &row.bytes, *weight);
+            let total = &mut self.totals[row.slot as usize];
+            total.0 += weight;
+            match self.rows.len() {
+                after if after > before => total.1 += 1,
+                after if after < before => total.1 -= 1,
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.rows.size() + self.totals.capacity() * 16
+    }
+
+    /// Rows as a checkpoint keeps them: the columns, the count, and the number of partners.
+    pub(crate) fn capture(&mut self) -> Result<Option<StateDelta>, CircuitError> {
+        let Some(writing) = self.rows.write() else { return Ok(None) };
+        let entries: Vec<_> = writing.slots.iter().map(|&slot| self.rows.entry_with_extra(slot)).collect();
+        let mut columns = self.decode(entries.iter().map(|(row, _, _)| *row))?;
+        columns.push(Arc::new(entries.iter().map(|(_, count, _)| *count).collect::<Int64Array>()));
+        columns.push(Arc::new(entries.iter().map(|(_, _, extra)| *extra).collect::<Int64Array>()));
+        let rows = super::aggregate::unnamed_batch(columns)?;
+        let segment = (!writing.slots.is_empty() || !writing.dead.is_empty()).then_some(NewSegment {
+            id: writing.id,
+            rows,
+            dead: writing.dead,
+        });
+        Ok(Some(StateDelta { segment, dropped: writing.dropped }))
+    }
+
+    pub(crate) fn restore(&mut self, segment: &StoredSegment, groups: &mut Groups) -> Result<(), CircuitError> {
+        let width = self.schema.fields().len();
+        let (columns, rest) = segment.rows.columns().split_at(width);
+        let options = RecordBatchOptions::new().with_row_count(Some(segment.rows.num_rows()));
+        let batch = RecordBatch::try_new_with_options(nullable(&self.schema), columns.to_vec(), &options)?;
+        let (counts, partners) = (rest[0].as_primitive::<Int64Type>(), rest[1].as_primitive::<Int64Type>());
+        let slots = groups.restore(&evaluated(&self.keys, &batch)?, &segment.live)?;
+        self.grow(groups.slots());
+        let encoded = self.encode(&batch)?;
+        let mut entries = Vec::with_capacity(slots.len());
+        for (row, slot) in slots.iter().enumerate() {
+            entries.push(slot.map(|slot| {
+                let total = &mut self.totals[slot as usize];
+                *total = (total.0 + counts.value(row), total.1 + 1);
+                let entry = self.rows.restore(slot, &encoded[row], counts.value(row));
+                self.rows.restore_extra(entry, partners.value(row));
+                entry
+            }));
+        }
+        self.rows.residence.restore(segment.id, &entries, segment.dead.clone());
+        Ok(())
+    }
+}
+
+impl Change {
+    /// A delta with equal rows added up and every row's key found.
+    pub(crate) fn new(delta: &ZBatch, groups: &mut Groups, side: &KeyedRows) -> Result<Self, CircuitError> {
+        let columns = evaluated(&side.keys, &delta.rows)?;
+        let is_null = |row: usize| !side.null_is_key && columns.iter().any(|column| column.is_null(row));
+        let mut null_keys = (Vec::new(), Vec::new());
+        let mut kept = Vec::with_capacity(delta.len());
+        for row in 0..delta.len() {
+            if is_null(row) {
+                null_keys.0.push(row as u32);
+                null_keys.1.push(delta.weight(row));
+            } else {
+                kept.push(row as u32);
+            }
+        }
+        let kept = UInt32Array::from(kept);
+        let keyed: Vec<ArrayRef> = columns.iter().map(|column| take(column, &kept, None)).collect::<Result<_, _>>()?;
+        let touched = groups.touch(&keyed, kept.len())?;
+        let encoded = side.encode(&delta.rows)?;
+        let mut sums: BTreeMap<(u32, &[u8]), (u32, i64)> = BTreeMap::new();
+        for (local, &place) in touched.rows.iter().zip(kept.values()) {
+            let slot = touched.slots[*local as usize];
+            let sum = sums.entry((slot, &encoded[place as usize])).or_insert((place, 0));
+            sum.1 += delta.weight(place as usize);
+        }
+        let (mut rows, mut weights) = (Vec::new(), Vec::new());
+        for ((slot, bytes), (place, weight)) in sums {
+            if weight != 0 {
+                rows.push(ChangedRow { slot, bytes: bytes.into(), place });
+                weights.push(weight);
+            }
+        }
+        Ok(Self { batch: delta.rows.clone(), rows, weights, null_keys })
+    }
+
+    /// Rows whose key matches nothing, ever.
+    pub(crate) fn unmatchable(&self) -> Result<ZBatch, ArrowError> {
+        let (places, weights) = &self.null_keys;
+        let taken = UInt32Array::from(places.clone());
+        let columns = self.batch.columns().iter().map(|column| take(column, &taken, None));
+        let options = RecordBatchOptions::new().with_row_count(Some(places.len()));
+        let rows =
+            RecordBatch::try_new_with_options(self.batch.schema(), columns.collect::<Result<_, _>>()?, &options)?;
+        Ok(ZBatch::new(rows, weights.iter().copied().collect()))
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+        self.rows.iter().map(|row| row.slot)
+    }
+}
+
+/// Expressions as columns.
+fn evaluated(exprs: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> Result<Vec<ArrayRef>, CircuitError> {
+    exprs.iter().map(|expr| Ok(expr.evaluate(batch)?.into_array(batch.num_rows())?)).collect()
+}
+
+fn nullable(schema: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(
+        schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>(),
+    ))
+}

@@ -1,0 +1,28 @@
+//! The incremental part: Z-set operators over Arrow batches.
+//!
+//! Pure: no tokio, clock, files or network. One synchronous step a commit, in topological order.
+
+mod aggregate;
+mod arrangement;
+mod dyadic;
+mod exact_moments;
+mod exact_sum;
+mod graph;
+mod groups;
+mod join;
+mod keyed_rows;
+mod map;
+mod partition;
+mod row_codec;
+mod unnest;
+mod zset;
+
+pub use aggregate::{Aggregate, AggregateSpec, Call, Function};
+pub use exact_moments::{ExactMoments, Spread};
+pub use exact_sum::{ExactSum, canonical};
+pub use graph::{Attributable, Circuit, CircuitError, Node, Operator, StepInput};
+pub use join::{Join, JoinSpec, Lonely};
+pub use map::Map;
+pub use partition::{Outcome, Partition, PartitionSpec, Rerun};
+pub use unnest::Unnest;
+pub use zset::{Weights, ZBatch};

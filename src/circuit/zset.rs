@@ -1,0 +1,101 @@
+//! A Z-set as an Arrow batch: rows with integer weights. A positive weight inserts copies of a row, a negative one
+//! takes them back.
+
+use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::{concat, concat_batches, filter, filter_record_batch};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+
+/// Rows and their weights. The same row may occur several times: its weights add up.
+#[derive(Debug, Clone)]
+pub struct ZBatch {
+    pub rows: RecordBatch,
+    pub weights: Weights,
+}
+
+/// The weight of each row.
+#[derive(Debug, Clone)]
+pub enum Weights {
+    /// Every row counts once: an append-only edge carries nothing else.
+    Ones,
+    /// One weight a row, never 0 and never NULL.
+    Each(Int64Array),
+}
+
+impl ZBatch {
+    pub fn empty(schema: SchemaRef) -> Self {
+        Self { rows: RecordBatch::new_empty(schema), weights: Weights::Ones }
+    }
+
+    pub fn inserts(rows: RecordBatch) -> Self {
+        Self { rows, weights: Weights::Ones }
+    }
+
+    pub fn new(rows: RecordBatch, weights: Int64Array) -> Self {
+        debug_assert_eq!(rows.num_rows(), weights.len());
+        Self { rows, weights: Weights::Each(weights) }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.num_rows() == 0
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// The weight of one row.
+    pub fn weight(&self, row: usize) -> i64 {
+        match &self.weights {
+            Weights::Ones => 1,
+            Weights::Each(weights) => weights.value(row),
+        }
+    }
+
+    /// The rows that `mask` keeps, with their weights.
+    pub fn filter(&self, mask: &BooleanArray) -> Result<Self, ArrowError> {
+        let weights = match &self.weights {
+            Weights::Ones => Weights::Ones,
+            Weights::Each(weights) => {
+                Weights::Each(filter(weights, mask)?.as_any().downcast_ref().cloned().unwrap_or_else(empty))
+            }
+        };
+        Ok(Self { rows: filter_record_batch(&self.rows, mask)?, weights })
+    }
+
+    /// One batch of all rows of several.
+    pub fn concat(schema: &SchemaRef, batches: &[ZBatch]) -> Result<Self, ArrowError> {
+        let rows = concat_batches(schema, batches.iter().map(|batch| &batch.rows))?;
+        if batches.iter().all(|batch| matches!(batch.weights, Weights::Ones)) {
+            return Ok(Self::inserts(rows));
+        }
+        let weights: Vec<Int64Array> = batches.iter().map(ZBatch::weights_array).collect();
+        let parts: Vec<&dyn Array> = weights.iter().map(|part| part as &dyn Array).collect();
+        let weights = concat(&parts)?;
+        Ok(Self { rows, weights: Weights::Each(weights.as_any().downcast_ref().cloned().unwrap_or_else(empty)) })
+    }
+
+    /// Only the columns at these places, in this order.
+    pub fn project(&self, columns: &[usize]) -> Result<Self, ArrowError> {
+        Ok(Self { rows: self.rows.project(columns)?, weights: self.weights.clone() })
+    }
+
+    /// The same columns under another schema of equal types.
+    pub fn with_schema(&self, schema: &SchemaRef) -> Result<Self, ArrowError> {
+        let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
+        let rows = RecordBatch::try_new_with_options(schema.clone(), self.rows.columns().to_vec(), &options)?;
+        Ok(Self { rows, weights: self.weights.clone() })
+    }
+
+    /// The weights as a column.
+    pub fn weights_array(&self) -> Int64Array {
+        match &self.weights {
+            Weights::Ones => Int64Array::from_value(1, self.rows.num_rows()),
+            Weights::Each(weights) => weights.clone(),
+        }
+    }
+}
+
+fn empty() -> Int64Array {
+    Int64Array::from(Vec::<i64>::new())
+}

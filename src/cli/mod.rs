@@ -1,0 +1,132 @@
+//! The command line, one file a verb group: arguments → run → exit code.
+
+mod demo;
+pub mod events;
+pub mod files;
+pub mod query;
+mod run;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The read side of CQRS as a sidecar: JetStream events become SQL tables and search indexes.
+#[derive(Debug, Parser)]
+#[command(name = "readside", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run(run::RunArgs),
+    /// Check the configuration and say everything that is wrong with it
+    Validate(validate::ValidateArgs),
+    /// Ask a running daemon in SQL
+    Query(query::QueryArgs),
+    /// Search an index of a running daemon
+    Search(query::SearchArgs),
+    /// Projections of a running daemon
+    Projection(ProjectionArgs),
+    /// JetStream as the event store
+    Events(EventStoreArgs),
+    /// Show the main job on a small shop: orders and customers through JetStream
+    Demo(demo::DemoArgs),
+}
+
+#[derive(Debug, Args)]
+struct ProjectionArgs {
+    #[command(subcommand)]
+    command: ProjectionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProjectionCommand {
+    /// All projections with their state and lag
+    List(query::ListArgs),
+    /// One projection in detail
+    Status(query::StatusArgs),
+}
+
+#[derive(Debug, Args)]
+struct EventStoreArgs {
+    #[command(flatten)]
+    connection: NatsArgs,
+    #[command(flatten)]
+    events: events::EventsArgs,
+}
+
+/// Where JetStream is.
+#[derive(Debug, Clone, Args)]
+struct NatsArgs {
+    /// NATS server.
+    #[arg(long, global = true, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    nats: String,
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+struct ConfigArgs {
+    /// The configuration's root file.
+    #[arg(long, env = "READSIDE_CONFIG", default_value = "config/readside.yaml")]
+    config: String,
+}
+
+/// Exit codes: 0 fine, 1 error, 2 wrong arguments.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => return run::run(args),
+        Command::Validate(args) => return validate::validate(&args),
+        Command::Demo(args) => return demo::demo(&args),
+        Command::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(|error| chain(&error)),
+        Command::Search(args) => query::search(&args, &mut std::io::stdout()).map_err(|error| chain(&error)),
+        Command::Projection(ProjectionArgs { command: ProjectionCommand::List(args) }) => {
+            query::projection_list(&args, &mut std::io::stdout()).map_err(|error| chain(&error))
+        }
+        Command::Projection(ProjectionArgs { command: ProjectionCommand::Status(args) }) => {
+            query::projection_status(&args, &mut std::io::stdout()).map_err(|error| chain(&error))
+        }
+        Command::Events(args) => run_events(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn run_events(args: EventStoreArgs) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| chain(&error))?;
+    let nats = crate::config::Nats::at(&args.connection.nats);
+    runtime.block_on(events::run(args.events, &nats)).map_err(|error| chain(&error))
+}
+
+fn failed(error: &str) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn all_verbs_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

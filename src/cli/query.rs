@@ -1,0 +1,154 @@
+//! The verbs that ask a running daemon: `query`, `search`, `projection list` and `projection status`.
+//!
+//! They speak HTTP like any other reader. What is printed are the daemon's items as an aligned table, or with `--json`
+//! its answer as it is.
+
+mod client;
+mod show;
+
+pub use client::{Client, ClientError};
+pub use show::{show_hits, show_item, show_items};
+
+use std::io::Write;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use self::show::show_projections;
+
+/// Which daemon, and in what form.
+#[derive(Debug, Clone, Args)]
+pub struct Connection {
+    /// The daemon's address.
+    #[arg(long, env = "READSIDE_URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the answer has to contain.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemandArgs {
+    /// Positions that the answer has to contain: SOURCE:SEQUENCE, several with commas.
+    #[arg(long, value_name = "SOURCE:SEQUENCE")]
+    pub min_position: Option<String>,
+    /// How long to wait for them, as in 2s.
+    #[arg(long, requires = "min_position")]
+    pub wait: Option<String>,
+}
+
+/// `readside query SQL`
+#[derive(Debug, Clone, Args)]
+pub struct QueryArgs {
+    /// A query over projections.
+    pub sql: String,
+    /// A value for $NAME in the SQL: JSON, or else text.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    #[command(flatten)]
+    pub demand: DemandArgs,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `readside search NAME TEXT`
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// A projection of kind search.
+    pub name: String,
+    /// Words, "phrases", prefix*, column:word, AND, OR, NOT.
+    pub text: String,
+    /// A filter, such as status=READY.
+    #[arg(long = "filter", value_name = "COLUMN=VALUE")]
+    pub filters: Vec<String>,
+    /// Count the hits by the values of these columns.
+    #[arg(long = "facet", value_name = "COLUMN", value_delimiter = ',')]
+    pub facets: Vec<String>,
+    /// Instead of the best match first: a column, with a `-` before it to descend.
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    pub sort: Option<String>,
+    /// Most hits to print.
+    #[arg(long)]
+    pub limit: Option<u32>,
+    #[command(flatten)]
+    pub demand: DemandArgs,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `readside projection list`
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `readside projection status NAME`
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    pub name: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+pub fn query(args: &QueryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let mut params = serde_json::Map::new();
+    for text in &args.params {
+        let (name, value) = assignment(text)?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        params.insert(name.to_owned(), value);
+    }
+    let mut body = json!({"sql": args.sql, "minPosition": args.demand.min_position, "wait": args.demand.wait});
+    if !params.is_empty() {
+        body["params"] = Value::Object(params);
+    }
+    let answer = Client::new(&args.connection.url).post(&["v1", "sql"], &body)?;
+    print(&answer, &args.connection, show_items, out)
+}
+
+pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let mut query = vec![("q", args.text.clone()), ("highlight", "true".to_owned())];
+    for text in &args.filters {
+        let (name, value) = assignment(text)?;
+        query.push((name, value.to_owned()));
+    }
+    let facets = (!args.facets.is_empty()).then(|| args.facets.join(","));
+    let limit = args.limit.map(|limit| limit.to_string());
+    let DemandArgs { min_position, wait } = args.demand.clone();
+    let optional = [
+        ("facet", facets),
+        ("sort", args.sort.clone()),
+        ("pageSize", limit),
+        ("minPosition", min_position),
+        ("wait", wait),
+    ];
+    query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    let answer = Client::new(&args.connection.url).get(&["v1", "search", &args.name], &query)?;
+    print(&answer, &args.connection, show_hits, out)
+}
+
+pub fn projection_list(args: &ListArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let answer = Client::new(&args.connection.url).get(&["v1", "projections"], NO_QUERY)?;
+    print(&answer, &args.connection, show_projections, out)
+}
+
+pub fn projection_status(args: &StatusArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let answer = Client::new(&args.connection.url).get(&["v1", "projections", &args.name], NO_QUERY)?;
+    print(&answer, &args.connection, show_item, out)
+}
+
+const NO_QUERY: &[(&str, &str)] = &[];
+
+fn print(
+    answer: &str,
+    connection: &Connection,
+    show: fn(&str, &mut dyn Write) -> Result<(), ClientError>,
+    out: &mut dyn Write,
+) -> Result<(), ClientError> {
+    if connection.json { Ok(writeln!(out, "{answer}")?) } else { show(answer, out) }
+}
+
+fn assignment(text: &str) -> Result<(&str, &str), ClientError> {
+    text.split_once('=').ok_or_else(|| ClientError::Assignment(text.to_owned()))
+}

@@ -1,0 +1,316 @@
+//! Answers as a person reads them: aligned tables, search hits with their marked passages, and the freshness.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::client::{Answer, ClientError, Row, parse};
+
+/// The items of an answer as a table.
+pub fn show_items(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let answer: Answer<Row> = parse(body)?;
+    let mut names: Vec<String> = answer.columns.into_iter().map(|column| column.name).collect();
+    if names.is_empty()
+        && let Some(Row(first)) = answer.items.first()
+    {
+        names = first.iter().map(|(name, _)| name.clone()).collect();
+    }
+    let rows: Vec<Vec<Cell>> = answer.items.iter().map(|row| cells(row, &names)).collect();
+    write_table(out, &names, &rows)?;
+    writeln!(out, "{}", count(rows.len(), "row"))?;
+    write_freshness(out, &answer.freshness)
+}
+
+/// One item, a line a member.
+pub fn show_item(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let answer: Answer<Row> = parse(body)?;
+    let Some(Row(members)) = answer.item else { return Err(ClientError::Answer("it has no item".to_owned())) };
+    let mut rows = Vec::new();
+    for (name, value) in members {
+        let lines = match serde_json::from_str::<Vec<Box<RawValue>>>(value.get()) {
+            Ok(values) => values.iter().map(|value| in_line(value)).collect(),
+            Err(_) => vec![in_line(&value)],
+        };
+        for (place, line) in lines.into_iter().enumerate() {
+            let name = if place == 0 { name.clone() } else { String::new() };
+            rows.push(vec![(name, false), (line, false)]);
+        }
+    }
+    write_table(out, &[String::new(), String::new()], &rows)?;
+    write_freshness(out, &answer.freshness)
+}
+
+pub(super) fn show_projections(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let answer: Answer<Value> = parse(body)?;
+    let row = |item: &Value| {
+        let of = |value: &Value| cell(&value.to_string());
+        let freshness = &item["freshness"];
+        let rows = if item["kind"] == "view" { &Value::Null } else { &item["rows"] };
+        vec![
+            of(&item["name"]),
+            of(&item["kind"]),
+            of(&item["state"]),
+            of(&item["generation"]),
+            of(rows),
+            of(&freshness["lagEvents"]),
+            of(&freshness["lagSeconds"]),
+            of(&item["owner"]),
+            of(&item["error"]),
+        ]
+    };
+    let names = ["name", "kind", "state", "generation", "rows", "lag events", "lag seconds", "owner", "error"];
+    write_table(out, &names.map(str::to_owned), &answer.items.iter().map(row).collect::<Vec<_>>())?;
+    write_freshness(out, &answer.freshness)
+}
+
+#[derive(Deserialize)]
+struct Hits {
+    items: Vec<Hit>,
+    total: u64,
+    #[serde(default)]
+    facets: BTreeMap<String, Vec<FacetCount>>,
+    freshness: Value,
+}
+
+#[derive(Deserialize)]
+struct Hit {
+    item: Row,
+    score: Option<f64>,
+    #[serde(default)]
+    highlights: BTreeMap<String, Passage>,
+}
+
+#[derive(Deserialize)]
+struct Passage {
+    text: String,
+    /// Byte ranges.
+    marks: Vec<(usize, usize)>,
+}
+
+#[derive(Deserialize)]
+struct FacetCount {
+    value: String,
+    count: u64,
+}
+
+/// The hits of a search as a table. A highlighted text shows its passage, with the words that matched in brackets.
+pub fn show_hits(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let Hits { items, total, facets, freshness } = parse(body)?;
+    let mut names: Vec<String> =
+        items.first().iter().flat_map(|hit| hit.item.0.iter().map(|(name, _)| name.clone())).collect();
+    let mut rows = Vec::with_capacity(items.len());
+    let scored = items.iter().any(|hit| hit.score.is_some());
+    for hit in &items {
+        let mut row = cells(&hit.item, &names);
+        for (name, passage) in &hit.highlights {
+            if let Some(place) = names.iter().position(|known| known == name) {
+                row[place] = (printable(&passage.marked()), false);
+            }
+        }
+        if scored {
+            row.push((hit.score.map(|score| format!("{score:.2}")).unwrap_or_default(), true));
+        }
+        rows.push(row);
+    }
+    if scored {
+        names.push("score".to_owned());
+    }
+    write_table(out, &names, &rows)?;
+    writeln!(out, "{} of {}", rows.len(), count(usize::try_from(total).unwrap_or(usize::MAX), "hit"))?;
+    for (name, values) in &facets {
+        let values: Vec<String> =
+            values.iter().map(|facet| format!("{} {}", printable(&facet.value), facet.count)).collect();
+        writeln!(out, "{name}: {}", values.join(", "))?;
+    }
+    write_freshness(out, &freshness)
+}
+
+impl Passage {
+    fn marked(&self) -> String {
+        let mut marked = self.text.clone();
+        for &(start, end) in self.marks.iter().rev() {
+            if marked.is_char_boundary(start) && marked.is_char_boundary(end) && start <= end {
+                marked.insert(end, ']');
+                marked.insert(start, '[');
+            }
+        }
+        marked
+    }
+}
+
+/// JSON in one line; an object's members in the order they were written.
+fn in_line(value: &RawValue) -> String {
+    match serde_json::from_str(value.get()) {
+        Ok(Row(members)) => {
+            let members = members.iter().map(|(name, value)| format!("{} {}", printable(name), in_line(value)));
+            members.collect::<Vec<_>>().join(", ")
+        }
+        Err(_) => cell(value.get()).0,
+    }
+}
+
+/// Its text and whether it is a number.
+type Cell = (String, bool);
+
+fn cells(Row(members): &Row, names: &[String]) -> Vec<Cell> {
+    let value = |name: &String| members.iter().find(|(member, _)| member == name).map(|(_, value)| value.get());
+    names.iter().map(|name| cell(value(name).unwrap_or("null"))).collect()
+}
+
+/// JSON as a person reads it.
+fn cell(json: &str) -> Cell {
+    let (text, number) = match serde_json::from_str(json) {
+        Ok(Value::Null) => (String::new(), true),
+        // Decimals travel as strings.
+        Ok(Value::String(text)) => {
+            let number = is_decimal(&text);
+            (text, number)
+        }
+        Ok(Value::Number(_)) => (json.to_owned(), true),
+        _ => (json.to_owned(), false),
+    };
+    (printable(&text), number)
+}
+
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let digit = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    digits.split_once('.').is_some_and(|(whole, fraction)| digit(whole) && digit(fraction))
+}
+
+/// Control characters are escaped: data must not steer a terminal.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_control() { printable.extend(char.escape_default()) } else { printable.push(char) }
+    }
+    printable
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn write_table(out: &mut dyn Write, names: &[String], rows: &[Vec<Cell>]) -> io::Result<()> {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].0.chars().count());
+        cells.chain([names[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let numbers: Vec<bool> = (0..names.len()).map(|column| rows.iter().all(|row| row[column].1)).collect();
+    if names.iter().any(|name| !name.is_empty()) {
+        write_line(out, names.iter().map(String::as_str), &widths, &numbers)?;
+        let lines: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+        write_line(out, lines.iter().map(String::as_str), &widths, &numbers)?;
+    }
+    for row in rows {
+        write_line(out, row.iter().map(|cell| cell.0.as_str()), &widths, &numbers)?;
+    }
+    Ok(())
+}
+
+fn write_line<'a>(
+    out: &mut dyn Write,
+    cells: impl Iterator<Item = &'a str>,
+    widths: &[usize],
+    numbers: &[bool],
+) -> io::Result<()> {
+    let cells = cells
+        .zip(widths)
+        .zip(numbers)
+        .map(|((text, width), number)| if *number { format!("{text:>width$}") } else { format!("{text:<width$}") });
+    writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())
+}
+
+/// `live, 0 events behind (0 s), orders at 802711`.
+fn write_freshness(out: &mut dyn Write, freshness: &Value) -> Result<(), ClientError> {
+    let state = freshness["state"].as_str().unwrap_or("unknown");
+    let lag = match freshness["lagSeconds"].as_f64() {
+        Some(seconds) => format!("{seconds:.1} s"),
+        None => "nobody knows how long".to_owned(),
+    };
+    let positions = freshness["positions"].as_object().into_iter().flatten();
+    let positions: Vec<String> = positions.map(|(source, position)| format!("{source} at {position}")).collect();
+    let incomplete = if freshness["incomplete"] == true { ", incomplete: events are parked" } else { "" };
+    let events = &freshness["lagEvents"];
+    writeln!(out, "{state}, {events} events behind ({lag}){incomplete}; {}", positions.join(", "))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    const FRESHNESS: &str =
+        r#"{"state":"live","lagEvents":0,"lagSeconds":0.0,"positions":{"orders":7},"incomplete":true}"#;
+
+    fn check(show: fn(&str, &mut dyn Write) -> Result<(), ClientError>, body: &str, expect: Expect) {
+        let mut out = Vec::new();
+        show(&body.replace("FRESHNESS", FRESHNESS), &mut out).unwrap();
+        expect.assert_eq(&String::from_utf8(out).unwrap());
+    }
+
+    #[test]
+    fn items_become_an_aligned_table_in_the_order_of_their_columns() {
+        check(
+            show_items,
+            r#"{"columns":[{"name":"id","type":"int64"},{"name":"a note","type":"string"},{"name":"total","type":"decimal(18,2)"}],
+            "items":[{"id":9007199254740993,"a note":"x\u001b[2J","total":"1.50"},{"id":null,"a note":null,"total":"-10.00"}],
+            "freshness":FRESHNESS}"#,
+            expect![[r"
+                              id  a note       total
+                ----------------  ----------  ------
+                9007199254740993  x\u{1b}[2J    1.50
+                                              -10.00
+                2 rows
+                live, 0 events behind (0.0 s), incomplete: events are parked; orders at 7
+            "]],
+        );
+    }
+
+    #[test]
+    fn an_item_has_a_line_a_member_and_one_for_each_of_several_values() {
+        check(
+            show_item,
+            r#"{"item":{"name":"customers","rows":12,"columns":[{"name":"id","nullable":true},{"name":"n","nullable":false}],
+            "key":["id"],"error":null,"positions":{"orders":7}},"freshness":FRESHNESS}"#,
+            expect![[r"
+                name       customers
+                rows       12
+                columns    name id, nullable true
+                           name n, nullable false
+                key        id
+                error
+                positions  orders 7
+                live, 0 events behind (0.0 s), incomplete: events are parked; orders at 7
+            "]],
+        );
+    }
+
+    #[test]
+    fn hits_show_the_words_that_matched() {
+        check(
+            show_hits,
+            r#"{"items":[
+                {"item":{"id":1,"notes":"a long text"},"score":1.234,"highlights":{"notes":{"text":"über den Zaun","marks":[[0,5],[10,14]]}}},
+                {"item":{"id":2,"notes":"other"},"score":0.5}],
+            "total":3,"facets":{"status":[{"value":"open","count":2},{"value":"shut","count":1}]},"page":{"nextPageToken":"2"},
+            "freshness":FRESHNESS}"#,
+            expect![[r"
+                id  notes              score
+                --  -----------------  -----
+                 1  [über] den [Zaun]   1.23
+                 2  other               0.50
+                2 of 3 hits
+                status: open 2, shut 1
+                live, 0 events behind (0.0 s), incomplete: events are parked; orders at 7
+            "]],
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! `readside run`: the daemon.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::files::load_config;
+use super::{ConfigArgs, chain, failed};
+use crate::app::{self, AppError};
+use crate::config::{Loaded, Severity};
+use crate::pipeline::Outcome;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Log as JSON lines.
+    #[arg(long)]
+    log_json: bool,
+}
+
+pub(super) fn run(args: RunArgs) -> ExitCode {
+    start_logging(args.log_json);
+    let Loaded { config, places, warnings } = match load_config(&args.config.config) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}\n"));
+            return failed("the configuration cannot be used; `readside validate` shows the same");
+        }
+    };
+    debug_assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
+    warnings.iter().for_each(|warning| eprintln!("{warning}\n"));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&chain(&error)),
+    };
+    let started = |addresses: app::Addresses| {
+        tracing::info!(http = %addresses.http, metrics = %addresses.metrics, "listening");
+    };
+    let outcome = runtime.block_on(app::run(config, started, interrupted()));
+    // Queries that are still running are not waited for.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(Outcome::Drained) => ExitCode::SUCCESS,
+        Ok(Outcome::Undrained) => {
+            tracing::warn!("the last checkpoint did not become durable in time; the streams still have what it lacks");
+            ExitCode::SUCCESS
+        }
+        Ok(Outcome::Fenced(message) | Outcome::Poisoned(message)) => failed(&message),
+        Err(AppError::Problems(problems)) => {
+            problems.iter().for_each(|problem| eprintln!("{}\n", places.diagnostic(problem)));
+            failed("the configuration cannot be used; `readside validate` shows the same")
+        }
+        Err(error) => failed(&chain(&error)),
+    }
+}
+
+/// SIGTERM or SIGINT.
+pub(super) async fn interrupted() {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        // Without handlers the process dies at the signal, which a checkpoint is made for.
+        _ => std::future::pending().await,
+    }
+}
+
+/// `RUST_LOG` overrides the levels.
+fn start_logging(json: bool) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn,tantivy=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = builder.with_ansi(std::io::stderr().is_terminal());
+    if json { builder.json().init() } else { builder.init() }
+}

@@ -1,0 +1,205 @@
+//! The checked configuration. Whoever holds one need not check it again; only SQL is still text.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::event::{DataType, FieldType, SourceSchema};
+
+/// Everything that a daemon is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub nats: Option<Nats>,
+    /// Checkpoints: a local path (already resolved against the config's folder) or an object-store URL.
+    pub data_dir: String,
+    pub commit: Commit,
+    pub search_commit: Duration,
+    pub checkpoint_interval: Duration,
+    pub http_listen: String,
+    pub metrics_listen: String,
+    pub parked: ParkedLimits,
+    pub limits: QueryLimits,
+    pub sources: Vec<Source>,
+    pub projections: Vec<Projection>,
+    pub queries: Vec<Query>,
+    pub policies: Vec<Policy>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Nats {
+    /// At least one.
+    pub urls: Vec<String>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub token: Option<String>,
+    pub credentials_file: Option<PathBuf>,
+    pub nkey_file: Option<PathBuf>,
+    pub jetstream_domain: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Commit {
+    pub max_delay: Duration,
+    pub max_events: usize,
+}
+
+/// At either limit the source halts.
+#[derive(Debug, Clone)]
+pub struct ParkedLimits {
+    pub max_events: usize,
+    pub max_bytes: usize,
+}
+
+/// Limits of one query, and of all together.
+#[derive(Debug, Clone)]
+pub struct QueryLimits {
+    pub max_rows: usize,
+    pub memory_bytes: usize,
+    pub timeout: Duration,
+    pub concurrency: usize,
+    /// A filter that no index serves is refused on a table of more rows.
+    pub scan_limit: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub schema: SourceSchema,
+    pub input: Input,
+    pub node: Node,
+}
+
+#[derive(Debug, Clone)]
+pub enum Input {
+    JetStream { stream: String, filter_subjects: Vec<String> },
+    File { path: PathBuf, follow: bool },
+}
+
+#[derive(Debug, Clone)]
+pub struct Projection {
+    pub name: String,
+    pub kind: Kind,
+    pub owner: Option<String>,
+    pub sql: String,
+    /// Column names; empty for a view.
+    pub key: Vec<String>,
+    pub indexes: Vec<Vec<String>>,
+    /// The output contract: columns that must come out with exactly this type.
+    pub columns: BTreeMap<String, FieldType>,
+    pub freshness: Option<FreshnessGoal>,
+    /// Search only: how each column is indexed. Columns not named are stored only.
+    pub fields: BTreeMap<String, SearchField>,
+    pub policies: Vec<String>,
+    pub masks: BTreeMap<String, String>,
+    pub node: Node,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Table,
+    Search,
+    View,
+}
+
+#[derive(Debug, Clone)]
+pub struct FreshnessGoal {
+    pub slo: Duration,
+    /// Between 0 and 1.
+    pub objective: f64,
+    pub on_stale: OnStale,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStale {
+    /// Say so in the answer.
+    Mark,
+    /// Refuse the answer.
+    Refuse,
+}
+
+/// How a column of a search projection is indexed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchField {
+    pub kind: SearchKind,
+    /// Can be sorted by.
+    pub sort: bool,
+    /// Counted per value in answers.
+    pub facet: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchKind {
+    /// Tokenised full text. The tokenizer is one of `default`, `raw`, `en_stem`, `whitespace`, `simple`.
+    Text { tokenizer: String },
+    /// One exact term.
+    Keyword,
+    /// Only kept, or only sorted by.
+    Stored,
+}
+
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub name: String,
+    pub params: BTreeMap<String, QueryParam>,
+    pub sql: String,
+    /// Column and whether it descends.
+    pub sort: Vec<(String, bool)>,
+    pub page_default: usize,
+    pub page_max: usize,
+    pub node: Node,
+}
+
+#[derive(Debug, Clone)]
+pub struct QueryParam {
+    pub param_type: DataType,
+    pub required: bool,
+    pub default: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub name: String,
+    pub row_filter: String,
+    pub node: Node,
+}
+
+/// A place in the configuration: which document of which file, and the JSON pointer of the YAML node within it
+/// (`/sql`, `/events/OrderPlaced/history/1/to_next/set/total`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Node {
+    pub file: String,
+    /// The document's place in the file, from 0.
+    pub document: usize,
+    pub pointer: String,
+}
+
+impl Node {
+    /// The node at `pointer` below this one.
+    pub fn below(&self, pointer: &str) -> Node {
+        Node { pointer: format!("{}{pointer}", self.pointer), ..self.clone() }
+    }
+}
+
+/// Something wrong with the configuration, before its place is turned into line and column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub node: Node,
+    /// Line and column within the node's text, both from 1, for SQL.
+    pub within: Option<(u64, u64)>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Nats {
+    /// A server without credentials.
+    pub fn at(url: &str) -> Self {
+        Self {
+            urls: vec![url.to_owned()],
+            user: None,
+            password: None,
+            token: None,
+            credentials_file: None,
+            nkey_file: None,
+            jetstream_domain: None,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! From the root file to the whole configuration: reads all files, checks all documents, reports all problems at once.
+
+use super::checked::{Config, Input, Nats, Policy, Projection, Query, Source};
+use super::diagnostic::{Diagnostic, Mark, Report, Severity, at};
+use super::paths::{Files, expand, folder_of};
+use super::place::Places;
+use super::projection::projection;
+use super::query::{policy, query};
+use super::reader::Reader;
+use super::settings::{NATS_DEFAULT, Pattern, Settings, settings};
+use super::source::source;
+use super::suggest::did_you_mean;
+use super::yaml::{Data, File, Yaml, parse};
+
+/// A configuration without errors.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    /// Turns the problems that other rooms find in it into diagnostics.
+    pub places: Places,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// The kinds of documents, by the key that names them.
+const KINDS: [&str; 4] = ["source", "projection", "policy", "query"];
+
+/// A document with the name that it declares.
+struct Named<'a> {
+    kind: &'static str,
+    name: String,
+    reader: Reader<'a>,
+    mark: Mark,
+}
+
+/// Everything that the documents declare.
+#[derive(Default)]
+struct Declared {
+    sources: Vec<Source>,
+    projections: Vec<Projection>,
+    queries: Vec<Query>,
+    policies: Vec<Policy>,
+}
+
+impl Declared {
+    fn count(&self) -> usize {
+        self.sources.len() + self.projections.len() + self.queries.len() + self.policies.len()
+    }
+}
+
+/// Loads the configuration whose root file is `root`. Relative paths in it begin at its folder. The root's later
+/// documents may be sources, projections, queries and policies too.
+///
+/// # Errors
+/// All problems of all files, warnings among them, if any is an error.
+pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<Diagnostic>> {
+    let report = Report::default();
+    let folder = folder_of(root);
+    let root_file = match (files.read)(root) {
+        Ok(text) => parse(root, text, env, &report),
+        Err(error) => {
+            let message = format!("cannot read the configuration: {error}");
+            let hint = Some("name another file with `--config`".to_owned());
+            return Err(vec![at(root, "", Mark::START, Severity::Error, message, hint)]);
+        }
+    };
+    let settings = {
+        let reader = Reader { file: &root_file, report: &report };
+        if root_file.documents.is_empty() && root_file.complete {
+            reader.error(Mark::START, "the configuration is empty", "begin with `sources: sources/*.yaml`");
+        }
+        root_file.documents.first().and_then(|document| settings(reader, document, folder))
+    };
+    let mut read = vec![root_file];
+    let mut complete = settings.is_some();
+    for pattern in settings.iter().flat_map(|settings| &settings.patterns) {
+        complete &= read_pattern(pattern, files, env, &report, &mut read);
+    }
+    let declared = check(&read, complete, folder, &report);
+    let order: Vec<&str> = read.iter().map(|file| file.path.as_str()).collect();
+    let diagnostics = report.into_sorted(&order);
+    match settings {
+        Some(settings) if diagnostics.iter().all(|found| found.severity == Severity::Warning) => {
+            let config = assemble(settings, declared);
+            Ok(Loaded { config, places: Places::new(read), warnings: diagnostics })
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+/// Reads the files of one pattern, each file once. False if any is missing.
+fn read_pattern(
+    pattern: &Pattern,
+    files: &Files<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+    report: &Report,
+    read: &mut Vec<File>,
+) -> bool {
+    let problem = |read: &[File], severity, message: String, hint: &str| {
+        report.push(at(&read[0].path, &read[0].text, pattern.mark, severity, message, Some(hint.to_owned())));
+    };
+    let paths = match expand(&pattern.path, files) {
+        Ok(paths) => paths,
+        Err(error) => {
+            let message = format!("cannot look for `{}`: {error}", pattern.path);
+            problem(read, Severity::Error, message, "check the folder and its permissions");
+            return false;
+        }
+    };
+    if paths.is_empty() {
+        let severity = if pattern.must_match { Severity::Error } else { Severity::Warning };
+        let hint = "paths begin at the folder of this file; `**` stands for folders at any depth";
+        problem(read, severity, format!("no file matches `{}`", pattern.path), hint);
+    }
+    let mut complete = !(paths.is_empty() && pattern.must_match);
+    for path in paths {
+        if read.iter().any(|file| file.path == path) {
+            continue;
+        }
+        match (files.read)(&path) {
+            Ok(text) => {
+                let file = parse(&path, text, env, report);
+                read.push(file);
+            }
+            Err(error) => {
+                complete = false;
+                problem(
+                    read,
+                    Severity::Error,
+                    format!("cannot read `{path}`: {error}"),
+                    "check the path, which begins at the folder of this file",
+                );
+            }
+        }
+    }
+    complete
+}
+
+/// Checks every document but the first of the root. Nothing is said to be missing unless all that is declared is
+/// `complete`, because a file that could not be read may hold it.
+fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declared {
+    let mut complete = complete && read.iter().all(|file| file.complete);
+    let mut documents: Vec<(&'static str, Reader<'_>, usize, &Yaml)> = Vec::new();
+    let mut names: Vec<Named<'_>> = Vec::new();
+    for (place, file) in read.iter().enumerate() {
+        let reader = Reader { file, report };
+        if place > 0 && file.documents.is_empty() && file.complete {
+            reader.error(
+                Mark::START,
+                "this file is empty",
+                format!("declare one of {}, or remove the file", KINDS.join(", ")),
+            );
+        }
+        let skip = usize::from(place == 0);
+        for (document, yaml) in file.documents.iter().enumerate().skip(skip) {
+            let Some(kind) = kind(reader, yaml) else {
+                complete = false;
+                continue;
+            };
+            documents.push((kind, reader, document, yaml));
+            match yaml.entry(kind).map(|entry| &entry.value) {
+                Some(Yaml { data: Data::Scalar(scalar), mark, .. }) => {
+                    names.push(Named { kind, name: scalar.text.clone(), reader, mark: *mark });
+                }
+                _ => complete = false,
+            }
+        }
+    }
+    unique(&names);
+    if complete && names.iter().all(|named| named.kind != "source") {
+        let reader = Reader { file: &read[0], report };
+        let hint = "add a file that begins with `source: NAME`, and name it in `sources: sources/*.yaml`";
+        let mark = read[0].documents.first().map_or(Mark::START, Yaml::head);
+        reader.error(mark, "the configuration declares no source", hint);
+    }
+    let policies: Vec<String> =
+        names.iter().filter(|named| named.kind == "policy").map(|named| named.name.clone()).collect();
+    let policies = complete.then_some(policies.as_slice());
+    let mut declared = Declared::default();
+    let documents_count = documents.len();
+    for (kind, reader, document, yaml) in documents {
+        match kind {
+            "source" => declared.sources.extend(source(reader, yaml, document, folder)),
+            "projection" => declared.projections.extend(projection(reader, yaml, document, policies)),
+            "query" => declared.queries.extend(query(reader, yaml, document)),
+            _ => declared.policies.extend(policy(reader, yaml, document)),
+        }
+    }
+    // A document is left out only after an error about it, so that none gets lost in silence.
+    debug_assert!(declared.count() == documents_count || report.has_errors());
+    declared
+}
+
+/// What a document declares, by its key.
+fn kind(reader: Reader<'_>, yaml: &Yaml) -> Option<&'static str> {
+    if yaml.is_null() {
+        reader.error(yaml.mark, "this document is empty", "remove the `---`, or declare something after it");
+        return None;
+    }
+    let entries = reader.entries(yaml, "a document")?;
+    let kinds: Vec<&'static str> = KINDS.into_iter().filter(|kind| yaml.entry(kind).is_some()).collect();
+    match kinds[..] {
+        [kind] => Some(kind),
+        [] => {
+            let keys: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+            let meant = keys.iter().find_map(|key| did_you_mean(key, &KINDS).map(|hint| format!("`{key}`: {hint}")));
+            let hint = meant.unwrap_or_else(|| {
+                format!("begin it with one of {}", KINDS.map(|kind| format!("`{kind}: NAME`")).join(", "))
+            });
+            reader.error(yaml.head(), "this document declares none of source, projection, policy and query", hint);
+            None
+        }
+        [first, second, ..] => {
+            let mark = yaml.entry(second).map_or(yaml.mark, |entry| entry.mark);
+            let hint = "make two documents of it with `---` between them";
+            reader.error(mark, format!("this document declares both a {first} and a {second}"), hint);
+            None
+        }
+    }
+}
+
+/// Names are unique in their kind; sources and projections are both names in SQL.
+fn unique(names: &[Named<'_>]) {
+    for (place, named) in names.iter().enumerate() {
+        let shared = |kind: &str| matches!(kind, "source" | "projection");
+        let clash = names[..place].iter().find(|earlier| {
+            earlier.name == named.name && (earlier.kind == named.kind || shared(earlier.kind) && shared(named.kind))
+        });
+        let Some(earlier) = clash else {
+            continue;
+        };
+        let message = if earlier.kind == named.kind {
+            format!("{} `{}` is declared twice", named.kind, named.name)
+        } else {
+            format!("`{}` is both a {} and a {}", named.name, earlier.kind, named.kind)
+        };
+        let hint = format!("the other is at {}:{}: rename one of them", earlier.reader.file.path, earlier.mark.line);
+        named.reader.error(named.mark, message, hint);
+    }
+}
+
+fn assemble(settings: Settings, declared: Declared) -> Config {
+    let needs_nats = declared.sources.iter().any(|source| matches!(source.input, Input::JetStream { .. }));
+    let nats = settings.nats.or_else(|| needs_nats.then(default_nats));
+    let Settings {
+        data_dir,
+        commit,
+        search_commit,
+        checkpoint_interval,
+        http_listen,
+        metrics_listen,
+        parked,
+        limits,
+        ..
+    } = settings;
+    let Declared { sources, projections, queries, policies } = declared;
+    Config {
+        nats,
+        data_dir,
+        commit,
+        search_commit,
+        checkpoint_interval,
+        http_listen,
+        metrics_listen,
+        parked,
+        limits,
+        sources,
+        projections,
+        queries,
+        policies,
+    }
+}
+
+fn default_nats() -> Nats {
+    Nats {
+        urls: vec![NATS_DEFAULT.to_owned()],
+        user: None,
+        password: None,
+        token: None,
+        credentials_file: None,
+        nkey_file: None,
+        jetstream_domain: None,
+    }
+}

@@ -1,0 +1,33 @@
+//! Configuration: raw YAML, checked into the types that the other rooms are built from.
+//!
+//! Pure: the caller reads files and the environment. All problems are reported at once, each with its place.
+
+mod checked;
+mod diagnostic;
+mod envelope;
+mod field_type;
+mod fields;
+#[cfg(test)]
+mod full_example;
+#[cfg(test)]
+mod golden;
+mod history;
+mod load;
+mod named_types;
+mod names;
+mod paths;
+mod place;
+mod projection;
+mod query;
+mod reader;
+mod settings;
+mod source;
+mod substitute;
+mod suggest;
+mod yaml;
+
+pub use checked::*;
+pub use diagnostic::{Diagnostic, Severity};
+pub use load::{Loaded, load};
+pub use paths::{Files, Listed};
+pub use place::Places;

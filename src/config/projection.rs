@@ -1,0 +1,281 @@
+//! A projection document: a table, a search index or a view, with its contract and its access. Its SQL stays text.
+
+use std::collections::BTreeMap;
+
+use super::checked::{FreshnessGoal, Kind, OnStale, Projection, SearchField, SearchKind};
+use super::fields::read_type;
+use super::named_types::NamedTypes;
+use super::names::{self, is_reserved};
+use super::reader::{Map, Reader};
+use super::suggest::did_you_mean;
+use super::yaml::{Data, Entry, Yaml};
+use crate::event::FieldType;
+
+const KEYS: &[&str] =
+    &["projection", "kind", "owner", "sql", "key", "indexes", "columns", "freshness", "fields", "access"];
+const TOKENIZERS: &[(&str, &str)] = &[
+    ("default", "default"),
+    ("raw", "raw"),
+    ("en_stem", "en_stem"),
+    ("whitespace", "whitespace"),
+    ("simple", "simple"),
+];
+
+/// Reads a projection document. `policies` are the names that `access` may use.
+pub(super) fn projection(
+    reader: Reader<'_>,
+    yaml: &Yaml,
+    document: usize,
+    policies: Option<&[String]>,
+) -> Option<Projection> {
+    let map = reader.map(yaml, "the projection", KEYS, &["late", "promote", "keep"])?;
+    let name = name(&map);
+    let kind = match map.get("kind") {
+        Some(_) => map.choice("kind", &[("table", Kind::Table), ("search", Kind::Search), ("view", Kind::View)]),
+        None => Some(Kind::Table),
+    };
+    map.need("sql", "write what it selects: `sql: SELECT … FROM orders.order_placed`");
+    let sql = map.text("sql");
+    let key = columns_of(&map, "key");
+    let indexes = indexes(&map);
+    if let Some(kind) = kind {
+        suits(&map, kind);
+    }
+    let (policies, masks) = access(&map, policies);
+    let projection = Projection {
+        name: name?,
+        kind: kind?,
+        owner: map.text("owner").map(str::to_owned),
+        sql: sql?.to_owned(),
+        key,
+        indexes,
+        columns: contract(&map),
+        freshness: freshness(&map),
+        fields: search_fields(&map),
+        policies,
+        masks,
+        node: reader.node(document),
+    };
+    Some(projection)
+}
+
+fn name(map: &Map<'_>) -> Option<String> {
+    let (name, mark) = (map.text("projection")?, map.get("projection")?.mark);
+    if !names::check(map.reader, mark, "projection", name) {
+        return None;
+    }
+    if is_reserved(name) {
+        map.reader.error(mark, format!("`{name}` is a reserved word in SQL"), "choose a name that needs no quotes");
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// Keys, each with the hint that goes with it.
+type Hints = &'static [(&'static str, &'static str)];
+
+/// Which keys a kind needs, and which mean nothing to it.
+fn suits(map: &Map<'_>, kind: Kind) {
+    let (what, needed, refused): (_, Hints, Hints) = match kind {
+        Kind::Table => (
+            "a table",
+            &[("key", "name the columns that tell its rows apart: `key: [customer_id]`")],
+            &[("fields", "it is for `kind: search`; for faster filters use `indexes`")],
+        ),
+        Kind::Search => (
+            "a search index",
+            &[
+                ("key", "name the columns that tell its documents apart: `key: [order_id]`"),
+                ("fields", "say how columns are searched: `fields: {notes: {type: text}}`"),
+            ],
+            &[("indexes", "every column of `fields` can be searched; remove it")],
+        ),
+        Kind::View => (
+            "a view",
+            &[],
+            &[
+                ("key", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
+                ("indexes", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
+                ("fields", "it is for `kind: search`"),
+            ],
+        ),
+    };
+    for (key, hint) in needed {
+        need(map, what, key, hint);
+    }
+    for (key, hint) in refused {
+        if map.get(key).is_some() {
+            map.error_at_key(key, format!("{what} takes no `{key}`"), *hint);
+        }
+    }
+}
+
+fn need(map: &Map<'_>, what: &str, key: &str, hint: &str) {
+    match map.get(key).map(|yaml| &yaml.data) {
+        None => map.error(format!("{what} needs `{key}`"), hint),
+        Some(Data::List(items)) if items.is_empty() => map.error_at_key(key, format!("`{key}` is empty"), hint),
+        Some(Data::Map(entries)) if entries.is_empty() => map.error_at_key(key, format!("`{key}` is empty"), hint),
+        Some(_) => {}
+    }
+}
+
+/// Names of columns, each once.
+fn columns_of(map: &Map<'_>, key: &str) -> Vec<String> {
+    map.get(key).map(|yaml| distinct(map.reader, yaml, key)).unwrap_or_default()
+}
+
+fn distinct(reader: Reader<'_>, yaml: &Yaml, key: &str) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for (column, at) in reader.texts(yaml, &format!("`{key}`")).unwrap_or_default() {
+        if columns.iter().any(|known| known == column) {
+            reader.error(at.mark, format!("`{key}` names `{column}` twice"), "remove one of them");
+        }
+        columns.push(column.to_owned());
+    }
+    columns
+}
+
+/// A list of lists of columns; a plain name is an index of one column.
+fn indexes(map: &Map<'_>) -> Vec<Vec<String>> {
+    let Some(yaml) = map.get("indexes") else {
+        return Vec::new();
+    };
+    let Data::List(items) = &yaml.data else {
+        map.error_at_key(
+            "indexes",
+            "`indexes` must be a list",
+            "one list of columns an index: `indexes: [[tenant_id, revenue]]`",
+        );
+        return Vec::new();
+    };
+    let mut indexes: Vec<Vec<String>> = Vec::new();
+    for item in items {
+        let columns = distinct(map.reader, item, "indexes");
+        if matches!(&item.data, Data::List(columns) if columns.is_empty()) {
+            map.reader.error(item.mark, "an index has no column", "name its columns, or remove it");
+        } else if !columns.is_empty() && indexes.contains(&columns) {
+            map.reader.error(item.mark, "this index is declared twice", "remove one of them");
+        }
+        indexes.push(columns);
+    }
+    indexes
+}
+
+/// The output contract.
+fn contract(map: &Map<'_>) -> BTreeMap<String, FieldType> {
+    let types = NamedTypes::default();
+    let entries = map.get("columns").and_then(|yaml| map.reader.entries(yaml, "`columns`")).unwrap_or_default();
+    let column = |entry: &Entry| {
+        let field_type = read_type(map.reader, &entry.value, &format!("the type of `{}`", entry.name), &types)?;
+        Some((entry.name.clone(), field_type))
+    };
+    entries.iter().filter_map(column).collect()
+}
+
+fn freshness(map: &Map<'_>) -> Option<FreshnessGoal> {
+    let goal = map.map("freshness", &["slo", "objective", "on_stale"], &[])?;
+    goal.need("slo", "say how old an answer may be: `freshness: {slo: 3s}`");
+    let slo = goal.interval("slo");
+    let objective = match goal.get("objective") {
+        Some(yaml) => objective(map.reader, yaml),
+        None => Some(0.99),
+    };
+    let on_stale = goal.choice("on_stale", &[("mark", OnStale::Mark), ("refuse", OnStale::Refuse)]);
+    Some(FreshnessGoal { slo: slo?, objective: objective?, on_stale: on_stale.unwrap_or(OnStale::Mark) })
+}
+
+/// `99%` or `0.99`.
+fn objective(reader: Reader<'_>, yaml: &Yaml) -> Option<f64> {
+    let text = reader.text(yaml, "`objective`")?;
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse::<f64>(),
+    };
+    let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    if share.is_none() {
+        let hint = "write the share of time in which `slo` holds: `99%` or `0.99`";
+        reader.error(yaml.mark, format!("`objective` cannot be `{text}`"), hint);
+    }
+    share
+}
+
+fn search_fields(map: &Map<'_>) -> BTreeMap<String, SearchField> {
+    let entries = map.get("fields").and_then(|yaml| map.reader.entries(yaml, "`fields`")).unwrap_or_default();
+    entries.iter().filter_map(|entry| Some((entry.name.clone(), search_field(map.reader, entry)?))).collect()
+}
+
+/// `notes: text`, or `notes: {type, tokenizer, facet, sort}`.
+fn search_field(reader: Reader<'_>, entry: &Entry) -> Option<SearchField> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Type {
+        Text,
+        Keyword,
+        Stored,
+    }
+    let types = [("text", Type::Text), ("keyword", Type::Keyword), ("stored", Type::Stored)];
+    if !matches!(entry.value.data, Data::Map(_)) {
+        let kind = match reader.choice(&entry.value, &format!("the type of `{}`", entry.name), &types)? {
+            Type::Text => SearchKind::Text { tokenizer: "default".to_owned() },
+            Type::Keyword => SearchKind::Keyword,
+            Type::Stored => SearchKind::Stored,
+        };
+        return Some(SearchField { kind, sort: false, facet: false });
+    }
+    let what = format!("the field `{}`", entry.name);
+    let map = reader.map(&entry.value, &what, &["type", "tokenizer", "facet", "sort"], &[])?;
+    let kind = match map.get("type") {
+        Some(_) => map.choice("type", &types)?,
+        None => Type::Stored,
+    };
+    let tokenizer = map.choice("tokenizer", TOKENIZERS).unwrap_or("default");
+    let (facet, sort) = (map.flag("facet").unwrap_or(false), map.flag("sort").unwrap_or(false));
+    if kind != Type::Text && map.get("tokenizer").is_some() {
+        map.error_at_key("tokenizer", "only `type: text` has a tokenizer", "add `type: text`, or remove the tokenizer");
+    }
+    if kind != Type::Keyword && facet {
+        map.error_at_key(
+            "facet",
+            "only `type: keyword` can be a facet",
+            "facets count whole values: write `type: keyword`",
+        );
+    }
+    if kind == Type::Text && sort {
+        let hint = "text is split into words: select the column twice and sort by the other one";
+        map.error_at_key("sort", "`type: text` cannot be sorted by", hint);
+    }
+    let kind = match kind {
+        Type::Text => SearchKind::Text { tokenizer: tokenizer.to_owned() },
+        Type::Keyword => SearchKind::Keyword,
+        Type::Stored => SearchKind::Stored,
+    };
+    Some(SearchField { kind, sort, facet })
+}
+
+/// The policies that exist, and the masks.
+fn access(map: &Map<'_>, known: Option<&[String]>) -> (Vec<String>, BTreeMap<String, String>) {
+    let nothing = (Vec::new(), BTreeMap::new());
+    match map.get("access").map(|yaml| &yaml.data) {
+        // Said aloud what holds without policies.
+        Some(Data::Scalar(scalar)) if scalar.text == "public" => return nothing,
+        _ => {}
+    }
+    let Some(access) = map.map("access", &["policies", "mask"], &[]) else {
+        return nothing;
+    };
+    let policies = access.texts("policies");
+    for (policy, yaml) in &policies {
+        let Some(known) = known.filter(|known| known.iter().all(|name| name != policy)) else {
+            continue;
+        };
+        let hint = did_you_mean(policy, known)
+            .unwrap_or_else(|| format!("declare it: `policy: {policy}` with a `row_filter`"));
+        map.reader.error(yaml.mark, format!("there is no policy `{policy}`"), hint);
+    }
+    let masks = access.get("mask").and_then(|yaml| map.reader.entries(yaml, "`mask`")).unwrap_or_default();
+    let mask = |entry: &Entry| {
+        let sql = map.reader.text(&entry.value, &format!("the mask of `{}`", entry.name))?;
+        Some((entry.name.clone(), sql.to_owned()))
+    };
+    let policies = policies.into_iter().map(|(policy, _)| policy.to_owned()).collect();
+    (policies, masks.iter().filter_map(mask).collect())
+}

@@ -1,0 +1,207 @@
+//! A source document: where its events come from and what they look like, into a [`SourceSchema`].
+
+use std::path::PathBuf;
+
+use super::checked::{Input, Source};
+use super::envelope::envelope;
+use super::fields::{Standing, fields, named_types};
+use super::history::chain;
+use super::named_types::NamedTypes;
+use super::names::{self, is_identifier, is_reserved, is_reserved_schema, snake_case};
+use super::paths::resolve;
+use super::reader::{Map, Reader};
+use super::yaml::{Entry, Yaml};
+use crate::event::{EventType, Naming, NewerVersion, SourceSchema, UnknownEvents};
+
+const KEYS: &[&str] = &[
+    "source",
+    "jetstream",
+    "file",
+    "envelope",
+    "naming",
+    "event_time",
+    "unknown_events",
+    "newer_version",
+    "types",
+    "events",
+];
+
+/// Reads a source document. Its `folder` is the one that relative paths begin at.
+pub(super) fn source(reader: Reader<'_>, yaml: &Yaml, document: usize, folder: &str) -> Option<Source> {
+    let map = reader.map(yaml, "the source", KEYS, &["deduplicate"])?;
+    let name = name(&map);
+    let input = input(&map, folder);
+    let envelope = envelope(&map);
+    let naming = map.choice("naming", &[("as_written", Naming::AsWritten), ("camelCase", Naming::CamelCase)]);
+    let unknown = [("park", UnknownEvents::Park), ("ignore", UnknownEvents::Ignore), ("halt", UnknownEvents::Halt)];
+    let newer = [("park", NewerVersion::Park), ("read_as_latest", NewerVersion::ReadAsLatest)];
+    let unknown_events = map.choice("unknown_events", &unknown);
+    let newer_version = map.choice("newer_version", &newer);
+    let lateness = map.map("event_time", &["lateness"], &[]).and_then(|time| time.duration("lateness"));
+    let types = named_types(reader, map.get("types"));
+    types.check_all();
+    let events = map.need("events", "declare the event types: `events: {OrderPlaced: {fields: {order_id: string!}}}`");
+    let types = events.and_then(|events| event_types(reader, events, &types));
+    let schema = SourceSchema {
+        source: name?,
+        envelope: envelope?,
+        naming: naming.unwrap_or_default(),
+        lateness_us: lateness.map_or(0, |lateness| i64::try_from(lateness.as_micros()).unwrap_or(i64::MAX)),
+        unknown_events: unknown_events.unwrap_or_default(),
+        newer_version: newer_version.unwrap_or_default(),
+        types: types?,
+    };
+    Some(Source { schema, input: input?, node: reader.node(document) })
+}
+
+fn name(map: &Map<'_>) -> Option<String> {
+    let (name, mark) = (map.text("source")?, map.get("source")?.mark);
+    if !names::check(map.reader, mark, "source", name) {
+        return None;
+    }
+    if is_reserved(name) || is_reserved_schema(name) {
+        let hint = format!("a source is a schema in SQL: choose another name, such as `{name}_events`");
+        map.reader.error(mark, format!("`{name}` is reserved in SQL"), hint);
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn input(map: &Map<'_>, folder: &str) -> Option<Input> {
+    let stream = map.map("jetstream", &["stream", "filter_subjects"], &[]).and_then(|map| jetstream(&map));
+    let file = map.map("file", &["path", "follow"], &[]).and_then(|map| file(&map, folder));
+    match (map.get("jetstream"), map.get("file")) {
+        (Some(_), None) => stream,
+        (None, Some(_)) => file,
+        (Some(_), Some(_)) => {
+            map.error_at_key("file", "a source reads either `jetstream` or `file`, not both", "make two sources of it");
+            None
+        }
+        (None, None) => {
+            let hint = "add `jetstream: {stream: ORDERS}` or `file: {path: events.ndjson}`";
+            map.error("the source does not say what it reads", hint);
+            None
+        }
+    }
+}
+
+fn file(map: &Map<'_>, folder: &str) -> Option<Input> {
+    map.need("path", "name the file: `file: {path: events.ndjson}`");
+    let follow = map.flag("follow").unwrap_or(false);
+    Some(Input::File { path: PathBuf::from(resolve(folder, map.text("path")?)), follow })
+}
+
+fn jetstream(map: &Map<'_>) -> Option<Input> {
+    map.need("stream", "name the stream: `jetstream: {stream: ORDERS}`");
+    let stream = map.text("stream").filter(|stream| {
+        let fine = !stream.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '*' | '>' | '/' | '\\'));
+        if !fine && let Some(yaml) = map.get("stream") {
+            let hint = "names of streams have no spaces, dots, `*` or `>`; subjects go to `filter_subjects`";
+            map.reader.error(yaml.mark, format!("`{stream}` cannot name a stream"), hint);
+        }
+        fine
+    });
+    let mut filter_subjects = Vec::new();
+    for (subject, yaml) in map.texts("filter_subjects") {
+        if !is_subject(subject) {
+            let hint = "a subject is tokens between dots; `*` stands for one token, `>` for all that follow";
+            map.reader.error(yaml.mark, format!("`{subject}` is not a subject"), hint);
+        }
+        filter_subjects.push(subject.to_owned());
+    }
+    Some(Input::JetStream { stream: stream?.to_owned(), filter_subjects })
+}
+
+fn is_subject(subject: &str) -> bool {
+    let tokens: Vec<&str> = subject.split('.').collect();
+    let last = tokens.len() - 1;
+    tokens.iter().enumerate().all(|(place, token)| {
+        let wildcard = matches!(*token, "*" | ">");
+        !token.is_empty()
+            && !token.contains(char::is_whitespace)
+            && (wildcard || !token.contains(['*', '>']))
+            && (*token != ">" || place == last)
+    })
+}
+
+fn event_types(reader: Reader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Option<Vec<EventType>> {
+    let entries = reader.entries(yaml, "`events`")?;
+    if entries.is_empty() {
+        reader.error(
+            yaml.head(),
+            "`events` declares no event type",
+            "add one: `OrderPlaced: {fields: {order_id: string!}}`",
+        );
+    }
+    let mut tables: Vec<(String, &str)> = Vec::new();
+    let mut found = Vec::new();
+    let mut fine = !entries.is_empty();
+    for entry in entries {
+        match event_type(reader, entry, types, &mut tables) {
+            Some(event_type) => found.push(event_type),
+            None => fine = false,
+        }
+    }
+    fine.then_some(found)
+}
+
+fn event_type<'a>(
+    reader: Reader<'a>,
+    entry: &'a Entry,
+    types: &NamedTypes<'_>,
+    tables: &mut Vec<(String, &'a str)>,
+) -> Option<EventType> {
+    let name = entry.name.as_str();
+    let (known, later) = (["version", "fields", "history", "table"], ["become", "split"]);
+    let no_fields = || {
+        let hint = "declare them: `fields: {order_id: string!}`, or `fields: {}` if it has none";
+        reader.error(entry.mark, format!("event `{name}` has no `fields`"), hint);
+    };
+    if entry.value.is_null() {
+        no_fields();
+        return None;
+    }
+    let map = reader.map(&entry.value, &format!("event `{name}`"), &known, &later)?;
+    let table = table(&map, entry, tables);
+    let current = match map.get("version") {
+        Some(yaml) => reader.integer(yaml, "`version`", 1..=u64::from(u32::MAX - 1)).map(|version| version as u32),
+        None => Some(1),
+    };
+    let fields = match map.get("fields") {
+        Some(yaml) => fields(reader, yaml, Standing::Column, types),
+        None if later.iter().any(|key| map.get(key).is_some()) => None,
+        None => {
+            no_fields();
+            None
+        }
+    };
+    let current = current?;
+    let (versions, steps) = chain(&map, name, current, fields?, types)?;
+    Some(EventType { name: name.to_owned(), table: table?, current, versions, steps })
+}
+
+/// The SQL table of an event type: stated, or from its name.
+fn table<'a>(map: &Map<'a>, entry: &'a Entry, tables: &mut Vec<(String, &'a str)>) -> Option<String> {
+    let stated = match map.get("table") {
+        Some(yaml) => Some((map.reader.text(yaml, "`table`")?, yaml.mark)),
+        None => None,
+    };
+    let (table, mark) = stated.map_or((snake_case(&entry.name), entry.mark), |(table, mark)| (table.to_owned(), mark));
+    let hint = format!("choose another with `table:` in `{}`", entry.name);
+    let problem = if !is_identifier(&table) {
+        format!("`{table}` cannot name a table in SQL")
+    } else if table.starts_with('_') {
+        format!("table `{table}` begins with `_`, as only metadata does")
+    } else if table == "events" {
+        "table `events` is the one of all event types".to_owned()
+    } else if is_reserved(&table) {
+        format!("table `{table}` is a reserved word in SQL")
+    } else if let Some((_, other)) = tables.iter().find(|(taken, _)| *taken == table) {
+        format!("events `{other}` and `{}` would share the table `{table}`", entry.name)
+    } else {
+        tables.push((table.clone(), &entry.name));
+        return Some(table);
+    };
+    map.reader.error(mark, problem, hint);
+    None
+}

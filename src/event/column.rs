@@ -1,0 +1,351 @@
+//! One typed column under construction: reads values from their JSON text, and can be cut back to an earlier length,
+//! so that an event that fails half way leaves no trace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, MapArray,
+    NullBufferBuilder, StringArray, StructArray, TimestampMicrosecondArray,
+};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType as ArrowType, Fields};
+use arrow::error::ArrowError;
+
+use super::Reason;
+use super::decode::Rows;
+use super::instant;
+use super::json::{self, Fault, Read};
+use super::number::{self, NumberFault};
+use super::shape::{Kind, Shape};
+use super::types::TimestampFormat;
+
+/// Values of one shape.
+#[derive(Debug)]
+pub(super) struct Column {
+    shape: Arc<Shape>,
+    nulls: NullBufferBuilder,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    Text(Text),
+    Json(Text),
+    Bool(Vec<bool>),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Float64(Vec<f64>),
+    Decimal {
+        precision: u8,
+        scale: i8,
+        values: Vec<i128>,
+    },
+    Date(Vec<i32>),
+    Timestamp {
+        format: TimestampFormat,
+        values: Vec<i64>,
+    },
+    /// `ends` holds where each list ends among the items.
+    List {
+        ends: Vec<usize>,
+        items: Box<Column>,
+    },
+    Map {
+        ends: Vec<usize>,
+        keys: Text,
+        values: Box<Column>,
+    },
+    Struct(Box<Rows>),
+}
+
+/// Strings end to end.
+#[derive(Debug, Default)]
+struct Text {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Column {
+    pub(super) fn new(shape: &Arc<Shape>) -> Self {
+        let values = match &shape.kind {
+            Kind::String => Values::Text(Text::default()),
+            Kind::Json => Values::Json(Text::default()),
+            Kind::Bool => Values::Bool(Vec::new()),
+            Kind::Int32 => Values::Int32(Vec::new()),
+            Kind::Int64 => Values::Int64(Vec::new()),
+            Kind::Float64 => Values::Float64(Vec::new()),
+            &Kind::Decimal { precision, scale } => Values::Decimal { precision, scale, values: Vec::new() },
+            Kind::Date => Values::Date(Vec::new()),
+            &Kind::Timestamp(format) => Values::Timestamp { format, values: Vec::new() },
+            Kind::List(item) => Values::List { ends: Vec::new(), items: Box::new(Column::new(item)) },
+            Kind::Map(value) => {
+                Values::Map { ends: Vec::new(), keys: Text::default(), values: Box::new(Column::new(value)) }
+            }
+            Kind::Struct(layout) => Values::Struct(Box::new(Rows::new(layout))),
+        };
+        Self { shape: shape.clone(), nulls: NullBufferBuilder::new(0), values }
+    }
+
+    pub(super) fn required(&self) -> bool {
+        self.shape.required
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.nulls.len()
+    }
+
+    /// Appends the value written as `raw`, which is JSON. After a fault the column must be cut back.
+    pub(super) fn push(&mut self, raw: &str, undeclared: &mut u64) -> Read {
+        if raw == "null" {
+            if self.shape.required {
+                return Err(Fault::new(Reason::MissingField, "is null but required"));
+            }
+            self.push_null();
+            return Ok(());
+        }
+        let shape = self.shape.as_ref();
+        match &mut self.values {
+            Values::Text(text) => text.push(&json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?),
+            Values::Json(text) => text.push_compact(raw),
+            Values::Bool(values) => match raw {
+                "true" => values.push(true),
+                "false" => values.push(false),
+                _ => return Err(shape.wrong_type(raw)),
+            },
+            Values::Int32(values) => {
+                values.push(i32::try_from(shape.integer(raw)?).map_err(|_| shape.out_of_range(raw))?);
+            }
+            Values::Int64(values) => values.push(shape.integer(raw)?),
+            Values::Float64(values) => values.push(shape.float(raw)?),
+            Values::Decimal { precision, scale, values } => values.push(shape.decimal(raw, *precision, *scale)?),
+            Values::Date(values) => {
+                let text = json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?;
+                values.push(instant::date_days(&text).ok_or_else(|| shape.unreadable(raw, "YYYY-MM-DD"))?);
+            }
+            Values::Timestamp { format: TimestampFormat::Rfc3339, values } => {
+                let text = json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?;
+                let time = instant::rfc3339_us(&text);
+                values.push(time.ok_or_else(|| shape.unreadable(raw, "RFC 3339 with an offset"))?);
+            }
+            Values::Timestamp { format: TimestampFormat::EpochMs, values } => values.push(shape.epoch_ms(raw)?),
+            Values::List { ends, items } => {
+                if !raw.starts_with('[') {
+                    return Err(shape.wrong_type(raw));
+                }
+                json::elements(raw, |place, raw| {
+                    items.push(raw, undeclared).map_err(|fault| fault.below(&place.to_string()))
+                })?;
+                ends.push(items.len());
+            }
+            Values::Map { ends, keys, values } => {
+                if !raw.starts_with('{') {
+                    return Err(shape.wrong_type(raw));
+                }
+                // Ordered by key, so that equal maps are equal however they were written; the last value of a key wins.
+                let mut entries = BTreeMap::new();
+                json::members(raw, |key, raw| {
+                    entries.insert(key, raw);
+                    Ok(())
+                })?;
+                for (key, raw) in entries {
+                    keys.push(&key);
+                    values.push(raw, undeclared).map_err(|fault| fault.below(&key))?;
+                }
+                ends.push(values.len());
+            }
+            Values::Struct(rows) => rows.push(raw, undeclared)?,
+        }
+        self.nulls.append_non_null();
+        Ok(())
+    }
+
+    /// Appends NULL, with everything below it NULL too.
+    pub(super) fn push_null(&mut self) {
+        self.nulls.append_null();
+        match &mut self.values {
+            Values::Text(text) | Values::Json(text) => text.push(""),
+            Values::Bool(values) => values.push(false),
+            Values::Int32(values) | Values::Date(values) => values.push(0),
+            Values::Int64(values) | Values::Timestamp { values, .. } => values.push(0),
+            Values::Float64(values) => values.push(0.0),
+            Values::Decimal { values, .. } => values.push(0),
+            Values::List { ends, items } => ends.push(items.len()),
+            Values::Map { ends, values, .. } => ends.push(values.len()),
+            Values::Struct(rows) => rows.push_null(),
+        }
+    }
+
+    /// Cuts the column back to its first `length` values, also after a fault.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.nulls.truncate(length);
+        match &mut self.values {
+            Values::Text(text) | Values::Json(text) => text.truncate(length),
+            Values::Bool(values) => values.truncate(length),
+            Values::Int32(values) | Values::Date(values) => values.truncate(length),
+            Values::Int64(values) | Values::Timestamp { values, .. } => values.truncate(length),
+            Values::Float64(values) => values.truncate(length),
+            Values::Decimal { values, .. } => values.truncate(length),
+            Values::List { ends, items } => {
+                ends.truncate(length);
+                items.truncate(ends.last().copied().unwrap_or(0));
+            }
+            Values::Map { ends, keys, values } => {
+                ends.truncate(length);
+                let entries = ends.last().copied().unwrap_or(0);
+                keys.truncate(entries);
+                values.truncate(entries);
+            }
+            Values::Struct(rows) => rows.truncate(length),
+        }
+    }
+
+    /// The Arrow array. Fails only if text or items outgrow 32-bit offsets.
+    pub(super) fn finish(mut self) -> Result<ArrayRef, ArrowError> {
+        let nulls = self.nulls.finish();
+        Ok(match self.values {
+            Values::Text(text) | Values::Json(text) => Arc::new(text.finish(nulls)?),
+            Values::Bool(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
+            Values::Int32(values) => Arc::new(Int32Array::new(values.into(), nulls)),
+            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
+            Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            Values::Decimal { precision, scale, values } => {
+                Arc::new(Decimal128Array::new(values.into(), nulls).with_precision_and_scale(precision, scale)?)
+            }
+            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
+            Values::Timestamp { values, .. } => {
+                Arc::new(TimestampMicrosecondArray::new(values.into(), nulls).with_timezone("UTC"))
+            }
+            Values::List { ends, items } => {
+                let ArrowType::List(item) = &self.shape.arrow else { return Err(mismatch(&self.shape)) };
+                Arc::new(ListArray::try_new(item.clone(), offsets(&ends)?, items.finish()?, nulls)?)
+            }
+            Values::Map { ends, keys, values } => {
+                let ArrowType::Map(entry, _) = &self.shape.arrow else { return Err(mismatch(&self.shape)) };
+                let fields = struct_fields(entry.data_type()).ok_or_else(|| mismatch(&self.shape))?;
+                let columns: Vec<ArrayRef> = vec![Arc::new(keys.finish(None)?), values.finish()?];
+                let entries = StructArray::try_new(fields, columns, None)?;
+                Arc::new(MapArray::try_new(entry.clone(), offsets(&ends)?, entries, nulls, false)?)
+            }
+            Values::Struct(rows) => {
+                let fields = struct_fields(&self.shape.arrow).ok_or_else(|| mismatch(&self.shape))?;
+                let length = rows.len();
+                Arc::new(StructArray::try_new_with_length(fields, rows.finish()?, nulls, length)?)
+            }
+        })
+    }
+}
+
+impl Shape {
+    fn wrong_type(&self, raw: &str) -> Box<Fault> {
+        Fault::wrong_type(&self.name, raw)
+    }
+
+    fn out_of_range(&self, raw: &str) -> Box<Fault> {
+        Fault::new(Reason::OutOfRange, format!("{} does not fit {}", excerpt(raw), self.name))
+    }
+
+    fn unreadable(&self, raw: &str, form: &str) -> Box<Fault> {
+        Fault::new(Reason::WrongType, format!("{} is not a {} ({form})", excerpt(raw), self.name))
+    }
+
+    fn number<T>(&self, raw: &str, outcome: Result<T, NumberFault>) -> Read<T> {
+        outcome.map_err(|fault| match fault {
+            NumberFault::NotANumber => self.wrong_type(raw),
+            NumberFault::TooLarge => self.out_of_range(raw),
+            NumberFault::Inexact => Fault::new(
+                Reason::OutOfRange,
+                format!("{} has more decimal places than {} keeps", excerpt(raw), self.name),
+            ),
+        })
+    }
+
+    #[inline]
+    fn integer(&self, raw: &str) -> Read<i64> {
+        self.number(raw, number::integer(raw))
+    }
+
+    fn decimal(&self, raw: &str, precision: u8, scale: i8) -> Read<i128> {
+        let Some(text) = json::string(raw)? else {
+            return self.number(raw, number::decimal(raw, precision, scale));
+        };
+        match number::decimal(&text, precision, scale) {
+            Err(NumberFault::NotANumber) => Err(self.unreadable(raw, "digits with a point")),
+            outcome => self.number(raw, outcome),
+        }
+    }
+
+    /// A float column is a float by declaration. Minus zero becomes zero, so that equal values are the same.
+    fn float(&self, raw: &str) -> Read<f64> {
+        if !raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            return Err(self.wrong_type(raw));
+        }
+        let value: f64 = raw.parse().map_err(|_| self.wrong_type(raw))?;
+        if value.is_finite() { Ok(value + 0.0) } else { Err(self.out_of_range(raw)) }
+    }
+
+    /// Microseconds, exactly.
+    fn epoch_ms(&self, raw: &str) -> Read<i64> {
+        let micros = self.number(raw, number::scaled(raw, 3))?;
+        i64::try_from(micros).map_err(|_| self.out_of_range(raw))
+    }
+}
+
+impl Text {
+    #[inline]
+    fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(self.bytes.len());
+    }
+
+    /// JSON as written, without the white space between tokens.
+    fn push_compact(&mut self, raw: &str) {
+        let (mut quoted, mut escaped) = (false, false);
+        self.bytes.extend(raw.bytes().filter(|byte| {
+            if quoted {
+                quoted = escaped || *byte != b'"';
+                escaped = !escaped && *byte == b'\\';
+                return true;
+            }
+            quoted = *byte == b'"';
+            !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+        }));
+        self.ends.push(self.bytes.len());
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.ends.truncate(length);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
+    fn finish(self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
+        StringArray::try_new(offsets(&self.ends)?, Buffer::from_vec(self.bytes), nulls)
+    }
+}
+
+fn offsets(ends: &[usize]) -> Result<OffsetBuffer<i32>, ArrowError> {
+    let total = ends.last().copied().unwrap_or(0);
+    if i32::try_from(total).is_err() {
+        return Err(ArrowError::OffsetOverflowError(total));
+    }
+    // The last end is the greatest, so all of them fit.
+    let offsets: Vec<i32> = std::iter::once(0).chain(ends.iter().map(|&end| end as i32)).collect();
+    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
+}
+
+fn struct_fields(arrow: &ArrowType) -> Option<Fields> {
+    match arrow {
+        ArrowType::Struct(fields) => Some(fields.clone()),
+        _ => None,
+    }
+}
+
+fn mismatch(shape: &Shape) -> ArrowError {
+    ArrowError::SchemaError(format!("the values of a {} do not match its Arrow type", shape.name))
+}
+
+/// A value short enough for a message.
+fn excerpt(raw: &str) -> String {
+    if raw.chars().count() <= 60 { raw.to_owned() } else { raw.chars().take(60).chain(['…']).collect() }
+}

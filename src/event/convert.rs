@@ -1,0 +1,136 @@
+//! A computed column becomes its declared type, without losing anything: rows whose value would change are named.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, StringArray, make_comparator};
+use arrow::compute::{CastOptions, SortOptions, can_cast_types, cast, cast_with_options};
+use arrow::datatypes::{DataType as ArrowType, Float64Type};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::json;
+use super::number;
+use super::shape::type_name;
+use super::types::{DataType, FieldType};
+
+/// How a column becomes its declared type.
+#[derive(Debug)]
+pub(super) struct Conversion {
+    to: FieldType,
+    arrow: ArrowType,
+    way: Way,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It is of that type.
+    Same,
+    /// Cast; a value that the type has no room for becomes NULL, which is how it is noticed.
+    Cast,
+    /// Cast and cast back: a value that does not come back lost digits.
+    RoundTrip,
+    /// Text is read digit by digit, as in a payload.
+    ReadDecimal { precision: u8, scale: i8 },
+}
+
+/// A converted column and the rows that may not be used.
+pub(super) struct Converted {
+    pub(super) values: ArrayRef,
+    /// Row and what is wrong with it, ascending.
+    pub(super) faults: Vec<(usize, String)>,
+}
+
+impl Conversion {
+    /// The way from one type to the other, or what to do instead.
+    pub(super) fn new(from: &ArrowType, to: &FieldType) -> Result<Self, String> {
+        let arrow = to.data_type.to_arrow();
+        let text = is_text(from);
+        let way = match to.data_type {
+            _ if *from == arrow => Way::Same,
+            DataType::Decimal { precision, scale } if text => Way::ReadDecimal { precision, scale },
+            // Text has room for everything, and what it says is not what another type would write.
+            _ if text || is_text(&arrow) || *from == ArrowType::Null => Way::Cast,
+            _ => Way::RoundTrip,
+        };
+        // A number says nothing about its unit.
+        let unit = from.is_numeric() && arrow.is_temporal() || from.is_temporal() && arrow.is_numeric();
+        if unit || !(matches!(way, Way::Same) || can_cast_types(from, &arrow)) {
+            return Err(format!("a value of type {from} does not become {} by itself", type_name(&to.data_type)));
+        }
+        Ok(Self { to: to.clone(), arrow, way })
+    }
+
+    /// Converts a column. Fails only where one row alone would fail the same way.
+    pub(super) fn apply(&self, values: &ArrayRef) -> Result<Converted, ArrowError> {
+        let source = canonical(values.clone());
+        let converted = match self.way {
+            Way::Same => source.clone(),
+            Way::Cast | Way::RoundTrip => canonical(cast_or_null(&source, &self.arrow)?),
+            Way::ReadDecimal { precision, scale } => read_decimals(&source, precision, scale)?,
+        };
+        let changed = match self.way {
+            Way::RoundTrip => Some(cast_or_null(&converted, source.data_type())?),
+            _ => None,
+        };
+        let differs = match &changed {
+            Some(back) => Some(make_comparator(&source, back, SortOptions::default())?),
+            None => None,
+        };
+        let mut faults = Vec::new();
+        let trusted = matches!(self.way, Way::Same) && self.to.data_type != DataType::Json;
+        let sources = source.logical_nulls();
+        for row in 0..converted.len() {
+            let given = sources.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            if !given {
+                if self.to.required {
+                    faults.push((row, "is NULL but required".to_owned()));
+                }
+                continue;
+            }
+            if trusted {
+                continue;
+            }
+            let lost = converted.is_null(row) || differs.as_ref().is_some_and(|compare| compare(row, row).is_ne());
+            if lost || self.to.data_type == DataType::Json && !is_json(&converted, row) {
+                faults.push((row, self.describe(&source, row)));
+            }
+        }
+        Ok(Converted { values: converted, faults })
+    }
+
+    fn describe(&self, source: &ArrayRef, row: usize) -> String {
+        let value = ArrayFormatter::try_new(source, &FormatOptions::default())
+            .map_or_else(|_| "the value".to_owned(), |formatter| formatter.value(row).to_string());
+        match self.to.data_type {
+            DataType::Json => format!("{value} is not JSON"),
+            _ => format!("{value} does not become {} without loss", type_name(&self.to.data_type)),
+        }
+    }
+}
+
+fn is_text(arrow: &ArrowType) -> bool {
+    matches!(arrow, ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View)
+}
+
+fn is_json(values: &ArrayRef, row: usize) -> bool {
+    values.as_string_opt::<i32>().is_some_and(|text| json::check(text.value(row)).is_ok())
+}
+
+fn cast_or_null(values: &ArrayRef, to: &ArrowType) -> Result<ArrayRef, ArrowError> {
+    cast_with_options(values, to, &CastOptions { safe: true, format_options: FormatOptions::default() })
+}
+
+/// One NaN and no minus zero, so that equal values are the same.
+fn canonical(values: ArrayRef) -> ArrayRef {
+    let Some(floats) = values.as_primitive_opt::<Float64Type>() else { return values };
+    let canonical: Float64Array = floats.unary(|value| if value.is_nan() { f64::NAN } else { value + 0.0 });
+    Arc::new(canonical)
+}
+
+fn read_decimals(values: &ArrayRef, precision: u8, scale: i8) -> Result<ArrayRef, ArrowError> {
+    let text = cast(values, &ArrowType::Utf8)?;
+    let text: &StringArray = text.as_string();
+    let read = |text: Option<&str>| text.and_then(|text| number::decimal(text, precision, scale).ok());
+    let decimals: Decimal128Array = text.iter().map(read).collect();
+    Ok(Arc::new(decimals.with_precision_and_scale(precision, scale)?))
+}

@@ -1,0 +1,254 @@
+//! The facts about an event (type, version, id, key, time) from the places that the source names. The payload is
+//! located here, and decoded elsewhere.
+
+use std::borrow::Cow;
+
+use regex::Regex;
+
+use super::Message;
+use super::instant;
+use super::json::{self, Fault, Read};
+use super::number;
+use super::schema::{EnvelopeSpec, Locator, Locators};
+use super::tree::{Sink, Tree};
+
+/// An envelope prepared for reading messages: every pointer into the body has a slot, and all of them are read in
+/// one pass, at the first question that needs one.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    event_type: Vec<Place>,
+    version: Vec<Place>,
+    id: Vec<Place>,
+    key: Vec<Place>,
+    time: Vec<Place>,
+    body: Tree,
+    /// Slots for facts; the payload's root has the one after them.
+    slots: usize,
+    /// JSON pointer of the payload's root; empty for the whole body.
+    data: String,
+}
+
+#[derive(Debug)]
+enum Place {
+    Header(String),
+    Subject(usize),
+    Body(usize),
+    Stream,
+    Const(String),
+    Match { at: Box<Place>, pattern: Regex },
+}
+
+/// A message being asked for its facts. A fact that no place gives is none, and so is one from a body that is not
+/// JSON: see [`Opened::fault`].
+pub(super) struct Opened<'m, 's> {
+    envelope: &'m Envelope,
+    message: &'m Message,
+    slots: &'s mut Scratch<'m>,
+    body: Body,
+}
+
+/// Values of the slots, kept from message to message for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Scratch<'m>(Vec<Option<&'m str>>);
+
+enum Body {
+    Unread,
+    /// The slots are filled.
+    Read,
+    Faulty(Box<Fault>),
+}
+
+impl Envelope {
+    pub(super) fn new(spec: &EnvelopeSpec) -> Self {
+        let mut body = Tree::default();
+        let mut slots = 0;
+        let mut places = |locators: &Locators| -> Vec<Place> {
+            locators.0.iter().map(|locator| Place::new(locator, &mut body, &mut slots)).collect()
+        };
+        let [event_type, version, id, key, time] =
+            [&spec.event_type, &spec.version, &spec.id, &spec.key, &spec.time].map(&mut places);
+        if !spec.data.is_empty() {
+            body.want(&spec.data, slots);
+        }
+        Self { event_type, version, id, key, time, body, slots, data: spec.data.clone() }
+    }
+
+    pub(super) fn open<'m, 's>(&'m self, message: &'m Message, slots: &'s mut Scratch<'m>) -> Opened<'m, 's> {
+        Opened { envelope: self, message, slots, body: Body::Unread }
+    }
+
+    pub(super) fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// Pointers that facts are read from, as seen from the payload's root.
+    pub(super) fn pointers_into_payload(spec: &EnvelopeSpec) -> Vec<String> {
+        let all = [&spec.event_type, &spec.version, &spec.id, &spec.key, &spec.time];
+        let pointers = all.into_iter().flat_map(|locators| &locators.0).filter_map(|mut locator| {
+            while let Locator::Match { at, .. } = locator {
+                locator = at;
+            }
+            match locator {
+                Locator::Body(pointer) => pointer.strip_prefix(&spec.data),
+                _ => None,
+            }
+        });
+        pointers.filter(|below| below.starts_with('/')).map(str::to_owned).collect()
+    }
+}
+
+impl Place {
+    fn new(locator: &Locator, body: &mut Tree, slots: &mut usize) -> Self {
+        match locator {
+            Locator::Header(name) => Place::Header(name.clone()),
+            Locator::Subject(token) => Place::Subject(*token),
+            Locator::Body(pointer) => {
+                body.want(pointer, *slots);
+                *slots += 1;
+                Place::Body(*slots - 1)
+            }
+            Locator::Stream => Place::Stream,
+            Locator::Const(value) => Place::Const(value.clone()),
+            Locator::Match { at, pattern } => {
+                Place::Match { at: Box::new(Place::new(at, body, slots)), pattern: pattern.clone() }
+            }
+        }
+    }
+}
+
+impl<'m> Opened<'m, '_> {
+    pub(super) fn event_type(&mut self) -> Option<Cow<'m, str>> {
+        self.first(&self.envelope.event_type, "type", |_| None)
+    }
+
+    pub(super) fn version(&mut self) -> Option<Cow<'m, str>> {
+        self.first(&self.envelope.version, "version", |_| None)
+    }
+
+    pub(super) fn id(&mut self) -> Option<Cow<'m, str>> {
+        self.first(&self.envelope.id, "id", |message| Some(Cow::Owned(message.seq.to_string())))
+    }
+
+    pub(super) fn key(&mut self) -> Option<Cow<'m, str>> {
+        self.first(&self.envelope.key, "key", |message| Some(Cow::Borrowed(&message.subject)))
+    }
+
+    /// Event time in microseconds since the epoch: RFC 3339, or a number of milliseconds. The publish time where
+    /// there is none, or none that can be read.
+    pub(super) fn time_us(&mut self) -> i64 {
+        let published = self.message.published_at_us;
+        let time = self.first(&self.envelope.time, "time", |_| None);
+        time.and_then(|text| time_us(&text)).unwrap_or(published)
+    }
+
+    /// The payload's text, if there is any. Its syntax has been checked only if it is not the whole body.
+    pub(super) fn payload(&mut self) -> Read<Option<&'m str>> {
+        if self.message.payload.is_empty() {
+            return Ok(None);
+        }
+        if self.envelope.data.is_empty() {
+            return text(self.message).map(Some);
+        }
+        let slot = self.envelope.slots;
+        let value = self.slot(slot);
+        match &self.body {
+            Body::Faulty(fault) => Err(fault.clone()),
+            _ => Ok(value),
+        }
+    }
+
+    /// Why the body could not be read, if a question needed it.
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        match &self.body {
+            Body::Faulty(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// The first of the places that has a value. `stream` is what the stream itself says.
+    fn first(
+        &mut self,
+        places: &'m [Place],
+        group: &str,
+        stream: fn(&'m Message) -> Option<Cow<'m, str>>,
+    ) -> Option<Cow<'m, str>> {
+        places.iter().find_map(|place| self.value(place, group, stream))
+    }
+
+    fn value(
+        &mut self,
+        place: &'m Place,
+        group: &str,
+        stream: fn(&'m Message) -> Option<Cow<'m, str>>,
+    ) -> Option<Cow<'m, str>> {
+        match place {
+            Place::Header(name) => self.message.headers.get(name).map(Cow::Borrowed),
+            Place::Subject(token) => self.message.subject.split('.').nth(token.checked_sub(1)?).map(Cow::Borrowed),
+            Place::Body(slot) => match self.slot(*slot)? {
+                raw if raw.starts_with('"') => json::string(raw).ok().flatten(),
+                raw if raw == "null" || raw.starts_with(['{', '[']) => None,
+                raw => Some(Cow::Borrowed(raw)),
+            },
+            Place::Stream => stream(self.message),
+            Place::Const(value) => Some(Cow::Borrowed(value)),
+            Place::Match { at, pattern } => {
+                let text = self.value(at, group, stream)?;
+                let found = pattern.captures(&text)?.name(group)?.range();
+                Some(match text {
+                    Cow::Borrowed(text) => Cow::Borrowed(&text[found]),
+                    Cow::Owned(text) => Cow::Owned(text[found].to_owned()),
+                })
+            }
+        }
+    }
+
+    /// The JSON text in a slot; reads the body if that has not been done.
+    fn slot(&mut self, slot: usize) -> Option<&'m str> {
+        if matches!(self.body, Body::Unread) {
+            self.body = match self.read_body() {
+                Ok(()) => Body::Read,
+                Err(fault) => Body::Faulty(fault),
+            };
+        }
+        match &self.body {
+            Body::Read => self.slots.0.get(slot).copied().flatten(),
+            _ => None,
+        }
+    }
+
+    fn read_body(&mut self) -> Read {
+        self.slots.0.clear();
+        self.slots.0.resize(self.envelope.slots + 1, None);
+        if self.message.payload.is_empty() {
+            return Ok(());
+        }
+        self.envelope.body.walk_document(text(self.message)?, &mut Slots(self.slots))
+    }
+}
+
+fn text(message: &Message) -> Read<&str> {
+    std::str::from_utf8(&message.payload).map_err(Fault::malformed)
+}
+
+fn time_us(text: &str) -> Option<i64> {
+    instant::rfc3339_us(text).or_else(|| i64::try_from(number::scaled(text, 3).ok()?).ok())
+}
+
+struct Slots<'s, 'm>(&'s mut Scratch<'m>);
+
+impl<'m> Sink<'m> for Slots<'_, 'm> {
+    fn take(&mut self, place: usize, raw: &'m str) -> Read {
+        self.0.0[place] = Some(raw);
+        Ok(())
+    }
+
+    fn clear(&mut self, place: usize) {
+        self.0.0[place] = None;
+    }
+
+    fn mismatch(&mut self, _: &str) -> Read {
+        Ok(())
+    }
+
+    fn undeclared(&mut self) {}
+}

@@ -1,0 +1,37 @@
+//! Events: what a source declares, how a stored message becomes typed columns at their current version.
+//!
+//! Pure: no files, no network, no clock. A batch is decoded and upcast once, however many projections read it.
+
+mod batch;
+mod column;
+mod convert;
+mod decode;
+mod decoder;
+mod envelope;
+mod expression;
+#[cfg(test)]
+mod fixture;
+mod instant;
+mod json;
+mod message;
+mod metadata_rows;
+mod number;
+mod rejected;
+mod schema;
+mod shape;
+mod step;
+mod tree;
+mod type_rows;
+mod types;
+mod upcast;
+
+pub use batch::{EventBatch, Relation, TypeRows, metadata};
+pub use decoder::{Decoded, Decoder};
+pub use message::{Headers, Message};
+pub use rejected::{Reason, Rejected};
+pub use schema::{
+    EnvelopeSpec, EventType, Locator, Locators, Naming, NewerVersion, SourceSchema, UnknownEvents, UpcastStep,
+    VersionSchema,
+};
+pub use types::{DataType, Field, FieldType, JSON_MARK, TimestampFormat, timestamp};
+pub use upcast::{Upcast, UpcastProblem, Upcasters};

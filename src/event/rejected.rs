@@ -1,0 +1,56 @@
+//! An event that could not be admitted, with the reason a person needs to mend it.
+
+use super::Message;
+
+/// Why an event was rejected. Closed, because it is a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No locator gave a type.
+    MissingType,
+    /// The type is not declared and `unknown_events` is `park`.
+    UnknownType,
+    /// A version later than the declared one.
+    NewerVersion,
+    /// A version that the history does not know, or that is not a number.
+    UnknownVersion,
+    /// The payload is not JSON.
+    Malformed,
+    MissingField,
+    WrongType,
+    OutOfRange,
+    /// An upcaster step failed on this event.
+    Upcast,
+    /// A projection's expression failed on this event alone.
+    Projection,
+}
+
+impl Reason {
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::MissingType => "missing_type",
+            Reason::UnknownType => "unknown_type",
+            Reason::NewerVersion => "newer_version",
+            Reason::UnknownVersion => "unknown_version",
+            Reason::Malformed => "malformed",
+            Reason::MissingField => "missing_field",
+            Reason::WrongType => "wrong_type",
+            Reason::OutOfRange => "out_of_range",
+            Reason::Upcast => "upcast",
+            Reason::Projection => "projection",
+        }
+    }
+}
+
+/// One rejected event. It keeps the message whole, so that nothing is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    pub message: Message,
+    pub reason: Reason,
+    /// JSON pointer of the culprit in the message's body, where there is one.
+    pub pointer: Option<String>,
+    /// What was wrong, in a sentence.
+    pub detail: String,
+    /// The declared event type, if it got that far.
+    pub event_type: Option<String>,
+}

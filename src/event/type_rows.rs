@@ -1,0 +1,61 @@
+//! The rows of one type on their way: decoded version by version, then merged at the current version.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::interleave_record_batch;
+use arrow::error::ArrowError;
+
+use super::decode::Rows;
+use super::schema::VersionSchema;
+use super::shape::Layout;
+
+/// Decoded rows of one version.
+pub(super) struct VersionRows {
+    pub(super) version: u32,
+    pub(super) rows: Rows,
+    /// For each row its place in the metadata, ascending.
+    pub(super) places: Vec<usize>,
+}
+
+/// Rows at the current version.
+pub(super) struct Admitted {
+    /// For each row its place in the metadata, ascending.
+    pub(super) places: Vec<usize>,
+    pub(super) rows: RecordBatch,
+}
+
+impl VersionRows {
+    pub(super) fn new(version: u32, layout: &Arc<Layout>) -> Self {
+        Self { version, rows: Rows::new(layout), places: Vec::new() }
+    }
+
+    pub(super) fn finish(self, schema: &VersionSchema) -> Result<(Vec<usize>, RecordBatch), ArrowError> {
+        let count = RecordBatchOptions::new().with_row_count(Some(self.places.len()));
+        Ok((self.places, RecordBatch::try_new_with_options(schema.to_arrow(), self.rows.finish()?, &count)?))
+    }
+}
+
+impl Admitted {
+    /// One run of rows in stream order from one for each version. None if there was no version.
+    pub(super) fn merge(mut pieces: Vec<Admitted>) -> Result<Option<Admitted>, ArrowError> {
+        if pieces.len() < 2 {
+            return Ok(pieces.pop());
+        }
+        let rows = pieces.iter().enumerate().flat_map(|(piece, admitted)| {
+            admitted.places.iter().enumerate().map(move |(row, &place)| (place, (piece, row)))
+        });
+        let mut rows: Vec<(usize, (usize, usize))> = rows.collect();
+        rows.sort_unstable();
+        let (places, sources): (Vec<usize>, Vec<(usize, usize)>) = rows.into_iter().unzip();
+        let batches: Vec<&RecordBatch> = pieces.iter().map(|admitted| &admitted.rows).collect();
+        let rows = match batches[0].num_columns() {
+            0 => {
+                let count = RecordBatchOptions::new().with_row_count(Some(places.len()));
+                RecordBatch::try_new_with_options(batches[0].schema(), vec![], &count)?
+            }
+            _ => interleave_record_batch(&batches, &sources)?,
+        };
+        Ok(Some(Admitted { places, rows }))
+    }
+}

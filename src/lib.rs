@@ -1,0 +1,41 @@
+//! Readside: the read side of CQRS as a sidecar. The modules in reading order follow the data; see ARCHITECTURE.md.
+//! The blank lines between them keep rustfmt from sorting.
+
+// What is declared.
+pub mod config;
+
+// From a stored message to an event at its current version, and how far each source has come.
+pub mod source;
+
+pub mod event;
+
+pub mod progress;
+
+// From SQL to operators that keep its result.
+pub mod plan;
+
+pub mod circuit;
+
+pub mod state;
+
+// What is kept, and how it becomes durable.
+pub mod read_model;
+
+pub mod checkpoint;
+
+// The loop, and what it does with events that it cannot take.
+pub mod lifecycle;
+
+pub mod pipeline;
+
+// Answers.
+pub mod query;
+
+pub mod serve;
+
+// The process.
+pub mod telemetry;
+
+pub mod app;
+
+pub mod cli;

@@ -1,0 +1,243 @@
+//! Parked events: rejected ones kept whole, with their reasons, until they are replayed or discarded.
+//!
+//! They are committed and checkpointed with the read models, so an event is either admitted or parked, never neither.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use bytes::Bytes;
+
+use crate::event::{Headers, Message, Reason, Rejected};
+use crate::progress::{ParkedNote, SourceName, rfc3339};
+use crate::state::{NewSegment, Residence, StateDelta, StoredSegment};
+
+/// An event that is not in some read models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    pub source: SourceName,
+    /// The projection that could not take it; none if it could not be decoded, so that no projection has it.
+    pub projection: Option<String>,
+    pub rejected: Rejected,
+}
+
+impl Parked {
+    fn note(&self) -> ParkedNote {
+        let Rejected { message, reason, pointer, detail, event_type } = &self.rejected;
+        ParkedNote {
+            sequence: message.seq,
+            subject: message.subject.clone(),
+            event_type: event_type.clone(),
+            projection: self.projection.clone(),
+            reason: reason.label(),
+            pointer: pointer.clone(),
+            detail: detail.clone(),
+            published_at: rfc3339(message.published_at_us),
+        }
+    }
+}
+
+/// All parked events, within limits that their owner keeps.
+#[derive(Debug, Default)]
+pub struct ParkedEvents {
+    slots: Vec<Option<Parked>>,
+    free: Vec<u32>,
+    residence: Residence,
+    bytes: usize,
+    edition: u64,
+    counts: BTreeMap<(SourceName, Option<String>), BTreeMap<String, u64>>,
+}
+
+impl ParkedEvents {
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the parked messages.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Parked> {
+        self.slots.iter().flatten()
+    }
+
+    /// Number of events by type, of a source (`projection` none) or of one projection's own. The empty name stands for
+    /// events of no declared type.
+    pub fn counts(&self, source: &SourceName, projection: Option<&str>) -> BTreeMap<String, u64> {
+        self.counts.get(&(source.clone(), projection.map(str::to_owned))).cloned().unwrap_or_default()
+    }
+
+    /// Another number whenever there are other events than before.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// The `most` newest events of a source, the newest first.
+    pub fn newest(&self, source: &SourceName, most: usize) -> Vec<ParkedNote> {
+        let mut parked: Vec<&Parked> = self.iter().filter(|parked| parked.source == *source).collect();
+        parked.sort_by_key(|parked| std::cmp::Reverse(parked.rejected.message.seq));
+        parked.into_iter().take(most).map(Parked::note).collect()
+    }
+
+    pub fn park(&mut self, mut parked: Parked) {
+        // The payload is a slice of a read buffer, which it would keep whole.
+        let payload = &mut parked.rejected.message.payload;
+        *payload = Bytes::copy_from_slice(payload);
+        let slot = self.insert(parked);
+        self.residence.touch(slot);
+    }
+
+    /// Takes out the events that `matches` says.
+    pub fn take(&mut self, matches: impl Fn(&Parked) -> bool) -> Vec<Parked> {
+        let mut taken = Vec::new();
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].as_ref().is_some_and(&matches)
+                && let Some(parked) = self.slots[slot].take()
+            {
+                self.edition += 1;
+                self.bytes -= parked.rejected.message.size();
+                self.uncount(&parked);
+                self.free.push(slot as u32);
+                self.residence.remove(slot as u32);
+                taken.push(parked);
+            }
+        }
+        taken
+    }
+
+    /// What changed since the last call.
+    pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
+        let Some(writing) = self.residence.write() else { return Ok(None) };
+        let rows: Vec<&Parked> = writing.slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect();
+        let rows = encode(&rows)?;
+        let segment = (!writing.slots.is_empty() || !writing.dead.is_empty()).then_some(NewSegment {
+            id: writing.id,
+            rows,
+            dead: writing.dead,
+        });
+        Ok(Some(StateDelta { segment, dropped: writing.dropped }))
+    }
+
+    pub fn restore(segments: &[StoredSegment]) -> Result<Self, ArrowError> {
+        let mut all = Self::default();
+        for segment in segments {
+            let parked = decode(&segment.rows)?;
+            let slots: Vec<Option<u32>> =
+                parked.into_iter().zip(&segment.live).map(|(parked, &live)| live.then(|| all.insert(parked))).collect();
+            all.residence.restore(segment.id, &slots, segment.dead.clone());
+        }
+        Ok(all)
+    }
+
+    fn uncount(&mut self, parked: &Parked) {
+        let owner = (parked.source.clone(), parked.projection.clone());
+        let event_type = parked.rejected.event_type.clone().unwrap_or_default();
+        if let Some(counts) = self.counts.get_mut(&owner)
+            && let Some(count) = counts.get_mut(&event_type)
+        {
+            *count -= 1;
+            counts.retain(|_, count| *count > 0);
+        }
+    }
+
+    fn insert(&mut self, parked: Parked) -> u32 {
+        self.edition += 1;
+        self.bytes += parked.rejected.message.size();
+        let event_type = parked.rejected.event_type.clone().unwrap_or_default();
+        let owner = (parked.source.clone(), parked.projection.clone());
+        *self.counts.entry(owner).or_default().entry(event_type).or_default() += 1;
+        match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(parked);
+                slot
+            }
+            None => {
+                self.slots.push(Some(parked));
+                (self.slots.len() - 1) as u32
+            }
+        }
+    }
+}
+
+fn schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    Arc::new(Schema::new(vec![
+        text("source"),
+        text("projection"),
+        text("reason"),
+        text("pointer"),
+        text("detail"),
+        text("event_type"),
+        text("subject"),
+        text("headers"),
+        Field::new("seq", DataType::Int64, false),
+        Field::new("published_at_us", DataType::Int64, false),
+        Field::new("payload", DataType::Binary, false),
+    ]))
+}
+
+fn encode(rows: &[&Parked]) -> Result<RecordBatch, ArrowError> {
+    let text = |of: &dyn Fn(&Parked) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| of(row)).collect::<StringArray>())
+    };
+    let json = |error: serde_json::Error| ArrowError::ExternalError(Box::new(error));
+    let mut headers = Vec::new();
+    for row in rows {
+        headers.push(serde_json::to_string(&row.rejected.message.headers.0).map_err(json)?);
+    }
+    let mut reasons = Vec::new();
+    for row in rows {
+        reasons.push(serde_json::to_string(&row.rejected.reason).map_err(json)?);
+    }
+    let messages = || rows.iter().map(|row| &row.rejected.message);
+    RecordBatch::try_new(
+        schema(),
+        vec![
+            text(&|row| Some(row.source.to_string())),
+            text(&|row| row.projection.clone()),
+            Arc::new(StringArray::from(reasons)),
+            text(&|row| row.rejected.pointer.clone()),
+            text(&|row| Some(row.rejected.detail.clone())),
+            text(&|row| row.rejected.event_type.clone()),
+            text(&|row| Some(row.rejected.message.subject.to_string())),
+            Arc::new(StringArray::from(headers)),
+            Arc::new(messages().map(|message| message.seq as i64).collect::<Int64Array>()),
+            Arc::new(messages().map(|message| message.published_at_us).collect::<Int64Array>()),
+            Arc::new(BinaryArray::from_iter_values(messages().map(|message| &message.payload))),
+        ],
+    )
+}
+
+fn decode(rows: &RecordBatch) -> Result<Vec<Parked>, ArrowError> {
+    let text = |column: usize, row: usize| -> Option<String> {
+        let values = rows.column(column).as_string::<i32>();
+        arrow::array::Array::is_valid(values, row).then(|| values.value(row).to_owned())
+    };
+    let required = |column: usize, row: usize| text(column, row).unwrap_or_default();
+    let json = |error: serde_json::Error| ArrowError::ExternalError(Box::new(error));
+    let (seqs, times) = (rows.column(8).as_primitive::<Int64Type>(), rows.column(9).as_primitive::<Int64Type>());
+    let payloads = rows.column(10).as_binary::<i32>();
+    (0..rows.num_rows())
+        .map(|row| {
+            let reason: Reason = serde_json::from_str(&required(2, row)).map_err(json)?;
+            let headers = serde_json::from_str(&required(7, row)).map_err(json)?;
+            let message = Message {
+                seq: seqs.value(row) as u64,
+                subject: required(6, row),
+                headers: Headers(headers),
+                payload: Bytes::copy_from_slice(payloads.value(row)),
+                published_at_us: times.value(row),
+            };
+            let rejected =
+                Rejected { message, reason, pointer: text(3, row), detail: required(4, row), event_type: text(5, row) };
+            Ok(Parked { source: required(0, row).into(), projection: text(1, row), rejected })
+        })
+        .collect()
+}

@@ -1,0 +1,409 @@
+//! One commit: messages are decoded, every projection takes one step, and the new snapshot is made.
+//!
+//! All projections advance together, so a snapshot is one cut over all of them. Time arrives as an argument; nothing
+//! here waits. The search indexes' own files are the only ones written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use arrow::error::ArrowError;
+
+use super::intake::Intake;
+use super::kept::Kept;
+use crate::checkpoint::{Content, Draft, IndexDraft, PinnedFile};
+use crate::circuit::{Attributable, StepInput, ZBatch};
+use crate::config::ParkedLimits;
+use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
+use crate::lifecycle::{Parked, ParkedEvents};
+use crate::plan::PlannedView;
+use crate::progress::{Cut, SourceName, SourceState};
+use crate::read_model::catalog::{ProjectionState, ProjectionStatus, Relation, RelationData, Snapshot};
+use crate::read_model::search::PinHold;
+use crate::state::StateDelta;
+use crate::telemetry;
+
+/// The store of the parked events.
+pub(super) const PARKED_STORE: &str = "parked";
+
+/// Parked events that a source's status describes one by one; beyond it they are only counted.
+const PARKED_TOLD_MAX: usize = 100;
+
+/// Sources and projections with their state.
+pub struct Engine {
+    pub intakes: BTreeMap<SourceName, Intake>,
+    /// Each after those that it reads.
+    pub projections: Vec<Kept>,
+    pub views: Vec<Arc<PlannedView>>,
+    pub parked: ParkedEvents,
+    pub revision: u64,
+    limits: ParkedLimits,
+    /// The edition of the parked events that the sources' progress tells of.
+    parked_told: Option<u64>,
+}
+
+/// Messages of one source for one commit.
+#[derive(Debug)]
+pub struct Fetched {
+    pub source: SourceName,
+    /// In stream order, following everything committed before.
+    pub messages: Vec<Message>,
+    pub covered: u64,
+    pub last_sequence: u64,
+}
+
+/// A commit that failed as a whole: the state must not be used any further.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("a batch of source `{source_name}` cannot be decoded: {error}")]
+    Decode { source_name: SourceName, error: ArrowError },
+    #[error("the state cannot be captured for a checkpoint: {0}")]
+    Capture(String),
+}
+
+impl Engine {
+    pub fn new(limits: ParkedLimits) -> Self {
+        Self {
+            intakes: BTreeMap::new(),
+            projections: Vec::new(),
+            views: Vec::new(),
+            parked: ParkedEvents::default(),
+            revision: 0,
+            limits,
+            parked_told: None,
+        }
+    }
+
+    /// The cut that everything not failed stands at.
+    pub fn cut(&self) -> Cut {
+        let positions = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.covered));
+        Cut { positions: positions.collect(), revision: self.revision }
+    }
+
+    /// Applies messages of any number of sources in one step.
+    pub fn commit(&mut self, fetched: Vec<Fetched>, now_us: i64) -> Result<(), EngineError> {
+        let mut batches: Vec<(SourceName, EventBatch, Vec<Message>)> = Vec::new();
+        for input in joined(fetched) {
+            let source = input.source.clone();
+            if let Some((batch, messages)) = self.admit(input, now_us)? {
+                batches.push((source, batch, messages));
+            }
+        }
+        self.step(&batches, BTreeMap::new(), now_us)
+    }
+
+    /// Applies rows of projections that are not part of this engine, as if they had just been inserted.
+    pub fn feed(&mut self, deltas: BTreeMap<&str, &ZBatch>, now_us: i64) -> Result<(), EngineError> {
+        self.step(&[], deltas, now_us)
+    }
+
+    /// Decodes one source's messages and parks the rejected ones. None if the source has halted.
+    fn admit(&mut self, mut input: Fetched, now_us: i64) -> Result<Option<(EventBatch, Vec<Message>)>, EngineError> {
+        // A source that is started again at the limit stays where it was.
+        if self.is_full() && self.parked.iter().any(|parked| parked.source == input.source) {
+            self.check_limits(&input.source);
+        }
+        let source = &input.source;
+        let Some(intake) = self.intakes.get_mut(source) else { return Ok(None) };
+        if intake.progress.state == SourceState::Halted {
+            return Ok(None);
+        }
+        // Exactly once, even if a source should repeat itself.
+        let covered = intake.progress.covered;
+        let repeated = input.messages.partition_point(|message| message.seq <= covered);
+        drop(input.messages.drain(..repeated));
+        let decoded = intake
+            .decode(&input.messages)
+            .map_err(|error| EngineError::Decode { source_name: source.clone(), error })?;
+        let progress = &mut intake.progress;
+        progress.last_sequence = input.last_sequence.max(input.covered);
+        progress.heard_at_us = Some(now_us);
+        let (applied, covered) = match &decoded.halted {
+            Some(unknown) => {
+                progress.state = SourceState::Halted;
+                let detail = format!(
+                    "message {}: {}; declare its type, or set unknown_events to park",
+                    unknown.message.seq, unknown.detail
+                );
+                progress.message = Some(detail);
+                let before = unknown.message.seq.saturating_sub(1).max(progress.covered);
+                (input.messages.iter().map(|message| message.seq).take_while(|seq| *seq <= before).last(), before)
+            }
+            None => (input.messages.last().map(|message| message.seq), input.covered),
+        };
+        if let Some(seq) = applied {
+            progress.applied = seq;
+            progress.applied_published_at_us =
+                input.messages.iter().rev().find(|message| message.seq == seq).map(|message| message.published_at_us);
+        }
+        progress.covered = progress.covered.max(covered).max(progress.applied);
+        if progress.state != SourceState::Halted {
+            if progress.covered >= progress.last_sequence {
+                progress.caught_up_at_us = Some(now_us);
+                progress.state = SourceState::Live;
+            } else {
+                progress.state = SourceState::CatchingUp;
+            }
+            progress.message = None;
+        }
+        for rejected in decoded.rejected {
+            telemetry::count_event_failures(&input.source, rejected.reason, 1);
+            self.parked.park(Parked { source: source.clone(), projection: None, rejected });
+        }
+        self.check_limits(&input.source);
+        Ok(Some((decoded.batch, input.messages)))
+    }
+
+    fn is_full(&self) -> bool {
+        self.parked.len() >= self.limits.max_events || self.parked.bytes() >= self.limits.max_bytes
+    }
+
+    /// At the limit the source halts after this batch, so the limit can be passed by one batch and no more.
+    fn check_limits(&mut self, source: &SourceName) {
+        if self.is_full()
+            && let Some(intake) = self.intakes.get_mut(source)
+        {
+            intake.progress.state = SourceState::Halted;
+            intake.progress.message = Some(format!(
+                "{} events are parked, which reaches parked.max_events or parked.max_bytes; mend or discard them, or raise the limit",
+                self.parked.len()
+            ));
+        }
+    }
+
+    fn step(
+        &mut self,
+        batches: &[(SourceName, EventBatch, Vec<Message>)],
+        outside: BTreeMap<&str, &ZBatch>,
+        now_us: i64,
+    ) -> Result<(), EngineError> {
+        let cut = self.cut();
+        let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
+        let mut failed: BTreeMap<String, String> = BTreeMap::new();
+        let mut rejected: Vec<(String, Attributable)> = Vec::new();
+        for kept in &mut self.projections {
+            if let Some(input) = kept.definition.upstream.iter().find(|name| failed.contains_key(*name)) {
+                kept.fail(format!("its input `{input}` has failed"));
+            }
+            if let Some(failure) = kept.failure() {
+                failed.insert(kept.name().to_owned(), failure.to_owned());
+                continue;
+            }
+            let mut deltas: BTreeMap<&str, &ZBatch> =
+                outputs.iter().map(|(name, delta)| (name.as_str(), delta)).collect();
+            deltas.extend(outside.iter().map(|(name, delta)| (*name, *delta)));
+            let reads = |source: &SourceName| kept.definition.reads.contains_key(source);
+            let events = batches.iter().filter(|(source, _, _)| reads(source));
+            let input =
+                StepInput { events: events.map(|(source, batch, _)| (source.as_ref(), batch)).collect(), deltas };
+            match kept.step(&input) {
+                Ok((delta, found)) => {
+                    kept.arrive(&cut, now_us);
+                    let name = kept.name().to_owned();
+                    rejected.extend(found.into_iter().map(|attributable| (name.clone(), attributable)));
+                    outputs.insert(name, delta);
+                }
+                Err(failure) => {
+                    tracing::error!(projection = kept.name(), %failure, "projection failed");
+                    failed.insert(kept.name().to_owned(), failure.clone());
+                    kept.fail(failure);
+                }
+            }
+        }
+        for (projection, attributable) in rejected {
+            if let Some(parked) = parked(projection, attributable, batches) {
+                let source = parked.source.clone();
+                let event_type = parked.rejected.event_type.as_deref();
+                telemetry::count_projection_errors(parked.projection.as_deref().unwrap_or_default(), event_type, 1);
+                self.parked.park(parked);
+                self.check_limits(&source);
+            }
+        }
+        if self.parked_told != Some(self.parked.edition()) {
+            self.tell_parked();
+        }
+        Ok(())
+    }
+
+    /// Makes the sources' progress tell of the parked events as they are now.
+    pub(super) fn tell_parked(&mut self) {
+        for (name, intake) in &mut self.intakes {
+            intake.progress.parked = self.parked.counts(name, None);
+            intake.progress.parked_events = self.parked.newest(name, PARKED_TOLD_MAX).into();
+        }
+        self.parked_told = Some(self.parked.edition());
+    }
+
+    /// Why a source takes nothing more, if it does not.
+    pub(super) fn halted(&self, source: &SourceName) -> Option<String> {
+        let progress = &self.intakes.get(source)?.progress;
+        let halted = progress.state == SourceState::Halted;
+        halted.then(|| progress.message.clone().unwrap_or_else(|| "it has halted".to_owned()))
+    }
+
+    /// Stops all projections; their rows stay as they are.
+    pub fn fail_all(&mut self, failure: &str) {
+        self.projections.iter_mut().for_each(|kept| kept.fail(failure.to_owned()));
+    }
+
+    /// Whether any search index has changes that no search sees yet.
+    pub fn awaits_search_commit(&self) -> bool {
+        self.projections.iter().any(Kept::awaits_search_commit)
+    }
+
+    /// Makes the search indexes' changes visible.
+    pub fn commit_search(&mut self) {
+        self.projections.iter_mut().filter(|kept| kept.failure().is_none()).for_each(Kept::commit_search);
+    }
+
+    /// Whether any search index has to be built again.
+    pub fn awaits_mending(&self) -> bool {
+        self.projections.iter().any(Kept::awaits_mending)
+    }
+
+    /// Tries to build the search indexes again that could not be written, as on a full disk.
+    pub fn mend_search(&mut self) {
+        self.projections.iter_mut().filter(|kept| kept.awaits_mending()).for_each(Kept::mend_search);
+    }
+
+    /// Everything of one cut, for readers.
+    pub fn snapshot(&self, now_us: i64) -> Snapshot {
+        let cut = self.cut();
+        let mut relations: BTreeMap<String, Arc<Relation>> = BTreeMap::new();
+        for kept in &self.projections {
+            relations.insert(kept.name().to_owned(), Arc::new(kept.relation(self.parked_below(kept, &relations))));
+        }
+        for view in &self.views {
+            let relation = Relation {
+                data: RelationData::View { sql: view.config.sql.clone() },
+                reads: view.schema.reads.clone(),
+                cut: cut.clone(),
+                live_at_us: now_us,
+                parked: BTreeMap::new(),
+            };
+            relations.insert(view.config.name.clone(), Arc::new(relation));
+        }
+        let kept = self.projections.iter().map(|kept| (kept.name().to_owned(), kept.status()));
+        let views = self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut)));
+        Snapshot {
+            relations,
+            sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect(),
+            projections: kept.chain(views).collect(),
+            cut,
+        }
+    }
+
+    /// Events that a projection, or one below it, could not take.
+    fn parked_below(
+        &self,
+        kept: &Kept,
+        relations: &BTreeMap<String, Arc<Relation>>,
+    ) -> BTreeMap<SourceName, BTreeMap<String, u64>> {
+        let mut parked: BTreeMap<SourceName, BTreeMap<String, u64>> = BTreeMap::new();
+        for source in kept.definition.reads.keys() {
+            let own = self.parked.counts(source, Some(kept.name()));
+            let below = kept.definition.upstream.iter().filter_map(|name| relations.get(name)?.parked.get(source));
+            for (event_type, count) in below.flatten().map(|(name, count)| (name.clone(), *count)).chain(own) {
+                *parked.entry(source.clone()).or_default().entry(event_type).or_default() += count;
+            }
+        }
+        parked
+    }
+
+    /// What a checkpoint keeps beside the stores.
+    fn content(&self, now_us: i64) -> Content {
+        Content {
+            created_at_us: now_us,
+            revision: self.revision,
+            sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.entry())).collect(),
+            generations: self.projections.iter().map(|kept| (kept.name().to_owned(), vec![kept.entry()])).collect(),
+        }
+    }
+
+    /// Everything at the current cut as a checkpoint to be, without the stores in `forget`. It counts as written: whoever
+    /// calls this has to write it. The holds keep the index files as they are until then.
+    pub fn draft(&mut self, forget: BTreeSet<String>, now_us: i64) -> Result<(Draft, Vec<PinHold>), EngineError> {
+        self.commit_search();
+        let mut indexes = BTreeMap::new();
+        let mut holds = Vec::new();
+        for kept in self.projections.iter_mut().filter(|kept| kept.failure().is_none()) {
+            let Some(pinned) = kept.pin_index() else { continue };
+            let files = pinned.files.into_iter().map(|(name, path)| PinnedFile { name, path });
+            indexes.insert(kept.name().to_owned(), IndexDraft { cut: pinned.cut, files: files.collect() });
+            holds.push(pinned.hold);
+        }
+        let deltas = self.capture()?;
+        Ok((Draft::new(self.content(now_us), deltas, forget, indexes), holds))
+    }
+
+    /// What changed in all state since the last call, by store name. A failed projection's state stays as it was.
+    fn capture(&mut self) -> Result<BTreeMap<String, StateDelta>, EngineError> {
+        let mut deltas = BTreeMap::new();
+        let parked = self.parked.capture().map_err(|error| EngineError::Capture(error.to_string()))?;
+        deltas.extend(parked.map(|delta| (PARKED_STORE.to_owned(), delta)));
+        for kept in self.projections.iter_mut().filter(|kept| kept.failure().is_none()) {
+            let prefix = store_prefix(kept.name(), kept.generation);
+            let captured = kept.capture().map_err(EngineError::Capture)?;
+            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{prefix}{store}"), delta)));
+        }
+        Ok(deltas)
+    }
+}
+
+/// One input a source, so that a place in a source's batch names one event.
+fn joined(fetched: Vec<Fetched>) -> Vec<Fetched> {
+    let mut joined: Vec<Fetched> = Vec::new();
+    for next in fetched {
+        match joined.iter_mut().find(|one| one.source == next.source) {
+            Some(one) => {
+                one.messages.extend(next.messages);
+                one.covered = one.covered.max(next.covered);
+                one.last_sequence = one.last_sequence.max(next.last_sequence);
+            }
+            None => joined.push(next),
+        }
+    }
+    joined
+}
+
+/// What the names of one generation's stores begin with.
+pub(super) fn store_prefix(projection: &str, generation: u64) -> String {
+    format!("{projection}/{generation}/")
+}
+
+/// The message that an attributable error is about, parked for its projection.
+fn parked(
+    projection: String,
+    attributable: Attributable,
+    batches: &[(SourceName, EventBatch, Vec<Message>)],
+) -> Option<Parked> {
+    let (source, batch, messages) = batches.iter().find(|(source, _, _)| **source == *attributable.source)?;
+    let seq = batch.metadata.column(metadata::SEQ).as_primitive::<Int64Type>().value(attributable.row) as u64;
+    let event_type = batch.metadata.column(metadata::TYPE).as_string::<i32>().value(attributable.row);
+    let message = messages[messages.binary_search_by_key(&seq, |message| message.seq).ok()?].clone();
+    let rejected = Rejected {
+        message,
+        reason: Reason::Projection,
+        pointer: None,
+        detail: attributable.message,
+        event_type: Some(event_type.to_owned()),
+    };
+    Some(Parked { source: source.clone(), projection: Some(projection), rejected })
+}
+
+fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
+    ProjectionStatus {
+        name: view.config.name.clone(),
+        kind: "view",
+        owner: view.config.owner.clone(),
+        generation: 1,
+        state: ProjectionState::Serving,
+        rows: 0,
+        state_bytes: 0,
+        columns: Vec::new(),
+        key: Vec::new(),
+        error: None,
+        positions: cut.positions.clone(),
+    }
+}

@@ -1,0 +1,110 @@
+//! One source as the engine keeps it: decoder, watermark, and how far it has come.
+
+use std::collections::BTreeMap;
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, Int32Array};
+use arrow::datatypes::Int32Type;
+use arrow::error::ArrowError;
+
+use crate::checkpoint::SourceEntry;
+use crate::event::{Decoded, Decoder, EventBatch, Message, metadata};
+use crate::progress::{SourceProgress, SourceState, Watermark};
+
+/// Reads one source's messages.
+#[derive(Debug)]
+pub struct Intake {
+    decoder: Arc<Decoder>,
+    watermark: Watermark,
+    pub progress: SourceProgress,
+    /// What the source needs to know its stream again. Opaque here.
+    pub identity: serde_json::Value,
+    fingerprint: String,
+    /// Admitted events by type and stored version.
+    admitted: BTreeMap<String, BTreeMap<u32, u64>>,
+}
+
+impl Intake {
+    /// A source at its beginning.
+    pub fn new(decoder: Arc<Decoder>, fingerprint: String) -> Self {
+        let watermark = Watermark::new(decoder.schema().lateness_us, None);
+        let progress = SourceProgress {
+            applied: 0,
+            covered: 0,
+            last_sequence: 0,
+            applied_published_at_us: None,
+            caught_up_at_us: None,
+            heard_at_us: None,
+            watermark_us: None,
+            late_events: 0,
+            state: SourceState::Disconnected,
+            message: Some("not connected yet".to_owned()),
+            parked: BTreeMap::new(),
+            parked_events: Arc::default(),
+        };
+        Self { decoder, watermark, progress, identity: serde_json::Value::Null, fingerprint, admitted: BTreeMap::new() }
+    }
+
+    /// A source where a checkpoint left it.
+    pub fn resume(&mut self, entry: &SourceEntry) {
+        self.watermark = Watermark::new(self.decoder.schema().lateness_us, entry.greatest_event_time_us);
+        self.progress.watermark_us = self.watermark.value_us();
+        self.progress.applied = entry.applied;
+        self.progress.covered = entry.covered;
+        self.progress.last_sequence = entry.covered;
+        self.identity = entry.identity.clone();
+        self.admitted = entry.admitted.clone();
+        self.progress.late_events = entry.late;
+    }
+
+    pub fn decoder(&self) -> &Arc<Decoder> {
+        &self.decoder
+    }
+
+    /// Of everything that decides how messages are read.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Decodes the next messages in stream order.
+    pub(super) fn decode(&mut self, messages: &[Message]) -> Result<Decoded, ArrowError> {
+        let decoded = self.decoder.decode(messages, &mut self.watermark)?;
+        self.progress.watermark_us = self.watermark.value_us();
+        let late = decoded.batch.metadata.column(metadata::LATE).as_boolean();
+        self.progress.late_events += late.true_count() as u64;
+        self.count(&decoded.batch);
+        Ok(decoded)
+    }
+
+    /// What a checkpoint keeps.
+    pub(super) fn entry(&self) -> SourceEntry {
+        SourceEntry {
+            identity: self.identity.clone(),
+            applied: self.progress.applied,
+            covered: self.progress.covered,
+            greatest_event_time_us: self.watermark.greatest_us(),
+            schema_fingerprint: self.fingerprint.clone(),
+            admitted: self.admitted.clone(),
+            late: self.progress.late_events,
+        }
+    }
+
+    /// Admitted events of each type.
+    pub fn admitted(&self) -> &BTreeMap<String, BTreeMap<u32, u64>> {
+        &self.admitted
+    }
+
+    fn count(&mut self, batch: &EventBatch) {
+        let versions: &Int32Array = batch.metadata.column(metadata::VERSION).as_primitive::<Int32Type>();
+        for (rows, event_type) in batch.types.iter().zip(&self.decoder.schema().types) {
+            if rows.rows.is_empty() {
+                continue;
+            }
+            let counts = self.admitted.entry(event_type.name.clone()).or_default();
+            for &row in rows.rows.values() {
+                *counts.entry(versions.value(row as usize) as u32).or_default() += 1;
+            }
+        }
+    }
+}

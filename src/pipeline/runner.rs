@@ -1,0 +1,341 @@
+//! The only loop: it awaits sources, commits, publishes, and hands checkpoints over.
+//!
+//! With nothing queued a commit happens at once; while a commit runs, what arrives waits in bounded queues, so under
+//! load batches grow and intake slows down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep_until, timeout};
+
+use super::engine::{Engine, EngineError, Fetched};
+use super::saver::{Job, Saved, spawn_saver};
+use crate::checkpoint::Checkpointer;
+use crate::progress::{Cut, SourceName, SourceState};
+use crate::read_model::catalog::Catalog;
+use crate::source::{Input, Source};
+use crate::telemetry;
+
+/// How the loop paces itself.
+#[derive(Debug, Clone)]
+pub struct RunnerConfig {
+    /// Messages that one commit takes at the most, over all sources.
+    pub max_events: usize,
+    pub search_commit: Duration,
+    pub checkpoint_interval: Duration,
+    /// For the last checkpoint when it is told to stop.
+    pub drain: Duration,
+}
+
+/// How the loop ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was told to; everything is in the checkpoint.
+    Drained,
+    /// It was told to, but the last checkpoint did not become durable in time. Nothing is lost: the streams still have it.
+    Undrained,
+    /// Another daemon has the data directory.
+    Fenced(String),
+    /// A commit failed; the state in memory must not be used.
+    Poisoned(String),
+}
+
+/// What the loop says of itself, for readiness.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunnerStatus {
+    /// The last checkpoint's failure, until one succeeds.
+    pub checkpoint_failure: Option<String>,
+    /// Sources that have been reached since the start.
+    pub opened: BTreeSet<SourceName>,
+}
+
+/// The loop with everything it owns.
+pub struct Runner {
+    engine: Engine,
+    catalog: Catalog,
+    config: RunnerConfig,
+    inputs: mpsc::Receiver<(SourceName, Input)>,
+    jobs: mpsc::Sender<Job>,
+    saved: mpsc::Receiver<Saved>,
+    status: watch::Sender<RunnerStatus>,
+    /// Stores of generations that are no more, to be forgotten with the next checkpoint.
+    forget: BTreeSet<String>,
+    saving: bool,
+    /// The cut of the last durable checkpoint.
+    durable: Option<Cut>,
+    next_checkpoint: Instant,
+    next_search_commit: Option<Instant>,
+}
+
+impl Runner {
+    /// Starts reading the sources and takes over the checkpointer. Call it within a tokio runtime.
+    pub fn start(
+        engine: Engine,
+        sources: BTreeMap<SourceName, Box<dyn Source>>,
+        checkpointer: Checkpointer,
+        forget: BTreeSet<String>,
+        catalog: Catalog,
+        config: RunnerConfig,
+    ) -> (Self, watch::Receiver<RunnerStatus>) {
+        let (input_sender, inputs) = mpsc::channel(1);
+        for (name, source) in sources {
+            tokio::spawn(forward(name, source, input_sender.clone()));
+        }
+        let (jobs, job_receiver) = mpsc::channel(1);
+        let (saved_sender, saved) = mpsc::channel(1);
+        spawn_saver(checkpointer, job_receiver, saved_sender);
+        let (status, status_receiver) = watch::channel(RunnerStatus::default());
+        let next_checkpoint = Instant::now() + config.checkpoint_interval;
+        let runner = Self {
+            engine,
+            catalog,
+            config,
+            inputs,
+            jobs,
+            saved,
+            status,
+            forget,
+            saving: false,
+            durable: None,
+            next_checkpoint,
+            next_search_commit: None,
+        };
+        (runner, status_receiver)
+    }
+
+    /// Runs until `shutdown` becomes true.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Outcome {
+        self.publish();
+        loop {
+            let wake = self.next_search_commit.map_or(self.next_checkpoint, |due| due.min(self.next_checkpoint));
+            let step = tokio::select! {
+                biased;
+                () = told(&mut shutdown) => return self.drain().await,
+                Some(saved) = self.saved.recv() => self.checkpointed(saved),
+                Some((source, input)) = self.inputs.recv() => self.take(source, input),
+                () = sleep_until(wake.into()) => Ok(()),
+            };
+            if let Err(outcome) = step.and_then(|()| self.whatever_is_due()) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Takes what arrived and everything else that waits, and commits it.
+    fn take(&mut self, source: SourceName, input: Input) -> Result<(), Outcome> {
+        let mut fetched = Vec::new();
+        let mut events = 0;
+        let mut news = None;
+        let mut next = Some((source, input));
+        while let Some((source, input)) = next {
+            match messages(source, input) {
+                Ok(input) => {
+                    events += input.messages.len();
+                    fetched.push(input);
+                }
+                // What came before it is applied first, so that it has the last word.
+                Err(input) => {
+                    news = Some(input);
+                    break;
+                }
+            }
+            next = if events < self.config.max_events { self.inputs.try_recv().ok() } else { None };
+        }
+        if !fetched.is_empty() {
+            let began = Instant::now();
+            self.engine.commit(fetched, now_us()).map_err(poisoned)?;
+            telemetry::observe_commit(began.elapsed());
+            if self.next_search_commit.is_none() && self.engine.awaits_search_commit() {
+                self.next_search_commit = Some(began + self.config.search_commit);
+            }
+        }
+        if let Some((source, input)) = news {
+            self.note(source, input);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Notes what a source says of itself.
+    fn note(&mut self, source: SourceName, input: Input) {
+        let Some(intake) = self.engine.intakes.get_mut(&source) else { return };
+        let progress = &mut intake.progress;
+        if progress.state == SourceState::Halted {
+            return;
+        }
+        match input {
+            // These are committed, not noted.
+            Input::Fetched { .. } | Input::Heartbeat { .. } => {}
+            Input::Opened { identity, last_sequence, gap } => {
+                intake.identity = serde_json::to_value(&identity).unwrap_or_default();
+                progress.last_sequence = last_sequence.max(progress.covered);
+                let caught_up = progress.covered >= progress.last_sequence;
+                progress.state = if caught_up { SourceState::Live } else { SourceState::CatchingUp };
+                progress.message = gap.map(|gap| format!("messages {gap} were lost and accepted as a gap"));
+                progress.heard_at_us = Some(now_us());
+                if caught_up {
+                    progress.caught_up_at_us = Some(now_us());
+                }
+                self.engine.revision += u64::from(gap.is_some());
+                tracing::info!(%source, last_sequence, "source opened");
+                self.status.send_if_modified(|status| status.opened.insert(source));
+            }
+            Input::Disconnected { message } => {
+                tracing::warn!(%source, %message, "source disconnected");
+                progress.state = SourceState::Disconnected;
+                progress.message = Some(message);
+            }
+            Input::Halted { message } => {
+                tracing::error!(%source, %message, "source halted");
+                progress.state = SourceState::Halted;
+                progress.message = Some(message);
+            }
+            Input::End => {
+                progress.last_sequence = progress.covered;
+                progress.caught_up_at_us = Some(now_us());
+                // Nothing will ever be heard of it again, and nothing is missing.
+                progress.heard_at_us = None;
+                progress.state = SourceState::Idle;
+            }
+        }
+    }
+
+    fn publish(&self) {
+        self.catalog.publish(self.engine.snapshot(now_us()));
+    }
+
+    fn whatever_is_due(&mut self) -> Result<(), Outcome> {
+        let now = Instant::now();
+        if self.next_search_commit.is_some_and(|due| due <= now) {
+            self.next_search_commit = None;
+            self.engine.commit_search();
+            self.publish();
+        }
+        if self.next_checkpoint <= now {
+            self.next_checkpoint = now + self.config.checkpoint_interval;
+            // A checkpoint that is still being written is finished, or tried again, before the next one begins.
+            if !self.saving {
+                let is_durable = self.durable.as_ref() == Some(&self.engine.cut());
+                if is_durable && !self.engine.awaits_mending() {
+                    self.hand_over(Job::Confirm)?
+                } else {
+                    self.checkpoint()?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Captures everything at the current cut and hands it over.
+    fn checkpoint(&mut self) -> Result<(), Outcome> {
+        self.engine.mend_search();
+        self.next_search_commit = None;
+        let (draft, holds) = self.engine.draft(std::mem::take(&mut self.forget), now_us()).map_err(poisoned)?;
+        self.hand_over(Job::Write { draft, cut: self.engine.cut(), holds })?;
+        self.publish();
+        Ok(())
+    }
+
+    fn hand_over(&mut self, job: Job) -> Result<(), Outcome> {
+        self.saving = true;
+        // The queue is empty: a job is handed over only when the one before is done.
+        self.jobs.try_send(job).map_err(|_| Outcome::Poisoned("the checkpoint writer has stopped".to_owned()))
+    }
+
+    fn checkpointed(&mut self, saved: Saved) -> Result<(), Outcome> {
+        match saved {
+            Saved::Done { cut, stats, took } => {
+                self.saving = false;
+                tracing::debug!(%cut, ?stats, "checkpoint is durable");
+                telemetry::observe_checkpoint(took);
+                self.durable = Some(cut);
+                self.mended();
+                Ok(())
+            }
+            Saved::Confirmed => {
+                self.saving = false;
+                self.mended();
+                Ok(())
+            }
+            Saved::Failed { message } => {
+                tracing::error!(%message, "checkpoint failed; it will be tried again");
+                telemetry::count_checkpoint_failure();
+                self.status.send_modify(|status| status.checkpoint_failure = Some(message));
+                Ok(())
+            }
+            Saved::Fenced { message } => Err(Outcome::Fenced(message)),
+        }
+    }
+
+    fn mended(&self) {
+        let mended = self.status.send_if_modified(|status| status.checkpoint_failure.take().is_some());
+        if mended {
+            tracing::info!("checkpoints can be written again");
+        }
+    }
+
+    /// Stops intake and makes a last checkpoint.
+    async fn drain(mut self) -> Outcome {
+        let deadline = Instant::now() + self.config.drain;
+        self.inputs.close();
+        loop {
+            if !self.saving {
+                if self.durable.as_ref() == Some(&self.engine.cut()) {
+                    return Outcome::Drained;
+                }
+                if let Err(outcome) = self.checkpoint() {
+                    return outcome;
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match timeout(left, self.saved.recv()).await {
+                Ok(Some(saved)) => {
+                    if let Err(outcome) = self.checkpointed(saved) {
+                        return outcome;
+                    }
+                }
+                Ok(None) | Err(_) => return Outcome::Undrained,
+            }
+        }
+    }
+}
+
+/// Waits to be told to stop, without holding on to the word.
+async fn told(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+/// Hands over what one source reports, until nobody listens.
+async fn forward(name: SourceName, mut source: Box<dyn Source>, inputs: mpsc::Sender<(SourceName, Input)>) {
+    loop {
+        let input = source.next().await;
+        let last = matches!(input, Input::Halted { .. } | Input::End);
+        if inputs.send((name.clone(), input)).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// The messages of an input; as error, one that says something of the source itself.
+fn messages(source: SourceName, input: Input) -> Result<Fetched, (SourceName, Input)> {
+    match input {
+        Input::Fetched { messages, covered, last_sequence } => Ok(Fetched { source, messages, covered, last_sequence }),
+        Input::Heartbeat { covered, last_sequence } => {
+            Ok(Fetched { source, messages: Vec::new(), covered, last_sequence })
+        }
+        news => Err((source, news)),
+    }
+}
+
+fn poisoned(error: EngineError) -> Outcome {
+    Outcome::Poisoned(error.to_string())
+}
+
+/// Microseconds since the epoch.
+pub(crate) fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros() as i64)
+}
+
+#[cfg(test)]
+mod tests;

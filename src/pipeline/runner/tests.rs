@@ -1,0 +1,214 @@
+//! The loop, stepped by hand: what it makes of reports that arrive together.
+#![allow(clippy::unwrap_used)]
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{Files, load};
+use crate::event::{Headers, Message};
+use crate::pipeline::{IndexRoot, assemble, begin};
+use crate::plan::program;
+use crate::progress::SourceProgress;
+use crate::read_model::catalog::Snapshot;
+use crate::read_model::search::SearchRequest;
+
+const CONFIG: &str = "sources: []
+parked: {max_events: 3}
+---
+source: orders
+file: {path: none}
+envelope: {type: body:/type}
+events: {Placed: {fields: {boxes: int64!, notes: string}}}
+---
+projection: loads
+sql: SELECT _seq AS position, 10 / boxes AS load FROM orders.placed
+key: [position]
+---
+projection: found
+kind: search
+sql: SELECT _seq AS position, notes FROM orders.placed
+key: [position]
+fields: {notes: {type: text}}
+";
+
+/// A runner that is stepped by hand, with a queue long enough for all that a test reports.
+struct Stepped {
+    runner: Runner,
+    reports: mpsc::Sender<(SourceName, Input)>,
+    indexes: TempDir,
+}
+
+impl Stepped {
+    async fn start() -> Self {
+        let read = |_: &str| Ok(CONFIG.to_owned());
+        let files = Files { list: &|_| Ok(Vec::new()), read: &read };
+        let config = load("readside.yaml", &files, &|_| None).unwrap().config;
+        let indexes = TempDir::new().unwrap();
+        let (checkpointer, restored) = Checkpointer::open("memory://", "test").await.unwrap();
+        let root = IndexRoot(indexes.path().to_owned());
+        let program = program(&config).unwrap();
+        let mut assembly = assemble(program, restored, &checkpointer, &root, config.parked).await.unwrap();
+        begin(&mut assembly.live).unwrap();
+        let pace = RunnerConfig {
+            max_events: 1_000,
+            search_commit: Duration::from_secs(3600),
+            checkpoint_interval: Duration::from_secs(3600),
+            drain: Duration::ZERO,
+        };
+        let catalog = Catalog::new(Snapshot::default());
+        let (mut runner, _) =
+            Runner::start(assembly.live, BTreeMap::new(), checkpointer, BTreeSet::new(), catalog, pace);
+        let (reports, inputs) = mpsc::channel(16);
+        runner.inputs = inputs;
+        Self { runner, reports, indexes }
+    }
+
+    /// Everything is queued before the loop takes it.
+    fn report(&mut self, inputs: impl IntoIterator<Item = Input>) {
+        for input in inputs {
+            self.reports.try_send(("orders".into(), input)).unwrap();
+        }
+        while let Ok((source, input)) = self.runner.inputs.try_recv() {
+            self.runner.take(source, input).unwrap();
+        }
+    }
+
+    fn progress(&self) -> SourceProgress {
+        self.runner.catalog.snapshot().sources["orders"].clone()
+    }
+
+    fn rows(&self, projection: &str) -> u64 {
+        self.runner.catalog.snapshot().projections[projection].rows
+    }
+
+    /// Sequences of the events that a projection could not take.
+    fn parked(&self, projection: Option<&str>) -> Vec<u64> {
+        let parked = self.runner.engine.parked.iter().filter(|one| one.projection.as_deref() == projection);
+        parked.map(|one| one.rejected.message.seq).collect()
+    }
+
+    /// Documents that a search for `text` finds.
+    fn found(&self, text: &str) -> usize {
+        use crate::read_model::catalog::RelationData;
+        let snapshot = self.runner.catalog.snapshot();
+        let RelationData::Search(search) = &snapshot.relations["found"].data else { unreachable!("a search") };
+        let request = SearchRequest { query: text.to_owned(), limit: 100, ..SearchRequest::default() };
+        search.search(&request).unwrap().total
+    }
+}
+
+/// A message of each of `bodies`, from `first` on.
+fn fetched(first: u64, bodies: &[&str]) -> Input {
+    let message = |(place, body): (usize, &&str)| Message {
+        seq: first + place as u64,
+        subject: "orders".to_owned(),
+        headers: Headers::default(),
+        payload: Bytes::from(body.to_string()),
+        published_at_us: 1_000_000,
+    };
+    let messages: Vec<Message> = bodies.iter().enumerate().map(message).collect();
+    let covered = first + bodies.len() as u64 - 1;
+    Input::Fetched { messages, covered, last_sequence: covered }
+}
+
+const ONE: &str = r#"{"type": "Placed", "boxes": 1, "notes": "gift"}"#;
+const NONE: &str = r#"{"type": "Placed", "boxes": 0}"#;
+const BROKEN: &str = r#"{"type": "Placed"}"#;
+
+#[tokio::test]
+async fn what_was_fetched_before_a_halt_is_applied_and_the_halt_stays() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE, ONE]), Input::Halted { message: "gone".to_owned() }, fetched(3, &[ONE])]);
+    let progress = stepped.progress();
+    assert_eq!((progress.state, progress.covered, stepped.rows("loads")), (SourceState::Halted, 2, 2));
+    assert_eq!(progress.message.as_deref(), Some("gone"));
+}
+
+#[tokio::test]
+async fn a_disconnection_outlasts_what_came_before_it() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE, ONE]), Input::Disconnected { message: "no route".to_owned() }]);
+    let progress = stepped.progress();
+    assert_eq!((progress.state, progress.covered), (SourceState::Disconnected, 2));
+    stepped.report([Input::Heartbeat { covered: 2, last_sequence: 2 }]);
+    let progress = stepped.progress();
+    assert_eq!((progress.state, progress.message), (SourceState::Live, None));
+}
+
+#[tokio::test]
+async fn the_event_that_fails_is_the_one_that_is_parked() {
+    let mut stepped = Stepped::start().await;
+    // Both wait when the loop comes to them, so they are one commit.
+    stepped.report([fetched(1, &[ONE, ONE]), fetched(3, &[NONE, ONE])]);
+    assert_eq!((stepped.parked(Some("loads")), stepped.rows("loads")), (vec![3], 3));
+}
+
+#[tokio::test]
+async fn what_is_given_twice_counts_once() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE, BROKEN])]);
+    stepped.report([fetched(1, &[ONE, BROKEN, ONE]), fetched(2, &[BROKEN, ONE, ONE])]);
+    assert_eq!((stepped.rows("loads"), stepped.parked(None), stepped.progress().covered), (3, vec![2], 4));
+}
+
+#[tokio::test]
+async fn the_end_of_a_file_is_no_disconnection() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE]), Input::End]);
+    let progress = stepped.progress();
+    let tomorrow = now_us() + 86_400_000_000;
+    assert_eq!((progress.state_at(tomorrow), progress.lag_seconds(tomorrow)), (SourceState::Idle, Some(0.0)));
+}
+
+#[tokio::test]
+async fn at_the_limit_of_parked_events_a_restart_takes_no_more() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[BROKEN, ONE, BROKEN]), fetched(4, &[ONE])]);
+    assert_eq!((stepped.progress().state, stepped.progress().covered), (SourceState::Live, 4));
+    stepped.report([fetched(5, &[BROKEN, BROKEN])]);
+    assert_eq!((stepped.progress().state, stepped.progress().covered), (SourceState::Halted, 6));
+    // As a restart finds it.
+    stepped.runner.engine.intakes.get_mut("orders").unwrap().progress.state = SourceState::Disconnected;
+    stepped.report([fetched(7, &[BROKEN, ONE])]);
+    assert_eq!((stepped.progress().state, stepped.progress().covered), (SourceState::Halted, 6));
+    assert_eq!(stepped.parked(None), [1, 3, 5, 6]);
+}
+
+#[tokio::test]
+async fn an_index_stands_for_every_cut_at_which_nothing_in_it_changed() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE])]);
+    stepped.runner.engine.commit_search();
+    stepped.report([fetched(2, &[BROKEN])]);
+    let snapshot = stepped.runner.catalog.snapshot();
+    assert_eq!((snapshot.relations["found"].cut.position("orders"), stepped.found("gift")), (2, 1));
+    stepped.report([fetched(3, &[ONE])]);
+    let snapshot = stepped.runner.catalog.snapshot();
+    assert_eq!((snapshot.relations["found"].cut.position("orders"), stepped.found("gift")), (1, 1));
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_written_is_built_again() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE])]);
+    stepped.runner.engine.commit_search();
+    let folder = stepped.indexes.path().join("found/1");
+    std::fs::remove_dir_all(&folder).unwrap();
+    stepped.report([fetched(2, &[ONE])]);
+    stepped.runner.engine.commit_search();
+    stepped.report([fetched(3, &[ONE])]);
+    // Its rows go on, the last commit is searched, and a checkpoint goes without the index.
+    assert_eq!((stepped.rows("found"), stepped.found("gift")), (3, 1));
+    let snapshot = stepped.runner.catalog.snapshot();
+    assert!(snapshot.projections["found"].error.is_some());
+    assert_eq!(snapshot.relations["found"].cut.position("orders"), 1);
+    assert!(stepped.runner.engine.awaits_mending());
+
+    stepped.runner.engine.mend_search();
+    stepped.runner.publish();
+    let snapshot = stepped.runner.catalog.snapshot();
+    assert_eq!((stepped.found("gift"), &snapshot.projections["found"].error), (3, &None));
+    assert_eq!(snapshot.relations["found"].cut.position("orders"), 3);
+    assert!(!stepped.runner.engine.awaits_mending());
+}

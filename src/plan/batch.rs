@@ -1,0 +1,88 @@
+//! The batch result: the same SQL over given rows, by DataFusion alone. The oracle, and what `verify` compares with.
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::concat_batches;
+use datafusion::common::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::collect;
+use datafusion::prelude::SessionContext;
+
+use super::compile::{output_schema, rewritten};
+use super::refusal::Refusal;
+use super::scope::Scope;
+
+/// Runs `sql` over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
+pub fn batch(
+    sql: &str,
+    scope: &Scope,
+    rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>,
+) -> Result<RecordBatch, Refusal> {
+    let ctx = scope.session_with(rows)?;
+    let plan = rewritten(&ctx, sql, scope)?;
+    let optimized = ctx.state().optimize(&plan)?;
+    let schema = output_schema(&plan, &optimized);
+    let batches = run(&ctx, &optimized)?.into_iter().map(|batch| {
+        // What comes out may be declared nullable although the plan knows that it is not.
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)
+    });
+    let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|error| Refusal::new(error.to_string()))?;
+    concat_batches(&schema, &batches).map_err(|error| Refusal::new(error.to_string()))
+}
+
+/// Some plans spawn tasks. They have a runtime and a thread of their own: whoever waits here may be the only thread of
+/// another one, or of none.
+fn run(ctx: &SessionContext, optimized: &LogicalPlan) -> Result<Vec<RecordBatch>, DataFusionError> {
+    let state = ctx.state();
+    let body = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        runtime.block_on(async {
+            let physical = state.query_planner().create_physical_plan(optimized, &state).await?;
+            collect(physical, state.task_ctx()).await
+        })
+    };
+    let panicked = |_| DataFusionError::Internal("a query's thread panicked".to_owned());
+    std::thread::scope(|scope| scope.spawn(body).join().unwrap_or_else(|panic| Err(panicked(panic))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+
+    use crate::plan::ProjectionSchema;
+
+    /// The sum of the first column over a relation `t(x, y)` of three rows.
+    fn sum(sql: &str) -> i64 {
+        let fields = ["x", "y"].map(|name| Field::new(name, DataType::Int64, false));
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let relation = ProjectionSchema {
+            schema: schema.clone(),
+            key: vec![0],
+            key_proven: true,
+            reads: Default::default(),
+            append_only: true,
+        };
+        let mut scope = Scope::default();
+        scope.projections.insert("t".to_owned(), relation);
+        let column = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let rows = RecordBatch::try_new(schema, vec![column.clone(), column]).unwrap();
+        let result = batch(sql, &scope, &|_, _| vec![rows.clone()]).unwrap();
+        result.column(0).as_primitive::<Int64Type>().values().iter().sum()
+    }
+
+    #[tokio::test]
+    async fn a_plan_with_tasks_of_its_own_ends_on_a_runtime_of_one_thread() {
+        assert_eq!(sum("SELECT sum(x) AS s FROM (SELECT x FROM t UNION ALL SELECT y FROM t)"), 12);
+    }
+
+    #[test]
+    fn columns_may_come_out_nullable() {
+        assert_eq!(sum("SELECT DISTINCT ON (x) x, y FROM t ORDER BY x, y DESC"), 6);
+    }
+}

@@ -1,0 +1,143 @@
+//! One projection's SQL, planned, rewritten, checked and lowered.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use futures::executor::block_on;
+
+use super::keys::unique_sets;
+use super::lower::{add_reads, arrow, lower};
+use super::refusal::Refusal;
+use super::rewrite;
+use super::scope::{ProjectionSchema, Scanned, Scope};
+use crate::circuit::Circuit;
+use crate::progress::Reads;
+
+/// A projection that can be kept.
+#[derive(Debug)]
+pub struct Compiled {
+    pub circuit: Circuit,
+    pub schema: ProjectionSchema,
+    /// Other projections that it reads.
+    pub upstream: Vec<String>,
+}
+
+/// Compiles `sql`, whose rows are to be kept under the columns `key`.
+pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Refusal> {
+    let ctx = scope.session()?;
+    let plan = rewritten(&ctx, sql, scope)?;
+    let mut state = ctx.state();
+    // A subquery of one value becomes a join, which is kept incrementally like any other.
+    state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    let optimized = state.optimize(&plan).map_err(|error| Refusal::from_datafusion(&error))?;
+    let schema = output_schema(&plan, &optimized);
+    distinct_names(&schema)?;
+    let key = key.iter().map(|column| place(&schema, column)).collect::<Result<Vec<_>, _>>()?;
+    let lowered = lower(&optimized, scope, &state)?;
+    let proven = unique_sets(&optimized, scope).iter().any(|set| set.iter().all(|place| key.contains(place)));
+    let non_null = key.iter().all(|&place| !schema.field(place).is_nullable());
+    Ok(Compiled {
+        circuit: lowered.circuit,
+        schema: ProjectionSchema {
+            schema,
+            key,
+            key_proven: proven && non_null,
+            reads: lowered.reads,
+            append_only: lowered.append_only,
+        },
+        upstream: lowered.upstream,
+    })
+}
+
+/// The columns that come out. Their types are settled only by the analysis, and what cannot be NULL is known from
+/// either plan.
+pub(super) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan) -> SchemaRef {
+    let fields = plan.schema().fields().iter().zip(optimized.schema().fields());
+    let fields = fields.map(|(planned, field)| {
+        let nullable = planned.is_nullable() && field.is_nullable();
+        field.as_ref().clone().with_name(planned.name()).with_nullable(nullable)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// What a view gives, which is planned at query time with no rewriting: `now()` is allowed there.
+pub(super) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, Refusal> {
+    let ctx = scope.session()?;
+    let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
+    let mut reads = Reads::new();
+    let mut events = None;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            match scope.find(&scan.table_name) {
+                Some(Scanned::Projection { projection, .. }) => {
+                    for (source, types) in &projection.reads {
+                        add_reads(&mut reads, source, types.clone());
+                    }
+                }
+                _ => events = Some(scan.table_name.clone()),
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if let Some(table) = events {
+        return Err(Refusal::new(format!("a view reads projections, and `{table}` are events"))
+            .hint("make a table projection over the events, and let the view read that"));
+    }
+    let schema = arrow(plan.schema());
+    distinct_names(&schema)?;
+    Ok(ProjectionSchema { schema, key: Vec::new(), key_proven: false, reads, append_only: false })
+}
+
+/// The plan that both the circuit and the batch result come from.
+pub(super) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
+    let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
+    if !matches!(
+        plan,
+        LogicalPlan::Projection(_)
+            | LogicalPlan::Filter(_)
+            | LogicalPlan::Aggregate(_)
+            | LogicalPlan::Sort(_)
+            | LogicalPlan::Limit(_)
+            | LogicalPlan::Distinct(_)
+            | LogicalPlan::Union(_)
+            | LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::TableScan(_)
+            | LogicalPlan::Unnest(_)
+            | LogicalPlan::Join(_)
+            | LogicalPlan::Window(_)
+            | LogicalPlan::Values(_)
+            | LogicalPlan::EmptyRelation(_)
+    ) {
+        return Err(Refusal::new("this statement is not a query").hint("a projection is one SELECT"));
+    }
+    rewrite::rewrite(plan).map_err(Refusal::from)
+}
+
+fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
+    let refusal = Refusal::from_datafusion(error);
+    if refusal.message.contains("not found") && refusal.message.contains("table") {
+        return refusal.hint(format!("there are {}", scope.names().join(", ")));
+    }
+    refusal
+}
+
+fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
+    for (place, field) in schema.fields().iter().enumerate() {
+        if schema.fields()[..place].iter().any(|other| other.name() == field.name()) {
+            return Err(Refusal::new(format!("two columns are named `{}`", field.name())).hint("rename one with AS"));
+        }
+    }
+    Ok(())
+}
+
+fn place(schema: &SchemaRef, column: &str) -> Result<usize, Refusal> {
+    schema.index_of(column).map_err(|_| {
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        Refusal::new(format!("the key column `{column}` is not among the query's columns"))
+            .hint(format!("the query gives {}", names.join(", ")))
+    })
+}

@@ -1,0 +1,270 @@
+//! `sum`, `avg`, variance and standard deviation under their built-in names: exact over floats, the built-in
+//! function over every other type.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BinaryArray, Float64Array};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use datafusion::common::cast::{as_binary_array, as_float64_array};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
+    Signature,
+};
+
+use crate::circuit::{ExactMoments, ExactSum, Spread, canonical};
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Exact {
+    pub(super) builtin: Arc<AggregateUDF>,
+    pub(super) measure: Measure,
+}
+
+/// What is computed of a multiset of floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Measure {
+    Sum,
+    Mean,
+    Variance(Spread),
+    Deviation(Spread),
+}
+
+impl AggregateUDFImpl for Exact {
+    fn name(&self) -> &str {
+        self.builtin.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.builtin.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.builtin.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.builtin.return_type(types)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        match args.return_field.data_type() {
+            DataType::Float64 if args.is_distinct => Ok(Box::new(DistinctAccumulator::new(self.measure))),
+            DataType::Float64 => Ok(Box::new(ExactAccumulator::new(self.measure))),
+            _ => self.builtin.accumulator(args),
+        }
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        match args.return_field.data_type() {
+            DataType::Float64 => self.accumulator(args),
+            _ => self.builtin.create_sliding_accumulator(args),
+        }
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        args.return_field.data_type() != &DataType::Float64 && self.builtin.groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        self.builtin.create_groups_accumulator(args)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let field = match args.return_type() {
+            DataType::Float64 if args.is_distinct => {
+                let item = Field::new_list_field(DataType::Float64, true);
+                Field::new_list(format_state_name(args.name, "distinct"), item, false)
+            }
+            DataType::Float64 => Field::new(format_state_name(args.name, "exact"), DataType::Binary, false),
+            _ => return self.builtin.state_fields(args),
+        };
+        Ok(vec![field.into()])
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
+        self.builtin.inner().set_monotonicity(data_type)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.builtin.documentation()
+    }
+}
+
+#[derive(Debug)]
+enum Total {
+    Sum(ExactSum),
+    Moments(ExactMoments),
+}
+
+impl Total {
+    fn new(measure: Measure) -> Self {
+        match measure {
+            Measure::Sum | Measure::Mean => Total::Sum(ExactSum::default()),
+            Measure::Variance(_) | Measure::Deviation(_) => Total::Moments(ExactMoments::default()),
+        }
+    }
+
+    fn add(&mut self, x: f64, weight: i64) {
+        match self {
+            Total::Sum(sum) => sum.add(x, weight),
+            Total::Moments(moments) => moments.add(x, weight),
+        }
+    }
+
+    fn evaluate(&self, measure: Measure) -> ScalarValue {
+        ScalarValue::Float64(match (self, measure) {
+            (Total::Sum(sum), Measure::Mean) => sum.mean(),
+            (Total::Sum(sum), _) => sum.value(),
+            (Total::Moments(moments), Measure::Deviation(spread)) => moments.deviation(spread),
+            (Total::Moments(moments), Measure::Variance(spread)) => moments.variance(spread),
+            (Total::Moments(_), _) => None,
+        })
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Total::Sum(sum) => sum.to_bytes(),
+            Total::Moments(moments) => moments.to_bytes(),
+        }
+    }
+
+    /// Merges what `to_bytes` wrote; None if it did not write this.
+    fn merge(&mut self, bytes: &[u8]) -> Option<()> {
+        match self {
+            Total::Sum(sum) => sum.merge(&ExactSum::from_bytes(bytes)?),
+            Total::Moments(moments) => moments.merge(&ExactMoments::from_bytes(bytes)?),
+        }
+        Some(())
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Total::Sum(sum) => sum.size(),
+            Total::Moments(moments) => moments.size(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ExactAccumulator {
+    measure: Measure,
+    total: Total,
+}
+
+impl ExactAccumulator {
+    fn new(measure: Measure) -> Self {
+        Self { measure, total: Total::new(measure) }
+    }
+
+    fn add(&mut self, values: &[ArrayRef], weight: i64) -> Result<()> {
+        as_float64_array(&values[0])?.iter().flatten().for_each(|x| self.total.add(x, weight));
+        Ok(())
+    }
+}
+
+impl Accumulator for ExactAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.add(values, 1)
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.add(values, -1)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let states: &BinaryArray = as_binary_array(&states[0])?;
+        for state in states.iter().flatten() {
+            self.total.merge(state).ok_or_else(|| exec_datafusion_err!("state of an exact sum is not readable"))?;
+        }
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::Binary(Some(self.total.to_bytes()))])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(self.total.evaluate(self.measure))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.total.size()
+    }
+}
+
+/// Counts each value, by the bits of its canonical form, so that sliding windows can take copies back.
+#[derive(Debug)]
+struct DistinctAccumulator {
+    measure: Measure,
+    counts: HashMap<u64, i64>,
+}
+
+impl DistinctAccumulator {
+    fn new(measure: Measure) -> Self {
+        Self { measure, counts: HashMap::new() }
+    }
+
+    fn add(&mut self, values: &Float64Array, weight: i64) {
+        for x in values.iter().flatten() {
+            let bits = canonical(x).to_bits();
+            let count = self.counts.entry(bits).or_default();
+            *count += weight;
+            if *count == 0 {
+                self.counts.remove(&bits);
+            }
+        }
+    }
+}
+
+impl Accumulator for DistinctAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.add(as_float64_array(&values[0])?, 1);
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.add(as_float64_array(&values[0])?, -1);
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        for values in states[0].as_list::<i32>().iter().flatten() {
+            self.add(values.as_primitive::<Float64Type>(), 1);
+        }
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let values: Vec<ScalarValue> = self.counts.keys().map(|bits| f64::from_bits(*bits).into()).collect();
+        Ok(vec![ScalarValue::List(ScalarValue::new_list_nullable(&values, &DataType::Float64))])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let mut total = Total::new(self.measure);
+        self.counts.keys().for_each(|bits| total.add(f64::from_bits(*bits), 1));
+        Ok(total.evaluate(self.measure))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.counts.capacity() * (size_of::<(u64, i64)>() + 1)
+    }
+}

@@ -1,0 +1,61 @@
+//! The functions that this crate adds to DataFusion, or puts in the place of its own.
+//!
+//! Every one is a function of the set of its rows: batches, partitions and order of arrival do not matter. Those that
+//! need an order get it from the `rewrite` room.
+
+mod canonical;
+mod exact;
+mod extreme;
+mod map_agg;
+mod ordered;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::functions_aggregate::{average, min_max, stddev, sum, variance};
+use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
+use datafusion::prelude::SessionContext;
+
+use self::canonical::CanonicalFloat;
+use self::exact::{Exact, Measure};
+use self::extreme::Extreme;
+use self::map_agg::MapAgg;
+use self::ordered::{Ordered, Pick};
+use crate::circuit::Spread;
+
+/// Registers all functions, those of JSON too, over the built-in ones of the same name.
+pub fn register(context: &SessionContext) -> Result<()> {
+    aggregates().into_iter().for_each(|function| context.register_udaf(function));
+    context.register_udf(ScalarUDF::from(CanonicalFloat::default()));
+    // A clone shares the state.
+    datafusion_functions_json::register_all(&mut context.clone())
+}
+
+/// The expression with its floats in canonical form.
+pub(super) fn canonical_float(expression: Expr) -> Expr {
+    ScalarUDF::from(CanonicalFloat::default()).call(vec![expression])
+}
+
+pub(super) fn is_canonical_float(function: &ScalarUDF) -> bool {
+    function.inner().is::<CanonicalFloat>()
+}
+
+fn aggregates() -> Vec<AggregateUDF> {
+    let exact = |builtin: Arc<AggregateUDF>, measure| AggregateUDF::from(Exact { builtin, measure });
+    vec![
+        exact(sum::sum_udaf(), Measure::Sum),
+        exact(average::avg_udaf(), Measure::Mean),
+        exact(variance::var_samp_udaf(), Measure::Variance(Spread::Sample)),
+        exact(variance::var_pop_udaf(), Measure::Variance(Spread::Population)),
+        exact(stddev::stddev_udaf(), Measure::Deviation(Spread::Sample)),
+        exact(stddev::stddev_pop_udaf(), Measure::Deviation(Spread::Population)),
+        AggregateUDF::from(Extreme { builtin: min_max::min_udaf() }),
+        AggregateUDF::from(Extreme { builtin: min_max::max_udaf() }),
+        AggregateUDF::from(Ordered::new(Pick::Latest)),
+        AggregateUDF::from(Ordered::new(Pick::Earliest)),
+        AggregateUDF::from(Ordered::new(Pick::Collect)),
+        AggregateUDF::from(Ordered::new(Pick::MaxBy)),
+        AggregateUDF::from(Ordered::new(Pick::MinBy)),
+        AggregateUDF::from(MapAgg::default()),
+    ]
+}

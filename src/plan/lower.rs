@@ -1,0 +1,311 @@
+//! From an optimised logical plan to a circuit.
+//!
+//! What has no incremental operator is refused here, with the reason and what to write instead.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, DataFusionError};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::{self as logical, Expr, LogicalPlan};
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion::physical_plan::unnest::ListUnnest;
+
+use super::Refusal;
+use super::lower_aggregate::lower_aggregate;
+use super::lower_join::lower_join;
+use super::lower_partition::{constant, lower_slice, lower_window};
+use super::scope::{Scanned, Scope};
+use crate::circuit::{Aggregate, Circuit, Join, Lonely, Map, Node, Operator, Partition, PartitionSpec, Unnest};
+use crate::event::Relation;
+use crate::progress::Reads;
+
+/// A plan that has become a circuit.
+#[derive(Debug)]
+pub(super) struct Lowered {
+    pub(super) circuit: Circuit,
+    pub(super) append_only: bool,
+    pub(super) reads: Reads,
+    /// Other projections that it reads.
+    pub(super) upstream: Vec<String>,
+}
+
+pub(super) fn lower(plan: &LogicalPlan, scope: &Scope, state: &SessionState) -> Result<Lowered, Refusal> {
+    let mut lowering = Lowering { scope, state, nodes: Vec::new(), reads: Reads::new(), upstream: Vec::new() };
+    let output = lowering.plan(plan)?;
+    let Lowering { mut nodes, reads, upstream, .. } = lowering;
+    if output.node + 1 != nodes.len() {
+        // The last node is the output: a node that only passes its input on makes it so.
+        let schema = nodes[output.node].schema.clone();
+        nodes.push(Node {
+            operator: Operator::Union,
+            inputs: vec![output.node],
+            schema,
+            row_wise: nodes[output.node].row_wise,
+        });
+    }
+    Ok(Lowered { circuit: Circuit::new(nodes), append_only: output.append_only, reads, upstream })
+}
+
+/// A lowered node, and what is known of the edge that leaves it.
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    node: usize,
+    append_only: bool,
+}
+
+struct Lowering<'a> {
+    scope: &'a Scope,
+    state: &'a SessionState,
+    nodes: Vec<Node>,
+    reads: Reads,
+    upstream: Vec<String>,
+}
+
+impl Lowering<'_> {
+    fn plan(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
+            LogicalPlan::Projection(projection) => {
+                let input = self.plan(&projection.input)?;
+                let columns = physical(&projection.expr, projection.input.schema())?;
+                let schema = arrow(&projection.schema);
+                Ok(self.add(
+                    Operator::Map(Map { filter: None, columns: Some(columns), schema: schema.clone() }),
+                    input,
+                    schema,
+                ))
+            }
+            LogicalPlan::Filter(filter) => {
+                let input = self.plan(&filter.input)?;
+                let predicate = physical(std::slice::from_ref(&filter.predicate), filter.input.schema())?.pop();
+                let schema = arrow(filter.input.schema());
+                Ok(self.add(
+                    Operator::Map(Map { filter: predicate, columns: None, schema: schema.clone() }),
+                    input,
+                    schema,
+                ))
+            }
+            LogicalPlan::Aggregate(aggregate) => {
+                let input = self.plan(&aggregate.input)?;
+                let (maps, spec) = lower_aggregate(aggregate, input.append_only)?;
+                let maps: Vec<Edge> = maps
+                    .into_iter()
+                    .map(|map| {
+                        let schema = map.schema.clone();
+                        self.add(Operator::Map(map), input, schema)
+                    })
+                    .collect();
+                let input = self.union(&maps, spec.input.clone());
+                let schema = spec.schema.clone();
+                let operator = Aggregate::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+                let edge = self.add(Operator::Aggregate(Box::new(operator)), input, schema);
+                // Only groups that never change their row would be append-only: DISTINCT.
+                Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
+            }
+            LogicalPlan::Join(join) => {
+                let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
+                let spec = lower_join(join)?;
+                // Only pairs of rows that stay do stay.
+                let plain = spec.pairs && spec.left_lonely == Lonely::Dropped && spec.right_lonely == Lonely::Dropped;
+                let schema = spec.schema.clone();
+                let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+                let inputs = vec![left.node, right.node];
+                self.nodes.push(Node { operator: Operator::Join(Box::new(operator)), inputs, schema, row_wise: false });
+                Ok(Edge { node: self.nodes.len() - 1, append_only: plain && left.append_only && right.append_only })
+            }
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
+            LogicalPlan::Union(union) => {
+                let inputs = union.inputs.iter().map(|input| self.plan(input)).collect::<Result<Vec<_>, _>>()?;
+                Ok(self.union(&inputs, arrow(&union.schema)))
+            }
+            LogicalPlan::Window(window) => {
+                let input = self.plan(&window.input)?;
+                self.partition(lower_window(window, self.state.clone())?, input)
+            }
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Sort(sort) if sort.fetch.is_some() => {
+                let input = self.plan(&sort.input)?;
+                let fetch = sort.fetch.unwrap_or(usize::MAX);
+                self.partition(lower_slice(&sort.expr, 0, fetch, sort.input.schema())?, input)
+            }
+            // A table has no order of its own: its readers sort.
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.plan(&sort.input),
+            other => Err(refusal(other)),
+        }
+    }
+
+    fn scan(&mut self, scan: &logical::TableScan) -> Result<Edge, Refusal> {
+        if let Some(filter) = scan.filters.first() {
+            return Err(Refusal::new(format!("the filter `{filter}` cannot be evaluated by the scan")));
+        }
+        let columns: Vec<usize> = match &scan.projection {
+            Some(projection) => projection.clone(),
+            None => (0..scan.source.schema().fields().len()).collect(),
+        };
+        let schema = arrow(&scan.projected_schema);
+        let (operator, append_only, row_wise) = match self.scope.find(&scan.table_name) {
+            Some(Scanned::Events { source, relation }) => {
+                let types = match relation {
+                    Relation::Events => Vec::new(),
+                    Relation::Type(index) => vec![source.types[index].name.clone()],
+                };
+                add_reads(&mut self.reads, &source.source, types);
+                let full = source.relation_schema(relation);
+                (Operator::Events { source: source.source.clone(), relation, schema: full, columns }, true, true)
+            }
+            Some(Scanned::Projection { name, projection }) => {
+                for (source, types) in &projection.reads {
+                    add_reads(&mut self.reads, source, types.clone());
+                }
+                if !self.upstream.iter().any(|other| other == name) {
+                    self.upstream.push(name.to_owned());
+                }
+                (Operator::Projection { name: name.to_owned(), columns }, projection.append_only, false)
+            }
+            None => return Err(Refusal::new(format!("there is no relation `{}`", scan.table_name))),
+        };
+        self.nodes.push(Node { operator, inputs: Vec::new(), schema, row_wise });
+        Ok(Edge { node: self.nodes.len() - 1, append_only })
+    }
+
+    /// One edge for several with the same columns.
+    fn union(&mut self, inputs: &[Edge], schema: SchemaRef) -> Edge {
+        if let [only] = inputs {
+            return *only;
+        }
+        let row_wise = inputs.iter().all(|input| self.nodes[input.node].row_wise);
+        let append_only = inputs.iter().all(|input| input.append_only);
+        let nodes = inputs.iter().map(|input| input.node).collect();
+        self.nodes.push(Node { operator: Operator::Union, inputs: nodes, schema, row_wise });
+        Edge { node: self.nodes.len() - 1, append_only }
+    }
+
+    /// LIMIT over an order; the sort below it may have been told of it already.
+    fn limit(&mut self, limit: &logical::Limit) -> Result<Edge, Refusal> {
+        let skip = constant(limit.skip.as_deref())?.unwrap_or(0);
+        let Some(fetch) = constant(limit.fetch.as_deref())? else {
+            return Err(Refusal::new("OFFSET without LIMIT keeps almost everything").hint("add a LIMIT"));
+        };
+        let LogicalPlan::Sort(sort) = limit.input.as_ref() else {
+            return Err(
+                Refusal::new("LIMIT without ORDER BY keeps arbitrary rows").hint("say which rows with ORDER BY")
+            );
+        };
+        let input = self.plan(&sort.input)?;
+        self.partition(lower_slice(&sort.expr, skip, fetch, sort.input.schema())?, input)
+    }
+
+    fn partition(&mut self, spec: PartitionSpec, input: Edge) -> Result<Edge, Refusal> {
+        let schema = spec.schema.clone();
+        let operator = Partition::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+        let edge = self.add(Operator::Partition(Box::new(operator)), input, schema);
+        Ok(Edge { append_only: false, ..edge })
+    }
+
+    fn unnest(&mut self, unnest: &logical::Unnest) -> Result<Edge, Refusal> {
+        let input = self.plan(&unnest.input)?;
+        let lists = unnest.list_type_columns.iter();
+        let schema = arrow(&unnest.schema);
+        let operator = Unnest {
+            lists: lists.map(|(place, list)| ListUnnest { index_in_input_schema: *place, depth: list.depth }).collect(),
+            structs: unnest.struct_type_columns.clone(),
+            options: unnest.options.clone(),
+            schema: schema.clone(),
+        };
+        Ok(self.add(Operator::Unnest(operator), input, schema))
+    }
+
+    /// Adds an operator of one input. Stateless ones keep what is known of their input's edge.
+    fn add(&mut self, operator: Operator, input: Edge, schema: SchemaRef) -> Edge {
+        let stateless = matches!(operator, Operator::Map(_) | Operator::Unnest(_));
+        let row_wise = stateless && self.nodes[input.node].row_wise;
+        self.nodes.push(Node { operator, inputs: vec![input.node], schema, row_wise });
+        Edge { node: self.nodes.len() - 1, append_only: stateless && input.append_only }
+    }
+}
+
+/// Adds what a scan reads: no types means all of them.
+pub(super) fn add_reads(reads: &mut Reads, source: &str, types: Vec<String>) {
+    match reads.get_mut(source) {
+        None => {
+            reads.insert(source.into(), types);
+        }
+        Some(known) if known.is_empty() || types.is_empty() => known.clear(),
+        Some(known) => {
+            for name in types {
+                if !known.contains(&name) {
+                    known.push(name);
+                }
+            }
+        }
+    }
+}
+
+/// Expressions that can be evaluated on batches.
+pub(super) fn physical(exprs: &[Expr], schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalExpr>>, Refusal> {
+    if exprs.iter().any(has_subquery) {
+        return Err(no_subqueries());
+    }
+    let properties = ExecutionProps::new();
+    exprs
+        .iter()
+        .map(|expr| create_physical_expr(expr, schema, &properties, &Default::default()))
+        .map(|expr| expr.map_err(|error| Refusal::from_datafusion(&error)))
+        .collect()
+}
+
+/// A subquery that the optimizer could not turn into a join.
+fn has_subquery(expr: &Expr) -> bool {
+    let is_subquery = |expr: &Expr| Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)));
+    // The closure never fails.
+    expr.exists(is_subquery).unwrap_or(true)
+}
+
+fn no_subqueries() -> Refusal {
+    Refusal::new("this subquery cannot be kept incrementally")
+        .hint("write it as a join with an aggregate, or make the subquery a projection of its own")
+}
+
+/// The same expression over columns without qualifiers.
+pub(super) fn unqualified(expr: &Expr) -> Result<Expr, Refusal> {
+    let bare = expr.clone().transform(|expr| match expr {
+        Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name)))),
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(bare.data)
+}
+
+/// An Arrow schema with the plan's column names, unqualified.
+pub(super) fn arrow(schema: &DFSchema) -> SchemaRef {
+    Arc::new(Schema::new(schema.fields().clone()))
+}
+
+/// Whether a type can be grouped by, ordered by or counted.
+pub(super) fn is_sortable(data_type: &DataType) -> bool {
+    !matches!(data_type, DataType::Union(_, _) | DataType::RunEndEncoded(_, _) | DataType::Dictionary(_, _))
+}
+
+fn refusal(plan: &LogicalPlan) -> Refusal {
+    let (message, hint) = match plan {
+        LogicalPlan::RecursiveQuery(_) => {
+            ("recursive queries are not kept incrementally", "unroll the levels that you need")
+        }
+        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => (
+            "this part reads no events, so there is nothing to keep",
+            "select from a source's relation or from a projection",
+        ),
+        LogicalPlan::Subquery(_) => return no_subqueries(),
+        _ => ("this statement is not a query that can be kept", "a projection is one SELECT"),
+    };
+    Refusal::new(message).hint(hint)
+}
+
+impl From<DataFusionError> for Refusal {
+    fn from(error: DataFusionError) -> Self {
+        Refusal::from_datafusion(&error)
+    }
+}

@@ -1,0 +1,276 @@
+//! Aggregates: which of the circuit's functions computes a call, and over which columns.
+
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet, NullTreatment, Sort};
+use datafusion::logical_expr::utils::{enumerate_grouping_sets, grouping_set_to_exprlist};
+use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
+use datafusion::physical_expr::aggregate::AggregateExprBuilder;
+use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
+
+use super::Refusal;
+use super::lower::{arrow, is_sortable, physical};
+use crate::circuit::{AggregateSpec, Call, Function, Map, Spread};
+
+/// Aggregates whose results depend on arrival or are not exact.
+const APPROXIMATE: [&str; 4] =
+    ["approx_distinct", "approx_median", "approx_percentile_cont", "approx_percentile_cont_with_weight"];
+
+/// Maps that compute keys, arguments, orders and filters as plain columns, and the aggregate over all of them: one map, or
+/// with grouping sets one a set. An event that fails in an argument thus fails in a row-wise operator.
+pub(super) fn lower_aggregate(
+    aggregate: &logical::Aggregate,
+    append_only: bool,
+) -> Result<(Vec<Map>, AggregateSpec), Refusal> {
+    let sets = grouping_sets(aggregate)?;
+    let mut columns = Columns { exprs: Vec::new(), shared_from: 0, schema: aggregate.input.schema() };
+    let mut groups: Vec<usize> = match &sets {
+        None => aggregate.group_expr.iter().map(|expr| columns.place(expr)).collect(),
+        Some(sets) => {
+            columns.exprs = sets.exprs.clone();
+            (0..sets.exprs.len()).collect()
+        }
+    };
+    if sets.is_some() {
+        // The number of the set is a key too. An argument may be a key's expression, and must not turn NULL with it.
+        columns.shared_from = groups.len() + 1;
+        groups.push(groups.len());
+        columns.exprs.push(logical::lit(ScalarValue::Null));
+    }
+    let calls = aggregate.aggr_expr.iter().map(|expr| columns.call(expr)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(sets) = &sets {
+        columns.exprs[groups.len() - 1] = logical::lit(ScalarValue::new_zero(&sets.id_type)?);
+    }
+    let input = columns.arrow(sets.is_some().then_some(groups.len()))?;
+    for &place in &groups {
+        let field = input.field(place);
+        if !is_sortable(field.data_type()) {
+            return Err(Refusal::new(format!("cannot group by a column of type {}", field.data_type())));
+        }
+    }
+    let calls = calls.into_iter().map(|call| call.resolve(&input)).collect::<Result<Vec<_>, _>>()?;
+    let map = |exprs: &[Expr]| {
+        Ok(Map { filter: None, columns: Some(physical(exprs, columns.schema)?), schema: input.clone() })
+    };
+    let maps = match &sets {
+        None => vec![map(&columns.exprs)?],
+        Some(sets) => {
+            let exprs = (0..sets.sets.len()).map(|set| sets.exprs_of(set, &columns.exprs, &input));
+            exprs.map(|exprs| map(&exprs?)).collect::<Result<_, Refusal>>()?
+        }
+    };
+    let schema = arrow(&aggregate.schema);
+    Ok((maps, AggregateSpec { groups, calls, input, schema, append_only }))
+}
+
+/// GROUPING SETS, written out.
+struct GroupingSets {
+    /// All keys of any set.
+    exprs: Vec<Expr>,
+    /// For each set and key, whether it is left out; and how often the same set came before.
+    sets: Vec<(Vec<bool>, usize)>,
+    id_type: DataType,
+}
+
+fn grouping_sets(aggregate: &logical::Aggregate) -> Result<Option<GroupingSets>, Refusal> {
+    if !matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
+        return Ok(None);
+    }
+    let exprs: Vec<Expr> = grouping_set_to_exprlist(&aggregate.group_expr)?.into_iter().cloned().collect();
+    let listed = match enumerate_grouping_sets(aggregate.group_expr.clone())?.pop() {
+        Some(Expr::GroupingSet(GroupingSet::GroupingSets(sets))) => sets,
+        Some(Expr::GroupingSet(GroupingSet::Rollup(keys))) => (0..=keys.len()).map(|n| keys[..n].to_vec()).collect(),
+        Some(Expr::GroupingSet(GroupingSet::Cube(keys))) => (0..1usize << keys.len().min(16))
+            .map(|bits| {
+                keys.iter()
+                    .enumerate()
+                    .filter(|(place, _)| bits >> place & 1 == 1)
+                    .map(|(_, key)| key.clone())
+                    .collect()
+            })
+            .collect(),
+        _ => {
+            return Err(Refusal::new("this form of GROUPING SETS is not kept incrementally").hint("write the sets out"));
+        }
+    };
+    let mut sets: Vec<(Vec<bool>, usize)> = Vec::new();
+    for set in listed {
+        let left_out: Vec<bool> = exprs.iter().map(|expr| !set.contains(expr)).collect();
+        let before = sets.iter().filter(|(other, _)| *other == left_out).count();
+        sets.push((left_out, before));
+    }
+    let most = sets.iter().map(|(_, before)| *before).max().unwrap_or(0);
+    let id_type = logical::Aggregate::grouping_id_type(exprs.len(), most);
+    Ok(Some(GroupingSets { exprs, sets, id_type }))
+}
+
+impl GroupingSets {
+    /// The columns for one set: NULL for the keys that it leaves out, and its number as DataFusion counts them.
+    fn exprs_of(&self, set: usize, exprs: &[Expr], input: &Schema) -> Result<Vec<Expr>, Refusal> {
+        let (left_out, before) = &self.sets[set];
+        let mut exprs = exprs.to_vec();
+        for (place, _) in left_out.iter().enumerate().filter(|(_, left_out)| **left_out) {
+            exprs[place] = logical::lit(ScalarValue::try_from(input.field(place).data_type())?);
+        }
+        let bits = left_out.iter().fold(0u64, |bits, &left_out| bits << 1 | u64::from(left_out));
+        let id = ScalarValue::UInt64(Some(bits | (*before as u64) << left_out.len()));
+        exprs[left_out.len()] = logical::lit(id.cast_to(&self.id_type)?);
+        Ok(exprs)
+    }
+}
+
+/// The distinct expressions that the aggregate needs, in the order they were first asked for.
+struct Columns<'a> {
+    exprs: Vec<Expr>,
+    /// Expressions before this place are never used for another purpose.
+    shared_from: usize,
+    schema: &'a DFSchema,
+}
+
+/// An aggregate call whose expressions have places.
+struct PlacedCall<'a> {
+    function: &'a logical::expr::AggregateFunction,
+    name: String,
+    arguments: Vec<usize>,
+    order: Vec<(usize, SortOptions)>,
+    filter: Option<usize>,
+}
+
+impl Columns<'_> {
+    fn place(&mut self, expr: &Expr) -> usize {
+        let expr = expr.clone().unalias();
+        match self.exprs[self.shared_from..].iter().position(|other| *other == expr) {
+            Some(place) => self.shared_from + place,
+            None => {
+                self.exprs.push(expr);
+                self.exprs.len() - 1
+            }
+        }
+    }
+
+    fn call<'e>(&mut self, expr: &'e Expr) -> Result<PlacedCall<'e>, Refusal> {
+        match expr {
+            Expr::Alias(alias) => self.call(&alias.expr),
+            Expr::AggregateFunction(function) => {
+                let AggregateFunctionParams { args, filter, order_by, .. } = &function.params;
+                Ok(PlacedCall {
+                    function,
+                    name: expr.schema_name().to_string(),
+                    arguments: args.iter().map(|arg| self.place(arg)).collect(),
+                    order: order_by.iter().map(|sort| (self.place(&sort.expr), options(sort))).collect(),
+                    filter: filter.as_ref().map(|filter| self.place(filter)),
+                })
+            }
+            other => Err(Refusal::new(format!("`{other}` is not an aggregate"))),
+        }
+    }
+
+    /// `nullable` columns at the front may be NULL whatever their expressions say.
+    fn arrow(&self, nullable: Option<usize>) -> Result<SchemaRef, Refusal> {
+        let fields = self.exprs.iter().enumerate().map(|(place, expr)| {
+            let (_, field) = expr.to_field(self.schema)?;
+            let null = field.is_nullable() || nullable.is_some_and(|nullable| place < nullable);
+            Ok(Field::new(format!("c{place}"), field.data_type().clone(), null))
+        });
+        Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, Refusal>>()?)))
+    }
+}
+
+impl PlacedCall<'_> {
+    /// Chooses the function.
+    fn resolve(self, input: &Schema) -> Result<Call, Refusal> {
+        let name = self.function.func.name();
+        if APPROXIMATE.contains(&name) {
+            return Err(Refusal::new(format!("`{name}` depends on the order of arrival"))
+                .hint("use the exact form: count(DISTINCT x), median(x), percentile_cont"));
+        }
+        for place in self.arguments.iter().chain(self.order.iter().map(|(place, _)| place)) {
+            if !is_sortable(input.field(*place).data_type()) {
+                return Err(Refusal::new(format!("`{}` is over a type that has no order", self.name)));
+            }
+        }
+        let params = &self.function.params;
+        let column = self.arguments.first().copied();
+        let data_type = column.map(|place| input.field(place).data_type());
+        let skip_null = params.null_treatment == Some(NullTreatment::IgnoreNulls);
+        let function = match (name, column, data_type) {
+            ("count", column, _) if !params.distinct && self.arguments.len() <= 1 => {
+                let literal =
+                    params.args.first().is_none_or(|arg| matches!(arg, Expr::Literal(value, _) if !value.is_null()));
+                Function::Count { column: if literal { None } else { column } }
+            }
+            ("count", Some(column), _) if self.arguments.len() == 1 => Function::CountDistinct { column },
+            ("sum", Some(column), Some(DataType::Int64)) if !params.distinct => Function::SumInt { column },
+            ("sum", Some(column), Some(DataType::Decimal128(_, _))) if !params.distinct => {
+                Function::SumDecimal { column }
+            }
+            ("sum", Some(column), Some(DataType::Float64)) if !params.distinct => Function::SumFloat { column },
+            ("avg", Some(column), Some(DataType::Float64)) if !params.distinct => Function::AvgFloat { column },
+            (name, Some(column), Some(DataType::Float64)) if !params.distinct && moments(name).is_some() => {
+                let (spread, root) = moments(name).unwrap_or((Spread::Sample, false));
+                Function::Moments { column, spread, root }
+            }
+            ("bool_and", Some(column), _) => Function::BoolAnd { column },
+            ("bool_or", Some(column), _) => Function::BoolOr { column },
+            ("min", Some(column), _) => first(vec![(column, ASCENDING)], column, true),
+            ("max", Some(column), _) => first(vec![(column, DESCENDING)], column, true),
+            ("first_value", Some(column), _) if !self.order.is_empty() => first(self.order, column, skip_null),
+            ("last_value", Some(column), _) if !self.order.is_empty() => {
+                first(self.order.into_iter().map(|(place, options)| (place, !options)).collect(), column, skip_null)
+            }
+            _ => return self.accumulate(input),
+        };
+        Ok(Call { function, filter: self.filter })
+    }
+
+    /// Any other function: DataFusion's accumulator over the kept rows.
+    fn accumulate(self, input: &Schema) -> Result<Call, Refusal> {
+        let column = |place: usize| Arc::new(Column::new(input.field(place).name(), place)) as Arc<dyn PhysicalExpr>;
+        let params = &self.function.params;
+        let arguments = params.args.iter().zip(&self.arguments).enumerate().map(|(number, (arg, place))| match arg {
+            // Some functions want to see that what they are told beside their rows is a constant.
+            Expr::Literal(value, _) if number > 0 => {
+                Arc::new(Literal::new(ScalarValue::clone(value))) as Arc<dyn PhysicalExpr>
+            }
+            _ => column(*place),
+        });
+        let order =
+            self.order.iter().map(|(place, options)| PhysicalSortExpr { expr: column(*place), options: *options });
+        let accumulator = AggregateExprBuilder::new(self.function.func.clone(), arguments.collect())
+            .order_by(order.collect())
+            .schema(Arc::new(input.clone()))
+            .alias(self.name)
+            .with_ignore_nulls(params.null_treatment == Some(NullTreatment::IgnoreNulls))
+            .with_distinct(params.distinct)
+            .build()?;
+        let function =
+            Function::Ordered { order: self.order, columns: self.arguments, accumulator: Box::new(accumulator) };
+        Ok(Call { function, filter: self.filter })
+    }
+}
+
+const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
+const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: false };
+
+/// What a variance or deviation divides by, and whether it is the root.
+fn moments(name: &str) -> Option<(Spread, bool)> {
+    match name {
+        "var" | "var_samp" => Some((Spread::Sample, false)),
+        "var_pop" => Some((Spread::Population, false)),
+        "stddev" | "stddev_samp" => Some((Spread::Sample, true)),
+        "stddev_pop" => Some((Spread::Population, true)),
+        _ => None,
+    }
+}
+
+fn first(order: Vec<(usize, SortOptions)>, column: usize, skip_null: bool) -> Function {
+    Function::First { order, column, skip_null }
+}
+
+fn options(sort: &Sort) -> SortOptions {
+    SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first }
+}

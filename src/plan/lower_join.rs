@@ -1,0 +1,67 @@
+//! Joins: keys, a further condition, and what becomes of rows without a partner.
+
+use datafusion::common::{DFSchema, JoinType, NullEquality};
+use datafusion::logical_expr::{self as logical, ExprSchemable};
+
+use super::Refusal;
+use super::lower::{arrow, is_sortable, physical};
+use crate::circuit::{JoinSpec, Lonely};
+
+pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
+    if join.null_aware {
+        return Err(Refusal::new("NOT IN over values that can be NULL is not kept incrementally")
+            .hint("use NOT EXISTS, or exclude NULLs in the subquery with WHERE … IS NOT NULL"));
+    }
+    let (left, right) = (join.left.schema(), join.right.schema());
+    for field in left.fields().iter().chain(right.fields().iter()) {
+        if !is_sortable(field.data_type()) {
+            return Err(Refusal::new(format!(
+                "cannot join rows with `{}` of type {}",
+                field.name(),
+                field.data_type()
+            )));
+        }
+    }
+    let (left_on, right_on): (Vec<_>, Vec<_>) = join.on.iter().cloned().unzip();
+    let key_types = left_on.iter().map(|key| key.get_type(left)).collect::<Result<Vec<_>, _>>()?;
+    for (key, wanted) in right_on.iter().zip(&key_types) {
+        if key.get_type(right)? != *wanted {
+            return Err(Refusal::new(format!("the join compares {wanted} with {}", key.get_type(right)?))
+                .hint("cast one side to the type of the other"));
+        }
+    }
+    let condition = match &join.filter {
+        Some(filter) => physical(std::slice::from_ref(filter), &pair_schema(left, right)?)?.pop(),
+        None => None,
+    };
+    let (pairs, left_lonely, right_lonely) = match join.join_type {
+        JoinType::Inner => (true, Lonely::Dropped, Lonely::Dropped),
+        JoinType::Left => (true, Lonely::Padded, Lonely::Dropped),
+        JoinType::Right => (true, Lonely::Dropped, Lonely::Padded),
+        JoinType::Full => (true, Lonely::Padded, Lonely::Padded),
+        JoinType::LeftSemi => (false, Lonely::Semi, Lonely::Dropped),
+        JoinType::LeftAnti => (false, Lonely::Anti, Lonely::Dropped),
+        JoinType::LeftMark => (false, Lonely::Mark, Lonely::Dropped),
+        JoinType::RightSemi => (false, Lonely::Dropped, Lonely::Semi),
+        JoinType::RightAnti => (false, Lonely::Dropped, Lonely::Anti),
+        JoinType::RightMark => (false, Lonely::Dropped, Lonely::Mark),
+    };
+    Ok(JoinSpec {
+        left_keys: physical(&left_on, left)?,
+        right_keys: physical(&right_on, right)?,
+        key_types,
+        null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
+        condition,
+        pairs,
+        left_lonely,
+        right_lonely,
+        left: arrow(left),
+        right: arrow(right),
+        schema: arrow(&join.schema),
+    })
+}
+
+/// Left columns, then right ones: what the condition sees, whatever the join shows.
+fn pair_schema(left: &DFSchema, right: &DFSchema) -> Result<DFSchema, Refusal> {
+    Ok(left.join(right)?)
+}

@@ -1,0 +1,91 @@
+//! LIMIT and window functions: over the first rows of an order, or by recomputing the partitions that changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use datafusion::common::{DFSchema, ScalarValue, TableReference};
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::expr::Sort;
+use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+
+use super::Refusal;
+use super::lower::{arrow, physical};
+use crate::circuit::{Outcome, PartitionSpec, Rerun};
+
+/// The first rows of an order, over all of the input. The rewriting has made the order total.
+pub(super) fn lower_slice(
+    order: &[Sort],
+    skip: usize,
+    fetch: usize,
+    input: &DFSchema,
+) -> Result<PartitionSpec, Refusal> {
+    let exprs: Vec<Expr> = order.iter().map(|sort| sort.expr.clone()).collect();
+    let options = order.iter().map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first });
+    Ok(PartitionSpec {
+        keys: Vec::new(),
+        key_types: Vec::new(),
+        order: physical(&exprs, input)?.into_iter().zip(options).collect(),
+        input: arrow(input),
+        schema: arrow(input),
+        outcome: Outcome::Slice { skip, fetch },
+    })
+}
+
+/// The number in a LIMIT or OFFSET.
+pub(super) fn constant(expr: Option<&Expr>) -> Result<Option<usize>, Refusal> {
+    match expr {
+        None => Ok(None),
+        Some(Expr::Literal(ScalarValue::Int64(Some(number)), _)) if *number >= 0 => Ok(Some(*number as usize)),
+        Some(other) => Err(Refusal::new(format!("LIMIT and OFFSET take a number, not `{other}`"))),
+    }
+}
+
+/// Window functions, by the expressions that all of them partition by.
+pub(super) fn lower_window(window: &logical::Window, state: SessionState) -> Result<PartitionSpec, Refusal> {
+    let input = window.input.schema();
+    let keys = common_partition(&window.window_expr)?;
+    if keys.is_empty() {
+        return Err(Refusal::new("a window over the whole input would be computed again at every commit")
+            .hint("add PARTITION BY; for the first rows of all use ORDER BY … LIMIT"));
+    }
+    let key_types = keys.iter().map(|key| key.get_type(input)).collect::<Result<Vec<_>, _>>()?;
+    let names: BTreeMap<String, ()> = input.fields().iter().map(|field| (field.name().clone(), ())).collect();
+    if names.len() != input.fields().len() {
+        return Err(Refusal::new("two columns below a window function have the same name").hint("rename one with AS"));
+    }
+    // The fragment keeps the qualifiers of its input, so that its expressions find their columns.
+    let table = provider_as_source(Arc::new(EmptyTable::new(arrow(input))));
+    let scan = LogicalPlanBuilder::scan(TableReference::bare("__rows"), table, None)?.build()?;
+    let unqualify = |expr: &Expr| super::lower::unqualified(expr);
+    let exprs = window.window_expr.iter().map(unqualify).collect::<Result<Vec<_>, _>>()?;
+    let columns = scan.schema().columns().into_iter().map(|column| Expr::Column(column.clone()).alias(column.name));
+    let bare = LogicalPlanBuilder::from(scan.clone()).project(columns)?.build()?;
+    let plan = LogicalPlan::Window(logical::Window::try_new(exprs, Arc::new(bare))?);
+    Ok(PartitionSpec {
+        keys: physical(&keys, input)?,
+        key_types,
+        order: Vec::new(),
+        input: arrow(input),
+        schema: arrow(&window.schema),
+        outcome: Outcome::Recompute(Box::new(Rerun { plan, state })),
+    })
+}
+
+/// The expressions by which every one of the functions partitions.
+fn common_partition(exprs: &[Expr]) -> Result<Vec<Expr>, Refusal> {
+    let mut common: Option<Vec<Expr>> = None;
+    for expr in exprs {
+        let Expr::WindowFunction(function) = expr.clone().unalias() else {
+            return Err(Refusal::new(format!("`{expr}` is not a window function")));
+        };
+        let partition = function.params.partition_by;
+        common = Some(match common {
+            None => partition,
+            Some(common) => common.into_iter().filter(|key| partition.contains(key)).collect(),
+        });
+    }
+    Ok(common.unwrap_or_default())
+}

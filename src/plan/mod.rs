@@ -1,0 +1,28 @@
+//! From SQL to a circuit: types, determinism, edge kinds, keys.
+//!
+//! Pure: no files, no network. What cannot be kept equal to its batch result is refused with a reason.
+
+mod batch;
+mod compile;
+pub mod functions;
+mod keys;
+mod lower;
+mod lower_aggregate;
+mod lower_join;
+mod lower_partition;
+mod plain_order;
+mod program;
+mod refusal;
+pub mod rewrite;
+mod scope;
+mod session;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::batch;
+pub use compile::{Compiled, compile};
+pub use program::{Planned, PlannedView, Program, ProgramSource, program};
+pub use refusal::Refusal;
+pub use scope::{ProjectionSchema, Scope};
+pub use session::session;

@@ -1,0 +1,55 @@
+//! Why SQL is not accepted, and what to write instead.
+
+use datafusion::common::DataFusionError;
+
+use super::rewrite::RewriteError;
+
+/// A refusal with its reason, a way out, and where in the SQL it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub message: String,
+    pub hint: Option<String>,
+    /// Line and column in the SQL text, both from 1.
+    pub span: Option<(u64, u64)>,
+}
+
+impl Refusal {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, span: None }
+    }
+
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// DataFusion's own error, with its position if it has one.
+    pub(super) fn from_datafusion(error: &DataFusionError) -> Self {
+        let span = match error {
+            DataFusionError::Diagnostic(diagnostic, _) => {
+                diagnostic.span.map(|span| (span.start.line, span.start.column))
+            }
+            _ => None,
+        };
+        let text = error.strip_backtrace();
+        let message = ["Error during planning: ", "Schema error: ", "SQL error: ", "This feature is not implemented: "]
+            .iter()
+            .fold(text, |text, prefix| text.replace(prefix, ""));
+        Self { message, hint: None, span: span.or_else(|| parser_position(&error.to_string())) }
+    }
+}
+
+impl From<RewriteError> for Refusal {
+    fn from(error: RewriteError) -> Self {
+        Self { message: error.message, hint: error.hint, span: error.span }
+    }
+}
+
+/// The parser puts `at Line: 1, Column: 8` into its message.
+fn parser_position(message: &str) -> Option<(u64, u64)> {
+    let (_, rest) = message.split_once("Line: ")?;
+    let (line, rest) = rest.split_once(", Column: ")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some((line.parse().ok()?, digits.parse().ok()?))
+}

@@ -1,0 +1,256 @@
+//! Aggregates that depend on the order of their rows get a total one; those that exist only in this crate's SQL become
+//! built-in ones with such an order.
+//!
+//! What remains for an executor: `first_value`, `last_value`, `array_agg` and `map_agg`, each with a total order, and
+//! everything that depends on no order.
+
+use std::sync::Arc;
+
+use arrow::array::new_empty_array;
+use arrow::datatypes::DataType;
+use datafusion::common::Column;
+use datafusion::common::utils::SingleRowListArrayBuilder;
+use datafusion::functions::expr_fn::coalesce;
+use datafusion::functions_aggregate::array_agg::array_agg_udaf;
+use datafusion::functions_aggregate::first_last::{first_value_udaf, last_value_udaf};
+use datafusion::functions_nested::expr_fn::{array_element, array_to_string};
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment};
+use datafusion::logical_expr::{
+    Aggregate, AggregateUDF, Expr, ExprSchemable, LogicalPlan, Projection, SortExpr, cast, lit,
+};
+
+use super::RewriteError;
+use super::ties::Rows;
+
+/// The aggregate with every order made total; None if no function in it needs one.
+pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, RewriteError> {
+    aggregate.aggr_expr.iter().try_for_each(reject)?;
+    if !aggregate.aggr_expr.iter().filter_map(call).any(|call| needs_order(call.func.name())) {
+        return Ok(None);
+    }
+    let rows = Rows::of(&aggregate.input)?;
+    let groups = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
+    let mut outputs: Vec<Expr> = aggregate.schema.columns().into_iter().take(groups).map(Expr::Column).collect();
+    let mut functions = Vec::new();
+    for (place, expression) in aggregate.aggr_expr.iter().enumerate() {
+        let name = expression.qualified_name().1;
+        let column = |name: &str| Expr::Column(Column::new_unqualified(name));
+        let Some(call) = call(expression).filter(|call| needs_order(call.func.name())) else {
+            functions.push(expression.clone());
+            outputs.push(column(&name));
+            continue;
+        };
+        let Planned { function, finish } = plan(call, &rows).map_err(|error| error.at(expression))?;
+        match finish {
+            None => {
+                functions.push(Expr::AggregateFunction(function).alias(&name));
+                outputs.push(column(&name));
+            }
+            Some(finish) => {
+                let hidden = format!("__{}_{place}", function.func.name());
+                functions.push(Expr::AggregateFunction(function).alias(&hidden));
+                let data_type = expression.get_type(aggregate.input.schema())?;
+                outputs.push(finished(finish, column(&hidden), data_type)?.alias(&name));
+            }
+        }
+    }
+    let plan = Aggregate::try_new(Arc::new(rows.plan), aggregate.group_expr.clone(), functions)?;
+    if outputs.iter().all(|output| matches!(output, Expr::Column(_))) {
+        return Ok(Some(LogicalPlan::Aggregate(plan)));
+    }
+    let projection = Projection::try_new(outputs, Arc::new(LogicalPlan::Aggregate(plan)))?;
+    Ok(Some(LogicalPlan::Projection(projection)))
+}
+
+/// The names of all functions that [`plan`] knows.
+pub(super) fn needs_order(name: &str) -> bool {
+    is_own(name)
+        || matches!(name, "array_agg" | "string_agg" | "first_value" | "last_value" | "nth_value" | "any_value")
+}
+
+/// Functions that only this rewriting knows how to compute.
+pub(super) fn is_own(name: &str) -> bool {
+    matches!(name, "latest" | "earliest" | "collect" | "max_by" | "min_by" | "map_agg")
+}
+
+fn call(expression: &Expr) -> Option<&AggregateFunction> {
+    match expression {
+        Expr::Alias(alias) => call(&alias.expr),
+        Expr::AggregateFunction(function) => Some(function),
+        _ => None,
+    }
+}
+
+/// Refuses what is computed in floats step by step, so that its result depends on the order of arrival.
+fn reject(expression: &Expr) -> Result<(), RewriteError> {
+    let Some(call) = call(expression) else { return Ok(()) };
+    reject_inexact(call.func.name()).map_err(|error| error.at(expression))
+}
+
+pub(super) fn reject_inexact(name: &str) -> Result<(), RewriteError> {
+    let hint = match name {
+        "approx_median" => "write `median(x)`",
+        "approx_percentile_cont" | "approx_percentile_cont_with_weight" => "write `percentile_cont`",
+        "corr" | "covar" | "covar_samp" | "covar_pop" => {
+            "compute it at query time from `sum(x)`, `sum(y)`, `sum(x * y)`, which are exact"
+        }
+        _ if name.starts_with("regr_") && name != "regr_count" => {
+            "compute it at query time from `sum(x)`, `sum(y)`, `sum(x * y)`, which are exact"
+        }
+        _ => return Ok(()),
+    };
+    Err(RewriteError::new(format!("`{name}` is not allowed here: its result depends on the order of arrival"), hint))
+}
+
+/// An aggregate with a total order, and what is to be done with its result.
+struct Planned {
+    function: AggregateFunction,
+    finish: Option<Finish>,
+}
+
+enum Finish {
+    /// NULL to an empty list.
+    List,
+    /// Joins a list with a delimiter.
+    Join(Expr),
+    /// Takes the n-th of a list.
+    Nth(Expr),
+}
+
+fn finished(finish: Finish, value: Expr, data_type: DataType) -> Result<Expr, RewriteError> {
+    Ok(match (finish, &data_type) {
+        (Finish::List, DataType::List(item)) => {
+            let empty = SingleRowListArrayBuilder::new(new_empty_array(item.data_type())).build_list_scalar();
+            coalesce(vec![value, lit(empty)])
+        }
+        (Finish::List, _) => value,
+        (Finish::Join(delimiter), _) => cast(array_to_string(value, coalesce(vec![delimiter, lit("")])), data_type),
+        (Finish::Nth(n), _) => array_element(value, n),
+    })
+}
+
+fn plan(call: &AggregateFunction, rows: &Rows) -> Result<Planned, RewriteError> {
+    let function = &call.func;
+    let call = Call { name: function.name(), params: &call.params, rows };
+    let (x, order) = (call.argument(0)?, &call.params.order_by);
+    let nulls = call.params.null_treatment;
+    let skip_nulls = Some(nulls.unwrap_or(NullTreatment::IgnoreNulls));
+    let value = |function| Planned { function, finish: None };
+    Ok(match call.name {
+        "latest" => value(call.one(last_value_udaf(), &[], order, None, skip_nulls)?),
+        "earliest" => value(call.one(first_value_udaf(), &[], order, None, skip_nulls)?),
+        "last_value" => value(call.one(last_value_udaf(), &[], order, None, nulls)?),
+        "first_value" => value(call.one(first_value_udaf(), &[], order, None, nulls)?),
+        // Any value may as well be the first.
+        "any_value" => value(call.pick(first_value_udaf(), rows.complete(order.clone()), None, skip_nulls)),
+        "max_by" | "min_by" => {
+            let y = call.argument(1)?;
+            let function = if call.name == "max_by" { last_value_udaf() } else { first_value_udaf() };
+            value(call.one(function, &[y.clone().sort(true, false)], order, Some(y.is_not_null()), None)?)
+        }
+        "map_agg" => {
+            let mut map = call.one(function.clone(), &[], order, Some(x.is_not_null()), None)?;
+            map.params.args = call.params.args.clone();
+            value(map)
+        }
+        "collect" => {
+            Planned { function: call.list(x.clone(), Some(x.is_not_null()), None)?, finish: Some(Finish::List) }
+        }
+        "string_agg" => {
+            let text = cast(x.clone(), DataType::Utf8);
+            let delimiter = call.params.args.get(1).cloned().unwrap_or_else(|| lit(""));
+            Planned { function: call.list(text, Some(x.is_not_null()), None)?, finish: Some(Finish::Join(delimiter)) }
+        }
+        "nth_value" => {
+            let n = call.argument(1)?;
+            Planned { function: call.list(x, None, nulls)?, finish: Some(Finish::Nth(n)) }
+        }
+        _ => value(call.list(x, None, nulls)?),
+    })
+}
+
+struct Call<'a> {
+    name: &'a str,
+    params: &'a AggregateFunctionParams,
+    rows: &'a Rows,
+}
+
+impl Call<'_> {
+    fn argument(&self, place: usize) -> Result<Expr, RewriteError> {
+        self.params.args.get(place).cloned().ok_or_else(|| {
+            RewriteError::new(format!("`{}` lacks an argument", self.name), format!("give it {}", place + 1))
+        })
+    }
+
+    /// One value picked by `first`, then the order as written, then the ties.
+    fn one(
+        &self,
+        function: Arc<AggregateUDF>,
+        first: &[SortExpr],
+        order: &[SortExpr],
+        condition: Option<Expr>,
+        nulls: Option<NullTreatment>,
+    ) -> Result<AggregateFunction, RewriteError> {
+        if self.params.distinct {
+            let message = format!("`{}` picks single values: DISTINCT means nothing in it", self.name);
+            return Err(RewriteError::new(message, "leave out DISTINCT"));
+        }
+        let order = self.total([first, order].concat())?;
+        Ok(self.pick(function, order, condition, nulls))
+    }
+
+    fn pick(
+        &self,
+        function: Arc<AggregateUDF>,
+        order: Vec<SortExpr>,
+        condition: Option<Expr>,
+        nulls: Option<NullTreatment>,
+    ) -> AggregateFunction {
+        let arguments = self.params.args.iter().take(1).cloned().collect();
+        AggregateFunction::new_udf(function, arguments, false, self.filter(condition), order, nulls)
+    }
+
+    /// All values as a list. Distinct ones are in the order of the values themselves.
+    fn list(
+        &self,
+        value: Expr,
+        condition: Option<Expr>,
+        nulls: Option<NullTreatment>,
+    ) -> Result<AggregateFunction, RewriteError> {
+        let order = match (self.params.distinct, &self.params.order_by[..]) {
+            (false, order) => self.total(order.to_vec())?,
+            (true, []) => vec![value.clone().sort(true, false)],
+            (true, [only]) if self.params.args.first() == Some(&only.expr) => {
+                vec![SortExpr { expr: value.clone(), ..only.clone() }]
+            }
+            (true, _) => {
+                let message = format!("`{}(DISTINCT x)` can only be ordered by x itself", self.name);
+                return Err(RewriteError::new(message, "order by the argument, or leave out ORDER BY"));
+            }
+        };
+        let filter = self.filter(condition);
+        Ok(AggregateFunction::new_udf(array_agg_udaf(), vec![value], self.params.distinct, filter, order, nulls))
+    }
+
+    fn total(&self, order: Vec<SortExpr>) -> Result<Vec<SortExpr>, RewriteError> {
+        if order.is_empty() && !self.rows.in_stream_order {
+            return Err(unordered(self.name, self.params.args.first()));
+        }
+        Ok(self.rows.complete(order))
+    }
+
+    fn filter(&self, condition: Option<Expr>) -> Option<Box<Expr>> {
+        match (self.params.filter.clone(), condition) {
+            (Some(filter), Some(condition)) => Some(Box::new(filter.and(condition))),
+            (filter, condition) => filter.or(condition.map(Box::new)),
+        }
+    }
+}
+
+pub(super) fn unordered(name: &str, argument: Option<&Expr>) -> RewriteError {
+    let argument = argument.map_or_else(|| "x".to_owned(), |argument| argument.human_display().to_string());
+    RewriteError::new(
+        format!("`{name}` needs ORDER BY here: only the events of one source have an order of their own"),
+        format!("write `{name}({argument} ORDER BY …)`, or read one relation of one source"),
+    )
+}

@@ -1,0 +1,17 @@
+//! What happens to every plan before anything computes it, incrementally or in batch: results become a function of
+//! the set of rows.
+//!
+//! Input is what the SQL planner made, not yet optimised. Names and types of its output stay as they are. Nothing is
+//! executed here.
+
+mod aggregates;
+mod error;
+mod floats;
+mod order;
+mod ties;
+mod volatile;
+mod windows;
+
+pub use error::RewriteError;
+pub use order::{break_ties, rewrite};
+pub use volatile::reject_volatile;

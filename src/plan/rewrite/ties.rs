@@ -1,0 +1,192 @@
+//! What breaks ties between the rows of a plan: stream order for the rows of one event relation, the whole row for
+//! all others.
+//!
+//! Stream order is threaded upwards as hidden columns. Whoever asks for it drops them again (see [`Rows::restored`]).
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::functions::expr_fn::greatest;
+use datafusion::functions_nested::expr_fn::{array_length, range};
+use datafusion::logical_expr::{
+    Expr, Filter, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, TableScan, TableScanBuilder, Unnest,
+    Window, cast, lit,
+};
+
+use crate::event::metadata;
+
+/// The rows of a plan, and what puts them in one total order.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    /// The plan, with hidden columns added if need be.
+    pub(super) plan: LogicalPlan,
+    /// Whether these are the events of one source, with or without their lists unnested.
+    pub(super) in_stream_order: bool,
+    /// Columns of the plan whose values no two rows share, unless they are equal throughout.
+    ties: Vec<Column>,
+}
+
+impl Rows {
+    pub(super) fn of(plan: &LogicalPlan) -> Result<Self> {
+        Ok(match thread(plan)? {
+            Some(rows) => rows,
+            None => Self { plan: plan.clone(), in_stream_order: false, ties: plan.schema().columns() },
+        })
+    }
+
+    /// Completes an order: rows that tie in it follow in stream order, or as whole rows. They descend if the order
+    /// itself ends descending, so that turning an order around turns its ties around too.
+    pub(super) fn complete(&self, order: Vec<SortExpr>) -> Vec<SortExpr> {
+        self.complete_after(vec![], order)
+    }
+
+    /// The same, where `given` comes first and does not count for the direction.
+    pub(super) fn complete_after(&self, given: Vec<SortExpr>, order: Vec<SortExpr>) -> Vec<SortExpr> {
+        let ascending = order.last().is_none_or(|last| last.asc);
+        let ties = self.ties.iter().map(|tie| Expr::Column(tie.clone()).sort(ascending, !ascending));
+        let mut total: Vec<SortExpr> = Vec::new();
+        // What is sorted by twice decides nothing the second time, and DataFusion's accumulators fail on it.
+        for sort in given.into_iter().chain(order).chain(ties) {
+            if !total.iter().any(|earlier| earlier.expr == sort.expr) {
+                total.push(sort);
+            }
+        }
+        total
+    }
+
+    /// A plan over these rows without its hidden columns: the columns of `schema`.
+    pub(super) fn restored(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
+        if plan.schema().columns() == schema.columns() {
+            return Ok(plan);
+        }
+        let columns = schema.columns().into_iter().map(Expr::Column).collect();
+        Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+    }
+}
+
+/// The same plan with stream order among its columns, if its rows are the events of one relation.
+fn thread(plan: &LogicalPlan) -> Result<Option<Rows>> {
+    Ok(match plan {
+        LogicalPlan::TableScan(scan) if is_events(scan) => Some(thread_scan(scan)?),
+        LogicalPlan::Filter(filter) => thread_through(&filter.input, |input| {
+            Ok(LogicalPlan::Filter(Filter::try_new(filter.predicate.clone(), input)?))
+        })?,
+        LogicalPlan::Sort(sort) => thread_through(&sort.input, |input| {
+            Ok(LogicalPlan::Sort(Sort { expr: sort.expr.clone(), input, fetch: sort.fetch }))
+        })?,
+        LogicalPlan::Limit(limit) => thread_through(&limit.input, |input| {
+            Ok(LogicalPlan::Limit(Limit { skip: limit.skip.clone(), fetch: limit.fetch.clone(), input }))
+        })?,
+        LogicalPlan::Window(window) => thread_through(&window.input, |input| {
+            Ok(LogicalPlan::Window(Window::try_new(window.window_expr.clone(), input)?))
+        })?,
+        LogicalPlan::SubqueryAlias(alias) => {
+            let rows = thread_through(&alias.input, |input| {
+                Ok(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(input, alias.alias.clone())?))
+            })?;
+            rows.map(|mut rows| {
+                rows.ties.iter_mut().for_each(|tie| tie.relation = Some(alias.alias.clone()));
+                rows
+            })
+        }
+        LogicalPlan::Projection(projection) => match thread(&projection.input)? {
+            Some(rows) => Some(thread_projection(projection, rows)?),
+            None => None,
+        },
+        LogicalPlan::Unnest(unnest) => match thread(&unnest.input)? {
+            Some(rows) => Some(thread_unnest(unnest, rows)?),
+            None => None,
+        },
+        _ => None,
+    })
+}
+
+/// For nodes that pass all columns of their input on.
+fn thread_through(
+    input: &LogicalPlan,
+    rebuild: impl FnOnce(Arc<LogicalPlan>) -> Result<LogicalPlan>,
+) -> Result<Option<Rows>> {
+    let Some(rows) = thread(input)? else { return Ok(None) };
+    Ok(Some(Rows { plan: rebuild(Arc::new(rows.plan))?, ..rows }))
+}
+
+fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
+    let mut expressions = projection.expr.clone();
+    let mut ties = Vec::new();
+    for tie in rows.ties {
+        let tie = Expr::Column(tie);
+        if let Some(passed) = expressions.iter().find(|expression| is_column(expression, &tie)) {
+            let (relation, name) = passed.qualified_name();
+            ties.push(Column::new(relation, name));
+        } else {
+            let name = hidden_name(&tie, &expressions);
+            expressions.push(tie.alias(&name));
+            ties.push(Column::new_unqualified(name));
+        }
+    }
+    let plan = LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(rows.plan))?);
+    Ok(Rows { plan, in_stream_order: true, ties })
+}
+
+fn is_column(expression: &Expr, column: &Expr) -> bool {
+    match expression {
+        Expr::Alias(alias) => is_column(&alias.expr, column),
+        _ => expression == column,
+    }
+}
+
+/// `__seq` for `_seq`, or the like with a number if that is taken.
+fn hidden_name(tie: &Expr, taken: &[Expr]) -> String {
+    let base = format!("__{}", tie.qualified_name().1.trim_start_matches('_'));
+    let is_taken = |name: &String| taken.iter().any(|expression| &expression.qualified_name().1 == name);
+    let numbered = (2..).map(|number| format!("{base}{number}"));
+    std::iter::once(base.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or(base)
+}
+
+/// Rows of one event tie in stream order; beside the lists, their positions are unnested.
+fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
+    let lists: Vec<Expr> = unnest
+        .list_type_columns
+        .iter()
+        .map(|(place, _)| Expr::Column(Column::from(unnest.input.schema().qualified_field(*place))))
+        .collect();
+    if lists.is_empty() {
+        let plan = Unnest::try_new(Arc::new(rows.plan), unnest.exec_columns.clone(), unnest.options.clone())?;
+        return Ok(Rows { plan: LogicalPlan::Unnest(plan), ..rows });
+    }
+    let mut expressions: Vec<Expr> = rows.plan.schema().columns().into_iter().map(Expr::Column).collect();
+    let name = hidden_name(&Expr::Column(Column::new_unqualified("position")), &expressions);
+    let lengths = lists.into_iter().map(array_length).collect::<Vec<_>>();
+    let length = cast(greatest(lengths), arrow::datatypes::DataType::Int64);
+    expressions.push(range(lit(0i64), length, lit(1i64)).alias(&name));
+    let input = LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(rows.plan))?);
+
+    let position = Column::new_unqualified(name);
+    let columns = unnest.exec_columns.iter().cloned().chain([position.clone()]).collect();
+    let plan = LogicalPlan::Unnest(Unnest::try_new(Arc::new(input), columns, unnest.options.clone())?);
+    let mut ties = rows.ties;
+    ties.push(position);
+    // Lists within lists are unnested at once, without positions of their own.
+    if unnest.list_type_columns.iter().any(|(_, list)| list.depth > 1) {
+        ties.extend(unnest.schema.columns());
+    }
+    Ok(Rows { plan, in_stream_order: true, ties })
+}
+
+fn thread_scan(scan: &TableScan) -> Result<Rows> {
+    let column = |place: usize| Column::new(Some(scan.table_name.clone()), metadata::NAMES[place]);
+    let ties = vec![column(metadata::SEQ), column(metadata::ORD)];
+    let mut scan = scan.clone();
+    if !ties.iter().all(|tie| scan.projected_schema.has_column(tie)) {
+        let whole = TableScanBuilder::new(scan.table_name, scan.source).with_filters(scan.filters);
+        scan = whole.with_fetch(scan.fetch).build()?;
+    }
+    Ok(Rows { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties })
+}
+
+/// Whether this is a relation of a source: its SQL schema is the source, and it begins with the stream's metadata.
+fn is_events(scan: &TableScan) -> bool {
+    let schema = scan.source.schema();
+    let begins = |place: usize| schema.fields().get(place).is_some_and(|f| f.name() == metadata::NAMES[place]);
+    scan.table_name.schema().is_some() && begins(metadata::SEQ) && begins(metadata::ORD)
+}

@@ -1,0 +1,91 @@
+//! Window functions that depend on the order of their rows get a total one.
+//!
+//! Ranks keep theirs, for they are about ties. So do range and group frames, whose peers belong together.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::expr::{NullTreatment, WindowFunction};
+use datafusion::logical_expr::{Expr, LogicalPlan, Window, WindowFrameUnits};
+
+use super::RewriteError;
+use super::aggregates::{is_own, needs_order, reject_inexact};
+use super::ties::Rows;
+
+/// The windows with every order made total; None if no function in them needs one.
+pub(super) fn rewrite(window: &Window) -> Result<Option<LogicalPlan>, RewriteError> {
+    let rows = Rows::of(&window.input)?;
+    let expressions = window.window_expr.iter().map(|expression| complete(expression, &rows));
+    let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
+    let (completed, kept): (Vec<_>, Vec<_>) =
+        expressions.into_iter().partition(|expression| !window.window_expr.contains(expression));
+    if completed.is_empty() {
+        return Ok(None);
+    }
+    // All functions of one node sort alike, so those whose order is completed need a node of their own.
+    let mut plan = rows.plan;
+    for expressions in [kept, completed].into_iter().filter(|expressions| !expressions.is_empty()) {
+        plan = LogicalPlan::Window(Window::try_new(expressions, Arc::new(plan))?);
+    }
+    Ok(Some(Rows::restored(plan, &window.schema)?))
+}
+
+fn complete(expression: &Expr, rows: &Rows) -> Result<Expr, RewriteError> {
+    let Some(function) = call(expression) else { return Ok(expression.clone()) };
+    if !needs_total_order(function).map_err(|error| error.at(expression))? {
+        return Ok(expression.clone());
+    }
+    let mut function = function.clone();
+    if function.params.order_by.is_empty() && !rows.in_stream_order {
+        return Err(unordered(function.fun.name()).at(expression));
+    }
+    function.params.order_by = rows.complete(function.params.order_by);
+    Ok(Expr::from(function).alias(expression.qualified_name().1))
+}
+
+fn call(expression: &Expr) -> Option<&WindowFunction> {
+    match expression {
+        Expr::Alias(alias) => call(&alias.expr),
+        Expr::WindowFunction(function) => Some(function),
+        _ => None,
+    }
+}
+
+fn needs_total_order(function: &WindowFunction) -> Result<bool, RewriteError> {
+    let (name, params) = (function.fun.name(), &function.params);
+    let frame = &params.window_frame;
+    let [from_start, to_end] = [&frame.start_bound, &frame.end_bound].map(|bound| bound.is_unbounded());
+    let by_rows = frame.units == WindowFrameUnits::Rows;
+    reject_inexact(name)?;
+    Ok(match name {
+        _ if is_own(name) => return Err(not_a_window(name)),
+        "rank" | "dense_rank" | "percent_rank" | "cume_dist" => false,
+        "row_number" | "ntile" | "lag" | "lead" => true,
+        _ if !needs_order(name) => by_rows && !(from_start && to_end),
+        _ if by_rows || from_start && to_end => true,
+        // The row at the open end of a frame is the same, wherever its other end is among the peers.
+        "first_value" if from_start && params.null_treatment != Some(NullTreatment::IgnoreNulls) => true,
+        "last_value" if to_end && params.null_treatment != Some(NullTreatment::IgnoreNulls) => true,
+        _ => {
+            return Err(RewriteError::new(
+                format!("`{name}` over a frame of peers is undefined where they tie"),
+                "add a frame of rows, for example `ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW`",
+            ));
+        }
+    })
+}
+
+fn not_a_window(name: &str) -> RewriteError {
+    let hint = match name {
+        "latest" | "max_by" => "write `last_value(x) IGNORE NULLS OVER (… ORDER BY … ROWS BETWEEN …)`",
+        "earliest" | "min_by" => "write `first_value(x) IGNORE NULLS OVER (… ORDER BY … ROWS BETWEEN …)`",
+        _ => "write `array_agg(x) OVER (… ORDER BY … ROWS BETWEEN …)`",
+    };
+    RewriteError::new(format!("`{name}` is an aggregate, not a window function"), hint)
+}
+
+fn unordered(name: &str) -> RewriteError {
+    RewriteError::new(
+        format!("`{name}` needs ORDER BY here: only the events of one source have an order of their own"),
+        format!("write `{name}(…) OVER (… ORDER BY …)`, or read one relation of one source"),
+    )
+}

@@ -1,0 +1,111 @@
+//! What SQL may read: the relations of the sources, and the other projections.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::common::{DataFusionError, TableReference};
+use datafusion::datasource::MemTable;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::prelude::SessionContext;
+
+use super::session::session;
+use crate::event::{Relation, SourceSchema};
+use crate::progress::Reads;
+
+/// The relations that a projection's SQL may name.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    pub sources: BTreeMap<String, Arc<SourceSchema>>,
+    pub projections: BTreeMap<String, ProjectionSchema>,
+}
+
+/// What other projections need to know of one.
+#[derive(Debug, Clone)]
+pub struct ProjectionSchema {
+    pub schema: SchemaRef,
+    /// Places of the key columns.
+    pub key: Vec<usize>,
+    pub key_proven: bool,
+    /// The sources and types below it.
+    pub reads: Reads,
+    /// Whether its delta never retracts.
+    pub append_only: bool,
+}
+
+/// A relation that a table scan names.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scanned<'a> {
+    Events { source: &'a Arc<SourceSchema>, relation: Relation },
+    Projection { name: &'a str, projection: &'a ProjectionSchema },
+}
+
+/// What stands for a relation in a session.
+type Provided = Result<Arc<dyn TableProvider>, DataFusionError>;
+
+impl Scope {
+    /// A session in which every relation of the scope is known, without rows.
+    pub(super) fn session(&self) -> Result<SessionContext, DataFusionError> {
+        self.session_over(&|_, _, schema| Ok(Arc::new(EmptyTable::new(schema))))
+    }
+
+    /// A session in which every relation has the rows that `rows` gives for `(schema or none, table)`.
+    pub(super) fn session_with(
+        &self,
+        rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>,
+    ) -> Result<SessionContext, DataFusionError> {
+        self.session_over(&|source, table, schema| {
+            Ok(Arc::new(MemTable::try_new(schema, vec![rows(source, table)])?) as Arc<dyn TableProvider>)
+        })
+    }
+
+    pub(super) fn find(&self, table: &TableReference) -> Option<Scanned<'_>> {
+        match table.schema() {
+            Some(source) if self.sources.contains_key(source) => {
+                let source = &self.sources[source];
+                Some(Scanned::Events { source, relation: source.relation(table.table())? })
+            }
+            _ => {
+                let (name, projection) = self.projections.get_key_value(table.table())?;
+                Some(Scanned::Projection { name, projection })
+            }
+        }
+    }
+
+    /// Names as they are written in SQL, for hints.
+    pub(super) fn names(&self) -> Vec<String> {
+        let events = self.sources.iter().flat_map(|(name, source)| {
+            let tables = source.types.iter().map(|event_type| event_type.table.as_str());
+            tables.chain(["events"]).map(move |table| format!("{name}.{table}"))
+        });
+        events.chain(self.projections.keys().cloned()).collect()
+    }
+
+    fn session_over(
+        &self,
+        provider: &dyn Fn(Option<&str>, &str, SchemaRef) -> Provided,
+    ) -> Result<SessionContext, DataFusionError> {
+        let ctx = session()?;
+        let catalog = ctx
+            .catalog("datafusion")
+            .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
+        for (name, source) in &self.sources {
+            let tables = MemorySchemaProvider::new();
+            for relation in (0..source.types.len()).map(Relation::Type).chain([Relation::Events]) {
+                let table = match relation {
+                    Relation::Events => "events",
+                    Relation::Type(index) => &source.types[index].table,
+                };
+                let table_provider = provider(Some(name), table, source.relation_schema(relation))?;
+                tables.register_table(table.to_owned(), table_provider)?;
+            }
+            catalog.register_schema(name, Arc::new(tables))?;
+        }
+        for (name, projection) in &self.projections {
+            ctx.register_table(name.as_str(), provider(None, name, projection.schema.clone())?)?;
+        }
+        Ok(ctx)
+    }
+}

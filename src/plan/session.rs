@@ -1,0 +1,62 @@
+//! The one session configuration: planning, the circuit's expressions, queries and the oracle all start from it.
+//!
+//! It knows no tables. What a query may do and use is limited by the `query` room.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use super::functions;
+use super::plain_order::PlainOrder;
+
+/// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
+pub fn session() -> Result<SessionContext> {
+    let state = SessionStateBuilder::new_with_default_features()
+        .with_config(config()?)
+        .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rules(physical_optimizer_rules())
+        .build();
+    let context = SessionContext::new_with_state(state);
+    functions::register(&context)?;
+    // Tables that are made up from nothing have no place in a projection, and no bound in a query.
+    context.deregister_udtf("range");
+    context.deregister_udtf("generate_series");
+    Ok(context)
+}
+
+fn config() -> Result<SessionConfig> {
+    let mut config = SessionConfig::new().with_target_partitions(1).with_create_default_catalog_and_schema(true);
+    let options = config.options_mut();
+    options.set("datafusion.sql_parser.dialect", "duckdb")?;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.collect_spans = true;
+    options.set("datafusion.execution.time_zone", "UTC")?;
+    // Its heap compares floats in another order than min and max do.
+    options.optimizer.enable_topk_aggregation = false;
+    // It compares what cannot be NULL, which the optimiser knows less of than the planner.
+    options.execution.skip_physical_aggregate_schema_check = true;
+    Ok(config)
+}
+
+/// Rules that are left out. The first makes two aggregates of one distinct: the upper one would have to take results
+/// back. The others look up fields of structs further below, which serves files, and fail over subqueries that pass on
+/// a column of the same name.
+const LEFT_OUT: [&str; 3] =
+    ["single_distinct_aggregation_to_group_by", "extract_leaf_expressions", "push_down_leaf_projections"];
+
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let rules = Optimizer::new().rules;
+    let rules = rules.into_iter().filter(|rule| !LEFT_OUT.contains(&rule.name()));
+    rules.chain([Arc::new(PlainOrder) as Arc<dyn OptimizerRule + Send + Sync>]).collect()
+}
+
+/// All but the one that answers counts from statistics: above an aggregate without groups it drops its other columns.
+fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    PhysicalOptimizer::new().rules.into_iter().filter(|rule| rule.name() != "aggregate_statistics").collect()
+}

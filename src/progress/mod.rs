@@ -1,0 +1,13 @@
+//! How far each source has come, and how honestly an answer can say so.
+//!
+//! Pure: time arrives as an argument. Nothing here waits, reads or logs.
+
+mod cut;
+mod freshness;
+mod parked_note;
+mod watermark;
+
+pub use cut::{Cut, SourceName};
+pub use freshness::{Basis, Freshness, Reads, SourceFreshness, SourceProgress, SourceState, rfc3339};
+pub use parked_note::ParkedNote;
+pub use watermark::Watermark;

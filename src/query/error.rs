@@ -1,0 +1,126 @@
+//! Why a read was refused or failed, in terms that every protocol can render.
+
+use datafusion::common::DataFusionError;
+
+use crate::progress::Freshness;
+
+/// Closed: each protocol maps it to its own codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request itself is wrong.
+    Invalid,
+    UnknownRelation,
+    /// No such row.
+    NotFound,
+    /// The demanded position was not reached in time.
+    Behind,
+    /// The relations of one query stand at different cuts.
+    MixedCuts,
+    /// Something else than reading was asked for.
+    ReadOnly,
+    /// No index serves the filter, and the table is too large to scan.
+    NotIndexed,
+    /// More rows or bytes than an answer may have.
+    TooLarge,
+    OutOfMemory,
+    Timeout,
+    /// The query is right, but a value in the data made it fail.
+    Failed,
+    /// Too many queries at once.
+    Overloaded,
+    /// The relation has nothing to serve yet, or has failed.
+    Unavailable,
+    /// A bug.
+    Internal,
+}
+
+impl Kind {
+    /// For metrics and problem types.
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::Invalid => "invalid-request",
+            Kind::UnknownRelation => "unknown-relation",
+            Kind::NotFound => "not-found",
+            Kind::Behind => "position-not-reached",
+            Kind::MixedCuts => "mixed-cuts",
+            Kind::ReadOnly => "read-only",
+            Kind::NotIndexed => "not-indexed",
+            Kind::TooLarge => "answer-too-large",
+            Kind::OutOfMemory => "out-of-memory",
+            Kind::Timeout => "timeout",
+            Kind::Failed => "query-failed",
+            Kind::Overloaded => "overloaded",
+            Kind::Unavailable => "unavailable",
+            Kind::Internal => "internal",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{detail}")]
+pub struct QueryError {
+    pub kind: Kind,
+    pub detail: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    pub freshness: Option<Box<Freshness>>,
+}
+
+impl QueryError {
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        QueryError { kind, detail: detail.into(), hint: None, freshness: None }
+    }
+
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, detail)
+    }
+
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        QueryError { hint: Some(hint.into()), ..self }
+    }
+
+    /// With a hint if something near was found.
+    pub fn near(self, meant: Option<&str>) -> Self {
+        match meant {
+            Some(meant) => self.hint(format!("did you mean `{meant}`?")),
+            None => self,
+        }
+    }
+
+    pub fn with_freshness(self, freshness: Freshness) -> Self {
+        QueryError { freshness: Some(Box::new(freshness)), ..self }
+    }
+
+    /// An error of parsing or planning: the text is to blame.
+    pub fn planning(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) | DataFusionError::Internal(_) => Self::running(error),
+            DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => Self::running(error),
+            _ => Self::invalid(message(&error)),
+        }
+    }
+
+    /// An error while the query ran: the data, a limit, or a bug is to blame.
+    pub fn running(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => {
+                Self::new(Kind::OutOfMemory, "the query needs more memory than one query may use")
+                    .hint("read fewer rows, or group and sort by less")
+            }
+            DataFusionError::Internal(_) => {
+                tracing::error!(%error, "a query failed inside the engine");
+                Self::new(Kind::Internal, "the query failed inside the engine; the log has the reason")
+            }
+            _ => Self::new(Kind::Failed, message(&error)),
+        }
+    }
+}
+
+/// The error without its backtrace, and without the names of the engine's error types.
+fn message(error: &DataFusionError) -> String {
+    match error.find_root() {
+        DataFusionError::SQL(error, _) => error.to_string(),
+        DataFusionError::SchemaError(error, _) => error.to_string(),
+        _ => error.strip_backtrace().trim().to_owned(),
+    }
+}

@@ -1,0 +1,392 @@
+//! Arrow rows as JSON objects, one after the other, within a limit of bytes.
+//!
+//! How values look, and why:
+//! - integers are numbers, 64-bit ones too: every digit is written, and a reader that keeps numbers in doubles loses
+//!   some beyond 2^53 (cast such a column to string if that reader is yours);
+//! - decimals are strings, because most readers would make them floats: `"19.90"` keeps its scale;
+//! - floats are numbers; `NaN`, `Infinity` and `-Infinity` are strings, for JSON has no such numbers;
+//! - timestamps are RFC 3339 in UTC, dates `YYYY-MM-DD`, binary base64;
+//! - columns marked as JSON come as JSON; text in them that is not JSON comes as a string;
+//! - lists are arrays, structs and maps are objects.
+
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch, UnionArray};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Field, FieldRef, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use datafusion_functions_json::JSON_UNION_DATA_TYPE;
+use serde_json::value::RawValue;
+
+use super::{Kind, QueryError, values};
+use crate::event::JSON_MARK;
+
+/// Items of an answer, comma-separated, without the brackets.
+#[derive(Debug)]
+pub struct JsonRows {
+    out: Vec<u8>,
+    rows: usize,
+    max_bytes: usize,
+}
+
+impl JsonRows {
+    pub fn new(max_bytes: usize) -> Self {
+        JsonRows { out: Vec::new(), rows: 0, max_bytes }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Appends the rows of a batch. A schema with two columns of one name is refused: an object cannot hold both.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+        let columns = columns(&batch.schema(), batch.columns())?;
+        for row in 0..batch.num_rows() {
+            if self.rows > 0 {
+                self.out.push(b',');
+            }
+            write_object(&mut self.out, &columns, row).map_err(|error| QueryError::running(error.into()))?;
+            self.rows += 1;
+            if self.out.len() > self.max_bytes {
+                let detail = format!("the answer is larger than {} bytes", self.max_bytes);
+                return Err(QueryError::new(Kind::TooLarge, detail).hint("select fewer columns or rows"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One column: its name, already quoted, and its values.
+struct Column {
+    name: Vec<u8>,
+    values: Values,
+}
+
+fn columns(schema: &SchemaRef, arrays: &[ArrayRef]) -> Result<Vec<Column>, QueryError> {
+    let mut columns: Vec<Column> = Vec::with_capacity(arrays.len());
+    for (field, array) in schema.fields().iter().zip(arrays) {
+        let column = column(field, array).map_err(|error| QueryError::running(error.into()))?;
+        if columns.iter().any(|other| other.name == column.name) {
+            return Err(QueryError::invalid(format!("two columns are named `{}`", field.name()))
+                .hint("give one of them another name with AS"));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+fn column(field: &FieldRef, array: &ArrayRef) -> Result<Column, ArrowError> {
+    let mut name = Vec::new();
+    write_string(&mut name, field.name());
+    name.push(b':');
+    Ok(Column { name, values: Values::new(field, array)? })
+}
+
+fn write_object(out: &mut Vec<u8>, columns: &[Column], row: usize) -> Result<(), ArrowError> {
+    out.push(b'{');
+    for (place, column) in columns.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&column.name);
+        column.values.write(out, row)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// An array with what is known about it once for all rows.
+struct Values {
+    array: ArrayRef,
+    form: Form,
+}
+
+enum Form {
+    /// Decided by the array's type at each row.
+    Plain,
+    Json,
+    /// What `json_get` returns: a union of the kinds of JSON values.
+    JsonUnion(Vec<(i8, Values)>),
+    List(Box<Values>),
+    Struct(Vec<Column>),
+    Map {
+        keys: Box<Values>,
+        values: Box<Values>,
+    },
+}
+
+impl Values {
+    fn new(field: &Field, array: &ArrayRef) -> Result<Self, ArrowError> {
+        let mut array = array.clone();
+        let form = match field.data_type() {
+            DataType::Utf8 if field.metadata().contains_key(JSON_MARK) => Form::Json,
+            DataType::List(item) => Form::List(Box::new(Values::new(item, array.as_list::<i32>().values())?)),
+            DataType::LargeList(item) => Form::List(Box::new(Values::new(item, array.as_list::<i64>().values())?)),
+            DataType::FixedSizeList(item, _) => {
+                Form::List(Box::new(Values::new(item, array.as_fixed_size_list().values())?))
+            }
+            DataType::Struct(fields) => {
+                let children = fields.iter().zip(array.as_struct().columns());
+                Form::Struct(children.map(|(field, child)| column(field, child)).collect::<Result<_, _>>()?)
+            }
+            DataType::Map(..) => {
+                let map = array.as_map();
+                let (keys, values) = map.entries_fields();
+                Form::Map {
+                    keys: Box::new(Values::new(keys, map.keys())?),
+                    values: Box::new(Values::new(values, map.values())?),
+                }
+            }
+            union if *union == *JSON_UNION_DATA_TYPE => Form::JsonUnion(json_union(array.as_union(), union)?),
+            DataType::Dictionary(_, value_type) => {
+                array = arrow::compute::cast(&array, value_type)?;
+                return Values::new(&Field::new(field.name(), value_type.as_ref().clone(), true), &array);
+            }
+            _ => Form::Plain,
+        };
+        Ok(Values { array, form })
+    }
+
+    fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), ArrowError> {
+        if self.array.is_null(row) {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        match &self.form {
+            Form::Plain => write_plain(out, &self.array, row)?,
+            Form::Json => write_json(out, self.array.as_string::<i32>().value(row)),
+            Form::JsonUnion(kinds) => {
+                let kind = self.array.as_union().type_id(row);
+                match kinds.iter().find(|(id, _)| *id == kind) {
+                    Some((_, values)) => values.write(out, row)?,
+                    None => out.extend_from_slice(b"null"),
+                }
+            }
+            Form::List(items) => {
+                let range = match self.array.data_type() {
+                    DataType::List(_) => list_range::<i32>(&self.array, row),
+                    DataType::LargeList(_) => list_range::<i64>(&self.array, row),
+                    _ => {
+                        let list = self.array.as_fixed_size_list();
+                        let length = list.value_length() as usize;
+                        let start = list.value_offset(row) as usize;
+                        start..start + length
+                    }
+                };
+                out.push(b'[');
+                for (place, item) in range.enumerate() {
+                    if place > 0 {
+                        out.push(b',');
+                    }
+                    items.write(out, item)?;
+                }
+                out.push(b']');
+            }
+            Form::Struct(columns) => write_object(out, columns, row)?,
+            Form::Map { keys, values } => {
+                let offsets = self.array.as_map().value_offsets();
+                out.push(b'{');
+                for (place, entry) in (offsets[row] as usize..offsets[row + 1] as usize).enumerate() {
+                    if place > 0 {
+                        out.push(b',');
+                    }
+                    write_map_key(out, keys, entry)?;
+                    out.push(b':');
+                    values.write(out, entry)?;
+                }
+                out.push(b'}');
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list_range<O: OffsetSizeTrait>(array: &ArrayRef, row: usize) -> std::ops::Range<usize> {
+    let offsets = array.as_list::<O>().value_offsets();
+    offsets[row].as_usize()..offsets[row + 1].as_usize()
+}
+
+/// A key of an object has to be a string, whatever the map's keys are.
+fn write_map_key(out: &mut Vec<u8>, keys: &Values, entry: usize) -> Result<(), ArrowError> {
+    let mut key = Vec::new();
+    keys.write(&mut key, entry)?;
+    if key.first() == Some(&b'"') {
+        out.extend_from_slice(&key);
+    } else {
+        write_string(out, &String::from_utf8_lossy(&key));
+    }
+    Ok(())
+}
+
+/// The members of the union by type id; arrays and objects are JSON text. JSON null has no member that is not null.
+fn json_union(union: &UnionArray, data_type: &DataType) -> Result<Vec<(i8, Values)>, ArrowError> {
+    let DataType::Union(fields, _) = data_type else { return Ok(Vec::new()) };
+    let member = |(id, field): (i8, &FieldRef)| {
+        let is_text = matches!(field.name().as_str(), "array" | "object");
+        let mut values = Values::new(field, union.child(id))?;
+        if is_text && *field.data_type() == DataType::Utf8 {
+            values.form = Form::Json;
+        }
+        Ok((id, values))
+    };
+    fields.iter().map(member).collect()
+}
+
+fn write_plain(out: &mut Vec<u8>, array: &ArrayRef, row: usize) -> Result<(), ArrowError> {
+    macro_rules! number {
+        ($type:ty) => {
+            out.extend_from_slice(array.as_primitive::<$type>().value(row).to_string().as_bytes())
+        };
+    }
+    macro_rules! time {
+        ($type:ty, $unit:ident, $zone:expr) => {
+            values::format_timestamp(Some(array.as_primitive::<$type>().value(row)), TimeUnit::$unit, $zone.is_some())
+        };
+    }
+    match array.data_type() {
+        DataType::Null => out.extend_from_slice(b"null"),
+        DataType::Boolean => {
+            out.extend_from_slice(if array.as_boolean().value(row) { b"true".as_slice() } else { b"false" })
+        }
+        DataType::Int8 => number!(Int8Type),
+        DataType::Int16 => number!(Int16Type),
+        DataType::Int32 => number!(Int32Type),
+        DataType::Int64 => number!(Int64Type),
+        DataType::UInt8 => number!(UInt8Type),
+        DataType::UInt16 => number!(UInt16Type),
+        DataType::UInt32 => number!(UInt32Type),
+        DataType::UInt64 => number!(UInt64Type),
+        DataType::Float32 => write_float(out, array.as_primitive::<Float32Type>().value(row)),
+        DataType::Float64 => write_float(out, array.as_primitive::<Float64Type>().value(row)),
+        DataType::Decimal128(..) => write_string(out, &array.as_primitive::<Decimal128Type>().value_as_string(row)),
+        DataType::Decimal256(..) => write_string(out, &array.as_primitive::<Decimal256Type>().value_as_string(row)),
+        DataType::Utf8 => write_string(out, array.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => write_string(out, array.as_string::<i64>().value(row)),
+        DataType::Utf8View => write_string(out, array.as_string_view().value(row)),
+        DataType::Binary => write_string(out, &STANDARD.encode(array.as_binary::<i32>().value(row))),
+        DataType::LargeBinary => write_string(out, &STANDARD.encode(array.as_binary::<i64>().value(row))),
+        DataType::BinaryView => write_string(out, &STANDARD.encode(array.as_binary_view().value(row))),
+        DataType::Date32 => write_string(out, &values::format_date(array.as_primitive::<Date32Type>().value(row))),
+        DataType::Timestamp(unit, zone) => {
+            let text = match unit {
+                TimeUnit::Second => time!(TimestampSecondType, Second, zone),
+                TimeUnit::Millisecond => time!(TimestampMillisecondType, Millisecond, zone),
+                TimeUnit::Microsecond => time!(TimestampMicrosecondType, Microsecond, zone),
+                TimeUnit::Nanosecond => time!(TimestampNanosecondType, Nanosecond, zone),
+            };
+            write_string(out, &text.unwrap_or_default());
+        }
+        _ => {
+            let formatter = ArrayFormatter::try_new(array, &FormatOptions::default())?;
+            write_string(out, &formatter.value(row).try_to_string()?);
+        }
+    }
+    Ok(())
+}
+
+/// Through the float's own width, so that 0.1 as a 32-bit float stays 0.1.
+fn write_float<F: Into<f64> + serde::Serialize + Copy>(out: &mut Vec<u8>, value: F) {
+    let wide: f64 = value.into();
+    if !wide.is_finite() {
+        let text = if wide.is_nan() {
+            "NaN"
+        } else if wide > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        };
+        return write_string(out, text);
+    }
+    // Writing a number to a vector cannot fail.
+    let _ = serde_json::to_writer(out, &value);
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Writing a string to a vector cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+fn write_json(out: &mut Vec<u8>, text: &str) {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(json) => out.extend_from_slice(json.get().as_bytes()),
+        Err(_) => write_string(out, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use arrow::array::*;
+    use arrow::datatypes::{Int32Type, Schema};
+    use expect_test::expect;
+
+    use super::*;
+
+    fn render(columns: Vec<(Field, ArrayRef)>) -> Result<String, QueryError> {
+        let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
+        let mut rows = JsonRows::new(1 << 20);
+        rows.write(&batch)?;
+        Ok(String::from_utf8(rows.into_bytes()).unwrap())
+    }
+
+    fn one(name: &str, array: impl Array + 'static) -> (Field, ArrayRef) {
+        (Field::new(name, array.data_type().clone(), true), Arc::new(array))
+    }
+
+    #[test]
+    fn every_kind_of_value_has_one_form() {
+        let micros = TimestampMicrosecondArray::from(vec![Some(1_769_852_345_000_001), None]).with_timezone("UTC");
+        let decimal = Decimal128Array::from(vec![Some(1990), Some(-5)]).with_precision_and_scale(18, 2).unwrap();
+        let json = Field::new("json", DataType::Utf8, true)
+            .with_metadata(HashMap::from([(JSON_MARK.to_owned(), "true".to_owned())]));
+        let json_text: ArrayRef = Arc::new(StringArray::from(vec![Some(r#" {"a":[1]} "#), Some("not json")]));
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+        map.keys().append_value("k\"1");
+        map.values().append_value(1);
+        map.append(true).unwrap();
+        map.append(false).unwrap();
+        let inner: ArrayRef = Arc::new(Float64Array::from(vec![0.1, f64::NAN]));
+        let structs = StructArray::from(vec![(Arc::new(Field::new("x", DataType::Float64, true)), inner)]);
+        let rendered = render(vec![
+            one("i", Int64Array::from(vec![Some(9_007_199_254_740_993), None])),
+            one("f", Float32Array::from(vec![0.1, f32::NEG_INFINITY])),
+            one("d", decimal),
+            one("t", micros),
+            one("day", Date32Array::from(vec![0, -1])),
+            one("s", StringArray::from(vec!["a\"\n", "é"])),
+            one("bin", BinaryArray::from(vec![b"\x00\xff".as_slice(), b""])),
+            (json, json_text),
+            one("l", list),
+            one("m", map.finish()),
+            one("o", structs),
+        ]);
+        expect![[r#"{"i":9007199254740993,"f":0.1,"d":"19.90","t":"2026-01-31T09:39:05.000001Z","day":"1970-01-01","s":"a\"\n","bin":"AP8=","json":{"a":[1]},"l":[1,null],"m":{"k\"1":1},"o":{"x":0.1}},{"i":null,"f":"-Infinity","d":"-0.05","t":null,"day":"1969-12-31","s":"é","bin":"","json":"not json","l":null,"m":null,"o":{"x":"NaN"}}"#]]
+        .assert_eq(&rendered.unwrap());
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_refused() {
+        let twice = render(vec![one("a", Int64Array::from(vec![1])), one("a", Int64Array::from(vec![2]))]);
+        assert_eq!(twice.unwrap_err().detail, "two columns are named `a`");
+    }
+
+    #[test]
+    fn bytes_are_limited() {
+        let (field, array) = one("a", StringArray::from(vec!["x".repeat(100)]));
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array]).unwrap();
+        assert_eq!(JsonRows::new(50).write(&batch).unwrap_err().kind, Kind::TooLarge);
+    }
+}

@@ -1,0 +1,5 @@
+//! Read models: what a projection's delta is kept in, and the snapshot that readers see.
+
+pub mod catalog;
+pub mod search;
+pub mod table;

@@ -1,0 +1,115 @@
+//! Rows of a projection as Tantivy documents. NULLs are left out.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field as ArrowField};
+use arrow::error::ArrowError;
+use datafusion::common::{DataFusionError, ScalarValue};
+use tantivy::schema::Field;
+use tantivy::{TantivyDocument, Term};
+
+use super::layout::{IndexedColumn, Layout};
+use super::order::{KeyError, SortForm, encode_key, sort_bytes, sort_integer};
+
+/// The documents of one batch of rows.
+pub(super) struct Documents<'a> {
+    layout: &'a Layout,
+    key: Vec<&'a ArrayRef>,
+    columns: Vec<Column<'a>>,
+}
+
+struct Column<'a> {
+    terms: Option<(Field, Texts)>,
+    sort: Option<(Field, SortForm, &'a ArrayRef)>,
+}
+
+/// The text forms of a column's values.
+enum Texts {
+    One(StringArray),
+    Several(ListArray),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DocumentError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+    #[error(transparent)]
+    Value(#[from] DataFusionError),
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn new(layout: &'a Layout, rows: &'a RecordBatch) -> Result<Self, ArrowError> {
+        let columns = layout.columns.iter().map(|column| Column::new(column, rows)).collect::<Result<_, _>>()?;
+        Ok(Self { layout, key: layout.spec.key.iter().map(|place| rows.column(*place)).collect(), columns })
+    }
+
+    /// The document of one row, and the term that deletes its predecessor.
+    pub(super) fn document(&self, row: usize) -> Result<(Term, TantivyDocument), DocumentError> {
+        let key = encode_row(&self.key, row)?;
+        let mut document = TantivyDocument::new();
+        document.add_bytes(self.layout.key, &key);
+        for column in &self.columns {
+            match &column.terms {
+                Some((field, Texts::One(texts))) if texts.is_valid(row) => document.add_text(*field, texts.value(row)),
+                Some((field, Texts::Several(lists))) if lists.is_valid(row) => {
+                    add_items(&mut document, *field, &lists.value(row));
+                }
+                _ => {}
+            }
+            let Some((field, form, values)) = column.sort else { continue };
+            if values.is_null(row) {
+                continue;
+            }
+            let value = ScalarValue::try_from_array(values, row)?;
+            match form {
+                SortForm::Integer => sort_integer(&value).into_iter().for_each(|v| document.add_i64(field, v)),
+                SortForm::Bytes => sort_bytes(&value).into_iter().for_each(|v| document.add_bytes(field, &v)),
+            }
+        }
+        Ok((Term::from_field_bytes(self.layout.key, &key), document))
+    }
+}
+
+/// The terms that delete documents by their key, from a batch of key columns alone.
+pub(super) fn key_term(layout: &Layout, keys: &RecordBatch, row: usize) -> Result<Term, DocumentError> {
+    let columns: Vec<&ArrayRef> = keys.columns().iter().collect();
+    Ok(Term::from_field_bytes(layout.key, &encode_row(&columns, row)?))
+}
+
+impl<'a> Column<'a> {
+    fn new(column: &IndexedColumn, rows: &'a RecordBatch) -> Result<Self, ArrowError> {
+        let values = rows.column(column.place);
+        let terms = match column.terms {
+            None => None,
+            Some(field) if column.is_list => {
+                let item = ArrowField::new_list_field(DataType::Utf8, true);
+                let lists = cast(values, &DataType::List(item.into()))?;
+                Some((field, Texts::Several(lists.as_list::<i32>().clone())))
+            }
+            Some(field) => {
+                let texts = cast(values, &DataType::Utf8)?;
+                Some((field, Texts::One(texts.as_string::<i32>().clone())))
+            }
+        };
+        Ok(Self { terms, sort: column.sort.map(|(field, form)| (field, form, values)) })
+    }
+}
+
+/// Each distinct item once, so that a facet counts documents.
+fn add_items(document: &mut TantivyDocument, field: Field, items: &ArrayRef) {
+    let mut seen = HashSet::new();
+    for text in items.as_string::<i32>().iter().flatten() {
+        if seen.insert(text) {
+            document.add_text(field, text);
+        }
+    }
+}
+
+fn encode_row(columns: &[&ArrayRef], row: usize) -> Result<Vec<u8>, DocumentError> {
+    let values = columns.iter().map(|c| ScalarValue::try_from_array(c, row)).collect::<Result<Vec<_>, _>>()?;
+    Ok(encode_key(&values)?)
+}

@@ -1,0 +1,270 @@
+//! The index of a search projection: it takes deltas, commits them under a cut, and gives snapshots of the last one.
+//!
+//! Changes are buffered until a commit, which costs a flush and a sync. The cut is the payload of Tantivy's own
+//! commit, so that index and cut cannot part. A failed change or commit poisons the index until it is opened again.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use serde::{Deserialize, Serialize};
+use tantivy::directory::MmapDirectory;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
+
+use super::document::{DocumentError, Documents, key_term};
+use super::layout::{Layout, tokenizers};
+use super::pin::{PINS, PinnedFiles};
+use super::snapshot::SearchSnapshot;
+use super::spec::SearchSpec;
+use crate::progress::Cut;
+use crate::read_model::table::TableSnapshot;
+
+/// Of what is kept in an index: raised whenever the same rows would be kept otherwise.
+const FORMAT: u32 = 1;
+
+/// Least heap of an indexing thread that Tantivy accepts.
+const HEAP_BYTES_MIN: usize = 15_000_000;
+
+/// A segment with a greater share of deleted documents is merged away.
+const DELETED_SHARE_MAX: f32 = 0.3;
+
+/// How much an index may take while it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterSettings {
+    /// Indexing threads.
+    pub threads: usize,
+    /// Heap of each: what does not fit becomes a segment of its own.
+    pub heap_bytes: usize,
+}
+
+impl Default for WriterSettings {
+    fn default() -> Self {
+        Self { threads: 1, heap_bytes: 32_000_000 }
+    }
+}
+
+pub struct SearchIndex {
+    directory: PathBuf,
+    layout: Arc<Layout>,
+    index: Index,
+    writer: IndexWriter,
+    reader: IndexReader,
+    committed: Cut,
+    poisoned: Option<String>,
+    pins: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The projection cannot be indexed as it is declared.
+    #[error("search projection `{name}`: {problem}")]
+    Spec { name: String, problem: String },
+    /// What is on disk was written for another definition.
+    #[error("the search index in {} was written for another definition ({difference}): empty it and rebuild", .directory.display())]
+    Unfit { directory: PathBuf, difference: &'static str },
+    #[error("search index `{name}` is unusable after a failure ({cause}): open it again from the last checkpoint")]
+    Poisoned { name: String, cause: String },
+    #[error("search index `{name}`: cannot index a row: {cause}")]
+    Row { name: String, cause: String },
+    #[error("search index in {}: {cause}", .directory.display())]
+    Tantivy { directory: PathBuf, cause: TantivyError },
+    #[error("search index in {}: {cause}", .directory.display())]
+    Io { directory: PathBuf, cause: io::Error },
+}
+
+/// What a commit says of itself.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    format: u32,
+    columns: Vec<String>,
+    cut: Cut,
+}
+
+impl SearchIndex {
+    /// Opens what is in `directory` if it was written for this `spec`, or creates an index there. Whatever had not
+    /// been committed is gone; [`cut`](Self::cut) says from where to go on. The caller has put a checkpoint's files
+    /// there, or emptied it.
+    pub fn open(directory: &Path, spec: SearchSpec, settings: WriterSettings) -> Result<Self, IndexError> {
+        let name = spec.name.clone();
+        let layout = Layout::new(spec).map_err(|problem| IndexError::Spec { name, problem })?;
+        let at_io = |cause| IndexError::Io { directory: directory.to_owned(), cause };
+        fs::create_dir_all(directory).map_err(at_io)?;
+        // Pins do not outlive the process that holds them.
+        match fs::remove_dir_all(directory.join(PINS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at_io(error)),
+            _ => {}
+        }
+        let (index, committed) = open_or_create(directory, &layout)?;
+        let at = |cause| IndexError::Tantivy { directory: directory.to_owned(), cause };
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(settings.threads.clamp(1, 2))
+            .memory_budget_per_thread(settings.heap_bytes.max(HEAP_BYTES_MIN))
+            .num_merge_threads(1)
+            .build();
+        let writer = index.writer_with_options(options).map_err(at)?;
+        let mut merge_policy = LogMergePolicy::default();
+        merge_policy.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
+        writer.set_merge_policy(Box::new(merge_policy));
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(at)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            layout: Arc::new(layout),
+            index,
+            writer,
+            reader,
+            committed,
+            poisoned: None,
+            pins: 0,
+        })
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The cut of the last commit; the empty one before the first.
+    pub fn cut(&self) -> &Cut {
+        &self.committed
+    }
+
+    /// Documents as of the last commit.
+    pub fn num_documents(&self) -> u64 {
+        self.reader.searcher().num_docs()
+    }
+
+    /// Takes a delta: rows with keys that are new, rows that replace those of their keys, and the key columns (in the
+    /// key's order) of rows that are gone. Nothing of it is seen before the next commit. Blocks while the indexing
+    /// threads are behind.
+    pub fn apply(
+        &mut self,
+        inserted: &RecordBatch,
+        updated: &RecordBatch,
+        deleted_keys: &RecordBatch,
+    ) -> Result<(), IndexError> {
+        self.refuse_poisoned()?;
+        let result = self.write(inserted, updated, deleted_keys);
+        self.poison(result)
+    }
+
+    /// Makes everything applied so far durable and visible, as the state at `cut`.
+    pub fn commit(&mut self, cut: &Cut) -> Result<(), IndexError> {
+        self.refuse_poisoned()?;
+        let result = self.write_commit(cut);
+        self.poison(result)?;
+        self.committed = cut.clone();
+        Ok(())
+    }
+
+    /// The last commit for reading. `table` holds the projection's rows at exactly [`cut`](Self::cut).
+    pub fn snapshot(&self, table: TableSnapshot) -> SearchSnapshot {
+        SearchSnapshot::new(self.searcher(), self.committed.clone(), self.layout.clone(), table)
+    }
+
+    /// The files of the last commit, kept as they are for as long as the hold lives.
+    pub fn pin(&mut self) -> Result<PinnedFiles, IndexError> {
+        self.refuse_poisoned()?;
+        self.pins += 1;
+        let target = self.directory.join(PINS).join(self.pins.to_string());
+        PinnedFiles::link(&self.index, &self.directory, target, self.committed.clone())
+    }
+
+    fn searcher(&self) -> Searcher {
+        self.reader.searcher()
+    }
+
+    fn write(
+        &self,
+        inserted: &RecordBatch,
+        updated: &RecordBatch,
+        deleted_keys: &RecordBatch,
+    ) -> Result<(), IndexError> {
+        let at = |cause| self.at(cause);
+        for row in 0..deleted_keys.num_rows() {
+            let term = key_term(&self.layout, deleted_keys, row).map_err(|error| self.row(error))?;
+            self.writer.run([UserOperation::Delete(term)]).map_err(at)?;
+        }
+        let documents = Documents::new(&self.layout, updated).map_err(|error| self.row(error.into()))?;
+        for row in 0..updated.num_rows() {
+            let (term, document) = documents.document(row).map_err(|error| self.row(error))?;
+            // One group, so that no commit can come between the two.
+            self.writer.run([UserOperation::Delete(term), UserOperation::Add(document)]).map_err(at)?;
+        }
+        let documents = Documents::new(&self.layout, inserted).map_err(|error| self.row(error.into()))?;
+        for row in 0..inserted.num_rows() {
+            let (_, document) = documents.document(row).map_err(|error| self.row(error))?;
+            self.writer.add_document(document).map_err(at)?;
+        }
+        Ok(())
+    }
+
+    fn write_commit(&mut self, cut: &Cut) -> Result<(), IndexError> {
+        let directory = &self.directory;
+        let at = |cause| IndexError::Tantivy { directory: directory.clone(), cause };
+        let payload = Payload { format: FORMAT, columns: self.layout.fingerprint(), cut: cut.clone() };
+        let payload = serde_json::to_string(&payload)
+            .map_err(|error| IndexError::Io { directory: directory.clone(), cause: error.into() })?;
+        // 1. Everything buffered becomes segments on disk, not yet part of the index.
+        let mut prepared = self.writer.prepare_commit().map_err(at)?;
+        // 2. The new list of segments replaces the old one atomically, with the cut in it.
+        prepared.set_payload(&payload);
+        prepared.commit().map_err(at)?;
+        // 3. Readers move on. A merge may have ended in between: it changes files, not documents.
+        self.reader.reload().map_err(at)
+    }
+
+    fn refuse_poisoned(&self) -> Result<(), IndexError> {
+        match &self.poisoned {
+            Some(cause) => Err(IndexError::Poisoned { name: self.layout.spec.name.clone(), cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn poison(&mut self, result: Result<(), IndexError>) -> Result<(), IndexError> {
+        if let Err(error) = &result {
+            self.poisoned = Some(error.to_string());
+        }
+        result
+    }
+
+    fn at(&self, cause: TantivyError) -> IndexError {
+        IndexError::Tantivy { directory: self.directory.clone(), cause }
+    }
+
+    fn row(&self, cause: DocumentError) -> IndexError {
+        IndexError::Row { name: self.layout.spec.name.clone(), cause: cause.to_string() }
+    }
+}
+
+fn open_or_create(directory: &Path, layout: &Layout) -> Result<(Index, Cut), IndexError> {
+    let at = |cause| IndexError::Tantivy { directory: directory.to_owned(), cause };
+    let unfit = |difference| IndexError::Unfit { directory: directory.to_owned(), difference };
+    let files = MmapDirectory::open(directory).map_err(|error| at(error.into()))?;
+    if !Index::exists(&files).map_err(|error| at(error.into()))? {
+        let builder = Index::builder().schema(layout.schema.clone()).tokenizers(tokenizers());
+        return Ok((builder.create_in_dir(directory).map_err(at)?, Cut::default()));
+    }
+    let mut index = Index::open(files).map_err(at)?;
+    index.set_tokenizers(tokenizers());
+    if index.schema() != layout.schema {
+        return Err(unfit("its fields differ"));
+    }
+    let metas = index.load_metas().map_err(at)?;
+    let committed = match &metas.payload {
+        None if metas.segments.is_empty() => Cut::default(),
+        None => return Err(unfit("it has no cut")),
+        Some(payload) => {
+            let payload: Payload = serde_json::from_str(payload).map_err(|_| unfit("its cut cannot be read"))?;
+            if payload.format != FORMAT {
+                return Err(unfit("its format differs"));
+            }
+            if payload.columns != layout.fingerprint() {
+                return Err(unfit("its columns differ"));
+            }
+            payload.cut
+        }
+    };
+    Ok((index, committed))
+}

@@ -1,0 +1,30 @@
+//! A full-text search read model over Tantivy.
+//!
+//! The index holds what is searched, sorted and counted, and each document's key; never the rows. Those stay in a
+//! `Table` of the same projection, and a [`SearchSnapshot`] pairs the searcher of one cut with the table of that
+//! cut, so that a hit and its row agree (DESIGN: P3). Who may see which document is decided elsewhere and given in
+//! as [`PermittedKeys`]. Tantivy has its own threads and does its own file access.
+
+mod document;
+mod facets;
+mod highlight;
+mod index;
+mod layout;
+mod order;
+mod permitted;
+mod pin;
+mod query;
+mod request;
+mod snapshot;
+mod spec;
+
+#[cfg(test)]
+mod tests;
+
+pub use index::{IndexError, SearchIndex, WriterSettings};
+pub use order::{KeyError, decode_key, encode_key};
+pub use permitted::PermittedKeys;
+pub use pin::{PinHold, PinnedFiles};
+pub use request::{Highlight, Hit, SearchAnswer, SearchError, SearchRequest, Snippet};
+pub use snapshot::SearchSnapshot;
+pub use spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};

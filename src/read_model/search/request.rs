@@ -1,0 +1,118 @@
+//! What is asked of a search snapshot, within its limits, and what it answers.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use arrow::array::RecordBatch;
+use datafusion::common::ScalarValue;
+
+/// Characters of a query.
+pub(super) const QUERY_CHARS_MAX: usize = 1_000;
+const LIMIT_MAX: usize = 1_000;
+/// Offset and limit together: hits before the offset have to be ranked too.
+const DEPTH_MAX: usize = 10_000;
+const FILTERS_MAX: usize = 64;
+const FACETS_MAX: usize = 16;
+/// Hits of a request with snippets, each of which reads its text again.
+const HIGHLIGHTED_MAX: usize = 100;
+const SNIPPET_CHARS_MAX: usize = 2_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchRequest {
+    /// Words, `"phrases"`, `"near words"~2`, `prefix*`, `field:word`, `AND`, `OR`, `NOT`, `+must`, `-not`, parentheses;
+    /// a document that has more of the words comes first. May be empty if there are filters.
+    pub query: String,
+    /// Exact values of keyword fields; all must hold. They do not change the score.
+    pub filters: Vec<(String, String)>,
+    /// Keyword fields whose values are counted over all matches.
+    pub facets: Vec<String>,
+    /// Field, and whether it descends; NULLs come last. By score where there is none. Ties are in the order of the key.
+    pub sort: Option<(String, bool)>,
+    pub offset: usize,
+    pub limit: usize,
+    pub highlight: Option<Highlight>,
+}
+
+/// Asks for snippets of text fields with the words that matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Highlight {
+    pub fields: Vec<String>,
+    pub max_chars: usize,
+}
+
+impl Default for SearchRequest {
+    fn default() -> Self {
+        Self {
+            query: String::new(),
+            filters: Vec::new(),
+            facets: Vec::new(),
+            sort: None,
+            offset: 0,
+            limit: 20,
+            highlight: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct SearchAnswer {
+    /// In order, without those before the offset.
+    pub hits: Vec<Hit>,
+    /// The row of each hit, from the table of the same cut.
+    pub rows: RecordBatch,
+    /// Matches in all.
+    pub total: usize,
+    /// The most frequent values of each facet (at most 100) with the number of matches that have them; the greatest
+    /// number first, then by value.
+    pub facets: BTreeMap<String, Vec<(String, u64)>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// One value a key column.
+    pub key: Vec<ScalarValue>,
+    /// None if a sort was asked for. Depends on how often words occur in the index, so it compares only within one answer.
+    pub score: Option<f32>,
+    /// By field; only fields in which a word of the query was found.
+    pub snippets: BTreeMap<String, Snippet>,
+}
+
+/// A piece of a field's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    pub text: String,
+    /// Byte ranges of the words that matched, ascending and apart.
+    pub marks: Vec<Range<usize>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The request is at fault.
+    #[error("{0}")]
+    Invalid(String),
+    /// The index is at fault.
+    #[error("search index `{name}`: {cause}")]
+    Internal { name: String, cause: String },
+}
+
+impl SearchRequest {
+    /// Refuses what is beyond the limits.
+    pub(super) fn check_limits(&self) -> Result<(), SearchError> {
+        let within = |what: &str, value: usize, max: usize| {
+            if value <= max {
+                return Ok(());
+            }
+            Err(SearchError::Invalid(format!("{what} is {value}: at most {max} is possible")))
+        };
+        within("the length of the query", self.query.chars().count(), QUERY_CHARS_MAX)?;
+        within("the limit", self.limit, LIMIT_MAX)?;
+        within("the offset and the limit together", self.offset.saturating_add(self.limit), DEPTH_MAX)?;
+        within("the number of filters", self.filters.len(), FILTERS_MAX)?;
+        within("the number of facets", self.facets.len(), FACETS_MAX)?;
+        if let Some(highlight) = &self.highlight {
+            within("the limit of a search with snippets", self.limit, HIGHLIGHTED_MAX)?;
+            within("the length of a snippet", highlight.max_chars, SNIPPET_CHARS_MAX)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! A SQL table read model: what a projection's delta is kept in, and the snapshot that queries read.
+//!
+//! Rows live in immutable Arrow segments. A commit adds one small segment and clears bits in copy-on-write liveness
+//! bitmaps, so it costs O(delta); compaction keeps segments few and dead rows outnumbered. Durability is not here: a
+//! table says what a checkpoint has to write.
+
+mod access;
+mod apply_error;
+mod canonical;
+mod compaction;
+mod decision;
+mod encoding;
+mod key_index;
+mod liveness;
+mod persist;
+mod provider;
+mod reader;
+mod scan_exec;
+mod segment;
+mod segments;
+mod snapshot;
+mod sorted_index;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use apply_error::{ApplyError, KeyConflict};
+pub use persist::RestoreError;
+pub use snapshot::TableSnapshot;
+pub use writer::{Changes, Table};
+
+use arrow::datatypes::SchemaRef;
+
+/// What is fixed about a table.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    pub name: String,
+    pub schema: SchemaRef,
+    /// Places of the key columns.
+    pub key: Vec<usize>,
+    /// Whether the key is proven unique and non-null, so that DataFusion may be told of it.
+    pub key_proven: bool,
+    /// Places of the columns of each secondary index.
+    pub indexes: Vec<Vec<usize>>,
+}

@@ -1,0 +1,81 @@
+//! What a checkpoint has to write of a table, and a table made from what one wrote. Reading and writing are elsewhere.
+
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
+
+use super::apply_error::shown_key;
+use super::canonical::canonical_rows;
+use super::decision::row_hash;
+use super::segments::Hashes;
+use super::writer::take_rows;
+use super::{Table, TableSpec};
+use crate::state::{KeyMap, NewSegment, StateDelta, StoredSegment, Writing};
+
+/// Why stored segments do not make up a table.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error(
+        "checkpoint of table `{table}`: segment {segment} has a second live row with the key {key}; \
+         restore an earlier checkpoint"
+    )]
+    DuplicateKey { table: String, segment: u64, key: String },
+    #[error("table `{table}`: {source}")]
+    Columns { table: String, source: ArrowError },
+    #[error("checkpoint of table `{table}`: segment {segment}: {source}; rebuild the projection")]
+    Rows { table: String, segment: u64, source: ArrowError },
+}
+
+impl Table {
+    /// What changed since the last capture, or none. It counts as written: whoever calls this has to write it.
+    pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
+        let Some(Writing { id, slots, dead, dropped }) = self.residence.write() else { return Ok(None) };
+        let segment = match slots.is_empty() && dead.is_empty() {
+            true => None,
+            false => Some(NewSegment { id, rows: self.segments.rows_of(&slots)?, dead }),
+        };
+        Ok(Some(StateDelta { segment, dropped }))
+    }
+
+    /// The table that the stored segments make up; they may come in any order.
+    pub fn restore(spec: Arc<TableSpec>, mut stored: Vec<StoredSegment>) -> Result<Self, RestoreError> {
+        stored.sort_unstable_by_key(|segment| segment.id);
+        let name = spec.name.clone();
+        let mut table = Self::new(spec).map_err(|source| RestoreError::Columns { table: name, source })?;
+        for segment in stored {
+            table.take_over(&segment)?;
+        }
+        Ok(table)
+    }
+
+    fn take_over(&mut self, stored: &StoredSegment) -> Result<(), RestoreError> {
+        let name = self.spec.name.clone();
+        let rows_error = |source| RestoreError::Rows { table: name.clone(), segment: stored.id, source };
+        let rows = canonical_rows(&stored.rows, &self.spec.schema).map_err(&rows_error)?;
+        let encoded_keys = self.key_encoding.encode(&rows).map_err(&rows_error)?;
+        let encoded_rows = self.row_encoding.encode(&rows).map_err(&rows_error)?;
+        let mut slots = vec![None; rows.num_rows()];
+        let (mut live_rows, mut live_slots, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+        for row in (0..rows.num_rows()).filter(|&row| stored.live.get(row) == Some(&true)) {
+            let key = encoded_keys.get(row);
+            let (slot, new) = self.keys.get_or_insert(key);
+            if !new {
+                let key = shown_key(&rows, row, &self.spec);
+                return Err(RestoreError::DuplicateKey { table: name, segment: stored.id, key });
+            }
+            slots[row] = Some(slot);
+            live_rows.push(row as u32);
+            live_slots.push(slot);
+            hashes.push(Hashes { key: KeyMap::hash(key), row: row_hash(encoded_rows.get(row)) });
+        }
+        let limit = self.segments.segment_rows;
+        let parts = live_rows.chunks(limit).zip(live_slots.chunks(limit)).zip(hashes.chunks(limit));
+        for ((places, slots), hashes) in parts {
+            let part = take_rows(&rows, places.iter().copied()).map_err(&rows_error)?;
+            self.segments.add(part, slots.to_vec(), hashes);
+        }
+        self.segments.compact(0).map_err(&rows_error)?;
+        self.residence.restore(stored.id, &slots, stored.dead.clone());
+        Ok(())
+    }
+}

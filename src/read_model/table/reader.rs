@@ -1,0 +1,104 @@
+//! Rows of a snapshot as batches, made one by one: whole segments pass in windows, found rows are gathered.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+
+use super::access::Access;
+use super::encoding::batch;
+use super::liveness::CHUNK_ROWS;
+use super::segment::{View, gather};
+
+/// Rows of one batch at most. A multiple of a liveness chunk.
+pub(super) const BATCH_ROWS: usize = 2 * CHUNK_ROWS;
+
+/// Reads some segments of a snapshot. Segments that are read are pinned, the batches are not kept.
+#[derive(Debug)]
+pub(super) struct Reader {
+    views: Arc<[View]>,
+    segments: Range<usize>,
+    access: Arc<Access>,
+    columns: Arc<[usize]>,
+    /// Of the columns.
+    schema: SchemaRef,
+    /// The next row of the first segment.
+    window: usize,
+    /// Rows that were found but not yet given out, by segment and row.
+    found: Vec<(usize, usize)>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        views: Arc<[View]>,
+        segments: Range<usize>,
+        access: Arc<Access>,
+        columns: Arc<[usize]>,
+        schema: SchemaRef,
+    ) -> Self {
+        Self { views, segments, access, columns, schema, window: 0, found: Vec::new() }
+    }
+
+    /// The live rows of the next window that has any.
+    fn next_window(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        while !self.segments.is_empty() {
+            let View { segment, liveness } = &self.views[self.segments.start];
+            let (start, rows) = (self.window, segment.rows());
+            let length = BATCH_ROWS.min(rows.num_rows() - start);
+            self.window += length;
+            if self.window == rows.num_rows() {
+                self.segments.start += 1;
+                self.window = 0;
+            }
+            let live = liveness.window(start, length);
+            let count = live.count_set_bits();
+            if count == 0 {
+                continue;
+            }
+            let columns = self.columns.iter().map(|&column| rows.column(column).slice(start, length)).collect();
+            let window = batch(self.schema.clone(), columns, length)?;
+            let whole = count == length;
+            return Ok(Some(if whole { window } else { filter_record_batch(&window, &BooleanArray::from(live))? }));
+        }
+        Ok(None)
+    }
+
+    fn next_found(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        while self.found.len() < BATCH_ROWS && !self.segments.is_empty() {
+            let number = self.segments.start;
+            self.segments.start += 1;
+            let rows = self.access.rows_in(&self.views[number])?;
+            self.found.extend(rows.into_iter().map(|row| (number, row as usize)));
+        }
+        if self.found.is_empty() {
+            return Ok(None);
+        }
+        let rest = self.found.split_off(self.found.len().min(BATCH_ROWS));
+        let mut places = std::mem::replace(&mut self.found, rest);
+        let mut sources: Vec<&RecordBatch> = Vec::new();
+        let mut current = usize::MAX;
+        for (number, _) in &mut places {
+            if *number != current {
+                current = *number;
+                sources.push(self.views[current].segment.rows());
+            }
+            *number = sources.len() - 1;
+        }
+        gather(&sources, &places, &self.columns, &self.schema).map(Some)
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match *self.access {
+            Access::All => self.next_window(),
+            _ => self.next_found(),
+        }
+        .transpose()
+    }
+}

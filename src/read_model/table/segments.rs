@@ -1,0 +1,159 @@
+//! The segments that the writer holds, and the place of each slot's row among them.
+//!
+//! Keys are unknown here: rows are named by their slot, and carry the hashes that their indexes need along.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+
+use super::canonical::canonical_rows;
+use super::key_index::KeyIndex;
+use super::liveness::Liveness;
+use super::segment::{Segment, View, gather};
+
+/// More rows than this are never joined in one segment, so that no commit stalls long.
+pub(super) const SEGMENT_ROWS: usize = 65_536;
+
+const NOWHERE: Place = Place { segment: u32::MAX, row: 0, hashes: Hashes { key: 0, row: 0 } };
+
+#[derive(Debug)]
+pub(super) struct Segments {
+    schema: SchemaRef,
+    columns: Vec<usize>,
+    indexes: usize,
+    pub(super) segment_rows: usize,
+    /// By number; a number that is free may be given again.
+    pub(super) held: Vec<Option<Held>>,
+    free: Vec<u32>,
+    places: Vec<Place>,
+    pub(super) stored: usize,
+    pub(super) live: usize,
+}
+
+/// Where a slot's row is, and what stays with it when it moves.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    segment: u32,
+    row: u32,
+    hashes: Hashes,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Hashes {
+    pub(super) key: u32,
+    /// Of the whole row: a retraction of a row that is not there is noticed by it.
+    pub(super) row: u32,
+}
+
+/// A segment and what only the writer knows of its rows.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) segment: Arc<Segment>,
+    pub(super) liveness: Arc<Liveness>,
+    /// By row.
+    slots: Vec<u32>,
+}
+
+impl Segments {
+    pub(super) fn new(schema: SchemaRef, indexes: usize, segment_rows: usize) -> Self {
+        let columns = (0..schema.fields().len()).collect();
+        let (held, free, places) = (Vec::new(), Vec::new(), Vec::new());
+        Self { schema, columns, indexes, segment_rows, held, free, places, stored: 0, live: 0 }
+    }
+
+    /// Adds rows, of which each slot has none yet, as one segment.
+    pub(super) fn add(&mut self, rows: RecordBatch, slots: Vec<u32>, hashes: &[Hashes]) {
+        debug_assert!(rows.num_rows() == slots.len() && slots.len() == hashes.len());
+        if slots.is_empty() {
+            return;
+        }
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.held.push(None);
+            (self.held.len() - 1) as u32
+        });
+        for (row, (slot, hashes)) in slots.iter().zip(hashes).enumerate() {
+            let slot = *slot as usize;
+            if slot >= self.places.len() {
+                self.places.resize(slot + 1, NOWHERE);
+            }
+            self.places[slot] = Place { segment: number, row: row as u32, hashes: *hashes };
+        }
+        self.stored += slots.len();
+        self.live += slots.len();
+        let keys = KeyIndex::new(hashes.iter().map(|hashes| hashes.key).collect());
+        let liveness = Arc::new(Liveness::new(slots.len()));
+        let segment = Arc::new(Segment::with_keys(rows, self.indexes, keys));
+        self.held[number as usize] = Some(Held { segment, liveness, slots });
+    }
+
+    /// The slot's row is no longer live.
+    pub(super) fn kill(&mut self, slot: u32) {
+        let place = std::mem::replace(&mut self.places[slot as usize], NOWHERE);
+        if let Some(held) = self.held.get_mut(place.segment as usize).and_then(Option::as_mut) {
+            Arc::make_mut(&mut held.liveness).kill(place.row as usize);
+            self.live -= 1;
+        }
+    }
+
+    /// The hash of the row of a slot that has one.
+    pub(super) fn row_hash(&self, slot: u32) -> u32 {
+        self.places[slot as usize].hashes.row
+    }
+
+    /// The rows of these slots, in this order.
+    pub(super) fn rows_of(&self, slots: &[u32]) -> Result<RecordBatch, ArrowError> {
+        let (numbers, sources): (Vec<usize>, Vec<&RecordBatch>) =
+            self.held.iter().enumerate().filter_map(|(n, held)| Some((n, held.as_ref()?.segment.rows()))).unzip();
+        let mut dense = vec![usize::MAX; self.held.len()];
+        numbers.iter().enumerate().for_each(|(source, &number)| dense[number] = source);
+        let places = slots.iter().map(|&slot| {
+            let place = self.places.get(slot as usize).copied().unwrap_or(NOWHERE);
+            let source = dense.get(place.segment as usize).copied().filter(|&source| source != usize::MAX);
+            let source = source.ok_or_else(|| ArrowError::InvalidArgumentError(format!("slot {slot} has no row")))?;
+            Ok((source, place.row as usize))
+        });
+        gather(&sources, &places.collect::<Result<Vec<_>, ArrowError>>()?, &self.columns, &self.schema)
+    }
+
+    /// Moves the live rows of some segments into a new one.
+    pub(super) fn rewrite(&mut self, numbers: &[usize]) -> Result<(), ArrowError> {
+        let (mut sources, mut places, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+        for held in numbers.iter().filter_map(|&number| self.held[number].as_ref()) {
+            for row in held.liveness.live_rows() {
+                places.push((sources.len(), row));
+                slots.push(held.slots[row]);
+            }
+            sources.push(held.segment.rows());
+        }
+        let rows = gather(&sources, &places, &self.columns, &self.schema)?;
+        // Views would keep the buffers of the old segments.
+        let rows = canonical_rows(&rows, &self.schema)?;
+        numbers.iter().for_each(|&number| self.release(number));
+        let hashes: Vec<Hashes> = slots.iter().map(|&slot| self.places[slot as usize].hashes).collect();
+        self.add(rows, slots, &hashes);
+        Ok(())
+    }
+
+    /// Lets go of a segment; its live rows have to be elsewhere by then, or be added again.
+    pub(super) fn release(&mut self, number: usize) {
+        if let Some(held) = self.held[number].take() {
+            self.stored -= held.liveness.rows();
+            self.live -= held.liveness.live();
+            self.free.push(number as u32);
+        }
+    }
+
+    pub(super) fn views(&self) -> Arc<[View]> {
+        let view = |held: &Held| View { segment: held.segment.clone(), liveness: held.liveness.clone() };
+        self.held.iter().flatten().map(view).collect()
+    }
+
+    /// Approximate bytes in memory.
+    pub(super) fn size(&self) -> usize {
+        let rows = self.stored * size_of::<u32>() + self.stored / 8;
+        let segments: usize = self.held.iter().flatten().map(|held| held.segment.size()).sum();
+        rows + segments + self.places.capacity() * size_of::<Place>()
+    }
+}

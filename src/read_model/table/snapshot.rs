@@ -1,0 +1,107 @@
+//! An immutable state of a table at one cut. Nothing here changes it or waits.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DataFusionError, ScalarValue};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::TableSpec;
+use super::access::Access;
+use super::encoding::Encoding;
+use super::liveness::Liveness;
+use super::provider::SnapshotProvider;
+use super::reader::Reader;
+use super::segment::{Segment, View};
+
+/// Cheap to clone: readers share the writer's segments.
+#[derive(Debug, Clone)]
+pub struct TableSnapshot {
+    spec: Arc<TableSpec>,
+    pub(super) views: Arc<[View]>,
+    num_rows: usize,
+}
+
+impl TableSnapshot {
+    pub(super) fn new(spec: Arc<TableSpec>, views: Arc<[View]>) -> Self {
+        let num_rows = views.iter().map(|view| view.liveness.live()).sum();
+        Self { spec, views, num_rows }
+    }
+
+    /// A snapshot without a writer. The rows are taken as they are; their keys have to be distinct.
+    pub fn from_batches(spec: Arc<TableSpec>, batches: Vec<RecordBatch>) -> Self {
+        let indexes = spec.indexes.len();
+        let views = batches.into_iter().map(|rows| View {
+            liveness: Arc::new(Liveness::new(rows.num_rows())),
+            segment: Arc::new(Segment::new(rows, indexes)),
+        });
+        let views = views.collect();
+        Self::new(spec, views)
+    }
+
+    pub fn spec(&self) -> &Arc<TableSpec> {
+        &self.spec
+    }
+
+    pub fn schema(&self) -> SchemaRef {
+        self.spec.schema.clone()
+    }
+
+    /// Live rows.
+    pub fn num_rows(&self) -> usize {
+        self.num_rows
+    }
+
+    /// The row with this key (one value a key column, of the columns' types), as a batch of one row. NULL finds NULL.
+    pub fn get(&self, key: &[ScalarValue]) -> Result<Option<RecordBatch>, DataFusionError> {
+        if key.len() != self.spec.key.len() {
+            let (table, columns) = (&self.spec.name, self.spec.key.len());
+            let message = format!("the key of table `{table}` has {columns} columns, but {} values came", key.len());
+            return Err(DataFusionError::Plan(message));
+        }
+        let columns = self.spec.key.iter().map(|&column| self.spec.schema.field(column).data_type());
+        let typed = key.iter().zip(columns).map(|(value, data_type)| value.cast_to(data_type));
+        let access = Access::of_keys(&self.spec, &[typed.collect::<Result<_, _>>()?])?;
+        let row = self.reader(Arc::new(access)).find(|batch| batch.as_ref().map_or(true, |rows| rows.num_rows() > 0));
+        Ok(row.transpose()?.map(|rows| rows.slice(0, 1)))
+    }
+
+    /// All live rows, in no particular order, in batches of bounded size made one by one.
+    pub fn scan(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
+        self.reader(Arc::new(Access::All))
+    }
+
+    /// A number that equal sets of rows have in common, however they are batched and in every process of one build.
+    /// It is computed from the rows themselves: O(rows).
+    pub fn checksum(&self) -> Result<u64, ArrowError> {
+        let columns: Vec<usize> = (0..self.spec.schema.fields().len()).collect();
+        let encoding = Encoding::new(&self.spec.schema, &columns)?;
+        let mut sum = 0u64;
+        for rows in self.scan() {
+            let rows = rows?;
+            let encoded = encoding.encode(&rows)?;
+            (0..rows.num_rows()).for_each(|row| sum = sum.wrapping_add(xxh3_64(encoded.get(row))));
+        }
+        Ok(sum)
+    }
+
+    /// Whether equality on these columns is served by the key or a secondary index; else every row is visited.
+    pub fn serves(&self, equality_columns: &[usize]) -> bool {
+        let bound = |column: &usize| equality_columns.contains(column);
+        let by_key = !self.spec.key.is_empty() && self.spec.key.iter().all(bound);
+        by_key || self.spec.indexes.iter().any(|index| index.first().is_some_and(bound))
+    }
+
+    /// For DataFusion: filters on the key and on secondary indexes are served by them.
+    pub fn provider(&self) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+        Ok(Arc::new(SnapshotProvider::new(self.clone())))
+    }
+
+    fn reader(&self, access: Arc<Access>) -> Reader {
+        let columns = (0..self.spec.schema.fields().len()).collect();
+        Reader::new(self.views.clone(), 0..self.views.len(), access, columns, self.schema())
+    }
+}

@@ -1,0 +1,187 @@
+//! The one writer of a table: applies deltas, checks keys, and hands out snapshots.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+
+use super::apply_error::ApplyError;
+use super::canonical::{canonical, canonical_rows};
+use super::decision::{Deciding, Decision, Written};
+use super::encoding::{Encoded, Encoding, batch};
+use super::segments::{Hashes, SEGMENT_ROWS, Segments};
+use super::{TableSnapshot, TableSpec};
+use crate::circuit::ZBatch;
+use crate::state::{KeyMap, Residence};
+
+/// A table as its writer sees it.
+#[derive(Debug)]
+pub struct Table {
+    pub(super) spec: Arc<TableSpec>,
+    pub(super) key_encoding: Encoding,
+    pub(super) row_encoding: Encoding,
+    pub(super) keys: KeyMap,
+    pub(super) segments: Segments,
+    pub(super) residence: Residence,
+}
+
+/// What a commit did, by key; a row that stayed as it was is in none of these.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// Rows whose keys were not there before.
+    pub inserted: RecordBatch,
+    /// The new rows of keys that were there before.
+    pub updated: RecordBatch,
+    /// The key columns of rows that are gone, in the order of [`TableSpec::key`].
+    pub deleted_keys: RecordBatch,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Changed keys.
+    pub fn len(&self) -> usize {
+        self.inserted.num_rows() + self.updated.num_rows() + self.deleted_keys.num_rows()
+    }
+}
+
+impl Table {
+    /// An empty table. Fails where a column's type cannot be compared.
+    pub fn new(spec: Arc<TableSpec>) -> Result<Self, ArrowError> {
+        Self::with_segment_rows(spec, SEGMENT_ROWS)
+    }
+
+    pub(super) fn with_segment_rows(spec: Arc<TableSpec>, segment_rows: usize) -> Result<Self, ArrowError> {
+        let columns: Vec<usize> = (0..spec.schema.fields().len()).collect();
+        Ok(Self {
+            key_encoding: Encoding::new(&spec.schema, &spec.key)?,
+            row_encoding: Encoding::new(&spec.schema, &columns)?,
+            keys: KeyMap::default(),
+            segments: Segments::new(spec.schema.clone(), spec.indexes.len(), segment_rows),
+            residence: Residence::default(),
+            spec,
+        })
+    }
+
+    pub fn spec(&self) -> &Arc<TableSpec> {
+        &self.spec
+    }
+
+    /// Applies a Z-set of rows, of which the table's columns are made by place.
+    ///
+    /// The same row may come several times, in any order. Afterwards each key has at most one row: a delta that says
+    /// otherwise, or takes back what is not there, is refused and leaves the table as it was.
+    pub fn apply(&mut self, delta: &ZBatch) -> Result<Changes, ApplyError> {
+        let rows = canonical_rows(&delta.rows, &self.spec.schema).map_err(|error| self.rows_error(error))?;
+        let keys = self.key_encoding.encode(&rows).map_err(|error| self.rows_error(error))?;
+        let decision = self.decide(&rows, &keys, delta)?;
+        self.commit(&rows, &keys, &decision).map_err(|error| self.rows_error(error))
+    }
+
+    fn decide(&self, rows: &RecordBatch, encoded_keys: &Encoded, delta: &ZBatch) -> Result<Decision, ApplyError> {
+        let encoded_rows = self.row_encoding.encode(rows).map_err(|error| self.rows_error(error))?;
+        let deciding = Deciding {
+            spec: &self.spec,
+            keys: &self.keys,
+            segments: &self.segments,
+            rows,
+            encoded_keys,
+            encoded_rows: &encoded_rows,
+        };
+        deciding.decide(delta)
+    }
+
+    /// Everything that can fail comes before the first change, up to compaction, which changes no row.
+    fn commit(&mut self, rows: &RecordBatch, keys: &Encoded, decision: &Decision) -> Result<Changes, ArrowError> {
+        let Decision { inserted, updated, deleted } = decision;
+        let written: Vec<Written> =
+            inserted.iter().chain(updated.iter().map(|(written, _)| written)).copied().collect();
+        let new_rows = take_rows(rows, written.iter().map(|written| written.row))?;
+        let deleted_keys = take_rows(&rows.project(&self.spec.key)?, deleted.iter().map(|&(row, _)| row))?;
+        let parts = split(&new_rows, self.segments.segment_rows)?;
+
+        for &(_, slot) in deleted {
+            self.segments.kill(slot);
+            self.keys.remove(slot);
+            self.residence.remove(slot);
+        }
+        let mut slots = Vec::with_capacity(written.len());
+        slots.extend(inserted.iter().map(|written| self.keys.get_or_insert(keys.get(written.row as usize)).0));
+        for &(_, slot) in updated {
+            self.segments.kill(slot);
+            slots.push(slot);
+        }
+        let hashes: Vec<Hashes> = written.iter().map(|written| written.hashes).collect();
+        let mut start = 0;
+        for part in parts {
+            let range = start..start + part.num_rows();
+            start = range.end;
+            self.segments.add(part, slots[range.clone()].to_vec(), &hashes[range]);
+        }
+        slots.iter().for_each(|&slot| self.residence.touch(slot));
+
+        let changes = Changes {
+            inserted: new_rows.slice(0, inserted.len()),
+            updated: new_rows.slice(inserted.len(), updated.len()),
+            deleted_keys,
+        };
+        self.segments.compact(changes.len())?;
+        Ok(changes)
+    }
+
+    /// An immutable state that later deltas do not reach. Costs O(segments).
+    pub fn snapshot(&self) -> TableSnapshot {
+        TableSnapshot::new(self.spec.clone(), self.segments.views())
+    }
+
+    /// Live rows.
+    pub fn num_rows(&self) -> usize {
+        self.segments.live
+    }
+
+    /// Rows in memory, dead ones included: at most twice the live ones.
+    pub fn stored_rows(&self) -> usize {
+        self.segments.stored
+    }
+
+    /// Segments that a scan visits.
+    pub fn num_segments(&self) -> usize {
+        self.segments.held.iter().flatten().count()
+    }
+
+    /// Approximate bytes in memory, without what only older snapshots hold.
+    pub fn size(&self) -> usize {
+        // Residence: an address, a flag and a slot number a row.
+        self.segments.size() + self.keys.size() + self.keys.slots() * 25
+    }
+
+    /// The columns of [`Changes::deleted_keys`].
+    pub fn key_schema(&self) -> Result<SchemaRef, ArrowError> {
+        Ok(Arc::new(self.spec.schema.project(&self.spec.key)?))
+    }
+
+    pub(super) fn rows_error(&self, source: ArrowError) -> ApplyError {
+        ApplyError::Rows { table: self.spec.name.clone(), source }
+    }
+}
+
+/// Copies of some rows, none of which holds on to the batch that they come from.
+pub(super) fn take_rows(rows: &RecordBatch, places: impl Iterator<Item = u32>) -> Result<RecordBatch, ArrowError> {
+    let places = UInt32Array::from_iter_values(places);
+    let columns = rows.columns().iter().map(|column| canonical(&take(column, &places, None)?));
+    batch(rows.schema(), columns.collect::<Result<_, _>>()?, places.len())
+}
+
+/// The rows in batches of at most so many; each owns its memory.
+fn split(rows: &RecordBatch, rows_max: usize) -> Result<Vec<RecordBatch>, ArrowError> {
+    if rows.num_rows() <= rows_max {
+        return Ok(vec![rows.clone()]);
+    }
+    let total = rows.num_rows() as u32;
+    let starts = (0..total).step_by(rows_max);
+    starts.map(|start| take_rows(rows, start..total.min(start + rows_max as u32))).collect()
+}

@@ -1,0 +1,185 @@
+//! The envelope of answers, their ETags, and the metrics of every endpoint.
+
+use std::future::Future;
+use std::time::Instant;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::response::Response;
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::search::HitsJson;
+use super::{body, problem};
+use crate::progress::{Freshness, SourceState};
+use crate::query::{At, JsonRows, Page, QueryError, SqlColumn};
+use crate::telemetry;
+
+/// An answer without a body still says how fresh it is.
+const FRESHNESS_HEADER: HeaderName = HeaderName::from_static("readside-freshness");
+
+/// A name in a path may be this long, a key part too.
+const PART_BYTES_MAX: usize = 1024;
+
+/// What a handler comes to: a body and the freshness in it, or nothing new.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Full { json: Vec<u8>, freshness: Freshness, etag: Option<String> },
+    NotModified { freshness: Freshness, etag: String },
+}
+
+/// Answers a request: measured, and with errors as problems.
+pub(super) async fn answer(
+    endpoint: &'static str,
+    uri: &Uri,
+    work: impl Future<Output = Result<Answer, QueryError>>,
+) -> Response {
+    let started = Instant::now();
+    let result = work.await;
+    telemetry::observe_query(endpoint, started.elapsed());
+    match result {
+        Ok(answer) => {
+            if answer.freshness().is_stale() {
+                telemetry::count_stale(endpoint);
+            }
+            answer.into_response()
+        }
+        Err(error) => {
+            telemetry::count_refused(endpoint, error.kind.label());
+            problem::problem(&error, uri)
+        }
+    }
+}
+
+impl Answer {
+    fn freshness(&self) -> &Freshness {
+        match self {
+            Answer::Full { freshness, .. } | Answer::NotModified { freshness, .. } => freshness,
+        }
+    }
+
+    fn into_response(self) -> Response {
+        match self {
+            Answer::Full { json, etag, .. } => {
+                let mut response = body(200, "application/json", json);
+                if let Some(etag) = etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+                    response.headers_mut().insert(header::ETAG, etag);
+                }
+                response
+            }
+            Answer::NotModified { freshness, etag } => {
+                let mut response = body(304, "application/json", axum::body::Body::empty());
+                response.headers_mut().remove(header::CONTENT_TYPE);
+                let values = [(header::ETAG, etag), (FRESHNESS_HEADER, summary(&freshness))];
+                for (name, value) in values {
+                    if let Ok(value) = HeaderValue::try_from(value) {
+                        response.headers_mut().insert(name, value);
+                    }
+                }
+                response
+            }
+        }
+    }
+}
+
+/// `{"item": …, "freshness": …}`.
+pub(super) fn item(row: &[u8], freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
+    let mut json = b"{\"item\":".to_vec();
+    json.extend_from_slice(row);
+    finish(json, freshness, etag)
+}
+
+/// `{"columns": […], "items": […], "page": {…}, "freshness": …}`; columns only where no table declares them.
+pub(super) fn items(
+    columns: Option<&[SqlColumn]>,
+    rows: &[u8],
+    page: Option<&PageJson>,
+    freshness: Freshness,
+    etag: Option<String>,
+) -> Result<Answer, QueryError> {
+    let mut json = b"{".to_vec();
+    if let Some(columns) = columns {
+        json.extend_from_slice(b"\"columns\":");
+        json.extend_from_slice(&to_json(columns)?);
+        json.push(b',');
+    }
+    json.extend_from_slice(b"\"items\":[");
+    json.extend_from_slice(rows);
+    json.push(b']');
+    if let Some(page) = page {
+        json.extend_from_slice(b",\"page\":");
+        json.extend_from_slice(&to_json(page)?);
+    }
+    finish(json, freshness, etag)
+}
+
+/// `{"items": […], "total": n, "facets": {…}, "page": {…}, "freshness": …}`.
+pub(super) fn search_items(hits: &HitsJson, freshness: Freshness) -> Result<Answer, QueryError> {
+    let mut json = to_json(hits)?;
+    json.pop();
+    finish(json, freshness, None)
+}
+
+fn finish(mut json: Vec<u8>, freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
+    json.extend_from_slice(b",\"freshness\":");
+    json.extend_from_slice(&to_json(&freshness)?);
+    json.push(b'}');
+    Ok(Answer::Full { json, freshness, etag })
+}
+
+pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, QueryError> {
+    serde_json::to_vec(value).map_err(|error| QueryError::new(crate::query::Kind::Internal, error.to_string()))
+}
+
+/// Where the next page is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageJson {
+    next_page_token: Option<String>,
+    /// Whether commits came between the page before and this one.
+    cut_changed: bool,
+}
+
+/// Renders a page; runs where the query runs.
+pub(super) fn render(page: Page, bytes_max: usize) -> Result<(Vec<u8>, PageJson), QueryError> {
+    let mut rows = JsonRows::new(bytes_max);
+    rows.write(&page.rows)?;
+    Ok((rows.into_bytes(), PageJson { next_page_token: page.next_token, cut_changed: page.cut_changed }))
+}
+
+/// The ETag of an answer from a relation of this generation.
+///
+/// It is weak, because the body also says when it was made. It names all that the rows depend on, and of the freshness
+/// what is not a running number: a source that is lost gives a new answer, a second that has passed does not.
+pub(super) fn etag(at: &At, generation: u64) -> String {
+    let freshness = at.freshness();
+    let states: Vec<(&str, SourceState)> = freshness.sources.iter().map(|(name, one)| (&**name, one.state)).collect();
+    let parts = (&freshness.positions, freshness.revision, generation, states, freshness.incomplete);
+    format!("W/\"{:016x}\"", xxh3_64(format!("{parts:?}").as_bytes()))
+}
+
+/// Whether the reader already has the answer with this ETag.
+pub(super) fn not_modified(headers: &HeaderMap, etag: &str, at: &At) -> Option<Answer> {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let matches = known.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag));
+    matches.then(|| Answer::NotModified { freshness: at.freshness(), etag: etag.to_owned() })
+}
+
+/// Refuses a part of a path that no name and no key is as long as.
+pub(super) fn check_part(part: &str) -> Result<(), QueryError> {
+    if part.len() <= PART_BYTES_MAX {
+        return Ok(());
+    }
+    Err(QueryError::invalid(format!("a part of the path is longer than {PART_BYTES_MAX} bytes")))
+}
+
+fn summary(freshness: &Freshness) -> String {
+    serde_json::json!({
+        "state": freshness.state,
+        "lagEvents": freshness.lag_events,
+        "lagSeconds": freshness.lag_seconds,
+        "incomplete": freshness.incomplete,
+        "asOf": freshness.as_of,
+    })
+    .to_string()
+}

@@ -1,0 +1,109 @@
+//! `/livez`, `/readyz` and `/healthz`.
+//!
+//! Ready means serving, not caught up: a sidecar gates its whole pod, and how fresh answers are every answer says
+//! itself. So a daemon is ready when the app says it is and every projection has something to serve. A failed projection
+//! does not count against it: waiting would not mend it, and the others serve.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::{Api, body};
+use crate::query::now_us;
+use crate::read_model::catalog::{ProjectionState, Snapshot};
+
+/// Why the daemon is not ready, and what is wrong although it is, as far as the app knows. Cheap to clone; all clones are
+/// one.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    reasons: Arc<ArcSwap<Vec<String>>>,
+    warnings: Arc<ArcSwap<Vec<String>>>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self::starting()
+    }
+}
+
+impl Readiness {
+    pub fn starting() -> Self {
+        let reasons = Arc::new(ArcSwap::from_pointee(vec!["starting".to_owned()]));
+        Readiness { reasons, warnings: Arc::default() }
+    }
+
+    pub fn set_ready(&self) {
+        self.reasons.store(Arc::default());
+    }
+
+    /// Replaces the reasons.
+    pub fn set_not_ready(&self, reasons: Vec<String>) {
+        self.reasons.store(Arc::new(reasons));
+    }
+
+    /// Replaces what a person should mend, but no reader has to wait for.
+    pub fn set_warnings(&self, warnings: Vec<String>) {
+        self.warnings.store(Arc::new(warnings));
+    }
+
+    /// Every reason, the app's and the snapshot's; none when ready.
+    pub fn reasons(&self, snapshot: &Snapshot) -> Vec<String> {
+        let building = snapshot.projections.values().filter(|status| status.state == ProjectionState::Building);
+        let building = building.map(|status| format!("projection `{}` is being built", status.name));
+        self.reasons.load().iter().cloned().chain(building).collect()
+    }
+}
+
+pub(super) async fn livez() -> Response {
+    render(200, &json!({"status": "alive"}))
+}
+
+pub(super) async fn readyz(State(api): State<Api>) -> Response {
+    let reasons = api.readiness.reasons(&api.reader.catalog().snapshot());
+    let (code, status) = verdict(&reasons);
+    render(code, &json!({"status": status, "reasons": reasons, "warnings": **api.readiness.warnings.load()}))
+}
+
+/// Readiness with the state of every part, for people.
+pub(super) async fn healthz(State(api): State<Api>) -> Response {
+    let snapshot = api.reader.catalog().snapshot();
+    let reasons = api.readiness.reasons(&snapshot);
+    let (code, status) = verdict(&reasons);
+    let now = now_us();
+    let sources = snapshot.sources.iter().map(|(name, progress)| {
+        let state = json!({
+            "state": progress.state_at(now),
+            "lagSeconds": progress.lag_seconds(now),
+            "message": progress.message,
+        });
+        (name.to_string(), state)
+    });
+    let sources: serde_json::Map<String, Value> = sources.collect();
+    let projections = snapshot.projections.values().map(|status| {
+        let state = json!({"state": status.state, "error": status.error});
+        (status.name.clone(), state)
+    });
+    let projections: serde_json::Map<String, Value> = projections.collect();
+    let warnings = &**api.readiness.warnings.load();
+    render(
+        code,
+        &json!({
+            "status": status,
+            "reasons": reasons,
+            "warnings": warnings,
+            "sources": sources,
+            "projections": projections,
+        }),
+    )
+}
+
+fn verdict(reasons: &[String]) -> (u16, &'static str) {
+    if reasons.is_empty() { (200, "ready") } else { (503, "not ready") }
+}
+
+fn render(status: u16, json: &Value) -> Response {
+    body(status, "application/json", json.to_string())
+}

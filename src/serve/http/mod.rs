@@ -1,0 +1,175 @@
+//! HTTP/JSON: the routes, the listeners, and their limits.
+//!
+//! Envelopes are camelCase, columns as declared. Errors are problem details (RFC 9457). Every answer carries its
+//! freshness.
+
+mod answer;
+mod health;
+mod metrics;
+mod problem;
+mod search;
+mod sql;
+mod status;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Uri;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+pub use health::Readiness;
+pub use metrics::MetricsServer;
+
+use crate::config::{Query, QueryLimits};
+use crate::query::{Limits, QueryError, Reader, Streams};
+use crate::read_model::catalog::Catalog;
+
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+const URI_BYTES_MAX: usize = 16 * 1024;
+
+/// What the routes answer from.
+#[derive(Debug, Clone)]
+pub struct Api {
+    reader: Arc<Reader>,
+    readiness: Readiness,
+}
+
+impl Api {
+    /// Starts the query threads. `streams` names the stream of each source.
+    pub fn new(
+        catalog: Catalog,
+        readiness: Readiness,
+        limits: &QueryLimits,
+        queries: Vec<Query>,
+        streams: Streams,
+    ) -> io::Result<Self> {
+        let reader = Reader::new(catalog, Limits::from(limits), queries, streams)?;
+        Ok(Self::of(Arc::new(reader), readiness))
+    }
+
+    /// Shares the reader, and so the admission control, with other protocols.
+    pub fn of(reader: Arc<Reader>, readiness: Readiness) -> Self {
+        Api { reader, readiness }
+    }
+
+    pub fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+}
+
+/// A bound listener that does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    api: Api,
+}
+
+impl Server {
+    pub async fn bind(listen: &str, api: Api) -> io::Result<Self> {
+        Ok(Server { listener: TcpListener::bind(listen).await?, api })
+    }
+
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let drain = self.api.reader.limits().timeout + Duration::from_secs(1);
+        serve(self.listener, router(self.api), shutdown, drain).await
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    drain: Duration,
+) -> io::Result<()> {
+    let stopping = Arc::new(Notify::new());
+    let stop = stopping.clone();
+    let signal = async move {
+        shutdown.await;
+        stop.notify_one();
+    };
+    let served = axum::serve(listener, router).with_graceful_shutdown(signal);
+    let overdue = async {
+        stopping.notified().await;
+        tokio::time::sleep(drain).await;
+    };
+    tokio::select! {
+        result = served => result,
+        () = overdue => Ok(()),
+    }
+}
+
+fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/tables/{name}", get(tables::list))
+        .route("/v1/tables/{name}/{k1}", get(tables::row))
+        .route("/v1/tables/{name}/{k1}/{k2}", get(tables::row))
+        .route("/v1/tables/{name}/{k1}/{k2}/{k3}", get(tables::row))
+        .route("/v1/tables/{name}/{k1}/{k2}/{k3}/{k4}", get(tables::row))
+        .route("/v1/sql", post(sql::sql))
+        .route("/v1/queries/{name}", get(sql::named))
+        .route("/v1/search/{name}", get(search::search))
+        .route("/v1/projections", get(status::projections))
+        .route("/v1/projections/{name}", get(status::projection))
+        .route("/v1/sources", get(status::sources))
+        .route("/v1/sources/{name}", get(status::source))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/healthz", get(health::healthz))
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(limit_uri))
+        .with_state(api)
+}
+
+async fn no_route(uri: Uri) -> Response {
+    problem::plain(404, "no-route", "No such route", format!("there is nothing at {}", uri.path()), &uri)
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let detail = format!("{} is not possible at {}", request.method(), request.uri().path());
+    problem::plain(405, "wrong-method", "Method not allowed", detail, request.uri())
+}
+
+async fn limit_uri(request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    if uri.to_string().len() > URI_BYTES_MAX {
+        let detail = format!("the path and the query are longer than {URI_BYTES_MAX} bytes");
+        return problem::plain(414, "uri-too-long", "URI too long", detail, uri);
+    }
+    next.run(request).await
+}
+
+/// The parameters of a URI.
+fn pairs(uri: &Uri) -> Result<crate::query::Pairs, QueryError> {
+    let parsed = axum::extract::Query::<crate::query::Pairs>::try_from_uri(uri);
+    parsed.map(|query| query.0).map_err(|error| QueryError::invalid(error.body_text()))
+}
+
+/// A body with a content type.
+fn body(status: u16, content_type: &'static str, body: impl Into<axum::body::Body>) -> Response {
+    let status = axum::http::StatusCode::from_u16(status).unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = [
+        (axum::http::header::CONTENT_TYPE, content_type),
+        (axum::http::header::CACHE_CONTROL, "private, no-cache"),
+        (axum::http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, body.into()).into_response()
+}

@@ -1,0 +1,71 @@
+//! Errors as problem details (RFC 9457).
+
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::body;
+use crate::progress::Freshness;
+use crate::query::{Kind, QueryError};
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freshness: Option<&'a Freshness>,
+}
+
+/// A query error at this URI.
+pub(super) fn problem(error: &QueryError, uri: &Uri) -> Response {
+    let (status, title) = meaning(error.kind);
+    let mut response = render(&Problem {
+        kind: format!("urn:readside:problem:{}", error.kind.label()),
+        title,
+        status,
+        detail: &error.detail,
+        instance: uri.path(),
+        hint: error.hint.as_deref(),
+        freshness: error.freshness.as_deref(),
+    });
+    if status == 503 {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// An error of HTTP itself.
+pub(super) fn plain(status: u16, kind: &str, title: &str, detail: String, uri: &Uri) -> Response {
+    let kind = format!("urn:readside:problem:{kind}");
+    render(&Problem { kind, title, status, detail: &detail, instance: uri.path(), hint: None, freshness: None })
+}
+
+fn render(problem: &Problem<'_>) -> Response {
+    let json = serde_json::to_vec(problem).unwrap_or_default();
+    body(problem.status, "application/problem+json", json)
+}
+
+fn meaning(kind: Kind) -> (u16, &'static str) {
+    match kind {
+        Kind::Invalid => (400, "Invalid request"),
+        Kind::UnknownRelation => (404, "Unknown relation"),
+        Kind::NotFound => (404, "No such row"),
+        Kind::Behind => (409, "Position not reached"),
+        Kind::MixedCuts => (409, "Relations at different cuts"),
+        Kind::ReadOnly => (403, "Read-only"),
+        Kind::NotIndexed => (422, "No index serves the filter"),
+        Kind::TooLarge => (422, "Answer too large"),
+        Kind::OutOfMemory => (422, "Memory limit"),
+        Kind::Timeout => (504, "Time limit"),
+        Kind::Failed => (422, "Query failed"),
+        Kind::Overloaded => (503, "Too many queries"),
+        Kind::Unavailable => (503, "Not available"),
+        Kind::Internal => (500, "Internal error"),
+    }
+}

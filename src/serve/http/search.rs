@@ -1,0 +1,116 @@
+//! `/v1/search`: hits with their rows, counts by facet, and marked passages.
+
+use std::collections::BTreeMap;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::answer::{answer, check_part, search_items};
+use super::tables::demand;
+use super::{Api, pairs};
+use crate::query::{At, JsonRows, Kind, QueryError, SearchQuery};
+use crate::read_model::search::{SearchAnswer, Snippet};
+
+/// One hit: its row, how well it matches, and marked passages.
+#[derive(Debug, Serialize)]
+pub(super) struct HitJson {
+    item: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    highlights: BTreeMap<String, SnippetJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct SnippetJson {
+    text: String,
+    /// Byte ranges in `text`, as `[start, end]`.
+    marks: Vec<[usize; 2]>,
+}
+
+#[derive(Debug, Serialize)]
+struct ValueCount {
+    value: String,
+    count: u64,
+}
+
+/// What stands in the envelope beside the freshness.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HitsJson {
+    items: Vec<HitJson>,
+    total: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    facets: BTreeMap<String, Vec<ValueCount>>,
+    page: PageJson,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PageJson {
+    next_page_token: Option<String>,
+}
+
+pub(super) async fn search(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
+    answer("search", &uri, async {
+        let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
+        check_part(&name)?;
+        let mut pairs = pairs(&uri)?;
+        let demand = demand(&api, &mut pairs)?;
+        let query = SearchQuery::take(pairs)?;
+        let at = api.reader.at_relation(&name, &demand).await?;
+        let request = query.request(at.snapshot.relations.get(&name).map(AsRef::as_ref))?;
+        let (offset, bytes_max) = (request.offset, api.reader.limits().max_bytes);
+        let found = api.reader.search(&at, &name, request, move |found| hits(found, offset, bytes_max)).await?;
+        match found {
+            Some(found) => search_items(&found, at.freshness()),
+            None => Err(not_an_index(&at, &name, &query)),
+        }
+    })
+    .await
+}
+
+fn hits(found: SearchAnswer, offset: usize, bytes_max: usize) -> Result<HitsJson, QueryError> {
+    let internal = |error: String| QueryError::new(Kind::Internal, error);
+    let mut left = bytes_max;
+    let mut items = Vec::with_capacity(found.hits.len());
+    for (place, hit) in found.hits.into_iter().enumerate() {
+        let mut row = JsonRows::new(left);
+        row.write(&found.rows.slice(place, 1))?;
+        let bytes = row.into_bytes();
+        left = left.saturating_sub(bytes.len());
+        let text = String::from_utf8(bytes).map_err(|error| internal(error.to_string()))?;
+        let item = RawValue::from_string(text).map_err(|error| internal(error.to_string()))?;
+        let highlights = hit.snippets.into_iter().map(|(field, snippet)| (field, marked(snippet))).collect();
+        items.push(HitJson { item, score: hit.score, highlights });
+    }
+    let facet = |(value, count)| ValueCount { value, count };
+    let facets = found.facets.into_iter().map(|(field, values)| (field, values.into_iter().map(facet).collect()));
+    let next = offset + items.len();
+    let more = !items.is_empty() && next < found.total;
+    Ok(HitsJson {
+        total: found.total,
+        facets: facets.collect(),
+        page: PageJson { next_page_token: more.then(|| next.to_string()) },
+        items,
+    })
+}
+
+fn marked(snippet: Snippet) -> SnippetJson {
+    SnippetJson { marks: snippet.marks.iter().map(|mark| [mark.start, mark.end]).collect(), text: snippet.text }
+}
+
+fn not_an_index(at: &At, name: &str, request: &SearchQuery) -> QueryError {
+    let kind = at.snapshot.projections.get(name).map_or("table", |status| status.kind);
+    let indexes = at.snapshot.projections.values().filter(|status| status.kind == "search");
+    let indexes: Vec<&str> = indexes.map(|status| status.name.as_str()).collect();
+    let error = QueryError::invalid(format!("`{name}` is a {kind}; it cannot be searched for `{}`", request.text));
+    match indexes.as_slice() {
+        [] => error.hint("declare a projection of kind search"),
+        names => error.hint(format!("the search indexes are {}", names.join(", "))),
+    }
+}

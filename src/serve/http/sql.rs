@@ -1,0 +1,108 @@
+//! `/v1/sql` and `/v1/queries`.
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::answer::{answer, check_part, etag, items, not_modified, render};
+use super::tables::demand;
+use super::{Api, pairs, problem};
+use crate::query::{Demand, NamedRequest, Params, QueryError, SqlRequest};
+
+/// `{"sql": "…", "params": {…} or […], "minPosition": "…", "wait": "…", "mixedCuts": "allow"}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SqlBody {
+    sql: String,
+    #[serde(default)]
+    params: Value,
+    min_position: Option<String>,
+    wait: Option<String>,
+    mixed_cuts: Option<MixedCuts>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum MixedCuts {
+    Allow,
+    Refuse,
+}
+
+pub(super) async fn sql(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => {
+            let title = StatusCode::canonical_reason(&error.status()).unwrap_or("Unreadable body");
+            let status = error.into_response().status().as_u16();
+            return problem::plain(status, "unreadable-body", title, "the body could not be read whole".into(), &uri);
+        }
+    };
+    // Browsers send other types across origins without asking; JSON they do not.
+    if !is_json(&headers) {
+        let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
+        return problem::plain(415, "not-json", "Unsupported media type", detail, &uri);
+    }
+    answer("sql", &uri, async {
+        let body: SqlBody =
+            serde_json::from_slice(&body).map_err(|error| QueryError::invalid(format!("the body: {error}")))?;
+        if let Some((unknown, _)) = pairs(&uri)?.first() {
+            return Err(QueryError::invalid(format!("`{unknown}` belongs into the body")));
+        }
+        let params = match body.params {
+            Value::Null => Params::None,
+            Value::Object(map) => Params::Named(map),
+            Value::Array(list) => Params::Positional(list),
+            _ => return Err(QueryError::invalid("params has to be an object ($name) or an array ($1)")),
+        };
+        let (streams, longest) = (api.reader.streams(), api.reader.limits().wait);
+        let demand = Demand::parse(body.min_position.as_deref(), body.wait.as_deref(), streams, longest)?;
+        let allow_mixed = body.mixed_cuts == Some(MixedCuts::Allow);
+        let parsed = api.reader.sessions().parse(&body.sql)?;
+        let at = api.reader.at_sql(&parsed, allow_mixed, &demand).await?;
+        let found = api.reader.sql(&at, SqlRequest { parsed, params }).await?;
+        items(Some(&found.columns), &found.rows.into_bytes(), None, at.freshness(), None)
+    })
+    .await
+}
+
+pub(super) async fn named(
+    State(api): State<Api>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    answer("query", &uri, async {
+        let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
+        check_part(&name)?;
+        let query = api.reader.query(&name)?;
+        let mut pairs = pairs(&uri)?;
+        let demand = demand(&api, &mut pairs)?;
+        let request = NamedRequest::take(&query, pairs, api.reader.limits())?;
+        let parsed = api.reader.sessions().parse(&query.sql)?;
+        let at = api.reader.at_sql(&parsed, false, &demand).await?;
+        let bytes_max = api.reader.limits().max_bytes;
+        let run = move |page, repeatable| Ok((render(page, bytes_max)?, repeatable));
+        let ((rows, page), repeatable) = api.reader.named(&at, query, request, run).await?;
+        let etag = repeatable.then(|| etag(&at, at.generations()));
+        if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
+            return Ok(same);
+        }
+        items(None, &rows, Some(&page), at.freshness(), etag)
+    })
+    .await
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}

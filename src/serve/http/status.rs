@@ -1,0 +1,142 @@
+//! `/v1/projections` and `/v1/sources`: what there is and how it is doing.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::Api;
+use super::answer::{answer, check_part, item, items, to_json};
+use crate::progress::{Basis, Freshness, ParkedNote, SourceProgress, SourceState, rfc3339};
+use crate::query::{At, Kind, QueryError, did_you_mean, now_us};
+use crate::read_model::catalog::{ProjectionStatus, Snapshot};
+
+/// A projection with the freshness that an answer from it would have.
+#[derive(Serialize)]
+struct ProjectionItem<'a> {
+    #[serde(flatten)]
+    status: &'a ProjectionStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freshness: Option<Freshness>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SourceItem<'a> {
+    name: &'a str,
+    stream: Option<&'a str>,
+    state: SourceState,
+    message: Option<&'a str>,
+    /// The last sequence whose message was applied.
+    applied: u64,
+    /// The last sequence known to hold nothing more for this source.
+    position: u64,
+    last_sequence: u64,
+    lag_events: u64,
+    lag_seconds: Option<f64>,
+    watermark: Option<String>,
+    late_events: u64,
+    heard_at: Option<String>,
+    caught_up_at: Option<String>,
+    parked: &'a std::collections::BTreeMap<String, u64>,
+    /// The newest parked events, those of single projections included.
+    parked_events: &'a [ParkedNote],
+}
+
+pub(super) async fn projections(State(api): State<Api>, uri: Uri) -> Response {
+    answer("projections", &uri, async {
+        let at = api.reader.now();
+        let projections: Vec<_> =
+            at.snapshot.projections.values().map(|one| with_freshness(&at.snapshot, one)).collect();
+        items(None, &list(&projections)?, None, at.freshness(), None)
+    })
+    .await
+}
+
+pub(super) async fn projection(
+    State(api): State<Api>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Response {
+    answer("projections", &uri, async {
+        let at = api.reader.now();
+        let name = name(path)?;
+        let status = at.snapshot.projections.get(&name);
+        let status =
+            status.ok_or_else(|| unknown("projection", &name, at.snapshot.projections.keys().map(|n| &**n)))?;
+        let mut projection = with_freshness(&at.snapshot, status);
+        let freshness = projection.freshness.take().unwrap_or_else(|| at.freshness());
+        item(&to_json(&projection)?, freshness, None)
+    })
+    .await
+}
+
+pub(super) async fn sources(State(api): State<Api>, uri: Uri) -> Response {
+    answer("sources", &uri, async {
+        let at = api.reader.now();
+        let sources: Vec<_> = at.snapshot.sources.iter().map(|(name, one)| source_item(&api, name, one)).collect();
+        items(None, &list(&sources)?, None, at.freshness(), None)
+    })
+    .await
+}
+
+pub(super) async fn source(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
+    answer("sources", &uri, async {
+        let mut at = api.reader.now();
+        let name = name(path)?;
+        let sources = at.snapshot.clone();
+        let progress = sources.sources.get(name.as_str());
+        let progress = progress.ok_or_else(|| unknown("source", &name, sources.sources.keys().map(|n| &**n)))?;
+        only(&mut at, &name);
+        item(&to_json(&source_item(&api, &name, progress))?, at.freshness(), None)
+    })
+    .await
+}
+
+fn name(path: Result<Path<String>, PathRejection>) -> Result<String, QueryError> {
+    let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
+    check_part(&name)?;
+    Ok(name)
+}
+
+/// The freshness of one source instead of all.
+fn only(at: &mut At, source: &str) {
+    at.basis.reads.retain(|name, _| &**name == source);
+}
+
+fn with_freshness<'a>(snapshot: &Snapshot, status: &'a ProjectionStatus) -> ProjectionItem<'a> {
+    let freshness = |basis: Basis| Freshness::of(&basis, &snapshot.sources, &Default::default(), now_us());
+    ProjectionItem { status, freshness: snapshot.relations.get(&status.name).map(|one| freshness(one.basis())) }
+}
+
+fn source_item<'a>(api: &'a Api, name: &'a str, progress: &'a SourceProgress) -> SourceItem<'a> {
+    let now = now_us();
+    SourceItem {
+        name,
+        stream: api.reader.streams().0.get(name).and_then(Option::as_deref),
+        state: progress.state_at(now),
+        message: progress.message.as_deref(),
+        applied: progress.applied,
+        position: progress.covered,
+        last_sequence: progress.last_sequence,
+        lag_events: progress.lag_events(),
+        lag_seconds: progress.lag_seconds(now),
+        watermark: progress.watermark_us.map(rfc3339),
+        late_events: progress.late_events,
+        heard_at: progress.heard_at_us.map(rfc3339),
+        caught_up_at: progress.caught_up_at_us.map(rfc3339),
+        parked: &progress.parked,
+        parked_events: &progress.parked_events,
+    }
+}
+
+/// Items as the envelope wants them: without the brackets.
+fn list<T: Serialize>(items: &[T]) -> Result<Vec<u8>, QueryError> {
+    let items: Vec<Vec<u8>> = items.iter().map(to_json).collect::<Result<_, _>>()?;
+    Ok(items.join(&b','))
+}
+
+fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> QueryError {
+    QueryError::new(Kind::UnknownRelation, format!("there is no {kind} `{name}`")).near(did_you_mean(name, names))
+}

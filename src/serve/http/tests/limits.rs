@@ -1,0 +1,115 @@
+//! What one reader may demand and use.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+/// Runs for longer than any test waits.
+const ENDLESS: &str = "SELECT count(*) FROM orders a, orders b, orders c, orders d, orders e
+    WHERE a.order_id + b.order_id + c.order_id + d.order_id + e.order_id = -1";
+
+#[test]
+fn a_demanded_position_is_waited_for() {
+    let daemon = Daemon::usual();
+    assert_eq!(daemon.get("/v1/tables/orders?minPosition=orders:100").status, 200);
+    let at_once = daemon.get("/v1/tables/orders?minPosition=ORDERS:101");
+    assert_eq!(at_once.problem(409, "position-not-reached"), "position not reached: orders is at 100, not 101");
+    assert_eq!(at_once.json["freshness"]["caughtUpToRequestedPosition"], false);
+    let late = daemon.get("/v1/tables/orders/1?minPosition=orders:101&wait=30ms");
+    assert_eq!(
+        late.problem(409, "position-not-reached"),
+        "position not reached after 30 ms: orders is at 100, not 101"
+    );
+    // A relation that stands still is not excused by the live cut.
+    daemon.get("/v1/tables/paused?minPosition=orders:100&wait=1ms").problem(409, "position-not-reached");
+    daemon.get("/v1/tables/orders?minPosition=oders:1").problem(400, "invalid-request");
+    daemon.get("/v1/tables/orders?minPosition=orders:1&wait=soon").problem(400, "invalid-request");
+
+    std::thread::scope(|scope| {
+        let requests = [
+            scope.spawn(|| daemon.get("/v1/tables/orders/1?minPosition=ORDERS:101&wait=30s")),
+            scope.spawn(|| daemon.get("/v1/tables/orders?minPosition=orders:101&wait=30s")),
+            scope.spawn(|| {
+                daemon.post(json!({"sql": "SELECT * FROM ready", "minPosition": "orders:101", "wait": "30s"}))
+            }),
+        ];
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while daemon.api.reader().admission().waiting() < requests.len() {
+            assert!(Instant::now() < deadline, "nobody waits");
+            std::thread::yield_now();
+        }
+        daemon.catalog.publish(snapshot(101));
+        for request in requests {
+            let reply = request.join().unwrap();
+            assert_eq!((reply.status, &reply.json["freshness"]["positions"]["orders"]), (200, &json!(101)));
+        }
+    });
+}
+
+#[test]
+fn rows_bytes_memory_and_time_are_limited() {
+    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_millis(1500), ..limits() });
+    let rows = daemon.sql("SELECT a.order_id FROM orders a, orders b");
+    assert_eq!(rows.problem(422, "answer-too-large"), "the answer has more than 5000 rows");
+    let bytes = daemon.sql("SELECT lpad('x', 9999, 'y') AS x FROM orders a, (SELECT * FROM orders LIMIT 20) b");
+    assert_eq!(bytes.problem(422, "answer-too-large"), "the answer is larger than 4194304 bytes");
+    let patient = Daemon::usual();
+    let memory = patient.sql(
+        "SELECT array_agg(a.order_id * b.order_id * c.order_id) FROM orders a, orders b, (SELECT * FROM orders LIMIT 99) c
+         GROUP BY a.order_id * 1000000 + b.order_id * 1000 + c.order_id",
+    );
+    memory.problem(422, "out-of-memory");
+    let started = Instant::now();
+    assert_eq!(daemon.sql(ENDLESS).problem(504, "timeout"), "the query took longer than 1500 ms and was stopped");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while daemon.api.reader().admission().running() > 0 {
+        assert!(Instant::now() < deadline, "the query goes on though it was stopped");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_closed_connection_ends_its_query() {
+    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_secs(600), ..limits() });
+    let body = json!({"sql": ENDLESS}).to_string();
+    let host = daemon.url.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(host).unwrap();
+    let length = body.len();
+    let head =
+        format!("POST /v1/sql HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}");
+    write!(connection, "{head}\r\n\r\n{body}").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let running = || daemon.api.reader().admission().running();
+    while running() == 0 {
+        assert!(Instant::now() < deadline, "the query does not start");
+        std::thread::yield_now();
+    }
+    drop(connection);
+    while running() > 0 {
+        assert!(Instant::now() < deadline, "the query goes on without a reader");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn too_many_queries_are_refused_and_other_answers_go_on() {
+    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_secs(3), concurrency: 1, ..limits() });
+    std::thread::scope(|scope| {
+        let requests: Vec<_> = (0..8).map(|_| scope.spawn(|| daemon.sql(ENDLESS))).collect();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while daemon.api.reader().admission().queued() < 4 {
+            assert!(Instant::now() < deadline, "nobody queues");
+            std::thread::yield_now();
+        }
+        // Looking up a key takes no turn.
+        assert_eq!(daemon.get("/v1/tables/orders/1").status, 200);
+        assert_eq!(daemon.get("/livez").status, 200);
+        let replies: Vec<Reply> = requests.into_iter().map(|request| request.join().unwrap()).collect();
+        let refused: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 503).collect();
+        assert_eq!((refused.len(), replies.iter().filter(|reply| reply.status == 504).count()), (7, 1));
+        for reply in refused {
+            reply.problem(503, "overloaded");
+            assert_eq!(reply.header("retry-after"), "1");
+        }
+    });
+}

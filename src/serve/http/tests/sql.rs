@@ -1,0 +1,156 @@
+//! Free SQL and named queries.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn sql_answers_with_columns_items_and_freshness() {
+    let daemon = Daemon::usual();
+    let reply = daemon.post(json!({
+        "sql": "SELECT o.status, count(*) AS n, sum(total) AS total FROM orders o JOIN ready r USING (total)
+                WHERE o.status = $status AND o.order_id >= $from GROUP BY o.status",
+        "params": {"status": "READY", "from": 0},
+    }));
+    assert_eq!(reply.items().len(), 1);
+    let columns = json!([
+        {"name": "status", "type": "string"}, {"name": "n", "type": "int64"}, {"name": "total", "type": "decimal(28,2)"}
+    ]);
+    assert_eq!(reply.json["columns"], columns);
+    assert_eq!(reply.json["freshness"]["positions"]["orders"], 100);
+    let positional = daemon.post(json!({"sql": "SELECT $1 + $2 AS n, $3 AS t", "params": [1, 2, "it's"]}));
+    assert_eq!(positional.items(), [json!({"n": 3, "t": "it's"})]);
+    let json = daemon
+        .sql("SELECT json_get_int(notes, 'id') AS id, json_get(notes, 'id') AS v FROM orders WHERE order_id = 17");
+    assert_eq!(json.items(), [json!({"id": 17, "v": 17})]);
+    let lists = daemon.post(json!({
+        "sql": "SELECT array_transform([1, 2], x -> x + 1) AS l, {'a': 1} AS s, order_id FROM orders
+                WHERE array_has($ids, order_id)",
+        "params": {"ids": [3]},
+    }));
+    assert_eq!(lists.items(), [json!({"l": [2, 3], "s": {"a": 1}, "order_id": 3})]);
+    let tables = daemon.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'");
+    assert!(tables.items().contains(&json!({"table_name": "ready"})), "{}", tables.json);
+    assert!(!daemon.sql("SHOW TABLES").items().is_empty());
+    assert_eq!(daemon.sql("SELECT 1 AS a").json["freshness"]["sources"], json!({}));
+}
+
+#[test]
+fn wrong_sql_is_a_clear_problem() {
+    let daemon = Daemon::usual();
+    let wrong = |body: Value, status, kind: &str| {
+        let reply = daemon.post(body);
+        (reply.problem(status, kind).to_owned(), reply.json["hint"].as_str().unwrap_or_default().to_owned())
+    };
+    let sql = |sql: &str| json!({"sql": sql});
+    wrong(sql("SELEC 1"), 400, "invalid-request");
+    wrong(sql("SELECT nothing FROM orders"), 400, "invalid-request");
+    wrong(sql("SELECT 1; SELECT 2"), 400, "invalid-request");
+    let (detail, hint) = wrong(sql("SELECT * FROM ordes"), 404, "unknown-relation");
+    assert_eq!((&*detail, &*hint), ("there is no relation `ordes`", "did you mean `orders`?"));
+    let (detail, _) = wrong(sql("SELECT * FROM orders.events"), 404, "unknown-relation");
+    assert_eq!(detail, "`orders.events` is a source's relation; events are not kept to be queried");
+    wrong(sql("SELECT 1 / (order_id - order_id) FROM orders"), 422, "query-failed");
+    let (detail, _) = wrong(sql("SELECT a.n, b.n FROM pairs a, pairs b"), 400, "invalid-request");
+    assert_eq!(detail, "two columns are named `n`");
+    wrong(sql("SELECT * FROM loop"), 400, "invalid-request");
+    let (detail, _) = wrong(json!({"sql": "SELECT $a + $b", "params": {"a": 1, "c": 2}}), 400, "invalid-request");
+    assert_eq!(detail, "the parameter `$b` has no value");
+    wrong(json!({"sql": "SELECT 1", "params": {"a": 1}}), 400, "invalid-request");
+    wrong(json!({"sql": "SELECT 1", "parms": {}}), 400, "invalid-request");
+    wrong(json!({"sql": "SELECT 1", "params": "x"}), 400, "invalid-request");
+    let request = Daemon::agent().post(format!("{}/v1/sql", daemon.url)).content_type("text/plain");
+    daemon.send(request.send(sql("SELECT 1").to_string())).problem(415, "not-json");
+    let large = json!({"sql": format!("SELECT '{}'", "x".repeat(2_000_000))});
+    daemon.post(large).problem(413, "unreadable-body");
+}
+
+#[test]
+fn nothing_but_reading_is_possible() {
+    let daemon = Daemon::usual();
+    let target = std::env::temp_dir().join("readside-must-not-exist.csv");
+    let copy = format!("COPY (SELECT 1) TO '{}'", target.display());
+    let refused = [
+        "CREATE TABLE t AS SELECT 1",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+        "DROP TABLE orders",
+        "INSERT INTO orders (order_id) VALUES (1)",
+        "DELETE FROM orders",
+        "UPDATE orders SET status = 'x'",
+        "SET datafusion.execution.target_partitions = 64",
+        "RESET datafusion.execution.target_partitions",
+        "BEGIN",
+        "PREPARE p AS SELECT 1",
+        "EXPLAIN INSERT INTO orders (order_id) VALUES (1)",
+        "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
+        &copy,
+    ];
+    for sql in refused {
+        daemon.sql(sql).problem(403, "read-only");
+    }
+    assert!(!target.exists());
+    let impossible = [
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r",
+        "SELECT * FROM generate_series(1, 1000000000)",
+        "SELECT * FROM range(1000000000)",
+        "SELECT unnest(range(1, 1000000000))",
+        "SELECT generate_series(1, 1000000000)",
+        "SELECT list_repeat(1, 1000000000)",
+        "SELECT repeat('x', 1000000000)",
+        "SELECT lpad('x', 1000000000, 'y')",
+        "SELECT rpad(status, 20000) FROM orders",
+        "SELECT * FROM 'Cargo.toml'",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_csv('/etc/passwd')",
+    ];
+    for sql in impossible {
+        let reply = daemon.sql(sql);
+        assert!(matches!(reply.status, 400 | 404), "{sql}: {} {}", reply.status, reply.json);
+    }
+    assert_eq!(daemon.sql("SELECT lpad('x', 3, '0') AS x").items(), [json!({"x": "00x"})]);
+    assert_eq!(daemon.sql("SELECT count(*) AS n FROM orders").items(), [json!({"n": ROWS})]);
+    assert!(!daemon.sql("EXPLAIN SELECT * FROM orders").items().is_empty());
+}
+
+#[test]
+fn relations_at_different_cuts_are_not_mixed_in_silence() {
+    let daemon = Daemon::usual();
+    let body = json!({"sql": "SELECT count(*) AS n FROM orders, paused"});
+    assert_eq!(
+        daemon.post(body.clone()).problem(409, "mixed-cuts"),
+        "the relations stand at different cuts: orders at orders:100;r0, paused at orders:1;r0"
+    );
+    let mut allowed = body;
+    allowed["mixedCuts"] = json!("allow");
+    let reply = daemon.post(allowed);
+    assert_eq!(reply.items(), [json!({"n": ROWS * 3})]);
+    assert_eq!(reply.json["freshness"]["positions"]["orders"], 1);
+    let paused = daemon.get("/v1/tables/paused/c/1");
+    assert_eq!(paused.json["freshness"]["state"], "catching_up");
+    assert_eq!(paused.json["freshness"]["lagEvents"], 99);
+    assert!(paused.json["freshness"]["lagSeconds"].as_f64().unwrap() >= 9.0);
+}
+
+#[test]
+fn named_queries_take_typed_parameters() {
+    let daemon = Daemon::usual();
+    let query = |params: &[(&str, &str)]| daemon.filter("/v1/queries/cheap", params);
+    let expected = |limit: i128| {
+        let keep = |order: &Order| order.status.as_deref() == Some("READY") && order.cents.is_some_and(|c| c <= limit);
+        let mut ids: Vec<i64> = orders().iter().filter(|order| keep(order)).map(|order| order.id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(query(&[("status", "READY"), ("pageSize", "50")]).items()), expected(3));
+    assert_eq!(ids(query(&[("status", "READY"), ("limit", "0"), ("pageSize", "50")]).items()), expected(0));
+    assert_eq!(query(&[("status", "READY")]).items().len(), 7);
+    assert_eq!(query(&[]).problem(400, "invalid-request"), "the parameter `status` has no value");
+    query(&[("status", "READY"), ("limit", "x")]).problem(400, "invalid-request");
+    let unknown = query(&[("status", "READY"), ("limti", "1")]);
+    unknown.problem(400, "invalid-request");
+    assert_eq!(unknown.json["hint"], "did you mean `limit`?");
+    query(&[("status", "READY"), ("pageSize", "51")]).problem(400, "invalid-request");
+    let none = daemon.get("/v1/queries/chep");
+    none.problem(404, "unknown-relation");
+    assert_eq!(none.json["hint"], "did you mean `cheap`?");
+}

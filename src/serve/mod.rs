@@ -1,0 +1,3 @@
+//! Protocols: requests in, rendered answers out. What a request means is decided in `query`.
+
+pub mod http;

@@ -1,0 +1,121 @@
+//! Connecting to NATS as the configuration says. Reading streams is `jetstream`'s.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
+
+use crate::config;
+
+/// More than the messages that a source ever has outstanding: a subscription beyond its capacity drops silently.
+const SUBSCRIPTION_CAPACITY: usize = 131_072;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const RECONNECT_DELAY: Duration = Duration::from_millis(50);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("`{url}` is not a NATS URL; write `nats://host:4222`")]
+    Url { url: String, source: std::io::Error },
+    #[error("cannot read the NATS credentials in {}", path.display())]
+    Credentials { path: PathBuf, source: std::io::Error },
+    #[error("cannot connect to NATS at {servers}")]
+    Connect { servers: String, source: async_nats::ConnectError },
+}
+
+/// Connects once: the first connection is not retried, later ones are, forever.
+pub async fn connect(nats: &config::Nats) -> Result<Client, ConnectError> {
+    let servers = nats.urls.iter().map(|url| address(url)).collect::<Result<Vec<_>, _>>()?;
+    let mut options = ConnectOptions::new()
+        .name("readside")
+        .subscription_capacity(SUBSCRIPTION_CAPACITY)
+        .connection_timeout(REQUEST_TIMEOUT)
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .ping_interval(Duration::from_secs(10))
+        .reconnect_delay_callback(delay)
+        .event_callback(|event| async move { tracing::debug!(%event, "nats") });
+    if let (Some(user), Some(password)) = (&nats.user, &nats.password) {
+        options = options.user_and_password(user.clone(), password.clone());
+    }
+    if let Some(token) = &nats.token {
+        options = options.token(token.clone());
+    }
+    if let Some(path) = &nats.nkey_file {
+        let seed = tokio::fs::read_to_string(path)
+            .await
+            .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
+        options = options.nkey(seed.trim().to_owned());
+    }
+    if let Some(path) = &nats.credentials_file {
+        options = options
+            .credentials_file(path)
+            .await
+            .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
+    }
+    options.connect(servers).await.map_err(|source| ConnectError::Connect { servers: shown(nats), source })
+}
+
+/// JetStream in the configured domain.
+pub fn jetstream_context(client: Client, nats: &config::Nats) -> jetstream::Context {
+    let builder = jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).ack_timeout(Duration::from_secs(30));
+    match &nats.jetstream_domain {
+        Some(domain) => builder.domain(domain).build(client),
+        None => builder.build(client),
+    }
+}
+
+/// The servers for messages: without the user and password that a URL may carry.
+pub(super) fn shown(nats: &config::Nats) -> String {
+    let without_user = |url: &String| match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        (_, None) => url.clone(),
+    };
+    nats.urls.iter().map(without_user).collect::<Vec<_>>().join(", ")
+}
+
+/// An error with its causes on one line.
+pub fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let part = error.to_string();
+        // Some libraries repeat the cause in their own text.
+        if !text.contains(&part) {
+            text = format!("{text}: {part}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The driver asks before the very first attempt, too, as attempt 1: that one must not wait.
+fn delay(attempt: usize) -> Duration {
+    let failures = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    RECONNECT_DELAY.saturating_mul(failures).min(RECONNECT_DELAY_MAX)
+}
+
+fn address(url: &str) -> Result<ServerAddr, ConnectError> {
+    url.parse().map_err(|source| ConnectError::Url { url: url.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let urls = ["nats://user:secret@one:4222", "two:4222", "user:secret@three"].map(str::to_owned).to_vec();
+        let nats = config::Nats {
+            urls,
+            user: None,
+            password: None,
+            token: None,
+            credentials_file: None,
+            nkey_file: None,
+            jetstream_domain: None,
+        };
+        assert_eq!(shown(&nats), "nats://one:4222, two:4222, three");
+    }
+}

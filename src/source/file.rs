@@ -1,0 +1,120 @@
+//! An NDJSON file as a source: each line is a message `{subject, headers, data}`, its number the sequence.
+//!
+//! Every line counts, blank ones included. A file is taken to be append-only: lines that were read never change, and a file
+//! that was cut or whose first bytes changed halts the source. Here is the thread that polls; reading is in `tail`, what
+//! a line means in `line`.
+
+mod line;
+mod outbox;
+mod prefix;
+mod tail;
+
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use super::{Input, Limits, Source, Start, hand_over, receive};
+use outbox::Outbox;
+use tail::Tail;
+
+const POLL: Duration = Duration::from_millis(50);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Reads a file in a thread of its own, and goes on as it grows if it is followed.
+#[derive(Debug)]
+pub struct FileSource {
+    inputs: mpsc::Receiver<Input>,
+}
+
+/// Why reading stopped short.
+#[derive(Debug)]
+enum Stop {
+    Halted(String),
+    /// The file cannot be read now; it is tried again.
+    Unreadable(io::Error),
+    /// Nobody listens any more.
+    Closed,
+}
+
+impl FileSource {
+    pub fn open(path: PathBuf, follow: bool, start: Start, limits: Limits) -> Self {
+        let (sender, inputs) = hand_over();
+        let refused = sender.clone();
+        let poll = move || poll(Tail::new(path, follow, start), Outbox::new(sender, limits));
+        // The thread ends within a poll after the receiver is dropped.
+        if let Err(error) = thread::Builder::new().name("file-source".to_owned()).spawn(poll) {
+            let message = format!("cannot start a thread to read a file: {error}");
+            // It cannot fail: nothing else was sent.
+            let _ = refused.try_send(Input::Halted { message });
+        }
+        Self { inputs }
+    }
+}
+
+#[async_trait]
+impl Source for FileSource {
+    async fn next(&mut self) -> Input {
+        receive(&mut self.inputs).await
+    }
+}
+
+/// Reads what there is, then again whenever the file's length or time of change is another.
+fn poll(mut tail: Tail, mut outbox: Outbox) {
+    let mut seen = None;
+    let mut missing = None;
+    let mut told_at = Instant::now();
+    while !outbox.is_closed() {
+        match read_if_changed(&mut tail, &mut outbox, &mut seen) {
+            Ok(is_changed) => {
+                missing = None;
+                if is_changed {
+                    told_at = Instant::now();
+                }
+            }
+            Err(Stop::Unreadable(error)) => {
+                seen = None;
+                let message = format!("cannot read {}: {error}; waiting for it", tail.path().display());
+                if missing.as_ref() != Some(&message) {
+                    tracing::warn!(message, "source disconnected");
+                    tail.reopen();
+                    outbox.send_last(Input::Disconnected { message: message.clone() });
+                    missing = Some(message);
+                }
+            }
+            Err(Stop::Halted(message)) => {
+                tracing::error!(message, "source halted");
+                return outbox.send_last(Input::Halted { message });
+            }
+            Err(Stop::Closed) => return,
+        }
+        if missing.is_none() && !tail.follows() {
+            return outbox.send_last(Input::End);
+        }
+        if missing.is_none() && told_at.elapsed() >= HEARTBEAT {
+            told_at = Instant::now();
+            outbox.heartbeat(tail.covered());
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn read_if_changed(tail: &mut Tail, outbox: &mut Outbox, seen: &mut Option<(u64, SystemTime)>) -> Result<bool, Stop> {
+    let metadata = std::fs::metadata(tail.path())?;
+    let state = (metadata.len(), metadata.modified()?);
+    if *seen == Some(state) {
+        return Ok(false);
+    }
+    tail.catch_up(outbox)?;
+    *seen = Some(state);
+    Ok(true)
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Unreadable(error)
+    }
+}

@@ -1,0 +1,234 @@
+//! The requests to the JetStream API that reading needs, with only the facts that it uses from their answers.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::context::RequestErrorKind;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::{Context, ErrorCode};
+use async_nats::{Client, Subscriber};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::JetStreamOptions;
+use super::pulls::{Pulls, Request};
+use crate::source::{connect, explain, jetstream_context};
+
+/// An abandoned consumer disappears after this.
+const INACTIVE: Duration = Duration::from_secs(30);
+const RECONNECT: Duration = Duration::from_secs(3);
+
+/// A connection, for one stream.
+#[derive(Debug, Clone)]
+pub(super) struct Api {
+    pub(super) client: Client,
+    context: Context,
+    stream: String,
+    filter_subjects: Vec<String>,
+    prefix: String,
+}
+
+/// What the stream's leader says about the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct StreamFacts {
+    pub(super) created: String,
+    pub(super) config: StreamConfig,
+    pub(super) state: StreamState,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct StreamConfig {
+    /// `limits`, `workqueue` or `interest`.
+    pub(super) retention: String,
+    #[serde(default)]
+    pub(super) max_msgs_per_subject: i64,
+    #[serde(default)]
+    pub(super) allow_msg_ttl: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct StreamState {
+    pub(super) first_seq: u64,
+    pub(super) last_seq: u64,
+}
+
+/// A consumer and what it sends.
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pub(super) messages: Subscriber,
+    pub(super) pulls: Pulls,
+    name: String,
+    inbox: String,
+    subject: String,
+}
+
+/// The first message from some sequence on that the source reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextStored {
+    NotAsked,
+    Nothing,
+    At(u64),
+}
+
+/// What the stream's leader says, in this order: first the stream, then what is stored from a sequence on. So whatever
+/// the stream held when its last sequence was read has been looked at.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) facts: StreamFacts,
+    pub(super) next: NextStored,
+}
+
+/// Why a request failed: worth another try, in words for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ApiError(String);
+
+impl Api {
+    pub(super) async fn connect(options: &JetStreamOptions) -> Result<Self, ApiError> {
+        let client = connect(&options.nats).await.map_err(|error| ApiError(explain(&error)))?;
+        let prefix = match &options.nats.jetstream_domain {
+            Some(domain) => format!("$JS.{domain}.API"),
+            None => "$JS.API".to_owned(),
+        };
+        Ok(Self {
+            context: jetstream_context(client.clone(), &options.nats),
+            client,
+            stream: options.stream.clone(),
+            filter_subjects: options.filter_subjects.clone(),
+            prefix,
+        })
+    }
+
+    pub(super) async fn stream(&self) -> Result<StreamFacts, ApiError> {
+        match self.request(&format!("STREAM.INFO.{}", self.stream), &json!({})).await? {
+            Response::Ok(facts) => Ok(facts),
+            Response::Err { error } if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                let stream = &self.stream;
+                Err(ApiError(format!("stream `{stream}` does not exist; create it or fix `jetstream.stream`")))
+            }
+            Response::Err { error } => Err(ApiError(format!("stream `{}`: {error}", self.stream))),
+        }
+    }
+
+    /// Asks about the stream, and about what is stored from a sequence on.
+    pub(super) async fn ask(self, from: Option<u64>) -> Result<Answer, ApiError> {
+        let facts = self.stream().await?;
+        let next = match from {
+            Some(sequence) => self.next_sequence(sequence).await?.map_or(NextStored::Nothing, NextStored::At),
+            None => NextStored::NotAsked,
+        };
+        Ok(Answer { facts, next })
+    }
+
+    /// Whether the connection stands, or comes back within a few seconds.
+    pub(super) async fn is_connected(&self) -> bool {
+        let deadline = Instant::now() + RECONNECT;
+        while self.client.connection_state() != State::Connected {
+            if Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        true
+    }
+
+    /// The first stored message from `sequence` on that this source reads, according to the stream's leader. A consumer
+    /// may run on a follower that has not heard of it yet, so its own count of pending messages proves nothing.
+    async fn next_sequence(&self, sequence: u64) -> Result<Option<u64>, ApiError> {
+        #[derive(Deserialize)]
+        struct Found {
+            message: Place,
+        }
+        #[derive(Deserialize)]
+        struct Place {
+            seq: u64,
+        }
+        let everything = [">".to_owned()];
+        let filters = if self.filter_subjects.is_empty() { &everything[..] } else { &self.filter_subjects };
+        let subject = format!("STREAM.MSG.GET.{}", self.stream);
+        let mut first = None;
+        for filter in filters {
+            let found: Response<Found> =
+                self.request(&subject, &json!({"seq": sequence, "next_by_subj": filter})).await?;
+            match found {
+                Response::Ok(Found { message }) => {
+                    first = Some(first.map_or(message.seq, |seq: u64| seq.min(message.seq)))
+                }
+                Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => {}
+                Response::Err { error } => return Err(ApiError(format!("stream `{}`: {error}", self.stream))),
+            }
+        }
+        Ok(first)
+    }
+
+    /// A new consumer that delivers from `sequence` on.
+    pub(super) async fn consume(&self, source: &str, sequence: u64) -> Result<Consumer, ApiError> {
+        let inbox = self.client.new_inbox();
+        let unique = inbox.rsplit('.').next().unwrap_or_default();
+        let config = pull::Config {
+            name: Some(format!("readside-{unique}")),
+            description: Some(format!("readside source {source}")),
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: sequence },
+            ack_policy: AckPolicy::None,
+            filter_subjects: self.filter_subjects.clone(),
+            inactive_threshold: INACTIVE,
+            num_replicas: 1,
+            memory_storage: true,
+            ..Default::default()
+        };
+        let consumer = self
+            .context
+            .create_consumer_on_stream(config, self.stream.as_str())
+            .await
+            .map_err(|error| ApiError(format!("no consumer on stream `{}`: {}", self.stream, explain(&error))))?;
+        let info = consumer.cached_info();
+        let messages = self.client.subscribe(inbox.clone()).await.map_err(|error| ApiError(explain(&error)))?;
+        Ok(Consumer {
+            messages,
+            pulls: Pulls::new(info.config.max_batch, info.config.max_bytes, info.config.max_expires),
+            subject: format!("{}.CONSUMER.MSG.NEXT.{}.{}", self.prefix, self.stream, info.name),
+            name: info.name.clone(),
+            inbox,
+        })
+    }
+
+    /// Sends whatever pull requests are due.
+    pub(super) async fn pull(&self, consumer: &mut Consumer) -> Result<(), ApiError> {
+        while let Some(request) = consumer.pulls.next_request() {
+            self.send(consumer, &request).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a consumer without waiting for it; the server would do so itself after a while.
+    pub(super) fn abandon(&self, consumer: Consumer) {
+        let (api, subject) = (self.clone(), format!("CONSUMER.DELETE.{}.{}", self.stream, consumer.name));
+        tokio::spawn(async move {
+            let answer: Result<Response<Value>, ApiError> = api.request(&subject, &json!({})).await;
+            if let Err(error) = answer {
+                tracing::debug!(%error, subject, "consumer left to expire");
+            }
+        });
+    }
+
+    async fn send(&self, consumer: &Consumer, request: &Request) -> Result<(), ApiError> {
+        let body = serde_json::to_vec(request).map_err(|error| ApiError(error.to_string()))?;
+        self.client
+            .publish_with_reply(consumer.subject.clone(), consumer.inbox.clone(), body.into())
+            .await
+            .map_err(|error| ApiError(explain(&error)))
+    }
+
+    async fn request<T: DeserializeOwned>(&self, subject: &str, body: &Value) -> Result<Response<T>, ApiError> {
+        self.context.request(subject.to_owned(), body).await.map_err(|error| match error.kind() {
+            RequestErrorKind::NoResponders => {
+                ApiError("the server has no JetStream for this account or domain; enable it".to_owned())
+            }
+            RequestErrorKind::TimedOut => ApiError("the server does not answer".to_owned()),
+            _ => ApiError(explain(&error)),
+        })
+    }
+}

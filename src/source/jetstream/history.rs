@@ -1,0 +1,169 @@
+//! Whether a stream is still the one that was read before, and still whole. Pure.
+
+use super::api::{StreamConfig, StreamFacts};
+use crate::source::{Gap, Identity, Start};
+
+/// Where reading goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Resumed {
+    /// Nothing up to here will come (again).
+    pub(super) covered: u64,
+    pub(super) gap: Option<Gap>,
+}
+
+/// Compares a stream with what the checkpoint knows. The error is for a person to mend.
+pub(super) fn resume(stream: &str, start: &Start, facts: &StreamFacts) -> Result<Resumed, String> {
+    still_readable(stream, start.identity.as_ref(), facts)?;
+    let (first, last) = (facts.state.first_seq, facts.state.last_seq);
+    if start.identity.is_some() && last < start.after {
+        return Err(rewound(stream, start.after, last));
+    }
+    if first <= start.after.saturating_add(1) {
+        return Ok(Resumed { covered: start.after, gap: None });
+    }
+    let gap = Gap { first: start.after + 1, last: first - 1 };
+    // Who has read nothing yet misses nothing: history begins where it begins. Where newer messages replace older ones,
+    // their loss is what the stream is declared for.
+    if start.after == 0 || is_mutable(&facts.config) {
+        return Ok(Resumed { covered: gap.last, gap: None });
+    }
+    if start.accept_gap {
+        return Ok(Resumed { covered: gap.last, gap: Some(gap) });
+    }
+    Err(expired(stream, gap))
+}
+
+/// What must hold at any time: the same stream, of a kind that keeps messages for everybody.
+pub(super) fn still_readable(stream: &str, identity: Option<&Identity>, facts: &StreamFacts) -> Result<(), String> {
+    if let Some(keeps) = match facts.config.retention.as_str() {
+        "workqueue" => Some("deletes what is read"),
+        "interest" => Some("keeps only what current consumers have yet to read"),
+        _ => None,
+    } {
+        let retention = &facts.config.retention;
+        return Err(format!(
+            "stream `{stream}` has {retention} retention, which {keeps}; let a stream with limits retention source from it \
+             and read that one"
+        ));
+    }
+    match identity {
+        Some(Identity::JetStream { created }) if *created != facts.created => Err(format!(
+            "stream `{stream}` was created anew at {}, the checkpoint belongs to the one of {created}; restore that one, \
+             or rebuild with an empty data_dir",
+            facts.created
+        )),
+        Some(Identity::File { .. } | Identity::Memory) => Err(format!(
+            "the checkpoint of stream `{stream}` belongs to a source of another kind; name the source differently, or \
+             rebuild with an empty data_dir"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether messages vanish from within by the stream's own rules, so that a hole in it proves nothing.
+pub(super) fn is_mutable(config: &StreamConfig) -> bool {
+    config.max_msgs_per_subject > 0 || config.allow_msg_ttl
+}
+
+pub(super) fn rewound(stream: &str, read: u64, last: u64) -> String {
+    format!(
+        "stream `{stream}` ends at {last}, but {read} was already read: it was set back; restore its later messages, or \
+         rebuild with an empty data_dir"
+    )
+}
+
+pub(super) fn expired(stream: &str, gap: Gap) -> String {
+    format!(
+        "messages {gap} of stream `{stream}` expired or were purged before they were read; rebuild from what is left, or \
+         resume behind them with --accept-gap"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::super::api::StreamState;
+    use super::*;
+
+    fn facts(first: u64, last: u64) -> StreamFacts {
+        StreamFacts {
+            created: "2026-01-01T00:00:00Z".to_owned(),
+            config: StreamConfig { retention: "limits".to_owned(), max_msgs_per_subject: -1, allow_msg_ttl: false },
+            state: StreamState { first_seq: first, last_seq: last },
+        }
+    }
+
+    fn start(after: u64) -> Start {
+        let identity = Some(Identity::JetStream { created: "2026-01-01T00:00:00Z".to_owned() });
+        Start { after, identity, accept_gap: false }
+    }
+
+    fn check(start: &Start, facts: &StreamFacts, expect: Expect) {
+        expect.assert_eq(&match resume("ORDERS", start, facts) {
+            Ok(Resumed { covered, gap: None }) => format!("from {covered}"),
+            Ok(Resumed { covered, gap: Some(gap) }) => format!("from {covered} without {gap}"),
+            Err(message) => message,
+        });
+    }
+
+    #[test]
+    fn an_unchanged_stream_is_resumed_where_it_was_left() {
+        check(&start(20), &facts(1, 30), expect!["from 20"]);
+        check(&start(30), &facts(31, 30), expect!["from 30"]);
+        check(&Start::default(), &facts(0, 0), expect!["from 0"]);
+    }
+
+    #[test]
+    fn whoever_has_read_nothing_begins_where_history_begins() {
+        check(&Start::default(), &facts(11, 30), expect!["from 10"]);
+    }
+
+    #[test]
+    fn lost_history_halts() {
+        check(
+            &start(20),
+            &facts(31, 40),
+            expect![
+                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; rebuild from what is left, or resume behind them with --accept-gap"
+            ],
+        );
+        let accepting = Start { accept_gap: true, ..start(20) };
+        check(&accepting, &facts(31, 40), expect!["from 30 without 21 to 30"]);
+        let mut latest_only = facts(31, 40);
+        latest_only.config.max_msgs_per_subject = 1;
+        check(&start(20), &latest_only, expect!["from 30"]);
+    }
+
+    #[test]
+    fn another_stream_of_the_same_name_halts() {
+        check(
+            &start(20),
+            &facts(1, 10),
+            expect![
+                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or rebuild with an empty data_dir"
+            ],
+        );
+        let recreated = StreamFacts { created: "2026-02-02T00:00:00Z".to_owned(), ..facts(1, 30) };
+        check(
+            &start(20),
+            &recreated,
+            expect![
+                "stream `ORDERS` was created anew at 2026-02-02T00:00:00Z, the checkpoint belongs to the one of 2026-01-01T00:00:00Z; restore that one, or rebuild with an empty data_dir"
+            ],
+        );
+    }
+
+    #[test]
+    fn a_queue_is_refused() {
+        let mut queue = facts(1, 30);
+        queue.config.retention = "workqueue".to_owned();
+        check(
+            &Start::default(),
+            &queue,
+            expect![
+                "stream `ORDERS` has workqueue retention, which deletes what is read; let a stream with limits retention source from it and read that one"
+            ],
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! What was received and not yet handed over, and how far the stream is known to hold nothing more. Pure.
+//!
+//! A jump in the stream's sequence may mean messages that were deleted or filtered out, or history that expired before
+//! we read it. What follows a jump is held back until the stream's leader has said which: if the stream still begins
+//! at or before the jump, nothing was lost there.
+
+use super::reply::Delivery;
+use crate::event::Message;
+use crate::source::{Gap, Input, Limits};
+
+#[derive(Debug)]
+pub(super) struct Shelf {
+    limits: Limits,
+    messages: Vec<Message>,
+    bytes: usize,
+    /// The last sequence known to hold nothing more for us, what is on the shelf included.
+    covered: u64,
+    last_sequence: u64,
+    /// The leader was heard since the last hand-over.
+    is_confirmed: bool,
+    /// Whether holes are normal in this stream, so that jumps prove nothing.
+    is_mutable: bool,
+    /// `covered` before the first jump that is not explained yet.
+    doubt: Option<u64>,
+    question: Option<Question>,
+    /// Where idle reading stood when history seemed to have expired right after it.
+    suspicion: Option<u64>,
+}
+
+/// What has been asked of the leader and not been answered.
+#[derive(Debug)]
+struct Question {
+    doubt: Option<u64>,
+    /// The first jump since; this answer cannot explain it.
+    doubt_since: Option<u64>,
+}
+
+impl Shelf {
+    pub(super) fn new(limits: Limits, covered: u64) -> Self {
+        Self {
+            limits,
+            messages: Vec::new(),
+            bytes: 0,
+            covered,
+            last_sequence: 0,
+            is_confirmed: false,
+            is_mutable: false,
+            doubt: None,
+            question: None,
+            suspicion: None,
+        }
+    }
+
+    /// A new consumer begins after `covered`.
+    pub(super) fn begin(&mut self, covered: u64, last_sequence: u64, is_mutable: bool) {
+        self.covered = covered;
+        self.last_sequence = last_sequence;
+        self.is_mutable = is_mutable;
+    }
+
+    pub(super) fn covered(&self) -> u64 {
+        self.covered
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.messages.len() < self.limits.max_events && self.bytes < self.limits.max_bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Takes the next delivery; `message` is none if it is no event.
+    pub(super) fn put(&mut self, delivery: &Delivery, message: Option<Message>) {
+        if delivery.stream_sequence > self.covered.saturating_add(1) && !self.is_mutable {
+            self.doubt.get_or_insert(self.covered);
+            if let Some(question) = &mut self.question {
+                question.doubt_since.get_or_insert(self.covered);
+            }
+        }
+        self.covered = self.covered.max(delivery.stream_sequence);
+        self.last_sequence = self.last_sequence.max(delivery.stream_sequence.saturating_add(delivery.pending));
+        match message {
+            Some(message) => {
+                self.bytes += message.size();
+                self.messages.push(message);
+            }
+            None => self.is_confirmed = true,
+        }
+    }
+
+    /// Whether something is held back until the leader is asked.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// Notes that the leader is being asked now.
+    pub(super) fn ask(&mut self) {
+        self.question = Some(Question { doubt: self.doubt, doubt_since: None });
+    }
+
+    /// Takes the leader's answer: where the stream begins and ends. The error is what was lost.
+    pub(super) fn answer(&mut self, first: u64, last: u64) -> Result<(), Gap> {
+        self.last_sequence = self.last_sequence.max(last);
+        self.is_confirmed = true;
+        let Some(question) = self.question.take() else { return Ok(()) };
+        if let Some(before) = question.doubt
+            && first > before.saturating_add(1)
+        {
+            return Err(Gap { first: before + 1, last: first - 1 });
+        }
+        self.doubt = question.doubt_since;
+        Ok(())
+    }
+
+    /// Takes, while nothing is being delivered, the leader's word that it stores nothing for us from the covered sequence up
+    /// to `through`. The error is what was lost, if the stream has begun behind us for two answers in a row: once may
+    /// be a message still on its way.
+    pub(super) fn confirm(&mut self, first: u64, through: u64) -> Result<(), Gap> {
+        if self.doubt.is_some() {
+            return Ok(());
+        }
+        if first > self.covered.saturating_add(1) && !self.is_mutable {
+            if self.suspicion.replace(self.covered) == Some(self.covered) {
+                return Err(Gap { first: self.covered + 1, last: first - 1 });
+            }
+            return Ok(());
+        }
+        self.suspicion = None;
+        self.covered = self.covered.max(through);
+        Ok(())
+    }
+
+    /// Whether there is something to hand over.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_confirmed || self.messages.first().is_some_and(|message| self.is_safe(message))
+    }
+
+    /// Hands over all that is beyond doubt.
+    pub(super) fn hand_over(&mut self) -> Input {
+        self.is_confirmed = false;
+        let covered = self.doubt.unwrap_or(self.covered);
+        let held_back = self.messages.split_off(self.messages.partition_point(|message| self.is_safe(message)));
+        let messages = std::mem::replace(&mut self.messages, held_back);
+        self.bytes = self.messages.iter().map(Message::size).sum();
+        let last_sequence = self.last_sequence.max(covered);
+        match messages.is_empty() {
+            true => Input::Heartbeat { covered, last_sequence },
+            false => Input::Fetched { messages, covered, last_sequence },
+        }
+    }
+
+    /// Gives up what is in doubt: the next consumer will deliver it again.
+    pub(super) fn retreat(&mut self) {
+        self.question = None;
+        self.suspicion = None;
+        if let Some(before) = self.doubt.take() {
+            self.messages.retain(|message| message.seq <= before);
+            self.bytes = self.messages.iter().map(Message::size).sum();
+            self.covered = before;
+        }
+    }
+
+    fn is_safe(&self, message: &Message) -> bool {
+        self.doubt.is_none_or(|before| message.seq <= before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::Headers;
+
+    fn shelf(sequences: &[u64]) -> Shelf {
+        let mut shelf = Shelf::new(Limits::default(), 0);
+        sequences.iter().for_each(|sequence| put(&mut shelf, *sequence));
+        shelf
+    }
+
+    fn put(shelf: &mut Shelf, seq: u64) {
+        let delivery = Delivery { stream_sequence: seq, consumer_sequence: seq, published_at_us: 0, pending: 0 };
+        let message = Message {
+            seq,
+            subject: "orders.1".to_owned(),
+            headers: Headers::default(),
+            payload: Bytes::from_static(b"{}"),
+            published_at_us: 0,
+        };
+        shelf.put(&delivery, Some(message));
+    }
+
+    fn handed_over(shelf: &mut Shelf) -> (Vec<u64>, u64) {
+        match shelf.hand_over() {
+            Input::Fetched { messages, covered, .. } => (messages.iter().map(|m| m.seq).collect(), covered),
+            Input::Heartbeat { covered, .. } => (Vec::new(), covered),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_follows_a_jump_waits_for_the_leader() {
+        let mut shelf = shelf(&[1, 2, 5, 6]);
+        assert_eq!(handed_over(&mut shelf), (vec![1, 2], 2));
+        assert!(!shelf.is_ready() && shelf.is_in_doubt());
+        shelf.ask();
+        put(&mut shelf, 9);
+        assert_eq!(shelf.answer(1, 9), Ok(()));
+        assert_eq!(handed_over(&mut shelf), (vec![5, 6], 6), "the later jump is not explained by the earlier answer");
+        shelf.ask();
+        assert_eq!(shelf.answer(3, 9), Ok(()));
+        assert_eq!(handed_over(&mut shelf), (vec![9], 9));
+    }
+
+    #[test]
+    fn a_jump_over_expired_history_is_a_gap() {
+        let mut shelf = shelf(&[1, 2, 5]);
+        shelf.ask();
+        assert_eq!(shelf.answer(5, 9), Err(Gap { first: 3, last: 4 }));
+        shelf.retreat();
+        assert_eq!((handed_over(&mut shelf), shelf.covered()), ((vec![1, 2], 2), 2));
+    }
+
+    #[test]
+    fn silence_confirmed_by_the_leader_advances_what_is_covered() {
+        let mut shelf = shelf(&[1]);
+        shelf.ask();
+        assert_eq!((shelf.answer(1, 8), shelf.confirm(1, 8)), (Ok(()), Ok(())));
+        assert_eq!(handed_over(&mut shelf), (vec![1], 8));
+        put(&mut shelf, 9);
+        assert!(!shelf.is_in_doubt());
+    }
+
+    #[test]
+    fn history_that_expires_right_after_an_idle_reader_is_a_gap_when_nothing_was_on_its_way() {
+        let mut shelf = shelf(&[1]);
+        assert_eq!(shelf.confirm(4, 3), Ok(()));
+        assert_eq!(shelf.covered(), 1);
+        assert_eq!(shelf.confirm(4, 3), Err(Gap { first: 2, last: 3 }));
+    }
+
+    #[test]
+    fn the_shelf_is_full_at_its_limits() {
+        let mut shelf = Shelf::new(Limits { max_events: 2, max_bytes: 1 << 20 }, 0);
+        put(&mut shelf, 1);
+        assert!(shelf.has_room());
+        put(&mut shelf, 2);
+        assert!(!shelf.has_room());
+        handed_over(&mut shelf);
+        assert!(shelf.has_room());
+    }
+}

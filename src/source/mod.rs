@@ -1,0 +1,151 @@
+//! Where stored messages come from: JetStream, files, memory.
+//!
+//! A source reads, retries and reports. It knows nothing of event types, projections or serving, and it never decides
+//! where to resume: positions are the caller's.
+
+mod connect;
+mod file;
+mod jetstream;
+mod memory;
+
+pub use connect::{ConnectError, connect, explain, jetstream_context};
+pub use file::FileSource;
+pub use jetstream::{JetStreamOptions, JetStreamSource};
+pub use memory::MemorySource;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use tokio::sync::mpsc;
+
+use crate::config;
+use crate::event::Message;
+
+/// A stream of messages in sequence order, each exactly once after the position where it was started.
+#[async_trait]
+pub trait Source: Send {
+    /// The next thing that happened. Cancellation-safe: dropping the future loses nothing.
+    ///
+    /// After [`Input::Halted`] and [`Input::End`] it never returns again.
+    async fn next(&mut self) -> Input;
+}
+
+/// What a source reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Reading begins, or begins again after a disconnection or because more is known of the source's identity. The
+    /// last identity reported is the one to keep in the checkpoint.
+    Opened { identity: Identity, last_sequence: u64, gap: Option<Gap> },
+    /// Messages in stream order, following everything given before.
+    ///
+    /// `covered` is the last sequence known to hold nothing more for this source, `last_sequence` the stream's last one
+    /// as far as known.
+    Fetched { messages: Vec<Message>, covered: u64, last_sequence: u64 },
+    /// Nothing new, but the stream was heard, and these are confirmed.
+    Heartbeat { covered: u64, last_sequence: u64 },
+    /// Not reachable; the source retries by itself.
+    Disconnected { message: String },
+    /// Stopped by something that a person has to mend.
+    Halted { message: String },
+    /// Nothing will come any more: the end of a file that is not followed.
+    End,
+}
+
+/// Where to resume.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The last covered sequence: the first message given is the first one after it.
+    pub after: u64,
+    /// What the checkpoint knows of the source; none on the first run.
+    pub identity: Option<Identity>,
+    /// Resume behind history that expired after `after`, instead of halting.
+    pub accept_gap: bool,
+}
+
+/// What tells this stream or file from another of the same name. Kept in the checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Identity {
+    /// When the stream was created, as the server writes it.
+    JetStream {
+        created: String,
+    },
+    /// The hash of the file's first bytes: at most 4 KiB, and only of lines that were complete.
+    File {
+        prefix_length: u64,
+        prefix_hash: u64,
+    },
+    Memory,
+}
+
+/// Sequences that can no longer be read, both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    pub first: u64,
+    pub last: u64,
+}
+
+/// Limits of one hand-over. At most two wait at a time, so they bound what a source holds in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub max_events: usize,
+    pub max_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_events: 65_536, max_bytes: 16 << 20 }
+    }
+}
+
+/// A source that cannot be opened as it is configured.
+#[derive(Debug, thiserror::Error)]
+#[error("source `{source_name}` reads JetStream, but the configuration has no `nats` section; add one with its `url`")]
+pub struct OpenError {
+    source_name: String,
+}
+
+/// Opens a configured source. Anything that can go wrong later is reported by [`Source::next`]. Call it within a tokio
+/// runtime.
+pub fn open(
+    source: &config::Source,
+    nats: Option<&config::Nats>,
+    start: Start,
+    limits: Limits,
+) -> Result<Box<dyn Source>, OpenError> {
+    match &source.input {
+        config::Input::File { path, follow } => Ok(Box::new(FileSource::open(path.clone(), *follow, start, limits))),
+        config::Input::JetStream { stream, filter_subjects } => {
+            let name = source.schema.source.clone();
+            let nats = nats.ok_or_else(|| OpenError { source_name: name.clone() })?.clone();
+            let options = JetStreamOptions {
+                name,
+                nats,
+                stream: stream.clone(),
+                filter_subjects: filter_subjects.clone(),
+                limits,
+            };
+            Ok(Box::new(JetStreamSource::open(options, start)))
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.first, self.last)
+    }
+}
+
+/// What waits between a source and its reader, beside what the source is collecting: one hand-over. So a slow reader
+/// slows intake down, and what it gets then is larger.
+fn hand_over() -> (mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+    mpsc::channel(1)
+}
+
+/// Receives from a source's own task, and waits forever once that is done.
+async fn receive(inputs: &mut mpsc::Receiver<Input>) -> Input {
+    match inputs.recv().await {
+        Some(input) => input,
+        None => std::future::pending().await,
+    }
+}

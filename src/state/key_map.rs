@@ -1,0 +1,151 @@
+//! From encoded keys to dense slots.
+//!
+//! Keys are byte strings that compare equal exactly when the keys are the same group (the caller encodes them, NULLs
+//! and canonical floats included). Slots of removed keys are used again.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A hash map from key bytes to a dense `u32` slot.
+///
+/// Hashes are kept beside the slots, so that growing touches no key, and many look-ups at once can wait for memory
+/// together rather than one after the other.
+#[derive(Debug, Default)]
+pub struct KeyMap {
+    table: HashTable<Entry>,
+    keys: Vec<Option<Box<[u8]>>>,
+    free: Vec<u32>,
+    key_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    hash: u32,
+    slot: u32,
+}
+
+impl Entry {
+    /// The table takes its buckets from one end of a 64-bit hash and its tags from the other.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl KeyMap {
+    /// The hash of a key: the same in every process.
+    pub fn hash(key: &[u8]) -> u32 {
+        xxh3_64(key) as u32
+    }
+
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// One more than the greatest slot ever given: the length of columns indexed by slot.
+    pub fn slots(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Approximate bytes in memory.
+    pub fn size(&self) -> usize {
+        self.key_bytes + self.table.capacity() * 9 + self.keys.capacity() * 16 + self.free.capacity() * 4
+    }
+
+    pub fn get(&self, key: &[u8]) -> Option<u32> {
+        self.find(Self::hash(key), key)
+    }
+
+    /// The slots of many keys, each given with its [`hash`](Self::hash).
+    pub fn get_many<'k>(&self, keys: impl Iterator<Item = (u32, &'k [u8])> + Clone) -> Vec<Option<u32>> {
+        let first = |hash| self.table.find(Entry::spread(hash), |entry| entry.hash == hash).map(|entry| entry.slot);
+        let mut slots: Vec<Option<u32>> = keys.clone().map(|(hash, _)| first(hash)).collect();
+        for (found, (hash, key)) in slots.iter_mut().zip(keys) {
+            if found.is_some_and(|slot| self.key(slot) != key) {
+                // Another key has the same hash.
+                *found = self.find(hash, key);
+            }
+        }
+        slots
+    }
+
+    /// The slot of `key`, and whether it is new.
+    pub fn get_or_insert(&mut self, key: &[u8]) -> (u32, bool) {
+        let hash = Self::hash(key);
+        if let Some(slot) = self.find(hash, key) {
+            return (slot, false);
+        }
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.keys[slot as usize] = Some(key.into());
+                slot
+            }
+            None => {
+                self.keys.push(Some(key.into()));
+                (self.keys.len() - 1) as u32
+            }
+        };
+        self.key_bytes += key.len();
+        self.table.insert_unique(Entry::spread(hash), Entry { hash, slot }, |entry| Entry::spread(entry.hash));
+        (slot, true)
+    }
+
+    /// Forgets a slot's key; the slot may be given again.
+    pub fn remove(&mut self, slot: u32) {
+        let Some(key) = self.keys[slot as usize].take() else { return };
+        if let Ok(entry) = self.table.find_entry(Entry::spread(Self::hash(&key)), |entry| entry.slot == slot) {
+            entry.remove();
+        }
+        self.key_bytes -= key.len();
+        self.free.push(slot);
+    }
+
+    fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
+        let equal = |entry: &Entry| entry.hash == hash && self.keys[entry.slot as usize].as_deref() == Some(key);
+        self.table.find(Entry::spread(hash), equal).map(|entry| entry.slot)
+    }
+
+    /// The key of a slot in use; empty for a free one.
+    pub fn key(&self, slot: u32) -> &[u8] {
+        self.keys[slot as usize].as_deref().unwrap_or_default()
+    }
+
+    /// All slots in use, ascending.
+    pub fn live(&self) -> impl Iterator<Item = u32> + '_ {
+        self.keys.iter().enumerate().filter(|(_, key)| key.is_some()).map(|(slot, _)| slot as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_dense_and_used_again() {
+        let mut map = KeyMap::default();
+        assert_eq!(map.get_or_insert(b"a"), (0, true));
+        assert_eq!(map.get_or_insert(b"b"), (1, true));
+        assert_eq!(map.get_or_insert(b"a"), (0, false));
+        map.remove(0);
+        assert_eq!(map.get(b"a"), None);
+        assert_eq!(map.get_or_insert(b"c"), (0, true));
+        assert_eq!((map.len(), map.slots()), (2, 2));
+        assert_eq!(map.live().collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn keys_with_equal_hashes_have_their_own_slots() {
+        let keys: Vec<[u8; 4]> = (0..300_000u32).map(u32::to_be_bytes).collect();
+        let mut map = KeyMap::default();
+        keys.iter().for_each(|key| assert!(map.get_or_insert(key).1));
+        let mut hashes: Vec<u32> = keys.iter().map(|key| KeyMap::hash(key)).collect();
+        hashes.sort_unstable();
+        assert!(hashes.windows(2).any(|pair| pair[0] == pair[1]));
+        let slots = map.get_many(keys.iter().map(|key| (KeyMap::hash(key), key.as_slice())));
+        assert!(slots.into_iter().eq((0..300_000).map(Some)));
+        assert_eq!(map.get_many([(KeyMap::hash(b"none"), b"none".as_slice())].into_iter()), [None]);
+    }
+}

@@ -1,0 +1,334 @@
+//! Every metric: its name, its unit, what it means, and how it is recorded. No other file names one.
+//!
+//! Counters and histograms are recorded as things happen. Gauges about projections and sources are computed from the
+//! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
+//! stale line behind. Labels are names from the configuration, never a key, an id or a subject.
+
+use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::event::Reason;
+use crate::progress::Freshness;
+use crate::read_model::catalog::{ProjectionState, Snapshot};
+
+/// How often histograms are condensed. Without it they would grow until the next scrape.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    Counter,
+    Gauge,
+    /// With the upper bounds of its buckets.
+    Histogram(Buckets),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buckets {
+    /// Half a millisecond to 10 seconds.
+    Short,
+    /// A second to a day.
+    Long,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: MetricKind,
+    pub description: &'static str,
+}
+
+const SHORT: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const LONG: [f64; 10] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0];
+
+macro_rules! metrics_table {
+    ($($constant:ident = $name:literal, $kind:expr, $description:literal;)*) => {
+        $(const $constant: &str = $name;)*
+        /// The table.
+        pub const METRICS: &[Metric] = &[$(Metric { name: $name, kind: $kind, description: $description }),*];
+    };
+}
+
+use MetricKind::{Counter, Gauge, Histogram};
+
+metrics_table! {
+    PROJECTION_LAG_SECONDS = "projection_lag_seconds", Gauge,
+        "Seconds for which something may be missing from a projection; 0 when caught up. Absent while nobody knows.";
+    PROJECTION_LAG_EVENTS = "projection_lag_events", Gauge,
+        "Messages that are stored and not yet in a projection.";
+    PROJECTION_LAST_PROCESSED_POSITION = "projection_last_processed_position", Gauge,
+        "Stream sequence up to which a projection is complete.";
+    PROJECTION_STATE = "projection_state", Gauge, "1 for the state that a projection is in.";
+    PROJECTION_ROWS = "projection_rows", Gauge, "Live rows or documents.";
+    PROJECTION_STATE_BYTES = "projection_state_bytes", Gauge, "Bytes of state in memory, approximately.";
+    PROJECTION_ERROR = "projection_error_total", Counter, "Events that a projection could not take, by event type.";
+    PROJECTION_REBUILD_DURATION = "projection_rebuild_duration_seconds", Histogram(Buckets::Long),
+        "Duration of builds of a projection, from the first event to serving.";
+    QUERY_LATENCY = "query_latency_seconds", Histogram(Buckets::Short),
+        "Duration of requests, waiting for a turn or for a position included.";
+    QUERY_RESULT_STALE = "query_result_stale_total", Counter,
+        "Answers given while a source that they read was catching up, disconnected or halted.";
+    QUERY_REFUSED = "query_refused_total", Counter, "Requests that got an error instead of an answer, by reason.";
+    QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
+    QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
+    QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";
+    QUERY_CACHE_HITS = "query_cache_hits_total", Counter, "Answers taken from the cache.";
+    QUERY_CACHE_MISSES = "query_cache_misses_total", Counter, "Answers that had to be computed.";
+    EVENT_PROCESSING_FAILURES = "event_processing_failures_total", Counter,
+        "Events that could not be admitted and were parked, by reason.";
+    CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter,
+        "Checks that found a projection different from the batch result of its SQL.";
+    SOURCE_WATERMARK = "source_watermark_timestamp_seconds", Gauge, "Watermark of a source, seconds since the epoch.";
+    SOURCE_LAST_SEQUENCE = "source_last_sequence", Gauge, "Last sequence of a source's stream when last heard of.";
+    SOURCE_HEARTBEAT = "source_heartbeat_timestamp_seconds", Gauge,
+        "When a source was last heard of, seconds since the epoch.";
+    SOURCE_STATE = "source_state", Gauge, "1 for the state that a source is in.";
+    SOURCE_LATE_EVENTS = "source_late_events", Gauge, "Admitted events that came after the watermark had passed their time.";
+    SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
+    COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
+    CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
+    CHECKPOINT_FAILURES = "checkpoint_failures_total", Counter, "Attempts to make a checkpoint that failed.";
+}
+
+/// The event type of a metric label: a declared name, or `other`.
+pub fn event_type_label(declared: Option<&str>) -> String {
+    declared.filter(|name| !name.is_empty()).unwrap_or("other").to_owned()
+}
+
+/// Installs the recorder for the process and describes every metric. Called again, it returns the same handle.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let handle = builder()?.install_recorder()?;
+    describe();
+    *installed = Some(handle.clone());
+    Ok(handle)
+}
+
+/// Condenses histograms for as long as it is polled.
+pub async fn upkeep(handle: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in METRICS {
+        if let Histogram(buckets) = metric.kind {
+            let bounds = match buckets {
+                Buckets::Short => SHORT.as_slice(),
+                Buckets::Long => LONG.as_slice(),
+            };
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), bounds)?;
+        }
+    }
+    Ok(builder)
+}
+
+fn describe() {
+    for metric in METRICS {
+        match metric.kind {
+            Counter => metrics::describe_counter!(metric.name, metric.description),
+            Histogram(_) => metrics::describe_histogram!(metric.name, metrics::Unit::Seconds, metric.description),
+            Gauge => {}
+        }
+    }
+    // Those without labels exist from the start, so that their first increase is seen as one.
+    counter!(QUERY_CACHE_HITS).absolute(0);
+    counter!(QUERY_CACHE_MISSES).absolute(0);
+    counter!(CHECKPOINT_FAILURES).absolute(0);
+}
+
+pub fn observe_query(endpoint: &'static str, duration: Duration) {
+    histogram!(QUERY_LATENCY, "endpoint" => endpoint).record(duration);
+}
+
+pub fn count_stale(endpoint: &'static str) {
+    counter!(QUERY_RESULT_STALE, "endpoint" => endpoint).increment(1);
+}
+
+pub fn count_refused(endpoint: &'static str, reason: &'static str) {
+    counter!(QUERY_REFUSED, "endpoint" => endpoint, "reason" => reason).increment(1);
+}
+
+pub fn count_cache(hit: bool) {
+    counter!(if hit { QUERY_CACHE_HITS } else { QUERY_CACHE_MISSES }).increment(1);
+}
+
+/// `event_type` as the event's source declares it; none for one that is not declared.
+pub fn count_projection_errors(projection: &str, event_type: Option<&str>, events: u64) {
+    let labels = [("projection", projection.to_owned()), ("event_type", event_type_label(event_type))];
+    counter!(PROJECTION_ERROR, &labels).increment(events);
+}
+
+pub fn count_event_failures(source: &str, reason: Reason, events: u64) {
+    counter!(EVENT_PROCESSING_FAILURES, "source" => source.to_owned(), "reason" => reason.label()).increment(events);
+}
+
+pub fn count_consistency_failure(projection: &str) {
+    counter!(CONSISTENCY_CHECK_FAILURES, "projection" => projection.to_owned()).increment(1);
+}
+
+pub fn observe_rebuild(projection: &str, duration: Duration) {
+    histogram!(PROJECTION_REBUILD_DURATION, "projection" => projection.to_owned()).record(duration);
+}
+
+pub fn observe_commit(duration: Duration) {
+    histogram!(COMMIT_DURATION).record(duration);
+}
+
+pub fn observe_checkpoint(duration: Duration) {
+    histogram!(CHECKPOINT_DURATION).record(duration);
+}
+
+pub fn count_checkpoint_failure() {
+    counter!(CHECKPOINT_FAILURES).increment(1);
+}
+
+/// The gauges of a snapshot in the Prometheus text format.
+pub fn render_snapshot(snapshot: &Snapshot, now_us: i64) -> String {
+    let mut page = Gauges::default();
+    projections(&mut page, snapshot, now_us);
+    sources(&mut page, snapshot, now_us);
+    page.render()
+}
+
+/// The gauges of admission in the Prometheus text format.
+pub fn render_queries(running: usize, queued: usize, waiting: usize) -> String {
+    let mut page = Gauges::default();
+    page.set(QUERY_RUNNING, &[], running as f64);
+    page.set(QUERY_QUEUED, &[], queued as f64);
+    page.set(QUERY_WAITING, &[], waiting as f64);
+    page.render()
+}
+
+fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
+    for (name, status) in &snapshot.projections {
+        let generation = status.generation.to_string();
+        let own = [("projection", name.as_str()), ("generation", generation.as_str())];
+        for state in [ProjectionState::Building, ProjectionState::Serving, ProjectionState::Failed] {
+            let is_in_it = if state == status.state { 1.0 } else { 0.0 };
+            page.set(PROJECTION_STATE, &[own[0], own[1], ("state", state_label(state))], is_in_it);
+        }
+        page.set(PROJECTION_ROWS, &own, status.rows as f64);
+        page.set(PROJECTION_STATE_BYTES, &own, status.state_bytes as f64);
+        let Some(relation) = snapshot.relations.get(name) else {
+            for (source, position) in &status.positions {
+                let labels = [own[0], ("source", source), own[1]];
+                page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, *position as f64);
+            }
+            continue;
+        };
+        let freshness = Freshness::of(&relation.basis(), &snapshot.sources, &Default::default(), now_us);
+        for (source, freshness) in &freshness.sources {
+            let labels = [own[0], ("source", &**source), own[1]];
+            page.set(PROJECTION_LAG_EVENTS, &labels, freshness.lag_events as f64);
+            page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, freshness.position as f64);
+            if let Some(lag) = freshness.lag_seconds {
+                page.set(PROJECTION_LAG_SECONDS, &labels, lag);
+            }
+        }
+    }
+}
+
+fn sources(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
+    use crate::progress::SourceState::*;
+    for (name, progress) in &snapshot.sources {
+        let own = ("source", &**name);
+        for state in [Live, Idle, CatchingUp, Disconnected, Halted] {
+            let is_in_it = if state == progress.state_at(now_us) { 1.0 } else { 0.0 };
+            page.set(SOURCE_STATE, &[own, ("state", state.label())], is_in_it);
+        }
+        page.set(SOURCE_LAST_SEQUENCE, &[own], progress.last_sequence as f64);
+        if let Some(watermark) = progress.watermark_us {
+            page.set(SOURCE_WATERMARK, &[own], watermark as f64 / 1e6);
+        }
+        if let Some(heard) = progress.heard_at_us {
+            page.set(SOURCE_HEARTBEAT, &[own], heard as f64 / 1e6);
+        }
+        page.set(SOURCE_LATE_EVENTS, &[own], progress.late_events as f64);
+        for (event_type, events) in &progress.parked {
+            let event_type = event_type_label(Some(event_type));
+            page.set(SOURCE_PARKED_EVENTS, &[own, ("event_type", &event_type)], *events as f64);
+        }
+    }
+}
+
+fn state_label(state: ProjectionState) -> &'static str {
+    match state {
+        ProjectionState::Building => "building",
+        ProjectionState::Serving => "serving",
+        ProjectionState::Failed => "failed",
+    }
+}
+
+/// Samples in the order they were set, by metric.
+#[derive(Default)]
+struct Gauges(Vec<(&'static str, String, f64)>);
+
+impl Gauges {
+    fn set(&mut self, name: &'static str, labels: &[(&str, &str)], value: f64) {
+        let label = |(key, value): &(&str, &str)| {
+            let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+            format!("{key}=\"{value}\"")
+        };
+        let labels: Vec<String> = labels.iter().map(label).collect();
+        self.0.push((name, labels.join(","), value));
+    }
+
+    fn render(&self) -> String {
+        let mut text = String::new();
+        for metric in METRICS {
+            let mut samples = self.0.iter().filter(|(name, ..)| *name == metric.name).peekable();
+            if samples.peek().is_none() {
+                continue;
+            }
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "# HELP {0} {1}\n# TYPE {0} gauge", metric.name, metric.description);
+            for (name, labels, value) in samples {
+                let _ = match labels.as_str() {
+                    "" => writeln!(text, "{name} {value}"),
+                    labels => writeln!(text, "{name}{{{labels}}} {value}"),
+                };
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_say_their_unit() {
+        let names: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        for metric in METRICS {
+            match metric.kind {
+                Counter => assert!(metric.name.ends_with("_total"), "{}", metric.name),
+                Histogram(_) => assert!(metric.name.ends_with("_seconds"), "{}", metric.name),
+                Gauge => assert!(!metric.name.ends_with("_total"), "{}", metric.name),
+            }
+        }
+    }
+
+    #[test]
+    fn label_values_are_escaped() {
+        let mut page = Gauges::default();
+        page.set(PROJECTION_ROWS, &[("projection", "a\"b\\c\nd")], 1.0);
+        assert!(page.render().contains(r#"projection_rows{projection="a\"b\\c\nd"} 1"#));
+    }
+}

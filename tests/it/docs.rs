@@ -1,0 +1,39 @@
+//! The documentation against the code: what it shows works, and what there is it shows.
+
+use std::collections::BTreeMap;
+
+use readside::config::{Files, load};
+use readside::plan::program;
+use readside::telemetry::METRICS;
+
+const README: &str = include_str!("../../README.md");
+
+#[test]
+fn every_metric_is_in_the_readme() {
+    let rows: Vec<&str> = README.lines().filter(|line| line.starts_with("| `")).collect();
+    let is_shown = |name: &str, description: &str| {
+        rows.iter().any(|row| row.starts_with(&format!("| `{name}` |")) && row.contains(description))
+    };
+    let missing: Vec<&str> =
+        METRICS.iter().filter(|metric| !is_shown(metric.name, metric.description)).map(|metric| metric.name).collect();
+    assert_eq!(missing, [""; 0], "README.md lacks them or describes them in other words");
+}
+
+/// The files that the first example writes.
+#[test]
+fn the_example_in_the_readme_is_valid() {
+    let mut files = BTreeMap::new();
+    let mut rest = README;
+    while let Some((_, after)) = rest.split_once("cat > ") {
+        let (name, after) = after.split_once(" <<'END'\n").expect("a here-document");
+        let (text, after) = after.split_once("END\n").expect("its end");
+        files.insert(name, text);
+        rest = after;
+    }
+    assert!(files.contains_key("readside.yaml") && files.contains_key("projections.yaml"), "{files:?}");
+    let read = |path: &str| files.get(path).map(|text| (*text).to_owned()).ok_or_else(|| format!("no file {path}"));
+    let files = Files { list: &|_| Ok(Vec::new()), read: &read };
+    let loaded = load("readside.yaml", &files, &|_| None).unwrap_or_else(|found| panic!("{}", found[0]));
+    let planned = program(&loaded.config).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(planned.projections.len(), 2);
+}

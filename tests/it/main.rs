@@ -1,0 +1,13 @@
+//! Integration tests in one binary, grouped by room and promise.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod crash;
+mod demo;
+mod docs;
+mod events;
+mod file_source;
+mod oracle;
+mod rooms;
+mod simulator;
+mod source;
+mod support;

@@ -1,0 +1,230 @@
+//! The incremental side: every projection's circuit, what its deltas add up to, and its table. State can be captured,
+//! and taken up again by circuits compiled anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use readside::circuit::{Circuit, StepInput, ZBatch};
+use readside::event::{Decoder, EventBatch, metadata};
+use readside::plan::Program;
+use readside::progress::Watermark;
+use readside::read_model::table::{Table, TableSpec};
+use readside::state::{StateDelta, StoredSegment};
+
+use super::case::Case;
+use super::rows::{Bag, add};
+use super::run::{Failure, Kind};
+use super::setup::Messages;
+
+/// A source and a sequence in it.
+pub(super) type Place = (String, i64);
+
+/// All projections of a case, and how far each source has been read.
+pub(super) struct Kept {
+    decoders: Vec<Decoder>,
+    circuits: Vec<One>,
+    progress: Progress,
+}
+
+/// What a checkpoint keeps beside the stores.
+#[derive(Clone, Default)]
+pub(super) struct Progress {
+    /// Messages read, by source.
+    positions: BTreeMap<String, usize>,
+    watermarks: BTreeMap<String, Watermark>,
+    /// By projection.
+    bags: Vec<Bag>,
+    parked: Vec<BTreeSet<Place>>,
+}
+
+/// Captured state: segments by projection and store.
+#[derive(Default, Clone)]
+pub(super) struct Captured {
+    progress: Progress,
+    stores: BTreeMap<(usize, String), BTreeMap<u64, StoredSegment>>,
+}
+
+struct One {
+    name: String,
+    reads: BTreeSet<String>,
+    circuit: Circuit,
+    table: Option<Table>,
+}
+
+/// The store of the table's rows.
+const TABLE_STORE: &str = "rows";
+
+impl Kept {
+    /// Circuits compiled anew, which go on from what was captured.
+    pub(super) fn start(case: &Case, program: Program, captured: &Captured) -> Result<Self, Failure> {
+        let mut circuits = Vec::new();
+        for (place, planned) in program.projections.into_iter().enumerate() {
+            let name = planned.config.name;
+            let failure = |kind, error: String| Failure::new(kind, &name, error);
+            let mut stores = captured.of(place);
+            let rows = stores.remove(TABLE_STORE).unwrap_or_default();
+            let schema = planned.compiled.schema;
+            let spec = TableSpec {
+                name: name.clone(),
+                schema: schema.schema.clone(),
+                key: schema.key.clone(),
+                key_proven: schema.key_proven,
+                indexes: Vec::new(),
+            };
+            let is_table = case.projections.iter().any(|declared| declared.name == name && declared.is_table);
+            let table = match is_table {
+                true => Some(
+                    Table::restore(Arc::new(spec), rows).map_err(|error| failure(Kind::Restore, error.to_string()))?,
+                ),
+                false => None,
+            };
+            let mut circuit = planned.compiled.circuit;
+            circuit.restore(&stores).map_err(|error| failure(Kind::Restore, error.to_string()))?;
+            let reads = schema.reads.keys().map(|source| source.to_string()).collect();
+            circuits.push(One { name, reads, circuit, table });
+        }
+        let mut progress = captured.progress.clone();
+        progress.bags.resize(circuits.len(), Bag::new());
+        progress.parked.resize(circuits.len(), BTreeSet::new());
+        Ok(Self { decoders: program.sources.into_iter().map(|source| source.decoder).collect(), circuits, progress })
+    }
+
+    /// Takes one step over all messages up to the given positions. Returns whether anything was taken back.
+    pub(super) fn step(&mut self, messages: &Messages, to: &BTreeMap<String, usize>) -> Result<bool, Failure> {
+        let mut batches: Vec<(String, EventBatch)> = Vec::new();
+        for decoder in &self.decoders {
+            let schema = decoder.schema();
+            let source = &schema.source;
+            let (from, to) = (self.progress.positions.get(source).copied().unwrap_or(0), to[source]);
+            let watermark = self.progress.watermarks.entry(source.clone());
+            let watermark = watermark.or_insert_with(|| Watermark::new(schema.lateness_us, None));
+            if from < to {
+                let decoded = decoder.decode(&messages[source][from..to], watermark);
+                let decoded = decoded.map_err(|error| Failure::new(Kind::Step, source, error.to_string()))?;
+                batches.push((source.clone(), decoded.batch));
+            }
+        }
+        self.progress.positions = to.clone();
+        let mut retracted = false;
+        let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
+        for (place, one) in self.circuits.iter_mut().enumerate() {
+            let delta = one.step(&batches, &outputs, &mut self.progress.parked[place])?;
+            retracted |= (0..delta.len()).any(|row| delta.weight(row) < 0);
+            let bag = &mut self.progress.bags[place];
+            add(bag, &delta.rows, |row| delta.weight(row));
+            if let Some((row, count)) = bag.iter().find(|(_, count)| **count < 0) {
+                return Err(Failure::new(Kind::Rows, &one.name, format!("{count} times the row {row}")));
+            }
+            one.keep(&delta, bag)?;
+            outputs.insert(one.name.clone(), delta);
+        }
+        Ok(retracted)
+    }
+
+    /// A projection's rows and its parked events.
+    pub(super) fn state(&self, name: &str) -> Option<(&Bag, &BTreeSet<Place>)> {
+        let place = self.circuits.iter().position(|one| one.name == name)?;
+        Some((&self.progress.bags[place], &self.progress.parked[place]))
+    }
+
+    /// Adds what changed since the last call to what was captured before.
+    pub(super) fn capture(&mut self, captured: &mut Captured) -> Result<(), Failure> {
+        for (place, one) in self.circuits.iter_mut().enumerate() {
+            let failure = |error: String| Failure::new(Kind::Capture, &one.name, error);
+            let mut deltas = one.circuit.capture().map_err(|error| failure(error.to_string()))?;
+            if let Some(table) = &mut one.table {
+                let delta = table.capture().map_err(|error| failure(error.to_string()))?;
+                deltas.extend(delta.map(|delta| (TABLE_STORE.to_owned(), delta)));
+            }
+            for (store, delta) in deltas {
+                captured.write(place, store, delta).map_err(failure)?;
+            }
+        }
+        captured.progress = self.progress.clone();
+        Ok(())
+    }
+}
+
+impl One {
+    fn step(
+        &mut self,
+        batches: &[(String, EventBatch)],
+        outputs: &BTreeMap<String, ZBatch>,
+        parked: &mut BTreeSet<Place>,
+    ) -> Result<ZBatch, Failure> {
+        let read = batches.iter().filter(|(source, _)| self.reads.contains(source));
+        let input = StepInput {
+            events: read.map(|(source, batch)| (source.as_str(), batch)).collect(),
+            deltas: outputs.iter().map(|(name, delta)| (name.as_str(), delta)).collect(),
+        };
+        let stepped = self.circuit.step(&input);
+        let (delta, rejected) = stepped.map_err(|error| Failure::new(Kind::Step, &self.name, error.to_string()))?;
+        for attributable in rejected {
+            let source = attributable.source;
+            if let Some((_, batch)) = batches.iter().find(|(name, _)| *name == source) {
+                let seq = batch.metadata.column(metadata::SEQ).as_primitive::<Int64Type>().value(attributable.row);
+                parked.insert((source, seq));
+            }
+        }
+        Ok(delta)
+    }
+
+    /// The table takes the delta, and must then hold what the deltas add up to.
+    fn keep(&mut self, delta: &ZBatch, bag: &Bag) -> Result<(), Failure> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let failure = |error: String| Failure::new(Kind::Table, &self.name, error);
+        if !delta.is_empty() {
+            table.apply(delta).map_err(|error| failure(error.to_string()))?;
+        }
+        let mut rows = Bag::new();
+        for batch in table.snapshot().scan() {
+            add(&mut rows, &batch.map_err(|error| failure(error.to_string()))?, |_| 1);
+        }
+        if rows != *bag {
+            return Err(failure(format!("the table holds {rows:?}, the deltas add up to {bag:?}")));
+        }
+        Ok(())
+    }
+}
+
+impl Captured {
+    pub(super) fn positions(&self) -> &BTreeMap<String, usize> {
+        &self.progress.positions
+    }
+
+    /// A projection's stores, segments in ascending order.
+    fn of(&self, place: usize) -> BTreeMap<String, Vec<StoredSegment>> {
+        let own = self.stores.iter().filter(|((owner, _), _)| *owner == place);
+        own.map(|((_, store), segments)| (store.clone(), segments.values().cloned().collect())).collect()
+    }
+
+    fn write(&mut self, place: usize, store: String, delta: StateDelta) -> Result<(), String> {
+        let segments = self.stores.entry((place, store)).or_default();
+        for id in delta.dropped {
+            segments.remove(&id).ok_or_else(|| format!("segment {id} is dropped but was never written"))?;
+        }
+        let Some(segment) = delta.segment else { return Ok(()) };
+        for dead in &segment.dead {
+            if let Some(earlier) = segments.get_mut(&dead.segment) {
+                earlier.live[dead.row as usize] = false;
+            }
+        }
+        let rows = written_and_read(&segment.rows).map_err(|error| error.to_string())?;
+        let live = vec![true; rows.num_rows()];
+        segments.insert(segment.id, StoredSegment { id: segment.id, rows, live, dead: segment.dead });
+        Ok(())
+    }
+}
+
+/// The batch as a checkpoint gives it back.
+fn written_and_read(rows: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
+    writer.write(rows)?;
+    let bytes = writer.into_inner()?;
+    let mut reader = StreamReader::try_new(bytes.as_slice(), None)?;
+    reader.next().unwrap_or_else(|| Ok(RecordBatch::new_empty(rows.schema())))
+}

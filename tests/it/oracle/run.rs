@@ -1,0 +1,171 @@
+//! Runs a case: at every cut both sides must agree on every projection.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::case::{Case, Entry};
+use super::kept::{Captured, Kept};
+use super::rows::lines;
+use super::setup::{compile, messages};
+use super::truth::{Expected, Truth};
+
+/// What a case that agreed was like.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// The rows and parked events at each cut, as they are written in a case.
+    pub(super) cuts: Vec<Vec<String>>,
+    pub(super) rows: usize,
+    pub(super) parked: usize,
+    pub(super) retracted: bool,
+    pub(super) null_key: bool,
+    pub(super) restarts: usize,
+    /// Whether both sides failed over a row that comes from no single event.
+    pub(super) failed_alike: bool,
+}
+
+/// Why a case was not run through.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The SQL is not accepted.
+    Refused(String),
+    /// DataFusion cannot compute its own plan of it, so there is nothing to compare with.
+    NoAnswer,
+    Failed(Failure),
+}
+
+/// What `plan::batch` says where DataFusion cannot compute its own plan: `last_value` over no rows of sorted input
+/// panics, and a window partitioned by what a filter makes equal to an expression finds itself unsorted.
+const NO_ANSWER: [&str; 2] = ["a query's thread panicked", "Expects PARTITION BY expression to be ordered"];
+
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) kind: Kind,
+    pub(super) projection: String,
+    pub(super) message: String,
+    /// Which cut, from 1.
+    pub(super) cut: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The rows differ, or something is taken back that was never there.
+    Rows,
+    /// Other events are parked.
+    Parked,
+    /// The circuit fails where the batch does not.
+    Step,
+    /// The table refuses the delta or holds something else.
+    Table,
+    Capture,
+    Restore,
+    /// The batch fails where no event alone does.
+    Batch,
+    Panic,
+}
+
+impl Failure {
+    pub(super) fn new(kind: Kind, projection: &str, message: impl Into<String>) -> Self {
+        Self { kind, projection: projection.to_owned(), message: message.into(), cut: 0 }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of `{}` at cut {}: {}", self.kind, self.projection, self.cut, self.message)
+    }
+}
+
+/// Runs the whole log.
+pub(super) fn run(case: &Case) -> Result<Outcome, Verdict> {
+    match catch_unwind(AssertUnwindSafe(|| unguarded(case))) {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(Verdict::Failed(Failure::new(Kind::Panic, "?", text.unwrap_or_default())))
+        }
+    }
+}
+
+fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
+    let program = compile(case).map_err(Verdict::Refused)?;
+    let mut truth = Truth::new(compile(case).map_err(Verdict::Refused)?);
+    let failed = |failure: Failure, cut: usize| Verdict::Failed(Failure { cut, ..failure });
+    let messages = messages(case);
+    let mut captured = Captured::default();
+    let mut kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, 0))?;
+    let mut read: BTreeMap<String, usize> = messages.keys().map(|source| (source.clone(), 0)).collect();
+    let mut outcome = Outcome::default();
+    for entry in &case.log {
+        let cut = outcome.cuts.len() + 1;
+        match entry {
+            Entry::Event(event) => *read.entry(event.source.clone()).or_default() += 1,
+            Entry::Capture => kept.capture(&mut captured).map_err(|failure| failed(failure, cut))?,
+            Entry::Restart => {
+                let program = compile(case).map_err(Verdict::Refused)?;
+                kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, cut))?;
+                outcome.restarts += usize::from(captured.positions().values().any(|position| *position > 0));
+            }
+            Entry::Cut(_) => {
+                let stepped = kept.step(&messages, &read);
+                let expected = truth.at(case, &messages, &read);
+                if let (Err(Failure { kind: Kind::Step, projection, .. }), Err(Failure { projection: other, .. })) =
+                    (&stepped, &expected)
+                    && projection == other
+                {
+                    // Neither side can go on: an error that no event alone is to blame for fails the projection.
+                    outcome.failed_alike = true;
+                    return Ok(outcome);
+                }
+                if let Err(failure) = &expected
+                    && NO_ANSWER.iter().any(|known| failure.message.contains(known))
+                {
+                    return Err(Verdict::NoAnswer);
+                }
+                if let (Err(Failure { kind: Kind::Table, projection, .. }), Ok(expected)) = (&stepped, &expected)
+                    && !truth.fits_key(projection, &expected[projection])
+                {
+                    return Err(Verdict::Refused("two rows have the same key".to_owned()));
+                }
+                outcome.retracted |= stepped.map_err(|failure| failed(failure, cut))?;
+                let expected = expected.map_err(|failure| failed(failure, cut))?;
+                for (name, expected) in &expected {
+                    compare(&kept, name, expected).map_err(|failure| failed(failure, cut))?;
+                    outcome.rows += expected.rows.len();
+                    outcome.parked += expected.parked.len();
+                    outcome.null_key |= expected.rows.keys().any(|row| row.starts_with("NULL"));
+                }
+                outcome.cuts.push(picture(&expected));
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {
+    let Some((rows, parked)) = kept.state(name) else { return Err(Failure::new(Kind::Rows, name, "is not kept")) };
+    if *parked != expected.parked {
+        let message = format!("expected {:?}, got {parked:?}, batch: {:?}", expected.parked, expected.error);
+        return Err(Failure::new(Kind::Parked, name, message));
+    }
+    if *rows != expected.rows {
+        let text = |rows| lines(rows).fold(String::new(), |text, row| text + "\n    " + row);
+        let message = format!("expected{}\n  got{}", text(&expected.rows), text(rows));
+        return Err(Failure::new(Kind::Rows, name, message));
+    }
+    Ok(())
+}
+
+/// What a case says of a cut.
+fn picture(expected: &BTreeMap<String, Expected>) -> Vec<String> {
+    let mut picture = Vec::new();
+    for (name, Expected { rows, parked, .. }) in expected {
+        picture.extend(parked.iter().map(|(source, seq)| format!("{name} parked {source}#{seq}")));
+        picture.extend(lines(rows).map(|row| format!("{name}: {row}")));
+        if rows.is_empty() {
+            picture.push(format!("{name}: none"));
+        }
+    }
+    picture
+}

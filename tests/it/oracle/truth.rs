@@ -1,0 +1,157 @@
+//! The batch side: what DataFusion makes of the same SQL over the same admitted prefix.
+//!
+//! An event that fails evaluated alone counts for its projection as if it were not there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use readside::circuit::ZBatch;
+use readside::event::{EventBatch, metadata};
+use readside::plan::{Program, Scope, batch};
+use readside::progress::Watermark;
+use readside::read_model::table::{Table, TableSpec};
+
+use super::case::Case;
+use super::kept::Place;
+use super::rows::{Bag, add};
+use super::run::{Failure, Kind};
+use super::setup::{Messages, scope};
+
+/// The batch results of one case.
+pub(super) struct Truth {
+    scope: Scope,
+    program: Program,
+    /// Whether an event fails alone, by projection.
+    fails: HashMap<(String, Place), bool>,
+}
+
+/// What a projection must be at a cut.
+pub(super) struct Expected {
+    pub(super) rows: Bag,
+    result: RecordBatch,
+    pub(super) parked: BTreeSet<Place>,
+    /// Why the batch failed over all events, if it did.
+    pub(super) error: Option<String>,
+}
+
+/// The events of each source, whole or in parts.
+type Events = BTreeMap<String, Vec<EventBatch>>;
+
+impl Truth {
+    pub(super) fn new(program: Program) -> Self {
+        Self { scope: scope(&program), program, fails: HashMap::new() }
+    }
+
+    /// What every projection must be once the sources are read up to these positions.
+    pub(super) fn at(
+        &mut self,
+        case: &Case,
+        messages: &Messages,
+        positions: &BTreeMap<String, usize>,
+    ) -> Result<BTreeMap<String, Expected>, Failure> {
+        let events = self.admitted(messages, positions)?;
+        let mut expected = BTreeMap::new();
+        let mut results: BTreeMap<String, RecordBatch> = BTreeMap::new();
+        let order: Vec<String> = self.program.projections.iter().map(|planned| planned.config.name.clone()).collect();
+        for name in order {
+            let Some(declared) = case.projections.iter().find(|declared| declared.name == name) else { continue };
+            let (result, parked, error) = self.projection(&name, &declared.sql, &events, &results)?;
+            let mut rows = Bag::new();
+            add(&mut rows, &result, |_| 1);
+            expected.insert(name.clone(), Expected { rows, result: result.clone(), parked, error });
+            results.insert(name, result);
+        }
+        Ok(expected)
+    }
+
+    /// Whether the rows can be kept under the projection's key at all.
+    pub(super) fn fits_key(&self, name: &str, expected: &Expected) -> bool {
+        let schema = &self.scope.projections[name];
+        let spec = TableSpec {
+            name: name.to_owned(),
+            schema: schema.schema.clone(),
+            key: schema.key.clone(),
+            key_proven: false,
+            indexes: Vec::new(),
+        };
+        let table = Table::new(Arc::new(spec));
+        table.is_ok_and(|mut table| table.apply(&ZBatch::inserts(expected.result.clone())).is_ok())
+    }
+
+    /// Decodes the prefix at once, however it was cut.
+    fn admitted(&self, messages: &Messages, positions: &BTreeMap<String, usize>) -> Result<Events, Failure> {
+        let mut events = Events::new();
+        for source in &self.program.sources {
+            let schema = source.decoder.schema();
+            let name = &schema.source;
+            let mut watermark = Watermark::new(schema.lateness_us, None);
+            let decoded = source.decoder.decode(&messages[name][..positions[name]], &mut watermark);
+            let decoded = decoded.map_err(|error| Failure::new(Kind::Batch, name, error.to_string()))?;
+            events.insert(name.clone(), vec![decoded.batch]);
+        }
+        Ok(events)
+    }
+
+    fn projection(
+        &mut self,
+        name: &str,
+        sql: &str,
+        events: &Events,
+        results: &BTreeMap<String, RecordBatch>,
+    ) -> Result<(RecordBatch, BTreeSet<Place>, Option<String>), Failure> {
+        let error = match self.batch(sql, events, results) {
+            Ok(result) => return Ok((result, BTreeSet::new(), None)),
+            Err(error) => error,
+        };
+        let mut passed = Events::new();
+        let mut parked = BTreeSet::new();
+        for (source, batches) in events {
+            let mut kept = Vec::new();
+            for batch in batches {
+                let sequences = batch.metadata.column(metadata::SEQ).as_primitive::<Int64Type>();
+                for row in 0..batch.len() {
+                    let (place, alone) = ((source.clone(), sequences.value(row)), batch.slice(row, 1));
+                    if self.fails_alone(name, sql, &place, &alone) {
+                        parked.insert(place);
+                    } else {
+                        kept.push(alone);
+                    }
+                }
+            }
+            passed.insert(source.clone(), kept);
+        }
+        let result = self.batch(sql, &passed, results);
+        result.map(|result| (result, parked, Some(error))).map_err(|error| Failure::new(Kind::Batch, name, error))
+    }
+
+    fn fails_alone(&mut self, name: &str, sql: &str, place: &Place, alone: &EventBatch) -> bool {
+        let key = (name.to_owned(), place.clone());
+        if let Some(known) = self.fails.get(&key) {
+            return *known;
+        }
+        let only = Events::from([(place.0.clone(), vec![alone.clone()])]);
+        let fails = self.batch(sql, &only, &BTreeMap::new()).is_err();
+        self.fails.insert(key, fails);
+        fails
+    }
+
+    fn batch(
+        &self,
+        sql: &str,
+        events: &Events,
+        results: &BTreeMap<String, RecordBatch>,
+    ) -> Result<RecordBatch, String> {
+        let rows = |source: Option<&str>, table: &str| -> Vec<RecordBatch> {
+            let Some(source) = source else { return results.get(table).cloned().into_iter().collect() };
+            let schema = &self.scope.sources[source];
+            let Some(relation) = schema.relation(table) else { return Vec::new() };
+            let full = schema.relation_schema(relation);
+            let all: Vec<usize> = (0..full.fields().len()).collect();
+            let batches = events.get(source).into_iter().flatten();
+            batches.filter_map(|batch| batch.relation(relation, &full, &all).ok()).collect()
+        };
+        batch(sql, &self.scope, &rows).map_err(|refusal| refusal.message)
+    }
+}

@@ -1,0 +1,308 @@
+//! Who may use what: the rooms of the source tree, and what the code of each may name outside its tests.
+//!
+//! What is not listed for a room is forbidden to it, as far as [`WATCHED`] names it.
+
+mod scan;
+
+use std::path::Path;
+
+use scan::Module;
+
+/// A part of the source tree with its own rules.
+struct Room {
+    name: &'static str,
+    /// The modules that it consists of, by the beginning of their path. The longest one counts.
+    modules: &'static [&'static str],
+    /// Other rooms that it may use. With a `::` only that item of it.
+    rooms: &'static [&'static str],
+    /// What of [`WATCHED`] it may use.
+    outside: &'static [&'static str],
+}
+
+const ROOMS: &[Room] = &[
+    // Pure: no tokio, clock, files or network.
+    Room { name: "progress", modules: &["progress"], rooms: &[], outside: &[] },
+    Room {
+        name: "event",
+        modules: &["event"],
+        rooms: &["progress"],
+        // An expression has to be analysed and simplified before it can be evaluated; no query runs here.
+        outside: &["arrow", "datafusion", "datafusion_functions_json"],
+    },
+    Room { name: "state", modules: &["state"], rooms: &[], outside: &["arrow"] },
+    Room { name: "circuit", modules: &["circuit"], rooms: &["event", "state"], outside: &["arrow", "datafusion"] },
+    Room { name: "lifecycle", modules: &["lifecycle"], rooms: &["event", "progress", "state"], outside: &["arrow"] },
+    Room {
+        name: "pipeline, one step",
+        modules: &["pipeline::engine", "pipeline::intake", "pipeline::kept", "pipeline::search_spec"],
+        rooms: &[
+            "config",
+            "event",
+            "progress",
+            "plan",
+            "state",
+            "circuit",
+            "lifecycle",
+            "read_model",
+            // What a checkpoint keeps of a step, as data; the saver writes it.
+            "checkpoint::Content",
+            "checkpoint::Draft",
+            "checkpoint::GenerationEntry",
+            "checkpoint::IndexDraft",
+            "checkpoint::PinnedFile",
+            "checkpoint::SourceEntry",
+            // Counts what it parks; nothing is read back.
+            "telemetry",
+        ],
+        // The folder of a search index that is begun anew.
+        outside: &["arrow", "tracing", "std::fs::create_dir_all", "std::fs::remove_dir_all"],
+    },
+    Room { name: "config", modules: &["config"], rooms: &["event", "progress"], outside: &["saphyr_parser"] },
+    Room {
+        name: "plan",
+        modules: &["plan"],
+        rooms: &["config", "event", "progress", "state", "circuit"],
+        outside: &["arrow", "datafusion", "datafusion_functions_json"],
+    },
+    // DataFusion's own operators want a runtime; nothing but tests and checks runs them over projections.
+    Room {
+        name: "plan, in batch",
+        modules: &["plan::batch"],
+        rooms: &["plan"],
+        outside: &["arrow", "datafusion", "tokio::runtime", "std::thread"],
+    },
+    // What reaches outside.
+    Room {
+        name: "source",
+        modules: &["source"],
+        rooms: &["config", "event", "progress"],
+        outside: &["async_nats", "tokio", "tracing", "clock", "std::fs", "std::thread"],
+    },
+    Room {
+        name: "read_model",
+        modules: &["read_model"],
+        rooms: &["event", "progress", "state", "circuit"],
+        // Tantivy's own files, and the channel on which the catalog announces snapshots.
+        outside: &["arrow", "datafusion", "tantivy", "std::fs", "tokio::sync"],
+    },
+    Room {
+        name: "checkpoint",
+        modules: &["checkpoint"],
+        rooms: &["event", "progress", "state"],
+        outside: &["arrow", "object_store", "tokio", "tracing", "clock", "std::fs", "std::process::id"],
+    },
+    Room {
+        name: "pipeline",
+        modules: &["pipeline"],
+        rooms: &[
+            "config",
+            "event",
+            "progress",
+            "plan",
+            "state",
+            "circuit",
+            "lifecycle",
+            "read_model",
+            "checkpoint",
+            "source",
+            "telemetry",
+        ],
+        // The folders of the search indexes are made here.
+        outside: &["arrow", "tokio", "tracing", "clock", "std::fs", "std::thread"],
+    },
+    Room {
+        name: "query",
+        modules: &["query"],
+        // Declared queries and limits from the configuration; names and types of columns from `event`.
+        rooms: &["config", "event", "progress", "read_model"],
+        outside: &["arrow", "datafusion", "datafusion_functions_json", "tokio", "tracing", "clock", "std::thread"],
+    },
+    Room {
+        name: "telemetry",
+        modules: &["telemetry"],
+        rooms: &["event", "progress", "read_model"],
+        outside: &["metrics", "metrics_exporter_prometheus", "tokio"],
+    },
+    Room {
+        name: "serve",
+        modules: &["serve"],
+        rooms: &["query", "progress", "read_model", "telemetry", "config::Query", "config::QueryLimits"],
+        outside: &["axum", "metrics_exporter_prometheus", "tokio", "clock", "std::net"],
+    },
+    Room {
+        name: "cli",
+        modules: &["cli"],
+        // `events` is JetStream as the event store, without a daemon; the other verbs ask one over HTTP or start it.
+        rooms: &["app", "config", "event", "progress", "source", "plan::program", "pipeline::Outcome"],
+        outside: &[
+            "async_nats",
+            "clap",
+            "indicatif",
+            // The demo's own JetStream and checkpoints.
+            "tempfile",
+            "tokio",
+            "tracing",
+            "tracing_subscriber",
+            "ureq",
+            "clock",
+            "std::env",
+            "std::fs",
+            "std::io",
+            "std::process",
+            // The demo's own folder.
+            "tempfile",
+        ],
+    },
+    Room {
+        name: "app",
+        modules: &["app"],
+        rooms: &[
+            "checkpoint",
+            "config",
+            "pipeline",
+            "plan",
+            "progress",
+            "query",
+            "read_model",
+            "serve",
+            "source",
+            "telemetry",
+        ],
+        outside: &["tokio", "tracing", "clock", "std::env", "std::fs", "std::net", "std::process::id", "std::thread"],
+    },
+];
+
+/// What reaches out of the process, shares threads, or decides how rows are represented.
+const WATCHED: &[&str] = &[
+    "clock",
+    "std::env",
+    "std::fs",
+    "std::io::stderr",
+    "std::io::stdin",
+    "std::io::stdout",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "arrow",
+    "async_nats",
+    "axum",
+    "clap",
+    "datafusion",
+    "datafusion_functions_json",
+    "indicatif",
+    "metrics",
+    "metrics_exporter_prometheus",
+    "object_store",
+    "saphyr_parser",
+    "tantivy",
+    "tempfile",
+    "tokio",
+    "tracing",
+    "tracing_subscriber",
+    "ureq",
+];
+
+/// Dependencies that any room may use: they compute, or only say how others do.
+const FREE: &[&str] = &[
+    "arc_swap",
+    "async_trait",
+    "base64",
+    "bytes",
+    "chrono",
+    "futures",
+    "hashbrown",
+    "num_bigint",
+    "regex",
+    "serde",
+    "serde_json",
+    "strsim",
+    "thiserror",
+    "xxhash_rust",
+];
+
+#[test]
+fn every_room_uses_only_what_it_may() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let modules = scan::modules(&root.join("src"));
+    assert!(modules.len() > 100, "only {} modules were found", modules.len());
+    let mut wrong = Vec::new();
+    for module in modules.iter().filter(|module| !module.path.is_empty()) {
+        let file = module.file.strip_prefix(root).unwrap().display();
+        let Some(room) = room(&module.path) else {
+            wrong.push(format!("{file}:1: `{}` is in no room", module.path.join("::")));
+            continue;
+        };
+        for (line, what) in offences(room, module) {
+            wrong.push(format!("{file}:{line}: room `{}` may not use `{what}`", room.name));
+        }
+    }
+    let table = "either use it elsewhere or allow it in tests/it/rooms.rs, with a reason";
+    assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+}
+
+#[test]
+fn every_dependency_is_watched_or_free() {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let section = manifest.split("\n[").find_map(|section| section.strip_prefix("dependencies]\n")).unwrap();
+    let names = section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.replace('-', "_")));
+    let unknown: Vec<String> =
+        names.filter(|name| !WATCHED.contains(&name.as_str()) && !FREE.contains(&name.as_str())).collect();
+    assert_eq!(unknown, [""; 0], "add them to WATCHED or to FREE");
+}
+
+#[test]
+fn a_breach_is_found_and_named() {
+    let code = scan::code(
+        "use std::{fs, sync::Arc};\n// use tokio::spawn;\nfn now() { \"crate::serve\"; Instant::now(); }\n\
+         pub(super) use super::super::config::{\n    Config, Source,\n};\n#[cfg(test)]\nmod tests {\n    use tokio::test;\n}\n\
+         fn later() -> tokio::time::Sleep {}\n",
+    );
+    let path: Vec<String> = ["event", "decode"].map(str::to_owned).into();
+    let named = scan::named(&code, &path);
+    let module = Module { file: "src/event/decode.rs".into(), path, named };
+    let room = room(&module.path).unwrap();
+    let offences: Vec<String> =
+        offences(room, &module).into_iter().map(|(line, what)| format!("{line} {what}")).collect();
+    let expected =
+        ["1 std::fs", "3 Instant::now", "5 crate::config::Config", "5 crate::config::Source", "11 tokio::time::Sleep"];
+    assert_eq!(offences, expected);
+}
+
+fn room(module: &[String]) -> Option<&'static Room> {
+    let path = module.join("::");
+    let of = |room: &'static Room| {
+        let own = room.modules.iter().filter(|own| begins_with(&path, own));
+        own.map(|own| (own.len(), room)).max_by_key(|(length, _)| *length)
+    };
+    ROOMS.iter().filter_map(of).max_by_key(|(length, _)| *length).map(|(_, room)| room)
+}
+
+/// What a module names and may not, with its line.
+fn offences(room: &Room, module: &Module) -> Vec<(usize, String)> {
+    let allowed = |path: &str| {
+        if let Some(own) = path.strip_prefix("crate::") {
+            let is_room = ROOMS.iter().any(|room| room.modules.iter().any(|module| begins_with(own, module)));
+            return !is_room || room.modules.iter().chain(room.rooms).any(|rule| begins_with(own, rule));
+        }
+        let watched = WATCHED.iter().any(|watched| begins_with(path, watched));
+        !watched || room.outside.iter().any(|rule| begins_with(path, rule))
+    };
+    let offending = module.named.iter().filter(|named| !allowed(&spelled(&named.segments)));
+    offending.map(|named| (named.line, named.segments.join("::"))).collect()
+}
+
+/// The path as rules spell it: whoever asks what time it is uses the `clock`.
+fn spelled(segments: &[String]) -> String {
+    let tail = segments.len().saturating_sub(2);
+    match &segments[tail..] {
+        [clock, now] if now == "now" && ["Instant", "SystemTime", "Utc", "Local"].contains(&clock.as_str()) => {
+            "clock".to_owned()
+        }
+        _ => segments.join("::"),
+    }
+}
+
+fn begins_with(path: &str, rule: &str) -> bool {
+    path.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}

@@ -1,0 +1,299 @@
+//! One life of a daemon without its loop: opening, building, commits and checkpoints as single steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use readside::checkpoint::faulty::FaultyStore;
+use readside::checkpoint::{CheckpointError, Checkpointer, Draft, Manifest, OpenError, Stats};
+use readside::config::ParkedLimits;
+use readside::pipeline::{Assembly, Engine, Fetched, IndexRoot, assemble, begin, catch_up};
+use readside::progress::{Cut, SourceName};
+use readside::read_model::catalog::{Relation, RelationData};
+use readside::read_model::search::{PinHold, SearchRequest, SearchSnapshot};
+use readside::source::{Input, MemorySource, Source};
+
+use super::definitions::Definitions;
+use super::log::{Log, WORDS};
+use super::oracle::{Expected, Oracle, text};
+
+const NOW_US: i64 = 1_800_000_000_000_000;
+
+/// A daemon that lives.
+pub(crate) struct Daemon {
+    pub(crate) engine: Engine,
+    pub(crate) oracle: Oracle,
+    pub(crate) checkpointer: Checkpointer,
+    pub(crate) forget: BTreeSet<String>,
+    pending: Option<Pending>,
+}
+
+/// A checkpoint that did not succeed so far.
+struct Pending {
+    draft: Draft,
+    cut: Cut,
+    holds: Vec<PinHold>,
+}
+
+/// Why a daemon did not start.
+#[derive(Debug)]
+pub(crate) enum NotStarted {
+    Fenced,
+    Failed(String),
+}
+
+/// How a start went.
+#[derive(Debug, Default)]
+pub(crate) struct Started {
+    /// The positions that the checkpoint had; none if there was no checkpoint.
+    pub(crate) restored: Option<Cut>,
+    /// Damaged checkpoints that were skipped.
+    pub(crate) skipped: usize,
+    /// Projections that went on, and that were built.
+    pub(crate) resumed: usize,
+    pub(crate) built: usize,
+}
+
+/// How a checkpoint ended.
+#[derive(Debug)]
+pub(crate) enum Saved {
+    Done(Stats),
+    Failed,
+    Fenced,
+}
+
+impl Daemon {
+    /// Opens the store and brings every projection to one cut, as the composition root does; what was restored and what
+    /// was built are both compared with the batch result.
+    pub(crate) async fn start(
+        store: Arc<FaultyStore>,
+        writer: &str,
+        definitions: &Definitions,
+        folder: &Path,
+        log: &Log,
+        random: &mut Rng,
+    ) -> Result<(Self, Started), NotStarted> {
+        let limits = ParkedLimits { max_events: 100_000, max_bytes: 1 << 30 };
+        Self::start_within(store, writer, definitions, folder, log, limits, random).await
+    }
+
+    /// The same within limits of parked events.
+    pub(crate) async fn start_within(
+        store: Arc<FaultyStore>,
+        writer: &str,
+        definitions: &Definitions,
+        folder: &Path,
+        log: &Log,
+        limits: ParkedLimits,
+        random: &mut Rng,
+    ) -> Result<(Self, Started), NotStarted> {
+        let (checkpointer, restored) = match Checkpointer::open_store(store, writer).await {
+            Ok(opened) => opened,
+            Err(OpenError::Fenced(_)) => return Err(NotStarted::Fenced),
+            Err(error @ OpenError::Store { .. }) => return Err(NotStarted::Failed(error.to_string())),
+            Err(error) => panic!("the place cannot be opened: {error}"),
+        };
+        let mut started = Started { restored: restored.as_ref().map(|r| cut_of(&r.manifest)), ..Started::default() };
+        started.skipped = restored.iter().map(|restored| restored.skipped.len()).sum();
+        let program = definitions.program();
+        let oracle = Oracle::new(definitions, &program);
+        let indexes = IndexRoot(folder.join(checkpointer.writer().epoch.to_string()));
+        let assembled = assemble(program, restored, &checkpointer, &indexes, limits).await;
+        let mut assembly = assembled.map_err(|error| NotStarted::Failed(error.to_string()))?;
+        begin(&mut assembly.live).unwrap();
+        let building = assembly.building.take();
+        if started.restored.is_some() {
+            // Whatever goes on is right before anything else happens to it.
+            check_tables(&assembly.live, &oracle.at(log, &assembly.live.cut()));
+        }
+        started.resumed = assembly.live.projections.len();
+        if let Some(building) = building {
+            started.built = building.projections.len();
+            build(&mut assembly, building, log, random).await;
+        }
+        let Assembly { live, forget, .. } = assembly;
+        Ok((Self { engine: live, oracle, checkpointer, forget, pending: None }, started))
+    }
+
+    pub(crate) fn cut(&self) -> Cut {
+        self.engine.cut()
+    }
+
+    /// Commits up to so many messages of each source, or only hears of a source that has none.
+    pub(crate) fn commit(&mut self, log: &Log, random: &mut Rng, limit: usize) {
+        let before = self.cut();
+        let mut fetched = Vec::new();
+        for source in log.sources() {
+            if random.u8(0..4) == 0 {
+                continue;
+            }
+            let after = before.position(source);
+            let last_sequence = log.last_sequence(source);
+            let rest = log.between(source, after, last_sequence);
+            let messages = rest[..random.usize(0..=limit).min(rest.len())].to_vec();
+            let covered = match messages.last() {
+                _ if messages.len() == rest.len() => last_sequence,
+                Some(message) => message.seq,
+                None => after,
+            };
+            fetched.push(Fetched { source: source.clone(), messages, covered, last_sequence });
+        }
+        self.engine.commit(fetched, NOW_US).unwrap();
+        assert_monotone(&before, &self.cut());
+    }
+
+    /// Commits everything there is.
+    pub(crate) fn commit_all(&mut self, log: &Log) {
+        let cut = self.cut();
+        let fetched = log.sources().map(|source| {
+            let last_sequence = log.last_sequence(source);
+            let messages = log.between(source, cut.position(source), last_sequence).to_vec();
+            Fetched { source: source.clone(), messages, covered: last_sequence, last_sequence }
+        });
+        self.engine.commit(fetched.collect(), NOW_US).unwrap();
+    }
+
+    /// Tries to make a checkpoint: of the pending draft, or of a new one, merged with the pending one.
+    pub(crate) async fn checkpoint(&mut self, random: &mut Rng, log: &Log) -> Saved {
+        let afresh = self.pending.is_none() || random.bool();
+        if afresh {
+            let (draft, holds) = self.engine.draft(std::mem::take(&mut self.forget), NOW_US).unwrap();
+            self.check_search(log);
+            let newer = Pending { draft, cut: self.cut(), holds };
+            self.pending = Some(match self.pending.take() {
+                Some(older) => Pending { draft: Draft::merge(older.draft, newer.draft), ..newer },
+                None => newer,
+            });
+        }
+        let pending = self.pending.take().expect("there is one");
+        match self.checkpointer.checkpoint(&pending.draft).await {
+            Ok(stats) => {
+                assert_eq!(cut_of(self.checkpointer.manifest()), pending.cut, "the manifest is of the draft's cut");
+                drop(pending.holds);
+                Saved::Done(stats)
+            }
+            Err(CheckpointError::Fenced(_)) => Saved::Fenced,
+            Err(error @ CheckpointError::Draft { .. }) => panic!("{error}"),
+            Err(_) => {
+                self.pending = Some(pending);
+                Saved::Failed
+            }
+        }
+    }
+
+    /// Whether the last checkpoint is of this very cut.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.pending.is_none() && cut_of(self.checkpointer.manifest()) == self.cut()
+    }
+
+    /// Compares everything with the batch results.
+    pub(crate) fn check(&self, log: &Log) {
+        let expected = self.oracle.at(log, &self.cut());
+        check_tables(&self.engine, &expected);
+        let mut parked: Vec<_> = self
+            .engine
+            .parked
+            .iter()
+            .map(|parked| (parked.source.to_string(), parked.projection.clone(), parked.rejected.message.seq))
+            .collect();
+        parked.sort_unstable();
+        assert_eq!(parked, expected.parked(), "parked events at {}", self.cut());
+        let snapshot = self.engine.snapshot(NOW_US);
+        for (source, progress) in &snapshot.sources {
+            let undecoded = parked.iter().filter(|(of, projection, _)| **of == **source && projection.is_none());
+            assert_eq!(progress.parked.values().sum::<u64>(), undecoded.count() as u64, "counted for `{source}`");
+        }
+    }
+
+    /// Makes the indexes' changes visible and compares them with their own tables.
+    pub(crate) fn check_search(&mut self, log: &Log) {
+        self.engine.commit_search();
+        let snapshot = self.engine.snapshot(NOW_US);
+        for (name, relation) in &snapshot.relations {
+            let Relation { data: RelationData::Search(search), cut, .. } = &**relation else { continue };
+            if snapshot.projections[name].error.is_some() {
+                continue;
+            }
+            assert_eq!(*cut, self.cut(), "`{name}` was just committed");
+            assert_eq!(table_text(search.table()), self.oracle.at(log, cut).rows(name), "table of `{name}`");
+            check_documents(search);
+        }
+    }
+}
+
+/// Builds what has to be built from the start of the sources.
+async fn build(assembly: &mut Assembly, mut building: Engine, log: &Log, random: &mut Rng) {
+    let targets = assembly.live.cut().positions;
+    let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
+    for name in building.intakes.keys() {
+        let last_sequence = log.last_sequence(name);
+        let batches = log.all(name).chunks(random.usize(1..60)).map(|batch| Input::Fetched {
+            messages: batch.to_vec(),
+            covered: batch.last().map_or(0, |message| message.seq),
+            last_sequence,
+        });
+        // The stream may end with messages that no filter lets through.
+        let inputs = batches.chain([Input::Heartbeat { covered: last_sequence, last_sequence }]);
+        sources.insert(name.clone(), Box::new(MemorySource::scripted(inputs)));
+    }
+    begin(&mut building).unwrap();
+    if let Err(error) = catch_up(&mut building, sources, &targets).await {
+        building.fail_all(&error.to_string());
+    }
+    assembly.join(building).unwrap();
+}
+
+fn check_tables(engine: &Engine, expected: &Expected<'_>) {
+    let cut = engine.cut();
+    for kept in &engine.projections {
+        let name = kept.name();
+        if expected.fails(name) {
+            assert!(kept.failure().is_some(), "`{name}` has two rows of one key at {cut} and goes on");
+            continue;
+        }
+        assert_eq!(kept.failure(), None, "`{name}` at {cut}");
+        assert_eq!(*kept.cut(), cut, "cut of `{name}`");
+        assert_eq!(table_text(&kept.table().snapshot()), expected.rows(name), "`{name}` at {cut}");
+    }
+}
+
+/// Each row of the index's table has one document, which says of it what the row says.
+fn check_documents(search: &SearchSnapshot) {
+    let rows = table_text(search.table());
+    assert_eq!(search.num_documents(), rows.len() as u64, "documents of {search:?}");
+    let having = |column: usize, wanted: &dyn Fn(&str) -> bool| {
+        rows.iter().filter(|row| wanted(row.split('|').nth(column).unwrap())).cloned().collect::<Vec<_>>()
+    };
+    for status in ["Placed", "Shipped", "Returned"] {
+        let filters = vec![("status".to_owned(), status.to_owned())];
+        assert_eq!(found(search, String::new(), filters), having(2, &|value| value == status), "{status}");
+    }
+    for word in WORDS {
+        let in_note = having(1, &|note| note.split(' ').any(|other| other == word));
+        assert_eq!(found(search, format!("note:{word}"), Vec::new()), in_note, "{word}");
+    }
+}
+
+fn found(search: &SearchSnapshot, query: String, filters: Vec<(String, String)>) -> Vec<String> {
+    let request = SearchRequest { query, filters, limit: 1000, ..SearchRequest::default() };
+    let answer = search.search(&request).unwrap();
+    assert_eq!(answer.total, answer.hits.len());
+    text(&[answer.rows])
+}
+
+pub(crate) fn table_text(table: &readside::read_model::table::TableSnapshot) -> Vec<String> {
+    text(&table.scan().collect::<Result<Vec<_>, _>>().unwrap())
+}
+
+/// The cut that a checkpoint says it is of.
+pub(crate) fn cut_of(manifest: &Manifest) -> Cut {
+    let positions = manifest.content.sources.iter().map(|(name, entry)| (name.clone(), entry.covered));
+    Cut { positions: positions.collect(), revision: manifest.content.revision }
+}
+
+pub(crate) fn assert_monotone(before: &Cut, after: &Cut) {
+    for (source, position) in &before.positions {
+        assert!(after.position(source) >= *position, "{source} went back from {before} to {after}");
+    }
+}

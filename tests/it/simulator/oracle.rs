@@ -1,0 +1,160 @@
+//! What every table has to hold: the batch result of its SQL over the admitted prefix, by DataFusion alone.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::Int64Type;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use readside::event::{Decoded, Decoder, Relation, SourceSchema, metadata};
+use readside::plan::{Program, Scope, batch};
+use readside::progress::{Cut, SourceName, Watermark};
+
+use super::definitions::{Definitions, STRICT};
+use super::log::Log;
+
+/// Rows as text, sorted.
+pub(crate) type Rows = Vec<String>;
+
+/// Source, projection (none if it could not be decoded) and sequence of a parked event.
+pub(crate) type Parked = (String, Option<String>, u64);
+
+/// What one set of definitions asks for.
+pub(crate) struct Oracle {
+    scope: Scope,
+    projections: BTreeMap<String, Asked>,
+    strict: bool,
+}
+
+struct Asked {
+    sql: String,
+    key: Vec<usize>,
+    upstream: Vec<String>,
+    reads: BTreeSet<SourceName>,
+}
+
+/// What is expected at one cut. Computed as far as it is asked for.
+pub(crate) struct Expected<'a> {
+    oracle: &'a Oracle,
+    log: &'a Log,
+    decoded: BTreeMap<SourceName, Decoded>,
+    results: RefCell<BTreeMap<String, RecordBatch>>,
+}
+
+impl Oracle {
+    pub(crate) fn new(definitions: &Definitions, program: &Program) -> Self {
+        let mut scope = Scope::default();
+        for source in &program.sources {
+            scope.sources.insert(source.config.schema.source.clone(), Arc::new(source.config.schema.clone()));
+        }
+        let mut projections = BTreeMap::new();
+        for planned in &program.projections {
+            scope.projections.insert(planned.config.name.clone(), planned.compiled.schema.clone());
+            let asked = Asked {
+                sql: planned.config.sql.clone(),
+                key: planned.compiled.schema.key.clone(),
+                upstream: planned.compiled.upstream.clone(),
+                reads: planned.compiled.schema.reads.keys().cloned().collect(),
+            };
+            projections.insert(planned.config.name.clone(), asked);
+        }
+        Self { scope, projections, strict: definitions.is_strict() }
+    }
+
+    pub(crate) fn at<'a>(&'a self, log: &'a Log, cut: &Cut) -> Expected<'a> {
+        let decoded = self.scope.sources.iter().map(|(name, schema)| {
+            let messages = log.between(name, 0, cut.position(name));
+            let decoder = Decoder::new(schema.clone()).unwrap_or_else(|problems| panic!("{problems:?}"));
+            let mut watermark = Watermark::new(schema.lateness_us, None);
+            (SourceName::from(name.as_str()), decoder.decode(messages, &mut watermark).unwrap())
+        });
+        Expected { oracle: self, log, decoded: decoded.collect(), results: RefCell::default() }
+    }
+}
+
+impl Expected<'_> {
+    pub(crate) fn rows(&self, projection: &str) -> Rows {
+        text(&[self.result(projection)])
+    }
+
+    /// Whether two rows have one key, here or below: such a projection fails.
+    pub(crate) fn fails(&self, projection: &str) -> bool {
+        let asked = &self.oracle.projections[projection];
+        if asked.upstream.iter().any(|name| self.fails(name)) {
+            return true;
+        }
+        // Only keys that are asserted can be false.
+        if self.oracle.scope.projections[projection].key_proven {
+            return false;
+        }
+        let keys = text(&[self.result(projection).project(&asked.key).unwrap()]);
+        keys.windows(2).any(|pair| pair[0] == pair[1])
+    }
+
+    /// Every event that is parked, sorted.
+    pub(crate) fn parked(&self) -> Vec<Parked> {
+        let mut parked: Vec<Parked> = Vec::new();
+        for (source, decoded) in &self.decoded {
+            parked.extend(decoded.rejected.iter().map(|r| (source.to_string(), None, r.message.seq)));
+        }
+        if self.oracle.strict {
+            let rejected = sequences(&self.decoded["orders"].batch.metadata);
+            let bad = rejected.filter(|seq| self.log.bad_rates.contains(seq));
+            parked.extend(bad.map(|seq| ("orders".to_owned(), Some(STRICT.to_owned()), seq)));
+        }
+        parked.sort_unstable();
+        parked
+    }
+
+    fn result(&self, projection: &str) -> RecordBatch {
+        if let Some(known) = self.results.borrow().get(projection) {
+            return known.clone();
+        }
+        let asked = &self.oracle.projections[projection];
+        let rows = |source: Option<&str>, table: &str| match source {
+            Some(source) if asked.reads.contains(source) => vec![self.events(projection, source, table)],
+            None if asked.upstream.iter().any(|name| name == table) => vec![self.result(table)],
+            _ => Vec::new(),
+        };
+        let result = batch(&asked.sql, &self.oracle.scope, &rows);
+        let result = result.unwrap_or_else(|refusal| panic!("{projection}: {refusal:?}"));
+        self.results.borrow_mut().insert(projection.to_owned(), result.clone());
+        result
+    }
+
+    /// A source's relation without what this projection cannot take.
+    fn events(&self, projection: &str, source: &str, table: &str) -> RecordBatch {
+        let schema: &SourceSchema = &self.oracle.scope.sources[source];
+        let relation: Relation = schema.relation(table).unwrap();
+        let full = schema.relation_schema(relation);
+        let columns: Vec<usize> = (0..full.fields().len()).collect();
+        let rows = self.decoded[source].batch.relation(relation, &full, &columns).unwrap();
+        if projection != STRICT || !self.oracle.strict {
+            return rows;
+        }
+        let keep: BooleanArray = sequences(&rows).map(|seq| Some(!self.log.bad_rates.contains(&seq))).collect();
+        filter_record_batch(&rows, &keep).unwrap()
+    }
+}
+
+fn sequences(rows: &RecordBatch) -> impl Iterator<Item = u64> {
+    rows.column(metadata::SEQ).as_primitive::<Int64Type>().clone().values().to_vec().into_iter().map(|seq| seq as u64)
+}
+
+/// Rows in a form that compares.
+pub(crate) fn text(batches: &[RecordBatch]) -> Rows {
+    let options = FormatOptions::new().with_null("∅");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let columns: Vec<ArrayFormatter<'_>> =
+            batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        rows.extend(
+            (0..batch.num_rows())
+                .map(|row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|")),
+        );
+    }
+    rows.sort_unstable();
+    rows
+}

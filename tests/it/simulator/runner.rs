@@ -1,0 +1,175 @@
+//! The real loop, with its threads: fed through channels, killed or drained, and compared at the cuts it publishes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use readside::checkpoint::faulty::{Faults, FaultyStore};
+use readside::pipeline::{Outcome, Runner, RunnerConfig};
+use readside::progress::{Cut, SourceName};
+use readside::read_model::catalog::{Catalog, RelationData, Snapshot};
+use readside::source::{Identity, Input, MemorySource, Source};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::coverage::Coverage;
+use super::daemon::{Daemon, table_text};
+use super::definitions::Definitions;
+use super::log::Log;
+use super::oracle::Oracle;
+use super::seeds;
+use crate::support::DEADLINE;
+
+/// A running loop.
+struct Life {
+    oracle: Oracle,
+    catalog: Catalog,
+    feeds: BTreeMap<SourceName, mpsc::UnboundedSender<Input>>,
+    fed: Cut,
+    store: Arc<FaultyStore>,
+    stop: watch::Sender<bool>,
+    loop_ends: JoinHandle<Outcome>,
+    _folder: tempfile::TempDir,
+}
+
+impl Life {
+    async fn start(
+        inner: &Arc<dyn ObjectStore>,
+        name: &str,
+        chosen: &Definitions,
+        log: &Log,
+        random: &mut Rng,
+    ) -> Self {
+        let faults = Faults { slow: 300, ..Faults::default() };
+        let store = Arc::new(FaultyStore::new(inner.clone(), random.u64(..), faults));
+        let folder = tempfile::tempdir().unwrap();
+        let started = Daemon::start(store.clone(), name, chosen, folder.path(), log, random).await;
+        let (daemon, _) = started.unwrap_or_else(|error| panic!("{error:?}"));
+        let fed = daemon.cut();
+        let mut feeds = BTreeMap::new();
+        let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
+        for name in log.sources() {
+            let (feed, source) = MemorySource::channel();
+            let last_sequence = fed.position(name);
+            feed.send(Input::Opened { identity: Identity::Memory, last_sequence, gap: None }).unwrap();
+            feeds.insert(name.clone(), feed);
+            sources.insert(name.clone(), Box::new(source));
+        }
+        let catalog = Catalog::new(Snapshot::default());
+        let pace = RunnerConfig {
+            max_events: random.usize(1..100),
+            search_commit: Duration::from_millis(random.u64(1..5)),
+            checkpoint_interval: Duration::from_millis(random.u64(1..4)),
+            drain: DEADLINE,
+        };
+        let Daemon { engine, checkpointer, forget, oracle, .. } = daemon;
+        let (runner, _) = Runner::start(engine, sources, checkpointer, forget, catalog.clone(), pace);
+        let (stop, stopped) = watch::channel(false);
+        let loop_ends = tokio::spawn(runner.run(stopped));
+        Self { oracle, catalog, feeds, fed, store, stop, loop_ends, _folder: folder }
+    }
+
+    /// Sends everything that it has not had, in batches of random size.
+    fn feed(&mut self, log: &Log, random: &mut Rng) {
+        for (source, feed) in &self.feeds {
+            let last_sequence = log.last_sequence(source);
+            let mut rest = log.between(source, self.fed.position(source), last_sequence);
+            while !rest.is_empty() {
+                let (batch, later) = rest.split_at(random.usize(1..=rest.len().min(30)));
+                let covered = batch.last().map_or(0, |message| message.seq);
+                // A loop that was fenced takes nothing more.
+                let _ = feed.send(Input::Fetched { messages: batch.to_vec(), covered, last_sequence });
+                rest = later;
+            }
+            let _ = feed.send(Input::Heartbeat { covered: last_sequence, last_sequence });
+            self.fed.positions.insert(source.clone(), last_sequence);
+        }
+    }
+
+    /// Compares a snapshot, each relation at the cut that it says it is of.
+    fn check(&self, log: &Log, snapshot: &Snapshot) {
+        for (name, relation) in &snapshot.relations {
+            let expected = self.oracle.at(log, &relation.cut);
+            let failed = snapshot.projections[name].error.is_some();
+            assert_eq!(failed, expected.fails(name), "`{name}` at {}", relation.cut);
+            let Some(table) = relation.table().filter(|_| !failed) else { continue };
+            if let RelationData::Table(_) = relation.data {
+                assert_eq!(relation.cut, snapshot.cut, "`{name}` is of the one cut");
+            }
+            assert_eq!(table_text(table), expected.rows(name), "`{name}` at {}", relation.cut);
+        }
+    }
+
+    async fn caught_up(&self) -> Arc<Snapshot> {
+        let mut snapshots = self.catalog.subscribe();
+        let arrived = |snapshot: &Arc<Snapshot>| {
+            snapshot.cut.positions == self.fed.positions
+                && snapshot.relations.values().all(|relation| relation.cut.positions == self.fed.positions)
+        };
+        let found = tokio::time::timeout(DEADLINE, snapshots.wait_for(arrived)).await;
+        found.expect("caught up within the deadline").unwrap().clone()
+    }
+
+    async fn outcome(self) -> Outcome {
+        let ended = tokio::time::timeout(DEADLINE, self.loop_ends).await;
+        ended.expect("an end within the deadline").expect("no panic")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_loop_goes_on_where_it_was_killed_or_drained() {
+    let mut coverage = Coverage::default();
+    for seed in seeds(2) {
+        let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let mut random = Rng::with_seed(seed);
+        let mut log = Log::new();
+        let mut definitions = Definitions::random(&mut random, 2);
+        for number in 0..4 {
+            let mut life = Life::start(&inner, &format!("life{number}"), &definitions, &log, &mut random).await;
+            for _ in 0..3 {
+                log.publish(&mut random, 60);
+                life.feed(&log, &mut random);
+                // Whatever is published meanwhile is one cut.
+                life.check(&log, &life.catalog.snapshot());
+            }
+            let last = life.caught_up().await;
+            life.check(&log, &last);
+            if random.bool() {
+                coverage.count("loops killed");
+                life.store.crash();
+                life.loop_ends.abort();
+                let _ = life.loop_ends.await;
+            } else {
+                coverage.count("loops drained");
+                life.stop.send_replace(true);
+                assert_eq!(life.outcome().await, Outcome::Drained, "seed {seed}");
+            }
+            definitions.change(&mut random);
+        }
+    }
+    println!("{coverage}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loop_that_is_replaced_stops_even_if_it_has_nothing_to_write() {
+    let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let mut random = Rng::with_seed(3);
+    let mut log = Log::new();
+    log.publish(&mut random, 100);
+    let definitions = Definitions::of(&["customers", "sizes"]);
+    let mut first = Life::start(&inner, "first", &definitions, &log, &mut random).await;
+    first.feed(&log, &mut random);
+    first.caught_up().await;
+    let mut second = Life::start(&inner, "second", &definitions, &log, &mut random).await;
+    let outcome = first.outcome().await;
+    assert!(matches!(&outcome, Outcome::Fenced(by) if by.contains("second")), "{outcome:?}");
+    log.publish(&mut random, 100);
+    second.feed(&log, &mut random);
+    let last = second.caught_up().await;
+    second.check(&log, &last);
+    second.stop.send_replace(true);
+    assert_eq!(second.outcome().await, Outcome::Drained);
+}

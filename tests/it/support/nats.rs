@@ -1,0 +1,162 @@
+//! A NATS server of a test's own: on a free loopback port, with JetStream in a temporary folder.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::{Context, stream};
+use readside::config;
+use tempfile::TempDir;
+
+use super::DEADLINE;
+
+/// The first line of every test that needs a server: skips the test where none can be had. In CI that fails instead.
+macro_rules! needs_nats {
+    () => {
+        if let Err(missing) = $crate::support::nats::binary() {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+            eprintln!("skipped: {missing}");
+            return;
+        }
+    };
+}
+pub(crate) use needs_nats;
+
+/// Ends with the value.
+pub(crate) struct NatsServer {
+    port: u16,
+    store: TempDir,
+    process: Option<Child>,
+}
+
+impl NatsServer {
+    /// A running server.
+    pub(crate) fn start() -> Self {
+        let mut server = Self::stopped();
+        server.restart();
+        server
+    }
+
+    /// A server that does not run yet; its address is known.
+    pub(crate) fn stopped() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        Self { port, store: TempDir::new().expect("a temporary folder"), process: None }
+    }
+
+    /// Starts the server, after killing it if it runs. The streams are kept.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let process = Command::new(binary().as_ref().expect("a nats-server"))
+            .args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--jetstream", "--store_dir"])
+            .arg(self.store.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nats-server starts");
+        self.process = Some(process);
+        let deadline = Instant::now() + DEADLINE;
+        while TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], self.port))).is_err() {
+            assert!(Instant::now() < deadline, "nats-server does not listen on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends the process at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("nats-server ends");
+            process.wait().expect("nats-server ended");
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn config(&self) -> config::Nats {
+        config::Nats {
+            urls: vec![self.url()],
+            user: None,
+            password: None,
+            token: None,
+            credentials_file: None,
+            nkey_file: None,
+            jetstream_domain: None,
+        }
+    }
+
+    /// A client, once JetStream answers.
+    pub(crate) async fn jetstream(&self) -> Context {
+        let client = async_nats::connect(self.url()).await.expect("a connection");
+        let context = async_nats::jetstream::new(client);
+        let deadline = Instant::now() + DEADLINE;
+        while context.query_account().await.is_err() {
+            assert!(Instant::now() < deadline, "JetStream does not answer");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        context
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A stream of `orders.>` and `other.>`.
+pub(crate) async fn create_orders(jetstream: &Context) {
+    let config = stream::Config {
+        name: "ORDERS".to_owned(),
+        subjects: vec!["orders.>".to_owned(), "other.>".to_owned()],
+        ..Default::default()
+    };
+    jetstream.create_stream(config).await.expect("a stream");
+}
+
+/// Publishes to each subject in turn, the payload being the number of the message from 1, and returns the last sequence.
+pub(crate) async fn publish(jetstream: &Context, subjects: &[&str]) -> u64 {
+    let mut sequence = 0;
+    for (number, subject) in subjects.iter().enumerate() {
+        let body = (number + 1).to_string();
+        let ack = jetstream.publish((*subject).to_owned(), body.into()).await.expect("a publish");
+        sequence = ack.await.expect("an ack").sequence;
+    }
+    sequence
+}
+
+/// Publishes `count` messages to `orders.1` fast, the payload being the number from 1.
+pub(crate) async fn publish_many(jetstream: &Context, count: usize) {
+    let mut acks = std::collections::VecDeque::new();
+    for number in 1..=count {
+        let headers = HeaderMap::new();
+        let body = number.to_string();
+        acks.push_back(jetstream.publish_with_headers("orders.1", headers, body.into()).await.expect("a publish"));
+        if acks.len() > 1_000 {
+            acks.pop_front().expect("one").await.expect("an ack");
+        }
+    }
+    for ack in acks {
+        ack.await.expect("an ack");
+    }
+}
+
+/// The path of a server, or why there is none. `NATS_SERVER=none` says that there is no use in looking.
+pub(crate) fn binary() -> &'static Result<PathBuf, String> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if std::env::var("NATS_SERVER").as_deref() == Ok("none") {
+            return Err("there is no nats-server".to_owned());
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/nats-server");
+        let output = Command::new(script).output().map_err(|error| format!("{script}: {error}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    })
+}
