@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::Uri;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -134,7 +134,6 @@ fn router(api: Api) -> Router {
         .route("/healthz", get(health::healthz))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(limit_uri))
         .with_state(api)
 }

@@ -1,17 +1,22 @@
 //! `/v1/sql` and `/v1/queries`.
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use futures::TryStreamExt;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{answer, check_part, etag, items, not_modified, render};
 use super::tables::demand;
-use super::{Api, pairs, problem};
+use super::{Api, BODY_BYTES_MAX, pairs, problem};
 use crate::query::{Demand, NamedRequest, Params, QueryError, SqlRequest};
+
+/// As much of a body that is too large is read and forgotten: a client that is still writing when the answer comes and the
+/// connection closes would see a broken pipe in place of the answer.
+const FORGOTTEN_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
 
 /// `{"sql": "…", "params": {…} or […], "minPosition": "…", "wait": "…", "mixedCuts": "allow"}`.
 #[derive(Debug, Deserialize)]
@@ -32,18 +37,16 @@ enum MixedCuts {
     Refuse,
 }
 
-pub(super) async fn sql(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
+pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Response {
+    let body = match read_whole(body).await {
         Ok(body) => body,
-        Err(error) => {
-            let title = StatusCode::canonical_reason(&error.status()).unwrap_or("Unreadable body");
-            let status = error.into_response().status().as_u16();
-            return problem::plain(status, "unreadable-body", title, "the body could not be read whole".into(), &uri);
+        Err(status) => {
+            let title = status.canonical_reason().unwrap_or("Unreadable body");
+            let detail = match status {
+                StatusCode::PAYLOAD_TOO_LARGE => format!("the body has more than {BODY_BYTES_MAX} bytes"),
+                _ => "the body could not be read whole".to_owned(),
+            };
+            return problem::plain(status.as_u16(), "unreadable-body", title, detail, &uri);
         }
     };
     // Browsers send other types across origins without asking; JSON they do not.
@@ -99,6 +102,23 @@ pub(super) async fn named(
         items(None, &rows, Some(&page), at.freshness(), etag)
     })
     .await
+}
+
+/// # Errors
+/// The status to answer with: 413 where the body has more than `BODY_BYTES_MAX` bytes, 400 where it broke off.
+async fn read_whole(body: Body) -> Result<Vec<u8>, StatusCode> {
+    let mut parts = body.into_data_stream();
+    let (mut whole, mut read) = (Vec::new(), 0);
+    while let Some(part) = parts.try_next().await.map_err(|_| StatusCode::BAD_REQUEST)? {
+        read += part.len();
+        if read > FORGOTTEN_BYTES_MAX {
+            break;
+        }
+        if read <= BODY_BYTES_MAX {
+            whole.extend_from_slice(&part);
+        }
+    }
+    if read > BODY_BYTES_MAX { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(whole) }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

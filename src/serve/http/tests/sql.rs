@@ -61,7 +61,8 @@ fn wrong_sql_is_a_clear_problem() {
     let request = Daemon::agent().post(format!("{}/v1/sql", daemon.url)).content_type("text/plain");
     daemon.send(request.send(sql("SELECT 1").to_string())).problem(415, "not-json");
     let large = json!({"sql": format!("SELECT '{}'", "x".repeat(2_000_000))});
-    daemon.post(large).problem(413, "unreadable-body");
+    let detail = daemon.post(large).problem(413, "unreadable-body").to_owned();
+    assert_eq!(detail, "the body has more than 1048576 bytes");
 }
 
 #[test]
