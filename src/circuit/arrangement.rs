@@ -52,9 +52,26 @@ impl Arrangement {
         let lower = group.to_be_bytes();
         let next = group.checked_add(1).map(u32::to_be_bytes);
         let upper = next.as_ref().map_or(Bound::Unbounded, |next| Bound::Excluded(next.as_slice()));
-        self.order
-            .range::<[u8], _>((Bound::Included(lower.as_slice()), upper))
-            .map(|(key, slot)| (&key[GROUP_BYTES..], self.entries[*slot as usize].weight))
+        self.order.range::<[u8], _>((Bound::Included(lower.as_slice()), upper)).map(|entry| self.counted(entry))
+    }
+
+    /// The rows of a group from one on, whether it is there or not.
+    pub(crate) fn rows_from<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
+        let next = group.checked_add(1).map(u32::to_be_bytes);
+        let upper = next.as_ref().map_or(Bound::Unbounded, |next| Bound::Excluded(next.as_slice()));
+        let rows = self.order.range::<[u8], _>((Bound::Included(key(group, row).as_slice()), upper));
+        rows.map(|entry| self.counted(entry))
+    }
+
+    /// The rows of a group before one, the last first.
+    pub(crate) fn rows_before<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
+        let (first, end) = (group.to_be_bytes(), key(group, row));
+        let rows = self.order.range::<[u8], _>((Bound::Included(first.as_slice()), Bound::Excluded(end.as_slice())));
+        rows.rev().map(|entry| self.counted(entry))
+    }
+
+    fn counted<'a>(&self, (key, slot): (&'a Arc<[u8]>, &u32)) -> (&'a [u8], i64) {
+        (&key[GROUP_BYTES..], self.entries[*slot as usize].weight)
     }
 
     /// Number of different rows.

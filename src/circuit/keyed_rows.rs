@@ -26,6 +26,8 @@ pub(crate) struct KeyedRows {
     order: Vec<Arc<dyn PhysicalExpr>>,
     /// The order's columns, then the row's.
     codec: RowCodec,
+    /// The order's columns alone.
+    order_codec: RowCodec,
     rows: Arrangement,
     /// By key slot: the weight of all rows, and how many different ones there are.
     totals: Vec<(i64, u32)>,
@@ -61,11 +63,12 @@ impl KeyedRows {
         for (expr, options) in order {
             fields.push((expr.data_type(schema)?, *options));
         }
+        let order_codec = RowCodec::new(fields.clone())?;
         fields.extend(schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default())));
         let codec = RowCodec::new(fields)?;
         let order = order.iter().map(|(expr, _)| expr.clone()).collect();
         let (rows, totals) = (Arrangement::default(), Vec::new());
-        Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, rows, totals })
+        Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, order_codec, rows, totals })
     }
 
     pub(crate) fn grow(&mut self, slots: usize) {
@@ -99,6 +102,16 @@ impl KeyedRows {
     pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
         let mut columns = self.codec.decode(rows)?;
         Ok(columns.split_off(self.order.len().min(columns.len())))
+    }
+
+    /// The front of a row's bytes that holds what it is ordered by: equal for peers, and for nobody else.
+    pub(crate) fn order_of(&self, row: &[u8]) -> Result<Vec<u8>, ArrowError> {
+        if self.order_codec.is_unit() {
+            return Ok(Vec::new());
+        }
+        let mut columns = self.codec.decode([row])?;
+        columns.truncate(self.order.len());
+        Ok(self.order_codec.encode(&columns)?.row(0).data().to_vec())
     }
 
     /// Every row as bytes; of no columns, empty ones.

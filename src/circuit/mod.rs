@@ -23,6 +23,6 @@ pub use exact_sum::{ExactSum, canonical};
 pub use graph::{Attributable, Circuit, CircuitError, Node, Operator, StepInput};
 pub use join::{Join, JoinSpec, Lonely};
 pub use map::Map;
-pub use partition::{Outcome, Partition, PartitionSpec, Rerun};
+pub use partition::{Outcome, Partition, PartitionSpec, Ranking, RankingFunction, Rerun};
 pub use unnest::Unnest;
 pub use zset::{Weights, ZBatch};

@@ -17,8 +17,11 @@ use super::Refusal;
 use super::lower_aggregate::lower_aggregate;
 use super::lower_join::lower_join;
 use super::lower_partition::{constant, lower_slice, lower_window};
+use super::lower_ranking::lower_ranking;
 use super::scope::{Scanned, Scope};
-use crate::circuit::{Aggregate, Circuit, Join, Lonely, Map, Node, Operator, Partition, PartitionSpec, Unnest};
+use crate::circuit::{
+    Aggregate, Circuit, Join, JoinSpec, Lonely, Map, Node, Operator, Partition, PartitionSpec, Unnest,
+};
 use crate::event::Relation;
 use crate::progress::Reads;
 
@@ -51,12 +54,13 @@ pub(super) fn lower(plan: &LogicalPlan, scope: &Scope, state: &SessionState) -> 
 
 /// A lowered node, and what is known of the edge that leaves it.
 #[derive(Debug, Clone, Copy)]
-struct Edge {
+pub(super) struct Edge {
     node: usize,
     append_only: bool,
 }
 
-struct Lowering<'a> {
+/// A circuit in the making.
+pub(super) struct Lowering<'a> {
     scope: &'a Scope,
     state: &'a SessionState,
     nodes: Vec<Node>,
@@ -65,7 +69,7 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn plan(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
+    pub(super) fn plan(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
@@ -80,7 +84,7 @@ impl Lowering<'_> {
                 ))
             }
             LogicalPlan::Filter(filter) => {
-                let input = self.plan(&filter.input)?;
+                let input = self.filtered(filter)?;
                 let predicate = physical(std::slice::from_ref(&filter.predicate), filter.input.schema())?.pop();
                 let schema = arrow(filter.input.schema());
                 Ok(self.add(
@@ -106,16 +110,10 @@ impl Lowering<'_> {
                 // Only groups that never change their row would be append-only: DISTINCT.
                 Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
             }
+            LogicalPlan::Join(join) if join.null_aware => self.not_in(join),
             LogicalPlan::Join(join) => {
                 let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
-                let spec = lower_join(join)?;
-                // Only pairs of rows that stay do stay.
-                let plain = spec.pairs && spec.left_lonely == Lonely::Dropped && spec.right_lonely == Lonely::Dropped;
-                let schema = spec.schema.clone();
-                let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-                let inputs = vec![left.node, right.node];
-                self.nodes.push(Node { operator: Operator::Join(Box::new(operator)), inputs, schema, row_wise: false });
-                Ok(Edge { node: self.nodes.len() - 1, append_only: plain && left.append_only && right.append_only })
+                self.join(lower_join(join)?, left, right)
             }
             LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Union(union) => {
@@ -173,7 +171,7 @@ impl Lowering<'_> {
     }
 
     /// One edge for several with the same columns.
-    fn union(&mut self, inputs: &[Edge], schema: SchemaRef) -> Edge {
+    pub(super) fn union(&mut self, inputs: &[Edge], schema: SchemaRef) -> Edge {
         if let [only] = inputs {
             return *only;
         }
@@ -199,11 +197,32 @@ impl Lowering<'_> {
         self.partition(lower_slice(&sort.expr, skip, fetch, sort.input.schema())?, input)
     }
 
+    /// What a filter goes over. If it bounds ranks, only the rows up to the bound are computed.
+    fn filtered(&mut self, filter: &logical::Filter) -> Result<Edge, Refusal> {
+        if let LogicalPlan::Window(window) = filter.input.as_ref()
+            && let Some(spec) = lower_ranking(&filter.predicate, window)?
+        {
+            let input = self.plan(&window.input)?;
+            return self.partition(spec, input);
+        }
+        self.plan(&filter.input)
+    }
+
     fn partition(&mut self, spec: PartitionSpec, input: Edge) -> Result<Edge, Refusal> {
         let schema = spec.schema.clone();
         let operator = Partition::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
         let edge = self.add(Operator::Partition(Box::new(operator)), input, schema);
         Ok(Edge { append_only: false, ..edge })
+    }
+
+    pub(super) fn join(&mut self, spec: JoinSpec, left: Edge, right: Edge) -> Result<Edge, Refusal> {
+        // Only pairs of rows that stay do stay.
+        let plain = spec.pairs && spec.left_lonely == Lonely::Dropped && spec.right_lonely == Lonely::Dropped;
+        let schema = spec.schema.clone();
+        let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+        let inputs = vec![left.node, right.node];
+        self.nodes.push(Node { operator: Operator::Join(Box::new(operator)), inputs, schema, row_wise: false });
+        Ok(Edge { node: self.nodes.len() - 1, append_only: plain && left.append_only && right.append_only })
     }
 
     fn unnest(&mut self, unnest: &logical::Unnest) -> Result<Edge, Refusal> {
@@ -219,8 +238,12 @@ impl Lowering<'_> {
         Ok(self.add(Operator::Unnest(operator), input, schema))
     }
 
+    pub(super) fn schema(&self, edge: Edge) -> SchemaRef {
+        self.nodes[edge.node].schema.clone()
+    }
+
     /// Adds an operator of one input. Stateless ones keep what is known of their input's edge.
-    fn add(&mut self, operator: Operator, input: Edge, schema: SchemaRef) -> Edge {
+    pub(super) fn add(&mut self, operator: Operator, input: Edge, schema: SchemaRef) -> Edge {
         let stateless = matches!(operator, Operator::Map(_) | Operator::Unnest(_));
         let row_wise = stateless && self.nodes[input.node].row_wise;
         self.nodes.push(Node { operator, inputs: vec![input.node], schema, row_wise });

@@ -1,24 +1,18 @@
-//! Aggregates: which of the circuit's functions computes a call, and over which columns.
+//! Aggregates: the columns that their keys, arguments, orders and filters are computed into.
 
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet, NullTreatment, Sort};
+use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet};
 use datafusion::logical_expr::utils::{enumerate_grouping_sets, grouping_set_to_exprlist};
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
-use datafusion::physical_expr::aggregate::AggregateExprBuilder;
-use datafusion::physical_expr::expressions::{Column, Literal};
-use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 use super::Refusal;
 use super::lower::{arrow, is_sortable, physical};
-use crate::circuit::{AggregateSpec, Call, Function, Map, Spread};
-
-/// Aggregates whose results depend on arrival or are not exact.
-const APPROXIMATE: [&str; 4] =
-    ["approx_distinct", "approx_median", "approx_percentile_cont", "approx_percentile_cont_with_weight"];
+use super::lower_call::PlacedCall;
+use super::lower_ranking::options;
+use crate::circuit::{AggregateSpec, Map};
 
 /// Maps that compute keys, arguments, orders and filters as plain columns, and the aggregate over all of them: one map, or
 /// with grouping sets one a set. An event that fails in an argument thus fails in a row-wise operator.
@@ -131,15 +125,6 @@ struct Columns<'a> {
     schema: &'a DFSchema,
 }
 
-/// An aggregate call whose expressions have places.
-struct PlacedCall<'a> {
-    function: &'a logical::expr::AggregateFunction,
-    name: String,
-    arguments: Vec<usize>,
-    order: Vec<(usize, SortOptions)>,
-    filter: Option<usize>,
-}
-
 impl Columns<'_> {
     fn place(&mut self, expr: &Expr) -> usize {
         let expr = expr.clone().unalias();
@@ -178,99 +163,4 @@ impl Columns<'_> {
         });
         Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, Refusal>>()?)))
     }
-}
-
-impl PlacedCall<'_> {
-    /// Chooses the function.
-    fn resolve(self, input: &Schema) -> Result<Call, Refusal> {
-        let name = self.function.func.name();
-        if APPROXIMATE.contains(&name) {
-            return Err(Refusal::new(format!("`{name}` depends on the order of arrival"))
-                .hint("use the exact form: count(DISTINCT x), median(x), percentile_cont"));
-        }
-        for place in self.arguments.iter().chain(self.order.iter().map(|(place, _)| place)) {
-            if !is_sortable(input.field(*place).data_type()) {
-                return Err(Refusal::new(format!("`{}` is over a type that has no order", self.name)));
-            }
-        }
-        let params = &self.function.params;
-        let column = self.arguments.first().copied();
-        let data_type = column.map(|place| input.field(place).data_type());
-        let skip_null = params.null_treatment == Some(NullTreatment::IgnoreNulls);
-        let function = match (name, column, data_type) {
-            ("count", column, _) if !params.distinct && self.arguments.len() <= 1 => {
-                let literal =
-                    params.args.first().is_none_or(|arg| matches!(arg, Expr::Literal(value, _) if !value.is_null()));
-                Function::Count { column: if literal { None } else { column } }
-            }
-            ("count", Some(column), _) if self.arguments.len() == 1 => Function::CountDistinct { column },
-            ("sum", Some(column), Some(DataType::Int64)) if !params.distinct => Function::SumInt { column },
-            ("sum", Some(column), Some(DataType::Decimal128(_, _))) if !params.distinct => {
-                Function::SumDecimal { column }
-            }
-            ("sum", Some(column), Some(DataType::Float64)) if !params.distinct => Function::SumFloat { column },
-            ("avg", Some(column), Some(DataType::Float64)) if !params.distinct => Function::AvgFloat { column },
-            (name, Some(column), Some(DataType::Float64)) if !params.distinct && moments(name).is_some() => {
-                let (spread, root) = moments(name).unwrap_or((Spread::Sample, false));
-                Function::Moments { column, spread, root }
-            }
-            ("bool_and", Some(column), _) => Function::BoolAnd { column },
-            ("bool_or", Some(column), _) => Function::BoolOr { column },
-            ("min", Some(column), _) => first(vec![(column, ASCENDING)], column, true),
-            ("max", Some(column), _) => first(vec![(column, DESCENDING)], column, true),
-            ("first_value", Some(column), _) if !self.order.is_empty() => first(self.order, column, skip_null),
-            ("last_value", Some(column), _) if !self.order.is_empty() => {
-                first(self.order.into_iter().map(|(place, options)| (place, !options)).collect(), column, skip_null)
-            }
-            _ => return self.accumulate(input),
-        };
-        Ok(Call { function, filter: self.filter })
-    }
-
-    /// Any other function: DataFusion's accumulator over the kept rows.
-    fn accumulate(self, input: &Schema) -> Result<Call, Refusal> {
-        let column = |place: usize| Arc::new(Column::new(input.field(place).name(), place)) as Arc<dyn PhysicalExpr>;
-        let params = &self.function.params;
-        let arguments = params.args.iter().zip(&self.arguments).enumerate().map(|(number, (arg, place))| match arg {
-            // Some functions want to see that what they are told beside their rows is a constant.
-            Expr::Literal(value, _) if number > 0 => {
-                Arc::new(Literal::new(ScalarValue::clone(value))) as Arc<dyn PhysicalExpr>
-            }
-            _ => column(*place),
-        });
-        let order =
-            self.order.iter().map(|(place, options)| PhysicalSortExpr { expr: column(*place), options: *options });
-        let accumulator = AggregateExprBuilder::new(self.function.func.clone(), arguments.collect())
-            .order_by(order.collect())
-            .schema(Arc::new(input.clone()))
-            .alias(self.name)
-            .with_ignore_nulls(params.null_treatment == Some(NullTreatment::IgnoreNulls))
-            .with_distinct(params.distinct)
-            .build()?;
-        let function =
-            Function::Ordered { order: self.order, columns: self.arguments, accumulator: Box::new(accumulator) };
-        Ok(Call { function, filter: self.filter })
-    }
-}
-
-const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
-const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: false };
-
-/// What a variance or deviation divides by, and whether it is the root.
-fn moments(name: &str) -> Option<(Spread, bool)> {
-    match name {
-        "var" | "var_samp" => Some((Spread::Sample, false)),
-        "var_pop" => Some((Spread::Population, false)),
-        "stddev" | "stddev_samp" => Some((Spread::Sample, true)),
-        "stddev_pop" => Some((Spread::Population, true)),
-        _ => None,
-    }
-}
-
-fn first(order: Vec<(usize, SortOptions)>, column: usize, skip_null: bool) -> Function {
-    Function::First { order, column, skip_null }
-}
-
-fn options(sort: &Sort) -> SortOptions {
-    SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first }
 }

@@ -8,10 +8,6 @@ use super::lower::{arrow, is_sortable, physical};
 use crate::circuit::{JoinSpec, Lonely};
 
 pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
-    if join.null_aware {
-        return Err(Refusal::new("NOT IN over values that can be NULL is not kept incrementally")
-            .hint("use NOT EXISTS, or exclude NULLs in the subquery with WHERE … IS NOT NULL"));
-    }
     let (left, right) = (join.left.schema(), join.right.schema());
     for field in left.fields().iter().chain(right.fields().iter()) {
         if !is_sortable(field.data_type()) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
 use datafusion::common::{DFSchema, ScalarValue, TableReference};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::provider_as_source;
@@ -13,6 +12,7 @@ use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan
 
 use super::Refusal;
 use super::lower::{arrow, physical};
+use super::lower_ranking::options;
 use crate::circuit::{Outcome, PartitionSpec, Rerun};
 
 /// The first rows of an order, over all of the input. The rewriting has made the order total.
@@ -23,11 +23,10 @@ pub(super) fn lower_slice(
     input: &DFSchema,
 ) -> Result<PartitionSpec, Refusal> {
     let exprs: Vec<Expr> = order.iter().map(|sort| sort.expr.clone()).collect();
-    let options = order.iter().map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first });
     Ok(PartitionSpec {
         keys: Vec::new(),
         key_types: Vec::new(),
-        order: physical(&exprs, input)?.into_iter().zip(options).collect(),
+        order: physical(&exprs, input)?.into_iter().zip(order.iter().map(options)).collect(),
         input: arrow(input),
         schema: arrow(input),
         outcome: Outcome::Slice { skip, fetch },

@@ -37,7 +37,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("SELECT id, latest(amount) OVER (PARTITION BY id) AS n FROM shop.placed", "id"),
     ("SELECT id, amount FROM shop.placed LIMIT 3 OFFSET 9999999999999999999", "id"),
     ("SELECT id, amount FROM shop.placed ORDER BY amount OFFSET 3", "id"),
-    ("SELECT id FROM shop.placed WHERE id NOT IN (SELECT other FROM shop.placed)", "id"),
+    ("SELECT id FROM shop.placed p WHERE id NOT IN (SELECT other FROM shop.placed q WHERE q.amount = p.amount)", "id"),
     ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r", "n"),
     ("SELECT 1 AS n", "n"),
     ("SELECT * FROM (VALUES (1), (2)) AS t(n)", "n"),

@@ -5,6 +5,7 @@
 //! group's rows in order and lets DataFusion's accumulator go over them.
 
 mod best;
+mod quantile;
 mod ranked;
 mod spec;
 mod total;
@@ -93,7 +94,7 @@ impl Aggregate {
         for (call, state) in self.spec.calls.iter().zip(&mut self.states) {
             let mask = call.filter.map(|place| input.rows.column(place).as_boolean());
             match state {
-                State::Total(total) => total.update(input, touched, mask)?,
+                State::Total(total) => total.update(input, touched, mask),
                 State::Best(best) => best.update(input, touched, mask)?,
                 State::Ranked(ranked) => ranked.update(input, touched, mask)?,
             }
@@ -264,9 +265,11 @@ impl State {
             Function::First { order, column, skip_null } if spec.append_only => {
                 State::Best(Best::new(order, *column, *skip_null, &spec.input)?)
             }
-            Function::First { .. } | Function::Ordered { .. } | Function::CountDistinct { .. } => {
-                State::Ranked(Box::new(Ranked::new(&call.function, spec)?))
-            }
+            Function::First { .. }
+            | Function::Ordered { .. }
+            | Function::Distinct { .. }
+            | Function::Median { .. }
+            | Function::Percentile { .. } => State::Ranked(Box::new(Ranked::new(&call.function, spec)?)),
             total => State::Total(Total::new(total)),
         })
     }
@@ -283,7 +286,7 @@ impl State {
         match self {
             State::Total(total) => total.clear(slot),
             State::Best(best) => best.clear(slot),
-            State::Ranked(_) => {}
+            State::Ranked(ranked) => ranked.clear(slot),
         }
     }
 

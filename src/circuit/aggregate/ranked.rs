@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array, new_empty_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, UInt32Array, new_empty_array};
 use arrow::compute::{SortOptions, take};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
@@ -13,7 +13,9 @@ use super::super::arrangement::Arrangement;
 use super::super::groups::{Groups, Touched};
 use super::super::row_codec::RowCodec;
 use super::super::{CircuitError, ZBatch};
+use super::quantile::{Cursors, Neighbours};
 use super::spec::{AggregateSpec, Function};
+use super::total::Total;
 use super::{column_type, delta, passes, unnamed_batch};
 use crate::state::{StateDelta, StoredSegment};
 
@@ -33,16 +35,30 @@ pub(super) struct Ranked {
 enum Outcome {
     /// The only argument's value in the first row.
     First,
-    /// How many different rows, by group slot.
-    Distinct(Vec<i64>),
+    /// A total that takes each different row once.
+    Distinct(Total),
+    /// The values about the middle, for DataFusion's accumulator.
+    Median(Cursors, Box<AggregateFunctionExpr>),
+    Percentile(Cursors),
     Accumulate(Box<AggregateFunctionExpr>),
 }
+
+/// What DataFusion rounds the weights of an interpolation to.
+const INTERPOLATION_STEPS: f64 = 1_000_000.0;
 
 impl Ranked {
     pub(super) fn new(function: &Function, spec: &AggregateSpec) -> Result<Self, ArrowError> {
         let (order, arguments, skip_null, outcome) = match function {
             Function::First { order, column, skip_null } => (order.clone(), vec![*column], *skip_null, Outcome::First),
-            Function::CountDistinct { column } => (Vec::new(), vec![*column], true, Outcome::Distinct(Vec::new())),
+            Function::Distinct { column, total } => {
+                (Vec::new(), vec![*column], true, Outcome::Distinct(Total::new(total)))
+            }
+            Function::Median { column, accumulator } => {
+                (Vec::new(), vec![*column], true, Outcome::Median(Cursors::new(0.5), accumulator.clone()))
+            }
+            Function::Percentile { column, fraction } => {
+                (Vec::new(), vec![*column], true, Outcome::Percentile(Cursors::new(*fraction)))
+            }
             Function::Ordered { order, columns, accumulator } => {
                 (order.clone(), columns.clone(), false, Outcome::Accumulate(accumulator.clone()))
             }
@@ -56,13 +72,27 @@ impl Ranked {
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
-        if let Outcome::Distinct(counts) = &mut self.outcome {
-            counts.resize(slots, 0);
+        match &mut self.outcome {
+            Outcome::Distinct(total) => total.grow(slots),
+            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.grow(slots),
+            Outcome::First | Outcome::Accumulate(_) => {}
+        }
+    }
+
+    /// Forgets what is kept beside the rows of a group that has none left.
+    pub(super) fn clear(&mut self, slot: u32) {
+        if let Outcome::Distinct(total) = &mut self.outcome {
+            total.clear(slot);
         }
     }
 
     pub(super) fn size(&self) -> usize {
         self.rows.size()
+            + match &self.outcome {
+                Outcome::Distinct(total) => total.size(),
+                Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.size(),
+                Outcome::First | Outcome::Accumulate(_) => 0,
+            }
     }
 
     pub(super) fn update(
@@ -75,15 +105,28 @@ impl Ranked {
         let value = &columns[self.order_columns.min(columns.len() - 1)];
         let nulls = if self.skip_null { value.logical_nulls() } else { None };
         let rows = self.codec.encode(&columns)?;
+        // By how many each row changes the number of different rows.
+        let mut differences = vec![0; input.len()];
         for (row, local) in touched.rows.iter().enumerate() {
-            if passes(mask, row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
-                let slot = touched.slots[*local as usize];
-                let different = self.rows.len();
-                self.rows.add(slot, rows.row(row).data(), input.weight(row));
-                if let Outcome::Distinct(counts) = &mut self.outcome {
-                    counts[slot as usize] += self.rows.len() as i64 - different as i64;
-                }
+            if !passes(mask, row) || nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+                continue;
             }
+            let (slot, different) = (touched.slots[*local as usize], self.rows.len() as i64);
+            self.rows.add(slot, rows.row(row).data(), input.weight(row));
+            match &mut self.outcome {
+                Outcome::Distinct(_) => differences[row] = self.rows.len() as i64 - different,
+                Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => {
+                    cursors.note(slot, rows.row(row).data(), input.weight(row));
+                }
+                Outcome::First | Outcome::Accumulate(_) => {}
+            }
+        }
+        match &mut self.outcome {
+            Outcome::Distinct(total) => {
+                total.update(&ZBatch::new(input.rows.clone(), differences.into()), touched, mask);
+            }
+            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.settle(&self.rows, &touched.slots),
+            Outcome::First | Outcome::Accumulate(_) => {}
         }
         Ok(())
     }
@@ -91,18 +134,46 @@ impl Ranked {
     pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
         match &self.outcome {
             Outcome::First => self.first(slots, data_type),
-            Outcome::Distinct(counts) => {
-                Ok(Arc::new(slots.iter().map(|&slot| counts[slot as usize]).collect::<Int64Array>()))
-            }
+            Outcome::Distinct(total) => total.evaluate(slots, data_type),
+            Outcome::Median(cursors, accumulator) => self.medians(cursors, accumulator, slots, data_type),
+            Outcome::Percentile(cursors) => self.percentiles(cursors, slots),
             Outcome::Accumulate(accumulator) => {
-                let values = slots.iter().map(|&slot| self.accumulate(accumulator, slot));
-                let values = values.collect::<Result<Vec<ScalarValue>, CircuitError>>()?;
-                if values.is_empty() {
-                    return Ok(new_empty_array(data_type));
-                }
-                Ok(ScalarValue::iter_to_array(values)?)
+                scalars(slots.iter().map(|&slot| self.accumulate(accumulator, slot)), data_type)
             }
         }
+    }
+
+    fn medians(
+        &self,
+        cursors: &Cursors,
+        accumulator: &AggregateFunctionExpr,
+        slots: &[u32],
+        data_type: &DataType,
+    ) -> Result<ArrayRef, CircuitError> {
+        let medians = slots.iter().map(|&slot| {
+            let mut accumulator = accumulator.create_accumulator()?;
+            if let Some(Neighbours { lower, upper, part }) = cursors.neighbours(&self.rows, slot) {
+                let values = if part == 0.0 { vec![lower] } else { vec![lower, upper] };
+                accumulator.update_batch(&self.codec.decode(values)?)?;
+            }
+            Ok(accumulator.evaluate()?)
+        });
+        scalars(medians, data_type)
+    }
+
+    fn percentiles(&self, cursors: &Cursors, slots: &[u32]) -> Result<ArrayRef, CircuitError> {
+        let found: Vec<Option<Neighbours<'_>>> =
+            slots.iter().map(|&slot| cursors.neighbours(&self.rows, slot)).collect();
+        let values = found.iter().flatten().flat_map(|found| [found.lower, found.upper]);
+        let values = self.codec.decode(values)?;
+        let mut values = values[0].as_primitive::<Float64Type>().values().chunks_exact(2);
+        let percentiles = found.iter().map(|found| {
+            let Neighbours { part, .. } = (*found)?;
+            let (lower, upper) = values.next().map(|pair| (pair[0], pair[1]))?;
+            let weight = (part * INTERPOLATION_STEPS).trunc() / INTERPOLATION_STEPS;
+            Some(if part == 0.0 { lower } else { lower + (upper - lower) * weight })
+        });
+        Ok(Arc::new(percentiles.collect::<Float64Array>()))
     }
 
     fn first(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
@@ -142,18 +213,39 @@ impl Ranked {
     pub(super) fn restore(&mut self, segment: &StoredSegment, groups: &mut Groups) -> Result<(), CircuitError> {
         let columns = segment.rows.columns();
         let (keys, rest) = columns.split_at(columns.len() - self.columns.len() - 1);
-        let (rows, counts) = rest.split_at(self.columns.len());
+        let (values, counts) = rest.split_at(self.columns.len());
         let counts = counts[0].as_primitive::<Int64Type>();
         let slots = groups.restore(keys, &segment.live)?;
-        let rows = self.codec.encode(rows)?;
+        self.grow(groups.slots());
+        let rows = self.codec.encode(values)?;
         let mut entries = Vec::with_capacity(slots.len());
         for (row, slot) in slots.iter().enumerate() {
-            entries.push(slot.map(|group| self.rows.restore(group, rows.row(row).data(), counts.value(row))));
-            if let (Outcome::Distinct(distinct), Some(group)) = (&mut self.outcome, slot) {
-                distinct[*group as usize] += 1;
+            let bytes = rows.row(row).data();
+            entries.push(slot.map(|group| self.rows.restore(group, bytes, counts.value(row))));
+            if let (Outcome::Median(cursors, _) | Outcome::Percentile(cursors), Some(group)) = (&mut self.outcome, slot)
+            {
+                cursors.note(*group, bytes, counts.value(row));
             }
         }
         self.rows.residence.restore(segment.id, &entries, segment.dead.clone());
+        let live: Vec<u32> = slots.iter().flatten().copied().collect();
+        match &mut self.outcome {
+            Outcome::Distinct(total) => total.restore_different(&values[0], &slots),
+            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.settle(&self.rows, &live),
+            Outcome::First | Outcome::Accumulate(_) => {}
+        }
         Ok(())
     }
+}
+
+/// One value a group as a column.
+fn scalars(
+    values: impl Iterator<Item = Result<ScalarValue, CircuitError>>,
+    data_type: &DataType,
+) -> Result<ArrayRef, CircuitError> {
+    let values = values.collect::<Result<Vec<ScalarValue>, CircuitError>>()?;
+    if values.is_empty() {
+        return Ok(new_empty_array(data_type));
+    }
+    Ok(ScalarValue::iter_to_array(values)?)
 }

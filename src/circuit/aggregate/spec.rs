@@ -44,6 +44,11 @@ pub enum Function {
     SumDecimal {
         column: usize,
     },
+    /// DataFusion's average of the sum and the count.
+    AvgDecimal {
+        column: usize,
+        accumulator: Box<AggregateFunctionExpr>,
+    },
     /// Exact and independent of order.
     SumFloat {
         column: usize,
@@ -70,8 +75,20 @@ pub enum Function {
         column: usize,
         skip_null: bool,
     },
-    CountDistinct {
+    /// A total of the column's different values, each counted once.
+    Distinct {
         column: usize,
+        total: Box<Function>,
+    },
+    /// DataFusion's median of the values about the middle.
+    Median {
+        column: usize,
+        accumulator: Box<AggregateFunctionExpr>,
+    },
+    /// A quantile of floats, interpolated as DataFusion does.
+    Percentile {
+        column: usize,
+        fraction: f64,
     },
     /// DataFusion's accumulator over the group's rows in order. It takes the arguments and then the order's columns.
     Ordered {

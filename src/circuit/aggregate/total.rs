@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int64Array,
+    UInt32Array, UInt64Array,
+};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, i256};
 use arrow::error::ArrowError;
+use datafusion::common::DataFusionError;
+use datafusion::logical_expr::EmitTo;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
-use super::super::ZBatch;
 use super::super::exact_moments::{ExactMoments, Spread};
 use super::super::exact_sum::ExactSum;
 use super::super::groups::Touched;
+use super::super::{CircuitError, ZBatch};
 use super::passes;
 use super::spec::Function;
 
@@ -26,7 +33,10 @@ pub(super) struct Total {
 enum Sums {
     None,
     Int(Vec<i64>),
-    Decimal(Vec<i128>),
+    Decimal {
+        sums: Vec<i128>,
+        average: Option<Box<AggregateFunctionExpr>>,
+    },
     Float {
         sums: Vec<ExactSum>,
         average: bool,
@@ -48,7 +58,10 @@ impl Total {
     pub(super) fn new(function: &Function) -> Self {
         let (column, sums) = match function {
             Function::SumInt { column } => (Some(*column), Sums::Int(Vec::new())),
-            Function::SumDecimal { column } => (Some(*column), Sums::Decimal(Vec::new())),
+            Function::SumDecimal { column } => (Some(*column), Sums::Decimal { sums: Vec::new(), average: None }),
+            Function::AvgDecimal { column, accumulator } => {
+                (Some(*column), Sums::Decimal { sums: Vec::new(), average: Some(accumulator.clone()) })
+            }
             Function::SumFloat { column } => (Some(*column), Sums::Float { sums: Vec::new(), average: false }),
             Function::AvgFloat { column } => (Some(*column), Sums::Float { sums: Vec::new(), average: true }),
             Function::Moments { column, spread, root } => {
@@ -57,7 +70,11 @@ impl Total {
             Function::BoolAnd { column } => (Some(*column), Sums::Bool { trues: Vec::new(), all: true }),
             Function::BoolOr { column } => (Some(*column), Sums::Bool { trues: Vec::new(), all: false }),
             Function::Count { column } => (*column, Sums::None),
-            Function::First { .. } | Function::CountDistinct { .. } | Function::Ordered { .. } => (None, Sums::None),
+            Function::First { .. }
+            | Function::Distinct { .. }
+            | Function::Median { .. }
+            | Function::Percentile { .. }
+            | Function::Ordered { .. } => (None, Sums::None),
         };
         Self { column, counts: Vec::new(), sums }
     }
@@ -67,7 +84,7 @@ impl Total {
         match &mut self.sums {
             Sums::None => {}
             Sums::Int(sums) => sums.resize(slots, 0),
-            Sums::Decimal(sums) => sums.resize(slots, 0),
+            Sums::Decimal { sums, .. } => sums.resize(slots, 0),
             Sums::Float { sums, .. } => sums.resize_with(slots, ExactSum::default),
             Sums::Moments { moments, .. } => moments.resize_with(slots, ExactMoments::default),
             Sums::Bool { trues, .. } => trues.resize(slots, 0),
@@ -80,7 +97,7 @@ impl Total {
         match &mut self.sums {
             Sums::None => {}
             Sums::Int(sums) => sums[slot] = 0,
-            Sums::Decimal(sums) => sums[slot] = 0,
+            Sums::Decimal { sums, .. } => sums[slot] = 0,
             Sums::Float { sums, .. } => sums[slot] = ExactSum::default(),
             Sums::Moments { moments, .. } => moments[slot] = ExactMoments::default(),
             Sums::Bool { trues, .. } => trues[slot] = 0,
@@ -91,7 +108,7 @@ impl Total {
         let sums = match &self.sums {
             Sums::None => 0,
             Sums::Int(sums) => sums.capacity() * 8,
-            Sums::Decimal(sums) => sums.capacity() * 16,
+            Sums::Decimal { sums, .. } => sums.capacity() * 16,
             Sums::Float { sums, .. } => sums.capacity() * size_of::<ExactSum>(),
             Sums::Moments { moments, .. } => moments.capacity() * size_of::<ExactMoments>(),
             Sums::Bool { trues, .. } => trues.capacity() * 8,
@@ -99,18 +116,18 @@ impl Total {
         self.counts.capacity() * 8 + sums
     }
 
-    pub(super) fn update(
-        &mut self,
-        input: &ZBatch,
-        touched: &Touched,
-        mask: Option<&BooleanArray>,
-    ) -> Result<(), ArrowError> {
+    pub(super) fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) {
         let values = self.column.map(|place| input.rows.column(place).as_ref());
         let nulls = values.and_then(Array::logical_nulls);
         let rows = touched.rows.iter().enumerate().filter_map(|(row, local)| {
             let counts = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && passes(mask, row);
             counts.then(|| (row, touched.slots[*local as usize] as usize, input.weight(row)))
         });
+        self.add(values, rows);
+    }
+
+    /// Adds rows that count, each by its place, its group and its weight.
+    fn add(&mut self, values: Option<&dyn Array>, rows: impl Iterator<Item = (usize, usize, i64)>) {
         let counts = &mut self.counts;
         match (&mut self.sums, values) {
             (Sums::Int(sums), Some(values)) => {
@@ -120,7 +137,7 @@ impl Total {
                     sums[slot] = sums[slot].wrapping_add(values[row].wrapping_mul(weight));
                 }
             }
-            (Sums::Decimal(sums), Some(values)) => {
+            (Sums::Decimal { sums, .. }, Some(values)) => {
                 let values = values.as_primitive::<Decimal128Type>().values();
                 for (row, slot, weight) in rows {
                     counts[slot] += weight;
@@ -150,16 +167,22 @@ impl Total {
             }
             (_, _) => rows.for_each(|(_, slot, weight)| counts[slot] += weight),
         }
-        Ok(())
     }
 
-    pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    /// Puts back what different values, none of them NULL, add up to.
+    pub(super) fn restore_different(&mut self, values: &ArrayRef, slots: &[Option<u32>]) {
+        let live = slots.iter().enumerate().filter_map(|(row, slot)| Some((row, (*slot)? as usize, 1)));
+        self.add(Some(values), live);
+    }
+
+    pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
         let slots = slots.iter().map(|&slot| slot as usize);
         let some = |slot: usize| self.counts[slot] != 0;
         Ok(match &self.sums {
             Sums::None => Arc::new(slots.map(|slot| self.counts[slot]).collect::<Int64Array>()),
             Sums::Int(sums) => Arc::new(slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Int64Array>()),
-            Sums::Decimal(sums) => {
+            Sums::Decimal { sums, average: Some(average) } => self.averages(slots, sums, average)?,
+            Sums::Decimal { sums, average: None } => {
                 let sums = slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Decimal128Array>();
                 Arc::new(sums.with_data_type(data_type.clone()))
             }
@@ -181,6 +204,39 @@ impl Total {
         })
     }
 
+    /// DataFusion's averages, which take sums and counts as the state of its own accumulator.
+    fn averages(
+        &self,
+        slots: impl Iterator<Item = usize>,
+        sums: &[i128],
+        average: &AggregateFunctionExpr,
+    ) -> Result<ArrayRef, CircuitError> {
+        // It cannot be told of a group without values.
+        let mut known = Vec::new();
+        let places: UInt32Array = slots
+            .map(|slot| {
+                (self.counts[slot] != 0).then(|| {
+                    known.push(slot);
+                    known.len() as u32 - 1
+                })
+            })
+            .collect();
+        let counts = known.iter().map(|&slot| self.counts[slot].unsigned_abs()).collect::<UInt64Array>();
+        let sums = known.iter().map(|&slot| Some(sums[slot])).collect::<Decimal128Array>();
+        let sums: ArrayRef = match average.state_fields()?.get(1).map(|field| field.data_type().clone()) {
+            Some(DataType::Decimal256(precision, scale)) => {
+                let wide = sums.iter().map(|sum| sum.map(i256::from_i128)).collect::<Decimal256Array>();
+                Arc::new(wide.with_precision_and_scale(precision, scale)?)
+            }
+            Some(data_type) => Arc::new(sums.with_data_type(data_type)),
+            None => return Err(DataFusionError::Internal("an average without a sum".into()).into()),
+        };
+        let groups: Vec<usize> = (0..known.len()).collect();
+        let mut accumulator = average.create_groups_accumulator()?;
+        accumulator.merge_batch(&[Arc::new(counts), sums], &groups, groups.len())?;
+        Ok(take(&accumulator.evaluate(EmitTo::All)?, &places, None)?)
+    }
+
     /// The count, and the sum where there is one.
     pub(super) fn persisted(&self, slots: &[u32]) -> Vec<ArrayRef> {
         let places = || slots.iter().map(|&slot| slot as usize);
@@ -191,7 +247,7 @@ impl Total {
                 columns.push(Arc::new(places().map(|slot| sums[slot]).collect::<Int64Array>()));
             }
             // As bytes, because wrapped sums may have more digits than any decimal type.
-            Sums::Decimal(sums) => {
+            Sums::Decimal { sums, .. } => {
                 columns.push(Arc::new(BinaryArray::from_iter_values(places().map(|slot| sums[slot].to_le_bytes()))));
             }
             Sums::Moments { moments, .. } => {
@@ -222,7 +278,7 @@ impl Total {
                 let values = taken[1].as_primitive::<Int64Type>();
                 live().for_each(|(row, slot)| sums[slot] = values.value(row));
             }
-            Sums::Decimal(sums) => {
+            Sums::Decimal { sums, .. } => {
                 let values = taken[1].as_binary::<i32>();
                 for (row, slot) in live() {
                     let bytes = values.value(row).try_into();

@@ -1,0 +1,159 @@
+//! Operators over the rows of one partition key: the first rows in an order, or anything that DataFusion computes from
+//! them.
+//!
+//! The partitions that a change touches are computed before and after it, and the difference comes out. For the first
+//! rows that is O(their number); for the rest, a *recompute*, it is O(the touched partitions): correct by construction.
+
+mod first_rows;
+mod rerun;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::SortOptions;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::groups::Groups;
+use super::keyed_rows::{Change, KeyedRows};
+use super::row_codec::RowCodec;
+use super::{CircuitError, ZBatch};
+use crate::state::{StateDelta, StoredSegment};
+pub use first_rows::{Ranking, RankingFunction};
+pub use rerun::Rerun;
+
+/// What a partition operator computes, decided by the planner.
+#[derive(Debug, Clone)]
+pub struct PartitionSpec {
+    pub keys: Vec<Arc<dyn PhysicalExpr>>,
+    pub key_types: Vec<DataType>,
+    pub order: Vec<(Arc<dyn PhysicalExpr>, SortOptions)>,
+    pub input: SchemaRef,
+    pub schema: SchemaRef,
+    pub outcome: Outcome,
+}
+
+/// What comes out of a partition.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Rows `skip..skip + fetch` in the order.
+    Slice { skip: usize, fetch: usize },
+    /// The rows up to a rank, with their ranks.
+    Ranking(Ranking),
+    /// What DataFusion makes of all its rows.
+    Recompute(Box<Rerun>),
+}
+
+/// The operator and its state.
+#[derive(Debug)]
+pub struct Partition {
+    spec: PartitionSpec,
+    groups: Groups,
+    rows: KeyedRows,
+    output: RowCodec,
+}
+
+/// Output rows as bytes, with their counts.
+type Counted = BTreeMap<Box<[u8]>, i64>;
+
+impl Partition {
+    pub fn new(spec: PartitionSpec) -> Result<Self, CircuitError> {
+        let groups = Groups::new(spec.key_types.clone())?;
+        let rows = KeyedRows::new(&spec.input, spec.keys.clone(), true, &spec.order)?;
+        let fields = spec.schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default()));
+        Ok(Self { output: RowCodec::new(fields)?, spec, groups, rows })
+    }
+
+    /// Applies a change of the input and gives the change of the output.
+    pub(crate) fn step(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
+        let change = Change::new(input, &mut self.groups, &self.rows)?;
+        self.rows.grow(self.groups.slots());
+        let mut slots: Vec<u32> = change.slots().collect();
+        slots.sort_unstable();
+        slots.dedup();
+        let mut counts = Counted::new();
+        self.count(&slots, -1, &mut counts)?;
+        self.rows.apply(&change);
+        self.count(&slots, 1, &mut counts)?;
+        for slot in slots.into_iter().filter(|&slot| self.rows.is_empty(slot)) {
+            self.groups.remove(slot);
+        }
+        counts.retain(|_, count| *count != 0);
+        let columns = self.output.decode(counts.keys().map(AsRef::as_ref))?;
+        let rows = sized_batch(&self.spec.schema, columns, counts.len())?;
+        Ok(ZBatch::new(rows, counts.into_values().collect::<Int64Array>()))
+    }
+
+    /// Adds what comes out of some partitions, `sign` times.
+    fn count(&self, slots: &[u32], sign: i64, counts: &mut Counted) -> Result<(), CircuitError> {
+        let output = self.outcome(slots)?;
+        if output.is_empty() {
+            return Ok(());
+        }
+        let encoded = self.output.encode(output.rows.columns())?;
+        for (place, row) in encoded.iter().enumerate() {
+            *counts.entry(row.data().into()).or_default() += sign * output.weight(place);
+        }
+        Ok(())
+    }
+
+    /// What comes out of some partitions as they are now.
+    fn outcome(&self, slots: &[u32]) -> Result<ZBatch, CircuitError> {
+        let schema = &self.spec.schema;
+        match &self.spec.outcome {
+            Outcome::Slice { skip, fetch } => {
+                let rows = slots.iter().flat_map(|&slot| first_rows::slice(self.rows.rows(slot), *skip, *fetch));
+                let (rows, counts): (Vec<&[u8]>, Vec<i64>) = rows.unzip();
+                let batch = sized_batch(schema, self.rows.decode(rows)?, counts.len())?;
+                Ok(ZBatch::new(batch, counts.into()))
+            }
+            Outcome::Ranking(ranking) => {
+                let mut ranked = first_rows::Ranked::default();
+                for &slot in slots {
+                    ranking.rank(&self.rows, slot, &mut ranked)?;
+                }
+                ranked.batch(ranking, &self.rows, schema)
+            }
+            Outcome::Recompute(rerun) => {
+                let rows = slots.iter().flat_map(|&slot| self.rows.rows(slot));
+                let copies = rows.flat_map(|(bytes, count)| std::iter::repeat_n(bytes, count.max(0) as usize));
+                let copies: Vec<&[u8]> = copies.collect();
+                if copies.is_empty() {
+                    return Ok(ZBatch::empty(schema.clone()));
+                }
+                let number = copies.len();
+                let batch = sized_batch(&self.spec.input, self.rows.decode(copies)?, number)?;
+                Ok(ZBatch::inserts(rerun.run(batch, schema)?))
+            }
+        }
+    }
+
+    pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
+        Ok(self.rows.capture()?.map(|delta| (String::new(), delta)).into_iter().collect())
+    }
+
+    pub(crate) fn restore<'a>(
+        &mut self,
+        stored: impl Fn(&str) -> Option<&'a Vec<StoredSegment>>,
+    ) -> Result<(), CircuitError> {
+        for segment in stored("").into_iter().flatten() {
+            self.rows.restore(segment, &mut self.groups)?;
+        }
+        Ok(())
+    }
+
+    /// Approximate bytes in memory.
+    pub(crate) fn size(&self) -> usize {
+        self.groups.size() + self.rows.size()
+    }
+}
+
+/// A batch of so many rows, which may have no columns.
+fn sized_batch(
+    schema: &SchemaRef,
+    columns: Vec<arrow::array::ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    RecordBatch::try_new_with_options(schema.clone(), columns, &RecordBatchOptions::new().with_row_count(Some(rows)))
+}

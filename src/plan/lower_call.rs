@@ -1,0 +1,167 @@
+//! One aggregate call: which of the circuit's functions computes it.
+//!
+//! Totals follow a change by arithmetic, first rows and quantiles by an order. Everything else goes over the group's rows
+//! with DataFusion's own accumulator.
+
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::{DataType, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::NullTreatment;
+use datafusion::logical_expr::{self as logical, Expr};
+use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
+use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
+
+use super::Refusal;
+use super::lower::is_sortable;
+use crate::circuit::{Call, Function, Spread};
+
+/// An aggregate call whose expressions have places in the aggregate's input.
+pub(super) struct PlacedCall<'a> {
+    pub(super) function: &'a logical::expr::AggregateFunction,
+    pub(super) name: String,
+    pub(super) arguments: Vec<usize>,
+    pub(super) order: Vec<(usize, SortOptions)>,
+    pub(super) filter: Option<usize>,
+}
+
+/// Aggregates whose results depend on arrival or are not exact.
+const APPROXIMATE: [&str; 4] =
+    ["approx_distinct", "approx_median", "approx_percentile_cont", "approx_percentile_cont_with_weight"];
+
+const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
+const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: false };
+
+/// Digits beyond which a sum of decimals may not fit into 128 bits, while DataFusion's does.
+const AVERAGED_PRECISION_MAX: u8 = 28;
+
+impl PlacedCall<'_> {
+    /// Chooses the function.
+    pub(super) fn resolve(self, input: &Schema) -> Result<Call, Refusal> {
+        let name = self.function.func.name();
+        if APPROXIMATE.contains(&name) {
+            return Err(Refusal::new(format!("`{name}` depends on the order of arrival"))
+                .hint("use the exact form: count(DISTINCT x), median(x), percentile_cont"));
+        }
+        for place in self.arguments.iter().chain(self.order.iter().map(|(place, _)| place)) {
+            if !is_sortable(input.field(*place).data_type()) {
+                return Err(Refusal::new(format!("`{}` is over a type that has no order", self.name)));
+            }
+        }
+        let function = match self.total(input)? {
+            Some(total) => total,
+            None => match self.picked(input)? {
+                Some(picked) => picked,
+                None => Function::Ordered {
+                    accumulator: self.accumulator(input)?,
+                    order: self.order,
+                    columns: self.arguments,
+                },
+            },
+        };
+        Ok(Call { function, filter: self.filter })
+    }
+
+    /// What follows by arithmetic, over all values or over the different ones.
+    fn total(&self, input: &Schema) -> Result<Option<Function>, Refusal> {
+        let name = self.function.func.name();
+        let distinct = self.function.params.distinct;
+        let &[column] = self.arguments.as_slice() else {
+            let rows = name == "count" && self.arguments.is_empty();
+            return Ok(rows.then_some(Function::Count { column: None }));
+        };
+        let total = match (name, input.field(column).data_type()) {
+            ("count", _) if !distinct && self.counts_every_row() => Function::Count { column: None },
+            ("count", _) => Function::Count { column: Some(column) },
+            ("sum", DataType::Int64) => Function::SumInt { column },
+            ("sum", DataType::Decimal128(_, _)) => Function::SumDecimal { column },
+            ("sum", DataType::Float64) => Function::SumFloat { column },
+            ("avg", DataType::Float64) => Function::AvgFloat { column },
+            ("avg", DataType::Decimal128(precision, _)) if *precision <= AVERAGED_PRECISION_MAX && !distinct => {
+                Function::AvgDecimal { column, accumulator: self.accumulator(input)? }
+            }
+            // True or false again and again says nothing new.
+            ("bool_and", _) => return Ok(Some(Function::BoolAnd { column })),
+            ("bool_or", _) => return Ok(Some(Function::BoolOr { column })),
+            (name, DataType::Float64) => match moments(name) {
+                Some((spread, root)) => Function::Moments { column, spread, root },
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(if distinct { Function::Distinct { column, total: Box::new(total) } } else { total }))
+    }
+
+    /// What is one row of an order, or what is about a place in it.
+    fn picked(&self, input: &Schema) -> Result<Option<Function>, Refusal> {
+        let Some(&column) = self.arguments.first() else { return Ok(None) };
+        let params = &self.function.params;
+        let skip_null = params.null_treatment == Some(NullTreatment::IgnoreNulls);
+        let first = |order, skip_null| Function::First { order, column, skip_null };
+        Ok(Some(match self.function.func.name() {
+            "min" => first(vec![(column, ASCENDING)], true),
+            "max" => first(vec![(column, DESCENDING)], true),
+            "first_value" if !self.order.is_empty() => first(self.order.clone(), skip_null),
+            "last_value" if !self.order.is_empty() => {
+                first(self.order.iter().map(|(place, options)| (*place, !*options)).collect(), skip_null)
+            }
+            "median" if !params.distinct => Function::Median { column, accumulator: self.accumulator(input)? },
+            "percentile_cont" if !params.distinct && *input.field(column).data_type() == DataType::Float64 => {
+                match self.fraction() {
+                    Some(fraction) => Function::Percentile { column, fraction },
+                    None => return Ok(None),
+                }
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Whether what is counted is a constant other than NULL.
+    fn counts_every_row(&self) -> bool {
+        matches!(self.function.params.args.first(), Some(Expr::Literal(value, _)) if !value.is_null())
+    }
+
+    /// Of the way from the least value to the greatest.
+    fn fraction(&self) -> Option<f64> {
+        let Some(Expr::Literal(ScalarValue::Float64(Some(fraction)), _)) = self.function.params.args.get(1) else {
+            return None;
+        };
+        let descends = self.order.first().is_some_and(|(_, options)| options.descending);
+        Some(if descends { 1.0 - fraction } else { *fraction })
+    }
+
+    fn accumulator(&self, input: &Schema) -> Result<Box<AggregateFunctionExpr>, Refusal> {
+        let column = |place: usize| Arc::new(Column::new(input.field(place).name(), place)) as Arc<dyn PhysicalExpr>;
+        let params = &self.function.params;
+        let arguments = params.args.iter().zip(&self.arguments).enumerate().map(|(number, (arg, place))| match arg {
+            // Some functions want to see that what they are told beside their rows is a constant.
+            Expr::Literal(value, _) if number > 0 => {
+                Arc::new(Literal::new(ScalarValue::clone(value))) as Arc<dyn PhysicalExpr>
+            }
+            _ => column(*place),
+        });
+        let order =
+            self.order.iter().map(|(place, options)| PhysicalSortExpr { expr: column(*place), options: *options });
+        let accumulator = AggregateExprBuilder::new(self.function.func.clone(), arguments.collect())
+            .order_by(order.collect())
+            .schema(Arc::new(input.clone()))
+            .alias(&self.name)
+            .with_ignore_nulls(params.null_treatment == Some(NullTreatment::IgnoreNulls))
+            .with_distinct(params.distinct)
+            .build()?;
+        Ok(Box::new(accumulator))
+    }
+}
+
+/// What a variance or deviation divides by, and whether it is the root.
+fn moments(name: &str) -> Option<(Spread, bool)> {
+    match name {
+        "var" | "var_samp" => Some((Spread::Sample, false)),
+        "var_pop" => Some((Spread::Population, false)),
+        "stddev" | "stddev_samp" => Some((Spread::Sample, true)),
+        "stddev_pop" => Some((Spread::Population, true)),
+        _ => None,
+    }
+}

@@ -1,0 +1,80 @@
+//! `NOT IN (SELECT …)` over values that can be NULL.
+//!
+//! A NULL in the subquery makes every comparison unknown, so that no row comes out; a NULL on the left is unknown as
+//! soon as the subquery has any row. Anti joins say both: one on the value, one without a key against the subquery's
+//! NULLs, and one of the left NULLs against all of its rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
+
+use super::Refusal;
+use super::lower::{Edge, Lowering, physical};
+use super::lower_join::lower_join;
+use crate::circuit::{JoinSpec, Lonely, Map, Operator};
+
+impl Lowering<'_> {
+    /// An anti join that DataFusion calls aware of NULLs.
+    pub(super) fn not_in(&mut self, join: &logical::Join) -> Result<Edge, Refusal> {
+        let [(left_key, right_key)] = join.on.as_slice() else { return Err(correlated()) };
+        if join.filter.is_some() {
+            return Err(correlated());
+        }
+        let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
+        let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
+        let mut unmatched = self.join(lower_join(join)?, left, right)?;
+        if right_key.nullable(right_schema)? {
+            let is_null = physical(&[right_key.clone().is_null()], right_schema)?.pop();
+            let nulls = self.bare(right, is_null);
+            unmatched = self.join(without_key(&self.schema(unmatched)), unmatched, nulls)?;
+        }
+        if !left_key.nullable(left_schema)? {
+            return Ok(unmatched);
+        }
+        let schema = self.schema(unmatched);
+        let part = |lowering: &mut Self, condition: Expr| {
+            let filter = physical(&[condition], left_schema)?.pop();
+            let map = Map { filter, columns: None, schema: schema.clone() };
+            Ok::<Edge, Refusal>(lowering.add(Operator::Map(map), unmatched, schema.clone()))
+        };
+        let known = part(self, left_key.clone().is_not_null())?;
+        let unknown = part(self, left_key.clone().is_null())?;
+        let any = self.bare(right, None);
+        let unknown = self.join(without_key(&schema), unknown, any)?;
+        Ok(self.union(&[known, unknown], schema))
+    }
+
+    /// The rows that pass a filter, without their columns.
+    fn bare(&mut self, input: Edge, filter: Option<Arc<dyn datafusion::physical_expr::PhysicalExpr>>) -> Edge {
+        let schema = nothing();
+        let map = Map { filter, columns: Some(Vec::new()), schema: schema.clone() };
+        self.add(Operator::Map(map), input, schema)
+    }
+}
+
+/// The left rows as long as the right side has none.
+fn without_key(left: &SchemaRef) -> JoinSpec {
+    JoinSpec {
+        left: left.clone(),
+        right: nothing(),
+        left_keys: Vec::new(),
+        right_keys: Vec::new(),
+        key_types: Vec::new(),
+        null_equals_null: false,
+        condition: None,
+        pairs: false,
+        left_lonely: Lonely::Anti,
+        right_lonely: Lonely::Dropped,
+        schema: left.clone(),
+    }
+}
+
+fn nothing() -> SchemaRef {
+    Arc::new(Schema::empty())
+}
+
+fn correlated() -> Refusal {
+    Refusal::new("a correlated NOT IN over values that can be NULL is not kept incrementally")
+        .hint("use NOT EXISTS, or exclude NULLs on both sides with IS NOT NULL")
+}
