@@ -212,6 +212,20 @@ impl Circuit {
 }
 
 impl Operator {
+    /// What the operator is called where a plan is shown to people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operator::Events { .. } => "events",
+            Operator::Projection { .. } => "projection",
+            Operator::Map(map) => map.name(),
+            Operator::Unnest(_) => "unnest",
+            Operator::Union => "union",
+            Operator::Aggregate(aggregate) => aggregate.name(),
+            Operator::Join(join) => join.name(),
+            Operator::Partition(partition) => partition.name(),
+        }
+    }
+
     /// An operator without state.
     fn pass(&self, inputs: &[&ZBatch], schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
         match (self, inputs) {

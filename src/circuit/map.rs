@@ -19,6 +19,14 @@ pub struct Map {
 }
 
 impl Map {
+    pub(super) fn name(&self) -> &'static str {
+        match (&self.filter, &self.columns) {
+            (Some(_), None) => "filter",
+            (None, Some(_)) => "project",
+            _ => "map",
+        }
+    }
+
     pub(crate) fn apply(&self, input: &ZBatch) -> Result<ZBatch, DataFusionError> {
         // Over no rows nothing may fail, not even a constant such as 1 / 0.
         if input.is_empty() {

@@ -57,6 +57,10 @@ impl Aggregate {
         Ok(Self { spec, groups, weights: Vec::new(), states, residence: Residence::default(), started: false })
     }
 
+    pub(super) fn name(&self) -> &'static str {
+        if self.spec.calls.is_empty() { "distinct" } else { "aggregate" }
+    }
+
     /// Applies a change of the input and gives the change of the output.
     pub(crate) fn step(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
         let first = !std::mem::replace(&mut self.started, true) && self.groups.is_global();

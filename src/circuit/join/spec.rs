@@ -25,6 +25,20 @@ pub struct JoinSpec {
     pub schema: SchemaRef,
 }
 
+impl JoinSpec {
+    pub(super) fn name(&self) -> &'static str {
+        match (self.left_lonely, self.right_lonely) {
+            (Lonely::Dropped, Lonely::Dropped) => "inner join",
+            (Lonely::Padded, Lonely::Padded) => "full join",
+            (Lonely::Padded, _) => "left join",
+            (_, Lonely::Padded) => "right join",
+            (Lonely::Semi, _) | (_, Lonely::Semi) => "semi join",
+            (Lonely::Anti, _) | (_, Lonely::Anti) => "anti join",
+            (Lonely::Mark, _) | (_, Lonely::Mark) => "mark join",
+        }
+    }
+}
+
 /// What becomes of one side's rows by whether they have a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lonely {

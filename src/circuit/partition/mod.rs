@@ -65,6 +65,13 @@ impl Partition {
         Ok(Self { output: RowCodec::new(fields)?, spec, groups, rows })
     }
 
+    pub(super) fn name(&self) -> &'static str {
+        match self.spec.outcome {
+            Outcome::Slice { .. } => "top-k",
+            Outcome::Recompute(_) => "recompute",
+        }
+    }
+
     /// Applies a change of the input and gives the change of the output.
     pub(crate) fn step(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
         let change = Change::new(input, &mut self.groups, &self.rows)?;

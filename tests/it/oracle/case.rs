@@ -6,11 +6,13 @@
 //! event s.a {n: int64, t: string}            a source `s` with an event type `a`; its fields as in a configuration
 //! table p(k): SELECT t AS k, sum(n) AS n     a projection kept under a key; further lines are indented
 //!   FROM s.a GROUP BY t
+//! plan p: events, project, aggregate         the operators that keep it, in order; none need be written
 //! bag q(n): SELECT n FROM s.a                one whose rows may repeat; its columns are named all the same
 //! log
 //! s.a k1 @12 {"n": 1}                        an event with its key (`-` for none), its time in seconds, its payload
 //! cut                                        everything since the last cut is one commit
-//!   p: "x", 1                                what is expected: rows in any order, `none`, or `parked s#3`
+//!   p: "x", 1                                what is expected: rows in any order, `p: none`, `p parked s#3`,
+//!                                            or at the end `p fails`: over a row that comes from no single event
 //! capture                                    state is captured as for a checkpoint
 //! restart                                    everything goes on from the last capture, or from nothing
 //! ```
@@ -42,6 +44,8 @@ pub(super) struct Declaration {
     /// Whether rows are unique under the key, so that they can be kept in a table.
     pub(super) is_table: bool,
     pub(super) sql: String,
+    /// The names of its operators, if they are written.
+    pub(super) plan: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +112,17 @@ impl Case {
                 let (key, sql) = rest.split_once("):")?;
                 self.projections.push(Declaration {
                     name: name.to_owned(),
-                    key: key.split(',').map(|column| column.trim().to_owned()).collect(),
+                    key: listed(key),
                     is_table: word == "table",
                     sql: sql.trim().to_owned(),
+                    plan: Vec::new(),
                 });
+            }
+            "plan" => {
+                let (name, plan) = rest.split_once(':')?;
+                let projection =
+                    self.projections.last_mut().filter(|last| last.name == name && last.plan.is_empty())?;
+                projection.plan = listed(plan);
             }
             _ => return None,
         }
@@ -151,7 +162,7 @@ impl Case {
             Some(Entry::Cut(expected)) => expected.push(more.to_owned()),
             Some(_) => return None,
             None => {
-                let sql = &mut self.projections.last_mut()?.sql;
+                let sql = &mut self.projections.last_mut().filter(|last| last.plan.is_empty())?.sql;
                 if !sql.is_empty() {
                     sql.push('\n');
                 }
@@ -160,6 +171,11 @@ impl Case {
         }
         Some(())
     }
+}
+
+/// What a list with commas names.
+fn listed(names: &str) -> Vec<String> {
+    names.split(',').map(|name| name.trim().to_owned()).collect()
 }
 
 impl fmt::Display for Case {
@@ -181,7 +197,8 @@ impl fmt::Display for TypeDeclaration {
 impl fmt::Display for Declaration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_table { "table" } else { "bag" };
-        write!(f, "{kind} {}({}): {}", self.name, self.key.join(", "), self.sql.replace('\n', "\n  "))
+        write!(f, "{kind} {}({}): {}", self.name, self.key.join(", "), self.sql.replace('\n', "\n  "))?;
+        if self.plan.is_empty() { Ok(()) } else { write!(f, "\nplan {}: {}", self.name, self.plan.join(", ")) }
     }
 }
 
@@ -230,14 +247,15 @@ mod tests {
 
     #[test]
     fn the_text_form_is_read_as_it_is_printed() {
-        let text = "# about\nevent s.a {n: int64}\ntable p(n, m): SELECT n,\n  1 AS m FROM s.a\nbag q(n): SELECT n FROM p\n\
+        let text = "# about\nevent s.a {n: int64}\ntable p(n, m): SELECT n,\n  1 AS m FROM s.a\nplan p: events, project\nbag q(n): \
+                    SELECT n FROM p\n\
                     log\ns.a k1 @-3 {\"n\": 1}\ns.a - not json\ncut\n  p: 1, 1\n  q: none\ncapture\nrestart\ncut\n";
         assert_eq!(Case::parse(text).unwrap().to_string(), text);
     }
 
     #[test]
     fn what_makes_no_sense_is_named() {
-        for line in ["tabel p(k): SELECT 1", "event s {n: int64}", "  SELECT"] {
+        for line in ["tabel p(k): SELECT 1", "event s {n: int64}", "  SELECT", "plan p: events"] {
             assert_eq!(Case::parse(line), Err(format!("cannot read `{line}`")));
         }
     }

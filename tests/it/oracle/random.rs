@@ -65,6 +65,7 @@ impl RandomCase {
             key: projection.key.clone(),
             is_table: projection.is_table,
             sql: projection.query.to_string(),
+            plan: Vec::new(),
         });
         Case { about: Vec::new(), types: self.types.clone(), projections: projections.collect(), log: self.log.clone() }
     }

@@ -1,16 +1,23 @@
-//! The cases of `tests/sql/*.case`: both sides agree, and agree on what is written there.
+//! The cases of `tests/sql`: both sides agree, and agree on what is written there, and so do the plans.
 //! `UPDATE_EXPECT=1` writes what the batch gives; then read it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::case::{Case, Entry};
-use super::run::{Verdict, run};
+use super::run::{Outcome, Verdict, run};
 
-fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "case")).collect();
+/// All cases of a folder and the folders in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else if path.extension().is_some_and(|end| end == "case") {
+            files.push(path);
+        }
+    }
     files.sort();
     files
 }
@@ -23,12 +30,35 @@ fn check(path: &Path) -> Result<(), String> {
         Verdict::NoAnswer => "DataFusion gives no answer".to_owned(),
         Verdict::Failed(failure) => failure.to_string(),
     })?;
+    let wrong = correct(&mut case, outcome);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(path, case.to_string()).unwrap();
+        return Ok(());
+    }
+    Err(wrong)
+}
+
+/// Puts what was found in the place of what is written, and says where they differ.
+fn correct(case: &mut Case, outcome: Outcome) -> String {
+    let mut wrong = String::new();
+    for declared in &mut case.projections {
+        let found = &outcome.plans[&declared.name];
+        if declared.plan != *found {
+            let _ = writeln!(wrong, "plan of `{}`: written {:?}, found {found:?}", declared.name, declared.plan);
+            declared.plan.clone_from(found);
+        }
+    }
+    let mut found = outcome.cuts.into_iter();
     let cuts = case.log.iter_mut().filter_map(|entry| match entry {
         Entry::Cut(expected) => Some(expected),
         _ => None,
     });
-    let mut wrong = String::new();
-    for (number, (written, found)) in cuts.zip(outcome.cuts).enumerate() {
+    for (number, written) in cuts.enumerate() {
+        // A projection that fails ends the run.
+        let found = found.next().unwrap_or_default();
         let mut sorted = [written.clone(), found.clone()];
         sorted.iter_mut().for_each(|lines| lines.sort());
         if sorted[0] != sorted[1] {
@@ -36,16 +66,12 @@ fn check(path: &Path) -> Result<(), String> {
             *written = found;
         }
     }
-    if !wrong.is_empty() && std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(path, case.to_string()).unwrap();
-        return Ok(());
-    }
-    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    wrong
 }
 
 #[test]
 fn cases_hold() {
-    let files = files();
+    let files = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql"));
     assert!(files.len() >= 40, "{} cases", files.len());
     let wrong: Vec<String> =
         files.iter().filter_map(|path| Some(format!("{}: {}", path.display(), check(path).err()?))).collect();

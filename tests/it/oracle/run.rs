@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use readside::circuit::Circuit;
+use readside::plan::Program;
+
 use super::case::{Case, Entry};
 use super::kept::{Captured, Kept};
 use super::rows::lines;
@@ -13,6 +16,8 @@ use super::truth::{Expected, Truth};
 /// What a case that agreed was like.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
+    /// The names of each projection's operators.
+    pub(super) plans: BTreeMap<String, Vec<String>>,
     /// The rows and parked events at each cut, as they are written in a case.
     pub(super) cuts: Vec<Vec<String>>,
     pub(super) rows: usize,
@@ -93,10 +98,11 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
     let mut truth = Truth::new(compile(case).map_err(Verdict::Refused)?);
     let failed = |failure: Failure, cut: usize| Verdict::Failed(Failure { cut, ..failure });
     let messages = messages(case);
+    let plans = plans(&program);
     let mut captured = Captured::default();
     let mut kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, 0))?;
     let mut read: BTreeMap<String, usize> = messages.keys().map(|source| (source.clone(), 0)).collect();
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { plans, ..Outcome::default() };
     for entry in &case.log {
         let cut = outcome.cuts.len() + 1;
         match entry {
@@ -116,6 +122,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                 {
                     // Neither side can go on: an error that no event alone is to blame for fails the projection.
                     outcome.failed_alike = true;
+                    outcome.cuts.push(vec![format!("{projection} fails")]);
                     return Ok(outcome);
                 }
                 if let Err(failure) = &expected
@@ -141,6 +148,12 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
         }
     }
     Ok(outcome)
+}
+
+fn plans(program: &Program) -> BTreeMap<String, Vec<String>> {
+    let of = |circuit: &Circuit| circuit.nodes().iter().map(|node| node.operator.name().to_owned()).collect();
+    let projections = program.projections.iter();
+    projections.map(|planned| (planned.config.name.clone(), of(&planned.compiled.circuit))).collect()
 }
 
 fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {
