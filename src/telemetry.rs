@@ -64,6 +64,12 @@ metrics_table! {
     PROJECTION_STATE = "projection_state", Gauge, "1 for the state that a projection is in.";
     PROJECTION_ROWS = "projection_rows", Gauge, "Live rows or documents.";
     PROJECTION_STATE_BYTES = "projection_state_bytes", Gauge, "Bytes of state in memory, approximately.";
+    PROJECTION_STATE_LIMIT_BYTES = "projection_state_limit_bytes", Gauge,
+        "Bytes of state beyond which a projection fails.";
+    PROJECTION_OPERATOR_STATE_ROWS = "projection_operator_state_rows", Gauge,
+        "Groups and rows that an operator of a projection keeps.";
+    PROJECTION_OPERATOR_STATE_BYTES = "projection_operator_state_bytes", Gauge,
+        "Bytes of state that an operator of a projection keeps, approximately.";
     PROJECTION_ERROR = "projection_error_total", Counter, "Events that a projection could not take, by event type.";
     PROJECTION_REBUILD_DURATION = "projection_rebuild_duration_seconds", Histogram(Buckets::Long),
         "Duration of builds of a projection, from the first event to serving.";
@@ -221,6 +227,14 @@ fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
         }
         page.set(PROJECTION_ROWS, &own, status.rows as f64);
         page.set(PROJECTION_STATE_BYTES, &own, status.state_bytes as f64);
+        if !status.operators.is_empty() {
+            page.set(PROJECTION_STATE_LIMIT_BYTES, &own, status.state_limit as f64);
+        }
+        for operator in status.operators.iter().filter(|operator| operator.grows_with.is_some()) {
+            let labels = [own[0], own[1], ("operator", &*format!("{} {}", operator.place, operator.name))];
+            page.set(PROJECTION_OPERATOR_STATE_ROWS, &labels, operator.rows as f64);
+            page.set(PROJECTION_OPERATOR_STATE_BYTES, &labels, operator.bytes as f64);
+        }
         let Some(relation) = snapshot.relations.get(name) else {
             for (source, position) in &status.positions {
                 let labels = [own[0], ("source", source), own[1]];

@@ -3,6 +3,7 @@
 //! A row is a byte string of [`RowCodec`](super::row_codec::RowCodec), so the order of the bytes is the order of the
 //! rows. Groups are the owner's slots.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(crate) struct Arrangement {
     free: Vec<u32>,
     pub(crate) residence: Residence,
     bytes: usize,
+    /// Rows looked at.
+    touched: Cell<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,7 +73,13 @@ impl Arrangement {
         rows.rev().map(|entry| self.counted(entry))
     }
 
+    /// How many rows were looked at, changed ones included.
+    pub(crate) fn touched(&self) -> u64 {
+        self.touched.get()
+    }
+
     fn counted<'a>(&self, (key, slot): (&'a Arc<[u8]>, &u32)) -> (&'a [u8], i64) {
+        self.touched.update(|touched| touched + 1);
         (&key[GROUP_BYTES..], self.entries[*slot as usize].weight)
     }
 
@@ -125,6 +134,7 @@ impl Arrangement {
     }
 
     fn change(&mut self, group: u32, row: &[u8], weight: i64) -> u32 {
+        self.touched.update(|touched| touched + 1);
         let key = key(group, row);
         if let Some(&slot) = self.order.get(key.as_slice()) {
             self.entries[slot as usize].weight += weight;

@@ -13,6 +13,7 @@ use super::aggregate::Aggregate;
 use super::join::Join;
 use super::map::Map;
 use super::partition::Partition;
+use super::report::{Kept, OperatorReport};
 use super::unnest::Unnest;
 use super::zset::ZBatch;
 use crate::event::EventBatch;
@@ -201,13 +202,18 @@ impl Circuit {
 
     /// Approximate bytes of state in memory.
     pub fn size(&self) -> usize {
-        let sizes = self.nodes.iter().map(|node| match &node.operator {
-            Operator::Aggregate(aggregate) => aggregate.size(),
-            Operator::Join(join) => join.size(),
-            Operator::Partition(partition) => partition.size(),
-            _ => 0,
+        self.nodes.iter().map(|node| node.operator.kept().bytes).sum()
+    }
+
+    /// Every operator with what it keeps, in the order in which a step runs them.
+    pub fn report(&self) -> Vec<OperatorReport> {
+        let operators = self.nodes.iter().map(|node| &node.operator).enumerate();
+        let reports = operators.map(|(place, operator)| {
+            let Kept { grows_with, rows, bytes, touched } = operator.kept();
+            let (rows, bytes) = (rows as u64, bytes as u64);
+            OperatorReport { place, name: operator.name(), grows_with, rows, bytes, touched }
         });
-        sizes.sum()
+        reports.collect()
     }
 }
 
@@ -223,6 +229,15 @@ impl Operator {
             Operator::Aggregate(aggregate) => aggregate.name(),
             Operator::Join(join) => join.name(),
             Operator::Partition(partition) => partition.name(),
+        }
+    }
+
+    fn kept(&self) -> Kept {
+        match self {
+            Operator::Aggregate(aggregate) => aggregate.kept(),
+            Operator::Join(join) => join.kept(),
+            Operator::Partition(partition) => partition.kept(),
+            _ => Kept::default(),
         }
     }
 

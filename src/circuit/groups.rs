@@ -42,6 +42,11 @@ impl Groups {
         self.map.slots()
     }
 
+    /// Number of groups.
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
     pub(crate) fn size(&self) -> usize {
         self.map.size() + self.marks.capacity() * 16
     }

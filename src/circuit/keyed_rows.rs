@@ -150,6 +150,16 @@ impl KeyedRows {
         self.rows.size() + self.totals.capacity() * 16
     }
 
+    /// Number of different rows.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many rows were looked at, changed ones included.
+    pub(crate) fn touched(&self) -> u64 {
+        self.rows.touched()
+    }
+
     /// Rows as a checkpoint keeps them: the columns, the count, and the number of partners.
     pub(crate) fn capture(&mut self) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! `readside validate`: everything that is wrong with a configuration, at once.
+//! `readside validate`: everything that is wrong with a configuration, at once; and if nothing is, what it will keep.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use super::files::load_config;
 use super::{ConfigArgs, failed};
 use crate::config::{Config, Diagnostic};
-use crate::plan::program;
+use crate::plan::{Program, program};
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
@@ -19,7 +19,7 @@ pub(super) struct ValidateArgs {
 }
 
 pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
-    let (config, diagnostics) = check(&args.config.config);
+    let (checked, diagnostics) = check(&args.config.config);
     if args.json {
         match serde_json::to_string_pretty(&diagnostics) {
             Ok(text) => println!("{text}"),
@@ -28,24 +28,37 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
     } else {
         diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}\n"));
     }
-    let Some(config) = config else {
+    let Some((config, program)) = checked else {
         return failed(&format!("{} cannot be used", args.config.config));
     };
     if !args.json {
         let (sources, projections) = (config.sources.len(), config.projections.len());
         println!("{}: {sources} sources and {projections} projections are fine", args.config.config);
+        print_state(&program);
     }
     ExitCode::SUCCESS
 }
 
+/// What the operators of each projection keep, beside its own rows, and what that grows with.
+fn print_state(program: &Program) {
+    for planned in &program.projections {
+        println!("  {}", planned.config.name);
+        for operator in planned.compiled.circuit.report() {
+            if let Some(grows_with) = operator.grows_with {
+                println!("    {} keeps state that grows with {grows_with}", operator.name);
+            }
+        }
+    }
+}
+
 /// All diagnostics, and the configuration if it can be used.
-fn check(root: &str) -> (Option<Config>, Vec<Diagnostic>) {
+fn check(root: &str) -> (Option<(Config, Program)>, Vec<Diagnostic>) {
     match load_config(root) {
         Err(diagnostics) => (None, diagnostics),
         Ok(loaded) => {
             let mut diagnostics = loaded.warnings;
             match program(&loaded.config) {
-                Ok(_) => (Some(loaded.config), diagnostics),
+                Ok(program) => (Some((loaded.config, program)), diagnostics),
                 Err(problems) => {
                     diagnostics.extend(problems.iter().map(|problem| loaded.places.diagnostic(problem)));
                     (None, diagnostics)

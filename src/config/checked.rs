@@ -90,6 +90,8 @@ pub struct Projection {
     pub fields: BTreeMap<String, SearchField>,
     pub policies: Vec<String>,
     pub masks: BTreeMap<String, String>,
+    /// Most bytes of state before it fails.
+    pub state_limit: u64,
     pub node: Node,
 }
 

@@ -12,7 +12,9 @@ use super::yaml::{Data, Entry, Yaml};
 use crate::event::FieldType;
 
 const KEYS: &[&str] =
-    &["projection", "kind", "owner", "sql", "key", "indexes", "columns", "freshness", "fields", "access"];
+    &["projection", "kind", "owner", "sql", "key", "indexes", "columns", "freshness", "fields", "access", "state_limit"];
+/// Much for one projection, and less than a machine for it has.
+const STATE_LIMIT: usize = 4 << 30;
 const TOKENIZERS: &[(&str, &str)] = &[
     ("default", "default"),
     ("raw", "raw"),
@@ -54,6 +56,7 @@ pub(super) fn projection(
         fields: search_fields(&map),
         policies,
         masks,
+        state_limit: map.bytes("state_limit").unwrap_or(STATE_LIMIT) as u64,
         node: reader.node(document),
     };
     Some(projection)
@@ -97,6 +100,7 @@ fn suits(map: &Map<'_>, kind: Kind) {
                 ("key", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
                 ("indexes", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
                 ("fields", "it is for `kind: search`"),
+                ("state_limit", "a view is computed for each query and keeps nothing: remove it"),
             ],
         ),
     };

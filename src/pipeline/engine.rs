@@ -401,6 +401,8 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         state: ProjectionState::Serving,
         rows: 0,
         state_bytes: 0,
+        state_limit: 0,
+        operators: Vec::new(),
         columns: Vec::new(),
         key: Vec::new(),
         error: None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint::GenerationEntry;
-use crate::circuit::{Attributable, Circuit, StepInput, ZBatch};
+use crate::circuit::{Attributable, Circuit, OperatorReport, StepInput, ZBatch};
 use crate::config::FreshnessGoal;
 use crate::plan::Planned;
 use crate::progress::{Cut, Reads, SourceName};
@@ -26,6 +26,8 @@ pub struct Definition {
     /// Projections that it reads.
     pub upstream: Vec<String>,
     pub table: Arc<TableSpec>,
+    /// Most bytes of state before it fails.
+    pub state_limit: u64,
     /// Only of a search projection.
     pub search: Option<SearchSpec>,
 }
@@ -122,7 +124,27 @@ impl Kept {
     pub(super) fn step(&mut self, input: &StepInput<'_>) -> Result<(ZBatch, Vec<Attributable>), String> {
         let (delta, rejected) = self.circuit.step(input).map_err(|error| error.to_string())?;
         self.take(&delta)?;
+        self.check_state_limit()?;
         Ok((delta, rejected))
+    }
+
+    fn state_bytes(&self) -> u64 {
+        (self.circuit.size() + self.table.size()) as u64
+    }
+
+    /// One step may pass the limit by what it adds; the next one does not happen.
+    fn check_state_limit(&self) -> Result<(), String> {
+        let (bytes, limit) = (self.state_bytes(), self.definition.state_limit);
+        if bytes <= limit {
+            return Ok(());
+        }
+        let largest = self.circuit.report().into_iter().max_by_key(|operator| operator.bytes);
+        let most = largest.filter(|operator| operator.bytes > bytes / 2).and_then(|operator| {
+            let OperatorReport { name, rows, bytes, .. } = operator;
+            Some(format!("`{name}` keeps {bytes} of them in {rows} rows, which grow with {}", operator.grows_with?))
+        });
+        let most = most.unwrap_or_else(|| format!("most are the projection's own {} rows", self.table.num_rows()));
+        Err(format!("its state takes {bytes} bytes, and `state_limit` is {limit}; {most}; keep less, or raise the limit"))
     }
 
     fn take(&mut self, delta: &ZBatch) -> Result<(), String> {
@@ -286,7 +308,9 @@ impl Kept {
             generation: self.generation,
             state: if self.failure.is_some() { ProjectionState::Failed } else { ProjectionState::Serving },
             rows: self.table.num_rows() as u64,
-            state_bytes: (self.circuit.size() + self.table.size()) as u64,
+            state_bytes: self.state_bytes(),
+            state_limit: self.definition.state_limit,
+            operators: self.circuit.report(),
             columns: columns.collect(),
             key: key.collect(),
             error: self.failure.clone().or_else(|| self.search.as_ref()?.broken.clone()),
@@ -338,6 +362,7 @@ fn definition(planned: &Planned) -> Definition {
         reads: schema.reads.clone(),
         upstream: planned.compiled.upstream.clone(),
         table: Arc::new(table),
+        state_limit: config.state_limit,
         search: super::search_spec::search_spec(config, schema),
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
+use crate::circuit::OperatorReport;
 use crate::progress::{Basis, Cut, Reads, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
@@ -77,8 +78,12 @@ pub struct ProjectionStatus {
     pub state: ProjectionState,
     /// Live rows, or documents.
     pub rows: u64,
-    /// Bytes of state in memory, approximately.
+    /// Bytes of state in memory, approximately: the rows', and those that its operators keep.
     pub state_bytes: u64,
+    /// Most bytes of state before the projection fails.
+    pub state_limit: u64,
+    /// The operators that keep its rows up to date.
+    pub operators: Vec<OperatorReport>,
     pub columns: Vec<ColumnStatus>,
     pub key: Vec<String>,
     /// Why it failed, if it did.

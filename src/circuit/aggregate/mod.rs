@@ -20,6 +20,7 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 
 use super::groups::{Groups, Touched};
+use super::report::Kept;
 use super::{CircuitError, ZBatch};
 use crate::state::{NewSegment, Residence, StateDelta, StoredSegment, Writing};
 use best::Best;
@@ -38,6 +39,8 @@ pub struct Aggregate {
     residence: Residence,
     /// Without GROUP BY there is one row even over no input: it has to come out once.
     started: bool,
+    /// Input rows and groups looked at.
+    touched: u64,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,8 @@ impl Aggregate {
     pub fn new(spec: AggregateSpec) -> Result<Self, ArrowError> {
         let groups = Groups::new(spec.group_types())?;
         let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, _>>()?;
-        Ok(Self { spec, groups, weights: Vec::new(), states, residence: Residence::default(), started: false })
+        let (weights, residence) = (Vec::new(), Residence::default());
+        Ok(Self { spec, groups, weights, states, residence, started: false, touched: 0 })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -69,6 +73,7 @@ impl Aggregate {
         }
         let keys: Vec<ArrayRef> = self.spec.groups.iter().map(|&place| input.rows.column(place).clone()).collect();
         let touched = self.groups.touch(&keys, input.len())?;
+        self.touched += (touched.rows.len() + touched.slots.len()) as u64;
         self.grow();
         let before: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot) && !first).collect();
         let old = self.evaluate(&before)?;
@@ -216,10 +221,19 @@ impl Aggregate {
         Ok(())
     }
 
-    /// Approximate bytes in memory.
-    pub(crate) fn size(&self) -> usize {
+    pub(in crate::circuit) fn kept(&self) -> Kept {
         let states: usize = self.states.iter().map(State::size).sum();
-        self.groups.size() + self.weights.capacity() * 8 + states
+        let ranked = self.states.iter().filter_map(|state| match state {
+            State::Ranked(ranked) => Some(ranked.rows()),
+            State::Total(_) | State::Best(_) => None,
+        });
+        let (rows, touched) = ranked.clone().fold((0, 0), |sum, rows| (sum.0 + rows.len(), sum.1 + rows.touched()));
+        Kept {
+            grows_with: Some(if ranked.count() == 0 { "its groups" } else { "its groups and the values in them" }),
+            rows: self.groups.len() + rows,
+            bytes: self.groups.size() + self.weights.capacity() * 8 + states,
+            touched: self.touched + touched,
+        }
     }
 
     /// Groups as a checkpoint keeps them: key columns, weight, and the columns of each state.

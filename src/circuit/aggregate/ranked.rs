@@ -86,6 +86,10 @@ impl Ranked {
         }
     }
 
+    pub(super) fn rows(&self) -> &Arrangement {
+        &self.rows
+    }
+
     pub(super) fn size(&self) -> usize {
         self.rows.size()
             + match &self.outcome {

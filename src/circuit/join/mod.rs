@@ -16,6 +16,7 @@ use arrow::error::ArrowError;
 
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
+use super::report::Kept;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoredSegment};
 use partners::Partners;
@@ -169,9 +170,13 @@ impl Join {
         Ok(())
     }
 
-    /// Approximate bytes in memory.
-    pub(crate) fn size(&self) -> usize {
-        self.keys.size() + self.left.size() + self.right.size()
+    pub(super) fn kept(&self) -> Kept {
+        Kept {
+            grows_with: Some("the rows of both inputs"),
+            rows: self.left.len() + self.right.len(),
+            bytes: self.keys.size() + self.left.size() + self.right.size(),
+            touched: self.left.touched() + self.right.touched(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
+use super::report::Kept;
 use super::row_codec::RowCodec;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoredSegment};
@@ -67,7 +68,7 @@ impl Partition {
 
     pub(super) fn name(&self) -> &'static str {
         match self.spec.outcome {
-            Outcome::Slice { .. } => "top-k",
+            Outcome::Slice { .. } | Outcome::Ranking(_) => "top-k",
             Outcome::Recompute(_) => "recompute",
         }
     }
@@ -150,9 +151,13 @@ impl Partition {
         Ok(())
     }
 
-    /// Approximate bytes in memory.
-    pub(crate) fn size(&self) -> usize {
-        self.groups.size() + self.rows.size()
+    pub(super) fn kept(&self) -> Kept {
+        Kept {
+            grows_with: Some("the rows of its input"),
+            rows: self.rows.len(),
+            bytes: self.groups.size() + self.rows.size(),
+            touched: self.rows.touched(),
+        }
     }
 }
 

@@ -139,6 +139,8 @@ fn snapshot(position: u64) -> Snapshot {
             state,
             rows: 3,
             state_bytes: 100,
+            state_limit: 1000,
+            operators: Vec::new(),
             columns: vec![],
             key: vec![],
             error: (state == ProjectionState::Failed).then(|| "two rows have one key".to_owned()),
