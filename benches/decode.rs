@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use readside::event::{
-    DataType, Decoder, EnvelopeSpec, EventType, Field, FieldType, Headers, Locator, Locators, Message, Naming,
-    NewerVersion, SourceSchema, TimestampFormat, UnknownEvents, UpcastStep, VersionSchema,
+    DataType, Decoder, EnvelopeSpec, EventType, Field, FieldType, Headers, LateEvents, Locator, Locators, Message,
+    Naming, NewerVersion, SourceSchema, TimestampFormat, UnknownEvents, UpcastStep, VersionSchema,
 };
 use readside::progress::Watermark;
 
@@ -112,6 +112,7 @@ fn schema(envelope: EnvelopeSpec) -> SourceSchema {
         envelope,
         naming: Naming::AsWritten,
         lateness_us: 0,
+        late_events: LateEvents::Correct,
         unknown_events: UnknownEvents::Park,
         newer_version: NewerVersion::Park,
         types: vec![placed],

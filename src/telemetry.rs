@@ -93,6 +93,7 @@ metrics_table! {
         "When a source was last heard of, seconds since the epoch.";
     SOURCE_STATE = "source_state", Gauge, "1 for the state that a source is in.";
     SOURCE_LATE_EVENTS = "source_late_events", Gauge, "Admitted events that came after the watermark had passed their time.";
+    SOURCE_LATE_EVENTS_DROPPED = "source_late_events_dropped", Gauge, "Events that were dropped because they came late.";
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
     COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
     CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
@@ -270,6 +271,7 @@ fn sources(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
             page.set(SOURCE_HEARTBEAT, &[own], heard as f64 / 1e6);
         }
         page.set(SOURCE_LATE_EVENTS, &[own], progress.late_events as f64);
+        page.set(SOURCE_LATE_EVENTS_DROPPED, &[own], progress.late_events_dropped as f64);
         for (event_type, events) in &progress.parked {
             let event_type = event_type_label(Some(event_type));
             page.set(SOURCE_PARKED_EVENTS, &[own, ("event_type", &event_type)], *events as f64);

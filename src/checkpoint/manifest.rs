@@ -60,6 +60,9 @@ pub struct SourceEntry {
     pub admitted: BTreeMap<String, BTreeMap<u32, u64>>,
     /// How many of them came late.
     pub late: u64,
+    /// How many others were dropped because they came late.
+    #[serde(default)]
+    pub late_dropped: u64,
 }
 
 /// One build of one definition of a projection.

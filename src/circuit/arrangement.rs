@@ -45,6 +45,17 @@ impl Arrangement {
         }
     }
 
+    /// Removes all rows of a group.
+    pub(crate) fn remove_group(&mut self, group: u32) {
+        let first = group.to_be_bytes();
+        let rows = self.order.range::<[u8], _>((Bound::Included(first.as_slice()), Bound::Unbounded));
+        let slots: Vec<u32> = rows.take_while(|(key, _)| key.starts_with(&first)).map(|(_, slot)| *slot).collect();
+        for slot in slots {
+            self.residence.remove(slot);
+            self.forget(slot);
+        }
+    }
+
     /// Puts back a row that a checkpoint kept, and gives its slot.
     pub(crate) fn restore(&mut self, group: u32, row: &[u8], weight: i64) -> u32 {
         self.change(group, row, weight)

@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 
 use super::aggregate::Aggregate;
+use super::closing::Watermarks;
 use super::join::Join;
 use super::map::Map;
 use super::partition::Partition;
@@ -65,6 +66,8 @@ pub struct StepInput<'a> {
     pub events: Vec<(&'a str, &'a EventBatch)>,
     /// Deltas of other projections in this same step, by name.
     pub deltas: BTreeMap<&'a str, &'a ZBatch>,
+    /// Where the sources' watermarks stand after these events.
+    pub watermarks: Watermarks<'a>,
 }
 
 /// An error that one event alone is to blame for.
@@ -262,9 +265,9 @@ impl Operator {
                 Some(delta) => Ok(delta.project(columns)?),
                 None => Ok(ZBatch::empty(schema.clone())),
             },
-            (Operator::Aggregate(aggregate), [input]) => aggregate.step(input),
+            (Operator::Aggregate(aggregate), [input]) => aggregate.step(input, &step.watermarks),
             (Operator::Join(join), [left, right]) => join.step(left, right),
-            (Operator::Partition(partition), [input]) => partition.step(input),
+            (Operator::Partition(partition), [input]) => partition.step(input, &step.watermarks),
             (operator, inputs) => operator.pass(inputs, schema),
         }
     }

@@ -75,6 +75,11 @@ impl Groups {
         Ok(touched)
     }
 
+    /// All groups.
+    pub(crate) fn live(&self) -> impl Iterator<Item = u32> + '_ {
+        self.map.live()
+    }
+
     /// The key columns of some groups.
     pub(crate) fn keys(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
         self.codec.decode(slots.iter().map(|&slot| self.map.key(slot)))

@@ -132,6 +132,12 @@ impl KeyedRows {
         Ok(ZBatch::new(batch, rows.iter().map(|(_, weight)| *weight).collect()))
     }
 
+    /// Removes all rows of a key.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        self.rows.remove_group(slot);
+        self.totals[slot as usize] = (0, 0);
+    }
+
     pub(crate) fn apply(&mut self, change: &Change) {
         for (row, weight) in change.rows.iter().zip(&change.weights) {
             let before = self.rows.len();

@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod arrangement;
+mod closing;
 mod dyadic;
 mod exact_moments;
 mod exact_sum;
@@ -19,6 +20,7 @@ mod unnest;
 mod zset;
 
 pub use aggregate::{Aggregate, AggregateSpec, Call, Function};
+pub use closing::{ClosingSpec, Watermarks};
 pub use exact_moments::{ExactMoments, Spread};
 pub use exact_sum::{ExactSum, canonical};
 pub use graph::{Attributable, Circuit, CircuitError, Node, Operator, StepInput};

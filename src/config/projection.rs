@@ -11,8 +11,19 @@ use super::suggest::did_you_mean;
 use super::yaml::{Data, Entry, Yaml};
 use crate::event::FieldType;
 
-const KEYS: &[&str] =
-    &["projection", "kind", "owner", "sql", "key", "indexes", "columns", "freshness", "fields", "access", "state_limit"];
+const KEYS: &[&str] = &[
+    "projection",
+    "kind",
+    "owner",
+    "sql",
+    "key",
+    "indexes",
+    "columns",
+    "freshness",
+    "fields",
+    "access",
+    "state_limit",
+];
 /// Much for one projection, and less than a machine for it has.
 const STATE_LIMIT: usize = 4 << 30;
 const TOKENIZERS: &[(&str, &str)] = &[

@@ -1,6 +1,7 @@
 //! A source document: where its events come from and what they look like, into a [`SourceSchema`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::checked::{Input, Source};
 use super::envelope::envelope;
@@ -11,7 +12,7 @@ use super::names::{self, is_identifier, is_reserved, is_reserved_schema, snake_c
 use super::paths::resolve;
 use super::reader::{Map, Reader};
 use super::yaml::{Entry, Yaml};
-use crate::event::{EventType, Naming, NewerVersion, SourceSchema, UnknownEvents};
+use crate::event::{EventType, LateEvents, Naming, NewerVersion, SourceSchema, UnknownEvents};
 
 const KEYS: &[&str] = &[
     "source",
@@ -37,7 +38,7 @@ pub(super) fn source(reader: Reader<'_>, yaml: &Yaml, document: usize, folder: &
     let newer = [("park", NewerVersion::Park), ("read_as_latest", NewerVersion::ReadAsLatest)];
     let unknown_events = map.choice("unknown_events", &unknown);
     let newer_version = map.choice("newer_version", &newer);
-    let lateness = map.map("event_time", &["lateness"], &[]).and_then(|time| time.duration("lateness"));
+    let (lateness, late_events) = event_time(&map);
     let types = named_types(reader, map.get("types"));
     types.check_all();
     let events = map.need("events", "declare the event types: `events: {OrderPlaced: {fields: {order_id: string!}}}`");
@@ -46,12 +47,24 @@ pub(super) fn source(reader: Reader<'_>, yaml: &Yaml, document: usize, folder: &
         source: name?,
         envelope: envelope?,
         naming: naming.unwrap_or_default(),
-        lateness_us: lateness.map_or(0, |lateness| i64::try_from(lateness.as_micros()).unwrap_or(i64::MAX)),
+        lateness_us: i64::try_from(lateness.as_micros()).unwrap_or(i64::MAX),
+        late_events,
         unknown_events: unknown_events.unwrap_or_default(),
         newer_version: newer_version.unwrap_or_default(),
         types: types?,
     };
     Some(Source { schema, input: input?, node: reader.node(document) })
+}
+
+/// How far event times may run behind, and what becomes of those that run further behind.
+fn event_time(map: &Map<'_>) -> (Duration, LateEvents) {
+    let Some(time) = map.map("event_time", &["lateness", "late"], &[]) else { return Default::default() };
+    let late = time.choice("late", &[("correct", LateEvents::Correct), ("drop", LateEvents::Drop)]);
+    if late == Some(LateEvents::Drop) && time.get("lateness").is_none() {
+        let hint = "say how far behind events may be: `lateness: 1h`";
+        time.error_at_key("late", "`late: drop` without `lateness` would drop every event that is out of order", hint);
+    }
+    (time.duration("lateness").unwrap_or_default(), late.unwrap_or_default())
 }
 
 fn name(map: &Map<'_>) -> Option<String> {

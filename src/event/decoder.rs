@@ -16,7 +16,7 @@ use super::decode::Rows;
 use super::envelope::{Envelope, Opened, Scratch};
 use super::json::Fault;
 use super::metadata_rows::{Facts, MetadataRows};
-use super::schema::{EventType, NewerVersion, SourceSchema, UnknownEvents};
+use super::schema::{EventType, LateEvents, NewerVersion, SourceSchema, UnknownEvents};
 use super::shape::Layout;
 use super::type_rows::{Admitted, VersionRows};
 use super::upcast::{UpcastProblem, Upcasters};
@@ -48,6 +48,8 @@ pub struct Decoded {
     pub rejected: Vec<Rejected>,
     /// Messages that are no events of this source: unknown ones under `ignore`, and delete markers.
     pub ignored: u64,
+    /// Events that were dropped because they came late.
+    pub dropped_late: u64,
     /// Members of decoded payloads that no column reads.
     pub undeclared_fields: u64,
     /// The first unknown event under `halt`. It and the messages after it have not been looked at.
@@ -57,6 +59,7 @@ pub struct Decoded {
 /// What to do with one message.
 enum Verdict<'m> {
     Ignore,
+    DropLate,
     Halt(Rejected),
     Park(Rejected),
     Admit { type_index: usize, facts: Facts<'m> },
@@ -105,11 +108,12 @@ impl Decoder {
             undeclared: 0,
         };
         let mut scratch = Scratch::default();
-        let (mut parked, mut ignored, mut halted) = (Vec::new(), 0, None);
+        let (mut parked, mut ignored, mut dropped_late, mut halted) = (Vec::new(), 0, 0, None);
         for (place, message) in messages.iter().enumerate() {
             let mut opened = self.envelope.open(message, &mut scratch);
             match self.judge(message, &mut opened, &mut moved, &mut building) {
                 Verdict::Ignore => ignored += 1,
+                Verdict::DropLate => dropped_late += 1,
                 Verdict::Halt(unknown) => {
                     halted = Some(unknown);
                     break;
@@ -125,7 +129,7 @@ impl Decoder {
         parked.sort_by_key(|(place, _)| *place);
         *watermark = moved;
         let rejected = parked.into_iter().map(|(_, rejected)| rejected).collect();
-        Ok(Decoded { batch, rejected, ignored, undeclared_fields, halted })
+        Ok(Decoded { batch, rejected, ignored, dropped_late, undeclared_fields, halted })
     }
 
     /// Decides on one message, and puts the payload of an admitted one among the rows of its version.
@@ -147,16 +151,21 @@ impl Decoder {
             Rejected { message: message.clone(), reason, pointer, detail, event_type }
         };
         let unknown = |name: &str| reject(Reason::UnknownType, None, format!("type `{name}` is not declared"));
+        match (self.schema.unknown_events, &name, found) {
+            (UnknownEvents::Ignore, Some(_), None) => return Verdict::Ignore,
+            (UnknownEvents::Halt, Some(name), None) => return Verdict::Halt(unknown(name)),
+            _ => {}
+        }
+        // Decided on the envelope alone, so that a fix of the payload changes nothing about it.
+        if self.schema.late_events == LateEvents::Drop && watermark.has_passed(opened.time_us()) {
+            return Verdict::DropLate;
+        }
         let outcome = match (&name, found) {
             (None, _) => Err(match opened.fault() {
                 Some(fault) => reject(fault.reason, fault.pointer.clone(), fault.detail.clone()),
                 None => reject(Reason::MissingType, None, "no place of the envelope gives a type".into()),
             }),
-            (Some(name), None) => match self.schema.unknown_events {
-                UnknownEvents::Ignore => return Verdict::Ignore,
-                UnknownEvents::Halt => return Verdict::Halt(unknown(name)),
-                UnknownEvents::Park => Err(unknown(name)),
-            },
+            (Some(name), None) => Err(unknown(name)),
             (Some(_), Some(type_index)) => self.decode_payload(type_index, opened, building).map_err(|fault| {
                 let fault = *fault;
                 reject(fault.reason, fault.pointer, fault.detail)
@@ -667,6 +676,7 @@ mod tests {
             batch: EventBatch { metadata: concat_batches(&metadata[0].schema(), &metadata).unwrap(), types: before },
             rejected: parts.iter().flat_map(|part| part.rejected.clone()).collect(),
             ignored: parts.iter().map(|part| part.ignored).sum(),
+            dropped_late: parts.iter().map(|part| part.dropped_late).sum(),
             undeclared_fields: parts.iter().map(|part| part.undeclared_fields).sum(),
             halted: None,
         };

@@ -102,6 +102,7 @@ pub(super) fn schema(types: Vec<EventType>) -> SourceSchema {
         },
         naming: Naming::AsWritten,
         lateness_us: 10,
+        late_events: LateEvents::Correct,
         unknown_events: UnknownEvents::Park,
         newer_version: NewerVersion::Park,
         types,

@@ -30,8 +30,8 @@ pub use decoder::{Decoded, Decoder};
 pub use message::{Headers, Message};
 pub use rejected::{Reason, Rejected};
 pub use schema::{
-    EnvelopeSpec, EventType, Locator, Locators, Naming, NewerVersion, SourceSchema, UnknownEvents, UpcastStep,
-    VersionSchema,
+    EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, UnknownEvents,
+    UpcastStep, VersionSchema,
 };
 pub use types::{DataType, Field, FieldType, JSON_MARK, TimestampFormat, timestamp};
 pub use upcast::{Upcast, UpcastProblem, Upcasters};

@@ -16,6 +16,7 @@ pub struct SourceSchema {
     pub naming: Naming,
     /// Watermark = greatest event time seen minus this, in microseconds.
     pub lateness_us: i64,
+    pub late_events: LateEvents,
     pub unknown_events: UnknownEvents,
     pub newer_version: NewerVersion,
     /// In order of declaration. The place in this list is the type's index everywhere.
@@ -79,6 +80,16 @@ pub enum NewerVersion {
     #[default]
     Park,
     ReadAsLatest,
+}
+
+/// What becomes of an event whose time the watermark has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LateEvents {
+    /// It is admitted and corrects what was computed without it.
+    #[default]
+    Correct,
+    /// It is counted and otherwise left alone, so that what is before the watermark never changes again.
+    Drop,
 }
 
 /// One declared event type with all its versions.

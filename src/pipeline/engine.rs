@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use super::intake::Intake;
 use super::kept::Kept;
 use crate::checkpoint::{Content, Draft, IndexDraft, PinnedFile};
-use crate::circuit::{Attributable, StepInput, ZBatch};
+use crate::circuit::{Attributable, StepInput, Watermarks, ZBatch};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{Parked, ParkedEvents};
@@ -179,6 +179,9 @@ impl Engine {
         now_us: i64,
     ) -> Result<(), EngineError> {
         let cut = self.cut();
+        let watermarks =
+            self.intakes.iter().filter_map(|(name, intake)| Some((&**name, intake.progress.watermark_us?)));
+        let watermarks: Watermarks<'_> = watermarks.collect();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         let mut failed: BTreeMap<String, String> = BTreeMap::new();
         let mut rejected: Vec<(String, Attributable)> = Vec::new();
@@ -195,8 +198,11 @@ impl Engine {
             deltas.extend(outside.iter().map(|(name, delta)| (*name, *delta)));
             let reads = |source: &SourceName| kept.definition.reads.contains_key(source);
             let events = batches.iter().filter(|(source, _, _)| reads(source));
-            let input =
-                StepInput { events: events.map(|(source, batch, _)| (source.as_ref(), batch)).collect(), deltas };
+            let input = StepInput {
+                events: events.map(|(source, batch, _)| (source.as_ref(), batch)).collect(),
+                deltas,
+                watermarks: watermarks.clone(),
+            };
             match kept.step(&input) {
                 Ok((delta, found)) => {
                     kept.arrive(&cut, now_us);

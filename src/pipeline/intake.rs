@@ -38,6 +38,7 @@ impl Intake {
             heard_at_us: None,
             watermark_us: None,
             late_events: 0,
+            late_events_dropped: 0,
             state: SourceState::Disconnected,
             message: Some("not connected yet".to_owned()),
             parked: BTreeMap::new(),
@@ -56,6 +57,7 @@ impl Intake {
         self.identity = entry.identity.clone();
         self.admitted = entry.admitted.clone();
         self.progress.late_events = entry.late;
+        self.progress.late_events_dropped = entry.late_dropped;
     }
 
     pub fn decoder(&self) -> &Arc<Decoder> {
@@ -73,6 +75,7 @@ impl Intake {
         self.progress.watermark_us = self.watermark.value_us();
         let late = decoded.batch.metadata.column(metadata::LATE).as_boolean();
         self.progress.late_events += late.true_count() as u64;
+        self.progress.late_events_dropped += decoded.dropped_late;
         self.count(&decoded.batch);
         Ok(decoded)
     }
@@ -87,6 +90,7 @@ impl Intake {
             schema_fingerprint: self.fingerprint.clone(),
             admitted: self.admitted.clone(),
             late: self.progress.late_events,
+            late_dropped: self.progress.late_events_dropped,
         }
     }
 

@@ -144,7 +144,9 @@ impl Kept {
             Some(format!("`{name}` keeps {bytes} of them in {rows} rows, which grow with {}", operator.grows_with?))
         });
         let most = most.unwrap_or_else(|| format!("most are the projection's own {} rows", self.table.num_rows()));
-        Err(format!("its state takes {bytes} bytes, and `state_limit` is {limit}; {most}; keep less, or raise the limit"))
+        Err(format!(
+            "its state takes {bytes} bytes, and `state_limit` is {limit}; {most}; keep less, or raise the limit"
+        ))
     }
 
     fn take(&mut self, delta: &ZBatch) -> Result<(), String> {

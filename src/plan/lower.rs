@@ -93,23 +93,7 @@ impl Lowering<'_> {
                     schema,
                 ))
             }
-            LogicalPlan::Aggregate(aggregate) => {
-                let input = self.plan(&aggregate.input)?;
-                let (maps, spec) = lower_aggregate(aggregate, input.append_only)?;
-                let maps: Vec<Edge> = maps
-                    .into_iter()
-                    .map(|map| {
-                        let schema = map.schema.clone();
-                        self.add(Operator::Map(map), input, schema)
-                    })
-                    .collect();
-                let input = self.union(&maps, spec.input.clone());
-                let schema = spec.schema.clone();
-                let operator = Aggregate::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-                let edge = self.add(Operator::Aggregate(Box::new(operator)), input, schema);
-                // Only groups that never change their row would be append-only: DISTINCT.
-                Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
-            }
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) if join.null_aware => self.not_in(join),
             LogicalPlan::Join(join) => {
                 let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
@@ -122,7 +106,7 @@ impl Lowering<'_> {
             }
             LogicalPlan::Window(window) => {
                 let input = self.plan(&window.input)?;
-                self.partition(lower_window(window, self.state.clone())?, input)
+                self.partition(lower_window(window, self.state.clone(), self.scope)?, input)
             }
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) if sort.fetch.is_some() => {
@@ -170,6 +154,24 @@ impl Lowering<'_> {
         Ok(Edge { node: self.nodes.len() - 1, append_only })
     }
 
+    fn aggregate(&mut self, aggregate: &logical::Aggregate) -> Result<Edge, Refusal> {
+        let input = self.plan(&aggregate.input)?;
+        let (maps, spec) = lower_aggregate(aggregate, input.append_only, self.scope)?;
+        let maps: Vec<Edge> = maps
+            .into_iter()
+            .map(|map| {
+                let schema = map.schema.clone();
+                self.add(Operator::Map(map), input, schema)
+            })
+            .collect();
+        let input = self.union(&maps, spec.input.clone());
+        let schema = spec.schema.clone();
+        let operator = Aggregate::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+        let edge = self.add(Operator::Aggregate(Box::new(operator)), input, schema);
+        // Only groups that never change their row would be append-only: DISTINCT.
+        Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
+    }
+
     /// One edge for several with the same columns.
     pub(super) fn union(&mut self, inputs: &[Edge], schema: SchemaRef) -> Edge {
         if let [only] = inputs {
@@ -200,7 +202,7 @@ impl Lowering<'_> {
     /// What a filter goes over. If it bounds ranks, only the rows up to the bound are computed.
     fn filtered(&mut self, filter: &logical::Filter) -> Result<Edge, Refusal> {
         if let LogicalPlan::Window(window) = filter.input.as_ref()
-            && let Some(spec) = lower_ranking(&filter.predicate, window)?
+            && let Some(spec) = lower_ranking(&filter.predicate, window, self.scope)?
         {
             let input = self.plan(&window.input)?;
             return self.partition(spec, input);

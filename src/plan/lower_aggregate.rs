@@ -9,9 +9,11 @@ use datafusion::logical_expr::utils::{enumerate_grouping_sets, grouping_set_to_e
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
 
 use super::Refusal;
+use super::closing::closing;
 use super::lower::{arrow, is_sortable, physical};
 use super::lower_call::PlacedCall;
 use super::lower_ranking::options;
+use super::scope::Scope;
 use crate::circuit::{AggregateSpec, Map};
 
 /// Maps that compute keys, arguments, orders and filters as plain columns, and the aggregate over all of them: one map, or
@@ -19,6 +21,7 @@ use crate::circuit::{AggregateSpec, Map};
 pub(super) fn lower_aggregate(
     aggregate: &logical::Aggregate,
     append_only: bool,
+    scope: &Scope,
 ) -> Result<(Vec<Map>, AggregateSpec), Refusal> {
     let sets = grouping_sets(aggregate)?;
     let mut columns = Columns { exprs: Vec::new(), shared_from: 0, schema: aggregate.input.schema() };
@@ -58,7 +61,8 @@ pub(super) fn lower_aggregate(
         }
     };
     let schema = arrow(&aggregate.schema);
-    Ok((maps, AggregateSpec { groups, calls, input, schema, append_only }))
+    let closing = closing(&aggregate.group_expr, &aggregate.input, scope);
+    Ok((maps, AggregateSpec { groups, calls, input, schema, append_only, closing }))
 }
 
 /// GROUPING SETS, written out.

@@ -11,8 +11,10 @@ use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 
 use super::Refusal;
+use super::closing::closing;
 use super::lower::{arrow, physical};
 use super::lower_ranking::options;
+use super::scope::Scope;
 use crate::circuit::{Outcome, PartitionSpec, Rerun};
 
 /// The first rows of an order, over all of the input. The rewriting has made the order total.
@@ -29,6 +31,7 @@ pub(super) fn lower_slice(
         order: physical(&exprs, input)?.into_iter().zip(order.iter().map(options)).collect(),
         input: arrow(input),
         schema: arrow(input),
+        closing: None,
         outcome: Outcome::Slice { skip, fetch },
     })
 }
@@ -43,7 +46,11 @@ pub(super) fn constant(expr: Option<&Expr>) -> Result<Option<usize>, Refusal> {
 }
 
 /// Window functions, by the expressions that all of them partition by.
-pub(super) fn lower_window(window: &logical::Window, state: SessionState) -> Result<PartitionSpec, Refusal> {
+pub(super) fn lower_window(
+    window: &logical::Window,
+    state: SessionState,
+    scope: &Scope,
+) -> Result<PartitionSpec, Refusal> {
     let input = window.input.schema();
     let keys = common_partition(&window.window_expr)?;
     if keys.is_empty() {
@@ -69,6 +76,7 @@ pub(super) fn lower_window(window: &logical::Window, state: SessionState) -> Res
         order: Vec::new(),
         input: arrow(input),
         schema: arrow(&window.schema),
+        closing: closing(&keys, &window.input, scope),
         outcome: Outcome::Recompute(Box::new(Rerun { plan, state })),
     })
 }

@@ -9,11 +9,17 @@ use datafusion::logical_expr::expr::{Sort, WindowFunction};
 use datafusion::logical_expr::{self as logical, BinaryExpr, Expr, ExprSchemable, Operator};
 
 use super::Refusal;
+use super::closing::closing;
 use super::lower::{arrow, physical};
+use super::scope::Scope;
 use crate::circuit::{Outcome, PartitionSpec, Ranking, RankingFunction};
 
 /// The operator, if every function ranks in one order of one partition, and `filter` lets out the first of them only.
-pub(super) fn lower_ranking(filter: &Expr, window: &logical::Window) -> Result<Option<PartitionSpec>, Refusal> {
+pub(super) fn lower_ranking(
+    filter: &Expr,
+    window: &logical::Window,
+    scope: &Scope,
+) -> Result<Option<PartitionSpec>, Refusal> {
     let Some(calls) = window.window_expr.iter().map(ranking_call).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let Some(((_, first), rest)) = calls.split_first() else { return Ok(None) };
     let (partition, order) = (&first.params.partition_by, &first.params.order_by);
@@ -31,6 +37,7 @@ pub(super) fn lower_ranking(filter: &Expr, window: &logical::Window) -> Result<O
         order: physical(&expressions(order), input)?.into_iter().zip(order.iter().map(options)).collect(),
         input: arrow(input),
         schema: arrow(&window.schema),
+        closing: closing(partition, &window.input, scope),
         outcome: Outcome::Ranking(Ranking { functions, bound, most }),
     }))
 }

@@ -3,6 +3,7 @@
 //! Pure: no files, no network. What cannot be kept equal to its batch result is refused with a reason.
 
 mod batch;
+mod closing;
 mod compile;
 pub mod functions;
 mod keys;

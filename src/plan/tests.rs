@@ -9,8 +9,8 @@ use expect_test::expect_file;
 
 use super::{Scope, compile};
 use crate::event::{
-    DataType, EnvelopeSpec, EventType, Field, FieldType, Locator, Locators, Naming, NewerVersion, SourceSchema,
-    UnknownEvents, VersionSchema,
+    DataType, EnvelopeSpec, EventType, Field, FieldType, LateEvents, Locator, Locators, Naming, NewerVersion,
+    SourceSchema, UnknownEvents, VersionSchema,
 };
 
 /// SQL that cannot be kept equal to its batch result, with its key.
@@ -90,6 +90,7 @@ fn shop() -> SourceSchema {
         },
         naming: Naming::AsWritten,
         lateness_us: 0,
+        late_events: LateEvents::Correct,
         unknown_events: UnknownEvents::Park,
         newer_version: NewerVersion::Park,
         types: vec![EventType {

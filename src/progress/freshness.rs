@@ -63,6 +63,8 @@ pub struct SourceProgress {
     pub watermark_us: Option<i64>,
     /// Admitted events that came after the watermark had passed their time.
     pub late_events: u64,
+    /// Events that were dropped because of that, where the source says so.
+    pub late_events_dropped: u64,
     pub state: SourceState,
     /// What stopped or disconnected it.
     pub message: Option<String>,
@@ -266,6 +268,7 @@ mod tests {
             heard_at_us: Some(NOW - 1_000_000),
             watermark_us: None,
             late_events: 0,
+            late_events_dropped: 0,
             state: SourceState::Live,
             message: None,
             parked: BTreeMap::new(),

@@ -15,9 +15,14 @@ impl Watermark {
     /// Takes the next event in sequence order and says whether it is late: whether its time is before the watermark
     /// as it stood ahead of this event.
     pub fn observe(&mut self, time_us: i64) -> bool {
-        let late = self.value_us().is_some_and(|watermark| time_us < watermark);
+        let late = self.has_passed(time_us);
         self.greatest_us = Some(self.greatest_us.map_or(time_us, |greatest| greatest.max(time_us)));
         late
+    }
+
+    /// Whether an event of this time would be late. It would not move the watermark.
+    pub fn has_passed(&self, time_us: i64) -> bool {
+        self.value_us().is_some_and(|watermark| time_us < watermark)
     }
 
     /// Microseconds since the epoch; none before the first event.

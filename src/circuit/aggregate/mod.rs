@@ -19,6 +19,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 
+use super::closing::{Closing, Watermarks};
 use super::groups::{Groups, Touched};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
@@ -37,6 +38,7 @@ pub struct Aggregate {
     weights: Vec<i64>,
     states: Vec<State>,
     residence: Residence,
+    closing: Option<Closing>,
     /// Without GROUP BY there is one row even over no input: it has to come out once.
     started: bool,
     /// Input rows and groups looked at.
@@ -54,11 +56,12 @@ enum State {
 const WEIGHT: &str = "weight";
 
 impl Aggregate {
-    pub fn new(spec: AggregateSpec) -> Result<Self, ArrowError> {
+    pub fn new(spec: AggregateSpec) -> Result<Self, CircuitError> {
         let groups = Groups::new(spec.group_types())?;
-        let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, _>>()?;
+        let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, ArrowError>>()?;
+        let closing = spec.closing.clone().map(Closing::new).transpose()?;
         let (weights, residence) = (Vec::new(), Residence::default());
-        Ok(Self { spec, groups, weights, states, residence, started: false, touched: 0 })
+        Ok(Self { spec, groups, weights, states, residence, closing, started: false, touched: 0 })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -66,7 +69,16 @@ impl Aggregate {
     }
 
     /// Applies a change of the input and gives the change of the output.
-    pub(crate) fn step(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
+    pub(crate) fn step(&mut self, input: &ZBatch, watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
+        let output = self.apply(input)?;
+        if let Some(closing) = &mut self.closing {
+            let closed = closing.close(watermarks)?;
+            closed.into_iter().for_each(|slot| self.forget(slot));
+        }
+        Ok(output)
+    }
+
+    fn apply(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
         let first = !std::mem::replace(&mut self.started, true) && self.groups.is_global();
         if input.is_empty() && !first {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
@@ -76,6 +88,7 @@ impl Aggregate {
         self.touched += (touched.rows.len() + touched.slots.len()) as u64;
         self.grow();
         let before: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot) && !first).collect();
+        self.open_new(&touched)?;
         let old = self.evaluate(&before)?;
         self.update(input, &touched)?;
         let after: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot)).collect();
@@ -121,12 +134,25 @@ impl Aggregate {
             if self.exists(slot) {
                 self.residence.touch(slot);
             } else {
-                self.states.iter_mut().for_each(|state| state.clear(slot));
-                self.residence.remove(slot);
-                self.groups.remove(slot);
+                self.forget(slot);
             }
         }
         Ok(())
+    }
+
+    /// Drops everything that is kept of a group.
+    fn forget(&mut self, slot: u32) {
+        self.weights[slot as usize] = 0;
+        self.states.iter_mut().for_each(|state| state.clear(slot));
+        self.residence.remove(slot);
+        self.groups.remove(slot);
+    }
+
+    /// Tells what closes groups of those that did not exist before this step.
+    fn open_new(&mut self, touched: &Touched) -> Result<(), CircuitError> {
+        let Some(closing) = &mut self.closing else { return Ok(()) };
+        let new: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.weights[slot as usize] == 0).collect();
+        Ok(closing.open(&new, &self.groups.keys(&new)?)?)
     }
 
     /// The output rows of some groups.
@@ -229,7 +255,12 @@ impl Aggregate {
         });
         let (rows, touched) = ranked.clone().fold((0, 0), |sum, rows| (sum.0 + rows.len(), sum.1 + rows.touched()));
         Kept {
-            grows_with: Some(if ranked.count() == 0 { "its groups" } else { "its groups and the values in them" }),
+            grows_with: Some(match (self.closing.is_some(), ranked.count() == 0) {
+                (false, true) => "its groups",
+                (false, false) => "its groups and the values in them",
+                (true, true) => "its open windows",
+                (true, false) => "its open windows and the values in them",
+            }),
             rows: self.groups.len() + rows,
             bytes: self.groups.size() + self.weights.capacity() * 8 + states,
             touched: self.touched + touched,
@@ -264,6 +295,10 @@ impl Aggregate {
             if let Some(slot) = slot {
                 self.weights[*slot as usize] = weights.value(row);
             }
+        }
+        if let Some(closing) = &mut self.closing {
+            let live: Vec<u32> = slots.iter().flatten().copied().collect();
+            closing.open(&live, &self.groups.keys(&live)?)?;
         }
         for state in &mut self.states {
             rest = match state {

@@ -38,6 +38,10 @@ impl Cursors {
         self.cursors.resize(slots, Cursor::default());
     }
 
+    pub(super) fn clear(&mut self, slot: u32) {
+        self.cursors[slot as usize] = Cursor::default();
+    }
+
     pub(super) fn size(&self) -> usize {
         self.cursors.capacity() * size_of::<Cursor>()
     }

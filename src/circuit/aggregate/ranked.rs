@@ -79,10 +79,12 @@ impl Ranked {
         }
     }
 
-    /// Forgets what is kept beside the rows of a group that has none left.
     pub(super) fn clear(&mut self, slot: u32) {
-        if let Outcome::Distinct(total) = &mut self.outcome {
-            total.clear(slot);
+        self.rows.remove_group(slot);
+        match &mut self.outcome {
+            Outcome::Distinct(total) => total.clear(slot),
+            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.clear(slot),
+            Outcome::First | Outcome::Accumulate(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::column_type;
-use crate::circuit::Spread;
+use crate::circuit::{ClosingSpec, Spread};
 
 /// Columns are places in `input`, which holds nothing but group keys, arguments, orders and filters.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct AggregateSpec {
     pub schema: SchemaRef,
     /// Whether the input never retracts.
     pub append_only: bool,
+    /// If groups are closed by a watermark. The input is append-only then.
+    pub closing: Option<ClosingSpec>,
 }
 
 /// One aggregate call.

@@ -15,6 +15,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::closing::{Closing, ClosingSpec, Watermarks};
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
@@ -33,6 +34,8 @@ pub struct PartitionSpec {
     pub input: SchemaRef,
     pub schema: SchemaRef,
     pub outcome: Outcome,
+    /// If partitions are closed by a watermark. The input is append-only then.
+    pub closing: Option<ClosingSpec>,
 }
 
 /// What comes out of a partition.
@@ -53,6 +56,7 @@ pub struct Partition {
     groups: Groups,
     rows: KeyedRows,
     output: RowCodec,
+    closing: Option<Closing>,
 }
 
 /// Output rows as bytes, with their counts.
@@ -63,7 +67,8 @@ impl Partition {
         let groups = Groups::new(spec.key_types.clone())?;
         let rows = KeyedRows::new(&spec.input, spec.keys.clone(), true, &spec.order)?;
         let fields = spec.schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default()));
-        Ok(Self { output: RowCodec::new(fields)?, spec, groups, rows })
+        let closing = spec.closing.clone().map(Closing::new).transpose()?;
+        Ok(Self { output: RowCodec::new(fields)?, spec, groups, rows, closing })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -74,12 +79,27 @@ impl Partition {
     }
 
     /// Applies a change of the input and gives the change of the output.
-    pub(crate) fn step(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
+    pub(crate) fn step(&mut self, input: &ZBatch, watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
+        let output = self.apply(input)?;
+        if let Some(closing) = &mut self.closing {
+            for slot in closing.close(watermarks)? {
+                self.rows.remove(slot);
+                self.groups.remove(slot);
+            }
+        }
+        Ok(output)
+    }
+
+    fn apply(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
         let change = Change::new(input, &mut self.groups, &self.rows)?;
         self.rows.grow(self.groups.slots());
         let mut slots: Vec<u32> = change.slots().collect();
         slots.sort_unstable();
         slots.dedup();
+        if let Some(closing) = &mut self.closing {
+            let new: Vec<u32> = slots.iter().copied().filter(|&slot| self.rows.is_empty(slot)).collect();
+            closing.open(&new, &self.groups.keys(&new)?)?;
+        }
         let mut counts = Counted::new();
         self.count(&slots, -1, &mut counts)?;
         self.rows.apply(&change);
@@ -148,12 +168,19 @@ impl Partition {
         for segment in stored("").into_iter().flatten() {
             self.rows.restore(segment, &mut self.groups)?;
         }
+        if let Some(closing) = &mut self.closing {
+            let live: Vec<u32> = self.groups.live().collect();
+            closing.open(&live, &self.groups.keys(&live)?)?;
+        }
         Ok(())
     }
 
     pub(super) fn kept(&self) -> Kept {
         Kept {
-            grows_with: Some("the rows of its input"),
+            grows_with: Some(match self.closing {
+                Some(_) => "the rows of its open windows",
+                None => "the rows of its input",
+            }),
             rows: self.rows.len(),
             bytes: self.groups.size() + self.rows.size(),
             touched: self.rows.touched(),

@@ -124,6 +124,7 @@ fn snapshot(position: u64) -> Snapshot {
         caught_up_at_us: Some(now),
         heard_at_us: Some(now),
         late_events: 0,
+        late_events_dropped: 0,
         watermark_us: Some(now),
         state: SourceState::Live,
         message: None,

@@ -1,0 +1,29 @@
+//! What each operator of a circuit keeps and what it has looked at: for status, `validate`, metrics and limits.
+
+use serde::Serialize;
+
+/// One operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperatorReport {
+    /// Its place in the circuit, from 0.
+    pub place: usize,
+    pub name: &'static str,
+    /// What its state grows with; none if it keeps nothing.
+    pub grows_with: Option<&'static str>,
+    /// Groups and rows that it keeps.
+    pub rows: u64,
+    /// Approximate bytes of them in memory.
+    pub bytes: u64,
+    /// Rows of its input and of its state that it has looked at since it was started.
+    pub touched: u64,
+}
+
+/// State of one operator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) grows_with: Option<&'static str>,
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+    pub(super) touched: u64,
+}
