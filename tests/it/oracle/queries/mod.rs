@@ -1,0 +1,72 @@
+//! Random queries over everything that can be kept: rows, groups, distinct rows, unions and unnested lists, in levels
+//! over each other.
+
+mod groups;
+mod items;
+mod relations;
+mod selections;
+mod sets;
+mod windows;
+
+use std::collections::BTreeSet;
+
+use super::expressions::Column;
+use super::syntax::Query;
+use super::types::EventType;
+
+/// A query, and what is known of its result.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    pub(super) query: Query,
+    pub(super) columns: Vec<Column>,
+    /// Columns that no two rows share, if any are known.
+    pub(super) key: Option<Vec<String>>,
+    /// Whether the rows are those of one event relation.
+    in_stream_order: bool,
+    /// Whether each row comes from one event.
+    row_wise: bool,
+}
+
+/// A projection that later ones may read.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
+}
+
+pub(super) struct Queries<'a> {
+    pub(super) random: &'a mut fastrand::Rng,
+    pub(super) types: &'a [EventType],
+    pub(super) known: &'a [Known],
+    pub(super) may_fail: bool,
+    /// What was made, for the report.
+    pub(super) features: BTreeSet<String>,
+    names: usize,
+}
+
+impl<'a> Queries<'a> {
+    pub(super) fn new(
+        random: &'a mut fastrand::Rng,
+        types: &'a [EventType],
+        known: &'a [Known],
+        may_fail: bool,
+    ) -> Self {
+        Self { random, types, known, may_fail, features: BTreeSet::new(), names: 0 }
+    }
+
+    /// A query with at most so many levels.
+    pub(super) fn query(&mut self, levels: usize) -> Made {
+        match self.random.u8(..24) {
+            0..=3 => self.rows(levels),
+            20 | 21 => self.window(levels),
+            22 | 23 => self.limited(levels),
+            4..=11 => self.groups(levels),
+            12 => self.total(levels),
+            13 | 14 => self.distinct(levels),
+            15 | 16 => self.distinct_on(levels),
+            17 => self.unnest(levels),
+            _ if levels > 0 => self.union(levels),
+            _ => self.groups(levels),
+        }
+    }
+}
