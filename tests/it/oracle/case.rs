@@ -11,11 +11,15 @@
 //! s.a k1 @12 {"n": 1}                        an event with its key (`-` for none), its time in seconds, its payload
 //! cut                                        everything since the last cut is one commit
 //!   p: "x", 1                                what is expected: rows in any order, `none`, or `parked s#3`
+//! s.a k1 held {"n": 2}                       an event that takes its sequence, and is not admitted
+//! readmit s#2                                now it is, whatever came after it: `s#2` is the second event of `s`
 //! capture                                    state is captured as for a checkpoint
 //! restart                                    everything goes on from the last capture, or from nothing
 //! ```
 
 use std::fmt::{self, Write as _};
+
+use super::admission::Place;
 
 /// Everything that a run needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub(super) struct Declaration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
     Event(Event),
+    /// An event that was held back, by its place in the stream, is admitted.
+    Readmit(Place),
     /// With the rows that are expected, if any are written.
     Cut(Vec<String>),
     Capture,
@@ -60,6 +66,8 @@ pub(super) struct Event {
     pub(super) key: Option<String>,
     /// Event time; the publish time if none.
     pub(super) at_seconds: Option<i64>,
+    /// Whether it is held back until it is admitted by an entry of its own.
+    pub(super) held: bool,
     pub(super) payload: String,
 }
 
@@ -123,6 +131,10 @@ impl Case {
             "cut" => Entry::Cut(Vec::new()),
             "capture" => Entry::Capture,
             "restart" => Entry::Restart,
+            _ if line.starts_with("readmit ") => {
+                let (source, seq) = line.strip_prefix("readmit ")?.split_once('#')?;
+                Entry::Readmit((source.to_owned(), seq.parse().ok()?))
+            }
             _ => {
                 let (name, rest) = line.split_once(' ')?;
                 let (source, event_type) = name.split_once('.')?;
@@ -134,12 +146,14 @@ impl Case {
                     }
                     None => (None, rest),
                 };
+                let held = payload.strip_prefix("held ");
                 Entry::Event(Event {
                     source: source.to_owned(),
                     event_type: event_type.to_owned(),
                     key: (key != "-").then(|| key.to_owned()),
                     at_seconds: at,
-                    payload: payload.to_owned(),
+                    held: held.is_some(),
+                    payload: held.unwrap_or(payload).to_owned(),
                 })
             }
         });
@@ -193,12 +207,16 @@ impl fmt::Display for Entry {
                 if let Some(at) = event.at_seconds {
                     write!(f, " @{at}")?;
                 }
+                if event.held {
+                    f.write_str(" held")?;
+                }
                 write!(f, " {}", event.payload)
             }
             Entry::Cut(expected) => {
                 f.write_str("cut")?;
                 expected.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
+            Entry::Readmit((source, seq)) => write!(f, "readmit {source}#{seq}"),
             Entry::Capture => f.write_str("capture"),
             Entry::Restart => f.write_str("restart"),
         }
@@ -231,7 +249,7 @@ mod tests {
     #[test]
     fn the_text_form_is_read_as_it_is_printed() {
         let text = "# about\nevent s.a {n: int64}\ntable p(n, m): SELECT n,\n  1 AS m FROM s.a\nbag q(n): SELECT n FROM p\n\
-                    log\ns.a k1 @-3 {\"n\": 1}\ns.a - not json\ncut\n  p: 1, 1\n  q: none\ncapture\nrestart\ncut\n";
+                    log\ns.a k1 @-3 {\"n\": 1}\ns.a - held not json\ns.a k1 @-3 held {}\ncut\n  p: 1, 1\n  q: none\nreadmit s#2\ncapture\nrestart\ncut\n";
         assert_eq!(Case::parse(text).unwrap().to_string(), text);
     }
 

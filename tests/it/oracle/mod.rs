@@ -5,6 +5,7 @@
 //! `ORACLE_CASES=n` runs that many, all of them, and reports every failure at the end; `ORACLE_FIRST=n` says with
 //! which seed either run begins.
 
+mod admission;
 mod aggregates;
 mod case;
 mod coverage;

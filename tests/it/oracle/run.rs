@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::admission::Admission;
 use super::case::{Case, Entry};
 use super::kept::{Captured, Kept};
 use super::rows::lines;
@@ -95,12 +96,13 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
     let messages = messages(case);
     let mut captured = Captured::default();
     let mut kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, 0))?;
-    let mut read: BTreeMap<String, usize> = messages.keys().map(|source| (source.clone(), 0)).collect();
+    let mut admission = Admission::default();
     let mut outcome = Outcome::default();
     for entry in &case.log {
         let cut = outcome.cuts.len() + 1;
         match entry {
-            Entry::Event(event) => *read.entry(event.source.clone()).or_default() += 1,
+            Entry::Event(event) => admission.read(&event.source, event.held),
+            Entry::Readmit(place) => drop(admission.held.remove(place)),
             Entry::Capture => kept.capture(&mut captured).map_err(|failure| failed(failure, cut))?,
             Entry::Restart => {
                 let program = compile(case).map_err(Verdict::Refused)?;
@@ -108,8 +110,8 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                 outcome.restarts += usize::from(captured.positions().values().any(|position| *position > 0));
             }
             Entry::Cut(_) => {
-                let stepped = kept.step(&messages, &read);
-                let expected = truth.at(case, &messages, &read);
+                let stepped = kept.step(&messages, &admission);
+                let expected = truth.at(case, &messages, &admission);
                 if let (Err(Failure { kind: Kind::Step, projection, .. }), Err(Failure { projection: other, .. })) =
                     (&stepped, &expected)
                     && projection == other

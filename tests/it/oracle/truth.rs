@@ -5,16 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::RecordBatch;
 use readside::circuit::ZBatch;
-use readside::event::{EventBatch, metadata};
+use readside::event::EventBatch;
 use readside::plan::{Program, Scope, batch};
 use readside::progress::Watermark;
 use readside::read_model::table::{Table, TableSpec};
 
+use super::admission::{Admission, Place, sequence};
 use super::case::Case;
-use super::kept::Place;
 use super::rows::{Bag, add};
 use super::run::{Failure, Kind};
 use super::setup::{Messages, scope};
@@ -44,14 +43,14 @@ impl Truth {
         Self { scope: scope(&program), program, fails: HashMap::new() }
     }
 
-    /// What every projection must be once the sources are read up to these positions.
+    /// What every projection must be over what is admitted.
     pub(super) fn at(
         &mut self,
         case: &Case,
         messages: &Messages,
-        positions: &BTreeMap<String, usize>,
+        admission: &Admission,
     ) -> Result<BTreeMap<String, Expected>, Failure> {
-        let events = self.admitted(messages, positions)?;
+        let events = self.admitted(messages, admission)?;
         let mut expected = BTreeMap::new();
         let mut results: BTreeMap<String, RecordBatch> = BTreeMap::new();
         let order: Vec<String> = self.program.projections.iter().map(|planned| planned.config.name.clone()).collect();
@@ -80,16 +79,17 @@ impl Truth {
         table.is_ok_and(|mut table| table.apply(&ZBatch::inserts(expected.result.clone())).is_ok())
     }
 
-    /// Decodes the prefix at once, however it was cut.
-    fn admitted(&self, messages: &Messages, positions: &BTreeMap<String, usize>) -> Result<Events, Failure> {
+    /// Decodes the prefix at once, however it was cut, and leaves out what is held back.
+    fn admitted(&self, messages: &Messages, admission: &Admission) -> Result<Events, Failure> {
         let mut events = Events::new();
         for source in &self.program.sources {
             let schema = source.decoder.schema();
             let name = &schema.source;
             let mut watermark = Watermark::new(schema.lateness_us, None);
-            let decoded = source.decoder.decode(&messages[name][..positions[name]], &mut watermark);
-            let decoded = decoded.map_err(|error| Failure::new(Kind::Batch, name, error.to_string()))?;
-            events.insert(name.clone(), vec![decoded.batch]);
+            let decoded = source.decoder.decode(&messages[name][..admission.position(name)], &mut watermark);
+            let admitted = decoded.and_then(|decoded| admission.divided(name, decoded.batch));
+            let (admitted, _) = admitted.map_err(|error| Failure::new(Kind::Batch, name, error.to_string()))?;
+            events.insert(name.clone(), vec![admitted]);
         }
         Ok(events)
     }
@@ -110,9 +110,8 @@ impl Truth {
         for (source, batches) in events {
             let mut kept = Vec::new();
             for batch in batches {
-                let sequences = batch.metadata.column(metadata::SEQ).as_primitive::<Int64Type>();
                 for row in 0..batch.len() {
-                    let (place, alone) = ((source.clone(), sequences.value(row)), batch.slice(row, 1));
+                    let (place, alone) = ((source.clone(), sequence(batch, row)), batch.slice(row, 1));
                     if self.fails_alone(name, sql, &place, &alone) {
                         parked.insert(place);
                     } else {
