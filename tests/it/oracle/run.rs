@@ -91,8 +91,8 @@ pub(super) fn run(case: &Case) -> Result<Outcome, Verdict> {
 
 fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
     let program = compile(case).map_err(Verdict::Refused)?;
-    let mut truth = Truth::new(compile(case).map_err(Verdict::Refused)?);
     let failed = |failure: Failure, cut: usize| Verdict::Failed(Failure { cut, ..failure });
+    let truth = Truth::new(&program).map_err(|error| failed(Failure::new(Kind::Batch, "?", error), 0))?;
     let messages = messages(case);
     let mut captured = Captured::default();
     let mut kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, 0))?;
@@ -111,7 +111,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
             }
             Entry::Cut(_) => {
                 let stepped = kept.step(&messages, &admission);
-                let expected = truth.at(case, &messages, &admission);
+                let expected = truth.at(&messages, &admission);
                 if let (Err(Failure { kind: Kind::Step, projection, .. }), Err(Failure { projection: other, .. })) =
                     (&stepped, &expected)
                     && projection == other
