@@ -49,6 +49,10 @@ impl Join {
         Ok(Self { spec, keys, left, right, pair_schema: Arc::new(Schema::new(nullable)) })
     }
 
+    pub fn spec(&self) -> &JoinSpec {
+        &self.spec
+    }
+
     /// Applies changes of both sides and gives the change of the output.
     pub(crate) fn step(&mut self, left: &ZBatch, right: &ZBatch) -> Result<ZBatch, CircuitError> {
         let mut output = Output { spec: &self.spec, parts: Vec::new() };

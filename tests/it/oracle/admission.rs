@@ -57,6 +57,11 @@ pub(super) fn sequence(batch: &EventBatch, row: usize) -> i64 {
     batch.metadata.column(metadata::SEQ).as_primitive::<Int64Type>().value(row)
 }
 
+/// The type of an event that is alone in a batch.
+pub(super) fn event_type(event: &EventBatch) -> String {
+    event.metadata.column(metadata::TYPE).as_string::<i32>().value(0).to_owned()
+}
+
 /// `batch` with more events, each of them where its sequence says.
 pub(super) fn with(batch: &EventBatch, more: Vec<EventBatch>) -> Result<EventBatch, ArrowError> {
     let mut events: Vec<EventBatch> = (0..batch.len()).map(|row| batch.slice(row, 1)).collect();

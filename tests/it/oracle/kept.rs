@@ -15,8 +15,9 @@ use readside::progress::Watermark;
 use readside::read_model::table::{Table, TableSpec};
 use readside::state::{StateDelta, StoredSegment};
 
-use super::admission::{Admission, Place, sequence, with};
+use super::admission::{Admission, Place, event_type, sequence, with};
 use super::case::Case;
+use super::met::Stepped;
 use super::rows::{Bag, add};
 use super::run::{Failure, Kind};
 use super::setup::Messages;
@@ -51,6 +52,8 @@ pub(super) struct Captured {
 struct One {
     name: String,
     reads: BTreeSet<String>,
+    /// Projections that it reads.
+    upstream: Vec<String>,
     circuit: Circuit,
     table: Option<Table>,
 }
@@ -85,7 +88,7 @@ impl Kept {
             let mut circuit = planned.compiled.circuit;
             circuit.restore(&stores).map_err(|error| failure(Kind::Restore, error.to_string()))?;
             let reads = schema.reads.keys().map(|source| source.to_string()).collect();
-            circuits.push(One { name, reads, circuit, table });
+            circuits.push(One { name, reads, upstream: planned.compiled.upstream, circuit, table });
         }
         let mut progress = captured.progress.clone();
         progress.bags.resize(circuits.len(), Bag::new());
@@ -93,20 +96,23 @@ impl Kept {
         Ok(Self { decoders: program.sources.into_iter().map(|source| source.decoder).collect(), circuits, progress })
     }
 
-    /// Takes one step over everything admitted since the last one. Returns whether anything was taken back.
-    pub(super) fn step(&mut self, messages: &Messages, to: &Admission) -> Result<bool, Failure> {
+    /// Takes one step over everything admitted since the last one.
+    pub(super) fn step(&mut self, messages: &Messages, to: &Admission) -> Result<Stepped, Failure> {
+        let mut stepped = Stepped::default();
         let mut batches: Vec<(String, EventBatch)> = Vec::new();
         for decoder in &self.decoders {
             let source = &decoder.schema().source;
-            let events = self.progress.events(decoder, &messages[source], to);
+            let events = self.progress.events(decoder, &messages[source], to, &mut stepped);
             let events = events.map_err(|error| Failure::new(Kind::Step, source, error.to_string()))?;
             batches.extend(events.map(|events| (source.clone(), events)));
         }
-        let mut retracted = false;
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         for (place, one) in self.circuits.iter_mut().enumerate() {
             let delta = one.step(&batches, &outputs, &mut self.progress.parked[place])?;
-            retracted |= (0..delta.len()).any(|row| delta.weight(row) < 0);
+            let takes_back = (0..delta.len()).any(|row| delta.weight(row) < 0);
+            if takes_back || one.upstream.iter().any(|name| stepped.retracted.contains(name)) {
+                stepped.retracted.insert(one.name.clone());
+            }
             let bag = &mut self.progress.bags[place];
             add(bag, &delta.rows, |row| delta.weight(row));
             if let Some((row, count)) = bag.iter().find(|(_, count)| **count < 0) {
@@ -115,7 +121,7 @@ impl Kept {
             one.keep(&delta, bag)?;
             outputs.insert(one.name.clone(), delta);
         }
-        Ok(retracted)
+        Ok(stepped)
     }
 
     /// A projection's rows and its parked events.
@@ -149,6 +155,7 @@ impl Progress {
         decoder: &Decoder,
         messages: &[Message],
         to: &Admission,
+        stepped: &mut Stepped,
     ) -> Result<Option<EventBatch>, ArrowError> {
         let schema = decoder.schema();
         let source = &schema.source;
@@ -160,6 +167,7 @@ impl Progress {
         let is_back = |place: &Place| place.0 == *source && !to.held.contains(place);
         let back: Vec<EventBatch> = self.held.extract_if(.., |place, _| is_back(place)).map(|(_, one)| one).collect();
         self.held.extend(held);
+        stepped.readmitted.extend(back.iter().map(|event| (source.clone(), event_type(event))));
         let events = if back.is_empty() { admitted } else { with(&admitted, back)? };
         Ok((from < to.position(source) || !events.is_empty()).then_some(events))
     }

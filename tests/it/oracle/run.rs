@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::admission::Admission;
 use super::case::{Case, Entry};
 use super::kept::{Captured, Kept};
+use super::met::{Met, Watch};
 use super::rows::lines;
 use super::setup::{compile, messages};
 use super::truth::{Expected, Truth};
@@ -16,11 +17,9 @@ use super::truth::{Expected, Truth};
 pub(super) struct Outcome {
     /// The rows and parked events at each cut, as they are written in a case.
     pub(super) cuts: Vec<Vec<String>>,
-    pub(super) rows: usize,
     pub(super) parked: usize,
-    pub(super) retracted: bool,
-    pub(super) null_key: bool,
-    pub(super) restarts: usize,
+    /// By projection.
+    pub(super) met: BTreeMap<String, Met>,
     /// Whether both sides failed over a row that comes from no single event.
     pub(super) failed_alike: bool,
 }
@@ -94,6 +93,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
     let failed = |failure: Failure, cut: usize| Verdict::Failed(Failure { cut, ..failure });
     let truth = Truth::new(&program).map_err(|error| failed(Failure::new(Kind::Batch, "?", error), 0))?;
     let messages = messages(case);
+    let mut watch = Watch::new(&program);
     let mut captured = Captured::default();
     let mut kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, 0))?;
     let mut admission = Admission::default();
@@ -101,13 +101,16 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
     for entry in &case.log {
         let cut = outcome.cuts.len() + 1;
         match entry {
-            Entry::Event(event) => admission.read(&event.source, event.held),
+            Entry::Event(event) => {
+                admission.read(&event.source, event.held);
+                watch.event(event);
+            }
             Entry::Readmit(place) => drop(admission.held.remove(place)),
             Entry::Capture => kept.capture(&mut captured).map_err(|failure| failed(failure, cut))?,
             Entry::Restart => {
                 let program = compile(case).map_err(Verdict::Refused)?;
                 kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, cut))?;
-                outcome.restarts += usize::from(captured.positions().values().any(|position| *position > 0));
+                watch.restart(captured.positions());
             }
             Entry::Cut(_) => {
                 let stepped = kept.step(&messages, &admission);
@@ -118,7 +121,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                 {
                     // Neither side can go on: an error that no event alone is to blame for fails the projection.
                     outcome.failed_alike = true;
-                    return Ok(outcome);
+                    return Ok(Outcome { met: watch.met, ..outcome });
                 }
                 if let Err(failure) = &expected
                     && NO_ANSWER.iter().any(|known| failure.message.contains(known))
@@ -130,19 +133,18 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                 {
                     return Err(Verdict::Refused("two rows have the same key".to_owned()));
                 }
-                outcome.retracted |= stepped.map_err(|failure| failed(failure, cut))?;
+                let stepped = stepped.map_err(|failure| failed(failure, cut))?;
                 let expected = expected.map_err(|failure| failed(failure, cut))?;
+                watch.cut(&stepped, &expected);
                 for (name, expected) in &expected {
                     compare(&kept, name, expected).map_err(|failure| failed(failure, cut))?;
-                    outcome.rows += expected.rows.len();
                     outcome.parked += expected.parked.len();
-                    outcome.null_key |= expected.rows.keys().any(|row| row.starts_with("NULL"));
                 }
                 outcome.cuts.push(picture(&expected));
             }
         }
     }
-    Ok(outcome)
+    Ok(Outcome { met: watch.met, ..outcome })
 }
 
 fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {

@@ -31,6 +31,8 @@ pub(super) struct Truth {
 /// What a projection must be at a cut.
 pub(super) struct Expected {
     pub(super) rows: Bag,
+    /// Whether a row's first column or key is NULL.
+    pub(super) null_key: bool,
     result: RecordBatch,
     pub(super) parked: BTreeSet<Place>,
     /// Why the batch failed over all events, if it did.
@@ -62,7 +64,9 @@ impl Truth {
             let (result, parked, error) = self.projection(name, query, &events, &results)?;
             let mut rows = Bag::new();
             add(&mut rows, &result, |_| 1);
-            expected.insert(name.clone(), Expected { rows, result: result.clone(), parked, error });
+            let key = self.scope.projections[name].key.iter();
+            let null_key = key.chain([&0]).any(|&place| result.column(place).null_count() > 0);
+            expected.insert(name.clone(), Expected { rows, null_key, result: result.clone(), parked, error });
             results.insert(name.clone(), result);
         }
         Ok(expected)

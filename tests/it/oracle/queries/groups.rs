@@ -2,49 +2,76 @@
 
 use super::super::aggregates::aggregate;
 use super::super::expressions::{Column, Expressions};
-use super::super::syntax::{Expr, Query};
+use super::super::syntax::{Expr, Query, expr};
+use super::super::types::Type;
 use super::items::Items;
 use super::relations::Relation;
 use super::{Made, Queries};
 
+const SETS: [&str; 3] = ["ROLLUP", "CUBE", "GROUPING SETS"];
+
 impl Queries<'_> {
     pub(super) fn groups(&mut self, levels: usize) -> Made {
         let relation = self.relation(levels);
-        self.features.insert("group by".into());
-        let filter = self.filter(&relation);
+        let (relation, filter) = self.filtered(relation);
         let mut items = Items::default();
         let mut groups = Vec::new();
         for _ in 0..[1, 1, 1, 2, 3][self.random.usize(..5)] {
-            let mut expressions = self.expressions(&relation);
-            let (group, of) = if expressions.random.u8(..5) == 0 { expressions.any(0) } else { expressions.key(1) };
+            let (group, of) = self.group(&relation);
             if !groups.contains(&group) {
                 groups.push(group.clone());
                 items.push(group, of);
             }
         }
-        let key = (0..groups.len()).map(|place| format!("c{place}")).collect();
+        let names = items.names();
+        let grouping = if self.random.u8(..5) == 0 { SETS[self.random.usize(..3)] } else { "" };
+        let is_plain = grouping.is_empty();
+        self.reached(if is_plain { "group by" } else { grouping });
+        for group in groups.iter().filter(|_| !is_plain) {
+            if self.random.bool() {
+                self.reached("grouping()");
+                items.push(expr("grouping(§)", [group.clone()]), Type::Int);
+            }
+        }
         let mut made = self.aggregated(relation, filter, items);
         if let Query::Select(select) = &mut made.query {
             select.groups = groups;
+            select.grouping = grouping;
         }
-        Made { key: Some(key), ..made }
+        // A key that a set leaves out is NULL, like one that is NULL.
+        Made { key: is_plain.then_some(names), ..made }
+    }
+
+    fn group(&mut self, relation: &Relation) -> (Expr, Type) {
+        let time = relation.columns.iter().find(|column| column.sql.ends_with("_time"));
+        if let Some(time) = time.filter(|_| self.random.u8(..6) == 0) {
+            self.reached("group by span of time");
+            let time = expr(&time.sql, []);
+            let span = match self.random.bool() {
+                true => expr("date_trunc('minute', §)", [time]),
+                false => expr("date_bin(INTERVAL '30 seconds', §)", [time]),
+            };
+            return (span, Type::Timestamp);
+        }
+        let mut expressions = self.expressions(relation);
+        if expressions.random.u8(..5) == 0 { expressions.any(0) } else { expressions.key(1) }
     }
 
     pub(super) fn total(&mut self, levels: usize) -> Made {
         let relation = self.relation(levels);
-        self.features.insert("no group by".into());
-        let filter = self.filter(&relation);
+        let (relation, filter) = self.filtered(relation);
+        self.reached("no group by");
         self.aggregated(relation, filter, Items::default())
     }
 
     /// Adds aggregates, and perhaps expressions and a condition over them.
     pub(super) fn aggregated(&mut self, relation: Relation, filter: Option<Expr>, mut items: Items) -> Made {
         let mut calls = Vec::new();
-        for _ in 0..self.random.usize(1..=4) {
+        for _ in 0..self.random.usize(1..=5) {
             let in_stream_order = relation.in_stream_order;
             let (call, of, name) = aggregate(&mut self.expressions(&relation), in_stream_order);
-            let over = if relation.key.is_some() { "events" } else { "derived rows" };
-            self.features.insert(format!("{name} over {over}"));
+            let over = if relation.append_only { "rows that stay" } else { "rows that change" };
+            self.reached(format!("{name} over {over}"));
             calls.push(Column { sql: call.to_string(), column_type: of.clone() });
             items.push(call, of);
         }
@@ -53,12 +80,12 @@ impl Queries<'_> {
             let (item, of) = above.scalar(2);
             items.push(item, of);
         }
-        let having = (above.random.u8(..4) == 0).then(|| above.bool(1));
+        let having = (above.random.u8(..5) == 0).then(|| above.bool(1));
         let mut made = items.select(relation.from, filter);
         if let Query::Select(select) = &mut made.query
             && let Some(having) = having
         {
-            self.features.insert("having".into());
+            self.reached("having");
             select.having = Some(having);
         }
         made

@@ -19,14 +19,22 @@ impl Items {
         spread(&name, &of, &mut self.columns);
     }
 
+    /// The names of the items, which can be a key.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.items.iter().map(|(_, name)| name.clone()).collect()
+    }
+
+    /// The selection. What is known of the relation's rows is left to whoever knows what becomes of them.
     pub(super) fn select(self, from: From, filter: Option<Expr>) -> Made {
         let select = Select {
             distinct: None,
             items: self.items,
             from,
             filter,
+            grouping: "",
             groups: Vec::new(),
             having: None,
+            qualify: None,
             order: Vec::new(),
             limit: String::new(),
         };
@@ -34,6 +42,7 @@ impl Items {
             query: Query::Select(Box::new(select)),
             columns: self.columns,
             key: None,
+            append_only: false,
             in_stream_order: false,
             row_wise: false,
         }

@@ -1,11 +1,11 @@
-//! Random queries over everything that can be kept: rows, groups, distinct rows, unions and unnested lists, in levels
-//! over each other.
+//! Random queries over everything that can be kept, in levels over each other.
 
 mod groups;
 mod items;
 mod relations;
 mod selections;
 mod sets;
+mod subqueries;
 mod windows;
 
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ pub(super) struct Made {
     pub(super) columns: Vec<Column>,
     /// Columns that no two rows share, if any are known.
     pub(super) key: Option<Vec<String>>,
+    /// Whether rows are never taken back.
+    pub(super) append_only: bool,
     /// Whether the rows are those of one event relation.
     in_stream_order: bool,
     /// Whether each row comes from one event.
@@ -32,6 +34,7 @@ pub(super) struct Made {
 pub(super) struct Known {
     pub(super) name: String,
     pub(super) columns: Vec<Column>,
+    pub(super) append_only: bool,
 }
 
 pub(super) struct Queries<'a> {
@@ -56,17 +59,26 @@ impl<'a> Queries<'a> {
 
     /// A query with at most so many levels.
     pub(super) fn query(&mut self, levels: usize) -> Made {
-        match self.random.u8(..24) {
-            0..=3 => self.rows(levels),
-            20 | 21 => self.window(levels),
-            22 | 23 => self.limited(levels),
-            4..=11 => self.groups(levels),
-            12 => self.total(levels),
-            13 | 14 => self.distinct(levels),
-            15 | 16 => self.distinct_on(levels),
-            17 => self.unnest(levels),
-            _ if levels > 0 => self.union(levels),
-            _ => self.groups(levels),
+        match self.random.u8(..32) {
+            0..=2 => self.rows(levels),
+            3..=12 => self.groups(levels),
+            13 => self.total(levels),
+            14 | 15 => self.distinct(levels),
+            16 | 17 => self.distinct_on(levels),
+            18 | 19 => self.unnest(levels),
+            20..=23 => self.window(levels),
+            24..=26 => self.top(levels),
+            27 | 28 => self.limited(levels),
+            _ => self.set(levels),
         }
+    }
+
+    fn reached(&mut self, feature: impl Into<String>) {
+        self.features.insert(feature.into());
+    }
+
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("q{}", self.names)
     }
 }

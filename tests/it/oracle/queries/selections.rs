@@ -8,25 +8,26 @@ use super::relations::Relation;
 use super::{Made, Queries};
 
 impl Queries<'_> {
-    pub(super) fn filter(&mut self, relation: &Relation) -> Option<Expr> {
+    /// The relation with a condition on its rows, or without one.
+    pub(super) fn filtered(&mut self, relation: Relation) -> (Relation, Option<Expr>) {
         if self.random.u8(..3) > 0 {
-            return None;
+            return (relation, None);
         }
-        self.features.insert("filter".into());
-        if !self.may_fail && self.random.u8(..8) == 0 {
-            self.features.insert("in subquery".into());
-            let other = self.events();
-            let of = self.expressions(relation).scalar(0).1;
-            let (one, many) = (self.expressions(relation).of(&of, 0), self.expressions(&other).of(&of, 0));
-            return Some(expr(format!("(§ IN (SELECT {many} FROM {}))", other.from), [one]));
+        if !self.may_fail && self.random.u8(..3) == 0 {
+            let condition = self.subquery_condition(&relation);
+            // What another relation decides can be taken back.
+            return (Relation { append_only: false, ..relation }, Some(condition));
         }
-        Some(self.expressions(relation).bool(2))
+        self.reached("filter");
+        let condition = self.expressions(&relation).bool(2);
+        (relation, Some(condition))
     }
 
     /// A selection without groups.
     pub(super) fn rows(&mut self, levels: usize) -> Made {
         let relation = self.relation(levels);
-        self.features.insert("project".into());
+        let (mut relation, filter) = self.filtered(relation);
+        self.reached("project");
         let mut items = Items::default();
         let key = relation.key.filter(|_| self.random.u8(..3) > 0);
         if let Some(key) = key {
@@ -36,30 +37,34 @@ impl Queries<'_> {
             let (item, of) = self.expressions(&relation).any(2);
             items.push(item, of);
         }
-        let filter = self.filter(&relation);
-        let (in_stream_order, row_wise) = (relation.in_stream_order, relation.row_wise);
+        if !self.may_fail && self.random.u8(..6) == 0 {
+            let (item, of) = self.scalar_subquery(&relation);
+            items.push(item, of);
+            relation.append_only = false;
+        }
+        let Relation { append_only, in_stream_order, row_wise, .. } = relation;
         let key = key.map(|_| vec!["c0".to_owned()]);
-        Made { in_stream_order, row_wise, key, ..items.select(relation.from, filter) }
+        Made { append_only, in_stream_order, row_wise, key, ..items.select(relation.from, filter) }
     }
 
     /// The first rows of an order.
     pub(super) fn limited(&mut self, levels: usize) -> Made {
         let mut made = if self.random.bool() { self.rows(levels) } else { self.groups(levels) };
-        self.features.insert("limit".into());
+        self.reached("limit");
         let mut of_made = Expressions { random: &mut *self.random, columns: &made.columns, may_fail: false };
         let direction = ["", " DESC", " DESC NULLS LAST"][of_made.random.usize(..3)];
         let order = expr(format!("§{direction}"), [of_made.key(0).0]);
         let offset = if self.random.u8(..3) == 0 { " OFFSET 1" } else { "" };
         if let Query::Select(select) = &mut made.query {
             select.order = vec![order];
-            select.limit = format!(" LIMIT {}{offset}", self.random.u8(..5));
+            select.limit = format!(" LIMIT {}{offset}", self.random.u8(1..5));
         }
-        Made { in_stream_order: false, row_wise: false, ..made }
+        Made { append_only: false, in_stream_order: false, row_wise: false, ..made }
     }
 
     pub(super) fn distinct(&mut self, levels: usize) -> Made {
         let mut made = self.rows(levels);
-        self.features.insert("distinct".into());
+        self.reached("distinct");
         if let Query::Select(select) = &mut made.query {
             select.distinct = Some(Distinct::All);
         }
@@ -70,8 +75,8 @@ impl Queries<'_> {
 
     pub(super) fn distinct_on(&mut self, levels: usize) -> Made {
         let relation = self.relation(levels);
-        self.features.insert("distinct on".into());
-        let filter = self.filter(&relation);
+        let (relation, filter) = self.filtered(relation);
+        self.reached("distinct on");
         let mut expressions = self.expressions(&relation);
         let (on, of) = expressions.key(1);
         let by = expressions.key(1).0;
@@ -93,6 +98,7 @@ impl Queries<'_> {
     /// One row an element of a list, over a relation that has lists; else groups.
     pub(super) fn unnest(&mut self, levels: usize) -> Made {
         let relation = self.relation(levels);
+        let (relation, filter) = self.filtered(relation);
         let lists = relation.columns.iter().filter_map(|column| match &column.column_type {
             Type::List(item) => Some((column.sql.clone(), (**item).clone())),
             _ => None,
@@ -101,14 +107,13 @@ impl Queries<'_> {
         if lists.is_empty() {
             return self.groups(levels);
         }
-        self.features.insert("unnest".into());
+        self.reached("unnest");
         let (list, item) = lists[self.random.usize(..lists.len())].clone();
         let mut items = Items::default();
         let (other, of) = self.expressions(&relation).any(1);
         items.push(other, of);
         items.push(expr("unnest(§)", [expr(list, [])]), item);
-        let filter = self.filter(&relation);
-        let (in_stream_order, row_wise) = (relation.in_stream_order, relation.row_wise);
-        Made { in_stream_order, row_wise, ..items.select(relation.from, filter) }
+        let Relation { append_only, in_stream_order, row_wise, .. } = relation;
+        Made { append_only, in_stream_order, row_wise, ..items.select(relation.from, filter) }
     }
 }
