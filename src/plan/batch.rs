@@ -1,8 +1,14 @@
 //! The batch result: the same SQL over given rows, by DataFusion alone. The oracle, and what `verify` compares with.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::Transformed;
+use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
@@ -11,23 +17,56 @@ use super::compile::{output_schema, rewritten};
 use super::refusal::Refusal;
 use super::scope::Scope;
 
+/// SQL made ready to run over one set of rows after the other.
+pub struct Batch {
+    ctx: SessionContext,
+    optimized: LogicalPlan,
+    schema: SchemaRef,
+    sources: BTreeSet<String>,
+}
+
 /// Runs `sql` over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
 pub fn batch(
     sql: &str,
     scope: &Scope,
     rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>,
 ) -> Result<RecordBatch, Refusal> {
-    let ctx = scope.session_with(rows)?;
-    let plan = rewritten(&ctx, sql, scope)?;
-    let optimized = ctx.state().optimize(&plan)?;
-    let schema = output_schema(&plan, &optimized);
-    let batches = run(&ctx, &optimized)?.into_iter().map(|batch| {
-        // What comes out may be declared nullable although the plan knows that it is not.
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)
-    });
-    let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|error| Refusal::new(error.to_string()))?;
-    concat_batches(&schema, &batches).map_err(|error| Refusal::new(error.to_string()))
+    Batch::new(sql, scope)?.run(rows)
+}
+
+impl Batch {
+    pub fn new(sql: &str, scope: &Scope) -> Result<Self, Refusal> {
+        let ctx = scope.session()?;
+        let plan = rewritten(&ctx, sql, scope)?;
+        let optimized = ctx.state().optimize(&plan)?;
+        let schema = output_schema(&plan, &optimized);
+        Ok(Self { ctx, optimized, schema, sources: scope.sources.keys().cloned().collect() })
+    }
+
+    /// The result over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
+    pub fn run(&self, rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>) -> Result<RecordBatch, Refusal> {
+        let batches = run(&self.ctx, &self.over(rows)?)?.into_iter().map(|batch| {
+            // What comes out may be declared nullable although the plan knows that it is not.
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(self.schema.clone(), batch.columns().to_vec(), &options)
+        });
+        let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|error| Refusal::new(error.to_string()))?;
+        concat_batches(&self.schema, &batches).map_err(|error| Refusal::new(error.to_string()))
+    }
+
+    /// The plan with these rows in place of its tables.
+    fn over(&self, rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>) -> Result<LogicalPlan, DataFusionError> {
+        let filled = self.optimized.clone().transform_up_with_subqueries(|node| match node {
+            LogicalPlan::TableScan(mut scan) => {
+                let source = scan.table_name.schema().filter(|schema| self.sources.contains(*schema));
+                let rows = rows(source, scan.table_name.table());
+                scan.source = provider_as_source(Arc::new(MemTable::try_new(scan.source.schema(), vec![rows])?));
+                Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(filled.data)
+    }
 }
 
 /// Some plans spawn tasks. They have a runtime and a thread of their own: whoever waits here may be the only thread of

@@ -24,7 +24,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use batch::batch;
+pub use batch::{Batch, batch};
 pub use compile::{Compiled, compile};
 pub use program::{Planned, PlannedView, Program, ProgramSource, program};
 pub use refusal::Refusal;

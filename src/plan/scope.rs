@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, TableReference};
-use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 
@@ -42,23 +40,29 @@ pub(super) enum Scanned<'a> {
     Projection { name: &'a str, projection: &'a ProjectionSchema },
 }
 
-/// What stands for a relation in a session.
-type Provided = Result<Arc<dyn TableProvider>, DataFusionError>;
-
 impl Scope {
     /// A session in which every relation of the scope is known, without rows.
     pub(super) fn session(&self) -> Result<SessionContext, DataFusionError> {
-        self.session_over(&|_, _, schema| Ok(Arc::new(EmptyTable::new(schema))))
-    }
-
-    /// A session in which every relation has the rows that `rows` gives for `(schema or none, table)`.
-    pub(super) fn session_with(
-        &self,
-        rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>,
-    ) -> Result<SessionContext, DataFusionError> {
-        self.session_over(&|source, table, schema| {
-            Ok(Arc::new(MemTable::try_new(schema, vec![rows(source, table)])?) as Arc<dyn TableProvider>)
-        })
+        let empty = |schema| Arc::new(EmptyTable::new(schema)) as Arc<dyn TableProvider>;
+        let ctx = session()?;
+        let catalog = ctx
+            .catalog("datafusion")
+            .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
+        for (name, source) in &self.sources {
+            let tables = MemorySchemaProvider::new();
+            for relation in (0..source.types.len()).map(Relation::Type).chain([Relation::Events]) {
+                let table = match relation {
+                    Relation::Events => "events",
+                    Relation::Type(index) => &source.types[index].table,
+                };
+                tables.register_table(table.to_owned(), empty(source.relation_schema(relation)))?;
+            }
+            catalog.register_schema(name, Arc::new(tables))?;
+        }
+        for (name, projection) in &self.projections {
+            ctx.register_table(name.as_str(), empty(projection.schema.clone()))?;
+        }
+        Ok(ctx)
     }
 
     pub(super) fn find(&self, table: &TableReference) -> Option<Scanned<'_>> {
@@ -81,31 +85,5 @@ impl Scope {
             tables.chain(["events"]).map(move |table| format!("{name}.{table}"))
         });
         events.chain(self.projections.keys().cloned()).collect()
-    }
-
-    fn session_over(
-        &self,
-        provider: &dyn Fn(Option<&str>, &str, SchemaRef) -> Provided,
-    ) -> Result<SessionContext, DataFusionError> {
-        let ctx = session()?;
-        let catalog = ctx
-            .catalog("datafusion")
-            .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
-        for (name, source) in &self.sources {
-            let tables = MemorySchemaProvider::new();
-            for relation in (0..source.types.len()).map(Relation::Type).chain([Relation::Events]) {
-                let table = match relation {
-                    Relation::Events => "events",
-                    Relation::Type(index) => &source.types[index].table,
-                };
-                let table_provider = provider(Some(name), table, source.relation_schema(relation))?;
-                tables.register_table(table.to_owned(), table_provider)?;
-            }
-            catalog.register_schema(name, Arc::new(tables))?;
-        }
-        for (name, projection) in &self.projections {
-            ctx.register_table(name.as_str(), provider(None, name, projection.schema.clone())?)?;
-        }
-        Ok(ctx)
     }
 }

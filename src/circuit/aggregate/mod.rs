@@ -39,7 +39,9 @@ pub struct Aggregate {
     states: Vec<State>,
     residence: Residence,
     closing: Option<Closing>,
-    /// Without GROUP BY there is one row even over no input: it has to come out once.
+    /// The groups that have a row even over no input.
+    always: Vec<u32>,
+    /// Whether those have come out.
     started: bool,
     /// Input rows and groups looked at.
     touched: u64,
@@ -60,8 +62,21 @@ impl Aggregate {
         let groups = Groups::new(spec.group_types())?;
         let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, ArrowError>>()?;
         let closing = spec.closing.clone().map(Closing::new).transpose()?;
-        let (weights, residence) = (Vec::new(), Residence::default());
-        Ok(Self { spec, groups, weights, states, residence, closing, started: false, touched: 0 })
+        Ok(Self {
+            spec,
+            groups,
+            weights: Vec::new(),
+            states,
+            residence: Residence::default(),
+            closing,
+            always: Vec::new(),
+            started: false,
+            touched: 0,
+        })
+    }
+
+    pub fn spec(&self) -> &AggregateSpec {
+        &self.spec
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -79,12 +94,16 @@ impl Aggregate {
     }
 
     fn apply(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
-        let first = !std::mem::replace(&mut self.started, true) && self.groups.is_global();
+        let has_always = self.groups.is_global() || self.spec.always.is_some();
+        let first = !std::mem::replace(&mut self.started, true) && has_always;
         if input.is_empty() && !first {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
         }
         let keys: Vec<ArrayRef> = self.spec.groups.iter().map(|&place| input.rows.column(place).clone()).collect();
-        let touched = self.groups.touch(&keys, input.len())?;
+        let mut touched = self.groups.touch(&keys, input.len())?;
+        if first {
+            self.begin(&mut touched)?;
+        }
         self.touched += (touched.rows.len() + touched.slots.len()) as u64;
         self.grow();
         let before: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot) && !first).collect();
@@ -98,9 +117,18 @@ impl Aggregate {
         Ok(output)
     }
 
+    /// Adds the groups that are there from the beginning to those that are touched.
+    fn begin(&mut self, touched: &mut Touched) -> Result<(), ArrowError> {
+        if let Some(keys) = &self.spec.always {
+            self.always = self.groups.touch(keys, keys.first().map_or(0, |column| column.len()))?.slots;
+            touched.slots.extend(self.always.iter().filter(|slot| !touched.slots.contains(slot)).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
     /// Whether a group has an output row now.
     fn exists(&self, slot: u32) -> bool {
-        self.groups.is_global() || self.weights[slot as usize] > 0
+        self.groups.is_global() || self.weights[slot as usize] > 0 || self.always.contains(&slot)
     }
 
     fn grow(&mut self) {
@@ -236,6 +264,11 @@ impl Aggregate {
     ) -> Result<(), CircuitError> {
         for segment in stored("").into_iter().flatten() {
             self.restore_groups(segment)?;
+        }
+        if self.started
+            && let Some(keys) = &self.spec.always
+        {
+            self.always = self.groups.touch(keys, keys.first().map_or(0, |column| column.len()))?.slots;
         }
         for (place, state) in self.states.iter_mut().enumerate() {
             if let State::Ranked(ranked) = state {

@@ -1,5 +1,6 @@
 //! What an aggregate operator computes, decided by the planner.
 
+use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
@@ -11,6 +12,8 @@ use crate::circuit::{ClosingSpec, Spread};
 #[derive(Debug, Clone)]
 pub struct AggregateSpec {
     pub groups: Vec<usize>,
+    /// Keys of groups that have a row even over no input, one column a group column: empty grouping sets.
+    pub always: Option<Vec<ArrayRef>>,
     pub calls: Vec<Call>,
     pub input: SchemaRef,
     /// Group columns, then one column a call.

@@ -50,6 +50,10 @@ impl Join {
         Ok(Self { spec, keys, left, right, pair_schema: Arc::new(Schema::new(nullable)) })
     }
 
+    pub fn spec(&self) -> &JoinSpec {
+        &self.spec
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.spec.name()
     }

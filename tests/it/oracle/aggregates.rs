@@ -16,79 +16,74 @@ pub(super) fn aggregate(expressions: &mut Expressions<'_>, in_stream_order: bool
 }
 
 fn plain(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'static str) {
-    let number = [Type::Int, Type::Float, Type::Decimal][e.random.usize(..3)].clone();
-    match e.random.u8(..31) {
-        0 | 1 => (expr("count(*)", []), Type::Int, "count"),
-        2 => (expr("count(§)", [e.any(1).0]), Type::Int, "count"),
-        3 => (expr("count(DISTINCT §)", [e.any(1).0]), Type::Int, "count distinct"),
-        4 | 5 => (expr("sum(§)", [e.of(&number, 1)]), number, "sum"),
-        6 => (expr("sum(DISTINCT §)", [e.of(&number, 1)]), number, "sum distinct"),
-        7 | 8 => {
-            let of = if number == Type::Decimal { Type::Decimal } else { Type::Float };
-            (expr("avg(§)", [e.of(&number, 1)]), of, "avg")
+    if e.random.u8(..3) == 0 {
+        return of_values(e, in_stream_order);
+    }
+    let number = [Type::Int, Type::Float, Type::Decimal, Type::Int32][e.random.usize(..4)].clone();
+    let float = |name: &'static str, x: Expr| (expr(format!("{name}(§)"), [x]), Type::Float, name);
+    match e.random.u8(..22) {
+        0 => (expr("count(*)", []), Type::Int, "count(*)"),
+        1 => (expr("count(§)", [e.any(1).0]), Type::Int, "count"),
+        2 => (expr("count(DISTINCT §)", [e.any(1).0]), Type::Int, "count distinct"),
+        3 => (expr("sum(§)", [e.of(&Type::Int, 1)]), Type::Int, "sum of int64"),
+        4 => (expr("sum(§)", [e.of(&Type::Int32, 0)]), Type::Int, "sum of int32"),
+        5 => (expr("sum(§)", [e.of(&Type::Float, 1)]), Type::Float, "sum of float64"),
+        6 => (expr("sum(§)", [e.of(&Type::Decimal, 1)]), Type::Decimal, "sum of decimal"),
+        7 => (expr("sum(DISTINCT §)", [e.of(&number, 1)]), number, "sum distinct"),
+        8 => (expr("avg(§)", [e.of(&Type::Float, 1)]), Type::Float, "avg"),
+        9 => (expr("avg(§)", [e.of(&Type::Decimal, 1)]), Type::Decimal, "avg of decimal"),
+        10 => (expr("avg(DISTINCT §)", [e.of(&Type::Float, 1)]), Type::Float, "avg distinct"),
+        11 => (expr("bool_and(§)", [e.bool(1)]), Type::Bool, "bool_and"),
+        12 => (expr("bool_or(§)", [e.bool(1)]), Type::Bool, "bool_or"),
+        13 => (expr("median(§)", [e.of(&number, 1)]), number, "median"),
+        14 => {
+            let x = e.of(&Type::Float, 1);
+            (expr("percentile_cont(0.25) WITHIN GROUP (ORDER BY §)", [x]), Type::Float, "percentile_cont")
         }
-        9 => (expr("avg(DISTINCT §)", [e.of(&Type::Float, 1)]), Type::Float, "avg distinct"),
-        10 | 11 => {
-            let (x, of) = e.scalar(1);
-            (expr("min(§)", [x]), of, "min")
-        }
-        12 | 13 => {
-            let (x, of) = e.scalar(1);
-            (expr("max(§)", [x]), of, "max")
-        }
-        14 => (expr("bool_and(§)", [e.bool(1)]), Type::Bool, "bool_and"),
-        15 => (expr("bool_or(§)", [e.bool(1)]), Type::Bool, "bool_or"),
-        16 => {
-            let (x, of) = e.any(1);
-            (ordered(e, "latest(§", x, in_stream_order), of, "latest")
-        }
-        17 => {
-            let (x, of) = e.any(1);
-            (ordered(e, "earliest(§", x, in_stream_order), of, "earliest")
-        }
-        18 => {
-            let (x, of) = e.any(1);
-            (ordered(e, "collect(§", x, in_stream_order), Type::List(Box::new(of)), "collect")
-        }
-        19 => picked(e, "max_by", in_stream_order),
-        20 => picked(e, "min_by", in_stream_order),
-        21 => {
-            let (x, of) = e.any(1);
-            (ordered(e, "array_agg(§", x, in_stream_order), Type::List(Box::new(of)), "array_agg")
-        }
-        22 => {
+        15 => float("var_pop", e.of(&number, 1)),
+        16 => float("var_samp", e.of(&number, 1)),
+        17 => float("stddev", e.of(&number, 1)),
+        18 => float("stddev_pop", e.of(&number, 1)),
+        19 => (expr("bit_and(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_and"),
+        20 => (expr("bit_or(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_or"),
+        _ => (expr("bit_xor(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_xor"),
+    }
+}
+
+/// Aggregates over values of any type.
+fn of_values(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'static str) {
+    if e.random.u8(..4) == 0 {
+        let ((x, of), name) = (e.scalar(1), ["min", "max"][e.random.usize(..2)]);
+        return (expr(format!("{name}(§)"), [x]), of, name);
+    }
+    let (x, of) = e.any(1);
+    match e.random.u8(..13) {
+        0 => (ordered(e, "latest(§", x, in_stream_order), of, "latest"),
+        1 => (ordered(e, "earliest(§", x, in_stream_order), of, "earliest"),
+        2 => (ordered(e, "collect(§", x, in_stream_order), Type::List(Box::new(of)), "collect"),
+        3 => picked(e, "max_by", in_stream_order),
+        4 => picked(e, "min_by", in_stream_order),
+        5 => (ordered(e, "array_agg(§", x, in_stream_order), Type::List(Box::new(of)), "array_agg"),
+        6 => {
             let (x, of) = e.scalar(1);
             (expr("array_agg(DISTINCT §)", [x]), Type::List(Box::new(of)), "array_agg distinct")
         }
-        23 => {
+        7 => {
             let x = e.of(&Type::Text, 1);
             (ordered(e, "string_agg(§, ','", x, in_stream_order), Type::Text, "string_agg")
         }
-        24 => {
-            let (x, of) = e.any(1);
-            (ordered(e, "first_value(§", x, in_stream_order), of, "first_value")
-        }
-        25 => {
-            let (x, of) = e.any(1);
-            (ordered(e, "last_value(§", x, in_stream_order), of, "last_value")
-        }
-        26 => {
+        8 => (ordered(e, "first_value(§", x, in_stream_order), of, "first_value"),
+        9 => (ordered(e, "last_value(§", x, in_stream_order), of, "last_value"),
+        10 => {
             let key = e.of(&Type::Text, 0);
-            let (x, of) = e.any(1);
-            let order = order(e, in_stream_order);
-            let call = match order {
+            let call = match order(e, in_stream_order) {
                 Some(order) => expr("map_agg(§, § ORDER BY §)", [key, x, order]),
                 None => expr("map_agg(§, §)", [key, x]),
             };
             (call, Type::Map(Box::new(of)), "map_agg")
         }
-        27 => (expr("median(§)", [e.of(&number, 1)]), number, "median"),
-        28 => (expr("var_pop(§)", [e.of(&number, 1)]), Type::Float, "var_pop"),
-        29 => (expr("stddev(§)", [e.of(&number, 1)]), Type::Float, "stddev"),
-        _ => {
-            let (x, of) = e.any(1);
-            (ordered(e, "nth_value(§, 2", x, in_stream_order), of, "nth_value")
-        }
+        11 => (ordered(e, "any_value(§", x, in_stream_order), of, "any_value"),
+        _ => (ordered(e, "nth_value(§, 2", x, in_stream_order), of, "nth_value"),
     }
 }
 

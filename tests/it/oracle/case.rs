@@ -4,6 +4,7 @@
 //! ```text
 //! # What this is about.
 //! event s.a {n: int64, t: string}            a source `s` with an event type `a`; its fields as in a configuration
+//! source s drops late events                 how the source is configured; without it they correct results
 //! table p(k): SELECT t AS k, sum(n) AS n     a projection kept under a key; further lines are indented
 //!   FROM s.a GROUP BY t
 //! plan p: events, project, aggregate         the operators that keep it, in order; none need be written
@@ -13,17 +14,26 @@
 //! cut                                        everything since the last cut is one commit
 //!   p: "x", 1                                what is expected: rows in any order, `p: none`, `p parked s#3`,
 //!                                            or at the end `p fails`: over a row that comes from no single event
+//! s.a k1 held {"n": 2}                       an event that takes its sequence, and is not admitted
+//! readmit s#2                                now it is, whatever came after it: `s#2` is the second event of `s`
 //! capture                                    state is captured as for a checkpoint
 //! restart                                    everything goes on from the last capture, or from nothing
 //! ```
 
 use std::fmt::{self, Write as _};
 
+use super::admission::Place;
+
+/// How a source is declared to drop late events, after its name.
+const DROPS_LATE: &str = " drops late events";
+
 /// Everything that a run needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Case {
     pub(super) about: Vec<String>,
     pub(super) types: Vec<TypeDeclaration>,
+    /// Sources whose late events are dropped.
+    pub(super) dropping: Vec<String>,
     pub(super) projections: Vec<Declaration>,
     pub(super) log: Vec<Entry>,
 }
@@ -51,6 +61,8 @@ pub(super) struct Declaration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
     Event(Event),
+    /// An event that was held back, by its place in the stream, is admitted.
+    Readmit(Place),
     /// With the rows that are expected, if any are written.
     Cut(Vec<String>),
     Capture,
@@ -64,6 +76,8 @@ pub(super) struct Event {
     pub(super) key: Option<String>,
     /// Event time; the publish time if none.
     pub(super) at_seconds: Option<i64>,
+    /// Whether it is held back until it is admitted by an entry of its own.
+    pub(super) held: bool,
     pub(super) payload: String,
 }
 
@@ -107,6 +121,7 @@ impl Case {
                 let (source, name) = name.split_once('.')?;
                 self.types.push(TypeDeclaration { source: source.into(), name: name.into(), fields: fields.into() });
             }
+            "source" => self.dropping.push(rest.strip_suffix(DROPS_LATE)?.to_owned()),
             "table" | "bag" => {
                 let (name, rest) = rest.split_once('(')?;
                 let (key, sql) = rest.split_once("):")?;
@@ -134,6 +149,10 @@ impl Case {
             "cut" => Entry::Cut(Vec::new()),
             "capture" => Entry::Capture,
             "restart" => Entry::Restart,
+            _ if line.starts_with("readmit ") => {
+                let (source, seq) = line.strip_prefix("readmit ")?.split_once('#')?;
+                Entry::Readmit((source.to_owned(), seq.parse().ok()?))
+            }
             _ => {
                 let (name, rest) = line.split_once(' ')?;
                 let (source, event_type) = name.split_once('.')?;
@@ -145,12 +164,14 @@ impl Case {
                     }
                     None => (None, rest),
                 };
+                let held = payload.strip_prefix("held ");
                 Entry::Event(Event {
                     source: source.to_owned(),
                     event_type: event_type.to_owned(),
                     key: (key != "-").then(|| key.to_owned()),
                     at_seconds: at,
-                    payload: payload.to_owned(),
+                    held: held.is_some(),
+                    payload: held.unwrap_or(payload).to_owned(),
                 })
             }
         });
@@ -182,6 +203,7 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.about.iter().try_for_each(|line| writeln!(f, "# {line}"))?;
         self.types.iter().try_for_each(|declared| writeln!(f, "{declared}"))?;
+        self.dropping.iter().try_for_each(|source| writeln!(f, "source {source}{DROPS_LATE}"))?;
         self.projections.iter().try_for_each(|declared| writeln!(f, "{declared}"))?;
         writeln!(f, "log")?;
         self.log.iter().try_for_each(|entry| writeln!(f, "{entry}"))
@@ -210,12 +232,16 @@ impl fmt::Display for Entry {
                 if let Some(at) = event.at_seconds {
                     write!(f, " @{at}")?;
                 }
+                if event.held {
+                    f.write_str(" held")?;
+                }
                 write!(f, " {}", event.payload)
             }
             Entry::Cut(expected) => {
                 f.write_str("cut")?;
                 expected.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
+            Entry::Readmit((source, seq)) => write!(f, "readmit {source}#{seq}"),
             Entry::Capture => f.write_str("capture"),
             Entry::Restart => f.write_str("restart"),
         }
@@ -228,7 +254,8 @@ pub(super) fn configuration(case: &Case) -> String {
     for source in case.sources() {
         let envelope = "{type: header:type, key: header:key, time: header:at}";
         let _ = write!(yaml, "---\nsource: {source}\nfile: {{path: {source}.ndjson}}\nenvelope: {envelope}\n");
-        yaml.push_str("event_time: {lateness: 10s}\nevents:\n");
+        let late = if case.dropping.iter().any(|dropping| dropping == source) { "drop" } else { "correct" };
+        let _ = write!(yaml, "event_time: {{lateness: 10s, late: {late}}}\nevents:\n");
         for declared in case.types.iter().filter(|declared| declared.source == source) {
             let _ = writeln!(yaml, "  {}: {{fields: {}}}", declared.name, declared.fields);
         }
@@ -247,9 +274,9 @@ mod tests {
 
     #[test]
     fn the_text_form_is_read_as_it_is_printed() {
-        let text = "# about\nevent s.a {n: int64}\ntable p(n, m): SELECT n,\n  1 AS m FROM s.a\nplan p: events, project\nbag q(n): \
+        let text = "# about\nevent s.a {n: int64}\nsource s drops late events\ntable p(n, m): SELECT n,\n  1 AS m FROM s.a\nplan p: events, project\nbag q(n): \
                     SELECT n FROM p\n\
-                    log\ns.a k1 @-3 {\"n\": 1}\ns.a - not json\ncut\n  p: 1, 1\n  q: none\ncapture\nrestart\ncut\n";
+                    log\ns.a k1 @-3 {\"n\": 1}\ns.a - held not json\ns.a k1 @-3 held {}\ncut\n  p: 1, 1\n  q: none\nreadmit s#2\ncapture\nrestart\ncut\n";
         assert_eq!(Case::parse(text).unwrap().to_string(), text);
     }
 

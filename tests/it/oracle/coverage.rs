@@ -1,87 +1,112 @@
-//! What a number of random cases reached.
+//! What a number of random cases reached: each operator under each condition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::met::Met;
+use super::operators::operators;
 use super::random::RandomCase;
 use super::run::{Outcome, Verdict};
 
+/// How often each operator should meet each condition in a long run.
+const WANTED: usize = 100;
+const CONDITIONS: [&str; 5] = ["retraction", "NULL key", "tie", "re-admission", "restart"];
+
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
-    pub(super) cases: usize,
-    pub(super) accepted: usize,
+    cases: usize,
+    accepted: usize,
+    projections: usize,
     pub(super) with_rows: usize,
-    pub(super) failed: usize,
+    failed: usize,
     parked: usize,
     failed_alike: usize,
     no_answer: usize,
     cuts: usize,
     /// How many, and the first seed.
     refusals: BTreeMap<String, (usize, u64)>,
-    features: BTreeMap<String, Reached>,
+    operators: BTreeMap<String, Reached>,
 }
 
-/// In how many cases a feature met each of these.
+/// In how many projections an operator occurred, and met each of the conditions.
 #[derive(Debug, Default)]
 struct Reached {
-    cases: usize,
-    retraction: usize,
-    null_key: usize,
-    tie: usize,
-    restart: usize,
+    projections: usize,
+    conditions: [usize; CONDITIONS.len()],
 }
 
 impl Coverage {
     pub(super) fn add(&mut self, seed: u64, case: &RandomCase, result: &Result<Outcome, Verdict>) {
         self.cases += 1;
-        let outcome = match result {
-            Ok(outcome) => outcome,
-            Err(Verdict::Refused(reason)) => {
-                // Names of columns aside.
-                let reason: String = reason.chars().take(60).collect();
-                self.refusals.entry(reason).or_insert((0, seed)).0 += 1;
-                return;
-            }
-            Err(Verdict::NoAnswer) => {
-                self.accepted += 1;
-                self.no_answer += 1;
-                return;
-            }
-            Err(Verdict::Failed(_)) => {
-                self.accepted += 1;
-                self.failed += 1;
-                return;
-            }
-        };
+        if let Err(Verdict::Refused(reason)) = result {
+            // Names of columns aside.
+            let reason: String = reason.chars().take(60).collect();
+            self.refusals.entry(reason).or_insert((0, seed)).0 += 1;
+            return;
+        }
         self.accepted += 1;
+        match result {
+            Ok(outcome) => self.agreed(case, outcome),
+            Err(Verdict::NoAnswer) => self.no_answer += 1,
+            Err(_) => self.failed += 1,
+        }
+    }
+
+    fn agreed(&mut self, case: &RandomCase, outcome: &Outcome) {
         self.cuts += outcome.cuts.len();
-        self.with_rows += usize::from(outcome.rows > 0);
         self.parked += usize::from(outcome.parked > 0);
         self.failed_alike += usize::from(outcome.failed_alike);
-        let events: Vec<String> = case.log.iter().map(ToString::to_string).filter(|line| line.contains('{')).collect();
-        let tie = events.iter().enumerate().any(|(place, event)| events[..place].contains(event));
-        for feature in &case.features {
-            let reached = self.features.entry(feature.clone()).or_default();
-            reached.cases += 1;
-            reached.retraction += usize::from(outcome.retracted);
-            reached.null_key += usize::from(outcome.null_key);
-            reached.tie += usize::from(tie);
-            reached.restart += usize::from(outcome.restarts > 0);
+        let compiled = operators(&case.case());
+        for projection in &case.projections {
+            let Some(met) = outcome.met.get(&projection.name) else { continue };
+            self.projections += 1;
+            self.with_rows += usize::from(met.rows);
+            let own = compiled.get(&projection.name).into_iter().flatten();
+            let all: BTreeSet<&String> = projection.features.iter().chain(own).collect();
+            for operator in all {
+                self.operators.entry(operator.clone()).or_default().add(met);
+            }
+        }
+    }
+
+    /// What was not met often enough.
+    pub(super) fn gaps(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        for (operator, Reached { conditions, .. }) in &self.operators {
+            let short = CONDITIONS.iter().zip(conditions).filter(|(_, count)| **count < WANTED);
+            gaps.extend(short.map(|(condition, count)| format!("{operator} × {condition}: {count}")));
+        }
+        gaps
+    }
+}
+
+impl Reached {
+    fn add(&mut self, met: &Met) {
+        self.projections += 1;
+        let conditions = [met.retraction, met.null_key, met.tie, met.readmission, met.restart];
+        for (count, is_met) in self.conditions.iter_mut().zip(conditions) {
+            *count += usize::from(is_met);
         }
     }
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, accepted, with_rows, failed, parked, failed_alike, no_answer, cuts, .. } = self;
+        let Self { cases, accepted, projections, with_rows, parked, failed_alike, no_answer, cuts, failed, .. } = self;
+        let share = |part: &usize, whole: &usize| part * 100 / (*whole).max(1);
+        writeln!(f, "{cases} cases, {accepted} accepted ({} %), {failed} failed, {cuts} cuts", share(accepted, cases))?;
+        writeln!(f, "{projections} projections, {with_rows} with rows ({} %)", share(with_rows, projections))?;
         writeln!(
             f,
-            "{cases} cases: {accepted} accepted, {with_rows} with rows, {parked} with parked events, {failed_alike} where both sides gave up, {no_answer} without an answer from DataFusion, {cuts} cuts, {failed} failed"
+            "{parked} with parked events, {failed_alike} where both sides gave up, {no_answer} without an answer from DataFusion"
         )?;
-        writeln!(f, "{:<36}{:>7}{:>12}{:>10}{:>6}{:>9}", "", "cases", "retraction", "NULL key", "tie", "restart")?;
-        for (feature, reached) in &self.features {
-            let Reached { cases, retraction, null_key, tie, restart } = reached;
-            writeln!(f, "{feature:<36}{cases:>7}{retraction:>12}{null_key:>10}{tie:>6}{restart:>9}")?;
+        write!(f, "{:<44}{:>12}", "", "projections")?;
+        CONDITIONS.iter().try_for_each(|condition| write!(f, "{condition:>13}"))?;
+        writeln!(f)?;
+        for (operator, Reached { projections, conditions }) in &self.operators {
+            write!(f, "{operator:<44}{projections:>12}")?;
+            conditions.iter().try_for_each(|count| write!(f, "{count:>13}"))?;
+            writeln!(f)?;
         }
         let mut refusals: Vec<_> = self.refusals.iter().collect();
         refusals.sort_by_key(|(_, count)| std::cmp::Reverse(count.0));

@@ -91,8 +91,9 @@ impl Expressions<'_> {
             Type::Text => self.text(depth),
             Type::Bool => self.bool(depth),
             Type::Date => expr("CAST(§ AS DATE)", [self.of(&Type::Timestamp, depth)]),
-            Type::Timestamp => match self.random.u8(..2) {
-                0 => expr("date_trunc('day', §)", [self.of(of, depth)]),
+            Type::Timestamp => match self.random.u8(..3) {
+                0 => expr("date_bin(INTERVAL '1 hour', §)", [self.of(of, depth)]),
+                1 => expr("date_trunc('day', §)", [self.of(of, depth)]),
                 _ => expr("(§ + INTERVAL '90 minutes')", [self.of(of, depth)]),
             },
             _ => self.column(of).unwrap_or_else(|| self.literal(of)),
@@ -180,10 +181,12 @@ impl Expressions<'_> {
         expr(format!("(§ {sign} §)"), [left, self.of(&of, depth)])
     }
 
-    fn literal(&mut self, of: &Type) -> Expr {
+    pub(super) fn literal(&mut self, of: &Type) -> Expr {
         let choice: &[&str] = match of {
             Type::Int | Type::Int32 => &["0", "1", "2", "-1"],
-            Type::Float => &["CAST(0 AS DOUBLE)", "CAST(1.5 AS DOUBLE)", "CAST(-1 AS DOUBLE)"],
+            Type::Float => {
+                &["CAST(0 AS DOUBLE)", "CAST(1.5 AS DOUBLE)", "CAST('NaN' AS DOUBLE)", "CAST('-0.0' AS DOUBLE)"]
+            }
             Type::Decimal => &["1.10", "0.00", "-2.50"],
             Type::Text => &["'a'", "'b'", "''", "'12'"],
             Type::Bool => &["true", "false"],

@@ -4,24 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use readside::circuit::{Circuit, StepInput, ZBatch};
-use readside::event::{Decoder, EventBatch, metadata};
+use readside::circuit::{Circuit, StepInput, Watermarks, ZBatch};
+use readside::event::{Decoder, EventBatch, Message};
 use readside::plan::Program;
 use readside::progress::Watermark;
 use readside::read_model::table::{Table, TableSpec};
 use readside::state::{StateDelta, StoredSegment};
 
+use super::admission::{Admission, Place, event_type, sequence, with};
 use super::case::Case;
+use super::met::Stepped;
 use super::rows::{Bag, add};
 use super::run::{Failure, Kind};
 use super::setup::Messages;
-
-/// A source and a sequence in it.
-pub(super) type Place = (String, i64);
 
 /// All projections of a case, and how far each source has been read.
 pub(super) struct Kept {
@@ -36,6 +35,8 @@ pub(super) struct Progress {
     /// Messages read, by source.
     positions: BTreeMap<String, usize>,
     watermarks: BTreeMap<String, Watermark>,
+    /// Events read and not admitted.
+    held: BTreeMap<Place, EventBatch>,
     /// By projection.
     bags: Vec<Bag>,
     parked: Vec<BTreeSet<Place>>,
@@ -51,6 +52,8 @@ pub(super) struct Captured {
 struct One {
     name: String,
     reads: BTreeSet<String>,
+    /// Projections that it reads.
+    upstream: Vec<String>,
     circuit: Circuit,
     table: Option<Table>,
 }
@@ -85,7 +88,7 @@ impl Kept {
             let mut circuit = planned.compiled.circuit;
             circuit.restore(&stores).map_err(|error| failure(Kind::Restore, error.to_string()))?;
             let reads = schema.reads.keys().map(|source| source.to_string()).collect();
-            circuits.push(One { name, reads, circuit, table });
+            circuits.push(One { name, reads, upstream: planned.compiled.upstream, circuit, table });
         }
         let mut progress = captured.progress.clone();
         progress.bags.resize(circuits.len(), Bag::new());
@@ -93,27 +96,26 @@ impl Kept {
         Ok(Self { decoders: program.sources.into_iter().map(|source| source.decoder).collect(), circuits, progress })
     }
 
-    /// Takes one step over all messages up to the given positions. Returns whether anything was taken back.
-    pub(super) fn step(&mut self, messages: &Messages, to: &BTreeMap<String, usize>) -> Result<bool, Failure> {
+    /// Takes one step over everything admitted since the last one.
+    pub(super) fn step(&mut self, messages: &Messages, to: &Admission) -> Result<Stepped, Failure> {
+        let mut stepped = Stepped::default();
         let mut batches: Vec<(String, EventBatch)> = Vec::new();
         for decoder in &self.decoders {
-            let schema = decoder.schema();
-            let source = &schema.source;
-            let (from, to) = (self.progress.positions.get(source).copied().unwrap_or(0), to[source]);
-            let watermark = self.progress.watermarks.entry(source.clone());
-            let watermark = watermark.or_insert_with(|| Watermark::new(schema.lateness_us, None));
-            if from < to {
-                let decoded = decoder.decode(&messages[source][from..to], watermark);
-                let decoded = decoded.map_err(|error| Failure::new(Kind::Step, source, error.to_string()))?;
-                batches.push((source.clone(), decoded.batch));
-            }
+            let source = &decoder.schema().source;
+            let events = self.progress.events(decoder, &messages[source], to, &mut stepped);
+            let events = events.map_err(|error| Failure::new(Kind::Step, source, error.to_string()))?;
+            batches.extend(events.map(|events| (source.clone(), events)));
         }
-        self.progress.positions = to.clone();
-        let mut retracted = false;
+        let watermarks = self.progress.watermarks.iter();
+        let watermarks: Watermarks<'_> =
+            watermarks.filter_map(|(source, watermark)| Some((source.as_str(), watermark.value_us()?))).collect();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         for (place, one) in self.circuits.iter_mut().enumerate() {
-            let delta = one.step(&batches, &outputs, &mut self.progress.parked[place])?;
-            retracted |= (0..delta.len()).any(|row| delta.weight(row) < 0);
+            let delta = one.step(&batches, &outputs, &mut self.progress.parked[place], &watermarks)?;
+            let takes_back = (0..delta.len()).any(|row| delta.weight(row) < 0);
+            if takes_back || one.upstream.iter().any(|name| stepped.retracted.contains(name)) {
+                stepped.retracted.insert(one.name.clone());
+            }
             let bag = &mut self.progress.bags[place];
             add(bag, &delta.rows, |row| delta.weight(row));
             if let Some((row, count)) = bag.iter().find(|(_, count)| **count < 0) {
@@ -122,7 +124,7 @@ impl Kept {
             one.keep(&delta, bag)?;
             outputs.insert(one.name.clone(), delta);
         }
-        Ok(retracted)
+        Ok(stepped)
     }
 
     /// A projection's rows and its parked events.
@@ -149,25 +151,51 @@ impl Kept {
     }
 }
 
+impl Progress {
+    /// What a step reads of one source: the new events but for those held back, and the old ones that are so no more.
+    fn events(
+        &mut self,
+        decoder: &Decoder,
+        messages: &[Message],
+        to: &Admission,
+        stepped: &mut Stepped,
+    ) -> Result<Option<EventBatch>, ArrowError> {
+        let schema = decoder.schema();
+        let source = &schema.source;
+        let from = self.positions.insert(source.clone(), to.position(source)).unwrap_or(0);
+        let watermark = self.watermarks.entry(source.clone());
+        let watermark = watermark.or_insert_with(|| Watermark::new(schema.lateness_us, None));
+        let decoded = decoder.decode(&messages[from..to.position(source)], watermark)?;
+        let (admitted, held) = to.divided(source, decoded.batch)?;
+        let is_back = |place: &Place| place.0 == *source && !to.held.contains(place);
+        let back: Vec<EventBatch> = self.held.extract_if(.., |place, _| is_back(place)).map(|(_, one)| one).collect();
+        self.held.extend(held);
+        stepped.readmitted.extend(back.iter().map(|event| (source.clone(), event_type(event))));
+        let events = if back.is_empty() { admitted } else { with(&admitted, back)? };
+        Ok((from < to.position(source) || !events.is_empty()).then_some(events))
+    }
+}
+
 impl One {
     fn step(
         &mut self,
         batches: &[(String, EventBatch)],
         outputs: &BTreeMap<String, ZBatch>,
         parked: &mut BTreeSet<Place>,
+        watermarks: &Watermarks<'_>,
     ) -> Result<ZBatch, Failure> {
         let read = batches.iter().filter(|(source, _)| self.reads.contains(source));
         let input = StepInput {
             events: read.map(|(source, batch)| (source.as_str(), batch)).collect(),
             deltas: outputs.iter().map(|(name, delta)| (name.as_str(), delta)).collect(),
+            watermarks: watermarks.clone(),
         };
         let stepped = self.circuit.step(&input);
         let (delta, rejected) = stepped.map_err(|error| Failure::new(Kind::Step, &self.name, error.to_string()))?;
         for attributable in rejected {
             let source = attributable.source;
             if let Some((_, batch)) = batches.iter().find(|(name, _)| *name == source) {
-                let seq = batch.metadata.column(metadata::SEQ).as_primitive::<Int64Type>().value(attributable.row);
-                parked.insert((source, seq));
+                parked.insert((source, sequence(batch, attributable.row)));
             }
         }
         Ok(delta)
@@ -221,7 +249,7 @@ impl Captured {
 }
 
 /// The batch as a checkpoint gives it back.
-fn written_and_read(rows: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn written_and_read(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
     writer.write(rows)?;
     let bytes = writer.into_inner()?;

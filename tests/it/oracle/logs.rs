@@ -1,55 +1,103 @@
-//! Random logs: events with repeated values, NULLs, late ones and poison; cuts of any size; captures and restarts.
+//! Random logs: events with repeated values, NULLs, late ones and poison; cuts of any size; captures and restarts;
+//! events that are held back and admitted later.
 
+use std::collections::BTreeMap;
+
+use super::admission::Place;
 use super::case::{Entry, Event};
 use super::types::{EventType, value, value_or_null};
 
-/// A log of up to `events_max` events. It ends with a cut.
+/// A log of up to `events_max` events of types that may be repeated to be more frequent. It ends with a cut.
 pub(super) fn log(random: &mut fastrand::Rng, types: &[EventType], events_max: usize) -> Vec<Entry> {
-    let mut log = Vec::new();
-    if random.bool() {
-        log.push(Entry::Cut(Vec::new()));
-    }
-    // Some cases cut after every event, some hardly ever.
-    let cut_share = [0.1, 0.25, 1.0][random.usize(..3)];
-    let mut cuts_left: usize = 8;
-    let mut now = 0;
-    for _ in 0..random.usize(1..=events_max) {
-        let twin = log.iter().rev().find(|entry| matches!(entry, Entry::Event(_)));
-        let event = match twin {
-            Some(Entry::Event(twin)) if random.u8(..8) == 0 => twin.clone(),
-            _ => event(random, types, &mut now),
-        };
-        log.push(Entry::Event(event));
-        if random.f64() < cut_share && cuts_left > 1 {
-            log.push(Entry::Cut(Vec::new()));
-            cuts_left -= 1;
+    let begin = if random.bool() { vec![Entry::Cut(Vec::new())] } else { Vec::new() };
+    // Some cases cut after every event, some hardly ever; some hold many events back, half of them none.
+    let (cut_share, held_share) = ([0.1, 0.25, 1.0][random.usize(..3)], [0.0, 0.0, 0.1, 0.3][random.usize(..4)]);
+    let mut log = Log { random, types, entries: begin, now: 0, read: BTreeMap::new(), held: Vec::new(), cuts_left: 8 };
+    for _ in 0..log.random.usize(4..=events_max) {
+        log.event(held_share);
+        if log.random.f64() < cut_share && log.cuts_left > 2 {
+            log.cut();
         }
-        match random.u8(..20) {
-            0 | 1 => log.push(Entry::Capture),
-            2 => log.push(Entry::Restart),
+        match log.random.u8(..20) {
+            0 | 1 => log.entries.push(Entry::Capture),
+            2 => log.entries.push(Entry::Restart),
+            3..=6 => log.readmit(),
             _ => {}
         }
     }
-    log.push(Entry::Cut(Vec::new()));
-    log
+    if !log.held.is_empty() {
+        log.cut();
+        while log.random.u8(..4) > 0 && !log.held.is_empty() {
+            log.readmit();
+        }
+    }
+    log.cut();
+    log.entries
 }
 
-fn event(random: &mut fastrand::Rng, types: &[EventType], now: &mut i64) -> Event {
-    let event_type = &types[random.usize(..types.len())];
-    *now += random.i64(0..4);
-    let at_seconds = match random.u8(..10) {
-        0 => None,
-        1 => Some(*now - 60),
-        _ => Some(*now),
-    };
-    let key = ["k1", "k2", "k3"].get(random.usize(..4)).map(|key| (*key).to_owned());
-    let name = if random.u8(..60) == 0 { "unknown" } else { &event_type.name };
-    Event {
-        source: event_type.source.clone(),
-        event_type: name.to_owned(),
-        key,
-        at_seconds,
-        payload: payload(random, event_type),
+/// A log under construction.
+struct Log<'a> {
+    random: &'a mut fastrand::Rng,
+    types: &'a [EventType],
+    entries: Vec<Entry>,
+    now: i64,
+    /// Messages by source.
+    read: BTreeMap<String, i64>,
+    held: Vec<Place>,
+    cuts_left: usize,
+}
+
+impl Log<'_> {
+    fn cut(&mut self) {
+        self.entries.push(Entry::Cut(Vec::new()));
+        self.cuts_left = self.cuts_left.saturating_sub(1);
+    }
+
+    /// Adds an event, now and then the same as the last one.
+    fn event(&mut self, held_share: f64) {
+        let twin = self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Event(event) => Some(event.clone()),
+            _ => None,
+        });
+        let event = match twin {
+            Some(twin) if self.random.u8(..8) == 0 => twin,
+            _ => self.new_event(),
+        };
+        let held = self.random.f64() < held_share;
+        let seq = self.read.entry(event.source.clone()).or_default();
+        *seq += 1;
+        if held {
+            self.held.push((event.source.clone(), *seq));
+        }
+        self.entries.push(Entry::Event(Event { held, ..event }));
+    }
+
+    fn readmit(&mut self) {
+        if !self.held.is_empty() {
+            let place = self.held.swap_remove(self.random.usize(..self.held.len()));
+            self.entries.push(Entry::Readmit(place));
+        }
+    }
+
+    fn new_event(&mut self) -> Event {
+        let random = &mut *self.random;
+        let event_type = &self.types[random.usize(..self.types.len())];
+        self.now += random.i64(0..4);
+        let at_seconds = match random.u8(..10) {
+            0 => None,
+            1 => Some(self.now - 60),
+            _ => Some(self.now),
+        };
+        let key = ["k1", "k2", "k3"].get(random.usize(..4)).map(|key| (*key).to_owned());
+        let name = if random.u8(..60) == 0 { "unknown" } else { &event_type.name };
+        Event {
+            source: event_type.source.clone(),
+            event_type: name.to_owned(),
+            key,
+            at_seconds,
+            held: false,
+            payload: payload(random, event_type),
+        }
     }
 }
 

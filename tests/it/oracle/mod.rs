@@ -1,16 +1,21 @@
 //! The oracle (P1): at every cut each projection equals DataFusion's batch result of its SQL over the same admitted
 //! prefix, whatever the schema, the log, the SQL, the cuts and the restarts.
 //!
-//! The quick run takes as many random cases as fit into its time. `ORACLE_SEED=n` runs the case of one seed,
+//! The quick run takes as many random cases as fit into its time. The long one is `scripts/oracle`: ten thousand cases,
+//! and a report of what they reached. Both are set by variables: `ORACLE_SEED=n` runs the case of one seed,
 //! `ORACLE_CASES=n` runs that many, all of them, and reports every failure at the end; `ORACLE_FIRST=n` says with
-//! which seed either run begins.
+//! which seed either run begins, `ORACLE_THREADS=n` how many cases are run at once, and with `ORACLE_STOP=1` the first
+//! failure ends the run, and is not made small.
 
+mod admission;
 mod aggregates;
 mod case;
 mod coverage;
 mod expressions;
 mod kept;
 mod logs;
+mod met;
+mod operators;
 mod queries;
 mod random;
 mod regressions;
@@ -22,11 +27,12 @@ mod syntax;
 mod truth;
 mod types;
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use coverage::Coverage;
 use random::random_case;
-use run::{Outcome, Verdict, run};
+use run::{Verdict, run};
 use shrink::shrink;
 
 const QUICK: Duration = Duration::from_secs(20);
@@ -37,40 +43,54 @@ const SHRINKING: Duration = Duration::from_secs(20);
 fn every_projection_equals_its_batch_result_at_every_cut() {
     if let Some(seed) = number("ORACLE_SEED") {
         println!("{}", random_case(seed).case());
-        if let Some(report) = check(seed, &mut Coverage::default()) {
+        if let Some(report) = check(seed, true, &Mutex::default()) {
             panic!("{report}");
         }
         return;
     }
-    let (first, wanted) = (number("ORACLE_FIRST"), number("ORACLE_CASES"));
+    let (begin, first, wanted) = (Instant::now(), number("ORACLE_FIRST").unwrap_or(0), number("ORACLE_CASES"));
+    let stops = number("ORACLE_STOP").is_some();
     // Always the same cases, so that a failure is a change's and not chance's.
-    let first = first.unwrap_or(0);
-    let mut coverage = Coverage::default();
-    let mut reports = Vec::new();
-    let begin = Instant::now();
-    for seed in first.. {
-        match wanted {
-            Some(cases) if seed - first >= cases => break,
-            None if begin.elapsed() > QUICK || !reports.is_empty() => break,
-            _ => {}
+    let (next, reports, coverage) = (Mutex::new(first), Mutex::new(Vec::new()), Mutex::new(Coverage::default()));
+    let take = || {
+        let mut next = next.lock().unwrap();
+        let failed = !reports.lock().unwrap().is_empty();
+        let is_over = match wanted {
+            Some(cases) => *next - first >= cases || stops && failed,
+            None => begin.elapsed() > QUICK || failed,
+        };
+        *next += 1;
+        (!is_over).then_some(*next - 1)
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..number("ORACLE_THREADS").unwrap_or(1) {
+            scope.spawn(|| {
+                while let Some(seed) = take() {
+                    if let Some(report) = check(seed, !stops, &coverage) {
+                        println!("{report}");
+                        reports.lock().unwrap().push(report);
+                    }
+                }
+            });
         }
-        if let Some(report) = check(seed, &mut coverage) {
-            println!("{report}");
-            reports.push(report);
-        }
-    }
+    });
+    let (reports, coverage) = (reports.into_inner().unwrap(), coverage.into_inner().unwrap());
     println!("seeds from {first}, {:?}\n{coverage}", begin.elapsed());
+    if wanted.is_some() {
+        println!("met less than 100 times:\n  {}", coverage.gaps().join("\n  "));
+    }
     assert!(reports.is_empty(), "{} cases failed\n{}", reports.len(), reports.join("\n"));
     assert!(coverage.with_rows > 0, "no case gave any row");
 }
 
-/// Runs one seed and reports its failure, made small.
-fn check(seed: u64, coverage: &mut Coverage) -> Option<String> {
+/// Runs one seed and reports its failure, made small if there is time for it.
+fn check(seed: u64, shrinks: bool, coverage: &Mutex<Coverage>) -> Option<String> {
     let case = random_case(seed);
-    let result: Result<Outcome, Verdict> = run(&case.case());
-    coverage.add(seed, &case, &result);
+    let result = run(&case.case());
+    coverage.lock().unwrap().add(seed, &case, &result);
     let Err(Verdict::Failed(failure)) = result else { return None };
-    let (small, smaller) = shrink(&case, &failure, SHRINKING);
+    let time = if shrinks { SHRINKING } else { Duration::ZERO };
+    let (small, smaller) = shrink(&case, &failure, time);
     Some(format!("ORACLE_SEED={seed}: {failure}\nmade small:\n{}{smaller}\n", small.case()))
 }
 

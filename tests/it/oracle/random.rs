@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::case::{Case, Declaration, Entry};
 use super::logs::log;
-use super::queries::{Known, Made, Queries};
+use super::queries::{Known, Queries};
 use super::syntax::Query;
 use super::types::{EventType, event_types};
 
@@ -12,9 +12,10 @@ use super::types::{EventType, event_types};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RandomCase {
     pub(super) types: Vec<super::case::TypeDeclaration>,
+    /// Whether all sources drop late events.
+    pub(super) drops_late: bool,
     pub(super) projections: Vec<RandomProjection>,
     pub(super) log: Vec<Entry>,
-    pub(super) features: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(super) struct RandomProjection {
     pub(super) key: Vec<String>,
     pub(super) is_table: bool,
     pub(super) query: Query,
+    /// What it is made of, for the report.
+    pub(super) features: BTreeSet<String>,
 }
 
 const EVENTS_MAX: usize = 40;
@@ -33,29 +36,30 @@ pub(super) fn random_case(seed: u64) -> RandomCase {
     let types = event_types(&mut random);
     let mut known: Vec<Known> = Vec::new();
     let mut projections = Vec::new();
-    let mut features = BTreeSet::new();
     let may_fail = random.u8(..5) == 0;
     for place in 0..[1, 1, 2, 3][random.usize(..4)] {
         let levels = random.usize(..3);
         let mut queries = Queries::new(&mut random, &types, &known, may_fail);
         let made = queries.query(levels);
-        features.append(&mut queries.features);
-        if place > 0 {
-            features.insert("projection over projection".to_owned());
-        }
+        let features = queries.features;
         let name = format!("p{place}");
-        let (projection, columns) = projection(&name, made);
-        projections.push(projection);
-        known.push(Known { name, columns });
+        known.push(Known { name: name.clone(), columns: made.columns, append_only: made.append_only });
+        let is_table = made.key.is_some();
+        let key = made.key.unwrap_or_else(|| vec!["c0".to_owned()]);
+        projections.push(RandomProjection { name, key, is_table, query: made.query, features });
     }
-    let log = log(&mut random, &types, EVENTS_MAX);
-    RandomCase { types: types.iter().map(EventType::declaration).collect(), projections, log, features }
-}
-
-fn projection(name: &str, made: Made) -> (RandomProjection, Vec<super::expressions::Column>) {
-    let is_table = made.key.is_some();
-    let key = made.key.unwrap_or_else(|| vec!["c0".to_owned()]);
-    (RandomProjection { name: name.to_owned(), key, is_table, query: made.query }, made.columns)
+    let declarations = types.iter().map(EventType::declaration).collect();
+    // What nothing reads occurs, but is not most of a log.
+    let queries: String =
+        projections.iter().map(|projection: &RandomProjection| projection.query.to_string()).collect();
+    let is_read =
+        |of: &EventType| [&of.name, "events"].iter().any(|table| queries.contains(&format!("{}.{table}", of.source)));
+    let read: Vec<EventType> = types.iter().filter(|of| is_read(of)).cloned().collect();
+    let log = log(&mut random, &[read.clone(), read.clone(), read, types].concat(), EVENTS_MAX);
+    // What is admitted later than it came has no place in a window that was closed meanwhile.
+    let nothing_comes_back = !log.iter().any(|entry| matches!(entry, Entry::Readmit(_)));
+    let drops_late = nothing_comes_back && random.bool();
+    RandomCase { types: declarations, drops_late, projections, log }
 }
 
 impl RandomCase {
@@ -67,6 +71,11 @@ impl RandomCase {
             sql: projection.query.to_string(),
             plan: Vec::new(),
         });
-        Case { about: Vec::new(), types: self.types.clone(), projections: projections.collect(), log: self.log.clone() }
+        let mut case = Case { types: self.types.clone(), log: self.log.clone(), ..Case::default() };
+        case.projections = projections.collect();
+        if self.drops_late {
+            case.dropping = case.sources().into_iter().map(str::to_owned).collect();
+        }
+        case
     }
 }

@@ -7,8 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use readside::circuit::Circuit;
 use readside::plan::Program;
 
+use super::admission::Admission;
 use super::case::{Case, Entry};
 use super::kept::{Captured, Kept};
+use super::met::{Met, Watch};
 use super::rows::lines;
 use super::setup::{compile, messages};
 use super::truth::{Expected, Truth};
@@ -20,11 +22,9 @@ pub(super) struct Outcome {
     pub(super) plans: BTreeMap<String, Vec<String>>,
     /// The rows and parked events at each cut, as they are written in a case.
     pub(super) cuts: Vec<Vec<String>>,
-    pub(super) rows: usize,
     pub(super) parked: usize,
-    pub(super) retracted: bool,
-    pub(super) null_key: bool,
-    pub(super) restarts: usize,
+    /// By projection.
+    pub(super) met: BTreeMap<String, Met>,
     /// Whether both sides failed over a row that comes from no single event.
     pub(super) failed_alike: bool,
 }
@@ -95,27 +95,31 @@ pub(super) fn run(case: &Case) -> Result<Outcome, Verdict> {
 
 fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
     let program = compile(case).map_err(Verdict::Refused)?;
-    let mut truth = Truth::new(compile(case).map_err(Verdict::Refused)?);
     let failed = |failure: Failure, cut: usize| Verdict::Failed(Failure { cut, ..failure });
+    let truth = Truth::new(&program).map_err(|error| failed(Failure::new(Kind::Batch, "?", error), 0))?;
     let messages = messages(case);
-    let plans = plans(&program);
+    let (plans, mut watch) = (plans(&program), Watch::new(&program));
     let mut captured = Captured::default();
     let mut kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, 0))?;
-    let mut read: BTreeMap<String, usize> = messages.keys().map(|source| (source.clone(), 0)).collect();
+    let mut admission = Admission::default();
     let mut outcome = Outcome { plans, ..Outcome::default() };
     for entry in &case.log {
         let cut = outcome.cuts.len() + 1;
         match entry {
-            Entry::Event(event) => *read.entry(event.source.clone()).or_default() += 1,
+            Entry::Event(event) => {
+                admission.read(&event.source, event.held);
+                watch.event(event);
+            }
+            Entry::Readmit(place) => drop(admission.held.remove(place)),
             Entry::Capture => kept.capture(&mut captured).map_err(|failure| failed(failure, cut))?,
             Entry::Restart => {
                 let program = compile(case).map_err(Verdict::Refused)?;
                 kept = Kept::start(case, program, &captured).map_err(|failure| failed(failure, cut))?;
-                outcome.restarts += usize::from(captured.positions().values().any(|position| *position > 0));
+                watch.restart(captured.positions());
             }
             Entry::Cut(_) => {
-                let stepped = kept.step(&messages, &read);
-                let expected = truth.at(case, &messages, &read);
+                let stepped = kept.step(&messages, &admission);
+                let expected = truth.at(&messages, &admission);
                 if let (Err(Failure { kind: Kind::Step, projection, .. }), Err(Failure { projection: other, .. })) =
                     (&stepped, &expected)
                     && projection == other
@@ -123,7 +127,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                     // Neither side can go on: an error that no event alone is to blame for fails the projection.
                     outcome.failed_alike = true;
                     outcome.cuts.push(vec![format!("{projection} fails")]);
-                    return Ok(outcome);
+                    return Ok(Outcome { met: watch.met, ..outcome });
                 }
                 if let Err(failure) = &expected
                     && NO_ANSWER.iter().any(|known| failure.message.contains(known))
@@ -135,19 +139,18 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                 {
                     return Err(Verdict::Refused("two rows have the same key".to_owned()));
                 }
-                outcome.retracted |= stepped.map_err(|failure| failed(failure, cut))?;
+                let stepped = stepped.map_err(|failure| failed(failure, cut))?;
                 let expected = expected.map_err(|failure| failed(failure, cut))?;
+                watch.cut(&stepped, &expected);
                 for (name, expected) in &expected {
                     compare(&kept, name, expected).map_err(|failure| failed(failure, cut))?;
-                    outcome.rows += expected.rows.len();
                     outcome.parked += expected.parked.len();
-                    outcome.null_key |= expected.rows.keys().any(|row| row.starts_with("NULL"));
                 }
                 outcome.cuts.push(picture(&expected));
             }
         }
     }
-    Ok(outcome)
+    Ok(Outcome { met: watch.met, ..outcome })
 }
 
 fn plans(program: &Program) -> BTreeMap<String, Vec<String>> {

@@ -1,5 +1,7 @@
 //! Makes a failing case small: fewer projections, events, cuts, columns and expressions, as long as it fails alike.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::case::Entry;
@@ -71,9 +73,37 @@ fn candidates(case: &RandomCase) -> Vec<RandomCase> {
 /// The case without a run of log entries; it still ends with a cut.
 fn without(case: &RandomCase, start: usize, length: usize) -> RandomCase {
     let mut smaller = case.clone();
-    smaller.log.drain(start..(start + length).min(case.log.len()));
+    let end = (start + length).min(case.log.len());
+    smaller.log = renumbered(&case.log, start..end);
     if !matches!(smaller.log.last(), Some(Entry::Cut(_))) {
         smaller.log.push(Entry::Cut(Vec::new()));
     }
     smaller
+}
+
+/// The log without some entries. Those that admit an event follow it to its new place, or go with it.
+fn renumbered(log: &[Entry], removed: Range<usize>) -> Vec<Entry> {
+    let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
+    let mut places = BTreeMap::new();
+    let mut kept = Vec::new();
+    for (place, entry) in log.iter().enumerate() {
+        if let Entry::Event(event) = entry {
+            let seq = next(&mut old, &event.source);
+            if !removed.contains(&place) {
+                places.insert((event.source.clone(), seq), (event.source.clone(), next(&mut new, &event.source)));
+            }
+        }
+        match entry {
+            _ if removed.contains(&place) => {}
+            Entry::Readmit(held) => kept.extend(places.get(held).cloned().map(Entry::Readmit)),
+            entry => kept.push(entry.clone()),
+        }
+    }
+    kept
+}
+
+fn next(sequences: &mut BTreeMap<String, i64>, source: &str) -> i64 {
+    let seq = sequences.entry(source.to_owned()).or_default();
+    *seq += 1;
+    *seq
 }

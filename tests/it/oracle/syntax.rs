@@ -18,7 +18,8 @@ pub(super) fn expr(text: impl Into<String>, parts: impl IntoIterator<Item = Expr
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Query {
     Select(Box<Select>),
-    Union(Vec<Query>),
+    /// Several queries with a set operation between them.
+    Set(&'static str, Vec<Query>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +30,11 @@ pub(super) struct Select {
     pub(super) items: Vec<(Expr, String)>,
     pub(super) from: From,
     pub(super) filter: Option<Expr>,
+    /// ROLLUP, CUBE, GROUPING SETS or nothing.
+    pub(super) grouping: &'static str,
     pub(super) groups: Vec<Expr>,
     pub(super) having: Option<Expr>,
+    pub(super) qualify: Option<Expr>,
     pub(super) order: Vec<Expr>,
     /// `LIMIT n OFFSET m` as it is written, or nothing.
     pub(super) limit: String,
@@ -55,7 +59,9 @@ pub(super) enum From {
         left: Box<From>,
         kind: &'static str,
         right: Box<From>,
+        /// A condition, or after USING the name of a column that both have.
         on: Expr,
+        using: bool,
     },
 }
 
@@ -76,12 +82,9 @@ impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Query::Select(select) => write!(f, "{select}"),
-            Query::Union(queries) => {
-                for (place, query) in queries.iter().enumerate() {
-                    let between = if place == 0 { "" } else { " UNION ALL " };
-                    write!(f, "{between}({query})")?;
-                }
-                Ok(())
+            Query::Set(operation, queries) => {
+                let queries: Vec<String> = queries.iter().map(|query| format!("({query})")).collect();
+                f.write_str(&queries.join(&format!(" {operation} ")))
             }
         }
     }
@@ -105,11 +108,21 @@ impl fmt::Display for Select {
         if let Some(filter) = &self.filter {
             write!(f, " WHERE {filter}")?;
         }
-        if !self.groups.is_empty() {
-            write!(f, " GROUP BY {}", list(&self.groups))?;
+        let groups = list(&self.groups);
+        match self.grouping {
+            _ if groups.is_empty() => {}
+            "" => write!(f, " GROUP BY {groups}")?,
+            "GROUPING SETS" => {
+                let single: String = self.groups.iter().map(|group| format!("({group}), ")).collect();
+                write!(f, " GROUP BY GROUPING SETS (({groups}), {single}())")?;
+            }
+            grouping => write!(f, " GROUP BY {grouping} ({groups})")?,
         }
         if let Some(having) = &self.having {
             write!(f, " HAVING {having}")?;
+        }
+        if let Some(qualify) = &self.qualify {
+            write!(f, " QUALIFY {qualify}")?;
         }
         if !self.order.is_empty() {
             write!(f, " ORDER BY {}", list(&self.order))?;
@@ -123,7 +136,8 @@ impl fmt::Display for From {
         match self {
             From::Table(name) | From::Query { name, with: true, .. } => f.write_str(name),
             From::Query { query, name, .. } => write!(f, "({query}) AS {name}"),
-            From::Join { left, kind, right, on } => write!(f, "{left} {kind} JOIN {right} ON {on}"),
+            From::Join { left, kind, right, on, using: false } => write!(f, "{left} {kind} JOIN {right} ON {on}"),
+            From::Join { left, kind, right, on, using: true } => write!(f, "{left} {kind} JOIN {right} USING ({on})"),
         }
     }
 }
@@ -151,13 +165,13 @@ impl Query {
     /// The same query made smaller in one place. Many of them mean nothing: whoever asks has to try them.
     pub(super) fn smaller(&self) -> Vec<Query> {
         match self {
-            Query::Union(queries) => {
+            Query::Set(operation, queries) => {
                 let mut smaller = queries.clone();
                 for (place, query) in queries.iter().enumerate() {
                     for less in query.smaller() {
                         let mut queries = queries.clone();
                         queries[place] = less;
-                        smaller.push(Query::Union(queries));
+                        smaller.push(Query::Set(operation, queries));
                     }
                 }
                 smaller
@@ -196,12 +210,13 @@ impl From {
                 let smaller = query.smaller().into_iter();
                 smaller.map(|query| From::Query { query, name: name.clone(), with: *with }).collect()
             }
-            From::Join { left, kind, right, on } => {
+            From::Join { left, kind, right, on, using } => {
                 let join = |left: &From, right: &From, on: &Expr| From::Join {
                     left: Box::new(left.clone()),
                     kind,
                     right: Box::new(right.clone()),
                     on: on.clone(),
+                    using: *using,
                 };
                 let mut smaller = vec![(**left).clone(), (**right).clone()];
                 smaller.extend(left.smaller().iter().map(|left| join(left, right, on)));
@@ -225,6 +240,8 @@ impl Select {
         };
         push(&|select| select.filter = None);
         push(&|select| select.having = None);
+        push(&|select| select.qualify = None);
+        push(&|select| select.grouping = "");
         push(&|select| select.distinct = None);
         push(&|select| select.order.clear());
         if self.items.len() > 1 {
@@ -262,6 +279,9 @@ impl Select {
         }
         for less in self.having.iter().flat_map(Expr::smaller) {
             push(&|select| select.having = Some(less.clone()));
+        }
+        for less in self.qualify.iter().flat_map(Expr::smaller) {
+            push(&|select| select.qualify = Some(less.clone()));
         }
         smaller
     }

@@ -2,19 +2,18 @@
 //!
 //! An event that fails evaluated alone counts for its projection as if it were not there.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::RecordBatch;
 use readside::circuit::ZBatch;
-use readside::event::{EventBatch, metadata};
-use readside::plan::{Program, Scope, batch};
+use readside::event::{Decoder, EventBatch};
+use readside::plan::{Batch, Program, Scope};
 use readside::progress::Watermark;
 use readside::read_model::table::{Table, TableSpec};
 
-use super::case::Case;
-use super::kept::Place;
+use super::admission::{Admission, Place, sequence};
 use super::rows::{Bag, add};
 use super::run::{Failure, Kind};
 use super::setup::{Messages, scope};
@@ -22,14 +21,18 @@ use super::setup::{Messages, scope};
 /// The batch results of one case.
 pub(super) struct Truth {
     scope: Scope,
-    program: Program,
+    decoders: Vec<Decoder>,
+    /// Names and queries of the projections, each after those that it reads.
+    projections: Vec<(String, Batch)>,
     /// Whether an event fails alone, by projection.
-    fails: HashMap<(String, Place), bool>,
+    fails: RefCell<HashMap<(String, Place), bool>>,
 }
 
 /// What a projection must be at a cut.
 pub(super) struct Expected {
     pub(super) rows: Bag,
+    /// Whether a row's first column or key is NULL.
+    pub(super) null_key: bool,
     result: RecordBatch,
     pub(super) parked: BTreeSet<Place>,
     /// Why the batch failed over all events, if it did.
@@ -40,28 +43,31 @@ pub(super) struct Expected {
 type Events = BTreeMap<String, Vec<EventBatch>>;
 
 impl Truth {
-    pub(super) fn new(program: Program) -> Self {
-        Self { scope: scope(&program), program, fails: HashMap::new() }
+    pub(super) fn new(program: &Program) -> Result<Self, String> {
+        let scope = scope(program);
+        let decoders = program.sources.iter().map(|source| Decoder::new(source.decoder.schema().clone()));
+        let decoders = decoders.collect::<Result<_, _>>().map_err(|problems| format!("{problems:?}"))?;
+        let projections = program.projections.iter().map(|planned| {
+            let batch = Batch::new(&planned.config.sql, &scope).map_err(|refusal| refusal.message)?;
+            Ok((planned.config.name.clone(), batch))
+        });
+        let projections = projections.collect::<Result<_, String>>()?;
+        Ok(Self { scope, decoders, projections, fails: RefCell::default() })
     }
 
-    /// What every projection must be once the sources are read up to these positions.
-    pub(super) fn at(
-        &mut self,
-        case: &Case,
-        messages: &Messages,
-        positions: &BTreeMap<String, usize>,
-    ) -> Result<BTreeMap<String, Expected>, Failure> {
-        let events = self.admitted(messages, positions)?;
+    /// What every projection must be over what is admitted.
+    pub(super) fn at(&self, messages: &Messages, admission: &Admission) -> Result<BTreeMap<String, Expected>, Failure> {
+        let events = self.admitted(messages, admission)?;
         let mut expected = BTreeMap::new();
         let mut results: BTreeMap<String, RecordBatch> = BTreeMap::new();
-        let order: Vec<String> = self.program.projections.iter().map(|planned| planned.config.name.clone()).collect();
-        for name in order {
-            let Some(declared) = case.projections.iter().find(|declared| declared.name == name) else { continue };
-            let (result, parked, error) = self.projection(&name, &declared.sql, &events, &results)?;
+        for (name, query) in &self.projections {
+            let (result, parked, error) = self.projection(name, query, &events, &results)?;
             let mut rows = Bag::new();
             add(&mut rows, &result, |_| 1);
-            expected.insert(name.clone(), Expected { rows, result: result.clone(), parked, error });
-            results.insert(name, result);
+            let key = self.scope.projections[name].key.iter();
+            let null_key = key.chain([&0]).any(|&place| result.column(place).null_count() > 0);
+            expected.insert(name.clone(), Expected { rows, null_key, result: result.clone(), parked, error });
+            results.insert(name.clone(), result);
         }
         Ok(expected)
     }
@@ -80,28 +86,29 @@ impl Truth {
         table.is_ok_and(|mut table| table.apply(&ZBatch::inserts(expected.result.clone())).is_ok())
     }
 
-    /// Decodes the prefix at once, however it was cut.
-    fn admitted(&self, messages: &Messages, positions: &BTreeMap<String, usize>) -> Result<Events, Failure> {
+    /// Decodes the prefix at once, however it was cut, and leaves out what is held back.
+    fn admitted(&self, messages: &Messages, admission: &Admission) -> Result<Events, Failure> {
         let mut events = Events::new();
-        for source in &self.program.sources {
-            let schema = source.decoder.schema();
+        for decoder in &self.decoders {
+            let schema = decoder.schema();
             let name = &schema.source;
             let mut watermark = Watermark::new(schema.lateness_us, None);
-            let decoded = source.decoder.decode(&messages[name][..positions[name]], &mut watermark);
-            let decoded = decoded.map_err(|error| Failure::new(Kind::Batch, name, error.to_string()))?;
-            events.insert(name.clone(), vec![decoded.batch]);
+            let decoded = decoder.decode(&messages[name][..admission.position(name)], &mut watermark);
+            let admitted = decoded.and_then(|decoded| admission.divided(name, decoded.batch));
+            let (admitted, _) = admitted.map_err(|error| Failure::new(Kind::Batch, name, error.to_string()))?;
+            events.insert(name.clone(), vec![admitted]);
         }
         Ok(events)
     }
 
     fn projection(
-        &mut self,
+        &self,
         name: &str,
-        sql: &str,
+        query: &Batch,
         events: &Events,
         results: &BTreeMap<String, RecordBatch>,
     ) -> Result<(RecordBatch, BTreeSet<Place>, Option<String>), Failure> {
-        let error = match self.batch(sql, events, results) {
+        let error = match self.batch(query, events, results) {
             Ok(result) => return Ok((result, BTreeSet::new(), None)),
             Err(error) => error,
         };
@@ -110,10 +117,9 @@ impl Truth {
         for (source, batches) in events {
             let mut kept = Vec::new();
             for batch in batches {
-                let sequences = batch.metadata.column(metadata::SEQ).as_primitive::<Int64Type>();
                 for row in 0..batch.len() {
-                    let (place, alone) = ((source.clone(), sequences.value(row)), batch.slice(row, 1));
-                    if self.fails_alone(name, sql, &place, &alone) {
+                    let (place, alone) = ((source.clone(), sequence(batch, row)), batch.slice(row, 1));
+                    if self.fails_alone(name, query, &place, &alone) {
                         parked.insert(place);
                     } else {
                         kept.push(alone);
@@ -122,24 +128,24 @@ impl Truth {
             }
             passed.insert(source.clone(), kept);
         }
-        let result = self.batch(sql, &passed, results);
+        let result = self.batch(query, &passed, results);
         result.map(|result| (result, parked, Some(error))).map_err(|error| Failure::new(Kind::Batch, name, error))
     }
 
-    fn fails_alone(&mut self, name: &str, sql: &str, place: &Place, alone: &EventBatch) -> bool {
+    fn fails_alone(&self, name: &str, query: &Batch, place: &Place, alone: &EventBatch) -> bool {
         let key = (name.to_owned(), place.clone());
-        if let Some(known) = self.fails.get(&key) {
+        if let Some(known) = self.fails.borrow().get(&key) {
             return *known;
         }
         let only = Events::from([(place.0.clone(), vec![alone.clone()])]);
-        let fails = self.batch(sql, &only, &BTreeMap::new()).is_err();
-        self.fails.insert(key, fails);
+        let fails = self.batch(query, &only, &BTreeMap::new()).is_err();
+        self.fails.borrow_mut().insert(key, fails);
         fails
     }
 
     fn batch(
         &self,
-        sql: &str,
+        query: &Batch,
         events: &Events,
         results: &BTreeMap<String, RecordBatch>,
     ) -> Result<RecordBatch, String> {
@@ -152,6 +158,6 @@ impl Truth {
             let batches = events.get(source).into_iter().flatten();
             batches.filter_map(|batch| batch.relation(relation, &full, &all).ok()).collect()
         };
-        batch(sql, &self.scope, &rows).map_err(|refusal| refusal.message)
+        query.run(&rows).map_err(|refusal| refusal.message)
     }
 }

@@ -1,0 +1,55 @@
+//! The operators of compiled circuits, by name: what the planner made of a query, whatever was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use readside::circuit::{Aggregate, Join, JoinSpec, Lonely, Operator};
+
+use super::case::Case;
+use super::setup::compile;
+
+/// The operators of each projection.
+pub(super) fn operators(case: &Case) -> BTreeMap<String, BTreeSet<String>> {
+    let Ok(program) = compile(case) else { return BTreeMap::new() };
+    let projections = program.projections.iter().map(|planned| {
+        let nodes = planned.compiled.circuit.nodes().iter();
+        (planned.config.name.clone(), nodes.flat_map(|node| names(&node.operator)).collect())
+    });
+    projections.collect()
+}
+
+fn names(operator: &Operator) -> Vec<String> {
+    match operator {
+        Operator::Aggregate(aggregate) => calls(aggregate),
+        Operator::Join(join) => vec![kind(join)],
+        // Its state, which may be long, is left out.
+        other => {
+            let name: String = format!("{other:?}").chars().take_while(char::is_ascii_alphanumeric).collect();
+            vec![format!("circuit: {name}")]
+        }
+    }
+}
+
+fn calls(aggregate: &Aggregate) -> Vec<String> {
+    let spec = aggregate.spec();
+    let input = if spec.append_only { "stay" } else { "change" };
+    let functions = spec.calls.iter().map(|call| {
+        let name: String = format!("{:?}", call.function).chars().take_while(char::is_ascii_alphanumeric).collect();
+        format!("circuit: {name} over rows that {input}")
+    });
+    let none = spec.calls.is_empty().then(|| format!("circuit: groups of rows that {input}"));
+    functions.chain(none).collect()
+}
+
+fn kind(join: &Join) -> String {
+    let JoinSpec { pairs, left_lonely, right_lonely, condition, .. } = join.spec();
+    let kind = match (pairs, left_lonely, right_lonely) {
+        (true, Lonely::Dropped, Lonely::Dropped) => "inner".to_owned(),
+        (true, Lonely::Padded, Lonely::Padded) => "full".to_owned(),
+        (true, _, Lonely::Dropped) => "left".to_owned(),
+        (true, _, _) => "right".to_owned(),
+        (false, Lonely::Dropped, shown) => format!("right {shown:?}").to_lowercase(),
+        (false, shown, _) => format!("left {shown:?}").to_lowercase(),
+    };
+    let with = if condition.is_some() { " with a condition" } else { "" };
+    format!("circuit: {kind} join{with}")
+}

@@ -1,0 +1,183 @@
+//! What a query selects from: events, earlier projections, other queries, and joins of them.
+
+use super::super::expressions::{Column, Expressions};
+use super::super::syntax::{Expr, From, expr};
+use super::super::types::Type;
+use super::items::{metadata, spread};
+use super::{Made, Queries};
+
+/// Something to select from.
+#[derive(Clone)]
+pub(super) struct Relation {
+    pub(super) from: From,
+    pub(super) columns: Vec<Column>,
+    pub(super) append_only: bool,
+    pub(super) in_stream_order: bool,
+    pub(super) row_wise: bool,
+    /// Of the rows of one event relation, the column that tells them apart.
+    pub(super) key: Option<&'static str>,
+    /// Whether columns are written with a name ahead, so that a subquery can tell them from its own.
+    pub(super) qualified: bool,
+}
+
+impl Queries<'_> {
+    pub(super) fn relation(&mut self, levels: usize) -> Relation {
+        // What fails below a join need not fail alone: without a partner it may never be computed.
+        if self.may_fail {
+            return self.simple_relation(levels);
+        }
+        if levels > 0 && self.random.u8(..4) == 0 {
+            return self.join(levels - 1);
+        }
+        let relation = self.simple_relation(levels);
+        if self.random.u8(..3) == 0 { self.named(relation) } else { relation }
+    }
+
+    pub(super) fn simple_relation(&mut self, levels: usize) -> Relation {
+        if levels > 0 && self.random.u8(..3) > 0 {
+            let made = self.query(levels - 1);
+            let with = self.random.bool();
+            return self.subquery(made, with);
+        }
+        if !self.known.is_empty() && self.random.u8(..4) > 0 {
+            self.reached("projection over projection");
+            let known = &self.known[self.random.usize(..self.known.len())];
+            return Relation {
+                from: From::Table(known.name.clone()),
+                columns: known.columns.clone(),
+                append_only: known.append_only,
+                in_stream_order: false,
+                row_wise: false,
+                key: None,
+                qualified: false,
+            };
+        }
+        self.events()
+    }
+
+    pub(super) fn subquery(&mut self, made: Made, with: bool) -> Relation {
+        let from = From::Query { query: made.query, name: self.name(), with };
+        let Made { columns, append_only, in_stream_order, row_wise, .. } = made;
+        Relation { from, columns, append_only, in_stream_order, row_wise, key: None, qualified: false }
+    }
+
+    pub(super) fn events(&mut self) -> Relation {
+        let event_type = &self.types[self.random.usize(..self.types.len())];
+        let mut columns = metadata();
+        let table = if self.random.u8(..4) == 0 {
+            for event_type in self.types.iter().filter(|other| other.source == event_type.source) {
+                let fields = event_type.fields.iter().map(|field| (field.name.clone(), field.field_type.clone()));
+                spread(&event_type.name, &Type::Struct(fields.collect()), &mut columns);
+            }
+            self.features.insert("events of all types".to_owned());
+            "events"
+        } else {
+            event_type.fields.iter().for_each(|field| spread(&field.name, &field.field_type, &mut columns));
+            &event_type.name
+        };
+        Relation {
+            from: From::Table(format!("{}.{table}", event_type.source)),
+            columns,
+            append_only: true,
+            in_stream_order: true,
+            row_wise: true,
+            key: Some("_seq"),
+            qualified: false,
+        }
+    }
+
+    /// Two relations side by side, on equal values and perhaps more.
+    fn join(&mut self, levels: usize) -> Relation {
+        let kind = ["INNER", "LEFT", "RIGHT", "FULL"][self.random.usize(..4)];
+        let (left, right) = self.sides(levels);
+        let columns = [left.columns.clone(), right.columns.clone()].concat();
+        let append_only = kind == "INNER" && left.append_only && right.append_only;
+        let shared = shared_columns(&left, &right);
+        let both =
+            Relation { columns, append_only, in_stream_order: false, row_wise: false, key: None, ..left.clone() };
+        self.reached(format!("{} join", kind.to_lowercase()));
+        let using = !shared.is_empty() && self.random.u8(..4) == 0;
+        let on = if using {
+            self.reached("join using");
+            expr(&shared[self.random.usize(..shared.len())], [])
+        } else {
+            self.equality(&left, &right, &both)
+        };
+        Relation {
+            from: From::Join { left: Box::new(left.from), kind, right: Box::new(right.from), on, using },
+            qualified: true,
+            ..both
+        }
+    }
+
+    /// Two relations with names of their own: now and then the same one twice.
+    fn sides(&mut self, levels: usize) -> (Relation, Relation) {
+        let left = self.simple_relation(levels);
+        if self.random.u8(..5) > 0 {
+            let right = self.simple_relation(levels);
+            return (self.named(left), self.named(right));
+        }
+        match left.from.clone() {
+            From::Query { query, name, .. } => {
+                self.reached("WITH read twice");
+                let again = Relation { from: From::Table(name.clone()), ..left.clone() };
+                let left = Relation { from: From::Query { query, name, with: true }, ..left };
+                (self.named(left), self.named(again))
+            }
+            _ => {
+                self.reached("self-join");
+                (self.named(left.clone()), self.named(left))
+            }
+        }
+    }
+
+    /// One or two equal values, and perhaps a further condition.
+    fn equality(&mut self, left: &Relation, right: &Relation, both: &Relation) -> Expr {
+        let mut on = self.equal(left, right);
+        if self.random.u8(..3) == 0 {
+            on = expr("(§ AND §)", [on, self.equal(left, right)]);
+        }
+        if self.random.u8(..4) == 0 {
+            self.reached("join with a condition");
+            on = expr("(§ AND §)", [on, self.expressions(both).bool(1)]);
+        }
+        on
+    }
+
+    pub(super) fn equal(&mut self, left: &Relation, right: &Relation) -> Expr {
+        let (one, of) = self.expressions(left).key(0);
+        let other = self.expressions(right).of(&of, 0);
+        let sign = if self.random.u8(..6) == 0 { "IS NOT DISTINCT FROM" } else { "=" };
+        expr(format!("(§ {sign} §)"), [one, other])
+    }
+
+    /// The relation under a name of its own, which its columns bear too.
+    pub(super) fn named(&mut self, relation: Relation) -> Relation {
+        let (from, name) = match relation.from {
+            From::Table(table) => {
+                let name = self.name();
+                (From::Table(format!("{table} AS {name}")), name)
+            }
+            From::Query { query, name, with } => (From::Query { query, name: name.clone(), with }, name),
+            join => return Relation { from: join, ..relation },
+        };
+        let columns = relation.columns.into_iter();
+        let columns = columns.map(|column| Column { sql: format!("{name}.{}", column.sql), ..column }).collect();
+        Relation { from, columns, qualified: true, ..relation }
+    }
+
+    pub(super) fn expressions<'b>(&'b mut self, relation: &'b Relation) -> Expressions<'b> {
+        let may_fail = self.may_fail && relation.row_wise;
+        Expressions { random: &mut *self.random, columns: &relation.columns, may_fail }
+    }
+}
+
+/// Columns of the same name and type on both sides.
+fn shared_columns(left: &Relation, right: &Relation) -> Vec<String> {
+    let bare = |column: &Column| column.sql.split_once('.').map_or(String::new(), |(_, name)| name.to_owned());
+    let is_shared = |column: &&Column| {
+        let same = |other: &Column| bare(other) == bare(column) && other.column_type == column.column_type;
+        column.column_type.is_scalar() && !column.sql.contains('[') && right.columns.iter().any(same)
+    };
+    left.columns.iter().filter(is_shared).map(bare).collect()
+}

@@ -1,0 +1,119 @@
+//! Selections without groups: rows, distinct ones, the first ones of an order, and elements of lists.
+
+use super::super::expressions::Expressions;
+use super::super::syntax::{Distinct, Expr, Query, expr};
+use super::super::types::Type;
+use super::items::Items;
+use super::relations::Relation;
+use super::{Made, Queries};
+
+impl Queries<'_> {
+    /// The relation with a condition on its rows, or without one.
+    pub(super) fn filtered(&mut self, relation: Relation) -> (Relation, Option<Expr>) {
+        if self.random.u8(..3) > 0 {
+            return (relation, None);
+        }
+        if !self.may_fail && self.random.u8(..3) == 0 {
+            let condition = self.subquery_condition(&relation);
+            // What another relation decides can be taken back.
+            return (Relation { append_only: false, ..relation }, Some(condition));
+        }
+        self.reached("filter");
+        let condition = self.expressions(&relation).bool(2);
+        (relation, Some(condition))
+    }
+
+    /// A selection without groups.
+    pub(super) fn rows(&mut self, levels: usize) -> Made {
+        let relation = self.relation(levels);
+        let (mut relation, filter) = self.filtered(relation);
+        self.reached("project");
+        let mut items = Items::default();
+        let key = relation.key.filter(|_| self.random.u8(..3) > 0);
+        if let Some(key) = key {
+            items.push(expr(key, []), Type::Int);
+        }
+        for _ in 0..self.random.usize(1..=3) {
+            let (item, of) = self.expressions(&relation).any(2);
+            items.push(item, of);
+        }
+        if !self.may_fail && self.random.u8(..6) == 0 {
+            let (item, of) = self.scalar_subquery(&relation);
+            items.push(item, of);
+            relation.append_only = false;
+        }
+        let Relation { append_only, in_stream_order, row_wise, .. } = relation;
+        let key = key.map(|_| vec!["c0".to_owned()]);
+        Made { append_only, in_stream_order, row_wise, key, ..items.select(relation.from, filter) }
+    }
+
+    /// The first rows of an order.
+    pub(super) fn limited(&mut self, levels: usize) -> Made {
+        let mut made = if self.random.bool() { self.rows(levels) } else { self.groups(levels) };
+        self.reached("limit");
+        let mut of_made = Expressions { random: &mut *self.random, columns: &made.columns, may_fail: false };
+        let direction = ["", " DESC", " DESC NULLS LAST"][of_made.random.usize(..3)];
+        let order = expr(format!("§{direction}"), [of_made.key(0).0]);
+        let offset = if self.random.u8(..3) == 0 { " OFFSET 1" } else { "" };
+        if let Query::Select(select) = &mut made.query {
+            select.order = vec![order];
+            select.limit = format!(" LIMIT {}{offset}", self.random.u8(1..5));
+        }
+        Made { append_only: false, in_stream_order: false, row_wise: false, ..made }
+    }
+
+    pub(super) fn distinct(&mut self, levels: usize) -> Made {
+        let mut made = self.rows(levels);
+        self.reached("distinct");
+        if let Query::Select(select) = &mut made.query {
+            select.distinct = Some(Distinct::All);
+        }
+        let key = made.columns.iter().filter(|column| !column.sql.contains('[')).map(|column| column.sql.clone());
+        let key = key.collect();
+        Made { key: Some(key), in_stream_order: false, row_wise: false, ..made }
+    }
+
+    pub(super) fn distinct_on(&mut self, levels: usize) -> Made {
+        let relation = self.relation(levels);
+        let (relation, filter) = self.filtered(relation);
+        self.reached("distinct on");
+        let mut expressions = self.expressions(&relation);
+        let (on, of) = expressions.key(1);
+        let by = expressions.key(1).0;
+        let mut items = Items::default();
+        items.push(on.clone(), of);
+        for _ in 0..expressions.random.usize(1..=2) {
+            let (item, of) = expressions.any(1);
+            items.push(item, of);
+        }
+        let direction = ["", " DESC", " DESC NULLS LAST"][expressions.random.usize(..3)];
+        let mut made = items.select(relation.from, filter);
+        if let Query::Select(select) = &mut made.query {
+            select.distinct = Some(Distinct::On(vec![on.clone()]));
+            select.order = vec![on, expr(format!("§{direction}"), [by])];
+        }
+        Made { key: Some(vec!["c0".to_owned()]), ..made }
+    }
+
+    /// One row an element of a list, over a relation that has lists; else groups.
+    pub(super) fn unnest(&mut self, levels: usize) -> Made {
+        let relation = self.relation(levels);
+        let (relation, filter) = self.filtered(relation);
+        let lists = relation.columns.iter().filter_map(|column| match &column.column_type {
+            Type::List(item) => Some((column.sql.clone(), (**item).clone())),
+            _ => None,
+        });
+        let lists: Vec<(String, Type)> = lists.collect();
+        if lists.is_empty() {
+            return self.groups(levels);
+        }
+        self.reached("unnest");
+        let (list, item) = lists[self.random.usize(..lists.len())].clone();
+        let mut items = Items::default();
+        let (other, of) = self.expressions(&relation).any(1);
+        items.push(other, of);
+        items.push(expr("unnest(§)", [expr(list, [])]), item);
+        let Relation { append_only, in_stream_order, row_wise, .. } = relation;
+        Made { append_only, in_stream_order, row_wise, ..items.select(relation.from, filter) }
+    }
+}
