@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::scope::{Scanned, Scope};
+use super::substitute::below;
 use crate::circuit::ClosingSpec;
 use crate::event::{LateEvents, metadata};
 
@@ -28,13 +29,8 @@ pub(super) fn closing(keys: &[Expr], input: &LogicalPlan, scope: &Scope) -> Opti
 fn traced(expr: Expr, input: &LogicalPlan, scope: &Scope) -> Option<(String, Expr)> {
     match input {
         LogicalPlan::Filter(filter) => traced(expr, &filter.input, scope),
-        LogicalPlan::SubqueryAlias(alias) => {
-            let columns: Vec<Expr> = alias.input.schema().columns().into_iter().map(Expr::Column).collect();
-            traced(over(expr, &alias.schema, &columns)?, &alias.input, scope)
-        }
-        LogicalPlan::Projection(projection) => {
-            traced(over(expr, &projection.schema, &projection.expr)?, &projection.input, scope)
-        }
+        LogicalPlan::SubqueryAlias(alias) => traced(below(&expr, input)?, &alias.input, scope),
+        LogicalPlan::Projection(projection) => traced(below(&expr, input)?, &projection.input, scope),
         LogicalPlan::TableScan(scan) => match scope.find(&scan.table_name)? {
             Scanned::Events { source, .. } if source.late_events == LateEvents::Drop => {
                 Some((source.source.clone(), expr))
@@ -43,18 +39,6 @@ fn traced(expr: Expr, input: &LogicalPlan, scope: &Scope) -> Option<(String, Exp
         },
         _ => None,
     }
-}
-
-/// The expression with each column of `schema` replaced by the one that computes it.
-fn over(expr: Expr, schema: &DFSchema, computed: &[Expr]) -> Option<Expr> {
-    let replaced = expr.transform(|expr| match &expr {
-        Expr::Column(column) => {
-            let place = schema.index_of_column(column)?;
-            Ok(Transformed::yes(computed[place].clone().unalias_nested().data))
-        }
-        _ => Ok(Transformed::no(expr)),
-    });
-    replaced.ok().map(|replaced| replaced.data)
 }
 
 /// Whether an expression is a function of the event time alone that never falls as time goes on.

@@ -17,7 +17,7 @@ use super::Refusal;
 use super::lower_aggregate::lower_aggregate;
 use super::lower_join::lower_join;
 use super::lower_partition::{constant, lower_slice, lower_window};
-use super::lower_ranking::lower_ranking;
+use super::lower_ranking::{lower_ranking, sunk};
 use super::scope::{Scanned, Scope};
 use crate::circuit::{
     Aggregate, Circuit, Join, JoinSpec, Lonely, Map, Node, Operator, Partition, PartitionSpec, Unnest,
@@ -83,16 +83,7 @@ impl Lowering<'_> {
                     schema,
                 ))
             }
-            LogicalPlan::Filter(filter) => {
-                let input = self.filtered(filter)?;
-                let predicate = physical(std::slice::from_ref(&filter.predicate), filter.input.schema())?.pop();
-                let schema = arrow(filter.input.schema());
-                Ok(self.add(
-                    Operator::Map(Map { filter: predicate, columns: None, schema: schema.clone() }),
-                    input,
-                    schema,
-                ))
-            }
+            LogicalPlan::Filter(filter) => self.filter(filter),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) if join.null_aware => self.not_in(join),
             LogicalPlan::Join(join) => {
@@ -199,15 +190,25 @@ impl Lowering<'_> {
         self.partition(lower_slice(&sort.expr, skip, fetch, sort.input.schema())?, input)
     }
 
-    /// What a filter goes over. If it bounds ranks, only the rows up to the bound are computed.
-    fn filtered(&mut self, filter: &logical::Filter) -> Result<Edge, Refusal> {
-        if let LogicalPlan::Window(window) = filter.input.as_ref()
-            && let Some(spec) = lower_ranking(&filter.predicate, window, self.scope)?
-        {
-            let input = self.plan(&window.input)?;
-            return self.partition(spec, input);
-        }
-        self.plan(&filter.input)
+    fn filter(&mut self, filter: &logical::Filter) -> Result<Edge, Refusal> {
+        let input = match filter.input.as_ref() {
+            LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => match sunk(filter, self.scope)? {
+                Some(plan) => return self.plan(&plan),
+                None => self.plan(&filter.input)?,
+            },
+            // Of what a filter bounds the ranks of, only the rows up to the bound are computed.
+            LogicalPlan::Window(window) => match lower_ranking(&filter.predicate, window, self.scope)? {
+                Some(spec) => {
+                    let input = self.plan(&window.input)?;
+                    self.partition(spec, input)?
+                }
+                None => self.plan(&filter.input)?,
+            },
+            input => self.plan(input)?,
+        };
+        let predicate = physical(std::slice::from_ref(&filter.predicate), filter.input.schema())?.pop();
+        let schema = arrow(filter.input.schema());
+        Ok(self.add(Operator::Map(Map { filter: predicate, columns: None, schema: schema.clone() }), input, schema))
     }
 
     fn partition(&mut self, spec: PartitionSpec, input: Edge) -> Result<Edge, Refusal> {

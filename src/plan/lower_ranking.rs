@@ -3,16 +3,35 @@
 //! Only the first rows of a partition can pass, so only they are computed; without the bound the whole partition would
 //! be. The filter itself stays above.
 
+use std::sync::Arc;
+
 use arrow::compute::SortOptions;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Sort, WindowFunction};
-use datafusion::logical_expr::{self as logical, BinaryExpr, Expr, ExprSchemable, Operator};
+use datafusion::logical_expr::{self as logical, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
 use super::Refusal;
 use super::closing::closing;
 use super::lower::{arrow, physical};
 use super::scope::Scope;
+use super::substitute::below;
 use crate::circuit::{Outcome, PartitionSpec, Ranking, RankingFunction};
+
+/// The filter brought down to the window functions whose ranks it bounds, if there are only projections in between.
+pub(super) fn sunk(filter: &logical::Filter, scope: &Scope) -> Result<Option<LogicalPlan>, Refusal> {
+    let through = match filter.input.as_ref() {
+        LogicalPlan::Window(window) => {
+            let bounds = lower_ranking(&filter.predicate, window, scope)?.is_some();
+            return Ok(bounds.then(|| LogicalPlan::Filter(filter.clone())));
+        }
+        through => through,
+    };
+    let inputs = through.inputs();
+    let (Some(predicate), [input]) = (below(&filter.predicate, through), inputs.as_slice()) else { return Ok(None) };
+    let input = Arc::new(LogicalPlan::clone(input));
+    let Some(input) = sunk(&logical::Filter::try_new(predicate, input)?, scope)? else { return Ok(None) };
+    Ok(Some(through.with_new_exprs(through.expressions(), vec![input])?))
+}
 
 /// The operator, if every function ranks in one order of one partition, and `filter` lets out the first of them only.
 pub(super) fn lower_ranking(

@@ -20,6 +20,7 @@ mod refusal;
 pub mod rewrite;
 mod scope;
 mod session;
+mod substitute;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@ mod shrink;
 mod syntax;
 mod truth;
 mod types;
+mod work;
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
