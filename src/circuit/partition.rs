@@ -18,12 +18,11 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::collect;
-use futures::executor::block_on;
 
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
 use super::row_codec::RowCodec;
-use super::{CircuitError, ZBatch};
+use super::{CircuitError, ZBatch, unhurried};
 use crate::state::{StateDelta, StoredSegment};
 
 /// What a partition operator computes, decided by the planner.
@@ -174,7 +173,7 @@ impl Rerun {
             }
             other => Ok(Transformed::no(other)),
         })?;
-        let batches = block_on(async {
+        let batches = unhurried::run(async {
             let physical = self.state.query_planner().create_physical_plan(&plan.data, &self.state).await?;
             collect(physical, self.state.task_ctx()).await
         })?;
