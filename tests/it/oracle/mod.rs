@@ -9,6 +9,7 @@ mod aggregates;
 mod case;
 mod coverage;
 mod expressions;
+pub(crate) mod given;
 mod kept;
 mod logs;
 mod queries;

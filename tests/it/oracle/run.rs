@@ -143,7 +143,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
     Ok(outcome)
 }
 
-fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {
+pub(super) fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {
     let Some((rows, parked)) = kept.state(name) else { return Err(Failure::new(Kind::Rows, name, "is not kept")) };
     if *parked != expected.parked {
         let message = format!("expected {:?}, got {parked:?}, batch: {:?}", expected.parked, expected.error);
