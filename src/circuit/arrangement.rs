@@ -3,32 +3,29 @@
 //! A row is a byte string of [`RowCodec`](super::row_codec::RowCodec), so the order of the bytes is the order of the
 //! rows. Groups are the owner's slots.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::Arc;
-
+use super::sorted_slots::SortedSlots;
 use crate::state::{Residence, Writing};
 
 /// For each group an ordered multiset of rows.
 #[derive(Debug, Default)]
 pub(crate) struct Arrangement {
-    /// Group slot (big endian) and row bytes, to the entry's slot.
-    order: BTreeMap<Arc<[u8]>, u32>,
+    /// By group slot: the slots of its entries, in the order of their rows.
+    groups: Vec<SortedSlots>,
     entries: Vec<Entry>,
     free: Vec<u32>,
     pub(crate) residence: Residence,
+    /// Of the rows in `entries`.
     bytes: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
-    key: Arc<[u8]>,
+    row: Box<[u8]>,
+    group: u32,
     weight: i64,
     /// A number that the owner keeps with the row.
     extra: i64,
 }
-
-const GROUP_BYTES: usize = 4;
 
 impl Arrangement {
     /// Adds `weight` copies of a row to a group.
@@ -49,34 +46,34 @@ impl Arrangement {
 
     /// The rows of a group in order, each with its count.
     pub(crate) fn rows(&self, group: u32) -> impl DoubleEndedIterator<Item = (&[u8], i64)> + '_ {
-        let lower = group.to_be_bytes();
-        let next = group.checked_add(1).map(u32::to_be_bytes);
-        let upper = next.as_ref().map_or(Bound::Unbounded, |next| Bound::Excluded(next.as_slice()));
-        self.order
-            .range::<[u8], _>((Bound::Included(lower.as_slice()), upper))
-            .map(|(key, slot)| (&key[GROUP_BYTES..], self.entries[*slot as usize].weight))
+        let slots = self.groups.get(group as usize).into_iter().flat_map(SortedSlots::iter);
+        slots.map(|slot| {
+            let Entry { row, weight, .. } = &self.entries[slot as usize];
+            (row.as_ref(), *weight)
+        })
     }
 
     /// Number of different rows.
     pub(crate) fn len(&self) -> usize {
-        self.order.len()
+        self.entries.len() - self.free.len()
     }
 
     /// Approximate bytes in memory.
     pub(crate) fn size(&self) -> usize {
-        self.bytes + self.order.len() * 48 + self.entries.capacity() * 24
+        // A row's slot in its group, and in the residence an address, a flag and a slot number.
+        let groups = self.groups.capacity() * size_of::<SortedSlots>();
+        self.bytes + groups + self.len() * 30 + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Count of a row and the number kept with it.
     pub(crate) fn find(&self, group: u32, row: &[u8]) -> Option<(i64, i64)> {
-        let slot = *self.order.get(key(group, row).as_slice())?;
-        let entry = &self.entries[slot as usize];
-        Some((entry.weight, entry.extra))
+        let Entry { weight, extra, .. } = &self.entries[self.slot(group, row)? as usize];
+        Some((*weight, *extra))
     }
 
     /// Keeps a number with a row that is there.
     pub(crate) fn set_extra(&mut self, group: u32, row: &[u8], extra: i64) {
-        if let Some(&slot) = self.order.get(key(group, row).as_slice())
+        if let Some(slot) = self.slot(group, row)
             && self.entries[slot as usize].extra != extra
         {
             self.entries[slot as usize].extra = extra;
@@ -91,8 +88,8 @@ impl Arrangement {
 
     /// Row bytes, count and number of an entry in use.
     pub(crate) fn entry_with_extra(&self, slot: u32) -> (&[u8], i64, i64) {
-        let Entry { key, weight, extra } = &self.entries[slot as usize];
-        (&key[GROUP_BYTES..], *weight, *extra)
+        let Entry { row, weight, extra, .. } = &self.entries[slot as usize];
+        (row, *weight, *extra)
     }
 
     pub(crate) fn write(&mut self) -> Option<Writing> {
@@ -101,48 +98,54 @@ impl Arrangement {
 
     /// Group, row bytes and count of an entry in use.
     pub(crate) fn entry(&self, slot: u32) -> (u32, &[u8], i64) {
-        let Entry { key, weight, .. } = &self.entries[slot as usize];
-        let mut group = [0; GROUP_BYTES];
-        group.copy_from_slice(&key[..GROUP_BYTES]);
-        (u32::from_be_bytes(group), &key[GROUP_BYTES..], *weight)
+        let Entry { row, group, weight, .. } = &self.entries[slot as usize];
+        (*group, row, *weight)
+    }
+
+    fn slot(&self, group: u32, row: &[u8]) -> Option<u32> {
+        let found = self.groups.get(group as usize)?.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row));
+        found.ok().map(|(slot, _)| slot)
     }
 
     fn change(&mut self, group: u32, row: &[u8], weight: i64) -> u32 {
-        let key = key(group, row);
-        if let Some(&slot) = self.order.get(key.as_slice()) {
-            self.entries[slot as usize].weight += weight;
-            return slot;
+        if group as usize >= self.groups.len() {
+            self.groups.resize_with(group as usize + 1, SortedSlots::default);
         }
-        let key: Arc<[u8]> = key.into();
-        self.bytes += key.len();
-        let entry = Entry { key: key.clone(), weight, extra: 0 };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.entries[slot as usize] = entry;
+        let slots = &mut self.groups[group as usize];
+        match slots.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row)) {
+            Ok((slot, _)) => {
+                self.entries[slot as usize].weight += weight;
                 slot
             }
-            None => {
-                self.entries.push(entry);
-                (self.entries.len() - 1) as u32
+            Err(place) => {
+                self.bytes += row.len();
+                let entry = Entry { row: row.into(), group, weight, extra: 0 };
+                let slot = match self.free.pop() {
+                    Some(slot) => {
+                        self.entries[slot as usize] = entry;
+                        slot
+                    }
+                    None => {
+                        self.entries.push(entry);
+                        (self.entries.len() - 1) as u32
+                    }
+                };
+                slots.insert(place, slot);
+                slot
             }
-        };
-        self.order.insert(key, slot);
-        slot
+        }
     }
 
     fn forget(&mut self, slot: u32) {
-        let key = std::mem::replace(&mut self.entries[slot as usize].key, Arc::new([]));
-        self.bytes -= key.len();
-        self.order.remove(&key);
+        let Entry { row, group, .. } = &self.entries[slot as usize];
+        let slots = &mut self.groups[*group as usize];
+        if let Ok((_, place)) = slots.find(|other| self.entries[other as usize].row.cmp(row)) {
+            slots.remove(place);
+        }
+        self.bytes -= row.len();
+        self.entries[slot as usize].row = Box::default();
         self.free.push(slot);
     }
-}
-
-fn key(group: u32, row: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(GROUP_BYTES + row.len());
-    key.extend_from_slice(&group.to_be_bytes());
-    key.extend_from_slice(row);
-    key
 }
 
 #[cfg(test)]

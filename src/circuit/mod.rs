@@ -14,6 +14,7 @@ mod keyed_rows;
 mod map;
 mod partition;
 mod row_codec;
+mod sorted_slots;
 mod unhurried;
 mod unnest;
 mod zset;
