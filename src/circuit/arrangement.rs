@@ -4,20 +4,19 @@
 //! rows. Groups are the owner's slots.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::Arc;
 
+use super::sorted_slots::{Place, SortedSlots};
 use crate::state::{Residence, Writing};
 
 /// For each group an ordered multiset of rows.
 #[derive(Debug, Default)]
 pub(crate) struct Arrangement {
-    /// Group slot (big endian) and row bytes, to the entry's slot.
-    order: BTreeMap<Arc<[u8]>, u32>,
+    /// By group slot: the slots of its entries, in the order of their rows.
+    groups: Vec<SortedSlots>,
     entries: Vec<Entry>,
     free: Vec<u32>,
     pub(crate) residence: Residence,
+    /// Of the rows in `entries`.
     bytes: usize,
     /// Rows looked at.
     touched: Cell<u64>,
@@ -25,13 +24,12 @@ pub(crate) struct Arrangement {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    key: Arc<[u8]>,
+    row: Box<[u8]>,
+    group: u32,
     weight: i64,
     /// A number that the owner keeps with the row.
     extra: i64,
 }
-
-const GROUP_BYTES: usize = 4;
 
 impl Arrangement {
     /// Adds `weight` copies of a row to a group.
@@ -47,12 +45,10 @@ impl Arrangement {
 
     /// Removes all rows of a group.
     pub(crate) fn remove_group(&mut self, group: u32) {
-        let first = group.to_be_bytes();
-        let rows = self.order.range::<[u8], _>((Bound::Included(first.as_slice()), Bound::Unbounded));
-        let slots: Vec<u32> = rows.take_while(|(key, _)| key.starts_with(&first)).map(|(_, slot)| *slot).collect();
-        for slot in slots {
+        let Some(slots) = self.groups.get_mut(group as usize).map(std::mem::take) else { return };
+        for slot in slots.iter() {
             self.residence.remove(slot);
-            self.forget(slot);
+            self.free(slot);
         }
     }
 
@@ -63,25 +59,19 @@ impl Arrangement {
 
     /// The rows of a group in order, each with its count.
     pub(crate) fn rows(&self, group: u32) -> impl DoubleEndedIterator<Item = (&[u8], i64)> + '_ {
-        let lower = group.to_be_bytes();
-        let next = group.checked_add(1).map(u32::to_be_bytes);
-        let upper = next.as_ref().map_or(Bound::Unbounded, |next| Bound::Excluded(next.as_slice()));
-        self.order.range::<[u8], _>((Bound::Included(lower.as_slice()), upper)).map(|entry| self.counted(entry))
+        self.groups.get(group as usize).into_iter().flat_map(SortedSlots::iter).map(|slot| self.counted(slot))
     }
 
     /// The rows of a group from one on, whether it is there or not.
     pub(crate) fn rows_from<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
-        let next = group.checked_add(1).map(u32::to_be_bytes);
-        let upper = next.as_ref().map_or(Bound::Unbounded, |next| Bound::Excluded(next.as_slice()));
-        let rows = self.order.range::<[u8], _>((Bound::Included(key(group, row).as_slice()), upper));
-        rows.map(|entry| self.counted(entry))
+        let found = self.groups.get(group as usize).map(|slots| (slots, self.place(slots, row)));
+        found.into_iter().flat_map(|(slots, place)| slots.iter_from(place)).map(|slot| self.counted(slot))
     }
 
     /// The rows of a group before one, the last first.
     pub(crate) fn rows_before<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
-        let (first, end) = (group.to_be_bytes(), key(group, row));
-        let rows = self.order.range::<[u8], _>((Bound::Included(first.as_slice()), Bound::Excluded(end.as_slice())));
-        rows.rev().map(|entry| self.counted(entry))
+        let found = self.groups.get(group as usize).map(|slots| (slots, self.place(slots, row)));
+        found.into_iter().flat_map(|(slots, place)| slots.iter_before(place)).map(|slot| self.counted(slot))
     }
 
     /// How many rows were looked at, changed ones included.
@@ -89,31 +79,33 @@ impl Arrangement {
         self.touched.get()
     }
 
-    fn counted<'a>(&self, (key, slot): (&'a Arc<[u8]>, &u32)) -> (&'a [u8], i64) {
+    fn counted(&self, slot: u32) -> (&[u8], i64) {
         self.touched.update(|touched| touched + 1);
-        (&key[GROUP_BYTES..], self.entries[*slot as usize].weight)
+        let Entry { row, weight, .. } = &self.entries[slot as usize];
+        (row, *weight)
     }
 
     /// Number of different rows.
     pub(crate) fn len(&self) -> usize {
-        self.order.len()
+        self.entries.len() - self.free.len()
     }
 
     /// Approximate bytes in memory.
     pub(crate) fn size(&self) -> usize {
-        self.bytes + self.order.len() * 48 + self.entries.capacity() * 24
+        // A row's slot in its group, and in the residence an address, a flag and a slot number.
+        let groups = self.groups.capacity() * size_of::<SortedSlots>();
+        self.bytes + groups + self.len() * 30 + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Count of a row and the number kept with it.
     pub(crate) fn find(&self, group: u32, row: &[u8]) -> Option<(i64, i64)> {
-        let slot = *self.order.get(key(group, row).as_slice())?;
-        let entry = &self.entries[slot as usize];
-        Some((entry.weight, entry.extra))
+        let Entry { weight, extra, .. } = &self.entries[self.slot(group, row)? as usize];
+        Some((*weight, *extra))
     }
 
     /// Keeps a number with a row that is there.
     pub(crate) fn set_extra(&mut self, group: u32, row: &[u8], extra: i64) {
-        if let Some(&slot) = self.order.get(key(group, row).as_slice())
+        if let Some(slot) = self.slot(group, row)
             && self.entries[slot as usize].extra != extra
         {
             self.entries[slot as usize].extra = extra;
@@ -128,8 +120,8 @@ impl Arrangement {
 
     /// Row bytes, count and number of an entry in use.
     pub(crate) fn entry_with_extra(&self, slot: u32) -> (&[u8], i64, i64) {
-        let Entry { key, weight, extra } = &self.entries[slot as usize];
-        (&key[GROUP_BYTES..], *weight, *extra)
+        let Entry { row, weight, extra, .. } = &self.entries[slot as usize];
+        (row, *weight, *extra)
     }
 
     pub(crate) fn write(&mut self) -> Option<Writing> {
@@ -138,49 +130,67 @@ impl Arrangement {
 
     /// Group, row bytes and count of an entry in use.
     pub(crate) fn entry(&self, slot: u32) -> (u32, &[u8], i64) {
-        let Entry { key, weight, .. } = &self.entries[slot as usize];
-        let mut group = [0; GROUP_BYTES];
-        group.copy_from_slice(&key[..GROUP_BYTES]);
-        (u32::from_be_bytes(group), &key[GROUP_BYTES..], *weight)
+        let Entry { row, group, weight, .. } = &self.entries[slot as usize];
+        (*group, row, *weight)
+    }
+
+    fn slot(&self, group: u32, row: &[u8]) -> Option<u32> {
+        let found = self.groups.get(group as usize)?.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row));
+        found.ok().map(|(slot, _)| slot)
+    }
+
+    /// Where a row is among the slots of its group, or would be.
+    fn place(&self, slots: &SortedSlots, row: &[u8]) -> Place {
+        match slots.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row)) {
+            Ok((_, place)) | Err(place) => place,
+        }
     }
 
     fn change(&mut self, group: u32, row: &[u8], weight: i64) -> u32 {
         self.touched.update(|touched| touched + 1);
-        let key = key(group, row);
-        if let Some(&slot) = self.order.get(key.as_slice()) {
-            self.entries[slot as usize].weight += weight;
-            return slot;
+        if group as usize >= self.groups.len() {
+            self.groups.resize_with(group as usize + 1, SortedSlots::default);
         }
-        let key: Arc<[u8]> = key.into();
-        self.bytes += key.len();
-        let entry = Entry { key: key.clone(), weight, extra: 0 };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.entries[slot as usize] = entry;
+        let slots = &mut self.groups[group as usize];
+        match slots.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row)) {
+            Ok((slot, _)) => {
+                self.entries[slot as usize].weight += weight;
                 slot
             }
-            None => {
-                self.entries.push(entry);
-                (self.entries.len() - 1) as u32
+            Err(place) => {
+                self.bytes += row.len();
+                let entry = Entry { row: row.into(), group, weight, extra: 0 };
+                let slot = match self.free.pop() {
+                    Some(slot) => {
+                        self.entries[slot as usize] = entry;
+                        slot
+                    }
+                    None => {
+                        self.entries.push(entry);
+                        (self.entries.len() - 1) as u32
+                    }
+                };
+                slots.insert(place, slot);
+                slot
             }
-        };
-        self.order.insert(key, slot);
-        slot
+        }
     }
 
     fn forget(&mut self, slot: u32) {
-        let key = std::mem::replace(&mut self.entries[slot as usize].key, Arc::new([]));
-        self.bytes -= key.len();
-        self.order.remove(&key);
+        let Entry { row, group, .. } = &self.entries[slot as usize];
+        let slots = &mut self.groups[*group as usize];
+        if let Ok((_, place)) = slots.find(|other| self.entries[other as usize].row.cmp(row)) {
+            slots.remove(place);
+        }
+        self.free(slot);
+    }
+
+    /// Lets an entry be used again that its group has no more.
+    fn free(&mut self, slot: u32) {
+        let row = std::mem::take(&mut self.entries[slot as usize].row);
+        self.bytes -= row.len();
         self.free.push(slot);
     }
-}
-
-fn key(group: u32, row: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(GROUP_BYTES + row.len());
-    key.extend_from_slice(&group.to_be_bytes());
-    key.extend_from_slice(row);
-    key
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! The rows of one input by key, and within a key in some order: what joins and partitions keep.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use arrow::row::Rows;
 use datafusion::physical_expr::PhysicalExpr;
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::arrangement::Arrangement;
 use super::groups::Groups;
@@ -37,6 +39,8 @@ pub(crate) struct KeyedRows {
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) batch: RecordBatch,
+    /// Of every row of the batch.
+    encoded: Encoded,
     pub(crate) rows: Vec<ChangedRow>,
     /// By row.
     pub(crate) weights: Vec<i64>,
@@ -47,9 +51,18 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct ChangedRow {
     pub(crate) slot: u32,
-    pub(crate) bytes: Box<[u8]>,
     /// In the change's batch.
     pub(crate) place: u32,
+}
+
+/// The rows of a batch as bytes; none where a row has no columns, so that all are empty.
+#[derive(Debug)]
+struct Encoded(Option<Rows>);
+
+impl Encoded {
+    fn get(&self, row: usize) -> &[u8] {
+        self.0.as_ref().map_or(&[], |rows| rows.row(row).data())
+    }
 }
 
 impl KeyedRows {
@@ -114,14 +127,13 @@ impl KeyedRows {
         Ok(self.order_codec.encode(&columns)?.row(0).data().to_vec())
     }
 
-    /// Every row as bytes; of no columns, empty ones.
-    fn encode(&self, batch: &RecordBatch) -> Result<Vec<Box<[u8]>>, CircuitError> {
+    fn encode(&self, batch: &RecordBatch) -> Result<Encoded, CircuitError> {
         if self.codec.is_unit() {
-            return Ok(vec![Box::default(); batch.num_rows()]);
+            return Ok(Encoded(None));
         }
         let mut columns = evaluated(&self.order, batch)?;
         columns.extend(batch.columns().iter().cloned());
-        Ok(self.codec.encode(&columns)?.iter().map(|row| row.data().into()).collect())
+        Ok(Encoded(Some(self.codec.encode(&columns)?)))
     }
 
     /// Some rows as a batch.
@@ -141,7 +153,7 @@ impl KeyedRows {
     pub(crate) fn apply(&mut self, change: &Change) {
         for (row, weight) in change.rows.iter().zip(&change.weights) {
             let before = self.rows.len();
-            self.rows.add(row.slot, &row.bytes, *weight);
+            self.rows.add(row.slot, change.bytes(row), *weight);
             let total = &mut self.totals[row.slot as usize];
             total.0 += weight;
             match self.rows.len() {
@@ -196,7 +208,7 @@ impl KeyedRows {
             entries.push(slot.map(|slot| {
                 let total = &mut self.totals[slot as usize];
                 *total = (total.0 + counts.value(row), total.1 + 1);
-                let entry = self.rows.restore(slot, &encoded[row], counts.value(row));
+                let entry = self.rows.restore(slot, encoded.get(row), counts.value(row));
                 self.rows.restore_extra(entry, partners.value(row));
                 entry
             }));
@@ -225,20 +237,41 @@ impl Change {
         let keyed: Vec<ArrayRef> = columns.iter().map(|column| take(column, &kept, None)).collect::<Result<_, _>>()?;
         let touched = groups.touch(&keyed, kept.len())?;
         let encoded = side.encode(&delta.rows)?;
-        let mut sums: BTreeMap<(u32, &[u8]), (u32, i64)> = BTreeMap::new();
+        let mut change = Self { batch: delta.rows.clone(), encoded, rows: Vec::new(), weights: Vec::new(), null_keys };
+        change.rows.reserve(kept.len());
+        change.weights.reserve(kept.len());
+        let mut known: HashTable<(u64, u32)> = HashTable::with_capacity(kept.len());
         for (local, &place) in touched.rows.iter().zip(kept.values()) {
             let slot = touched.slots[*local as usize];
-            let sum = sums.entry((slot, &encoded[place as usize])).or_insert((place, 0));
-            sum.1 += delta.weight(place as usize);
+            change.add(ChangedRow { slot, place }, delta.weight(place as usize), &mut known);
         }
-        let (mut rows, mut weights) = (Vec::new(), Vec::new());
-        for ((slot, bytes), (place, weight)) in sums {
-            if weight != 0 {
-                rows.push(ChangedRow { slot, bytes: bytes.into(), place });
-                weights.push(weight);
+        let mut weights = change.weights.iter();
+        change.rows.retain(|_| weights.next().is_some_and(|weight| *weight != 0));
+        change.weights.retain(|weight| *weight != 0);
+        Ok(change)
+    }
+
+    /// Adds a row's weight to that of the equal one, if there is one. `known` has the hash and the number of each row.
+    fn add(&mut self, row: ChangedRow, weight: i64, known: &mut HashTable<(u64, u32)>) {
+        let bytes = self.bytes(&row);
+        let hash = xxh3_64_with_seed(bytes, u64::from(row.slot));
+        let is_equal = |(other_hash, number): &(u64, u32)| {
+            let other = &self.rows[*number as usize];
+            *other_hash == hash && other.slot == row.slot && self.bytes(other) == bytes
+        };
+        match known.find(hash, is_equal) {
+            Some((_, number)) => self.weights[*number as usize] += weight,
+            None => {
+                known.insert_unique(hash, (hash, self.rows.len() as u32), |(hash, _)| *hash);
+                self.rows.push(row);
+                self.weights.push(weight);
             }
         }
-        Ok(Self { batch: delta.rows.clone(), rows, weights, null_keys })
+    }
+
+    /// A changed row as it is kept.
+    pub(crate) fn bytes(&self, row: &ChangedRow) -> &[u8] {
+        self.encoded.get(row.place as usize)
     }
 
     /// Rows whose key matches nothing, ever.

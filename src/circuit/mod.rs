@@ -16,6 +16,8 @@ mod map;
 mod partition;
 mod report;
 mod row_codec;
+mod sorted_slots;
+mod unhurried;
 mod unnest;
 mod zset;
 

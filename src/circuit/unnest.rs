@@ -10,9 +10,8 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::unnest::{ListUnnest, UnnestExec};
 use datafusion::physical_plan::{ExecutionPlan, common::collect};
-use futures::executor::block_on;
 
-use super::{Weights, ZBatch};
+use super::{Weights, ZBatch, unhurried};
 
 /// Unnests list and struct columns of its input.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl Unnest {
         let exec =
             UnnestExec::new(source, self.lists.clone(), self.structs.clone(), output.clone(), self.options.clone())?;
         let stream = exec.execute(0, Arc::new(TaskContext::default()))?;
-        let batch = concat_batches(&output, &block_on(collect(stream))?)?;
+        let batch = concat_batches(&output, &unhurried::run(collect(stream))?)?;
         let weights = batch.column(batch.num_columns() - 1).as_primitive::<Int64Type>().clone();
         let rows = RecordBatch::try_new(self.schema.clone(), batch.columns()[..batch.num_columns() - 1].to_vec())?;
         let weights = match input.weights {

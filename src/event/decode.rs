@@ -37,14 +37,19 @@ impl Rows {
     }
 
     /// Appends a row from a whole document, whose syntax is checked on the way. `undeclared` counts the members that
-    /// no column reads; it does not move if the row fails.
-    pub(super) fn push_document(&mut self, text: &str, undeclared: &mut u64) -> Read {
-        self.append(undeclared, |layout, filling| layout.tree.walk_document(text, filling))
+    /// no column reads; it does not move if the row fails. `facts` takes those of the envelope that the layout has slots for.
+    pub(super) fn push_document<'a>(
+        &mut self,
+        text: &'a str,
+        facts: &mut [Option<&'a str>],
+        undeclared: &mut u64,
+    ) -> Read {
+        self.append(facts, undeclared, |layout, filling| layout.tree.walk_document(text, filling))
     }
 
     /// The same from a value that is known to be JSON.
     pub(super) fn push(&mut self, raw: &str, undeclared: &mut u64) -> Read {
-        self.append(undeclared, |layout, filling| layout.tree.walk(raw, filling))
+        self.append(&mut [], undeclared, |layout, filling| layout.tree.walk(raw, filling))
     }
 
     pub(super) fn push_null(&mut self) {
@@ -63,8 +68,13 @@ impl Rows {
     }
 
     #[inline]
-    fn append(&mut self, undeclared: &mut u64, walk: impl FnOnce(&Layout, &mut Filling<'_>) -> Read) -> Read {
-        let mut filling = Filling { columns: &mut self.columns, row: self.rows, undeclared: 0 };
+    fn append<'a>(
+        &mut self,
+        facts: &mut [Option<&'a str>],
+        undeclared: &mut u64,
+        walk: impl FnOnce(&Layout, &mut Filling<'_, 'a>) -> Read,
+    ) -> Read {
+        let mut filling = Filling { columns: &mut self.columns, facts, row: self.rows, undeclared: 0 };
         let outcome = walk(&self.layout, &mut filling).and_then(|()| filling.complete(&self.layout));
         *undeclared += if outcome.is_ok() { filling.undeclared } else { 0 };
         match outcome {
@@ -76,13 +86,15 @@ impl Rows {
 }
 
 /// A row being filled: a column that has it is one longer than `row`.
-struct Filling<'r> {
+struct Filling<'r, 'a> {
     columns: &'r mut [Column],
+    /// By the envelope's slot; empty where nobody asks.
+    facts: &'r mut [Option<&'a str>],
     row: usize,
     undeclared: u64,
 }
 
-impl Filling<'_> {
+impl Filling<'_, '_> {
     /// Columns that found nothing.
     fn complete(&mut self, layout: &Layout) -> Read {
         for (column, member) in self.columns.iter_mut().zip(&layout.columns) {
@@ -98,17 +110,27 @@ impl Filling<'_> {
     }
 }
 
-impl<'a> Sink<'a> for Filling<'_> {
+impl<'a> Sink<'a> for Filling<'_, 'a> {
     #[inline]
     fn take(&mut self, place: usize, raw: &'a str) -> Read {
-        self.clear(place);
-        self.columns[place].push(raw, &mut self.undeclared)
+        let Some(column) = self.columns.get_mut(place) else {
+            if let Some(fact) = self.facts.get_mut(place - self.columns.len()) {
+                *fact = Some(raw);
+            }
+            return Ok(());
+        };
+        if column.len() > self.row {
+            column.truncate(self.row);
+        }
+        column.push(raw, &mut self.undeclared)
     }
 
+    /// Facts are members of the document itself: the object around them is the whole, which does not come again.
     #[inline]
     fn clear(&mut self, place: usize) {
-        let column = &mut self.columns[place];
-        if column.len() > self.row {
+        if let Some(column) = self.columns.get_mut(place)
+            && column.len() > self.row
+        {
             column.truncate(self.row);
         }
     }
@@ -139,7 +161,7 @@ mod tests {
         let mut rows = Rows::new(&Arc::new(Layout::new(&version.fields, naming, &[])));
         let (mut text, mut undeclared) = (String::new(), 0);
         for payload in payloads {
-            if let Err(fault) = rows.push_document(payload, &mut undeclared) {
+            if let Err(fault) = rows.push_document(payload, &mut [], &mut undeclared) {
                 text += &format!("{:?} {}: {}\n", fault.reason, fault.pointer.unwrap_or("?".into()), fault.detail);
             }
         }
@@ -331,7 +353,7 @@ mod tests {
     fn null_structs_have_null_children() {
         let version = VersionSchema { fields: fixture::fields("s: struct<x: int64!, y: struct<z: string!>!>") };
         let mut rows = Rows::new(&Arc::new(Layout::new(&version.fields, Naming::AsWritten, &[])));
-        rows.push_document("{}", &mut 0).unwrap();
+        rows.push_document("{}", &mut [], &mut 0).unwrap();
         let columns = rows.finish().unwrap();
         let outer = columns[0].as_any().downcast_ref::<arrow::array::StructArray>().unwrap();
         let inner = outer.column(1).as_any().downcast_ref::<arrow::array::StructArray>().unwrap();

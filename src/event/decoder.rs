@@ -77,14 +77,15 @@ impl Decoder {
     /// Prepares everything that does not depend on messages. The problems are those of upcaster steps.
     pub fn new(schema: Arc<SourceSchema>) -> Result<Self, Vec<UpcastProblem>> {
         let upcasters = Upcasters::compile(&schema)?;
-        let known = Envelope::pointers_into_payload(&schema.envelope);
-        let layout = |fields| Arc::new(Layout::new(fields, schema.naming, &known));
+        let envelope = Envelope::new(&schema.envelope);
+        let facts = envelope.facts_in_payload();
+        let layout = |fields| Arc::new(Layout::new(fields, schema.naming, &facts));
         let layouts = schema.types.iter().map(|event_type| {
             event_type.versions.iter().map(|(version, declared)| (*version, layout(&declared.fields))).collect()
         });
         let names = schema.types.iter().enumerate();
         Ok(Self {
-            envelope: Envelope::new(&schema.envelope),
+            envelope,
             types: names.map(|(index, event_type)| (event_type.name.clone(), index)).collect(),
             layouts: layouts.collect(),
             upcasters,
@@ -207,7 +208,10 @@ impl Decoder {
         };
         let whole = self.envelope.data().is_empty();
         match opened.payload()? {
-            Some(text) if whole => rows.rows.push_document(text, &mut building.undeclared)?,
+            Some(text) if whole => {
+                rows.rows.push_document(text, opened.unread(), &mut building.undeclared)?;
+                opened.was_read();
+            }
             Some(raw) => {
                 let pushed = rows.rows.push(raw, &mut building.undeclared);
                 pushed.map_err(|fault| fault.within(self.envelope.data()))?;

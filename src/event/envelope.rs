@@ -10,6 +10,7 @@ use super::instant;
 use super::json::{self, Fault, Read};
 use super::number;
 use super::schema::{EnvelopeSpec, Locator, Locators};
+use super::shape::Fact;
 use super::tree::{Sink, Tree};
 
 /// An envelope prepared for reading messages: every pointer into the body has a slot, and all of them are read in
@@ -22,10 +23,13 @@ pub(super) struct Envelope {
     key: Vec<Place>,
     time: Vec<Place>,
     body: Tree,
-    /// Slots for facts; the payload's root has the one after them.
-    slots: usize,
+    /// By slot for facts, where in the body they are; the payload's root has the slot after them.
+    pointers: Vec<String>,
     /// JSON pointer of the payload's root; empty for the whole body.
     data: String,
+    /// Whether all facts in the body are members of the payload: then they are read together with its columns, so that
+    /// the body is gone through once.
+    rides_along: bool,
 }
 
 #[derive(Debug)]
@@ -61,16 +65,17 @@ enum Body {
 impl Envelope {
     pub(super) fn new(spec: &EnvelopeSpec) -> Self {
         let mut body = Tree::default();
-        let mut slots = 0;
+        let mut pointers = Vec::new();
         let mut places = |locators: &Locators| -> Vec<Place> {
-            locators.0.iter().map(|locator| Place::new(locator, &mut body, &mut slots)).collect()
+            locators.0.iter().map(|locator| Place::new(locator, &mut body, &mut pointers)).collect()
         };
         let [event_type, version, id, key, time] =
             [&spec.event_type, &spec.version, &spec.id, &spec.key, &spec.time].map(&mut places);
+        let rides_along = spec.data.is_empty() && pointers.iter().all(|pointer| json::tokens(pointer).count() == 1);
         if !spec.data.is_empty() {
-            body.want(&spec.data, slots);
+            body.want(&spec.data, pointers.len());
         }
-        Self { event_type, version, id, key, time, body, slots, data: spec.data.clone() }
+        Self { event_type, version, id, key, time, body, pointers, data: spec.data.clone(), rides_along }
     }
 
     pub(super) fn open<'m, 's>(&'m self, message: &'m Message, slots: &'s mut Scratch<'m>) -> Opened<'m, 's> {
@@ -81,36 +86,30 @@ impl Envelope {
         &self.data
     }
 
-    /// Pointers that facts are read from, as seen from the payload's root.
-    pub(super) fn pointers_into_payload(spec: &EnvelopeSpec) -> Vec<String> {
-        let all = [&spec.event_type, &spec.version, &spec.id, &spec.key, &spec.time];
-        let pointers = all.into_iter().flat_map(|locators| &locators.0).filter_map(|mut locator| {
-            while let Locator::Match { at, .. } = locator {
-                locator = at;
-            }
-            match locator {
-                Locator::Body(pointer) => pointer.strip_prefix(&spec.data),
-                _ => None,
-            }
+    /// What is read of the payload, as seen from its root.
+    pub(super) fn facts_in_payload(&self) -> Vec<Fact> {
+        let facts = self.pointers.iter().enumerate().filter_map(|(slot, pointer)| {
+            let below = pointer.strip_prefix(&self.data).filter(|below| below.starts_with('/'))?;
+            Some(Fact { pointer: below.to_owned(), slot: self.rides_along.then_some(slot) })
         });
-        pointers.filter(|below| below.starts_with('/')).map(str::to_owned).collect()
+        facts.collect()
     }
 }
 
 impl Place {
-    fn new(locator: &Locator, body: &mut Tree, slots: &mut usize) -> Self {
+    fn new(locator: &Locator, body: &mut Tree, pointers: &mut Vec<String>) -> Self {
         match locator {
             Locator::Header(name) => Place::Header(name.clone()),
             Locator::Subject(token) => Place::Subject(*token),
             Locator::Body(pointer) => {
-                body.want(pointer, *slots);
-                *slots += 1;
-                Place::Body(*slots - 1)
+                body.want(pointer, pointers.len());
+                pointers.push(pointer.clone());
+                Place::Body(pointers.len() - 1)
             }
             Locator::Stream => Place::Stream,
             Locator::Const(value) => Place::Const(value.clone()),
             Locator::Match { at, pattern } => {
-                Place::Match { at: Box::new(Place::new(at, body, slots)), pattern: pattern.clone() }
+                Place::Match { at: Box::new(Place::new(at, body, pointers)), pattern: pattern.clone() }
             }
         }
     }
@@ -149,11 +148,28 @@ impl<'m> Opened<'m, '_> {
         if self.envelope.data.is_empty() {
             return text(self.message).map(Some);
         }
-        let slot = self.envelope.slots;
+        let slot = self.envelope.pointers.len();
         let value = self.slot(slot);
         match &self.body {
             Body::Faulty(fault) => Err(fault.clone()),
             _ => Ok(value),
+        }
+    }
+
+    /// Where the facts go if the payload is read now, before a question needed one; none if they are there already.
+    pub(super) fn unread(&mut self) -> &mut [Option<&'m str>] {
+        if !matches!(self.body, Body::Unread) {
+            return &mut [];
+        }
+        self.slots.0.clear();
+        self.slots.0.resize(self.envelope.pointers.len() + 1, None);
+        &mut self.slots.0
+    }
+
+    /// Says that the payload has been read whole with the facts in it. It counts only if all of them are.
+    pub(super) fn was_read(&mut self) {
+        if self.envelope.rides_along && matches!(self.body, Body::Unread) {
+            self.body = Body::Read;
         }
     }
 
@@ -218,7 +234,7 @@ impl<'m> Opened<'m, '_> {
 
     fn read_body(&mut self) -> Read {
         self.slots.0.clear();
-        self.slots.0.resize(self.envelope.slots + 1, None);
+        self.slots.0.resize(self.envelope.pointers.len() + 1, None);
         if self.message.payload.is_empty() {
             return Ok(());
         }

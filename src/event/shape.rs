@@ -13,9 +13,17 @@ use super::types::{DataType, Field, FieldType, TimestampFormat};
 /// The members of an object that become columns: of an event version, or of a struct type.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Where each column is found. Its places are places in `columns`.
+    /// Where each column is found. Its places are places in `columns`, and behind them those of the envelope's facts.
     pub(super) tree: Tree,
     pub(super) columns: Vec<Member>,
+}
+
+/// What the envelope reads of the payload.
+#[derive(Debug)]
+pub(super) struct Fact {
+    pub(super) pointer: String,
+    /// Where the envelope keeps it, if it can be read together with the columns.
+    pub(super) slot: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -52,8 +60,8 @@ pub(super) enum Kind {
 }
 
 impl Layout {
-    /// `known` are pointers that the envelope reads: they are declared, though they are no columns.
-    pub(super) fn new(fields: &[Field], naming: Naming, known: &[String]) -> Self {
+    /// `facts` are pointers that the envelope reads: they are declared, though they are no columns.
+    pub(super) fn new(fields: &[Field], naming: Naming, facts: &[Fact]) -> Self {
         let mut tree = Tree::default();
         let mut columns = Vec::with_capacity(fields.len());
         for (place, field) in fields.iter().enumerate() {
@@ -64,7 +72,12 @@ impl Layout {
         if fields.is_empty() {
             tree.expect_object();
         }
-        known.iter().for_each(|pointer| tree.know(pointer));
+        for fact in facts {
+            match fact.slot {
+                Some(slot) => tree.want(&fact.pointer, columns.len() + slot),
+                None => tree.know(&fact.pointer),
+            }
+        }
         Self { tree, columns }
     }
 }

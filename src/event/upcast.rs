@@ -197,7 +197,7 @@ mod tests {
 
     fn decoded(version: &VersionSchema, payloads: &[&str]) -> RecordBatch {
         let mut rows = Rows::new(&Arc::new(Layout::new(&version.fields, Naming::AsWritten, &[])));
-        payloads.iter().for_each(|payload| rows.push_document(payload, &mut 0).unwrap());
+        payloads.iter().for_each(|payload| rows.push_document(payload, &mut [], &mut 0).unwrap());
         RecordBatch::try_new(version.to_arrow(), rows.finish().unwrap()).unwrap()
     }
 

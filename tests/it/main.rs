@@ -6,6 +6,7 @@ mod demo;
 mod docs;
 mod events;
 mod file_source;
+mod nexmark;
 mod oracle;
 mod rooms;
 mod simulator;

@@ -31,6 +31,13 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "state", modules: &["state"], rooms: &[], outside: &["arrow"] },
     Room { name: "circuit", modules: &["circuit"], rooms: &["event", "state"], outside: &["arrow", "datafusion"] },
+    // Keeps DataFusion's operators from waiting for the task that runs the step.
+    Room {
+        name: "circuit, running operators",
+        modules: &["circuit::unhurried"],
+        rooms: &[],
+        outside: &["tokio::task::unconstrained"],
+    },
     Room { name: "lifecycle", modules: &["lifecycle"], rooms: &["event", "progress", "state"], outside: &["arrow"] },
     Room {
         name: "pipeline, one step",

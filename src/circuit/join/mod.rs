@@ -9,8 +9,8 @@ mod spec;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
-use arrow::compute::take;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::{prep_null_mask_filter, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
@@ -69,23 +69,20 @@ impl Join {
         self.right.grow(self.keys.slots());
         let mut partners = Partners::new(&self.spec, &left, &right, &self.left, &self.right);
 
-        let (pairs, members) = self.left_change_by_old_right(&left)?;
-        let passing = self.passing(&pairs)?;
-        partners.pairs(&passing, |pair| {
-            let (change, row, weight) = &members[pair];
-            (&left.rows[*change], row.as_slice(), left.weights[*change], *weight, Hand::Left)
-        });
-        output.pairs(&pairs, &passing)?;
-        self.left.apply(&left);
-
-        let (pairs, members) = self.new_left_by_right_change(&right)?;
-        let passing = self.passing(&pairs)?;
-        partners.pairs(&passing, |pair| {
-            let (change, row, weight) = &members[pair];
-            (&right.rows[*change], row.as_slice(), right.weights[*change], *weight, Hand::Right)
-        });
-        output.pairs(&pairs, &passing)?;
-        self.right.apply(&right);
+        // The left change meets the old right side, then the right change the new left side.
+        for (hand, change) in [(Hand::Left, &left), (Hand::Right, &right)] {
+            // Where keys alone decide who has a partner, only who shows pairs has to look at them.
+            if self.spec.pairs || self.spec.condition.is_some() {
+                let pairs = self.pairs(hand, change)?;
+                let passing = self.passing(&pairs.batch)?;
+                partners.note(&passing, change, &pairs.members, hand);
+                output.pairs(&pairs.batch, &passing)?;
+            }
+            match hand {
+                Hand::Left => self.left.apply(change),
+                Hand::Right => self.right.apply(change),
+            }
+        }
 
         for (matched, rows) in partners.lonely(Hand::Left, &mut self.left, &self.right)? {
             output.lonely(Hand::Left, &rows, matched)?;
@@ -103,40 +100,26 @@ impl Join {
         Ok(ZBatch::concat(&schema, &parts)?)
     }
 
-    /// Every pair of a changed left row and a right row that was there before.
-    fn left_change_by_old_right(&self, left: &Change) -> Result<(ZBatch, Vec<Member>), CircuitError> {
+    /// Every pair of a changed row and a row of the other side as that is now.
+    fn pairs(&self, hand: Hand, change: &Change) -> Result<Pairs<'_>, CircuitError> {
+        let other = if hand == Hand::Left { &self.right } else { &self.left };
         let (mut places, mut members, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for (change, row) in left.rows.iter().enumerate() {
-            for (partner, weight) in self.right.rows(row.slot) {
+        for (number, row) in change.rows.iter().enumerate() {
+            for (partner, weight) in other.rows(row.slot) {
                 places.push(row.place);
-                weights.push(left.weights[change] * weight);
-                members.push((change, partner.to_vec(), weight));
+                weights.push(change.weights[number] * weight);
+                members.push(Member { number, partner, weight });
             }
         }
-        let mut columns = taken(&left.batch, places)?;
-        columns.extend(self.right.decode(members.iter().map(|(_, row, _)| row.as_slice()))?);
-        Ok((self.pair_batch(columns, weights)?, members))
-    }
-
-    /// Every pair of a left row that is there now and a changed right row.
-    fn new_left_by_right_change(&self, right: &Change) -> Result<(ZBatch, Vec<Member>), CircuitError> {
-        let (mut places, mut members, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for (change, row) in right.rows.iter().enumerate() {
-            for (partner, weight) in self.left.rows(row.slot) {
-                places.push(row.place);
-                weights.push(right.weights[change] * weight);
-                members.push((change, partner.to_vec(), weight));
-            }
+        let mut columns = taken(&change.batch, places)?;
+        let mut partners = other.decode(members.iter().map(|member| member.partner))?;
+        if hand == Hand::Right {
+            std::mem::swap(&mut columns, &mut partners);
         }
-        let mut columns = self.left.decode(members.iter().map(|(_, row, _)| row.as_slice()))?;
-        columns.extend(taken(&right.batch, places)?);
-        Ok((self.pair_batch(columns, weights)?, members))
-    }
-
-    fn pair_batch(&self, columns: Vec<ArrayRef>, weights: Vec<i64>) -> Result<ZBatch, ArrowError> {
+        columns.extend(partners);
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(weights.len()));
         let rows = RecordBatch::try_new_with_options(self.pair_schema.clone(), columns, &options)?;
-        Ok(ZBatch::new(rows, Int64Array::from(weights)))
+        Ok(Pairs { members, batch: ZBatch::new(rows, Int64Array::from(weights)) })
     }
 
     /// Which pairs meet the condition beside the keys.
@@ -145,7 +128,7 @@ impl Join {
             Some(condition) if !pairs.is_empty() => {
                 let mask = condition.evaluate(&pairs.rows)?.into_array(pairs.len())?;
                 let mask = mask.as_boolean();
-                Ok(mask.iter().map(|passes| Some(passes.unwrap_or(false))).collect())
+                Ok(if mask.null_count() == 0 { mask.clone() } else { prep_null_mask_filter(mask) })
             }
             _ => Ok(BooleanArray::from(vec![true; pairs.len()])),
         }
@@ -184,8 +167,20 @@ impl Join {
     }
 }
 
-/// A pair's changed row, by place in the change; the other side's row; and how often that is there.
-type Member = (usize, Vec<u8>, i64);
+/// Changed rows of one side with their partners on the other.
+struct Pairs<'a> {
+    members: Vec<Member<'a>>,
+    batch: ZBatch,
+}
+
+/// Who is in a pair.
+struct Member<'a> {
+    /// Of the changed row in its change.
+    number: usize,
+    partner: &'a [u8],
+    /// How often the partner is there.
+    weight: i64,
+}
 
 fn taken(batch: &RecordBatch, places: Vec<u32>) -> Result<Vec<ArrayRef>, ArrowError> {
     let places = UInt32Array::from(places);

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use arrow::array::BooleanArray;
 use arrow::error::ArrowError;
 
-use super::Hand;
 use super::spec::{JoinSpec, Lonely};
+use super::{Hand, Member};
 use crate::circuit::ZBatch;
-use crate::circuit::keyed_rows::{Change, ChangedRow, KeyedRows};
+use crate::circuit::keyed_rows::{Change, KeyedRows};
 
 /// What one step does to partners.
 pub(super) struct Partners {
@@ -67,24 +67,19 @@ impl Partners {
         }
     }
 
-    /// Takes note of the pairs that meet the condition. `pair` gives the changed row, its partner's bytes, the weights of
-    /// both, and which side changed: first the left one, then the right one.
-    pub(super) fn pairs<'a>(
-        &mut self,
-        passing: &BooleanArray,
-        pair: impl Fn(usize) -> (&'a ChangedRow, &'a [u8], i64, i64, Hand),
-    ) {
+    /// Takes note of the pairs that meet the condition, those of the left change first.
+    pub(super) fn note(&mut self, passing: &BooleanArray, change: &Change, members: &[Member<'_>], hand: Hand) {
         if !self.by_row {
             return;
         }
-        for place in (0..passing.len()).filter(|&place| passing.value(place)) {
-            let (row, partner, change, weight, hand) = pair(place);
-            let (own, other) = match hand {
-                Hand::Left => (&mut self.left, &mut self.right),
-                Hand::Right => (&mut self.right, &mut self.left),
-            };
-            own.note(row.slot, &row.bytes, weight, hand);
-            other.note(row.slot, partner, change, hand);
+        let (own, other) = match hand {
+            Hand::Left => (&mut self.left, &mut self.right),
+            Hand::Right => (&mut self.right, &mut self.left),
+        };
+        for (_, member) in members.iter().enumerate().filter(|(place, _)| passing.value(*place)) {
+            let row = &change.rows[member.number];
+            own.note(row.slot, change.bytes(row), member.weight, hand);
+            other.note(row.slot, member.partner, change.weights[member.number], hand);
         }
     }
 
@@ -123,12 +118,13 @@ impl Watch {
         }
         let (change, side) = own;
         for (row, weight) in change.rows.iter().zip(&change.weights) {
+            let bytes = change.bytes(row);
             if by_row {
-                let (count, partners) = side.row(row.slot, &row.bytes).unwrap_or((0, 0));
+                let (count, partners) = side.row(row.slot, bytes).unwrap_or((0, 0));
                 let touched = Touched { own: Some((count, partners, *weight)), ..Touched::default() };
-                watch.rows.insert((row.slot, row.bytes.clone()), touched);
+                watch.rows.insert((row.slot, bytes.into()), touched);
             } else {
-                watch.changes.entry(row.slot).or_default().push((row.bytes.clone(), *weight));
+                watch.changes.entry(row.slot).or_default().push((bytes.into(), *weight));
             }
         }
         if !by_row {

@@ -12,9 +12,8 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
-use futures::executor::block_on;
 
-use crate::circuit::CircuitError;
+use crate::circuit::{CircuitError, unhurried};
 
 /// A plan over one table, run again over other rows each time.
 #[derive(Clone)]
@@ -34,7 +33,7 @@ impl Rerun {
             }
             other => Ok(Transformed::no(other)),
         })?;
-        let batches = block_on(async {
+        let batches = unhurried::run(async {
             let physical = self.state.query_planner().create_physical_plan(&plan.data, &self.state).await?;
             collect(physical, self.state.task_ctx()).await
         })?;

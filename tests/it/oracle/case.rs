@@ -46,7 +46,7 @@ pub(super) struct TypeDeclaration {
     pub(super) fields: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Declaration {
     pub(super) name: String,
     /// The key of a table; some columns of a bag.

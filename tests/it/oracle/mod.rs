@@ -12,6 +12,7 @@ mod aggregates;
 mod case;
 mod coverage;
 mod expressions;
+pub(crate) mod given;
 mod kept;
 mod logs;
 mod met;

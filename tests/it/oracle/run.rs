@@ -159,7 +159,7 @@ fn plans(program: &Program) -> BTreeMap<String, Vec<String>> {
     projections.map(|planned| (planned.config.name.clone(), of(&planned.compiled.circuit))).collect()
 }
 
-fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {
+pub(super) fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {
     let Some((rows, parked)) = kept.state(name) else { return Err(Failure::new(Kind::Rows, name, "is not kept")) };
     if *parked != expected.parked {
         let message = format!("expected {:?}, got {parked:?}, batch: {:?}", expected.parked, expected.error);
