@@ -63,8 +63,13 @@ pub(super) fn lower_aggregate(
             exprs.map(|exprs| map(&exprs?)).collect::<Result<_, Refusal>>()?
         }
     };
+    let totals = match &sets {
+        None if groups.is_empty() => vec![Vec::new()],
+        None => Vec::new(),
+        Some(sets) => sets.totals(&input)?,
+    };
     let schema = arrow(&aggregate.schema);
-    Ok((maps, AggregateSpec { groups, calls, input, schema, append_only }))
+    Ok((maps, AggregateSpec { groups, calls, totals, input, schema, append_only }))
 }
 
 /// GROUPING SETS, written out.
@@ -109,17 +114,33 @@ fn grouping_sets(aggregate: &logical::Aggregate) -> Result<Option<GroupingSets>,
 }
 
 impl GroupingSets {
-    /// The columns for one set: NULL for the keys that it leaves out, and its number as DataFusion counts them.
+    /// The columns for one set: NULL for the keys that it leaves out, and its number.
     fn exprs_of(&self, set: usize, exprs: &[Expr], input: &Schema) -> Result<Vec<Expr>, Refusal> {
         let (left_out, before) = &self.sets[set];
         let mut exprs = exprs.to_vec();
         for (place, _) in left_out.iter().enumerate().filter(|(_, left_out)| **left_out) {
             exprs[place] = logical::lit(ScalarValue::try_from(input.field(place).data_type())?);
         }
-        let bits = left_out.iter().fold(0u64, |bits, &left_out| bits << 1 | u64::from(left_out));
-        let id = ScalarValue::UInt64(Some(bits | (*before as u64) << left_out.len()));
-        exprs[left_out.len()] = logical::lit(id.cast_to(&self.id_type)?);
+        exprs[left_out.len()] = logical::lit(self.id(left_out, *before)?);
         Ok(exprs)
+    }
+
+    /// The keys of the sets that leave all of them out.
+    fn totals(&self, input: &Schema) -> Result<Vec<Vec<ScalarValue>>, Refusal> {
+        let empty = self.sets.iter().filter(|(left_out, _)| left_out.iter().all(|&left_out| left_out));
+        let key = |(left_out, before): &(Vec<bool>, usize)| {
+            let nulls = (0..left_out.len()).map(|place| ScalarValue::try_from(input.field(place).data_type()));
+            let mut key = nulls.collect::<Result<Vec<_>, _>>()?;
+            key.push(self.id(left_out, *before)?);
+            Ok(key)
+        };
+        empty.map(key).collect()
+    }
+
+    /// The number of a set, as DataFusion counts them.
+    fn id(&self, left_out: &[bool], before: usize) -> Result<ScalarValue, Refusal> {
+        let bits = left_out.iter().fold(0u64, |bits, &left_out| bits << 1 | u64::from(left_out));
+        Ok(ScalarValue::UInt64(Some(bits | (before as u64) << left_out.len())).cast_to(&self.id_type)?)
     }
 }
 

@@ -16,7 +16,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBat
 use arrow::compute::{SortOptions, concat, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ScalarValue};
 
 use super::groups::{Groups, Touched};
 use super::{CircuitError, ZBatch};
@@ -35,7 +35,9 @@ pub struct Aggregate {
     weights: Vec<i64>,
     states: Vec<State>,
     residence: Residence,
-    /// Without GROUP BY there is one row even over no input: it has to come out once.
+    /// Groups that have a row even over no input.
+    totals: Vec<u32>,
+    /// Whether the rows of the totals have come out.
     started: bool,
 }
 
@@ -51,9 +53,15 @@ const WEIGHT: &str = "weight";
 
 impl Aggregate {
     pub fn new(spec: AggregateSpec) -> Result<Self, ArrowError> {
-        let groups = Groups::new(spec.group_types())?;
+        let mut groups = Groups::new(spec.group_types())?;
+        let mut totals = Vec::new();
+        for key in &spec.totals {
+            let key = key.iter().map(ScalarValue::to_array).collect::<Result<Vec<_>, _>>()?;
+            totals.extend(groups.touch(&key, 1)?.slots);
+        }
         let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, _>>()?;
-        Ok(Self { spec, groups, weights: Vec::new(), states, residence: Residence::default(), started: false })
+        let residence = Residence::default();
+        Ok(Self { spec, groups, weights: Vec::new(), states, residence, totals, started: false })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -62,12 +70,17 @@ impl Aggregate {
 
     /// Applies a change of the input and gives the change of the output.
     pub(crate) fn step(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
-        let first = !std::mem::replace(&mut self.started, true) && self.groups.is_global();
+        let first = !std::mem::replace(&mut self.started, true) && !self.totals.is_empty();
         if input.is_empty() && !first {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
         }
         let keys: Vec<ArrayRef> = self.spec.groups.iter().map(|&place| input.rows.column(place).clone()).collect();
-        let touched = self.groups.touch(&keys, input.len())?;
+        let mut touched = self.groups.touch(&keys, input.len())?;
+        for slot in self.totals.iter().filter(|_| first) {
+            if !touched.slots.contains(slot) {
+                touched.slots.push(*slot);
+            }
+        }
         self.grow();
         let before: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot) && !first).collect();
         let old = self.evaluate(&before)?;
@@ -81,7 +94,7 @@ impl Aggregate {
 
     /// Whether a group has an output row now.
     fn exists(&self, slot: u32) -> bool {
-        self.groups.is_global() || self.weights[slot as usize] > 0
+        self.weights[slot as usize] > 0 || self.totals.contains(&slot)
     }
 
     fn grow(&mut self) {

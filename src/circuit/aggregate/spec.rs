@@ -2,6 +2,7 @@
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::column_type;
@@ -12,6 +13,8 @@ use crate::circuit::Spread;
 pub struct AggregateSpec {
     pub groups: Vec<usize>,
     pub calls: Vec<Call>,
+    /// Keys of the groups that are there even over no rows: of all without GROUP BY, and of empty grouping sets.
+    pub totals: Vec<Vec<ScalarValue>>,
     pub input: SchemaRef,
     /// Group columns, then one column a call.
     pub schema: SchemaRef,
