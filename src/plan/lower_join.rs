@@ -1,16 +1,18 @@
 //! Joins: keys, a further condition, and what becomes of rows without a partner.
 
-use datafusion::common::{DFSchema, JoinType, NullEquality};
-use datafusion::logical_expr::{self as logical, ExprSchemable};
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
+use datafusion::logical_expr::expr::{Alias, Cast};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan};
 
 use super::Refusal;
 use super::lower::{arrow, is_sortable, physical};
 use crate::circuit::{JoinSpec, Lonely};
 
 pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
-    if join.null_aware {
+    if join.null_aware && !compares_no_nulls(join) {
         return Err(Refusal::new("NOT IN over values that can be NULL is not kept incrementally")
-            .hint("use NOT EXISTS, or exclude NULLs in the subquery with WHERE … IS NOT NULL"));
+            .hint("use NOT EXISTS, or exclude NULLs on both sides with WHERE … IS NOT NULL"));
     }
     let (left, right) = (join.left.schema(), join.right.schema());
     for field in left.fields().iter().chain(right.fields().iter()) {
@@ -59,6 +61,36 @@ pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
         right: arrow(right),
         schema: arrow(&join.schema),
     })
+}
+
+/// Whether neither side of a NOT IN is ever NULL, so that it only asks whether there is a partner.
+fn compares_no_nulls(join: &logical::Join) -> bool {
+    let never_null = |(left, right): &(Expr, Expr)| never_null(left, &join.left) && never_null(right, &join.right);
+    join.filter.is_none() && !join.on.is_empty() && join.on.iter().all(never_null)
+}
+
+/// Whether an expression over the plan's columns is known not to be NULL: by its type, or by a filter on the way.
+fn never_null(expr: &Expr, plan: &LogicalPlan) -> bool {
+    if matches!(expr.nullable(plan.schema()), Ok(false)) {
+        return true;
+    }
+    let column = match expr {
+        Expr::Column(column) => column,
+        Expr::Alias(Alias { expr, .. }) | Expr::Cast(Cast { expr, .. }) => return never_null(expr, plan),
+        _ => return false,
+    };
+    let Ok(place) = plan.schema().index_of_column(column) else { return false };
+    match plan {
+        LogicalPlan::Filter(filter) => {
+            let is_not_null = |condition: &&Expr| matches!(condition, Expr::IsNotNull(inner) if **inner == *expr);
+            split_conjunction(&filter.predicate).iter().any(is_not_null) || never_null(expr, &filter.input)
+        }
+        LogicalPlan::Projection(projection) => never_null(&projection.expr[place], &projection.input),
+        LogicalPlan::SubqueryAlias(alias) => {
+            never_null(&Expr::Column(Column::from(alias.input.schema().qualified_field(place))), &alias.input)
+        }
+        _ => false,
+    }
 }
 
 /// Left columns, then right ones: what the condition sees, whatever the join shows.
