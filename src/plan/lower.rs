@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, DataFusionError};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{self as logical, Expr, LogicalPlan};
@@ -294,15 +294,6 @@ fn has_subquery(expr: &Expr) -> bool {
 fn no_subqueries() -> Refusal {
     Refusal::new("this subquery cannot be kept incrementally")
         .hint("write it as a join with an aggregate, or make the subquery a projection of its own")
-}
-
-/// The same expression over columns without qualifiers.
-pub(super) fn unqualified(expr: &Expr) -> Result<Expr, Refusal> {
-    let bare = expr.clone().transform(|expr| match expr {
-        Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name)))),
-        other => Ok(Transformed::no(other)),
-    })?;
-    Ok(bare.data)
 }
 
 /// An Arrow schema with the plan's column names, unqualified.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet};
 use datafusion::logical_expr::utils::{enumerate_grouping_sets, grouping_set_to_exprlist};
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
@@ -61,13 +60,14 @@ pub(super) fn lower_aggregate(
             exprs.map(|exprs| map(&exprs?)).collect::<Result<_, Refusal>>()?
         }
     };
-    let always = match &sets {
-        None => None,
-        Some(sets) => sets.empty(&input)?,
+    let totals = match &sets {
+        None if groups.is_empty() => vec![Vec::new()],
+        None => Vec::new(),
+        Some(sets) => sets.totals(&input)?,
     };
     let schema = arrow(&aggregate.schema);
     let closing = closing(&aggregate.group_expr, &aggregate.input, scope);
-    Ok((maps, AggregateSpec { groups, always, calls, input, schema, append_only, closing }))
+    Ok((maps, AggregateSpec { groups, calls, totals, input, schema, append_only, closing }))
 }
 
 /// GROUPING SETS, written out.
@@ -114,33 +114,31 @@ fn grouping_sets(aggregate: &logical::Aggregate) -> Result<Option<GroupingSets>,
 impl GroupingSets {
     /// The columns for one set: NULL for the keys that it leaves out, and its number.
     fn exprs_of(&self, set: usize, exprs: &[Expr], input: &Schema) -> Result<Vec<Expr>, Refusal> {
-        let (left_out, _) = &self.sets[set];
+        let (left_out, before) = &self.sets[set];
         let mut exprs = exprs.to_vec();
         for (place, _) in left_out.iter().enumerate().filter(|(_, left_out)| **left_out) {
             exprs[place] = logical::lit(ScalarValue::try_from(input.field(place).data_type())?);
         }
-        exprs[left_out.len()] = logical::lit(self.id(set)?);
+        exprs[left_out.len()] = logical::lit(self.id(left_out, *before)?);
         Ok(exprs)
     }
 
-    /// The number of a set as DataFusion counts them.
-    fn id(&self, set: usize) -> Result<ScalarValue, DataFusionError> {
-        let (left_out, before) = &self.sets[set];
-        let bits = left_out.iter().fold(0u64, |bits, &left_out| bits << 1 | u64::from(left_out));
-        ScalarValue::UInt64(Some(bits | (*before as u64) << left_out.len())).cast_to(&self.id_type)
+    /// The keys of the sets that leave all of them out.
+    fn totals(&self, input: &Schema) -> Result<Vec<Vec<ScalarValue>>, Refusal> {
+        let empty = self.sets.iter().filter(|(left_out, _)| left_out.iter().all(|&left_out| left_out));
+        let key = |(left_out, before): &(Vec<bool>, usize)| {
+            let nulls = (0..left_out.len()).map(|place| ScalarValue::try_from(input.field(place).data_type()));
+            let mut key = nulls.collect::<Result<Vec<_>, _>>()?;
+            key.push(self.id(left_out, *before)?);
+            Ok(key)
+        };
+        empty.map(key).collect()
     }
 
-    /// The keys of the sets that leave all keys out: like a total without GROUP BY, each has a row over no rows.
-    fn empty(&self, input: &Schema) -> Result<Option<Vec<ArrayRef>>, Refusal> {
-        let empty = (0..self.sets.len()).filter(|&set| self.sets[set].0.iter().all(|&left_out| left_out));
-        let ids = empty.map(|set| self.id(set)).collect::<Result<Vec<_>, _>>()?;
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        let keys = (0..self.exprs.len()).map(|place| new_null_array(input.field(place).data_type(), ids.len()));
-        let mut keys: Vec<ArrayRef> = keys.collect();
-        keys.push(ScalarValue::iter_to_array(ids)?);
-        Ok(Some(keys))
+    /// The number of a set, as DataFusion counts them.
+    fn id(&self, left_out: &[bool], before: usize) -> Result<ScalarValue, Refusal> {
+        let bits = left_out.iter().fold(0u64, |bits, &left_out| bits << 1 | u64::from(left_out));
+        Ok(ScalarValue::UInt64(Some(bits | (before as u64) << left_out.len())).cast_to(&self.id_type)?)
     }
 }
 

@@ -7,11 +7,15 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
+use datafusion::logical_expr::expr::{Alias, Cast};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan};
+use datafusion::physical_expr::PhysicalExpr;
 
 use super::Refusal;
 use super::lower::{Edge, Lowering, physical};
 use super::lower_join::lower_join;
+use super::substitute::below;
 use crate::circuit::{JoinSpec, Lonely, Map, Operator};
 
 impl Lowering<'_> {
@@ -24,12 +28,12 @@ impl Lowering<'_> {
         let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
         let mut unmatched = self.join(lower_join(join)?, left, right)?;
-        if right_key.nullable(right_schema)? {
+        if !never_null(right_key, &join.right) {
             let is_null = physical(&[right_key.clone().is_null()], right_schema)?.pop();
             let nulls = self.bare(right, is_null);
             unmatched = self.join(without_key(&self.schema(unmatched)), unmatched, nulls)?;
         }
-        if !left_key.nullable(left_schema)? {
+        if never_null(left_key, &join.left) {
             return Ok(unmatched);
         }
         let schema = self.schema(unmatched);
@@ -46,7 +50,7 @@ impl Lowering<'_> {
     }
 
     /// The rows that pass a filter, without their columns.
-    fn bare(&mut self, input: Edge, filter: Option<Arc<dyn datafusion::physical_expr::PhysicalExpr>>) -> Edge {
+    fn bare(&mut self, input: Edge, filter: Option<Arc<dyn PhysicalExpr>>) -> Edge {
         let schema = nothing();
         let map = Map { filter, columns: Some(Vec::new()), schema: schema.clone() };
         self.add(Operator::Map(map), input, schema)
@@ -77,4 +81,26 @@ fn nothing() -> SchemaRef {
 fn correlated() -> Refusal {
     Refusal::new("a correlated NOT IN over values that can be NULL is not kept incrementally")
         .hint("use NOT EXISTS, or exclude NULLs on both sides with IS NOT NULL")
+}
+
+/// Whether an expression over the plan's columns is known not to be NULL: by its type, or by a filter on the way.
+fn never_null(expr: &Expr, plan: &LogicalPlan) -> bool {
+    if matches!(expr.nullable(plan.schema()), Ok(false)) {
+        return true;
+    }
+    match expr {
+        Expr::Column(_) => {}
+        Expr::Alias(Alias { expr, .. }) | Expr::Cast(Cast { expr, .. }) => return never_null(expr, plan),
+        _ => return false,
+    }
+    match plan {
+        LogicalPlan::Filter(filter) => {
+            let is_not_null = |condition: &&Expr| matches!(condition, Expr::IsNotNull(inner) if **inner == *expr);
+            split_conjunction(&filter.predicate).iter().any(is_not_null) || never_null(expr, &filter.input)
+        }
+        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
+            below(expr, plan).is_some_and(|expr| plan.inputs().iter().all(|input| never_null(&expr, input)))
+        }
+        _ => false,
+    }
 }

@@ -1,9 +1,10 @@
 //! LIMIT and window functions: over the first rows of an order, or by recomputing the partitions that changed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, ScalarValue, TableReference};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
@@ -58,15 +59,10 @@ pub(super) fn lower_window(
             .hint("add PARTITION BY; for the first rows of all use ORDER BY … LIMIT"));
     }
     let key_types = keys.iter().map(|key| key.get_type(input)).collect::<Result<Vec<_>, _>>()?;
-    let names: BTreeMap<String, ()> = input.fields().iter().map(|field| (field.name().clone(), ())).collect();
-    if names.len() != input.fields().len() {
-        return Err(Refusal::new("two columns below a window function have the same name").hint("rename one with AS"));
-    }
-    // The fragment keeps the qualifiers of its input, so that its expressions find their columns.
-    let table = provider_as_source(Arc::new(EmptyTable::new(arrow(input))));
+    let rows = numbered(input);
+    let table = provider_as_source(Arc::new(EmptyTable::new(rows.clone())));
     let scan = LogicalPlanBuilder::scan(TableReference::bare("__rows"), table, None)?.build()?;
-    let unqualify = |expr: &Expr| super::lower::unqualified(expr);
-    let exprs = window.window_expr.iter().map(unqualify).collect::<Result<Vec<_>, _>>()?;
+    let exprs = window.window_expr.iter().map(|expr| by_number(expr, input)).collect::<Result<Vec<_>, _>>()?;
     let columns = scan.schema().columns().into_iter().map(|column| Expr::Column(column.clone()).alias(column.name));
     let bare = LogicalPlanBuilder::from(scan.clone()).project(columns)?.build()?;
     let plan = LogicalPlan::Window(logical::Window::try_new(exprs, Arc::new(bare))?);
@@ -74,11 +70,34 @@ pub(super) fn lower_window(
         keys: physical(&keys, input)?,
         key_types,
         order: Vec::new(),
-        input: arrow(input),
+        input: rows,
         schema: arrow(&window.schema),
         closing: closing(&keys, &window.input, scope),
         outcome: Outcome::Recompute(Box::new(Rerun { plan, state })),
     })
+}
+
+/// The columns under names of their own: below a join several may have one name.
+fn numbered(schema: &DFSchema) -> SchemaRef {
+    let fields = schema.fields().iter().enumerate();
+    let fields = fields.map(|(place, field)| field.as_ref().clone().with_name(number(place)));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The same expression over the numbered columns.
+fn by_number(expr: &Expr, schema: &DFSchema) -> Result<Expr, Refusal> {
+    let numbered = expr.clone().transform(|expr| match expr {
+        Expr::Column(column) => {
+            let place = schema.index_of_column(&column)?;
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(number(place)))))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(numbered.data)
+}
+
+fn number(place: usize) -> String {
+    format!("c{place}")
 }
 
 /// The expressions by which every one of the functions partitions.

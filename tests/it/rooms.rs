@@ -140,7 +140,7 @@ const ROOMS: &[Room] = &[
         name: "cli",
         modules: &["cli"],
         // `events` is JetStream as the event store, without a daemon; the other verbs ask one over HTTP or start it.
-        rooms: &["app", "config", "event", "progress", "source", "plan::program", "pipeline::Outcome"],
+        rooms: &["app", "config", "event", "progress", "source", "plan::program", "plan::Program", "pipeline::Outcome"],
         outside: &[
             "async_nats",
             "clap",

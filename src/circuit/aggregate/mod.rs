@@ -17,7 +17,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBat
 use arrow::compute::{SortOptions, concat, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ScalarValue};
 
 use super::closing::{Closing, Watermarks};
 use super::groups::{Groups, Touched};
@@ -39,9 +39,9 @@ pub struct Aggregate {
     states: Vec<State>,
     residence: Residence,
     closing: Option<Closing>,
-    /// The groups that have a row even over no input.
-    always: Vec<u32>,
-    /// Whether those have come out.
+    /// Groups that have a row even over no input.
+    totals: Vec<u32>,
+    /// Whether the rows of the totals have come out.
     started: bool,
     /// Input rows and groups looked at.
     touched: u64,
@@ -59,20 +59,17 @@ const WEIGHT: &str = "weight";
 
 impl Aggregate {
     pub fn new(spec: AggregateSpec) -> Result<Self, CircuitError> {
-        let groups = Groups::new(spec.group_types())?;
+        let mut groups = Groups::new(spec.group_types())?;
+        let mut totals = Vec::new();
+        for key in &spec.totals {
+            let key = key.iter().map(ScalarValue::to_array).collect::<Result<Vec<_>, _>>()?;
+            totals.extend(groups.touch(&key, 1)?.slots);
+        }
         let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, ArrowError>>()?;
         let closing = spec.closing.clone().map(Closing::new).transpose()?;
-        Ok(Self {
-            spec,
-            groups,
-            weights: Vec::new(),
-            states,
-            residence: Residence::default(),
-            closing,
-            always: Vec::new(),
-            started: false,
-            touched: 0,
-        })
+        let residence = Residence::default();
+        let (weights, started, touched) = (Vec::new(), false, 0);
+        Ok(Self { spec, groups, weights, states, residence, closing, totals, started, touched })
     }
 
     pub fn spec(&self) -> &AggregateSpec {
@@ -94,15 +91,16 @@ impl Aggregate {
     }
 
     fn apply(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
-        let has_always = self.groups.is_global() || self.spec.always.is_some();
-        let first = !std::mem::replace(&mut self.started, true) && has_always;
+        let first = !std::mem::replace(&mut self.started, true) && !self.totals.is_empty();
         if input.is_empty() && !first {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
         }
         let keys: Vec<ArrayRef> = self.spec.groups.iter().map(|&place| input.rows.column(place).clone()).collect();
         let mut touched = self.groups.touch(&keys, input.len())?;
-        if first {
-            self.begin(&mut touched)?;
+        for slot in self.totals.iter().filter(|_| first) {
+            if !touched.slots.contains(slot) {
+                touched.slots.push(*slot);
+            }
         }
         self.touched += (touched.rows.len() + touched.slots.len()) as u64;
         self.grow();
@@ -117,18 +115,9 @@ impl Aggregate {
         Ok(output)
     }
 
-    /// Adds the groups that are there from the beginning to those that are touched.
-    fn begin(&mut self, touched: &mut Touched) -> Result<(), ArrowError> {
-        if let Some(keys) = &self.spec.always {
-            self.always = self.groups.touch(keys, keys.first().map_or(0, |column| column.len()))?.slots;
-            touched.slots.extend(self.always.iter().filter(|slot| !touched.slots.contains(slot)).collect::<Vec<_>>());
-        }
-        Ok(())
-    }
-
     /// Whether a group has an output row now.
     fn exists(&self, slot: u32) -> bool {
-        self.groups.is_global() || self.weights[slot as usize] > 0 || self.always.contains(&slot)
+        self.weights[slot as usize] > 0 || self.totals.contains(&slot)
     }
 
     fn grow(&mut self) {
@@ -264,11 +253,6 @@ impl Aggregate {
     ) -> Result<(), CircuitError> {
         for segment in stored("").into_iter().flatten() {
             self.restore_groups(segment)?;
-        }
-        if self.started
-            && let Some(keys) = &self.spec.always
-        {
-            self.always = self.groups.touch(keys, keys.first().map_or(0, |column| column.len()))?.slots;
         }
         for (place, state) in self.states.iter_mut().enumerate() {
             if let State::Ranked(ranked) = state {

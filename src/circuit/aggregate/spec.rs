@@ -1,8 +1,8 @@
 //! What an aggregate operator computes, decided by the planner.
 
-use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::column_type;
@@ -12,9 +12,9 @@ use crate::circuit::{ClosingSpec, Spread};
 #[derive(Debug, Clone)]
 pub struct AggregateSpec {
     pub groups: Vec<usize>,
-    /// Keys of groups that have a row even over no input, one column a group column: empty grouping sets.
-    pub always: Option<Vec<ArrayRef>>,
     pub calls: Vec<Call>,
+    /// Keys of the groups that are there even over no rows: of all without GROUP BY, and of empty grouping sets.
+    pub totals: Vec<Vec<ScalarValue>>,
     pub input: SchemaRef,
     /// Group columns, then one column a call.
     pub schema: SchemaRef,

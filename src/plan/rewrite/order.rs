@@ -13,11 +13,12 @@ use datafusion::logical_expr::{
 
 use super::floats::canonical_floats;
 use super::ties::Rows;
-use super::{RewriteError, aggregates, reject_volatile, windows};
+use super::{RewriteError, aggregates, joins, reject_volatile, windows};
 
-/// For tables and search: refuses volatile functions, makes floats canonical and breaks all ties.
+/// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical and breaks all ties.
 pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     reject_volatile(&plan)?;
+    joins::reject_misread(&plan)?;
     break_ties(canonical_floats(plan)?)
 }
 
