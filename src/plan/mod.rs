@@ -16,6 +16,7 @@ mod refusal;
 pub mod rewrite;
 mod scope;
 mod session;
+mod subqueries;
 
 #[cfg(test)]
 mod tests;
