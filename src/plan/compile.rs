@@ -14,6 +14,7 @@ use super::lower::{add_reads, arrow, lower};
 use super::refusal::Refusal;
 use super::rewrite;
 use super::scope::{ProjectionSchema, Scanned, Scope};
+use super::subqueries;
 use crate::circuit::Circuit;
 use crate::progress::Reads;
 
@@ -30,6 +31,7 @@ pub struct Compiled {
 pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Refusal> {
     let ctx = scope.session()?;
     let plan = rewritten(&ctx, sql, scope)?;
+    subqueries::reject_misread(&plan, scope)?;
     let mut state = ctx.state();
     // A subquery of one value becomes a join, which is kept incrementally like any other.
     state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;

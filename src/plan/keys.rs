@@ -1,7 +1,7 @@
 //! Keys that follow from a query's shape: sets of output columns that no two rows share.
 
 use datafusion::common::Column;
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, FetchType, LogicalPlan};
 
 use super::scope::{Scanned, Scope};
 use crate::event::metadata;
@@ -28,7 +28,13 @@ pub(super) fn unique_sets(plan: &LogicalPlan, scope: &Scope) -> Vec<Vec<usize>> 
         LogicalPlan::Filter(filter) => unique_sets(&filter.input, scope),
         LogicalPlan::SubqueryAlias(alias) => unique_sets(&alias.input, scope),
         LogicalPlan::Sort(sort) => unique_sets(&sort.input, scope),
-        LogicalPlan::Limit(limit) => unique_sets(&limit.input, scope),
+        LogicalPlan::Limit(limit) => {
+            let mut sets = unique_sets(&limit.input, scope);
+            if matches!(limit.get_fetch_type(), Ok(FetchType::Literal(Some(0..=1)))) {
+                sets.push(Vec::new());
+            }
+            sets
+        }
         LogicalPlan::Projection(projection) => {
             let input = projection.input.schema();
             let sources: Vec<Option<usize>> = projection

@@ -38,18 +38,30 @@ const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: fal
 const AVERAGED_PRECISION_MAX: u8 = 28;
 
 impl PlacedCall<'_> {
-    /// Chooses the function.
-    pub(super) fn resolve(self, input: &Schema) -> Result<Call, Refusal> {
+    /// Refuses what DataFusion's accumulators cannot compute either, or not always alike.
+    fn reject(&self, input: &Schema) -> Result<(), Refusal> {
         let name = self.function.func.name();
         if APPROXIMATE.contains(&name) {
             return Err(Refusal::new(format!("`{name}` depends on the order of arrival"))
                 .hint("use the exact form: count(DISTINCT x), median(x), percentile_cont"));
         }
         for place in self.arguments.iter().chain(self.order.iter().map(|(place, _)| place)) {
-            if !is_sortable(input.field(*place).data_type()) {
+            let data_type = input.field(*place).data_type();
+            let compares_maps = matches!(data_type, DataType::Map(_, _)) && matches!(name, "min" | "max");
+            if compares_maps || !is_sortable(data_type) {
                 return Err(Refusal::new(format!("`{}` is over a type that has no order", self.name)));
             }
         }
+        if name == "count" && self.function.params.distinct && self.arguments.len() > 1 {
+            return Err(Refusal::new("count(DISTINCT …) takes one value")
+                .hint("put several together: `count(DISTINCT named_struct('a', a, 'b', b))`"));
+        }
+        Ok(())
+    }
+
+    /// Chooses the function.
+    pub(super) fn resolve(self, input: &Schema) -> Result<Call, Refusal> {
+        self.reject(input)?;
         let function = match self.total(input)? {
             Some(total) => total,
             None => match self.picked(input)? {

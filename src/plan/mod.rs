@@ -20,6 +20,7 @@ mod refusal;
 pub mod rewrite;
 mod scope;
 mod session;
+mod subqueries;
 mod substitute;
 
 #[cfg(test)]

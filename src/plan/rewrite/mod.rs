@@ -7,6 +7,7 @@
 mod aggregates;
 mod error;
 mod floats;
+mod guards;
 mod joins;
 mod order;
 mod ties;

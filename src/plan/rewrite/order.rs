@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 
 use super::floats::canonical_floats;
 use super::ties::Rows;
-use super::{RewriteError, aggregates, joins, reject_volatile, windows};
+use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
 
 /// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical and breaks all ties.
 pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
@@ -35,7 +35,10 @@ pub fn break_ties(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
 
 fn rewrite_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>, RewriteError> {
     let rewritten = match &node {
-        LogicalPlan::Aggregate(aggregate) => aggregates::rewrite(aggregate)?,
+        LogicalPlan::Aggregate(aggregate) => match guards::guarded(aggregate)? {
+            Some(guarded) => aggregates::rewrite(&guarded)?.or(Some(LogicalPlan::Aggregate(guarded))),
+            None => aggregates::rewrite(aggregate)?,
+        },
         LogicalPlan::Window(window) => windows::rewrite(window)?,
         LogicalPlan::Distinct(Distinct::On(distinct)) => Some(distinct_on(distinct)?),
         // Below an outer row only EXISTS can be planned with a limit, and it does not ask which rows there are.

@@ -2,6 +2,7 @@
 //! `UPDATE_EXPECT=1` writes what the batch gives; then read it.
 
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use super::case::{Case, Entry};
@@ -69,11 +70,22 @@ fn correct(case: &mut Case, outcome: Outcome) -> String {
     wrong
 }
 
+/// What is wrong with which files, which are checked by as many threads as there are processors.
+fn wrong(files: &[PathBuf]) -> Vec<String> {
+    let check = |path: &PathBuf| Some(format!("{}: {}", path.display(), check(path).err()?));
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let parts = files.chunks(files.len().div_ceil(threads).max(1));
+        let parts: Vec<_> =
+            parts.map(|part| scope.spawn(move || part.iter().filter_map(check).collect::<Vec<_>>())).collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn cases_hold() {
     let files = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql"));
-    assert!(files.len() >= 40, "{} cases", files.len());
-    let wrong: Vec<String> =
-        files.iter().filter_map(|path| Some(format!("{}: {}", path.display(), check(path).err()?))).collect();
+    assert!(files.len() >= 150, "{} cases", files.len());
+    let wrong = wrong(&files);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
