@@ -32,8 +32,10 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
         return failed(&format!("{} cannot be used", args.config.config));
     };
     if !args.json {
-        let (sources, projections) = (config.sources.len(), config.projections.len());
-        println!("{}: {sources} sources and {projections} projections are fine", args.config.config);
+        let number = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        let (sources, projections) =
+            (number(config.sources.len(), "source"), number(config.projections.len(), "projection"));
+        println!("{}: {sources} and {projections}, nothing is wrong", args.config.config);
         print_state(&program);
     }
     ExitCode::SUCCESS

@@ -10,7 +10,7 @@ use crate::event::{Headers, Message};
 use crate::pipeline::{IndexRoot, assemble, begin};
 use crate::plan::program;
 use crate::progress::SourceProgress;
-use crate::read_model::catalog::Snapshot;
+use crate::read_model::catalog::{ProjectionState, Snapshot};
 use crate::read_model::search::SearchRequest;
 
 const CONFIG: &str = "sources: []
@@ -41,7 +41,12 @@ struct Stepped {
 
 impl Stepped {
     async fn start() -> Self {
-        let read = |_: &str| Ok(CONFIG.to_owned());
+        Self::start_with("").await
+    }
+
+    /// With lines behind the configuration.
+    async fn start_with(more: &str) -> Self {
+        let read = |_: &str| Ok(format!("{CONFIG}{more}"));
         let files = Files { list: &|_| Ok(Vec::new()), read: &read };
         let config = load("readside.yaml", &files, &|_| None).unwrap().config;
         let indexes = TempDir::new().unwrap();
@@ -173,6 +178,25 @@ async fn at_the_limit_of_parked_events_a_restart_takes_no_more() {
     stepped.report([fetched(7, &[BROKEN, ONE])]);
     assert_eq!((stepped.progress().state, stepped.progress().covered), (SourceState::Halted, 6));
     assert_eq!(stepped.parked(None), [1, 3, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_projection_that_outgrows_its_limit_fails_alone() {
+    let more = "---\nprojection: few\nkey: [notes]\nstate_limit: 100kB\nsql: SELECT notes, count(*) AS n FROM orders.placed GROUP BY notes\n";
+    let mut stepped = Stepped::start_with(more).await;
+    let bodies: Vec<String> =
+        (0..20).map(|n| format!(r#"{{"type": "Placed", "boxes": 1, "notes": "{n}{}"}}"#, "x".repeat(4_000))).collect();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    stepped.report([fetched(1, &bodies[..5])]);
+    assert_eq!((stepped.rows("few"), stepped.rows("loads")), (5, 5));
+    stepped.report([fetched(6, &bodies[5..])]);
+    stepped.report([fetched(21, &[ONE])]);
+    let snapshot = stepped.runner.catalog.snapshot();
+    let few = &snapshot.projections["few"];
+    assert_eq!((few.state, snapshot.projections["loads"].state), (ProjectionState::Failed, ProjectionState::Serving));
+    assert_eq!((stepped.rows("loads"), snapshot.relations["few"].cut.position("orders")), (21, 5));
+    let error = few.error.as_deref().unwrap();
+    assert!(error.contains("`state_limit` is 100000") && error.contains("raise the limit"), "{error}");
 }
 
 #[tokio::test]
