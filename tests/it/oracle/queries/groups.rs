@@ -67,9 +67,16 @@ impl Queries<'_> {
     /// Adds aggregates, and perhaps expressions and a condition over them.
     pub(super) fn aggregated(&mut self, relation: Relation, filter: Option<Expr>, mut items: Items) -> Made {
         let mut calls = Vec::new();
+        // DataFusion sorts for one list only. For more, it compares whole rows by functions that fail on structs with
+        // lists in them, and takes them for equal.
+        let mut has_list = false;
         for _ in 0..self.random.usize(1..=5) {
             let in_stream_order = relation.in_stream_order;
             let (call, of, name) = aggregate(&mut self.expressions(&relation), in_stream_order);
+            let is_list = matches!(of, Type::List(_)) || ["string_agg", "nth_value"].contains(&name);
+            if is_list && std::mem::replace(&mut has_list, !in_stream_order) {
+                continue;
+            }
             let over = if relation.append_only { "rows that stay" } else { "rows that change" };
             self.reached(format!("{name} over {over}"));
             calls.push(Column { sql: call.to_string(), column_type: of.clone() });
