@@ -9,17 +9,17 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
-use datafusion::prelude::SessionContext;
 
-use super::compile::{output_schema, rewritten};
+use super::compile::{output_schema, planning_state, rewritten};
 use super::refusal::Refusal;
 use super::scope::Scope;
 
 /// SQL made ready to run over one set of rows after the other.
 pub struct Batch {
-    ctx: SessionContext,
+    state: SessionState,
     optimized: LogicalPlan,
     schema: SchemaRef,
     sources: BTreeSet<String>,
@@ -38,14 +38,15 @@ impl Batch {
     pub fn new(sql: &str, scope: &Scope) -> Result<Self, Refusal> {
         let ctx = scope.session()?;
         let plan = rewritten(&ctx, sql, scope)?;
-        let optimized = ctx.state().optimize(&plan)?;
+        let state = planning_state(&ctx);
+        let optimized = state.optimize(&plan)?;
         let schema = output_schema(&plan, &optimized);
-        Ok(Self { ctx, optimized, schema, sources: scope.sources.keys().cloned().collect() })
+        Ok(Self { state, optimized, schema, sources: scope.sources.keys().cloned().collect() })
     }
 
     /// The result over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
     pub fn run(&self, rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>) -> Result<RecordBatch, Refusal> {
-        let batches = run(&self.ctx, &self.over(rows)?)?.into_iter().map(|batch| {
+        let batches = run(&self.state, &self.over(rows)?)?.into_iter().map(|batch| {
             // What comes out may be declared nullable although the plan knows that it is not.
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             RecordBatch::try_new_with_options(self.schema.clone(), batch.columns().to_vec(), &options)
@@ -71,12 +72,11 @@ impl Batch {
 
 /// Some plans spawn tasks. They have a runtime and a thread of their own: whoever waits here may be the only thread of
 /// another one, or of none.
-fn run(ctx: &SessionContext, optimized: &LogicalPlan) -> Result<Vec<RecordBatch>, DataFusionError> {
-    let state = ctx.state();
+fn run(state: &SessionState, optimized: &LogicalPlan) -> Result<Vec<RecordBatch>, DataFusionError> {
     let body = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
-            let physical = state.query_planner().create_physical_plan(optimized, &state).await?;
+            let physical = state.query_planner().create_physical_plan(optimized, state).await?;
             collect(physical, state.task_ctx()).await
         })
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::executor::block_on;
@@ -32,9 +33,7 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
     let ctx = scope.session()?;
     let plan = rewritten(&ctx, sql, scope)?;
     subqueries::reject_misread(&plan, scope)?;
-    let mut state = ctx.state();
-    // A subquery of one value becomes a join, which is kept incrementally like any other.
-    state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    let state = planning_state(&ctx);
     let optimized = state.optimize(&plan).map_err(|error| Refusal::from_datafusion(&error))?;
     let schema = output_schema(&plan, &optimized);
     distinct_names(&schema)?;
@@ -53,6 +52,15 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
         },
         upstream: lowered.upstream,
     })
+}
+
+/// The session in which plans are optimised, for the circuit and for the batch result. A subquery of one value becomes
+/// a join, which is kept incrementally like any other. As a value it would also let DataFusion take a condition that
+/// names no column below a total, which then has a row where there is none.
+pub(super) fn planning_state(ctx: &SessionContext) -> SessionState {
+    let mut state = ctx.state();
+    state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    state
 }
 
 /// The columns that come out. Their types are settled only by the analysis, and what cannot be NULL is known from

@@ -158,9 +158,14 @@ impl Watch {
             } else if is == flag {
                 rows.extend(own.rows(*slot).map(|(bytes, count)| (bytes.into(), count)));
             } else {
-                // The old rows are the new ones without the change.
-                rows.extend(own.rows(*slot).map(|(bytes, count)| (bytes.into(), -count)));
-                rows.extend(changes.cloned());
+                // The old rows are the new ones without the change. What came just now was never there, not even to be
+                // taken back: padded, it may have a NULL where no row ever has one.
+                let gone = own.rows(*slot).map(|(bytes, count)| (bytes.into(), -count));
+                let mut gone: BTreeMap<Box<[u8]>, i64> = gone.collect();
+                for (bytes, weight) in changes {
+                    *gone.entry(bytes.clone()).or_default() += weight;
+                }
+                rows.extend(gone.into_iter().filter(|(_, weight)| *weight != 0));
             }
         }
         rows

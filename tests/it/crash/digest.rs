@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::daemon::Daemon;
 use super::folder::Folder;
-use super::shop::{TABLES, WORDS};
+use super::shop::{CITIES, TABLES, WORDS};
 
 /// Rows of one answer, about.
 const CHUNK_ROWS: u64 = 20_000;
@@ -62,7 +62,9 @@ pub(crate) async fn digest(daemon: Daemon, folder: &Folder, position: u64, withi
     let tables = TABLES.iter().map(|table| (table.to_string(), rows(&daemon, table)));
     let tables: BTreeMap<String, Sum> = tables.collect();
     let mut queries: Vec<String> = WORDS.iter().map(|word| format!("q={word}")).collect();
-    queries.extend(["city=Oslo", "city=Riga&q=gift", "q=name", "q=urgent+cold+gift"].map(str::to_owned));
+    // A search gives no more than ten thousand hits, so those that match nearly everything go city by city.
+    queries.extend(CITIES.iter().map(|city| format!("q=name&city={city}")));
+    queries.extend(["city=Oslo", "city=Riga&q=gift", "q=urgent+cold+gift"].map(str::to_owned));
     let searches = queries.into_iter().map(|query| {
         let sum = documents(&daemon, &format!("{query}&{at}"));
         (query, sum)

@@ -83,7 +83,7 @@ pub(crate) const TABLES: [&str; 9] =
     ["customers", "order_lines", "cities", "last_orders", "loads", "best_orders", "homes", "totals", "customer_search"];
 
 pub(crate) const WORDS: [&str; 6] = ["urgent", "fragile", "gift", "heavy", "cold", "return"];
-const CITIES: [&str; 5] = ["Oslo", "Bern", "Rome", "Riga", "Lyon"];
+pub(crate) const CITIES: [&str; 5] = ["Oslo", "Bern", "Rome", "Riga", "Lyon"];
 /// Long after today: an event whose own time cannot be read counts by its publish time, which differs from run to run.
 const EPOCH_S: i64 = 4_000_000_000;
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::met::Met;
-use super::operators::operators;
 use super::random::RandomCase;
 use super::run::{Outcome, Verdict};
 
@@ -56,12 +55,11 @@ impl Coverage {
         self.cuts += outcome.cuts.len();
         self.parked += usize::from(outcome.parked > 0);
         self.failed_alike += usize::from(outcome.failed_alike);
-        let compiled = operators(&case.case());
         for projection in &case.projections {
             let Some(met) = outcome.met.get(&projection.name) else { continue };
             self.projections += 1;
             self.with_rows += usize::from(met.rows);
-            let own = compiled.get(&projection.name).into_iter().flatten();
+            let own = outcome.operators.get(&projection.name).into_iter().flatten();
             let all: BTreeSet<&String> = projection.features.iter().chain(own).collect();
             for operator in all {
                 self.operators.entry(operator.clone()).or_default().add(met);

@@ -177,7 +177,9 @@ impl Expressions<'_> {
 
     fn comparison(&mut self, depth: usize) -> Expr {
         let (left, of) = self.key(depth);
-        let sign = ["=", "<>", "<", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"][self.random.usize(..6)];
+        // Most conditions keep most rows.
+        let signs = ["=", "<>", "<>", "<", ">=", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
+        let sign = signs[self.random.usize(..signs.len())];
         expr(format!("(§ {sign} §)"), [left, self.of(&of, depth)])
     }
 

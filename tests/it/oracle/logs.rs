@@ -10,19 +10,24 @@ use super::types::{EventType, value, value_or_null};
 /// A log of up to `events_max` events of types that may be repeated to be more frequent. It ends with a cut.
 pub(super) fn log(random: &mut fastrand::Rng, types: &[EventType], events_max: usize) -> Vec<Entry> {
     let begin = if random.bool() { vec![Entry::Cut(Vec::new())] } else { Vec::new() };
-    // Some cases cut after every event, some hardly ever; some hold many events back, half of them none.
-    let (cut_share, held_share) = ([0.1, 0.25, 1.0][random.usize(..3)], [0.0, 0.0, 0.1, 0.3][random.usize(..4)]);
+    // Some cases cut after every event, some seldom; some hold many events back or restart often, some never.
+    let cut_share = [0.15, 0.3, 1.0][random.usize(..3)];
+    let held_share = [0.0, 0.15, 0.3, 0.5][random.usize(..4)];
+    let (capture_share, restart_share) = [(0.1, 0.05), (0.2, 0.15), (0.0, 0.0)][random.usize(..3)];
     let mut log = Log { random, types, entries: begin, now: 0, read: BTreeMap::new(), held: Vec::new(), cuts_left: 8 };
-    for _ in 0..log.random.usize(4..=events_max) {
+    for _ in 0..log.random.usize(events_max / 4..=events_max) {
         log.event(held_share);
         if log.random.f64() < cut_share && log.cuts_left > 2 {
             log.cut();
         }
-        match log.random.u8(..20) {
-            0 | 1 => log.entries.push(Entry::Capture),
-            2 => log.entries.push(Entry::Restart),
-            3..=6 => log.readmit(),
-            _ => {}
+        if log.random.u8(..4) == 0 {
+            log.readmit();
+        }
+        if log.random.f64() < capture_share {
+            log.entries.push(Entry::Capture);
+        }
+        if log.random.f64() < restart_share {
+            log.entries.push(Entry::Restart);
         }
     }
     if !log.held.is_empty() {

@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use readside::circuit::{Aggregate, Join, JoinSpec, Lonely, Operator};
-
-use super::case::Case;
-use super::setup::compile;
+use readside::plan::Program;
 
 /// The operators of each projection.
-pub(super) fn operators(case: &Case) -> BTreeMap<String, BTreeSet<String>> {
-    let Ok(program) = compile(case) else { return BTreeMap::new() };
+pub(super) fn operators(program: &Program) -> BTreeMap<String, BTreeSet<String>> {
     let projections = program.projections.iter().map(|planned| {
         let nodes = planned.compiled.circuit.nodes().iter();
         (planned.config.name.clone(), nodes.flat_map(|node| names(&node.operator)).collect())

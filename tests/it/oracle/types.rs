@@ -126,7 +126,7 @@ pub(super) fn value(random: &mut fastrand::Rng, of: &Type) -> String {
     match of {
         Type::Int32 => one(random, &["0", "1", "2", "-1", "7"]),
         Type::Int => {
-            one(random, &["0", "0", "1", "1", "2", "3", "-1", "-5", "10", "1000000007", "9223372036854775807"])
+            one(random, &["0", "0", "1", "1", "1", "2", "2", "3", "-1", "10", "1000000007", "9223372036854775807"])
         }
         Type::Float => one(random, &["0.0", "-0.0", "1.5", "-1.5", "2", "0.1", "0.2", "1e300", "-1e300", "1e-9"]),
         Type::Decimal => one(random, &["0", "0.00", "1.10", "-1.10", "2.5", "99999.99", "\"3.33\""]),
@@ -154,5 +154,5 @@ pub(super) fn value(random: &mut fastrand::Rng, of: &Type) -> String {
 }
 
 pub(super) fn value_or_null(random: &mut fastrand::Rng, of: &Type) -> String {
-    if random.u8(..6) == 0 { "null".to_owned() } else { value(random, of) }
+    if random.u8(..5) == 0 { "null".to_owned() } else { value(random, of) }
 }

@@ -39,7 +39,7 @@ impl Queries<'_> {
             let with = self.random.bool();
             return self.subquery(made, with);
         }
-        if !self.known.is_empty() && self.random.u8(..4) > 0 {
+        if !self.known.is_empty() && self.random.u8(..5) > 1 {
             self.reached("projection over projection");
             let known = &self.known[self.random.usize(..self.known.len())];
             return Relation {
@@ -145,10 +145,23 @@ impl Queries<'_> {
     }
 
     pub(super) fn equal(&mut self, left: &Relation, right: &Relation) -> Expr {
-        let (one, of) = self.expressions(left).key(0);
-        let other = self.expressions(right).of(&of, 0);
+        let (one, other) = self.alike(left, right);
         let sign = if self.random.u8(..6) == 0 { "IS NOT DISTINCT FROM" } else { "=" };
         expr(format!("(§ {sign} §)"), [one, other])
+    }
+
+    /// A value of each side, of one type: often the same column of both, so that some are equal.
+    pub(super) fn alike(&mut self, left: &Relation, right: &Relation) -> (Expr, Expr) {
+        let shared = shared_columns(left, right);
+        if !shared.is_empty() && self.random.bool() {
+            let name = &shared[self.random.usize(..shared.len())];
+            let of = |side: &Relation| side.columns.iter().find(|column| bare(column) == *name).map(|c| c.sql.clone());
+            if let (Some(one), Some(other)) = (of(left), of(right)) {
+                return (expr(one, []), expr(other, []));
+            }
+        }
+        let (one, of) = self.expressions(left).key(0);
+        (one, self.expressions(right).of(&of, 0))
     }
 
     /// The relation under a name of its own, which its columns bear too.
@@ -174,10 +187,14 @@ impl Queries<'_> {
 
 /// Columns of the same name and type on both sides.
 fn shared_columns(left: &Relation, right: &Relation) -> Vec<String> {
-    let bare = |column: &Column| column.sql.split_once('.').map_or(String::new(), |(_, name)| name.to_owned());
     let is_shared = |column: &&Column| {
         let same = |other: &Column| bare(other) == bare(column) && other.column_type == column.column_type;
         column.column_type.is_scalar() && !column.sql.contains('[') && right.columns.iter().any(same)
     };
     left.columns.iter().filter(is_shared).map(bare).collect()
+}
+
+/// A column's name without that of its relation.
+fn bare(column: &Column) -> String {
+    column.sql.split_once('.').map_or(String::new(), |(_, name)| name.to_owned())
 }

@@ -10,10 +10,10 @@ use super::{Made, Queries};
 impl Queries<'_> {
     /// The relation with a condition on its rows, or without one.
     pub(super) fn filtered(&mut self, relation: Relation) -> (Relation, Option<Expr>) {
-        if self.random.u8(..3) > 0 {
+        if self.random.u8(..4) > 0 {
             return (relation, None);
         }
-        if !self.may_fail && self.random.u8(..3) == 0 {
+        if !self.may_fail && self.random.bool() {
             let condition = self.subquery_condition(&relation);
             // What another relation decides can be taken back.
             return (Relation { append_only: false, ..relation }, Some(condition));

@@ -92,7 +92,7 @@ impl Queries<'_> {
 
     /// A subquery can be told from its outer rows by plain equality only.
     fn equal_only(&mut self, inner: &Relation, outer: &Relation) -> Expr {
-        let (one, of) = self.expressions(inner).key(0);
-        expr("(§ = §)", [one, self.expressions(outer).of(&of, 0)])
+        let (one, other) = self.alike(inner, outer);
+        expr("(§ = §)", [one, other])
     }
 }
