@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench nexmark [-- EVENTS [QUERY…]]`. The queries are in `tests/nexmark`. All events count, as is the custom,
 //! also those that a query does not read. The time is the processor time of the whole process, so that it is that of one
-//! core whatever else the machine does. The last column but two compares with what Feldera published for one core.
+//! core whatever else the machine does. `Feldera` is the ratio to what was published of it for one core.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../tests/nexmark/auction_house.rs"]
