@@ -265,6 +265,7 @@ impl Operator {
                 Some(delta) => Ok(delta.project(columns)?),
                 None => Ok(ZBatch::empty(schema.clone())),
             },
+            (Operator::Map(map), [input]) => Ok(map.apply_row_by_row(input)?),
             (Operator::Aggregate(aggregate), [input]) => aggregate.step(input, &step.watermarks),
             (Operator::Join(join), [left, right]) => join.step(left, right),
             (Operator::Partition(partition), [input]) => partition.step(input, &step.watermarks),

@@ -27,6 +27,20 @@ impl Map {
         }
     }
 
+    /// The same for rows that come from no single event. It fails if and only if a row does that is evaluated alone:
+    /// in a batch, AND and CASE also evaluate what they do not need of some rows.
+    pub(crate) fn apply_row_by_row(&self, input: &ZBatch) -> Result<ZBatch, DataFusionError> {
+        match self.apply(input) {
+            Err(_) if input.len() > 1 => {
+                let half = input.len() / 2;
+                let halves = [input.slice(0, half), input.slice(half, input.len() - half)];
+                let halves = halves.iter().map(|half| self.apply_row_by_row(half)).collect::<Result<Vec<_>, _>>()?;
+                Ok(ZBatch::concat(&self.schema, &halves)?)
+            }
+            outcome => outcome,
+        }
+    }
+
     pub(crate) fn apply(&self, input: &ZBatch) -> Result<ZBatch, DataFusionError> {
         // Over no rows nothing may fail, not even a constant such as 1 / 0.
         if input.is_empty() {
@@ -54,5 +68,43 @@ impl Map {
             None => filtered.rows.clone(),
         };
         Ok(ZBatch { rows, weights: filtered.weights.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::Int64Array;
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+    use datafusion::common::DFSchema;
+    use datafusion::logical_expr::{col, lit};
+    use datafusion::physical_expr::create_physical_expr;
+
+    use super::*;
+
+    /// Keeps the rows with `n <> 0 AND 10 / n > 1`.
+    fn quotients() -> Map {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+        let filter = col("n").not_eq(lit(0i64)).and((lit(10i64) / col("n")).gt(lit(1i64)));
+        let described = DFSchema::try_from(schema.as_ref().clone()).unwrap();
+        let filter = create_physical_expr(&filter, &described, &Default::default(), &Default::default()).unwrap();
+        Map { filter: Some(filter), columns: None, schema }
+    }
+
+    fn input(map: &Map, values: &[i64]) -> ZBatch {
+        let column = Arc::new(Int64Array::from(values.to_vec()));
+        let rows = RecordBatch::try_new(map.schema.clone(), vec![column]).unwrap();
+        ZBatch::new(rows, values.iter().map(|value| value + 1).collect())
+    }
+
+    #[test]
+    fn no_row_fails_because_of_its_neighbours() {
+        let map = quotients();
+        let values = [1, 2, 3, 0, 4, 50, 5];
+        assert!(map.apply(&input(&map, &values)).is_err(), "in a batch all quotients are computed");
+        let kept = map.apply_row_by_row(&input(&map, &values)).unwrap();
+        assert_eq!(kept.rows.column(0).as_primitive::<Int64Type>().values(), &[1, 2, 3, 4, 5]);
+        assert_eq!(kept.weights_array().values(), &[2, 3, 4, 5, 6]);
     }
 }

@@ -75,6 +75,15 @@ impl ZBatch {
         Ok(Self { rows, weights: Weights::Each(weights.as_any().downcast_ref().cloned().unwrap_or_else(empty)) })
     }
 
+    /// Some rows that follow each other.
+    pub fn slice(&self, offset: usize, length: usize) -> Self {
+        let weights = match &self.weights {
+            Weights::Ones => Weights::Ones,
+            Weights::Each(weights) => Weights::Each(weights.slice(offset, length)),
+        };
+        Self { rows: self.rows.slice(offset, length), weights }
+    }
+
     /// Only the columns at these places, in this order.
     pub fn project(&self, columns: &[usize]) -> Result<Self, ArrowError> {
         Ok(Self { rows: self.rows.project(columns)?, weights: self.weights.clone() })

@@ -10,9 +10,11 @@ mod spec;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
-use arrow::compute::{prep_null_mask_filter, take};
+use arrow::compute::{concat, prep_null_mask_filter, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use datafusion::common::DataFusionError;
+use datafusion::physical_expr::PhysicalExpr;
 
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
@@ -125,11 +127,7 @@ impl Join {
     /// Which pairs meet the condition beside the keys.
     fn passing(&self, pairs: &ZBatch) -> Result<BooleanArray, CircuitError> {
         match &self.spec.condition {
-            Some(condition) if !pairs.is_empty() => {
-                let mask = condition.evaluate(&pairs.rows)?.into_array(pairs.len())?;
-                let mask = mask.as_boolean();
-                Ok(if mask.null_count() == 0 { mask.clone() } else { prep_null_mask_filter(mask) })
-            }
+            Some(condition) if !pairs.is_empty() => Ok(met(condition.as_ref(), &pairs.rows)?),
             _ => Ok(BooleanArray::from(vec![true; pairs.len()])),
         }
     }
@@ -165,6 +163,21 @@ impl Join {
             touched: self.left.touched() + self.right.touched(),
         }
     }
+}
+
+/// Which rows meet a condition. It fails if and only if a row does that is evaluated alone.
+fn met(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Result<BooleanArray, DataFusionError> {
+    let evaluated = condition.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+    let mask = match evaluated {
+        Err(_) if rows.num_rows() > 1 => {
+            let half = rows.num_rows() / 2;
+            let first = met(condition, &rows.slice(0, half))?;
+            concat(&[&first, &met(condition, &rows.slice(half, rows.num_rows() - half))?])?
+        }
+        evaluated => evaluated?,
+    };
+    let mask = mask.as_boolean();
+    Ok(if mask.null_count() == 0 { mask.clone() } else { prep_null_mask_filter(mask) })
 }
 
 /// Changed rows of one side with their partners on the other.
