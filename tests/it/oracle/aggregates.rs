@@ -16,7 +16,7 @@ pub(super) fn aggregate(expressions: &mut Expressions<'_>, in_stream_order: bool
 }
 
 fn plain(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'static str) {
-    if e.random.u8(..3) == 0 {
+    if e.random.u8(..5) < 2 {
         return of_values(e, in_stream_order);
     }
     let number = [Type::Int, Type::Float, Type::Decimal, Type::Int32][e.random.usize(..4)].clone();
@@ -52,7 +52,7 @@ fn plain(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'stati
 
 /// Aggregates over values of any type.
 fn of_values(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'static str) {
-    if e.random.u8(..4) == 0 {
+    if e.random.u8(..6) == 0 {
         let ((x, of), name) = (e.scalar(1), ["min", "max"][e.random.usize(..2)]);
         return (expr(format!("{name}(§)"), [x]), of, name);
     }

@@ -10,10 +10,10 @@ use super::types::{EventType, value, value_or_null};
 /// A log of up to `events_max` events of types that may be repeated to be more frequent. It ends with a cut.
 pub(super) fn log(random: &mut fastrand::Rng, types: &[EventType], events_max: usize) -> Vec<Entry> {
     let begin = if random.bool() { vec![Entry::Cut(Vec::new())] } else { Vec::new() };
-    // Some cases cut after every event, some seldom; some hold many events back or restart often, some never.
+    // Some cases cut after every event, some seldom; some hold many events back, some none; some restart often.
     let cut_share = [0.15, 0.3, 1.0][random.usize(..3)];
     let held_share = [0.0, 0.15, 0.3, 0.5][random.usize(..4)];
-    let (capture_share, restart_share) = [(0.1, 0.05), (0.2, 0.15), (0.0, 0.0)][random.usize(..3)];
+    let (capture_share, restart_share) = [(0.1, 0.05), (0.2, 0.15), (0.3, 0.2)][random.usize(..3)];
     let mut log = Log { random, types, entries: begin, now: 0, read: BTreeMap::new(), held: Vec::new(), cuts_left: 8 };
     for _ in 0..log.random.usize(events_max / 4..=events_max) {
         log.event(held_share);

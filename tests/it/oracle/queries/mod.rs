@@ -59,7 +59,7 @@ impl<'a> Queries<'a> {
 
     /// A query with at most so many levels.
     pub(super) fn query(&mut self, levels: usize) -> Made {
-        match self.random.u8(..32) {
+        match self.random.u8(..34) {
             0..=2 => self.rows(levels),
             3..=12 => self.groups(levels),
             13 => self.total(levels),

@@ -113,7 +113,7 @@ impl Queries<'_> {
     /// Two relations with names of their own: now and then the same one twice.
     fn sides(&mut self, levels: usize) -> (Relation, Relation) {
         let left = self.simple_relation(levels);
-        if self.random.u8(..5) > 0 {
+        if self.random.u8(..3) > 0 {
             let right = self.simple_relation(levels);
             return (self.named(left), self.named(right));
         }
@@ -137,7 +137,7 @@ impl Queries<'_> {
         if self.random.u8(..3) == 0 {
             on = expr("(§ AND §)", [on, self.equal(left, right)]);
         }
-        if self.random.u8(..4) == 0 {
+        if self.random.bool() {
             self.reached("join with a condition");
             on = expr("(§ AND §)", [on, self.expressions(both).bool(1)]);
         }
@@ -155,9 +155,12 @@ impl Queries<'_> {
         let shared = shared_columns(left, right);
         if !shared.is_empty() && self.random.bool() {
             let name = &shared[self.random.usize(..shared.len())];
-            let of = |side: &Relation| side.columns.iter().find(|column| bare(column) == *name).map(|c| c.sql.clone());
-            if let (Some(one), Some(other)) = (of(left), of(right)) {
-                return (expr(one, []), expr(other, []));
+            let named = |side: &Relation| side.columns.iter().find(|column| bare(column) == *name).cloned();
+            // Of several columns of that name the first may be of another type.
+            if let (Some(one), Some(other)) = (named(left), named(right))
+                && one.column_type == other.column_type
+            {
+                return (expr(one.sql, []), expr(other.sql, []));
             }
         }
         let (one, of) = self.expressions(left).key(0);

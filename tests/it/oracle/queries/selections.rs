@@ -111,8 +111,8 @@ impl Queries<'_> {
         let (list, item) = lists[self.random.usize(..lists.len())].clone();
         let mut items = Items::default();
         let (other, of) = self.expressions(&relation).any(1);
-        items.push(other, of);
         items.push(expr("unnest(§)", [expr(list, [])]), item);
+        items.push(other, of);
         let Relation { append_only, in_stream_order, row_wise, .. } = relation;
         Made { append_only, in_stream_order, row_wise, ..items.select(relation.from, filter) }
     }

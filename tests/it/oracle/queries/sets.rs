@@ -5,13 +5,24 @@ use super::super::types::Type;
 use super::items::Items;
 use super::{Made, Queries};
 
-const OPERATIONS: [&str; 6] = ["UNION ALL", "UNION", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"];
+/// What gives few rows is made more often.
+const OPERATIONS: [&str; 9] = [
+    "UNION ALL",
+    "UNION",
+    "EXCEPT",
+    "EXCEPT ALL",
+    "EXCEPT ALL",
+    "INTERSECT",
+    "INTERSECT",
+    "INTERSECT ALL",
+    "INTERSECT ALL",
+];
 
 impl Queries<'_> {
     /// Two selections with columns of like types.
     pub(super) fn set(&mut self, levels: usize) -> Made {
         // All but unions are joins.
-        let operation = OPERATIONS[self.random.usize(..if self.may_fail { 2 } else { 6 })];
+        let operation = OPERATIONS[self.random.usize(..if self.may_fail { 2 } else { OPERATIONS.len() })];
         self.reached(operation);
         let levels = levels.saturating_sub(1);
         let one = self.relation(levels);
