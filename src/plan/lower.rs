@@ -36,7 +36,8 @@ pub(super) struct Lowered {
 }
 
 pub(super) fn lower(plan: &LogicalPlan, scope: &Scope, state: &SessionState) -> Result<Lowered, Refusal> {
-    let mut lowering = Lowering { scope, state, nodes: Vec::new(), reads: Reads::new(), upstream: Vec::new() };
+    let (nodes, lowered, reads, upstream) = (Vec::new(), Vec::new(), Reads::new(), Vec::new());
+    let mut lowering = Lowering { scope, state, nodes, lowered, reads, upstream };
     let output = lowering.plan(plan)?;
     let Lowering { mut nodes, reads, upstream, .. } = lowering;
     if output.node + 1 != nodes.len() {
@@ -64,12 +65,23 @@ pub(super) struct Lowering<'a> {
     scope: &'a Scope,
     state: &'a SessionState,
     nodes: Vec<Node>,
+    /// What has been lowered so far. What comes again, as a table expression that is read twice, is computed once.
+    lowered: Vec<(LogicalPlan, Edge)>,
     reads: Reads,
     upstream: Vec<String>,
 }
 
 impl Lowering<'_> {
     pub(super) fn plan(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
+        if let Some((_, edge)) = self.lowered.iter().find(|(known, _)| known == plan) {
+            return Ok(*edge);
+        }
+        let edge = self.lower(plan)?;
+        self.lowered.push((plan.clone(), edge));
+        Ok(edge)
+    }
+
+    fn lower(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
