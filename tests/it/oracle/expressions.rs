@@ -103,10 +103,14 @@ impl Expressions<'_> {
     fn int(&mut self, depth: usize) -> Expr {
         let int = Type::Int;
         if self.may_fail && self.random.bool() {
-            return match self.random.bool() {
-                true => expr("(100 / §)", [self.of(&int, depth)]),
-                false => expr("CAST(§ AS BIGINT)", [self.of(&Type::Text, depth)]),
+            // A constant that fails does so over no rows, too.
+            let failing = match self.random.bool() {
+                true => self.column(&int).map(|divisor| expr("(100 / §)", [divisor])),
+                false => self.column(&Type::Text).map(|text| expr("CAST(§ AS BIGINT)", [text])),
             };
+            if let Some(failing) = failing {
+                return failing;
+            }
         }
         match self.random.u8(..7) {
             0 => expr("(§ + §)", [self.of(&int, depth), self.of(&int, depth)]),
