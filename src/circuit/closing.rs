@@ -10,7 +10,6 @@ use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
-use datafusion::common::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::CircuitError;
@@ -72,7 +71,7 @@ impl Closing {
         self.watermark_us = watermark;
         let column = TimestampMicrosecondArray::from(vec![time]).with_timezone("UTC");
         let now = RecordBatch::try_new(Arc::new(ClosingSpec::time_schema()), vec![Arc::new(column)])?;
-        let key = self.spec.key_at.evaluate(&now).map_err(DataFusionError::from)?.into_array(1)?;
+        let key = self.spec.key_at.evaluate(&now)?.into_array(1)?;
         let first_open = self.codec.encode(&[key])?;
         let open = self.open.split_off(first_open.row(0).data());
         Ok(std::mem::replace(&mut self.open, open).into_values().flatten().collect())
