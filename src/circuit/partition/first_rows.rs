@@ -81,7 +81,7 @@ impl Ranking {
                 next = Standing { rank: next.row_number, dense_rank: next.dense_rank + 1, ..next };
             }
             let room = match self.bound {
-                RankingFunction::RowNumber => (self.most + 1).saturating_sub(next.row_number),
+                RankingFunction::RowNumber => self.most.saturating_sub(next.row_number - 1),
                 _ if next.of(self.bound) <= self.most => count as u64,
                 _ => 0,
             };
