@@ -73,10 +73,11 @@ impl Ranking {
     /// Adds the rows of a partition that the bound lets out.
     pub(super) fn rank<'a>(&self, rows: &'a KeyedRows, slot: u32, ranked: &mut Ranked<'a>) -> Result<(), CircuitError> {
         let one_by_one = self.functions.contains(&RankingFunction::RowNumber);
+        let asks_for_peers = self.functions.iter().chain([&self.bound]).any(|one| *one != RankingFunction::RowNumber);
         let mut next = Standing { row_number: 1, rank: 0, dense_rank: 0 };
         let mut peers: Option<Vec<u8>> = None;
         for (bytes, count) in rows.rows(slot).filter(|(_, count)| *count > 0) {
-            if peers.as_deref().is_none_or(|peers| !bytes.starts_with(peers)) {
+            if asks_for_peers && peers.as_deref().is_none_or(|peers| !bytes.starts_with(peers)) {
                 peers = Some(rows.order_of(bytes)?);
                 next = Standing { rank: next.row_number, dense_rank: next.dense_rank + 1, ..next };
             }
