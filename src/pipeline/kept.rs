@@ -122,9 +122,10 @@ impl Kept {
 
     /// Takes one step. On an error the projection has failed, alone.
     pub(super) fn step(&mut self, input: &StepInput<'_>) -> Result<(ZBatch, Vec<Attributable>), String> {
+        // Before anything is changed, so that the rows stay those of the last cut.
+        self.check_state_limit()?;
         let (delta, rejected) = self.circuit.step(input).map_err(|error| error.to_string())?;
         self.take(&delta)?;
-        self.check_state_limit()?;
         Ok((delta, rejected))
     }
 
