@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use super::sorted_slots::{Place, SortedSlots};
-use crate::state::{Residence, Writing};
+use crate::state::{Residence, ShortBytes, Writing};
 
 /// For each group an ordered multiset of rows.
 #[derive(Debug, Default)]
@@ -16,15 +16,15 @@ pub(crate) struct Arrangement {
     entries: Vec<Entry>,
     free: Vec<u32>,
     pub(crate) residence: Residence,
-    /// Of the rows in `entries`.
-    bytes: usize,
+    /// Of rows that are too long to lie in `entries`.
+    bytes_elsewhere: usize,
     /// Rows looked at.
     touched: Cell<u64>,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
-    row: Box<[u8]>,
+    row: ShortBytes,
     group: u32,
     weight: i64,
     /// A number that the owner keeps with the row.
@@ -34,10 +34,11 @@ struct Entry {
 impl Arrangement {
     /// Adds `weight` copies of a row to a group.
     pub(crate) fn add(&mut self, group: u32, row: &[u8], weight: i64) {
-        let slot = self.change(group, row, weight);
+        let (slot, place) = self.change(group, row, weight);
         if self.entries[slot as usize].weight == 0 {
             self.residence.remove(slot);
-            self.forget(slot);
+            self.groups[group as usize].remove(place, |slot| &self.entries[slot as usize].row);
+            self.free(slot);
         } else {
             self.residence.touch(slot);
         }
@@ -54,7 +55,7 @@ impl Arrangement {
 
     /// Puts back a row that a checkpoint kept, and gives its slot.
     pub(crate) fn restore(&mut self, group: u32, row: &[u8], weight: i64) -> u32 {
-        self.change(group, row, weight)
+        self.change(group, row, weight).0
     }
 
     /// The rows of a group in order, each with its count.
@@ -92,9 +93,9 @@ impl Arrangement {
 
     /// Approximate bytes in memory.
     pub(crate) fn size(&self) -> usize {
-        // A row's slot in its group, and in the residence an address, a flag and a slot number.
+        // A row's slot and window in its group, and in the residence its home and a slot number.
         let groups = self.groups.capacity() * size_of::<SortedSlots>();
-        self.bytes + groups + self.len() * 30 + self.entries.capacity() * size_of::<Entry>()
+        self.bytes_elsewhere + groups + self.len() * 32 + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Count of a row and the number kept with it.
@@ -135,31 +136,32 @@ impl Arrangement {
     }
 
     fn slot(&self, group: u32, row: &[u8]) -> Option<u32> {
-        let found = self.groups.get(group as usize)?.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row));
+        let found = self.groups.get(group as usize)?.find(row, |slot| &self.entries[slot as usize].row);
         found.ok().map(|(slot, _)| slot)
     }
 
     /// Where a row is among the slots of its group, or would be.
     fn place(&self, slots: &SortedSlots, row: &[u8]) -> Place {
-        match slots.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row)) {
+        match slots.find(row, |slot| &self.entries[slot as usize].row) {
             Ok((_, place)) | Err(place) => place,
         }
     }
 
-    fn change(&mut self, group: u32, row: &[u8], weight: i64) -> u32 {
+    /// Adds to the weight of a row, and says where it is.
+    fn change(&mut self, group: u32, row: &[u8], weight: i64) -> (u32, Place) {
         self.touched.update(|touched| touched + 1);
         if group as usize >= self.groups.len() {
             self.groups.resize_with(group as usize + 1, SortedSlots::default);
         }
         let slots = &mut self.groups[group as usize];
-        match slots.find(|slot| self.entries[slot as usize].row.as_ref().cmp(row)) {
-            Ok((slot, _)) => {
+        match slots.find(row, |slot| &self.entries[slot as usize].row) {
+            Ok((slot, place)) => {
                 self.entries[slot as usize].weight += weight;
-                slot
+                (slot, place)
             }
             Err(place) => {
-                self.bytes += row.len();
                 let entry = Entry { row: row.into(), group, weight, extra: 0 };
+                self.bytes_elsewhere += entry.row.elsewhere();
                 let slot = match self.free.pop() {
                     Some(slot) => {
                         self.entries[slot as usize] = entry;
@@ -170,25 +172,16 @@ impl Arrangement {
                         (self.entries.len() - 1) as u32
                     }
                 };
-                slots.insert(place, slot);
-                slot
+                slots.insert(place, slot, |slot| &self.entries[slot as usize].row);
+                (slot, place)
             }
         }
-    }
-
-    fn forget(&mut self, slot: u32) {
-        let Entry { row, group, .. } = &self.entries[slot as usize];
-        let slots = &mut self.groups[*group as usize];
-        if let Ok((_, place)) = slots.find(|other| self.entries[other as usize].row.cmp(row)) {
-            slots.remove(place);
-        }
-        self.free(slot);
     }
 
     /// Lets an entry be used again that its group has no more.
     fn free(&mut self, slot: u32) {
         let row = std::mem::take(&mut self.entries[slot as usize].row);
-        self.bytes -= row.len();
+        self.bytes_elsewhere -= row.elsewhere();
         self.free.push(slot);
     }
 }

@@ -4,6 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
+use hashbrown::HashTable;
 
 use super::row_codec::RowCodec;
 use crate::state::KeyMap;
@@ -13,9 +14,6 @@ use crate::state::KeyMap;
 pub(crate) struct Groups {
     codec: RowCodec,
     map: KeyMap,
-    /// For each slot, the last touch and its place in it.
-    marks: Vec<(u64, u32)>,
-    touches: u64,
 }
 
 /// The groups that a batch touches.
@@ -30,7 +28,7 @@ pub(crate) struct Touched {
 impl Groups {
     pub(crate) fn new(types: Vec<DataType>) -> Result<Self, ArrowError> {
         let codec = RowCodec::new(types.into_iter().map(|data_type| (data_type, SortOptions::default())))?;
-        Ok(Self { codec, map: KeyMap::default(), marks: Vec::new(), touches: 0 })
+        Ok(Self { codec, map: KeyMap::default() })
     }
 
     /// Whether there is no key, so that there is exactly one group.
@@ -48,30 +46,39 @@ impl Groups {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.map.size() + self.marks.capacity() * 16
+        self.map.size()
     }
 
     /// Finds or makes the group of each row.
     pub(crate) fn touch(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Touched, ArrowError> {
-        self.touches += 1;
         if self.is_global() {
             let (slot, _) = self.map.get_or_insert(&[]);
             return Ok(Touched { rows: vec![0; rows], slots: vec![slot] });
         }
         let encoded = self.codec.encode(keys)?;
+        // By place: the row of each different key, and the key's hash.
+        let mut different: Vec<(usize, u32)> = Vec::with_capacity(rows);
+        let mut known: HashTable<u32> = HashTable::with_capacity(rows);
+        let key = |row: usize| encoded.row(row).data();
         let mut touched = Touched { rows: Vec::with_capacity(rows), slots: Vec::new() };
-        for key in encoded.iter() {
-            let (slot, _) = self.map.get_or_insert(key.data());
-            if slot as usize >= self.marks.len() {
-                self.marks.resize(slot as usize + 1, (0, 0));
+        for row in 0..rows {
+            let hash = KeyMap::hash(key(row));
+            let is_equal = |&place: &u32| {
+                let (other, other_hash) = different[place as usize];
+                other_hash == hash && key(other) == key(row)
+            };
+            let place = known.find(KeyMap::spread(hash), is_equal).copied().unwrap_or_else(|| different.len() as u32);
+            if place as usize == different.len() {
+                different.push((row, hash));
+                known.insert_unique(KeyMap::spread(hash), place, |&place| KeyMap::spread(different[place as usize].1));
             }
-            let mark = &mut self.marks[slot as usize];
-            if mark.0 != self.touches {
-                *mark = (self.touches, touched.slots.len() as u32);
-                touched.slots.push(slot);
-            }
-            touched.rows.push(mark.1);
+            touched.rows.push(place);
         }
+        let found = self.map.get_many(different.iter().map(|&(row, hash)| (hash, key(row))));
+        let slot = |(found, (row, _)): (Option<u32>, &(usize, u32))| {
+            found.unwrap_or_else(|| self.map.get_or_insert(key(*row)).0)
+        };
+        touched.slots = found.into_iter().zip(&different).map(slot).collect();
         Ok(touched)
     }
 

@@ -8,6 +8,7 @@ use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::Rows;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -26,8 +27,10 @@ pub(crate) struct KeyedRows {
     null_is_key: bool,
     /// What rows are ordered by within a key, before their columns.
     order: Vec<Arc<dyn PhysicalExpr>>,
-    /// The order's columns, then the row's.
+    /// The order's columns, then those of the row that are not among them.
     codec: RowCodec,
+    /// For each column of the row, its place in `codec`.
+    places: Vec<usize>,
     /// The order's columns alone.
     order_codec: RowCodec,
     rows: Arrangement,
@@ -77,11 +80,20 @@ impl KeyedRows {
             fields.push((expr.data_type(schema)?, *options));
         }
         let order_codec = RowCodec::new(fields.clone())?;
-        fields.extend(schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default())));
+        let order: Vec<_> = order.iter().map(|(expr, _)| expr.clone()).collect();
+        let is_column = |expr: &Arc<dyn PhysicalExpr>, column: usize| {
+            expr.downcast_ref::<Column>().is_some_and(|expr| expr.index() == column)
+        };
+        let mut places = Vec::with_capacity(schema.fields().len());
+        for (column, field) in schema.fields().iter().enumerate() {
+            places.push(order.iter().position(|expr| is_column(expr, column)).unwrap_or_else(|| {
+                fields.push((field.data_type().clone(), SortOptions::default()));
+                fields.len() - 1
+            }));
+        }
         let codec = RowCodec::new(fields)?;
-        let order = order.iter().map(|(expr, _)| expr.clone()).collect();
         let (rows, totals) = (Arrangement::default(), Vec::new());
-        Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, order_codec, rows, totals })
+        Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, places, order_codec, rows, totals })
     }
 
     pub(crate) fn grow(&mut self, slots: usize) {
@@ -113,8 +125,8 @@ impl KeyedRows {
 
     /// The columns of some rows.
     pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
-        let mut columns = self.codec.decode(rows)?;
-        Ok(columns.split_off(self.order.len().min(columns.len())))
+        let columns = self.codec.decode(rows)?;
+        Ok(self.places.iter().map(|&place| columns[place].clone()).collect())
     }
 
     /// The front of a row's bytes that holds what it is ordered by: equal for peers, and for nobody else.
@@ -132,7 +144,8 @@ impl KeyedRows {
             return Ok(Encoded(None));
         }
         let mut columns = evaluated(&self.order, batch)?;
-        columns.extend(batch.columns().iter().cloned());
+        let others = self.places.iter().zip(batch.columns()).filter(|(place, _)| **place >= self.order.len());
+        columns.extend(others.map(|(_, column)| column.clone()));
         Ok(Encoded(Some(self.codec.encode(&columns)?)))
     }
 

@@ -6,6 +6,8 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::ShortBytes;
+
 /// A hash map from key bytes to a dense `u32` slot.
 ///
 /// Hashes are kept beside the slots, so that growing touches no key, and many look-ups at once can wait for memory
@@ -13,9 +15,10 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug, Default)]
 pub struct KeyMap {
     table: HashTable<Entry>,
-    keys: Vec<Option<Box<[u8]>>>,
+    keys: Vec<Option<ShortBytes>>,
     free: Vec<u32>,
-    key_bytes: usize,
+    /// Of keys that are too long to lie in `keys`.
+    bytes_elsewhere: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -24,17 +27,15 @@ struct Entry {
     slot: u32,
 }
 
-impl Entry {
-    /// The table takes its buckets from one end of a 64-bit hash and its tags from the other.
-    fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
 impl KeyMap {
     /// The hash of a key: the same in every process.
     pub fn hash(key: &[u8]) -> u32 {
         xxh3_64(key) as u32
+    }
+
+    /// The hash for a table that takes its buckets from one end of 64 bits and its tags from the other.
+    pub fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     pub fn len(&self) -> usize {
@@ -52,7 +53,8 @@ impl KeyMap {
 
     /// Approximate bytes in memory.
     pub fn size(&self) -> usize {
-        self.key_bytes + self.table.capacity() * 9 + self.keys.capacity() * 16 + self.free.capacity() * 4
+        let keys = self.keys.capacity() * size_of::<ShortBytes>() + self.bytes_elsewhere;
+        keys + self.table.capacity() * 9 + self.free.capacity() * 4
     }
 
     pub fn get(&self, key: &[u8]) -> Option<u32> {
@@ -61,7 +63,7 @@ impl KeyMap {
 
     /// The slots of many keys, each given with its [`hash`](Self::hash).
     pub fn get_many<'k>(&self, keys: impl Iterator<Item = (u32, &'k [u8])> + Clone) -> Vec<Option<u32>> {
-        let first = |hash| self.table.find(Entry::spread(hash), |entry| entry.hash == hash).map(|entry| entry.slot);
+        let first = |hash| self.table.find(Self::spread(hash), |entry| entry.hash == hash).map(|entry| entry.slot);
         let mut slots: Vec<Option<u32>> = keys.clone().map(|(hash, _)| first(hash)).collect();
         for (found, (hash, key)) in slots.iter_mut().zip(keys) {
             if found.is_some_and(|slot| self.key(slot) != key) {
@@ -78,34 +80,35 @@ impl KeyMap {
         if let Some(slot) = self.find(hash, key) {
             return (slot, false);
         }
+        let key = ShortBytes::from(key);
+        self.bytes_elsewhere += key.elsewhere();
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.keys[slot as usize] = Some(key.into());
+                self.keys[slot as usize] = Some(key);
                 slot
             }
             None => {
-                self.keys.push(Some(key.into()));
+                self.keys.push(Some(key));
                 (self.keys.len() - 1) as u32
             }
         };
-        self.key_bytes += key.len();
-        self.table.insert_unique(Entry::spread(hash), Entry { hash, slot }, |entry| Entry::spread(entry.hash));
+        self.table.insert_unique(Self::spread(hash), Entry { hash, slot }, |entry| Self::spread(entry.hash));
         (slot, true)
     }
 
     /// Forgets a slot's key; the slot may be given again.
     pub fn remove(&mut self, slot: u32) {
         let Some(key) = self.keys[slot as usize].take() else { return };
-        if let Ok(entry) = self.table.find_entry(Entry::spread(Self::hash(&key)), |entry| entry.slot == slot) {
+        if let Ok(entry) = self.table.find_entry(Self::spread(Self::hash(&key)), |entry| entry.slot == slot) {
             entry.remove();
         }
-        self.key_bytes -= key.len();
+        self.bytes_elsewhere -= key.elsewhere();
         self.free.push(slot);
     }
 
     fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
         let equal = |entry: &Entry| entry.hash == hash && self.keys[entry.slot as usize].as_deref() == Some(key);
-        self.table.find(Entry::spread(hash), equal).map(|entry| entry.slot)
+        self.table.find(Self::spread(hash), equal).map(|entry| entry.slot)
     }
 
     /// The key of a slot in use; empty for a free one.

@@ -4,9 +4,11 @@
 
 mod key_map;
 mod residence;
+mod short_bytes;
 
 pub use key_map::KeyMap;
 pub use residence::{Residence, Writing};
+pub use short_bytes::ShortBytes;
 
 use arrow::array::RecordBatch;
 

@@ -21,22 +21,32 @@ const CLASS_ITEMS_MIN: usize = 64;
 /// Garbage that is let be, however little is live.
 const SPARE_ITEMS: usize = 256;
 
-const NOWHERE: RowAddress = RowAddress { segment: u64::MAX, row: 0 };
+const NO_SEGMENT: u64 = u64::MAX;
 /// The slot of a row that was dead when it was read back.
 const NO_SLOT: u32 = u32::MAX;
 
 /// The bookkeeping of one store.
 #[derive(Debug, Default)]
 pub struct Residence {
-    homes: Vec<RowAddress>,
+    slots: Vec<Slot>,
     /// Slots whose change is not `Change::None`, each once.
     changed: Vec<u32>,
-    changes: Vec<Change>,
     segments: BTreeMap<u64, Segment>,
     /// Rows that died since the last checkpoint.
     died: Vec<RowAddress>,
     next_id: u64,
 }
+
+/// Where a slot's row was written, and what became of it since: in one place, because they are asked for together.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// [`NO_SEGMENT`] if it was not written, or is no longer needed there.
+    segment: u64,
+    row: u32,
+    change: Change,
+}
+
+const NEW_SLOT: Slot = Slot { segment: NO_SEGMENT, row: 0, change: Change::None };
 
 /// What is known of a slot since the last checkpoint.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +69,22 @@ struct Segment {
     about: BTreeMap<u64, usize>,
     /// The sum of `about`.
     needed: usize,
+}
+
+impl Slot {
+    fn home(&self) -> Option<RowAddress> {
+        (self.segment != NO_SEGMENT).then_some(RowAddress { segment: self.segment, row: self.row })
+    }
+
+    fn settle(&mut self, RowAddress { segment, row }: RowAddress) {
+        (self.segment, self.row) = (segment, row);
+    }
+
+    fn leave(&mut self) -> Option<RowAddress> {
+        let home = self.home();
+        self.segment = NO_SEGMENT;
+        home
+    }
 }
 
 impl Segment {
@@ -101,7 +127,7 @@ impl Residence {
     /// Notes that a slot's row is new or changed.
     pub fn touch(&mut self, slot: u32) {
         self.reach(slot);
-        let change = &mut self.changes[slot as usize];
+        let change = &mut self.slots[slot as usize].change;
         if *change == Change::None {
             self.changed.push(slot);
         }
@@ -110,7 +136,7 @@ impl Residence {
 
     /// Notes that a slot's row is gone.
     pub fn remove(&mut self, slot: u32) {
-        let Some(change) = self.changes.get_mut(slot as usize) else { return };
+        let Some(Slot { change, .. }) = self.slots.get_mut(slot as usize) else { return };
         if *change == Change::Touched {
             *change = Change::Withdrawn;
         }
@@ -136,7 +162,7 @@ impl Residence {
     pub fn write(&mut self) -> Option<Writing> {
         let mut slots = Vec::with_capacity(self.changed.len());
         for slot in std::mem::take(&mut self.changed) {
-            if std::mem::take(&mut self.changes[slot as usize]) == Change::Touched {
+            if std::mem::take(&mut self.slots[slot as usize].change) == Change::Touched {
                 self.vacate(slot);
                 slots.push(slot);
             }
@@ -158,7 +184,7 @@ impl Residence {
         let id = self.next_id;
         self.next_id += 1;
         for (row, slot) in slots.iter().enumerate() {
-            self.homes[*slot as usize] = RowAddress { segment: id, row: row as u32 };
+            self.slots[*slot as usize].settle(RowAddress { segment: id, row: row as u32 });
         }
         if !slots.is_empty() || !dead.is_empty() {
             self.insert(id, slots.clone(), slots.len(), dead.clone());
@@ -172,7 +198,7 @@ impl Residence {
         for (row, slot) in slots.iter().enumerate() {
             let Some(slot) = *slot else { continue };
             self.reach(slot);
-            self.homes[slot as usize] = RowAddress { segment: id, row: row as u32 };
+            self.slots[slot as usize].settle(RowAddress { segment: id, row: row as u32 });
         }
         let live = slots.iter().flatten().count();
         self.insert(id, slots.iter().map(|slot| slot.unwrap_or(NO_SLOT)).collect(), live, dead);
@@ -180,9 +206,8 @@ impl Residence {
     }
 
     fn reach(&mut self, slot: u32) {
-        if slot as usize >= self.homes.len() {
-            self.homes.resize(slot as usize + 1, NOWHERE);
-            self.changes.resize(slot as usize + 1, Change::None);
+        if slot as usize >= self.slots.len() {
+            self.slots.resize(slot as usize + 1, NEW_SLOT);
         }
     }
 
@@ -196,10 +221,7 @@ impl Residence {
     }
 
     fn vacate(&mut self, slot: u32) {
-        let home = std::mem::replace(&mut self.homes[slot as usize], NOWHERE);
-        if home == NOWHERE {
-            return;
-        }
+        let Some(home) = self.slots[slot as usize].leave() else { return };
         if let Some(segment) = self.segments.get_mut(&home.segment) {
             segment.live -= 1;
         }
@@ -211,8 +233,8 @@ impl Residence {
         let Some(segment) = self.segments.remove(&id) else { return };
         for (row, slot) in segment.slots.iter().enumerate() {
             let here = RowAddress { segment: id, row: row as u32 };
-            if let Some(home) = self.homes.get_mut(*slot as usize).filter(|home| **home == here) {
-                *home = NOWHERE;
+            if let Some(left) = self.slots.get_mut(*slot as usize).filter(|slot| slot.home() == Some(here)) {
+                left.leave();
                 slots.push(*slot);
             }
         }

@@ -12,6 +12,7 @@ use super::super::groups::Touched;
 use super::super::row_codec::RowCodec;
 use super::spec::Order;
 use super::{column_type, passes};
+use crate::state::ShortBytes;
 
 /// One kept row a group: the order's columns, then the value.
 #[derive(Debug)]
@@ -20,8 +21,9 @@ pub(super) struct Best {
     value: usize,
     skip_null: bool,
     codec: RowCodec,
-    rows: Vec<Option<Box<[u8]>>>,
-    bytes: usize,
+    rows: Vec<Option<ShortBytes>>,
+    /// Of rows that are too long to lie in `rows`.
+    bytes_elsewhere: usize,
 }
 
 impl Best {
@@ -30,7 +32,7 @@ impl Best {
         let ordered = order.iter().map(|(place, options)| (column_type(input, *place), *options));
         let codec = RowCodec::new(ordered.chain([(column_type(input, value), SortOptions::default())]))?;
         columns.push(value);
-        Ok(Self { columns, value, skip_null, codec, rows: Vec::new(), bytes: 0 })
+        Ok(Self { columns, value, skip_null, codec, rows: Vec::new(), bytes_elsewhere: 0 })
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
@@ -42,7 +44,7 @@ impl Best {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.bytes + self.rows.capacity() * 16
+        self.bytes_elsewhere + self.rows.capacity() * size_of::<ShortBytes>()
     }
 
     pub(super) fn update(
@@ -126,9 +128,9 @@ impl Best {
         columns.iter().map(|column| take(column, &places, None)).collect()
     }
 
-    fn set(&mut self, slot: u32, row: Option<Box<[u8]>>) {
-        self.bytes += row.as_ref().map_or(0, |row| row.len());
+    fn set(&mut self, slot: u32, row: Option<ShortBytes>) {
+        self.bytes_elsewhere += row.as_ref().map_or(0, ShortBytes::elsewhere);
         let old = std::mem::replace(&mut self.rows[slot as usize], row);
-        self.bytes -= old.map_or(0, |row| row.len());
+        self.bytes_elsewhere -= old.as_ref().map_or(0, ShortBytes::elsewhere);
     }
 }

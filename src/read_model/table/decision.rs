@@ -122,10 +122,10 @@ impl Deciding<'_> {
                 let change = &changes[change as usize];
                 change.hash == hash && self.encoded_keys.get(change.key_row as usize) == key
             };
-            let change = match known.find(spread(hash), equal) {
+            let change = match known.find(KeyMap::spread(hash), equal) {
                 Some(&change) => change as usize,
                 None => {
-                    known.insert_unique(spread(hash), changes.len() as u32, |&c| spread(changes[c as usize].hash));
+                    known.insert_unique(KeyMap::spread(hash), changes.len() as u32, |&c| KeyMap::spread(changes[c as usize].hash));
                     changes.push(KeyChange { key_row: row, hash, taken: None, given: None });
                     changes.len() - 1
                 }
@@ -167,9 +167,4 @@ impl Deciding<'_> {
             Err(error) => format!("({error})"),
         }
     }
-}
-
-/// The table takes its buckets and its tags from different ends of a 64-bit hash.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }

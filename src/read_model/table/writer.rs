@@ -155,8 +155,8 @@ impl Table {
 
     /// Approximate bytes in memory, without what only older snapshots hold.
     pub fn size(&self) -> usize {
-        // Residence: an address, a flag and a slot number a row.
-        self.segments.size() + self.keys.size() + self.keys.slots() * 25
+        // Residence: a home and a slot number a row.
+        self.segments.size() + self.keys.size() + self.keys.slots() * 20
     }
 
     /// The columns of [`Changes::deleted_keys`].
