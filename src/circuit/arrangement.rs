@@ -4,9 +4,13 @@
 //! rows. Groups are the owner's slots.
 
 use std::cell::Cell;
+use std::hint::black_box;
 
-use super::sorted_slots::{Place, SortedSlots};
+use super::sorted_slots::{Place, Search, SortedSlots};
 use crate::state::{Residence, ShortBytes, Writing};
+
+/// Rows that are loaded at once.
+pub(crate) const PRELOADED: usize = 64;
 
 /// For each group an ordered multiset of rows.
 #[derive(Debug, Default)]
@@ -42,6 +46,15 @@ impl Arrangement {
         } else {
             self.residence.touch(slot);
         }
+    }
+
+    /// Loads what looking for some rows will wait for: one step of each search before the next step, so that they wait
+    /// for memory together. Good for as many as fit the cache, [`PRELOADED`].
+    pub(crate) fn preload<'r>(&self, rows: impl Iterator<Item = (u32, &'r [u8])>) {
+        let searches = rows.filter_map(|(group, row)| self.groups.get(group as usize)?.search(row));
+        let mut searches: Vec<Search<'_>> = searches.collect();
+        while searches.iter_mut().fold(false, |more, search| search.step() || more) {}
+        black_box(searches.iter().map(|search| self.entries[search.slot() as usize].weight).sum::<i64>());
     }
 
     /// Removes all rows of a group.

@@ -12,7 +12,7 @@ use datafusion::physical_expr::expressions::Column;
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::arrangement::Arrangement;
+use super::arrangement::{Arrangement, PRELOADED};
 use super::groups::Groups;
 use super::row_codec::RowCodec;
 use super::{CircuitError, ZBatch};
@@ -164,15 +164,18 @@ impl KeyedRows {
     }
 
     pub(crate) fn apply(&mut self, change: &Change) {
-        for (row, weight) in change.rows.iter().zip(&change.weights) {
-            let before = self.rows.len();
-            self.rows.add(row.slot, change.bytes(row), *weight);
-            let total = &mut self.totals[row.slot as usize];
-            total.0 += weight;
-            match self.rows.len() {
-                after if after > before => total.1 += 1,
-                after if after < before => total.1 -= 1,
-                _ => {}
+        for (rows, weights) in change.rows.chunks(PRELOADED).zip(change.weights.chunks(PRELOADED)) {
+            self.rows.preload(rows.iter().map(|row| (row.slot, change.bytes(row))));
+            for (row, weight) in rows.iter().zip(weights) {
+                let before = self.rows.len();
+                self.rows.add(row.slot, change.bytes(row), *weight);
+                let total = &mut self.totals[row.slot as usize];
+                total.0 += weight;
+                match self.rows.len() {
+                    after if after > before => total.1 += 1,
+                    after if after < before => total.1 -= 1,
+                    _ => {}
+                }
             }
         }
     }

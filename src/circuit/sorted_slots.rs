@@ -1,8 +1,10 @@
 //! Slots of rows in the order of the rows: small while there are few, and never O(all) where there are many.
 //!
 //! Many stand in runs of limited length, so that putting one in moves no more than a run, and now and then the list of
-//! runs. A run says of each row the few bytes that tell it from its neighbours: looking for one among a million then
-//! waits for memory a few times, and not once a comparison.
+//! runs. Rows are told apart by a few of their bytes that lie side by side: looking for one among a million then waits
+//! for memory a few times, and not once a comparison.
+
+use std::ops::Range;
 
 use crate::state::ShortBytes;
 
@@ -13,20 +15,30 @@ const RUN_MAX: usize = 256;
 #[derive(Debug)]
 pub(super) enum SortedSlots {
     One(Vec<u32>),
-    /// None is empty.
-    Many(Vec<Run>),
+    Many(Box<Runs>),
+}
+
+/// Runs that follow each other, none of them empty.
+#[derive(Debug)]
+pub(super) struct Runs {
+    /// Of the last row of each run.
+    windows: Windows,
+    runs: Vec<Run>,
 }
 
 /// Slots whose rows follow each other.
 #[derive(Debug)]
-pub(super) struct Run {
-    /// The greatest row.
+struct Run {
     last: ShortBytes,
-    /// Length of a front that all rows have in common.
-    shared: usize,
-    /// Of each row, the bytes behind that front.
-    windows: Vec<u64>,
+    windows: Windows,
     slots: Vec<u32>,
+}
+
+/// What rows in order differ in: of each row some bytes behind a front that all have in common.
+#[derive(Debug)]
+struct Windows {
+    front: usize,
+    bytes: Vec<u128>,
 }
 
 /// Where a slot is, or where it would have to be.
@@ -34,6 +46,15 @@ pub(super) struct Run {
 pub(super) struct Place {
     run: usize,
     at: usize,
+}
+
+/// A search among many that is taken step by step, so that several can wait for memory together.
+#[derive(Debug)]
+pub(super) struct Search<'a> {
+    run: &'a Run,
+    wanted: u128,
+    from: usize,
+    rest: usize,
 }
 
 impl Default for SortedSlots {
@@ -50,14 +71,16 @@ impl SortedSlots {
                 Ok(at) => Ok((slots[at], Place { run: 0, at })),
                 Err(at) => Err(Place { run: 0, at }),
             },
-            SortedSlots::Many(runs) => {
-                let run = runs.partition_point(|run| *run.last < *wanted).min(runs.len() - 1);
-                match runs[run].find(wanted, row) {
-                    Ok(at) => Ok((runs[run].slots[at], Place { run, at })),
-                    Err(at) => Err(Place { run, at }),
-                }
-            }
+            SortedSlots::Many(runs) => runs.find(wanted, row),
         }
+    }
+
+    /// Begins to look for a row, if that takes a while.
+    pub(super) fn search(&self, wanted: &[u8]) -> Option<Search<'_>> {
+        let SortedSlots::Many(runs) = self else { return None };
+        let run = &runs.runs[runs.run_of(wanted)];
+        let (wanted, rest) = (window(wanted, run.windows.front), run.slots.len());
+        Some(Search { run, wanted, from: 0, rest })
     }
 
     /// Puts a slot where its row was looked for and not found. `row` knows the new one too.
@@ -68,18 +91,10 @@ impl SortedSlots {
                 if slots.len() > RUN_MAX {
                     let upper = slots.split_off(RUN_MAX / 2);
                     let runs = [std::mem::take(slots), upper].map(|slots| Run::new(slots, &row));
-                    *self = SortedSlots::Many(runs.into());
+                    *self = SortedSlots::Many(Box::new(Runs::new(runs.into())));
                 }
             }
-            SortedSlots::Many(runs) => {
-                let run = &mut runs[place.run];
-                run.insert(place.at, slot, &row);
-                if run.slots.len() > RUN_MAX {
-                    let upper = Run::new(run.slots.split_off(RUN_MAX / 2), &row);
-                    *run = Run::new(std::mem::take(&mut run.slots), &row);
-                    runs.insert(place.run + 1, upper);
-                }
-            }
+            SortedSlots::Many(runs) => runs.insert(place, slot, row),
         }
     }
 
@@ -93,11 +108,8 @@ impl SortedSlots {
                 }
             }
             SortedSlots::Many(runs) => {
-                runs[place.run].remove(place.at, row);
-                if runs[place.run].slots.is_empty() {
-                    runs.remove(place.run);
-                }
-                if let [only] = runs.as_mut_slice() {
+                runs.remove(place, row);
+                if let [only] = runs.runs.as_mut_slice() {
                     *self = SortedSlots::One(std::mem::take(&mut only.slots));
                 }
             }
@@ -124,70 +136,172 @@ impl SortedSlots {
     fn runs(&self) -> usize {
         match self {
             SortedSlots::One(_) => 1,
-            SortedSlots::Many(runs) => runs.len(),
+            SortedSlots::Many(runs) => runs.runs.len(),
         }
     }
 
     fn run(&self, number: usize) -> Option<&[u32]> {
         match self {
             SortedSlots::One(slots) => (number == 0).then_some(slots),
-            SortedSlots::Many(runs) => runs.get(number).map(|run| run.slots.as_slice()),
+            SortedSlots::Many(runs) => runs.runs.get(number).map(|run| run.slots.as_slice()),
         }
+    }
+}
+
+impl Runs {
+    fn new(runs: Vec<Run>) -> Self {
+        Self { windows: Windows::new(runs.len(), |run| &runs[run].last), runs }
+    }
+
+    fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Place), Place> {
+        let run = self.run_of(wanted);
+        let Run { last, windows, slots } = &self.runs[run];
+        match windows.find(wanted, last, |at| row(slots[at])) {
+            Ok(at) => Ok((slots[at], Place { run, at })),
+            Err(at) => Err(Place { run, at }),
+        }
+    }
+
+    /// The run that a row belongs into: the last one if it is behind them all.
+    fn run_of(&self, wanted: &[u8]) -> usize {
+        let last = |run: usize| &*self.runs[run].last;
+        self.windows.find(wanted, last(0), last).unwrap_or_else(|run| run.min(self.runs.len() - 1))
+    }
+
+    fn insert<'r>(&mut self, place: Place, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
+        let Run { last, windows, slots } = &mut self.runs[place.run];
+        slots.insert(place.at, slot);
+        let slots = &*slots;
+        windows.insert(place.at, slots.len(), |at| row(slots[at]));
+        if slots.len() > RUN_MAX {
+            let mut lower = std::mem::take(&mut self.runs[place.run].slots);
+            let upper = lower.split_off(RUN_MAX / 2);
+            self.runs[place.run] = Run::new(lower, &row);
+            self.runs.insert(place.run + 1, Run::new(upper, &row));
+            let (runs, count) = (&self.runs, self.runs.len());
+            self.windows.replace(place.run, count - 1, |run| &runs[run].last);
+            self.windows.insert(place.run + 1, count, |run| &runs[run].last);
+        } else if place.at + 1 == slots.len() {
+            *last = row(slot).into();
+            self.replace_last(place.run);
+        }
+    }
+
+    fn remove<'r>(&mut self, place: Place, row: impl Fn(u32) -> &'r [u8]) {
+        let Run { last, windows, slots } = &mut self.runs[place.run];
+        slots.remove(place.at);
+        windows.bytes.remove(place.at);
+        match slots.last() {
+            None => {
+                self.runs.remove(place.run);
+                self.windows.bytes.remove(place.run);
+            }
+            Some(slot) if place.at == slots.len() => {
+                *last = row(*slot).into();
+                self.replace_last(place.run);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Takes note of another last row of a run.
+    fn replace_last(&mut self, run: usize) {
+        let runs = &self.runs;
+        self.windows.replace(run, runs.len(), |run| &runs[run].last);
+    }
+}
+
+impl Search<'_> {
+    /// Takes the next step, if there is one.
+    pub(super) fn step(&mut self) -> bool {
+        let half = self.rest / 2;
+        if self.run.windows.bytes[self.from + half] < self.wanted {
+            self.from += half;
+        }
+        self.rest -= half;
+        half > 0
+    }
+
+    /// The slot of the row, or of one near to it.
+    pub(super) fn slot(&self) -> u32 {
+        self.run.slots[self.from]
     }
 }
 
 impl Run {
     /// A run of slots in order, at least one.
     fn new<'r>(slots: Vec<u32>, row: impl Fn(u32) -> &'r [u8]) -> Self {
-        let (first, last) = (row(slots[0]), row(slots[slots.len() - 1]));
-        let shared = first.iter().zip(last).take_while(|(one, other)| one == other).count();
-        let windows = slots.iter().map(|&slot| window(row(slot), shared)).collect();
-        Self { last: last.into(), shared, windows, slots }
+        let last = row(slots[slots.len() - 1]).into();
+        Self { last, windows: Windows::new(slots.len(), |at| row(slots[at])), slots }
+    }
+}
+
+impl Windows {
+    /// Of `count` rows.
+    fn new<'r>(count: usize, row: impl Fn(usize) -> &'r [u8]) -> Self {
+        let front = row(0).iter().zip(row(count - 1)).take_while(|(one, other)| one == other).count();
+        Self { front, bytes: (0..count).map(|at| window(row(at), front)).collect() }
     }
 
-    fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<usize, usize> {
-        let front = &self.last[..self.shared];
+    /// The place of a row, or where it would have to be. `row` knows the row of each place, one of which is `any`.
+    fn find<'r>(&self, wanted: &[u8], any: &[u8], row: impl Fn(usize) -> &'r [u8]) -> Result<usize, usize> {
+        let front = &any[..self.front];
         if !wanted.starts_with(front) {
-            return Err(if *wanted < *front { 0 } else { self.slots.len() });
+            return Err(if *wanted < *front { 0 } else { self.bytes.len() });
         }
-        let wanted_window = window(wanted, self.shared);
-        let from = self.windows.partition_point(|&window| window < wanted_window);
-        let alike = self.windows[from..].partition_point(|&window| window == wanted_window);
-        let found = self.slots[from..from + alike].binary_search_by(|&slot| row(slot).cmp(wanted));
-        found.map(|at| from + at).map_err(|at| from + at)
-    }
-
-    fn insert<'r>(&mut self, at: usize, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
-        let new = row(slot);
-        self.slots.insert(at, slot);
-        if new.starts_with(&self.last[..self.shared]) {
-            self.windows.insert(at, window(new, self.shared));
-            if at + 1 == self.slots.len() {
-                self.last = new.into();
+        let alike = self.alike(window(wanted, self.front));
+        let (mut from, mut to) = (alike.start, alike.end);
+        while from < to {
+            let middle = (from + to) / 2;
+            match row(middle).cmp(wanted) {
+                std::cmp::Ordering::Less => from = middle + 1,
+                std::cmp::Ordering::Equal => return Ok(middle),
+                std::cmp::Ordering::Greater => to = middle,
             }
+        }
+        Err(from)
+    }
+
+    /// The places of equal bytes.
+    fn alike(&self, wanted: u128) -> Range<usize> {
+        let from = self.bytes.partition_point(|&bytes| bytes < wanted);
+        from..from + self.bytes[from..].partition_point(|&bytes| bytes == wanted)
+    }
+
+    /// Notes a row that is new at a place; `row` knows all `count` rows, with the new one.
+    fn insert<'r>(&mut self, at: usize, count: usize, row: impl Fn(usize) -> &'r [u8]) {
+        if self.has_front(at, count, &row) {
+            self.bytes.insert(at, window(row(at), self.front));
         } else {
-            *self = Run::new(std::mem::take(&mut self.slots), row);
+            *self = Self::new(count, row);
         }
     }
 
-    fn remove<'r>(&mut self, at: usize, row: impl Fn(u32) -> &'r [u8]) {
-        self.slots.remove(at);
-        self.windows.remove(at);
-        if let Some(last) = self.slots.last().filter(|_| at == self.slots.len()) {
-            self.last = row(*last).into();
+    /// Notes another row at a place; `row` knows all `count` rows, with that one.
+    fn replace<'r>(&mut self, at: usize, count: usize, row: impl Fn(usize) -> &'r [u8]) {
+        if self.has_front(at, count, &row) {
+            self.bytes[at] = window(row(at), self.front);
+        } else {
+            *self = Self::new(count, row);
         }
+    }
+
+    /// Whether a new row has the front that its neighbours have in common.
+    fn has_front<'r>(&self, at: usize, count: usize, row: impl Fn(usize) -> &'r [u8]) -> bool {
+        let other = if at > 0 { at - 1 } else { count - 1 };
+        row(at).starts_with(&row(other)[..self.front])
     }
 }
 
 /// The bytes of a row from `start` on, as far as they fit, in the order of the rows.
-fn window(row: &[u8], start: usize) -> u64 {
+fn window(row: &[u8], start: usize) -> u128 {
     let rest = row.get(start..).unwrap_or_default();
     match rest.first_chunk() {
-        Some(front) => u64::from_be_bytes(*front),
+        Some(front) => u128::from_be_bytes(*front),
         None => {
-            let mut front = [0; size_of::<u64>()];
+            let mut front = [0; size_of::<u128>()];
             front[..rest.len()].copy_from_slice(rest);
-            u64::from_be_bytes(front)
+            u128::from_be_bytes(front)
         }
     }
 }
