@@ -215,14 +215,14 @@ impl Search<'_> {
     /// Takes the next step, if there is one.
     pub(super) fn step(&mut self) -> bool {
         let half = self.rest / 2;
-        if self.run.windows.bytes[self.from + half] < self.wanted {
+        if self.run.windows.bytes[self.from + half] <= self.wanted {
             self.from += half;
         }
         self.rest -= half;
         half > 0
     }
 
-    /// The slot of the row, or of one near to it.
+    /// The slot of the row, or of one near to it, when there is no step left.
     pub(super) fn slot(&self) -> u32 {
         self.run.slots[self.from]
     }
@@ -265,7 +265,13 @@ impl Windows {
     /// The places of equal bytes.
     fn alike(&self, wanted: u128) -> Range<usize> {
         let from = self.bytes.partition_point(|&bytes| bytes < wanted);
-        from..from + self.bytes[from..].partition_point(|&bytes| bytes == wanted)
+        // They are few, as a rule, so that the search for their end begins near.
+        let rest = &self.bytes[from..];
+        let mut near = 1;
+        while rest.get(near - 1) == Some(&wanted) {
+            near *= 2;
+        }
+        from..from + rest[..rest.len().min(near)].partition_point(|&bytes| bytes == wanted)
     }
 
     /// Notes a row that is new at a place; `row` knows all `count` rows, with the new one.
