@@ -54,7 +54,9 @@ impl Arrangement {
         let searches = rows.filter_map(|(group, row)| self.groups.get(group as usize)?.search(row));
         let mut searches: Vec<Search<'_>> = searches.collect();
         while searches.iter_mut().fold(false, |more, search| search.step() || more) {}
-        black_box(searches.iter().map(|search| self.entries[search.slot() as usize].weight).sum::<i64>());
+        let slots = || searches.iter().map(Search::slot);
+        black_box(slots().map(|slot| self.entries[slot as usize].weight).sum::<i64>());
+        black_box(slots().filter(|&slot| self.residence.is_touched(slot)).count());
     }
 
     /// Removes all rows of a group.

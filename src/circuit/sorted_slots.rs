@@ -215,9 +215,8 @@ impl Search<'_> {
     /// Takes the next step, if there is one.
     pub(super) fn step(&mut self) -> bool {
         let half = self.rest / 2;
-        if self.run.windows.bytes[self.from + half] <= self.wanted {
-            self.from += half;
-        }
+        // Without a branch: a wrong guess would hold up the other searches.
+        self.from += usize::from(self.run.windows.bytes[self.from + half] <= self.wanted) * half;
         self.rest -= half;
         half > 0
     }

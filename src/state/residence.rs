@@ -143,6 +143,11 @@ impl Residence {
         self.vacate(slot);
     }
 
+    /// Whether a slot's row is new or changed since the last checkpoint.
+    pub fn is_touched(&self, slot: u32) -> bool {
+        self.slots.get(slot as usize).is_some_and(|slot| slot.change == Change::Touched)
+    }
+
     /// Whether there may be anything to write.
     pub fn is_dirty(&self) -> bool {
         !self.changed.is_empty() || !self.died.is_empty()
