@@ -178,7 +178,7 @@ impl Aggregate {
         for (place, state) in self.states.iter().enumerate() {
             let field = self.spec.schema.field(self.spec.groups.len() + place);
             columns.push(match state {
-                State::Total(total) => total.evaluate(slots, field.data_type())?,
+                State::Total(total) => total.evaluate(slots, &self.weights, field.data_type())?,
                 State::Best(best) => best.evaluate(slots)?,
                 State::Ranked(ranked) => ranked.evaluate(slots, field.data_type())?,
             });
@@ -290,7 +290,7 @@ impl Aggregate {
         columns.push(Arc::new(slots.iter().map(|&slot| self.weights[slot as usize]).collect::<Int64Array>()));
         for state in &self.states {
             match state {
-                State::Total(total) => columns.extend(total.persisted(slots)),
+                State::Total(total) => columns.extend(total.persisted(slots, &self.weights)),
                 State::Best(best) => columns.extend(best.persisted(slots)?),
                 State::Ranked(_) => {}
             }
@@ -340,7 +340,10 @@ impl State {
             | Function::Distinct { .. }
             | Function::Median { .. }
             | Function::Percentile { .. } => State::Ranked(Box::new(Ranked::new(&call.function, spec)?)),
-            total => State::Total(Total::new(total)),
+            total => {
+                let nullable = total.argument().is_some_and(|column| spec.input.field(column).is_nullable());
+                State::Total(Total::new(total, nullable || call.filter.is_some()))
+            }
         })
     }
 

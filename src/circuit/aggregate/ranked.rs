@@ -51,7 +51,7 @@ impl Ranked {
         let (order, arguments, skip_null, outcome) = match function {
             Function::First { order, column, skip_null } => (order.clone(), vec![*column], *skip_null, Outcome::First),
             Function::Distinct { column, total } => {
-                (Vec::new(), vec![*column], true, Outcome::Distinct(Total::new(total)))
+                (Vec::new(), vec![*column], true, Outcome::Distinct(Total::new(total, true)))
             }
             Function::Median { column, accumulator } => {
                 (Vec::new(), vec![*column], true, Outcome::Median(Cursors::new(0.5), accumulator.clone()))
@@ -140,7 +140,7 @@ impl Ranked {
     pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
         match &self.outcome {
             Outcome::First => self.first(slots, data_type),
-            Outcome::Distinct(total) => total.evaluate(slots, data_type),
+            Outcome::Distinct(total) => total.evaluate(slots, &[], data_type),
             Outcome::Median(cursors, accumulator) => self.medians(cursors, accumulator, slots, data_type),
             Outcome::Percentile(cursors) => self.percentiles(cursors, slots),
             Outcome::Accumulate(accumulator) => {

@@ -103,6 +103,28 @@ pub enum Function {
     },
 }
 
+impl Function {
+    /// The only argument of a total, whose NULLs do not count.
+    pub(super) fn argument(&self) -> Option<usize> {
+        match self {
+            Function::Count { column } => *column,
+            Function::SumInt { column }
+            | Function::SumDecimal { column }
+            | Function::AvgDecimal { column, .. }
+            | Function::SumFloat { column }
+            | Function::AvgFloat { column }
+            | Function::Moments { column, .. }
+            | Function::BoolAnd { column }
+            | Function::BoolOr { column } => Some(*column),
+            Function::First { .. }
+            | Function::Distinct { .. }
+            | Function::Median { .. }
+            | Function::Percentile { .. }
+            | Function::Ordered { .. } => None,
+        }
+    }
+}
+
 impl AggregateSpec {
     pub(super) fn group_types(&self) -> Vec<DataType> {
         self.groups.iter().map(|&place| column_type(&self.input, place)).collect()

@@ -24,8 +24,9 @@ use super::spec::Function;
 #[derive(Debug)]
 pub(super) struct Total {
     column: Option<usize>,
-    /// Rows that counted: those that pass the filter and whose argument is not NULL.
-    counts: Vec<i64>,
+    /// Rows that count: those that pass the filter and whose argument is not NULL. None if every row counts: their number
+    /// is the group's weight then.
+    counts: Option<Vec<i64>>,
     sums: Sums,
 }
 
@@ -54,33 +55,35 @@ enum Sums {
 }
 
 impl Total {
-    /// For the functions that are totals; any other counts rows.
-    pub(super) fn new(function: &Function) -> Self {
-        let (column, sums) = match function {
-            Function::SumInt { column } => (Some(*column), Sums::Int(Vec::new())),
-            Function::SumDecimal { column } => (Some(*column), Sums::Decimal { sums: Vec::new(), average: None }),
-            Function::AvgDecimal { column, accumulator } => {
-                (Some(*column), Sums::Decimal { sums: Vec::new(), average: Some(accumulator.clone()) })
+    /// For the functions that are totals; any other counts rows. `counts` if some rows may not count.
+    pub(super) fn new(function: &Function, counts: bool) -> Self {
+        let sums = match function {
+            Function::SumInt { .. } => Sums::Int(Vec::new()),
+            Function::SumDecimal { .. } => Sums::Decimal { sums: Vec::new(), average: None },
+            Function::AvgDecimal { accumulator, .. } => {
+                Sums::Decimal { sums: Vec::new(), average: Some(accumulator.clone()) }
             }
-            Function::SumFloat { column } => (Some(*column), Sums::Float { sums: Vec::new(), average: false }),
-            Function::AvgFloat { column } => (Some(*column), Sums::Float { sums: Vec::new(), average: true }),
-            Function::Moments { column, spread, root } => {
-                (Some(*column), Sums::Moments { moments: Vec::new(), spread: *spread, root: *root })
+            Function::SumFloat { .. } => Sums::Float { sums: Vec::new(), average: false },
+            Function::AvgFloat { .. } => Sums::Float { sums: Vec::new(), average: true },
+            Function::Moments { spread, root, .. } => {
+                Sums::Moments { moments: Vec::new(), spread: *spread, root: *root }
             }
-            Function::BoolAnd { column } => (Some(*column), Sums::Bool { trues: Vec::new(), all: true }),
-            Function::BoolOr { column } => (Some(*column), Sums::Bool { trues: Vec::new(), all: false }),
-            Function::Count { column } => (*column, Sums::None),
-            Function::First { .. }
+            Function::BoolAnd { .. } => Sums::Bool { trues: Vec::new(), all: true },
+            Function::BoolOr { .. } => Sums::Bool { trues: Vec::new(), all: false },
+            Function::Count { .. }
+            | Function::First { .. }
             | Function::Distinct { .. }
             | Function::Median { .. }
             | Function::Percentile { .. }
-            | Function::Ordered { .. } => (None, Sums::None),
+            | Function::Ordered { .. } => Sums::None,
         };
-        Self { column, counts: Vec::new(), sums }
+        Self { column: function.argument(), counts: counts.then(Vec::new), sums }
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
-        self.counts.resize(slots, 0);
+        if let Some(counts) = &mut self.counts {
+            counts.resize(slots, 0);
+        }
         match &mut self.sums {
             Sums::None => {}
             Sums::Int(sums) => sums.resize(slots, 0),
@@ -93,7 +96,9 @@ impl Total {
 
     pub(super) fn clear(&mut self, slot: u32) {
         let slot = slot as usize;
-        self.counts[slot] = 0;
+        if let Some(counts) = &mut self.counts {
+            counts[slot] = 0;
+        }
         match &mut self.sums {
             Sums::None => {}
             Sums::Int(sums) => sums[slot] = 0,
@@ -113,7 +118,7 @@ impl Total {
             Sums::Moments { moments, .. } => moments.capacity() * size_of::<ExactMoments>(),
             Sums::Bool { trues, .. } => trues.capacity() * 8,
         };
-        self.counts.capacity() * 8 + sums
+        self.counts.as_ref().map_or(0, |counts| counts.capacity() * 8) + sums
     }
 
     pub(super) fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) {
@@ -127,45 +132,42 @@ impl Total {
     }
 
     /// Adds rows that count, each by its place, its group and its weight.
-    fn add(&mut self, values: Option<&dyn Array>, rows: impl Iterator<Item = (usize, usize, i64)>) {
-        let counts = &mut self.counts;
+    fn add(&mut self, values: Option<&dyn Array>, rows: impl Iterator<Item = (usize, usize, i64)> + Clone) {
+        if let Some(counts) = &mut self.counts {
+            rows.clone().for_each(|(_, slot, weight)| counts[slot] += weight);
+        }
         match (&mut self.sums, values) {
             (Sums::Int(sums), Some(values)) => {
                 let values = values.as_primitive::<Int64Type>().values();
                 for (row, slot, weight) in rows {
-                    counts[slot] += weight;
                     sums[slot] = sums[slot].wrapping_add(values[row].wrapping_mul(weight));
                 }
             }
             (Sums::Decimal { sums, .. }, Some(values)) => {
                 let values = values.as_primitive::<Decimal128Type>().values();
                 for (row, slot, weight) in rows {
-                    counts[slot] += weight;
                     sums[slot] = sums[slot].wrapping_add(values[row].wrapping_mul(weight.into()));
                 }
             }
             (Sums::Float { sums, .. }, Some(values)) => {
                 let values = values.as_primitive::<Float64Type>().values();
                 for (row, slot, weight) in rows {
-                    counts[slot] += weight;
                     sums[slot].add(values[row], weight);
                 }
             }
             (Sums::Moments { moments, .. }, Some(values)) => {
                 let values = values.as_primitive::<Float64Type>().values();
                 for (row, slot, weight) in rows {
-                    counts[slot] += weight;
                     moments[slot].add(values[row], weight);
                 }
             }
             (Sums::Bool { trues, .. }, Some(values)) => {
                 let values = values.as_boolean();
                 for (row, slot, weight) in rows {
-                    counts[slot] += weight;
                     trues[slot] += weight * i64::from(values.value(row));
                 }
             }
-            (_, _) => rows.for_each(|(_, slot, weight)| counts[slot] += weight),
+            (_, _) => {}
         }
     }
 
@@ -175,13 +177,19 @@ impl Total {
         self.add(Some(values), live);
     }
 
-    pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
+    pub(super) fn evaluate(
+        &self,
+        slots: &[u32],
+        weights: &[i64],
+        data_type: &DataType,
+    ) -> Result<ArrayRef, CircuitError> {
+        let counts = self.counts.as_deref().unwrap_or(weights);
         let slots = slots.iter().map(|&slot| slot as usize);
-        let some = |slot: usize| self.counts[slot] != 0;
+        let some = |slot: usize| counts[slot] != 0;
         Ok(match &self.sums {
-            Sums::None => Arc::new(slots.map(|slot| self.counts[slot]).collect::<Int64Array>()),
+            Sums::None => Arc::new(slots.map(|slot| counts[slot]).collect::<Int64Array>()),
             Sums::Int(sums) => Arc::new(slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Int64Array>()),
-            Sums::Decimal { sums, average: Some(average) } => self.averages(slots, sums, average)?,
+            Sums::Decimal { sums, average: Some(average) } => averages(slots, counts, sums, average)?,
             Sums::Decimal { sums, average: None } => {
                 let sums = slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Decimal128Array>();
                 Arc::new(sums.with_data_type(data_type.clone()))
@@ -198,49 +206,17 @@ impl Total {
                 Arc::new(slots.map(value).collect::<Float64Array>())
             }
             Sums::Bool { trues, all } => {
-                let value = |slot: usize| if *all { trues[slot] == self.counts[slot] } else { trues[slot] > 0 };
+                let value = |slot: usize| if *all { trues[slot] == counts[slot] } else { trues[slot] > 0 };
                 Arc::new(slots.map(|slot| some(slot).then(|| value(slot))).collect::<BooleanArray>())
             }
         })
     }
 
-    /// DataFusion's averages, which take sums and counts as the state of its own accumulator.
-    fn averages(
-        &self,
-        slots: impl Iterator<Item = usize>,
-        sums: &[i128],
-        average: &AggregateFunctionExpr,
-    ) -> Result<ArrayRef, CircuitError> {
-        // It cannot be told of a group without values.
-        let mut known = Vec::new();
-        let places: UInt32Array = slots
-            .map(|slot| {
-                (self.counts[slot] != 0).then(|| {
-                    known.push(slot);
-                    known.len() as u32 - 1
-                })
-            })
-            .collect();
-        let counts = known.iter().map(|&slot| self.counts[slot].unsigned_abs()).collect::<UInt64Array>();
-        let sums = known.iter().map(|&slot| Some(sums[slot])).collect::<Decimal128Array>();
-        let sums: ArrayRef = match average.state_fields()?.get(1).map(|field| field.data_type().clone()) {
-            Some(DataType::Decimal256(precision, scale)) => {
-                let wide = sums.iter().map(|sum| sum.map(i256::from_i128)).collect::<Decimal256Array>();
-                Arc::new(wide.with_precision_and_scale(precision, scale)?)
-            }
-            Some(data_type) => Arc::new(sums.with_data_type(data_type)),
-            None => return Err(DataFusionError::Internal("an average without a sum".into()).into()),
-        };
-        let groups: Vec<usize> = (0..known.len()).collect();
-        let mut accumulator = average.create_groups_accumulator()?;
-        accumulator.merge_batch(&[Arc::new(counts), sums], &groups, groups.len())?;
-        Ok(take(&accumulator.evaluate(EmitTo::All)?, &places, None)?)
-    }
-
     /// The count, and the sum where there is one.
-    pub(super) fn persisted(&self, slots: &[u32]) -> Vec<ArrayRef> {
+    pub(super) fn persisted(&self, slots: &[u32], weights: &[i64]) -> Vec<ArrayRef> {
+        let counts = self.counts.as_deref().unwrap_or(weights);
         let places = || slots.iter().map(|&slot| slot as usize);
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(places().map(|slot| self.counts[slot]).collect::<Int64Array>())];
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(places().map(|slot| counts[slot]).collect::<Int64Array>())];
         match &self.sums {
             Sums::None => {}
             Sums::Int(sums) | Sums::Bool { trues: sums, .. } => {
@@ -270,8 +246,10 @@ impl Total {
         let taken = if matches!(self.sums, Sums::None) { 1 } else { 2 };
         let (taken, rest) = columns.split_at(taken);
         let live = || slots.iter().enumerate().filter_map(|(row, slot)| Some((row, (*slot)? as usize)));
-        let counts = taken[0].as_primitive::<Int64Type>();
-        live().for_each(|(row, slot)| self.counts[slot] = counts.value(row));
+        if let Some(counts) = &mut self.counts {
+            let values = taken[0].as_primitive::<Int64Type>();
+            live().for_each(|(row, slot)| counts[slot] = values.value(row));
+        }
         match &mut self.sums {
             Sums::None => {}
             Sums::Int(sums) | Sums::Bool { trues: sums, .. } => {
@@ -300,6 +278,39 @@ impl Total {
         }
         Ok(rest)
     }
+}
+
+/// DataFusion's averages, which take sums and counts as the state of its own accumulator.
+fn averages(
+    slots: impl Iterator<Item = usize>,
+    counts: &[i64],
+    sums: &[i128],
+    average: &AggregateFunctionExpr,
+) -> Result<ArrayRef, CircuitError> {
+    // It cannot be told of a group without values.
+    let mut known = Vec::new();
+    let places: UInt32Array = slots
+        .map(|slot| {
+            (counts[slot] != 0).then(|| {
+                known.push(slot);
+                known.len() as u32 - 1
+            })
+        })
+        .collect();
+    let counts = known.iter().map(|&slot| counts[slot].unsigned_abs()).collect::<UInt64Array>();
+    let sums = known.iter().map(|&slot| Some(sums[slot])).collect::<Decimal128Array>();
+    let sums: ArrayRef = match average.state_fields()?.get(1).map(|field| field.data_type().clone()) {
+        Some(DataType::Decimal256(precision, scale)) => {
+            let wide = sums.iter().map(|sum| sum.map(i256::from_i128)).collect::<Decimal256Array>();
+            Arc::new(wide.with_precision_and_scale(precision, scale)?)
+        }
+        Some(data_type) => Arc::new(sums.with_data_type(data_type)),
+        None => return Err(DataFusionError::Internal("an average without a sum".into()).into()),
+    };
+    let groups: Vec<usize> = (0..known.len()).collect();
+    let mut accumulator = average.create_groups_accumulator()?;
+    accumulator.merge_batch(&[Arc::new(counts), sums], &groups, groups.len())?;
+    Ok(take(&accumulator.evaluate(EmitTo::All)?, &places, None)?)
 }
 
 fn damaged(what: &str) -> ArrowError {

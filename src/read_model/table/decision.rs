@@ -125,7 +125,9 @@ impl Deciding<'_> {
             let change = match known.find(KeyMap::spread(hash), equal) {
                 Some(&change) => change as usize,
                 None => {
-                    known.insert_unique(KeyMap::spread(hash), changes.len() as u32, |&c| KeyMap::spread(changes[c as usize].hash));
+                    known.insert_unique(KeyMap::spread(hash), changes.len() as u32, |&c| {
+                        KeyMap::spread(changes[c as usize].hash)
+                    });
                     changes.push(KeyChange { key_row: row, hash, taken: None, given: None });
                     changes.len() - 1
                 }
