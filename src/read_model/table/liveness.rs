@@ -1,18 +1,14 @@
-//! Which rows of a segment are live: a bitmap in chunks, so that a commit copies only the chunks that it changes.
-
-use std::sync::Arc;
+//! Which rows of a segment are live: one bit a row.
 
 use arrow::buffer::{BooleanBuffer, Buffer};
 
-const WORDS: usize = 64;
+/// Rows of one word.
+const WORD_ROWS: usize = 64;
 
-/// Rows of one chunk.
-pub(super) const CHUNK_ROWS: usize = WORDS * 64;
-
-/// One bit a row. Cloning is cheap; the clone never sees later changes.
+/// One bit a row. A clone is a copy: 8 KiB for the largest segment, and never more than a snapshot needs.
 #[derive(Debug, Clone)]
 pub(super) struct Liveness {
-    chunks: Vec<Arc<[u64; WORDS]>>,
+    words: Vec<u64>,
     rows: usize,
     live: usize,
 }
@@ -20,14 +16,11 @@ pub(super) struct Liveness {
 impl Liveness {
     /// All rows live.
     pub(super) fn new(rows: usize) -> Self {
-        let whole = Arc::new([u64::MAX; WORDS]);
-        let mut chunks = vec![whole; rows / CHUNK_ROWS];
-        if !rows.is_multiple_of(CHUNK_ROWS) {
-            let mut last = [0; WORDS];
-            (0..rows % CHUNK_ROWS).for_each(|row| last[row / 64] |= 1 << (row % 64));
-            chunks.push(Arc::new(last));
+        let mut words = vec![u64::MAX; rows.div_ceil(WORD_ROWS)];
+        if let Some(last) = words.last_mut().filter(|_| !rows.is_multiple_of(WORD_ROWS)) {
+            *last = (1 << (rows % WORD_ROWS)) - 1;
         }
-        Self { chunks, rows, live: rows }
+        Self { words, rows, live: rows }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -39,32 +32,27 @@ impl Liveness {
     }
 
     pub(super) fn is_live(&self, row: usize) -> bool {
-        self.chunks[row / CHUNK_ROWS][row % CHUNK_ROWS / 64] & (1 << (row % 64)) != 0
+        self.words[row / WORD_ROWS] & (1 << (row % WORD_ROWS)) != 0
     }
 
     pub(super) fn kill(&mut self, row: usize) {
         if self.is_live(row) {
-            Arc::make_mut(&mut self.chunks[row / CHUNK_ROWS])[row % CHUNK_ROWS / 64] &= !(1 << (row % 64));
+            self.words[row / WORD_ROWS] &= !(1 << (row % WORD_ROWS));
             self.live -= 1;
         }
     }
 
     /// The live rows, ascending.
     pub(super) fn live_rows(&self) -> impl Iterator<Item = usize> + '_ {
-        self.chunks.iter().enumerate().flat_map(|(chunk, words)| {
-            words.iter().enumerate().flat_map(move |(place, &word)| {
-                let base = chunk * CHUNK_ROWS + place * 64;
-                BitsOf(word).map(move |bit| base + bit)
-            })
-        })
+        let words = self.words.iter().enumerate();
+        words.flat_map(|(place, &word)| BitsOf(word).map(move |bit| place * WORD_ROWS + bit))
     }
 
-    /// The bits of `length` rows from `start`, which is a multiple of [`CHUNK_ROWS`].
+    /// The bits of `length` rows from `start`, which is a multiple of 64.
     pub(super) fn window(&self, start: usize, length: usize) -> BooleanBuffer {
-        debug_assert!(start.is_multiple_of(CHUNK_ROWS));
-        let chunks = &self.chunks[start / CHUNK_ROWS..(start + length).div_ceil(CHUNK_ROWS)];
-        let words: Vec<u64> = chunks.iter().flat_map(|chunk| chunk.iter().copied()).collect();
-        BooleanBuffer::new(Buffer::from_vec(words), 0, length)
+        debug_assert!(start.is_multiple_of(WORD_ROWS));
+        let words = &self.words[start / WORD_ROWS..(start + length).div_ceil(WORD_ROWS)];
+        BooleanBuffer::new(Buffer::from_slice_ref(words), 0, length)
     }
 }
 
@@ -90,15 +78,16 @@ mod tests {
 
     #[test]
     fn a_clone_never_sees_later_deaths() {
-        let mut now = Liveness::new(CHUNK_ROWS + 3);
+        const ROWS: usize = 4_096;
+        let mut now = Liveness::new(ROWS + 3);
         now.kill(1);
         let before = now.clone();
-        now.kill(CHUNK_ROWS + 2);
-        now.kill(CHUNK_ROWS + 2);
-        assert_eq!((before.live(), now.live()), (CHUNK_ROWS + 2, CHUNK_ROWS + 1));
-        assert!(before.is_live(CHUNK_ROWS + 2) && !now.is_live(CHUNK_ROWS + 2));
-        assert_eq!(now.live_rows().count(), CHUNK_ROWS + 1);
+        now.kill(ROWS + 2);
+        now.kill(ROWS + 2);
+        assert_eq!((before.live(), now.live()), (ROWS + 2, ROWS + 1));
+        assert!(before.is_live(ROWS + 2) && !now.is_live(ROWS + 2));
+        assert_eq!(now.live_rows().count(), ROWS + 1);
         assert_eq!(now.live_rows().take(2).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(now.window(CHUNK_ROWS, 3).iter().collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(now.window(ROWS, 3).iter().collect::<Vec<_>>(), [true, true, false]);
     }
 }

@@ -10,11 +10,10 @@ use arrow::error::ArrowError;
 
 use super::access::Access;
 use super::encoding::batch;
-use super::liveness::CHUNK_ROWS;
 use super::segment::{View, gather};
 
-/// Rows of one batch at most. A multiple of a liveness chunk.
-pub(super) const BATCH_ROWS: usize = 2 * CHUNK_ROWS;
+/// Rows of one batch at most. A multiple of the rows of a liveness word.
+pub(super) const BATCH_ROWS: usize = 8_192;
 
 /// Reads some segments of a snapshot. Segments that are read are pinned, the batches are not kept.
 #[derive(Debug)]
