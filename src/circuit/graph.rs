@@ -13,6 +13,7 @@ use super::aggregate::Aggregate;
 use super::closing::Watermarks;
 use super::join::Join;
 use super::map::Map;
+use super::memo::Memo;
 use super::partition::Partition;
 use super::report::{Kept, OperatorReport};
 use super::unnest::Unnest;
@@ -68,6 +69,8 @@ pub struct StepInput<'a> {
     pub deltas: BTreeMap<&'a str, &'a ZBatch>,
     /// Where the sources' watermarks stand after these events.
     pub watermarks: Watermarks<'a>,
+    /// What other circuits have made in this same step.
+    pub memo: Option<&'a Memo>,
 }
 
 /// An error that one event alone is to blame for.
@@ -102,10 +105,12 @@ impl Circuit {
 
     /// Takes one step and gives the change of the output, and the events that were rejected.
     pub fn step(&mut self, input: &StepInput<'_>) -> Result<(ZBatch, Vec<Attributable>), CircuitError> {
+        let own = Memo::default();
+        let memo = input.memo.unwrap_or(&own);
         let mut rejected = Vec::new();
         let mut parts: Vec<Vec<ZBatch>> = self.nodes.iter().map(|_| Vec::new()).collect();
         for (source, batch) in &input.events {
-            self.row_wise(source, batch, 0, &mut parts, &mut rejected)?;
+            self.row_wise(source, batch, Run::Whole(memo), &mut parts, &mut rejected)?;
         }
         let mut outputs: Vec<ZBatch> = Vec::with_capacity(self.nodes.len());
         for (node, parts) in self.nodes.iter_mut().zip(parts) {
@@ -124,45 +129,55 @@ impl Circuit {
         Ok((output, rejected))
     }
 
-    /// Evaluates the row-wise nodes over a run of events, halving it when it fails. `offset` is the run's place in the
-    /// batch of this step.
+    /// Evaluates the row-wise nodes over a run of events, halving it when it fails.
     fn row_wise(
         &self,
         source: &str,
         batch: &EventBatch,
-        offset: usize,
+        run: Run<'_>,
         parts: &mut [Vec<ZBatch>],
         rejected: &mut Vec<Attributable>,
     ) -> Result<(), CircuitError> {
-        match self.row_wise_once(source, batch) {
+        match self.row_wise_once(source, batch, run) {
             Ok(outputs) => {
                 for (parts, output) in parts.iter_mut().zip(outputs) {
                     parts.extend(output);
                 }
             }
             Err(error) if batch.len() == 1 => {
-                rejected.push(Attributable { source: source.to_owned(), row: offset, message: error.to_string() });
+                rejected.push(Attributable {
+                    source: source.to_owned(),
+                    row: run.offset(),
+                    message: error.to_string(),
+                });
             }
             Err(error) if batch.is_empty() => return Err(error),
             Err(_) => {
-                let half = batch.len() / 2;
-                self.row_wise(source, &batch.slice(0, half), offset, parts, rejected)?;
-                self.row_wise(source, &batch.slice(half, batch.len() - half), offset + half, parts, rejected)?;
+                let (half, start) = (batch.len() / 2, run.offset());
+                self.row_wise(source, &batch.slice(0, half), Run::From(start), parts, rejected)?;
+                let rest = batch.slice(half, batch.len() - half);
+                self.row_wise(source, &rest, Run::From(start + half), parts, rejected)?;
             }
         }
         Ok(())
     }
 
     /// The outputs of all row-wise nodes; none for the others and for those that do not read this source.
-    fn row_wise_once(&self, source: &str, batch: &EventBatch) -> Result<Vec<Option<ZBatch>>, CircuitError> {
+    fn row_wise_once(
+        &self,
+        source: &str,
+        batch: &EventBatch,
+        run: Run<'_>,
+    ) -> Result<Vec<Option<ZBatch>>, CircuitError> {
         let mut outputs: Vec<Option<ZBatch>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let output = match &node.operator {
                 _ if !node.row_wise => None,
-                Operator::Events { source: name, relation, schema, columns } => match name == source {
-                    true => Some(ZBatch::inserts(batch.relation(*relation, schema, columns)?)),
-                    false => None,
-                },
+                Operator::Events { source: name, .. } if name != source => None,
+                Operator::Events { relation, schema, columns, .. } => Some(ZBatch::inserts(match run {
+                    Run::Whole(memo) => memo.relation(source, batch, *relation, schema, columns)?,
+                    Run::From(_) => batch.relation(*relation, schema, columns)?,
+                })),
                 operator => {
                     let inputs: Vec<&ZBatch> =
                         node.inputs.iter().filter_map(|&place| outputs[place].as_ref()).collect();
@@ -217,6 +232,24 @@ impl Circuit {
             OperatorReport { place, name: operator.name(), grows_with, rows, bytes, touched }
         });
         reports.collect()
+    }
+}
+
+/// Which events of a step are evaluated.
+#[derive(Debug, Clone, Copy)]
+enum Run<'a> {
+    /// All of a source's, which other circuits read too.
+    Whole(&'a Memo),
+    /// Some, from this place on.
+    From(usize),
+}
+
+impl Run<'_> {
+    fn offset(self) -> usize {
+        match self {
+            Run::Whole(_) => 0,
+            Run::From(offset) => offset,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use super::intake::Intake;
 use super::kept::Kept;
 use crate::checkpoint::{Content, Draft, IndexDraft, PinnedFile};
-use crate::circuit::{Attributable, StepInput, Watermarks, ZBatch};
+use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{Parked, ParkedEvents};
@@ -182,6 +182,7 @@ impl Engine {
         let watermarks =
             self.intakes.iter().filter_map(|(name, intake)| Some((&**name, intake.progress.watermark_us?)));
         let watermarks: Watermarks<'_> = watermarks.collect();
+        let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         let mut failed: BTreeMap<String, String> = BTreeMap::new();
         let mut rejected: Vec<(String, Attributable)> = Vec::new();
@@ -202,6 +203,7 @@ impl Engine {
                 events: events.map(|(source, batch, _)| (source.as_ref(), batch)).collect(),
                 deltas,
                 watermarks: watermarks.clone(),
+                memo: Some(&memo),
             };
             match kept.step(&input) {
                 Ok((delta, found)) => {

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use readside::circuit::{Circuit, StepInput, Watermarks, ZBatch};
+use readside::circuit::{Circuit, Memo, StepInput, Watermarks, ZBatch};
 use readside::event::{Decoder, EventBatch, Message};
 use readside::plan::Program;
 use readside::progress::Watermark;
@@ -109,9 +109,10 @@ impl Kept {
         let watermarks = self.progress.watermarks.iter();
         let watermarks: Watermarks<'_> =
             watermarks.filter_map(|(source, watermark)| Some((source.as_str(), watermark.value_us()?))).collect();
+        let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         for (place, one) in self.circuits.iter_mut().enumerate() {
-            let delta = one.step(&batches, &outputs, &mut self.progress.parked[place], &watermarks)?;
+            let delta = one.step(&batches, &outputs, &mut self.progress.parked[place], &watermarks, &memo)?;
             let takes_back = (0..delta.len()).any(|row| delta.weight(row) < 0);
             if takes_back || one.upstream.iter().any(|name| stepped.retracted.contains(name)) {
                 stepped.retracted.insert(one.name.clone());
@@ -183,12 +184,14 @@ impl One {
         outputs: &BTreeMap<String, ZBatch>,
         parked: &mut BTreeSet<Place>,
         watermarks: &Watermarks<'_>,
+        memo: &Memo,
     ) -> Result<ZBatch, Failure> {
         let read = batches.iter().filter(|(source, _)| self.reads.contains(source));
         let input = StepInput {
             events: read.map(|(source, batch)| (source.as_str(), batch)).collect(),
             deltas: outputs.iter().map(|(name, delta)| (name.as_str(), delta)).collect(),
             watermarks: watermarks.clone(),
+            memo: Some(memo),
         };
         let stepped = self.circuit.step(&input);
         let (delta, rejected) = stepped.map_err(|error| Failure::new(Kind::Step, &self.name, error.to_string()))?;
