@@ -9,13 +9,11 @@ use std::collections::BTreeMap;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 
-use super::aggregate::Aggregate;
 use super::closing::Watermarks;
-use super::join::Join;
 use super::map::Map;
 use super::memo::Memo;
-use super::partition::Partition;
 use super::report::{Kept, OperatorReport};
+use super::stateful::Handle;
 use super::unnest::Unnest;
 use super::zset::ZBatch;
 use crate::event::EventBatch;
@@ -26,6 +24,8 @@ use crate::state::{StateDelta, StoredSegment};
 #[derive(Debug)]
 pub struct Circuit {
     nodes: Vec<Node>,
+    /// By place: what the names of an operator's stores begin with.
+    homes: Vec<String>,
 }
 
 /// One operator and where its input comes from.
@@ -56,9 +56,7 @@ pub enum Operator {
     Map(Map),
     Unnest(Unnest),
     Union,
-    Aggregate(Box<Aggregate>),
-    Join(Box<Join>),
-    Partition(Box<Partition>),
+    Stateful(Handle),
 }
 
 /// What one step reads.
@@ -96,7 +94,13 @@ impl From<arrow::error::ArrowError> for CircuitError {
 impl Circuit {
     /// `nodes` in topological order: each reads earlier ones only.
     pub fn new(nodes: Vec<Node>) -> Self {
-        Self { nodes }
+        let homes = (0..nodes.len()).map(|place| home("", place)).collect();
+        Self { nodes, homes }
+    }
+
+    /// Gives the operators' stores names that begin with this.
+    pub fn settle(&mut self, prefix: &str) {
+        self.homes = (0..self.nodes.len()).map(|place| home(prefix, place)).collect();
     }
 
     pub fn nodes(&self) -> &[Node] {
@@ -113,7 +117,7 @@ impl Circuit {
             self.row_wise(source, batch, Run::Whole(memo), &mut parts, &mut rejected)?;
         }
         let mut outputs: Vec<ZBatch> = Vec::with_capacity(self.nodes.len());
-        for (node, parts) in self.nodes.iter_mut().zip(parts) {
+        for (node, parts) in self.nodes.iter().zip(parts) {
             let output = if node.row_wise {
                 match <[ZBatch; 1]>::try_from(parts) {
                     Ok([only]) => only,
@@ -192,28 +196,22 @@ impl Circuit {
     /// What changed in the operators' state since the last call, by store name.
     pub fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         let mut deltas = Vec::new();
-        for (place, node) in self.nodes.iter_mut().enumerate() {
-            let captured = match &mut node.operator {
-                Operator::Aggregate(aggregate) => aggregate.capture()?,
-                Operator::Join(join) => join.capture()?,
-                Operator::Partition(partition) => partition.capture()?,
-                _ => continue,
-            };
-            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{place}.{store}"), delta)));
+        for (node, home) in self.nodes.iter().zip(&self.homes) {
+            let Operator::Stateful(handle) = &node.operator else { continue };
+            let captured = handle.lock().capture()?;
+            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{home}{store}"), delta)));
         }
         Ok(deltas)
     }
 
-    /// Takes over the state that [`Circuit::capture`] gave, as it was read back. Only for a new circuit.
-    pub fn restore(&mut self, stores: &BTreeMap<String, Vec<StoredSegment>>) -> Result<(), CircuitError> {
-        for (place, node) in self.nodes.iter_mut().enumerate() {
-            let stored = |store: &str| stores.get(&format!("{place}.{store}"));
-            match &mut node.operator {
-                Operator::Aggregate(aggregate) => aggregate.restore(stored)?,
-                Operator::Join(join) => join.restore(stored)?,
-                Operator::Partition(partition) => partition.restore(stored)?,
-                _ => {}
-            }
+    /// Takes over the state that [`Circuit::capture`] gave, as it was read back, and takes it out of `stores`. Only for a
+    /// new circuit.
+    pub fn restore(&mut self, stores: &mut BTreeMap<String, Vec<StoredSegment>>) -> Result<(), CircuitError> {
+        for (node, home) in self.nodes.iter().zip(&self.homes) {
+            let Operator::Stateful(handle) = &node.operator else { continue };
+            let own = stores.extract_if(home.clone().., |store, _| store.starts_with(home.as_str()));
+            let own = own.map(|(store, segments)| (store[home.len()..].to_owned(), segments));
+            handle.lock().restore(&own.collect())?;
         }
         Ok(())
     }
@@ -262,17 +260,13 @@ impl Operator {
             Operator::Map(map) => map.name(),
             Operator::Unnest(_) => "unnest",
             Operator::Union => "union",
-            Operator::Aggregate(aggregate) => aggregate.name(),
-            Operator::Join(join) => join.name(),
-            Operator::Partition(partition) => partition.name(),
+            Operator::Stateful(handle) => handle.lock().name(),
         }
     }
 
     fn kept(&self) -> Kept {
         match self {
-            Operator::Aggregate(aggregate) => aggregate.kept(),
-            Operator::Join(join) => join.kept(),
-            Operator::Partition(partition) => partition.kept(),
+            Operator::Stateful(handle) => handle.lock().kept(),
             _ => Kept::default(),
         }
     }
@@ -292,17 +286,19 @@ impl Operator {
     }
 
     /// Any operator that is not row-wise over events.
-    fn step(&mut self, inputs: &[&ZBatch], step: &StepInput<'_>, schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
+    fn step(&self, inputs: &[&ZBatch], step: &StepInput<'_>, schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
         match (self, inputs) {
             (Operator::Projection { name, columns }, []) => match step.deltas.get(name.as_str()) {
                 Some(delta) => Ok(delta.project(columns)?),
                 None => Ok(ZBatch::empty(schema.clone())),
             },
             (Operator::Map(map), [input]) => Ok(map.apply_row_by_row(input)?),
-            (Operator::Aggregate(aggregate), [input]) => aggregate.step(input, &step.watermarks),
-            (Operator::Join(join), [left, right]) => join.step(left, right),
-            (Operator::Partition(partition), [input]) => partition.step(input, &step.watermarks),
+            (Operator::Stateful(handle), inputs) => handle.lock().step(inputs, &step.watermarks),
             (operator, inputs) => operator.pass(inputs, schema),
         }
     }
+}
+
+fn home(prefix: &str, place: usize) -> String {
+    format!("{prefix}{place}.")
 }

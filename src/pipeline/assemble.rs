@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::engine::{Engine, EngineError, PARKED_STORE, store_prefix};
+use super::engine::{Engine, EngineError, PARKED_STORE};
 use super::intake::Intake;
-use super::kept::Kept;
+use super::kept::{Kept, store_prefix};
 use super::runner::now_us;
 use super::search_spec::search_spec;
 use crate::checkpoint::{Checkpointer, Content, GenerationEntry, Manifest, RestoreIndexError, Restored};
@@ -19,7 +19,6 @@ use crate::lifecycle::{Parked, ParkedEvents};
 use crate::plan::{Planned, Program};
 use crate::progress::{Cut, SourceName};
 use crate::read_model::search::{SearchIndex, WriterSettings};
-use crate::state::StoredSegment;
 
 /// Everything that a start needs before the loop runs.
 pub struct Assembly {
@@ -100,9 +99,8 @@ pub async fn assemble(
             let kept = Kept::new(planned, generation, index);
             building.projections.push(kept.map_err(|message| AssembleError::Projection { name, message })?);
         } else if let Some(entry) = known {
-            let own = take_stores(&mut stores, &store_prefix(&name, entry.generation));
             let index = restored_index(&planned, entry, &cut, checkpointer, indexes).await?;
-            let kept = Kept::restore(planned, entry.generation, cut.clone(), own, index);
+            let kept = Kept::restore(planned, entry.generation, cut.clone(), &mut stores, index);
             live.projections.push(kept.map_err(|message| AssembleError::Projection { name, message })?);
         }
     }
@@ -201,14 +199,6 @@ fn stale_stores(manifest: &Manifest, projections: &[Planned], rebuilt: &BTreeSet
     let stale =
         |store: &&String| *store != PARKED_STORE && !kept.iter().any(|prefix| store.starts_with(prefix.as_str()));
     manifest.stores.keys().filter(stale).cloned().collect()
-}
-
-fn take_stores(
-    stores: &mut BTreeMap<String, Vec<StoredSegment>>,
-    prefix: &str,
-) -> BTreeMap<String, Vec<StoredSegment>> {
-    let names: Vec<String> = stores.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
-    names.into_iter().filter_map(|name| Some((name[prefix.len()..].to_owned(), stores.remove(&name)?))).collect()
 }
 
 /// A source at its beginning.

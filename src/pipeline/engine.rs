@@ -351,9 +351,7 @@ impl Engine {
         let parked = self.parked.capture().map_err(|error| EngineError::Capture(error.to_string()))?;
         deltas.extend(parked.map(|delta| (PARKED_STORE.to_owned(), delta)));
         for kept in self.projections.iter_mut().filter(|kept| kept.failure().is_none()) {
-            let prefix = store_prefix(kept.name(), kept.generation);
-            let captured = kept.capture().map_err(EngineError::Capture)?;
-            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{prefix}{store}"), delta)));
+            deltas.extend(kept.capture().map_err(EngineError::Capture)?);
         }
         Ok(deltas)
     }
@@ -373,11 +371,6 @@ fn joined(fetched: Vec<Fetched>) -> Vec<Fetched> {
         }
     }
     joined
-}
-
-/// What the names of one generation's stores begin with.
-pub(super) fn store_prefix(projection: &str, generation: u64) -> String {
-    format!("{projection}/{generation}/")
 }
 
 /// The message that an attributable error is about, parked for its projection.

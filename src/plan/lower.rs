@@ -170,7 +170,7 @@ impl Lowering<'_> {
         let input = self.union(&maps, spec.input.clone());
         let schema = spec.schema.clone();
         let operator = Aggregate::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-        let edge = self.add(Operator::Aggregate(Box::new(operator)), input, schema);
+        let edge = self.add(Operator::Stateful(operator.into()), input, schema);
         // Only groups that never change their row would be append-only: DISTINCT.
         Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
     }
@@ -226,7 +226,7 @@ impl Lowering<'_> {
     fn partition(&mut self, spec: PartitionSpec, input: Edge) -> Result<Edge, Refusal> {
         let schema = spec.schema.clone();
         let operator = Partition::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-        let edge = self.add(Operator::Partition(Box::new(operator)), input, schema);
+        let edge = self.add(Operator::Stateful(operator.into()), input, schema);
         Ok(Edge { append_only: false, ..edge })
     }
 
@@ -236,7 +236,7 @@ impl Lowering<'_> {
         let schema = spec.schema.clone();
         let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
         let inputs = vec![left.node, right.node];
-        self.nodes.push(Node { operator: Operator::Join(Box::new(operator)), inputs, schema, row_wise: false });
+        self.nodes.push(Node { operator: Operator::Stateful(operator.into()), inputs, schema, row_wise: false });
         Ok(Edge { node: self.nodes.len() - 1, append_only: plain && left.append_only && right.append_only })
     }
 

@@ -86,7 +86,7 @@ impl Kept {
                 false => None,
             };
             let mut circuit = planned.compiled.circuit;
-            circuit.restore(&stores).map_err(|error| failure(Kind::Restore, error.to_string()))?;
+            circuit.restore(&mut stores).map_err(|error| failure(Kind::Restore, error.to_string()))?;
             let reads = schema.reads.keys().map(|source| source.to_string()).collect();
             circuits.push(One { name, reads, upstream: planned.compiled.upstream, circuit, table });
         }
