@@ -1,4 +1,4 @@
-//! The operators that keep state, behind a handle.
+//! The operators that keep state, behind a handle: circuits that compute the same may hold the same one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,7 @@ use datafusion::common::DataFusionError;
 
 use super::aggregate::Aggregate;
 use super::closing::Watermarks;
+use super::digest::Digest;
 use super::join::Join;
 use super::partition::Partition;
 use super::report::Kept;
@@ -34,7 +35,15 @@ impl Handle {
     pub fn lock(&self) -> MutexGuard<'_, Stateful> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(super) fn is(&self, other: &Handle) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
+
+/// Operators that were restored, by what the names of their stores begin with.
+#[derive(Debug, Default)]
+pub struct Handles(pub(super) BTreeMap<String, Handle>);
 
 impl From<Aggregate> for Handle {
     fn from(aggregate: Aggregate) -> Self {
@@ -86,6 +95,15 @@ impl Stateful {
             Stateful::Aggregate(aggregate) => aggregate.restore(stored),
             Stateful::Join(join) => join.restore(stored),
             Stateful::Partition(partition) => partition.restore(stored),
+        }
+    }
+
+    /// Equal state is kept from here on in the same way.
+    pub(super) fn digest(&self) -> Result<Digest, CircuitError> {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.digest(),
+            Stateful::Join(join) => Ok(join.digest()),
+            Stateful::Partition(partition) => Ok(partition.digest()),
         }
     }
 

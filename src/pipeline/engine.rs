@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use super::intake::Intake;
 use super::kept::Kept;
 use crate::checkpoint::{Content, Draft, IndexDraft, PinnedFile};
-use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch};
+use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{Parked, ParkedEvents};
@@ -73,6 +73,11 @@ impl Engine {
             limits,
             parked_told: None,
         }
+    }
+
+    /// Lets projections share what they compute alike. All of them stand at one cut.
+    pub(super) fn share(&mut self) {
+        share(&mut self.projections.iter_mut().map(Kept::circuit).collect::<Vec<_>>());
     }
 
     /// The cut that everything not failed stands at.

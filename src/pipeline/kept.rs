@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint::GenerationEntry;
-use crate::circuit::{Attributable, Circuit, OperatorReport, StepInput, ZBatch};
+use crate::circuit::{Attributable, Circuit, Handles, OperatorReport, StepInput, ZBatch};
 use crate::config::FreshnessGoal;
 use crate::plan::Planned;
 use crate::progress::{Cut, Reads, SourceName};
@@ -65,17 +65,19 @@ impl Kept {
         let definition = definition(&planned);
         let table = Table::new(definition.table.clone()).map_err(|error| error.to_string())?;
         let mut circuit = planned.compiled.circuit;
-        circuit.settle(&store_prefix(&definition.name, generation));
+        circuit.settle(&store_prefix(&definition.name, generation), &BTreeMap::new());
         Ok(Self::with_table(definition, circuit, generation, table, index, Cut::default()))
     }
 
-    /// A projection as a checkpoint kept it. Takes its own out of `stores`, by the names that [`Kept::capture`] gave. An
-    /// index that is not at the cut has to be empty: it is built from the rows.
+    /// A projection as a checkpoint kept it, with a circuit that is settled. Takes its own out of `stores`, by the names
+    /// that [`Kept::capture`] gave; what it shares may be among `restored`. An index that is not at the cut has to be
+    /// empty: it is built from the rows.
     pub fn restore(
         planned: Planned,
         generation: u64,
         cut: Cut,
         stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        restored: &mut Handles,
         index: Option<SearchIndex>,
     ) -> Result<Self, String> {
         let definition = definition(&planned);
@@ -87,8 +89,7 @@ impl Kept {
             fill(index, &table, &cut).map_err(|error| error.to_string())?;
         }
         let mut circuit = planned.compiled.circuit;
-        circuit.settle(&prefix);
-        circuit.restore(stores).map_err(|error| error.to_string())?;
+        circuit.restore(stores, restored).map_err(|error| error.to_string())?;
         Ok(Self::with_table(definition, circuit, generation, table, index, cut))
     }
 
@@ -294,7 +295,13 @@ impl Kept {
             positions: self.cut.positions.clone(),
             state: if self.failure.is_some() { "failed" } else { "serving" }.to_owned(),
             kind: self.kind().to_owned(),
+            borrowed: self.circuit.borrowed(&store_prefix(self.name(), self.generation)),
         }
+    }
+
+    /// What it can share with others, and its name.
+    pub(super) fn circuit(&mut self) -> (&str, &mut Circuit) {
+        (&self.definition.name, &mut self.circuit)
     }
 
     fn kind(&self) -> &'static str {
