@@ -19,7 +19,8 @@ pub(super) fn can_fail(map: &Map, input: &Schema) -> bool {
 fn takes_all(expression: &dyn PhysicalExpr, input: &Schema) -> bool {
     let any = expression as &dyn std::any::Any;
     let itself = if let Some(binary) = any.downcast_ref::<BinaryExpr>() {
-        is_condition(*binary.op()) && [binary.left(), binary.right()].iter().all(|side| is_plain(side.as_ref(), input))
+        let [left, right] = [binary.left(), binary.right()].map(|side| side.data_type(input).ok());
+        is_condition(*binary.op()) && left == right && left.as_ref().is_some_and(is_plain)
     } else if let Some(call) = any.downcast_ref::<ScalarFunctionExpr>() {
         // A field of a struct.
         let of = call.args().first().and_then(|of| of.data_type(input).ok());
@@ -39,10 +40,7 @@ fn is_condition(operator: Operator) -> bool {
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom | And | Or)
 }
 
-/// Whether values of an expression's type are compared by Arrow itself.
-fn is_plain(expression: &dyn PhysicalExpr, input: &Schema) -> bool {
-    let is_plain = |data_type: &DataType| {
-        data_type.is_primitive() || matches!(data_type, DataType::Utf8 | DataType::Boolean | DataType::Null)
-    };
-    expression.data_type(input).is_ok_and(|data_type| is_plain(&data_type))
+/// Whether Arrow itself compares values of a type.
+fn is_plain(data_type: &DataType) -> bool {
+    data_type.is_primitive() || matches!(data_type, DataType::Utf8 | DataType::Boolean)
 }

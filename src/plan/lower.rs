@@ -56,13 +56,14 @@ pub(super) fn lower(
     state: &SessionState,
     plans: &mut Plans,
 ) -> Result<Lowered, Refusal> {
-    let (nodes, lowered, within) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (nodes, lowered, within) = (Vec::new(), BTreeMap::new(), (plans.number(plan), 0));
     let (reads, upstream) = (Reads::new(), Vec::new());
     let mut lowering = Lowering { scope, state, plans, nodes, lowered, within, reads, upstream };
     let output = lowering.plan(plan)?;
     if output.node + 1 != lowering.nodes.len() {
         // The last node is the output: a node that only passes its input on makes it so.
         let schema = lowering.schema(output);
+        lowering.within.1 = lowering.nodes.len();
         lowering.push(Operator::Union, vec![output.node], schema, lowering.nodes[output.node].row_wise);
     }
     let Lowering { nodes, reads, upstream, .. } = lowering;
@@ -85,8 +86,8 @@ pub(super) struct Lowering<'a> {
     /// What has been lowered so far, by the plan's number. What comes again, as a table expression that is read twice, is
     /// computed once.
     lowered: BTreeMap<usize, Edge>,
-    /// The plans that are being lowered, the innermost last, each with how many nodes it takes so far.
-    within: Vec<Part>,
+    /// The number of the plan that is being lowered, without those below it, and how many nodes it takes so far.
+    within: Part,
     reads: Reads,
     upstream: Vec<String>,
 }
@@ -97,19 +98,16 @@ impl Lowering<'_> {
         if let Some(edge) = self.lowered.get(&number) {
             return Ok(*edge);
         }
-        self.within.push((number, 0));
+        let outer = std::mem::replace(&mut self.within, (number, 0));
         let edge = self.lower(plan)?;
-        self.within.pop();
+        self.within = outer;
         self.lowered.insert(number, edge);
         Ok(edge)
     }
 
     fn push(&mut self, operator: Operator, inputs: Vec<usize>, schema: SchemaRef, row_wise: bool) -> usize {
-        // What is outside of all plans only passes the output on.
-        let part = self.within.last_mut().map_or((usize::MAX, self.nodes.len()), |(plan, nodes)| {
-            *nodes += 1;
-            (*plan, *nodes)
-        });
+        self.within.1 += 1;
+        let part = self.within;
         self.nodes.push(Node { operator, inputs, schema, row_wise, part });
         self.nodes.len() - 1
     }
