@@ -111,6 +111,34 @@ fn only_equal_states_become_one() {
     assert_eq!(shared(std::slice::from_ref(p)).len(), 2);
 }
 
+#[test]
+fn a_failure_is_of_all_that_share_it_and_of_nobody_else() {
+    let quotient = "SELECT t, 10 / (count(*) - 1) AS q FROM s.a GROUP BY t";
+    let log = "log\ns.a - {\"t\": \"x\"}\n";
+    let text = format!(
+        "event s.a {{t: string}}\ntable p(t): {quotient}\ntable q(t): {quotient}\n\
+         table r(t): SELECT t, count(*) AS c FROM s.a GROUP BY t\n{log}"
+    );
+    let case = Case::parse(&text).unwrap();
+    let outcomes = |shares: bool| {
+        let mut program = compile(&case).unwrap();
+        if shares {
+            program.share();
+        }
+        let decoded = program.sources[0].decoder.decode(&messages(&case)["s"], &mut Watermark::new(0, None)).unwrap();
+        let memo = Memo::default();
+        let steps = program.projections.into_iter().map(|mut planned| {
+            let memo = Some(&memo).filter(|_| shares);
+            let input = StepInput { events: vec![("s", &decoded.batch)], memo, ..StepInput::default() };
+            planned.compiled.circuit.step(&input).map(|(delta, _)| delta.len()).map_err(|error| error.to_string())
+        });
+        steps.collect::<Vec<Result<usize, String>>>()
+    };
+    let shared = outcomes(true);
+    assert!(shared[0].is_err() && shared[0] == shared[1] && shared[2] == Ok(1), "{shared:?}");
+    assert_eq!(shared, outcomes(false));
+}
+
 /// The case with every projection twice, and once more under another operator.
 fn with_twins(case: &Case) -> Case {
     let mut case = case.clone();
