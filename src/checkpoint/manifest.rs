@@ -12,7 +12,7 @@ use crate::progress::{Cut, SourceName};
 
 const FORMAT: &str = "readside checkpoint";
 /// The version that this build writes. Any change of meaning or shape needs a new one.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Everything that a checkpoint consists of. Its objects are immutable and have unique names.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,9 @@ pub struct GenerationEntry {
     pub state: String,
     /// `table` or `search`.
     pub kind: String,
+    /// Operators, by place, whose state is in stores of another generation: what the names of those begin with.
+    #[serde(default)]
+    pub borrowed: BTreeMap<usize, String>,
 }
 
 /// Where a segment of a store is kept.

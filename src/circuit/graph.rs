@@ -1,20 +1,20 @@
 //! A circuit: the operators of one projection in topological order, stepped together.
 //!
-//! A step has two halves. First everything that works on single rows of events, without state: if it fails, the events
-//! are bisected until the ones that fail alone are found, and those are rejected. Then everything with state, which
-//! sees only rows that passed.
+//! A step has two halves. First everything that works on single rows of events, without state, which decides what events
+//! are taken (`row_wise.rs`). Then everything with state, which sees only rows that passed. What another circuit has
+//! computed in the same step is not computed again.
 
 use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 
-use super::aggregate::Aggregate;
 use super::closing::Watermarks;
-use super::join::Join;
 use super::map::Map;
-use super::partition::Partition;
+use super::memo::Memo;
 use super::report::{Kept, OperatorReport};
+use super::sharing::{Part, Standing};
+use super::stateful::{Handle, Handles};
 use super::unnest::Unnest;
 use super::zset::ZBatch;
 use crate::event::EventBatch;
@@ -24,7 +24,15 @@ use crate::state::{StateDelta, StoredSegment};
 /// The operators of one projection. The last node is its output.
 #[derive(Debug)]
 pub struct Circuit {
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
+    /// By place.
+    pub(super) standings: Vec<Standing>,
+    /// By place, whether an operator can reject events.
+    pub(super) fallible: Vec<bool>,
+    /// Equal for circuits that take the same events; none until they were compared.
+    pub(super) admission: Option<usize>,
+    /// Whether a checkpoint may have its state.
+    pub(super) is_captured: bool,
 }
 
 /// One operator and where its input comes from.
@@ -36,6 +44,7 @@ pub struct Node {
     pub schema: SchemaRef,
     /// Whether every row of the output comes from one event alone, by row-wise operators.
     pub row_wise: bool,
+    pub part: Part,
 }
 
 #[derive(Debug)]
@@ -55,9 +64,7 @@ pub enum Operator {
     Map(Map),
     Unnest(Unnest),
     Union,
-    Aggregate(Box<Aggregate>),
-    Join(Box<Join>),
-    Partition(Box<Partition>),
+    Stateful(Handle),
 }
 
 /// What one step reads.
@@ -68,6 +75,8 @@ pub struct StepInput<'a> {
     pub deltas: BTreeMap<&'a str, &'a ZBatch>,
     /// Where the sources' watermarks stand after these events.
     pub watermarks: Watermarks<'a>,
+    /// What other circuits have made in this same step.
+    pub memo: Option<&'a Memo>,
 }
 
 /// An error that one event alone is to blame for.
@@ -93,7 +102,39 @@ impl From<arrow::error::ArrowError> for CircuitError {
 impl Circuit {
     /// `nodes` in topological order: each reads earlier ones only.
     pub fn new(nodes: Vec<Node>) -> Self {
-        Self { nodes }
+        let standings = (0..nodes.len()).map(|_| Standing::default()).collect();
+        let fallible = nodes.iter().map(|node| node.row_wise).collect();
+        let mut circuit = Self { nodes, standings, fallible, admission: None, is_captured: false };
+        circuit.settle("", &BTreeMap::new());
+        circuit
+    }
+
+    /// Gives the operators' stores names that begin with this, and with their place; those in `borrowed`, by place, have
+    /// the names that another circuit gave them.
+    pub fn settle(&mut self, prefix: &str, borrowed: &BTreeMap<usize, String>) {
+        for (place, standing) in self.standings.iter_mut().enumerate() {
+            standing.home = borrowed.get(&place).cloned().unwrap_or_else(|| home(prefix, place));
+        }
+    }
+
+    /// The operators whose stores have names that do not begin with this, by place.
+    pub fn borrowed(&self, prefix: &str) -> BTreeMap<usize, String> {
+        let homes = self.standings.iter().map(|standing| &standing.home).enumerate();
+        let homes = homes.filter(|(place, home)| self.handle(*place).is_some() && !home.starts_with(prefix));
+        homes.map(|(place, home)| (place, home.clone())).collect()
+    }
+
+    /// Each operator with state: what the names of its stores begin with, and the number of what it computes.
+    pub fn homes(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
+        let kept = self.standings.iter().enumerate().filter(|(place, _)| self.handle(*place).is_some());
+        kept.map(|(_, standing)| (standing.home.as_str(), standing.alike))
+    }
+
+    pub(super) fn handle(&self, place: usize) -> Option<&Handle> {
+        match &self.nodes[place].operator {
+            Operator::Stateful(handle) => Some(handle),
+            _ => None,
+        }
     }
 
     pub fn nodes(&self) -> &[Node] {
@@ -102,103 +143,91 @@ impl Circuit {
 
     /// Takes one step and gives the change of the output, and the events that were rejected.
     pub fn step(&mut self, input: &StepInput<'_>) -> Result<(ZBatch, Vec<Attributable>), CircuitError> {
-        let mut rejected = Vec::new();
-        let mut parts: Vec<Vec<ZBatch>> = self.nodes.iter().map(|_| Vec::new()).collect();
-        for (source, batch) in &input.events {
-            self.row_wise(source, batch, 0, &mut parts, &mut rejected)?;
+        let own = Memo::default();
+        let memo = input.memo.unwrap_or(&own);
+        let known = memo.rejected(self.admission);
+        let needed = self.needed(memo, known.is_none());
+        let mut outputs: Vec<Option<ZBatch>> = vec![None; self.nodes.len()];
+        let rejected = match known {
+            Some(rejected) => rejected,
+            None => self.admit(input, memo, &needed, &mut outputs)?,
+        };
+        for place in 0..self.nodes.len() {
+            if needed[place] && outputs[place].is_none() {
+                outputs[place] = Some(self.output(place, &outputs, input, memo, &rejected)?);
+            }
         }
-        let mut outputs: Vec<ZBatch> = Vec::with_capacity(self.nodes.len());
-        for (node, parts) in self.nodes.iter_mut().zip(parts) {
-            let output = if node.row_wise {
-                match <[ZBatch; 1]>::try_from(parts) {
-                    Ok([only]) => only,
-                    Err(parts) => ZBatch::concat(&node.schema, &parts)?,
-                }
-            } else {
-                let inputs: Vec<&ZBatch> = node.inputs.iter().map(|&place| &outputs[place]).collect();
-                node.operator.step(&inputs, input, &node.schema)?
-            };
-            outputs.push(output);
-        }
-        let output = outputs.pop().ok_or_else(|| DataFusionError::Internal("a circuit without nodes".into()))?;
+        let output = outputs.pop().flatten();
+        let output = output.ok_or_else(|| DataFusionError::Internal("a circuit without nodes".into()))?;
         Ok((output, rejected))
     }
 
-    /// Evaluates the row-wise nodes over a run of events, halving it when it fails. `offset` is the run's place in the
-    /// batch of this step.
-    fn row_wise(
+    /// By place, what the output is made of that no other circuit has made; and if this circuit is to say which events are
+    /// rejected, what can reject them.
+    fn needed(&self, memo: &Memo, rejects: bool) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes.len()];
+        for (place, node) in self.nodes.iter().enumerate().rev() {
+            needed[place] |= place + 1 == self.nodes.len() || rejects && self.fallible[place];
+            if needed[place] && !memo.has(self.standings[place].shared) {
+                node.inputs.iter().for_each(|&input| needed[input] = true);
+            }
+        }
+        needed
+    }
+
+    /// What comes out of a node, once it is known which events are taken.
+    fn output(
         &self,
-        source: &str,
-        batch: &EventBatch,
-        offset: usize,
-        parts: &mut [Vec<ZBatch>],
-        rejected: &mut Vec<Attributable>,
-    ) -> Result<(), CircuitError> {
-        match self.row_wise_once(source, batch) {
-            Ok(outputs) => {
-                for (parts, output) in parts.iter_mut().zip(outputs) {
-                    parts.extend(output);
-                }
-            }
-            Err(error) if batch.len() == 1 => {
-                rejected.push(Attributable { source: source.to_owned(), row: offset, message: error.to_string() });
-            }
-            Err(error) if batch.is_empty() => return Err(error),
-            Err(_) => {
-                let half = batch.len() / 2;
-                self.row_wise(source, &batch.slice(0, half), offset, parts, rejected)?;
-                self.row_wise(source, &batch.slice(half, batch.len() - half), offset + half, parts, rejected)?;
-            }
+        place: usize,
+        outputs: &[Option<ZBatch>],
+        input: &StepInput<'_>,
+        memo: &Memo,
+        rejected: &[Attributable],
+    ) -> Result<ZBatch, CircuitError> {
+        let shared = self.standings[place].shared;
+        if let Some(known) = memo.output(shared) {
+            return known;
         }
-        Ok(())
+        let node = &self.nodes[place];
+        let inputs: Vec<&ZBatch> = node.inputs.iter().filter_map(|&input| outputs[input].as_ref()).collect();
+        let output = match &node.operator {
+            Operator::Events { .. } => self.admitted(place, input, memo, rejected),
+            operator if node.row_wise => operator.pass(&inputs, &node.schema),
+            operator => operator.step(&inputs, input, &node.schema),
+        };
+        memo.keep(shared, output)
     }
 
-    /// The outputs of all row-wise nodes; none for the others and for those that do not read this source.
-    fn row_wise_once(&self, source: &str, batch: &EventBatch) -> Result<Vec<Option<ZBatch>>, CircuitError> {
-        let mut outputs: Vec<Option<ZBatch>> = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
-            let output = match &node.operator {
-                _ if !node.row_wise => None,
-                Operator::Events { source: name, relation, schema, columns } => match name == source {
-                    true => Some(ZBatch::inserts(batch.relation(*relation, schema, columns)?)),
-                    false => None,
-                },
-                operator => {
-                    let inputs: Vec<&ZBatch> =
-                        node.inputs.iter().filter_map(|&place| outputs[place].as_ref()).collect();
-                    if inputs.is_empty() { None } else { Some(operator.pass(&inputs, &node.schema)?) }
-                }
-            };
-            outputs.push(output);
-        }
-        Ok(outputs)
-    }
-
-    /// What changed in the operators' state since the last call, by store name.
+    /// What changed in the operators' state since the last call, by store name. A shared operator tells it once.
     pub fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
+        self.is_captured = true;
         let mut deltas = Vec::new();
-        for (place, node) in self.nodes.iter_mut().enumerate() {
-            let captured = match &mut node.operator {
-                Operator::Aggregate(aggregate) => aggregate.capture()?,
-                Operator::Join(join) => join.capture()?,
-                Operator::Partition(partition) => partition.capture()?,
-                _ => continue,
-            };
-            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{place}.{store}"), delta)));
+        for (node, Standing { home, .. }) in self.nodes.iter().zip(&self.standings) {
+            let Operator::Stateful(handle) = &node.operator else { continue };
+            let captured = handle.lock().capture()?;
+            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{home}{store}"), delta)));
         }
         Ok(deltas)
     }
 
-    /// Takes over the state that [`Circuit::capture`] gave, as it was read back. Only for a new circuit.
-    pub fn restore(&mut self, stores: &BTreeMap<String, Vec<StoredSegment>>) -> Result<(), CircuitError> {
-        for (place, node) in self.nodes.iter_mut().enumerate() {
-            let stored = |store: &str| stores.get(&format!("{place}.{store}"));
-            match &mut node.operator {
-                Operator::Aggregate(aggregate) => aggregate.restore(stored)?,
-                Operator::Join(join) => join.restore(stored)?,
-                Operator::Partition(partition) => partition.restore(stored)?,
-                _ => {}
+    /// Takes over the state that [`Circuit::capture`] gave, as it was read back, out of `stores`, or the operator that
+    /// another circuit has restored of it. Only for a new circuit.
+    pub fn restore(
+        &mut self,
+        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        restored: &mut Handles,
+    ) -> Result<(), CircuitError> {
+        self.is_captured = true;
+        for (node, Standing { home, .. }) in self.nodes.iter_mut().zip(&self.standings) {
+            let Operator::Stateful(handle) = &mut node.operator else { continue };
+            if let Some(known) = restored.0.get(home) {
+                *handle = known.clone();
+                continue;
             }
+            let own = stores.extract_if(home.clone().., |store, _| store.starts_with(home.as_str()));
+            let own = own.map(|(store, segments)| (store[home.len()..].to_owned(), segments));
+            handle.lock().restore(&own.collect())?;
+            restored.0.insert(home.clone(), handle.clone());
         }
         Ok(())
     }
@@ -210,11 +239,11 @@ impl Circuit {
 
     /// Every operator with what it keeps, in the order in which a step runs them.
     pub fn report(&self) -> Vec<OperatorReport> {
-        let operators = self.nodes.iter().map(|node| &node.operator).enumerate();
-        let reports = operators.map(|(place, operator)| {
-            let Kept { grows_with, rows, bytes, touched } = operator.kept();
-            let (rows, bytes) = (rows as u64, bytes as u64);
-            OperatorReport { place, name: operator.name(), grows_with, rows, bytes, touched }
+        let nodes = self.nodes.iter().zip(&self.standings).enumerate();
+        let reports = nodes.map(|(place, (node, standing))| {
+            let Kept { grows_with, rows, bytes, touched } = node.operator.kept();
+            let (rows, bytes, shared_with) = (rows as u64, bytes as u64, standing.shared_with.clone());
+            OperatorReport { place, name: node.operator.name(), grows_with, rows, bytes, touched, shared_with }
         });
         reports.collect()
     }
@@ -229,23 +258,19 @@ impl Operator {
             Operator::Map(map) => map.name(),
             Operator::Unnest(_) => "unnest",
             Operator::Union => "union",
-            Operator::Aggregate(aggregate) => aggregate.name(),
-            Operator::Join(join) => join.name(),
-            Operator::Partition(partition) => partition.name(),
+            Operator::Stateful(handle) => handle.lock().name(),
         }
     }
 
     fn kept(&self) -> Kept {
         match self {
-            Operator::Aggregate(aggregate) => aggregate.kept(),
-            Operator::Join(join) => join.kept(),
-            Operator::Partition(partition) => partition.kept(),
+            Operator::Stateful(handle) => handle.lock().kept(),
             _ => Kept::default(),
         }
     }
 
     /// An operator without state.
-    fn pass(&self, inputs: &[&ZBatch], schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
+    pub(super) fn pass(&self, inputs: &[&ZBatch], schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
         match (self, inputs) {
             (Operator::Map(map), [input]) => Ok(map.apply(input)?),
             (Operator::Unnest(unnest), [input]) => Ok(unnest.apply(input)?),
@@ -259,17 +284,19 @@ impl Operator {
     }
 
     /// Any operator that is not row-wise over events.
-    fn step(&mut self, inputs: &[&ZBatch], step: &StepInput<'_>, schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
+    fn step(&self, inputs: &[&ZBatch], step: &StepInput<'_>, schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
         match (self, inputs) {
             (Operator::Projection { name, columns }, []) => match step.deltas.get(name.as_str()) {
                 Some(delta) => Ok(delta.project(columns)?),
                 None => Ok(ZBatch::empty(schema.clone())),
             },
             (Operator::Map(map), [input]) => Ok(map.apply_row_by_row(input)?),
-            (Operator::Aggregate(aggregate), [input]) => aggregate.step(input, &step.watermarks),
-            (Operator::Join(join), [left, right]) => join.step(left, right),
-            (Operator::Partition(partition), [input]) => partition.step(input, &step.watermarks),
+            (Operator::Stateful(handle), inputs) => handle.lock().step(inputs, &step.watermarks),
             (operator, inputs) => operator.pass(inputs, schema),
         }
     }
+}
+
+fn home(prefix: &str, place: usize) -> String {
+    format!("{prefix}{place}.")
 }

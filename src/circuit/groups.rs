@@ -87,6 +87,11 @@ impl Groups {
         self.map.live()
     }
 
+    /// A group's key as bytes.
+    pub(crate) fn key(&self, slot: u32) -> &[u8] {
+        self.map.key(slot)
+    }
+
     /// The key columns of some groups.
     pub(crate) fn keys(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
         self.codec.decode(slots.iter().map(|&slot| self.map.key(slot)))

@@ -13,6 +13,7 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::arrangement::{Arrangement, PRELOADED};
+use super::digest::Digest;
 use super::groups::Groups;
 use super::row_codec::RowCodec;
 use super::{CircuitError, ZBatch};
@@ -192,6 +193,16 @@ impl KeyedRows {
     /// How many rows were looked at, changed ones included.
     pub(crate) fn touched(&self) -> u64 {
         self.rows.touched()
+    }
+
+    /// Adds all rows, as a part of the operator's state.
+    pub(crate) fn digest(&self, part: usize, groups: &Groups, digest: &mut Digest) {
+        for slot in groups.live() {
+            for (row, count) in self.rows(slot) {
+                let partners = self.row(slot, row).map_or(0, |(_, partners)| partners);
+                digest.add(part, &[row, &count.to_le_bytes(), &partners.to_le_bytes()]);
+            }
+        }
     }
 
     /// Rows as a checkpoint keeps them: the columns, the count, and the number of partners.

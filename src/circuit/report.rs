@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// One operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OperatorReport {
     /// Its place in the circuit, from 0.
@@ -17,6 +17,9 @@ pub struct OperatorReport {
     pub bytes: u64,
     /// Rows of its input and of its state that it has looked at since it was started.
     pub touched: u64,
+    /// Projections that have this same operator: its state is there once, and counts for each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<String>,
 }
 
 /// State of one operator.

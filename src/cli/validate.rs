@@ -28,7 +28,7 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
     } else {
         diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}\n"));
     }
-    let Some((config, program)) = checked else {
+    let Some((config, mut program)) = checked else {
         return failed(&format!("{} cannot be used", args.config.config));
     };
     if !args.json {
@@ -36,6 +36,7 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
         let (sources, projections) =
             (number(config.sources.len(), "source"), number(config.projections.len(), "projection"));
         println!("{}: {sources} and {projections}, nothing is wrong", args.config.config);
+        program.share();
         print_state(&program);
     }
     ExitCode::SUCCESS
@@ -47,7 +48,11 @@ fn print_state(program: &Program) {
         println!("  {}", planned.config.name);
         for operator in planned.compiled.circuit.report() {
             if let Some(grows_with) = operator.grows_with {
-                println!("    {} keeps state that grows with {grows_with}", operator.name);
+                let shared = match operator.shared_with.as_slice() {
+                    [] => String::new(),
+                    others => format!(", shared with `{}`", others.join("`, `")),
+                };
+                println!("    {} keeps state that grows with {grows_with}{shared}", operator.name);
             }
         }
     }

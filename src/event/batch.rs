@@ -118,22 +118,35 @@ impl EventBatch {
         schema: &SchemaRef,
         projection: &[usize],
     ) -> Result<RecordBatch, ArrowError> {
-        let base = metadata::NAMES.len();
+        let columns = projection.iter().map(|&place| self.column(relation, schema, place));
+        self.relation_of(relation, schema, projection, columns.collect::<Result<_, _>>()?)
+    }
+
+    /// The same of columns that [`EventBatch::column`] gave.
+    pub fn relation_of(
+        &self,
+        relation: Relation,
+        schema: &SchemaRef,
+        projection: &[usize],
+        columns: Vec<ArrayRef>,
+    ) -> Result<RecordBatch, ArrowError> {
         let rows = match relation {
             Relation::Events => self.len(),
             Relation::Type(index) => self.types[index].rows.len(),
         };
-        let columns = projection
-            .iter()
-            .map(|&column| match relation {
-                Relation::Events if column < base => Ok(self.metadata.column(column).clone()),
-                Relation::Events => self.spread(column - base, schema.field(column)),
-                Relation::Type(index) if column < base => self.metadata_of(index, column),
-                Relation::Type(index) => Ok(self.types[index].fields.column(column - base).clone()),
-            })
-            .collect::<Result<Vec<ArrayRef>, _>>()?;
         let projected = Arc::new(schema.project(projection)?);
         RecordBatch::try_new_with_options(projected, columns, &RecordBatchOptions::new().with_row_count(Some(rows)))
+    }
+
+    /// One column of a relation, by its place in [`SourceSchema::relation_schema`].
+    pub fn column(&self, relation: Relation, schema: &SchemaRef, place: usize) -> Result<ArrayRef, ArrowError> {
+        let base = metadata::NAMES.len();
+        match relation {
+            Relation::Events if place < base => Ok(self.metadata.column(place).clone()),
+            Relation::Events => self.spread(place - base, schema.field(place)),
+            Relation::Type(index) if place < base => self.metadata_of(index, place),
+            Relation::Type(index) => Ok(self.types[index].fields.column(place - base).clone()),
+        }
     }
 
     /// The events of `range`, by place in the metadata; for bisecting.

@@ -7,19 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::engine::{Engine, EngineError, PARKED_STORE, store_prefix};
+use super::engine::{Engine, EngineError, PARKED_STORE};
 use super::intake::Intake;
-use super::kept::Kept;
+use super::kept::{Kept, store_prefix};
 use super::runner::now_us;
 use super::search_spec::search_spec;
 use crate::checkpoint::{Checkpointer, Content, GenerationEntry, Manifest, RestoreIndexError, Restored};
-use crate::circuit::ZBatch;
+use crate::circuit::{Handles, ZBatch};
 use crate::config::ParkedLimits;
 use crate::lifecycle::{Parked, ParkedEvents};
 use crate::plan::{Planned, Program};
 use crate::progress::{Cut, SourceName};
 use crate::read_model::search::{SearchIndex, WriterSettings};
-use crate::state::StoredSegment;
 
 /// Everything that a start needs before the loop runs.
 pub struct Assembly {
@@ -57,7 +56,7 @@ impl IndexRoot {
 
 /// Sorts out what goes on and what is built.
 pub async fn assemble(
-    program: Program,
+    mut program: Program,
     restored: Option<Restored>,
     checkpointer: &Checkpointer,
     indexes: &IndexRoot,
@@ -86,23 +85,24 @@ pub async fn assemble(
     }
     live.views = program.views.into_iter().map(Arc::new).collect();
     let cut = live.cut();
+    settle(&mut program.projections, content);
     let rebuilt = to_build(&program.projections, content, &cut);
     let order: Vec<String> = program.projections.iter().map(|planned| planned.config.name.clone()).collect();
     let mut building = Engine::new(limits);
     let forget = stale_stores(&manifest, &program.projections, &rebuilt);
+    let mut shared = Handles::default();
     for planned in program.projections {
         let name = planned.config.name.clone();
         let known = content.generations.get(&name).and_then(|entries| entries.first());
         if rebuilt.contains(&name) {
-            let generation = known.map_or(1, |entry| entry.generation + 1);
+            let generation = newest_generation(&name, &manifest) + 1;
             let _ = live.parked.take(|parked| parked.projection.as_ref() == Some(&name));
             let index = empty_index(&planned, &indexes.directory(&name, generation))?;
             let kept = Kept::new(planned, generation, index);
             building.projections.push(kept.map_err(|message| AssembleError::Projection { name, message })?);
         } else if let Some(entry) = known {
-            let own = take_stores(&mut stores, &store_prefix(&name, entry.generation));
             let index = restored_index(&planned, entry, &cut, checkpointer, indexes).await?;
-            let kept = Kept::restore(planned, entry.generation, cut.clone(), own, index);
+            let kept = Kept::restore(planned, entry.generation, cut.clone(), &mut stores, &mut shared, index);
             live.projections.push(kept.map_err(|message| AssembleError::Projection { name, message })?);
         }
     }
@@ -120,6 +120,8 @@ pub async fn assemble(
     // A changed source is read anew even if nobody asks: what is parked of it may be right now.
     let read: BTreeSet<SourceName> = read.chain(changed_sources.iter().cloned()).collect();
     building.intakes = read.into_iter().map(|source| (source.clone(), fresh_intake(&source, &live))).collect();
+    live.share();
+    building.share();
     let idle = building.projections.is_empty() && building.intakes.is_empty();
     let building = (!idle).then_some(building);
     Ok(Assembly { live, building, forget, order, changed_sources })
@@ -148,6 +150,8 @@ impl Assembly {
             .filter(|kept| kept.failure().is_none())
             .for_each(|kept| kept.arrive(&cut, now_us()));
         self.live.projections.append(&mut built.projections);
+        // Those that were live come first, so that theirs is what a checkpoint has already.
+        self.live.share();
         sort(&mut self.live.projections, &self.order);
         self.live.tell_parked();
         Ok(())
@@ -172,9 +176,20 @@ impl Assembly {
     }
 }
 
+/// Tells the circuits where the checkpoint has their state.
+fn settle(projections: &mut [Planned], content: &Content) {
+    for planned in projections {
+        let name = &planned.config.name;
+        if let Some(entry) = content.generations.get(name).and_then(|entries| entries.first()) {
+            planned.compiled.circuit.settle(&store_prefix(name, entry.generation), &entry.borrowed);
+        }
+    }
+}
+
 /// Projections that cannot go on from the checkpoint, with all that read them.
 fn to_build(projections: &[Planned], content: &Content, cut: &Cut) -> BTreeSet<String> {
     let mut build = BTreeSet::new();
+    let mut shared: BTreeMap<&str, Option<usize>> = BTreeMap::new();
     for planned in projections {
         let name = &planned.config.name;
         let known = content.generations.get(name).and_then(|entries| entries.first());
@@ -183,8 +198,13 @@ fn to_build(projections: &[Planned], content: &Content, cut: &Cut) -> BTreeSet<S
             let there = |source: &SourceName| entry.positions.get(source).copied().unwrap_or(0) == cut.position(source);
             entry.state == "serving" && entry.fingerprint == planned.fingerprint && reads.into_iter().all(there)
         });
-        if !resumes || planned.compiled.upstream.iter().any(|input| build.contains(input)) {
+        // What was shared may not be alike any more to a build that knows better.
+        let mut homes = planned.compiled.circuit.homes();
+        let is_alike = homes.all(|(home, alike)| shared.get(home).is_none_or(|other| *other == alike));
+        if !resumes || !is_alike || planned.compiled.upstream.iter().any(|input| build.contains(input)) {
             build.insert(name.clone());
+        } else {
+            shared.extend(planned.compiled.circuit.homes());
         }
     }
     build
@@ -192,23 +212,24 @@ fn to_build(projections: &[Planned], content: &Content, cut: &Cut) -> BTreeSet<S
 
 /// Stores in the manifest that no generation goes on with.
 fn stale_stores(manifest: &Manifest, projections: &[Planned], rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
-    let kept: Vec<String> = projections
-        .iter()
-        .map(|planned| &planned.config.name)
-        .filter(|name| !rebuilt.contains(*name))
-        .filter_map(|name| Some(store_prefix(name, manifest.content.generations.get(name)?.first()?.generation)))
+    let names = projections.iter().map(|planned| &planned.config.name).filter(|name| !rebuilt.contains(*name));
+    let going_on = names.filter_map(|name| Some((name, manifest.content.generations.get(name)?.first()?)));
+    let kept: Vec<String> = going_on
+        .flat_map(|(name, entry)| {
+            [store_prefix(name, entry.generation)].into_iter().chain(entry.borrowed.values().cloned())
+        })
         .collect();
     let stale =
         |store: &&String| *store != PARKED_STORE && !kept.iter().any(|prefix| store.starts_with(prefix.as_str()));
     manifest.stores.keys().filter(stale).cloned().collect()
 }
 
-fn take_stores(
-    stores: &mut BTreeMap<String, Vec<StoredSegment>>,
-    prefix: &str,
-) -> BTreeMap<String, Vec<StoredSegment>> {
-    let names: Vec<String> = stores.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
-    names.into_iter().filter_map(|name| Some((name[prefix.len()..].to_owned(), stores.remove(&name)?))).collect()
+/// The last generation of a projection, 0 if there was none. What another one has borrowed of it outlives it, and keeps its
+/// name.
+fn newest_generation(name: &str, manifest: &Manifest) -> u64 {
+    let entries = manifest.content.generations.get(name).into_iter().flatten().map(|entry| entry.generation);
+    let generation = |store: &String| store.strip_prefix(name)?.strip_prefix('/')?.split('/').next()?.parse().ok();
+    entries.chain(manifest.stores.keys().filter_map(generation)).max().unwrap_or(0)
 }
 
 /// A source at its beginning.

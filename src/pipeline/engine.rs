@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use super::intake::Intake;
 use super::kept::Kept;
 use crate::checkpoint::{Content, Draft, IndexDraft, PinnedFile};
-use crate::circuit::{Attributable, StepInput, Watermarks, ZBatch};
+use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{Parked, ParkedEvents};
@@ -73,6 +73,11 @@ impl Engine {
             limits,
             parked_told: None,
         }
+    }
+
+    /// Lets projections share what they compute alike. All of them stand at one cut.
+    pub(super) fn share(&mut self) {
+        share(&mut self.projections.iter_mut().map(Kept::circuit).collect::<Vec<_>>());
     }
 
     /// The cut that everything not failed stands at.
@@ -182,6 +187,7 @@ impl Engine {
         let watermarks =
             self.intakes.iter().filter_map(|(name, intake)| Some((&**name, intake.progress.watermark_us?)));
         let watermarks: Watermarks<'_> = watermarks.collect();
+        let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         let mut failed: BTreeMap<String, String> = BTreeMap::new();
         let mut rejected: Vec<(String, Attributable)> = Vec::new();
@@ -202,6 +208,7 @@ impl Engine {
                 events: events.map(|(source, batch, _)| (source.as_ref(), batch)).collect(),
                 deltas,
                 watermarks: watermarks.clone(),
+                memo: Some(&memo),
             };
             match kept.step(&input) {
                 Ok((delta, found)) => {
@@ -349,9 +356,7 @@ impl Engine {
         let parked = self.parked.capture().map_err(|error| EngineError::Capture(error.to_string()))?;
         deltas.extend(parked.map(|delta| (PARKED_STORE.to_owned(), delta)));
         for kept in self.projections.iter_mut().filter(|kept| kept.failure().is_none()) {
-            let prefix = store_prefix(kept.name(), kept.generation);
-            let captured = kept.capture().map_err(EngineError::Capture)?;
-            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{prefix}{store}"), delta)));
+            deltas.extend(kept.capture().map_err(EngineError::Capture)?);
         }
         Ok(deltas)
     }
@@ -371,11 +376,6 @@ fn joined(fetched: Vec<Fetched>) -> Vec<Fetched> {
         }
     }
     joined
-}
-
-/// What the names of one generation's stores begin with.
-pub(super) fn store_prefix(projection: &str, generation: u64) -> String {
-    format!("{projection}/{generation}/")
 }
 
 /// The message that an attributable error is about, parked for its projection.

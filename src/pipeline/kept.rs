@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint::GenerationEntry;
-use crate::circuit::{Attributable, Circuit, OperatorReport, StepInput, ZBatch};
+use crate::circuit::{Attributable, Circuit, Handles, OperatorReport, StepInput, ZBatch};
 use crate::config::FreshnessGoal;
 use crate::plan::Planned;
 use crate::progress::{Cut, Reads, SourceName};
@@ -64,27 +64,32 @@ impl Kept {
     pub fn new(planned: Planned, generation: u64, index: Option<SearchIndex>) -> Result<Self, String> {
         let definition = definition(&planned);
         let table = Table::new(definition.table.clone()).map_err(|error| error.to_string())?;
-        Ok(Self::with_table(definition, planned.compiled.circuit, generation, table, index, Cut::default()))
+        let mut circuit = planned.compiled.circuit;
+        circuit.settle(&store_prefix(&definition.name, generation), &BTreeMap::new());
+        Ok(Self::with_table(definition, circuit, generation, table, index, Cut::default()))
     }
 
-    /// A projection as a checkpoint kept it. `stores` are its own, by the names that [`Kept::capture`] gave. An index
-    /// that is not at the cut has to be empty: it is built from the rows.
+    /// A projection as a checkpoint kept it, with a circuit that is settled. Takes its own out of `stores`, by the names
+    /// that [`Kept::capture`] gave; what it shares may be among `restored`. An index that is not at the cut has to be
+    /// empty: it is built from the rows.
     pub fn restore(
         planned: Planned,
         generation: u64,
         cut: Cut,
-        mut stores: BTreeMap<String, Vec<StoredSegment>>,
+        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        restored: &mut Handles,
         index: Option<SearchIndex>,
     ) -> Result<Self, String> {
         let definition = definition(&planned);
-        let rows = stores.remove(TABLE_STORE).unwrap_or_default();
+        let prefix = store_prefix(&definition.name, generation);
+        let rows = stores.remove(&format!("{prefix}{TABLE_STORE}")).unwrap_or_default();
         let table = Table::restore(definition.table.clone(), rows).map_err(|error| error.to_string())?;
         let mut index = index;
         if let Some(index) = index.as_mut().filter(|index| *index.cut() != cut) {
             fill(index, &table, &cut).map_err(|error| error.to_string())?;
         }
         let mut circuit = planned.compiled.circuit;
-        circuit.restore(&stores).map_err(|error| error.to_string())?;
+        circuit.restore(stores, restored).map_err(|error| error.to_string())?;
         Ok(Self::with_table(definition, circuit, generation, table, index, cut))
     }
 
@@ -261,7 +266,8 @@ impl Kept {
     pub(super) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, String> {
         let mut deltas = self.circuit.capture().map_err(|error| error.to_string())?;
         let table = self.table.capture().map_err(|error| error.to_string())?;
-        deltas.extend(table.map(|delta| (TABLE_STORE.to_owned(), delta)));
+        let prefix = store_prefix(self.name(), self.generation);
+        deltas.extend(table.map(|delta| (format!("{prefix}{TABLE_STORE}"), delta)));
         Ok(deltas)
     }
 
@@ -289,7 +295,13 @@ impl Kept {
             positions: self.cut.positions.clone(),
             state: if self.failure.is_some() { "failed" } else { "serving" }.to_owned(),
             kind: self.kind().to_owned(),
+            borrowed: self.circuit.borrowed(&store_prefix(self.name(), self.generation)),
         }
+    }
+
+    /// What it can share with others, and its name.
+    pub(super) fn circuit(&mut self) -> (&str, &mut Circuit) {
+        (&self.definition.name, &mut self.circuit)
     }
 
     fn kind(&self) -> &'static str {
@@ -344,8 +356,13 @@ fn beside(directory: &Path) -> PathBuf {
     directory.with_file_name(format!("{base}-{}", number + 1))
 }
 
-/// The store of the table's rows; the circuit's stores begin with a number.
+/// The store of the table's rows; the names of the circuit's begin with a number.
 const TABLE_STORE: &str = "rows";
+
+/// What the names of one generation's stores begin with.
+pub(super) fn store_prefix(projection: &str, generation: u64) -> String {
+    format!("{projection}/{generation}/")
+}
 
 fn definition(planned: &Planned) -> Definition {
     let config = &planned.config;

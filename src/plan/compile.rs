@@ -11,7 +11,7 @@ use datafusion::prelude::SessionContext;
 use futures::executor::block_on;
 
 use super::keys::unique_sets;
-use super::lower::{add_reads, arrow, lower};
+use super::lower::{Plans, add_reads, arrow, lower};
 use super::refusal::Refusal;
 use super::rewrite;
 use super::scope::{ProjectionSchema, Scanned, Scope};
@@ -28,8 +28,8 @@ pub struct Compiled {
     pub upstream: Vec<String>,
 }
 
-/// Compiles `sql`, whose rows are to be kept under the columns `key`.
-pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Refusal> {
+/// Compiles `sql`, whose rows are to be kept under the columns `key`. `plans` are those of the same program.
+pub fn compile(sql: &str, key: &[String], scope: &Scope, plans: &mut Plans) -> Result<Compiled, Refusal> {
     let ctx = scope.session()?;
     let plan = rewritten(&ctx, sql, scope)?;
     subqueries::reject_misread(&plan, scope)?;
@@ -38,7 +38,7 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
     let schema = output_schema(&plan, &optimized);
     distinct_names(&schema)?;
     let key = key.iter().map(|column| place(&schema, column)).collect::<Result<Vec<_>, _>>()?;
-    let lowered = lower(&optimized, scope, &state)?;
+    let lowered = lower(&optimized, scope, &state, plans)?;
     let proven = unique_sets(&optimized, scope).iter().any(|set| set.iter().all(|place| key.contains(place)));
     let non_null = key.iter().all(|&place| !schema.field(place).is_nullable());
     Ok(Compiled {

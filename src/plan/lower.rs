@@ -2,6 +2,7 @@
 //!
 //! What has no incremental operator is refused here, with the reason and what to write instead.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -20,10 +21,24 @@ use super::lower_partition::{constant, lower_slice, lower_window};
 use super::lower_ranking::{lower_ranking, sunk};
 use super::scope::{Scanned, Scope};
 use crate::circuit::{
-    Aggregate, Circuit, Join, JoinSpec, Lonely, Map, Node, Operator, Partition, PartitionSpec, Unnest,
+    Aggregate, Circuit, Join, JoinSpec, Lonely, Map, Node, Operator, Part, Partition, PartitionSpec, Unnest,
 };
 use crate::event::Relation;
 use crate::progress::Reads;
+
+/// The plans that a program's circuits are made of, so that equal ones are known by one number.
+#[derive(Debug, Default)]
+pub struct Plans(HashMap<LogicalPlan, usize>);
+
+impl Plans {
+    fn number(&mut self, plan: &LogicalPlan) -> usize {
+        if let Some(number) = self.0.get(plan) {
+            return *number;
+        }
+        self.0.insert(plan.clone(), self.0.len());
+        self.0.len() - 1
+    }
+}
 
 /// A plan that has become a circuit.
 #[derive(Debug)]
@@ -35,21 +50,23 @@ pub(super) struct Lowered {
     pub(super) upstream: Vec<String>,
 }
 
-pub(super) fn lower(plan: &LogicalPlan, scope: &Scope, state: &SessionState) -> Result<Lowered, Refusal> {
-    let (nodes, lowered, reads, upstream) = (Vec::new(), Vec::new(), Reads::new(), Vec::new());
-    let mut lowering = Lowering { scope, state, nodes, lowered, reads, upstream };
+pub(super) fn lower(
+    plan: &LogicalPlan,
+    scope: &Scope,
+    state: &SessionState,
+    plans: &mut Plans,
+) -> Result<Lowered, Refusal> {
+    let (nodes, lowered, within) = (Vec::new(), BTreeMap::new(), (plans.number(plan), 0));
+    let (reads, upstream) = (Reads::new(), Vec::new());
+    let mut lowering = Lowering { scope, state, plans, nodes, lowered, within, reads, upstream };
     let output = lowering.plan(plan)?;
-    let Lowering { mut nodes, reads, upstream, .. } = lowering;
-    if output.node + 1 != nodes.len() {
+    if output.node + 1 != lowering.nodes.len() {
         // The last node is the output: a node that only passes its input on makes it so.
-        let schema = nodes[output.node].schema.clone();
-        nodes.push(Node {
-            operator: Operator::Union,
-            inputs: vec![output.node],
-            schema,
-            row_wise: nodes[output.node].row_wise,
-        });
+        let schema = lowering.schema(output);
+        lowering.within.1 = lowering.nodes.len();
+        lowering.push(Operator::Union, vec![output.node], schema, lowering.nodes[output.node].row_wise);
     }
+    let Lowering { nodes, reads, upstream, .. } = lowering;
     Ok(Lowered { circuit: Circuit::new(nodes), append_only: output.append_only, reads, upstream })
 }
 
@@ -64,21 +81,35 @@ pub(super) struct Edge {
 pub(super) struct Lowering<'a> {
     scope: &'a Scope,
     state: &'a SessionState,
+    plans: &'a mut Plans,
     nodes: Vec<Node>,
-    /// What has been lowered so far. What comes again, as a table expression that is read twice, is computed once.
-    lowered: Vec<(LogicalPlan, Edge)>,
+    /// What has been lowered so far, by the plan's number. What comes again, as a table expression that is read twice, is
+    /// computed once.
+    lowered: BTreeMap<usize, Edge>,
+    /// The number of the plan that is being lowered, without those below it, and how many nodes it takes so far.
+    within: Part,
     reads: Reads,
     upstream: Vec<String>,
 }
 
 impl Lowering<'_> {
     pub(super) fn plan(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
-        if let Some((_, edge)) = self.lowered.iter().find(|(known, _)| known == plan) {
+        let number = self.plans.number(plan);
+        if let Some(edge) = self.lowered.get(&number) {
             return Ok(*edge);
         }
+        let outer = std::mem::replace(&mut self.within, (number, 0));
         let edge = self.lower(plan)?;
-        self.lowered.push((plan.clone(), edge));
+        self.within = outer;
+        self.lowered.insert(number, edge);
         Ok(edge)
+    }
+
+    fn push(&mut self, operator: Operator, inputs: Vec<usize>, schema: SchemaRef, row_wise: bool) -> usize {
+        self.within.1 += 1;
+        let part = self.within;
+        self.nodes.push(Node { operator, inputs, schema, row_wise, part });
+        self.nodes.len() - 1
     }
 
     fn lower(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
@@ -153,8 +184,7 @@ impl Lowering<'_> {
             }
             None => return Err(Refusal::new(format!("there is no relation `{}`", scan.table_name))),
         };
-        self.nodes.push(Node { operator, inputs: Vec::new(), schema, row_wise });
-        Ok(Edge { node: self.nodes.len() - 1, append_only })
+        Ok(Edge { node: self.push(operator, Vec::new(), schema, row_wise), append_only })
     }
 
     fn aggregate(&mut self, aggregate: &logical::Aggregate) -> Result<Edge, Refusal> {
@@ -170,7 +200,7 @@ impl Lowering<'_> {
         let input = self.union(&maps, spec.input.clone());
         let schema = spec.schema.clone();
         let operator = Aggregate::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-        let edge = self.add(Operator::Aggregate(Box::new(operator)), input, schema);
+        let edge = self.add(Operator::Stateful(operator.into()), input, schema);
         // Only groups that never change their row would be append-only: DISTINCT.
         Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
     }
@@ -183,8 +213,7 @@ impl Lowering<'_> {
         let row_wise = inputs.iter().all(|input| self.nodes[input.node].row_wise);
         let append_only = inputs.iter().all(|input| input.append_only);
         let nodes = inputs.iter().map(|input| input.node).collect();
-        self.nodes.push(Node { operator: Operator::Union, inputs: nodes, schema, row_wise });
-        Edge { node: self.nodes.len() - 1, append_only }
+        Edge { node: self.push(Operator::Union, nodes, schema, row_wise), append_only }
     }
 
     /// LIMIT over an order; the sort below it may have been told of it already.
@@ -226,7 +255,7 @@ impl Lowering<'_> {
     fn partition(&mut self, spec: PartitionSpec, input: Edge) -> Result<Edge, Refusal> {
         let schema = spec.schema.clone();
         let operator = Partition::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-        let edge = self.add(Operator::Partition(Box::new(operator)), input, schema);
+        let edge = self.add(Operator::Stateful(operator.into()), input, schema);
         Ok(Edge { append_only: false, ..edge })
     }
 
@@ -236,8 +265,8 @@ impl Lowering<'_> {
         let schema = spec.schema.clone();
         let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
         let inputs = vec![left.node, right.node];
-        self.nodes.push(Node { operator: Operator::Join(Box::new(operator)), inputs, schema, row_wise: false });
-        Ok(Edge { node: self.nodes.len() - 1, append_only: plain && left.append_only && right.append_only })
+        let node = self.push(Operator::Stateful(operator.into()), inputs, schema, false);
+        Ok(Edge { node, append_only: plain && left.append_only && right.append_only })
     }
 
     fn unnest(&mut self, unnest: &logical::Unnest) -> Result<Edge, Refusal> {
@@ -261,8 +290,8 @@ impl Lowering<'_> {
     pub(super) fn add(&mut self, operator: Operator, input: Edge, schema: SchemaRef) -> Edge {
         let stateless = matches!(operator, Operator::Map(_) | Operator::Unnest(_));
         let row_wise = stateless && self.nodes[input.node].row_wise;
-        self.nodes.push(Node { operator, inputs: vec![input.node], schema, row_wise });
-        Edge { node: self.nodes.len() - 1, append_only: stateless && input.append_only }
+        let node = self.push(operator, vec![input.node], schema, row_wise);
+        Edge { node, append_only: stateless && input.append_only }
     }
 }
 

@@ -28,6 +28,7 @@ mod tests;
 
 pub use batch::{Batch, batch};
 pub use compile::{Compiled, compile};
+pub use lower::Plans;
 pub use program::{Planned, PlannedView, Program, ProgramSource, program};
 pub use refusal::Refusal;
 pub use scope::{ProjectionSchema, Scope};

@@ -10,9 +10,11 @@ use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::compile::{Compiled, compile, view_schema};
+use super::lower::Plans;
 use super::refusal::Refusal;
 use super::scope::{ProjectionSchema, Scope};
 use super::session::session;
+use crate::circuit::{compare, share};
 use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchKind};
 use crate::event::{Decoder, UpcastProblem};
 
@@ -74,20 +76,31 @@ pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
             })),
         }
     }
-    let mut planning = Planning { scope, fingerprints: BTreeMap::new(), projections: Vec::new(), views: Vec::new() };
+    let (plans, fingerprints) = (Plans::default(), BTreeMap::new());
+    let mut planning = Planning { scope, plans, fingerprints, projections: Vec::new(), views: Vec::new() };
     for source in &sources {
         planning.fingerprints.insert(source.config.schema.source.clone(), source.fingerprint.clone());
     }
     problems.extend(planning.all(&config.projections));
     if problems.is_empty() {
+        compare(planning.projections.iter_mut().map(|planned| &mut planned.compiled.circuit));
         Ok(Program { sources, projections: planning.projections, views: planning.views })
     } else {
         Err(problems)
     }
 }
 
+impl Program {
+    /// Lets projections share what they compute alike, as they do where all of them begin together.
+    pub fn share(&mut self) {
+        let circuits = self.projections.iter_mut();
+        share(&mut circuits.map(|one| (one.config.name.as_str(), &mut one.compiled.circuit)).collect::<Vec<_>>());
+    }
+}
+
 struct Planning {
     scope: Scope,
+    plans: Plans,
     fingerprints: BTreeMap<String, String>,
     projections: Vec<Planned>,
     views: Vec<PlannedView>,
@@ -156,7 +169,7 @@ impl Planning {
             self.views.push(PlannedView { config: projection.clone(), schema });
             return Ok(());
         }
-        let compiled = compile(&projection.sql, &projection.key, &self.scope)
+        let compiled = compile(&projection.sql, &projection.key, &self.scope, &mut self.plans)
             .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
         if let Some(view) =
             compiled.upstream.iter().find(|name| self.views.iter().any(|view| view.config.name == **name))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use expect_test::expect_file;
 
-use super::{Scope, compile};
+use super::{Plans, Scope, compile};
 use crate::event::{
     DataType, EnvelopeSpec, EventType, Field, FieldType, LateEvents, Locator, Locators, Naming, NewerVersion,
     SourceSchema, UnknownEvents, VersionSchema,
@@ -63,7 +63,8 @@ fn refusals_say_why_and_what_to_write_instead() {
     let scope = Scope { sources: BTreeMap::from([("shop".to_owned(), Arc::new(shop()))]), ..Scope::default() };
     let mut text = String::new();
     for (sql, key) in REFUSED {
-        let refusal = compile(sql, &[(*key).to_owned()], &scope).map(|_| "accepted").unwrap_err();
+        let refusal =
+            compile(sql, &[(*key).to_owned()], &scope, &mut Plans::default()).map(|_| "accepted").unwrap_err();
         writeln!(text, "{sql}").unwrap();
         if let Some((line, column)) = refusal.span {
             writeln!(text, "  at {line}:{column}").unwrap();

@@ -20,6 +20,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, ScalarValue};
 
 use super::closing::{Closing, Watermarks};
+use super::digest::Digest;
 use super::groups::{Groups, Touched};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
@@ -56,6 +57,8 @@ enum State {
 
 /// The column of a persisted group that holds its weight.
 const WEIGHT: &str = "weight";
+/// Groups whose columns are made together.
+const DIGESTED_AT_ONCE: usize = 65_536;
 
 impl Aggregate {
     pub fn new(spec: AggregateSpec) -> Result<Self, CircuitError> {
@@ -262,6 +265,22 @@ impl Aggregate {
             }
         }
         Ok(())
+    }
+
+    pub(in crate::circuit) fn digest(&self) -> Result<Digest, CircuitError> {
+        let mut digest = Digest::default();
+        // Totals are groups from the beginning, before there is any state of them.
+        let slots: Vec<u32> = self.groups.live().filter(|&slot| (slot as usize) < self.weights.len()).collect();
+        for slots in slots.chunks(DIGESTED_AT_ONCE) {
+            digest.rows(0, self.persisted(slots)?.columns())?;
+        }
+        for (place, state) in self.states.iter().enumerate() {
+            if let State::Ranked(ranked) = state {
+                ranked.digest(place + 1, &self.groups, &mut digest);
+            }
+        }
+        digest.add(0, &[&[u8::from(self.started)]]);
+        Ok(digest)
     }
 
     pub(in crate::circuit) fn kept(&self) -> Kept {

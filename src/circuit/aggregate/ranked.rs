@@ -10,6 +10,7 @@ use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::super::arrangement::Arrangement;
+use super::super::digest::Digest;
 use super::super::groups::{Groups, Touched};
 use super::super::row_codec::RowCodec;
 use super::super::{CircuitError, ZBatch};
@@ -204,6 +205,15 @@ impl Ranked {
             accumulator.update_batch(&columns)?;
         }
         Ok(accumulator.evaluate()?)
+    }
+
+    /// Adds all rows, as a part of the aggregate's state.
+    pub(super) fn digest(&self, part: usize, groups: &Groups, digest: &mut Digest) {
+        for group in groups.live() {
+            for (row, count) in self.rows.rows(group) {
+                digest.add(part, &[groups.key(group), row, &count.to_le_bytes()]);
+            }
+        }
     }
 
     /// Rows as a checkpoint keeps them: the group's key, the row's columns, and its count.

@@ -16,6 +16,7 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::digest::Digest;
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
@@ -130,6 +131,13 @@ impl Join {
             Some(condition) if !pairs.is_empty() => Ok(met(condition.as_ref(), &pairs.rows)?),
             _ => Ok(BooleanArray::from(vec![true; pairs.len()])),
         }
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        let mut digest = Digest::default();
+        self.left.digest(0, &self.keys, &mut digest);
+        self.right.digest(1, &self.keys, &mut digest);
+        digest
     }
 
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {

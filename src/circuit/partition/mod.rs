@@ -16,6 +16,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::closing::{Closing, ClosingSpec, Watermarks};
+use super::digest::Digest;
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
@@ -155,6 +156,12 @@ impl Partition {
                 Ok(ZBatch::inserts(rerun.run(batch, schema)?))
             }
         }
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        let mut digest = Digest::default();
+        self.rows.digest(0, &self.groups, &mut digest);
+        digest
     }
 
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {

@@ -1,5 +1,5 @@
-//! The incremental side: every projection's circuit, what its deltas add up to, and its table. State can be captured,
-//! and taken up again by circuits compiled anew.
+//! The incremental side: every projection's circuit, what its deltas add up to, and its table. Circuits share what they
+//! compute alike. State can be captured, and taken up again by circuits compiled anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use readside::circuit::{Circuit, StepInput, Watermarks, ZBatch};
+use readside::circuit::{Circuit, Handles, Memo, StepInput, Watermarks, ZBatch, share};
 use readside::event::{Decoder, EventBatch, Message};
 use readside::plan::Program;
 use readside::progress::Watermark;
@@ -42,11 +42,13 @@ pub(super) struct Progress {
     parked: Vec<BTreeSet<Place>>,
 }
 
-/// Captured state: segments by projection and store.
+/// Captured state: segments by store.
 #[derive(Default, Clone)]
 pub(super) struct Captured {
     progress: Progress,
-    stores: BTreeMap<(usize, String), BTreeMap<u64, StoredSegment>>,
+    stores: BTreeMap<String, BTreeMap<u64, StoredSegment>>,
+    /// By projection: where the state of operators is that it shares with another one.
+    borrowed: BTreeMap<String, BTreeMap<usize, String>>,
 }
 
 struct One {
@@ -58,18 +60,25 @@ struct One {
     table: Option<Table>,
 }
 
+/// What the names of a projection's stores begin with.
+fn prefix(projection: &str) -> String {
+    format!("{projection}/")
+}
+
 /// The store of the table's rows.
-const TABLE_STORE: &str = "rows";
+fn table_store(projection: &str) -> String {
+    format!("{projection}/rows")
+}
 
 impl Kept {
     /// Circuits compiled anew, which go on from what was captured.
     pub(super) fn start(case: &Case, program: Program, captured: &Captured) -> Result<Self, Failure> {
-        let mut circuits = Vec::new();
-        for (place, planned) in program.projections.into_iter().enumerate() {
+        let mut circuits: Vec<One> = Vec::new();
+        let (mut stores, mut shared) = (captured.stores(), Handles::default());
+        for planned in program.projections {
             let name = planned.config.name;
             let failure = |kind, error: String| Failure::new(kind, &name, error);
-            let mut stores = captured.of(place);
-            let rows = stores.remove(TABLE_STORE).unwrap_or_default();
+            let rows = stores.remove(&table_store(&name)).unwrap_or_default();
             let schema = planned.compiled.schema;
             let spec = TableSpec {
                 name: name.clone(),
@@ -86,10 +95,16 @@ impl Kept {
                 false => None,
             };
             let mut circuit = planned.compiled.circuit;
-            circuit.restore(&stores).map_err(|error| failure(Kind::Restore, error.to_string()))?;
+            let borrowed = captured.borrowed.get(&name);
+            circuit.settle(&prefix(&name), borrowed.unwrap_or(&BTreeMap::new()));
+            if borrowed.is_some() {
+                let restored = circuit.restore(&mut stores, &mut shared);
+                restored.map_err(|error| failure(Kind::Restore, error.to_string()))?;
+            }
             let reads = schema.reads.keys().map(|source| source.to_string()).collect();
             circuits.push(One { name, reads, upstream: planned.compiled.upstream, circuit, table });
         }
+        share(&mut circuits.iter_mut().map(|one| (one.name.as_str(), &mut one.circuit)).collect::<Vec<_>>());
         let mut progress = captured.progress.clone();
         progress.bags.resize(circuits.len(), Bag::new());
         progress.parked.resize(circuits.len(), BTreeSet::new());
@@ -109,9 +124,10 @@ impl Kept {
         let watermarks = self.progress.watermarks.iter();
         let watermarks: Watermarks<'_> =
             watermarks.filter_map(|(source, watermark)| Some((source.as_str(), watermark.value_us()?))).collect();
+        let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         for (place, one) in self.circuits.iter_mut().enumerate() {
-            let delta = one.step(&batches, &outputs, &mut self.progress.parked[place], &watermarks)?;
+            let delta = one.step(&batches, &outputs, &mut self.progress.parked[place], &watermarks, &memo)?;
             let takes_back = (0..delta.len()).any(|row| delta.weight(row) < 0);
             if takes_back || one.upstream.iter().any(|name| stepped.retracted.contains(name)) {
                 stepped.retracted.insert(one.name.clone());
@@ -135,16 +151,17 @@ impl Kept {
 
     /// Adds what changed since the last call to what was captured before.
     pub(super) fn capture(&mut self, captured: &mut Captured) -> Result<(), Failure> {
-        for (place, one) in self.circuits.iter_mut().enumerate() {
+        for one in &mut self.circuits {
             let failure = |error: String| Failure::new(Kind::Capture, &one.name, error);
             let mut deltas = one.circuit.capture().map_err(|error| failure(error.to_string()))?;
             if let Some(table) = &mut one.table {
                 let delta = table.capture().map_err(|error| failure(error.to_string()))?;
-                deltas.extend(delta.map(|delta| (TABLE_STORE.to_owned(), delta)));
+                deltas.extend(delta.map(|delta| (table_store(&one.name), delta)));
             }
             for (store, delta) in deltas {
-                captured.write(place, store, delta).map_err(failure)?;
+                captured.write(store, delta).map_err(failure)?;
             }
+            captured.borrowed.insert(one.name.clone(), one.circuit.borrowed(&prefix(&one.name)));
         }
         captured.progress = self.progress.clone();
         Ok(())
@@ -183,12 +200,14 @@ impl One {
         outputs: &BTreeMap<String, ZBatch>,
         parked: &mut BTreeSet<Place>,
         watermarks: &Watermarks<'_>,
+        memo: &Memo,
     ) -> Result<ZBatch, Failure> {
         let read = batches.iter().filter(|(source, _)| self.reads.contains(source));
         let input = StepInput {
             events: read.map(|(source, batch)| (source.as_str(), batch)).collect(),
             deltas: outputs.iter().map(|(name, delta)| (name.as_str(), delta)).collect(),
             watermarks: watermarks.clone(),
+            memo: Some(memo),
         };
         let stepped = self.circuit.step(&input);
         let (delta, rejected) = stepped.map_err(|error| Failure::new(Kind::Step, &self.name, error.to_string()))?;
@@ -224,14 +243,14 @@ impl Captured {
         &self.progress.positions
     }
 
-    /// A projection's stores, segments in ascending order.
-    fn of(&self, place: usize) -> BTreeMap<String, Vec<StoredSegment>> {
-        let own = self.stores.iter().filter(|((owner, _), _)| *owner == place);
-        own.map(|((_, store), segments)| (store.clone(), segments.values().cloned().collect())).collect()
+    /// Segments in ascending order.
+    fn stores(&self) -> BTreeMap<String, Vec<StoredSegment>> {
+        let stores = self.stores.iter();
+        stores.map(|(store, segments)| (store.clone(), segments.values().cloned().collect())).collect()
     }
 
-    fn write(&mut self, place: usize, store: String, delta: StateDelta) -> Result<(), String> {
-        let segments = self.stores.entry((place, store)).or_default();
+    fn write(&mut self, store: String, delta: StateDelta) -> Result<(), String> {
+        let segments = self.stores.entry(store).or_default();
         for id in delta.dropped {
             segments.remove(&id).ok_or_else(|| format!("segment {id} is dropped but was never written"))?;
         }

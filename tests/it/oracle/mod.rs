@@ -23,6 +23,7 @@ mod regressions;
 mod rows;
 mod run;
 mod setup;
+mod sharing;
 mod shrink;
 mod syntax;
 mod truth;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use readside::circuit::{Aggregate, Join, JoinSpec, Lonely, Operator};
+use readside::circuit::{Aggregate, Join, JoinSpec, Lonely, Operator, Stateful};
 use readside::plan::Program;
 
 /// The operators of each projection.
@@ -15,14 +15,14 @@ pub(super) fn operators(program: &Program) -> BTreeMap<String, BTreeSet<String>>
 }
 
 fn names(operator: &Operator) -> Vec<String> {
-    match operator {
-        Operator::Aggregate(aggregate) => calls(aggregate),
-        Operator::Join(join) => vec![kind(join)],
-        // Its state, which may be long, is left out.
-        other => {
-            let name: String = format!("{other:?}").chars().take_while(char::is_ascii_alphanumeric).collect();
-            vec![format!("circuit: {name}")]
-        }
+    let Operator::Stateful(handle) = operator else {
+        let name: String = format!("{operator:?}").chars().take_while(char::is_ascii_alphanumeric).collect();
+        return vec![format!("circuit: {name}")];
+    };
+    match &*handle.lock() {
+        Stateful::Aggregate(aggregate) => calls(aggregate),
+        Stateful::Join(join) => vec![kind(join)],
+        Stateful::Partition(_) => vec!["circuit: Partition".to_owned()],
     }
 }
 

@@ -120,6 +120,12 @@ impl Daemon {
         self.engine.cut()
     }
 
+    /// Operators with state that a projection shares.
+    pub(crate) fn shared(&self, projection: &str) -> usize {
+        let operators = &self.engine.snapshot(NOW_US).projections[projection].operators;
+        operators.iter().filter(|one| one.grows_with.is_some() && !one.shared_with.is_empty()).count()
+    }
+
     /// Commits up to so many messages of each source, or only hears of a source that has none.
     pub(crate) fn commit(&mut self, log: &Log, random: &mut Rng, limit: usize) {
         let before = self.cut();

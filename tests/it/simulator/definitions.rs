@@ -65,6 +65,37 @@ const SHAPES: &[Shape] = &[
              FROM (SELECT unnest(lines) AS line FROM orders.placed WHERE total > 10) GROUP BY line.sku",
         ],
     },
+    // What `customers` aggregates, and once more over its rows what `sizes` does.
+    Shape {
+        name: "regulars",
+        key: "customer",
+        rest: TABLE,
+        reads: &[],
+        variants: &[
+            "SELECT customer, count(*) AS orders, sum(total) AS revenue, max(_seq) AS last
+             FROM orders.placed GROUP BY customer HAVING count(*) > 2",
+            "SELECT customer, revenue / orders AS mean, last
+             FROM (SELECT customer, count(*) AS orders, sum(total) AS revenue, max(_seq) AS last
+                   FROM orders.placed GROUP BY customer)",
+        ],
+    },
+    Shape {
+        name: LONELY,
+        key: "one",
+        rest: TABLE,
+        reads: &[],
+        variants: &["SELECT 1 AS one, customer, orders, revenue, last
+             FROM (SELECT customer, count(*) AS orders, sum(total) AS revenue, max(_seq) AS last
+                   FROM orders.placed GROUP BY customer)"],
+    },
+    Shape {
+        name: "common_sizes",
+        key: "orders",
+        rest: TABLE,
+        reads: &["customers"],
+        variants: &["SELECT orders, count(*) AS customers, sum(revenue) AS revenue, min(customer) AS first
+             FROM customers GROUP BY orders HAVING count(*) > 1"],
+    },
     Shape {
         name: "reach",
         key: "carrier",
@@ -119,6 +150,18 @@ const SHAPES: &[Shape] = &[
         ],
     },
     Shape {
+        name: "high_rates",
+        key: "customer",
+        rest: TABLE,
+        reads: &[],
+        variants: &[
+            "SELECT customer, sum(CAST(rate AS BIGINT)) AS rate, count(*) AS orders
+             FROM orders.placed GROUP BY customer HAVING sum(CAST(rate AS BIGINT)) > 5",
+            "SELECT customer, sum(try_cast(rate AS BIGINT)) AS rate, count(*) AS orders
+             FROM orders.placed GROUP BY customer HAVING sum(try_cast(rate AS BIGINT)) > 5",
+        ],
+    },
+    Shape {
         name: "rated",
         key: "orders",
         rest: TABLE,
@@ -167,8 +210,14 @@ const SHAPES: &[Shape] = &[
 /// Its key is asserted, and false as soon as an order is shipped twice.
 const FRAGILE: &str = "shipments";
 
-/// Placed orders whose `rate` is no number err in this projection's first variant.
-pub(crate) const STRICT: &str = "rates";
+/// Projections that can share what they keep.
+const ALIKE: &[[&str; 2]] = &[["customers", "regulars"], ["sizes", "common_sizes"], ["rates", "high_rates"]];
+
+/// Its key is false as soon as there are two customers.
+pub(crate) const LONELY: &str = "buyer";
+
+/// Placed orders whose `rate` is no number err in the first variant of these projections.
+const STRICT: [&str; 2] = ["rates", "high_rates"];
 
 /// An event type that is unknown until the source is mended.
 pub(crate) const LATER: &str = "Returned";
@@ -247,13 +296,20 @@ impl Definitions {
         }
     }
 
+    /// Without one that nothing reads.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.remove(name);
+        self
+    }
+
     pub(crate) fn set_variant(&mut self, name: &'static str, variant: usize) {
         self.variants.insert(name, variant);
     }
 
-    /// Whether an event without a proper rate errs.
-    pub(crate) fn is_strict(&self) -> bool {
-        self.variants.get(STRICT) == Some(&0)
+    /// The projections in which an event without a proper rate errs.
+    pub(crate) fn strict(&self) -> BTreeSet<String> {
+        let strict = STRICT.iter().filter(|name| self.variants.get(**name) == Some(&0));
+        strict.map(|name| (*name).to_owned()).collect()
     }
 
     pub(crate) fn program(&self) -> Program {
@@ -263,6 +319,9 @@ impl Definitions {
     fn add(&mut self, random: &mut Rng) {
         let shape = &SHAPES[random.usize(0..SHAPES.len())];
         let mut wanted: BTreeSet<&str> = BTreeSet::from([shape.name]);
+        if random.bool() {
+            wanted.extend(ALIKE.iter().find(|names| names.contains(&shape.name)).into_iter().flatten());
+        }
         for below in SHAPES.iter().rev() {
             if wanted.contains(below.name) {
                 wanted.extend(below.reads);

@@ -10,6 +10,7 @@ mod definitions;
 mod log;
 mod oracle;
 mod runner;
+mod sharing;
 mod size;
 mod starts;
 mod two_writers;
@@ -37,7 +38,9 @@ async fn a_daemon_survives_everything_and_equals_the_batch() {
         World::new(seed).run(STEPS, &mut coverage).await;
     }
     println!("{coverage}");
-    for met in ["checkpoints", "crashes in a checkpoint", "projections restored", "projections built"] {
+    for met in
+        ["checkpoints", "crashes in a checkpoint", "projections restored", "projections built", "operators shared"]
+    {
         assert!(coverage.of(met) > 0 || std::env::var_os("SIM_SEED").is_some(), "no {met} in\n{coverage}");
     }
 }

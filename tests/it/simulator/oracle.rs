@@ -12,7 +12,7 @@ use readside::event::{Decoded, Decoder, Relation, SourceSchema, metadata};
 use readside::plan::{Program, Scope, batch};
 use readside::progress::{Cut, SourceName, Watermark};
 
-use super::definitions::{Definitions, STRICT};
+use super::definitions::Definitions;
 use super::log::Log;
 
 /// Rows as text, sorted.
@@ -25,7 +25,8 @@ pub(crate) type Parked = (String, Option<String>, u64);
 pub(crate) struct Oracle {
     scope: Scope,
     projections: BTreeMap<String, Asked>,
-    strict: bool,
+    /// Projections in which an event without a proper rate errs.
+    strict: BTreeSet<String>,
 }
 
 struct Asked {
@@ -60,7 +61,7 @@ impl Oracle {
             };
             projections.insert(planned.config.name.clone(), asked);
         }
-        Self { scope, projections, strict: definitions.is_strict() }
+        Self { scope, projections, strict: definitions.strict() }
     }
 
     pub(crate) fn at<'a>(&'a self, log: &'a Log, cut: &Cut) -> Expected<'a> {
@@ -99,10 +100,10 @@ impl Expected<'_> {
         for (source, decoded) in &self.decoded {
             parked.extend(decoded.rejected.iter().map(|r| (source.to_string(), None, r.message.seq)));
         }
-        if self.oracle.strict {
+        for projection in &self.oracle.strict {
             let rejected = sequences(&self.decoded["orders"].batch.metadata);
             let bad = rejected.filter(|seq| self.log.bad_rates.contains(seq));
-            parked.extend(bad.map(|seq| ("orders".to_owned(), Some(STRICT.to_owned()), seq)));
+            parked.extend(bad.map(|seq| ("orders".to_owned(), Some(projection.clone()), seq)));
         }
         parked.sort_unstable();
         parked
@@ -131,7 +132,7 @@ impl Expected<'_> {
         let full = schema.relation_schema(relation);
         let columns: Vec<usize> = (0..full.fields().len()).collect();
         let rows = self.decoded[source].batch.relation(relation, &full, &columns).unwrap();
-        if projection != STRICT || !self.oracle.strict {
+        if !self.oracle.strict.contains(projection) {
             return rows;
         }
         let keep: BooleanArray = sequences(&rows).map(|seq| Some(!self.log.bad_rates.contains(&seq))).collect();

@@ -92,8 +92,9 @@ impl Life {
     /// Compares a snapshot, each relation at the cut that it says it is of.
     fn check(&self, log: &Log, snapshot: &Snapshot) {
         for (name, relation) in &snapshot.relations {
-            let expected = self.oracle.at(log, &relation.cut);
             let failed = snapshot.projections[name].error.is_some();
+            // One that has failed stays where it was.
+            let expected = self.oracle.at(log, if failed { &snapshot.cut } else { &relation.cut });
             assert_eq!(failed, expected.fails(name), "`{name}` at {}", relation.cut);
             let Some(table) = relation.table().filter(|_| !failed) else { continue };
             if let RelationData::Table(_) = relation.data {
@@ -107,7 +108,9 @@ impl Life {
         let mut snapshots = self.catalog.subscribe();
         let arrived = |snapshot: &Arc<Snapshot>| {
             snapshot.cut.positions == self.fed.positions
-                && snapshot.relations.values().all(|relation| relation.cut.positions == self.fed.positions)
+                && snapshot.relations.iter().all(|(name, relation)| {
+                    snapshot.projections[name].error.is_some() || relation.cut.positions == self.fed.positions
+                })
         };
         let found = tokio::time::timeout(DEADLINE, snapshots.wait_for(arrived)).await;
         found.expect("caught up within the deadline").unwrap().clone()

@@ -13,17 +13,17 @@ use super::definitions::{Definitions, LATER};
 use super::log::Log;
 
 /// A place with a stream, and daemons one after the other.
-struct Place {
+pub(super) struct Place {
     store: Arc<dyn ObjectStore>,
     folder: tempfile::TempDir,
-    random: Rng,
-    log: Log,
+    pub(super) random: Rng,
+    pub(super) log: Log,
     limits: ParkedLimits,
     lives: u32,
 }
 
 impl Place {
-    fn new(events: usize) -> Self {
+    pub(super) fn new(events: usize) -> Self {
         let mut random = Rng::with_seed(7);
         let mut log = Log::new();
         (0..10).for_each(|_| log.publish(&mut random, events / 10));
@@ -31,7 +31,7 @@ impl Place {
         Self { store: Arc::new(InMemory::new()), folder: tempfile::tempdir().unwrap(), random, log, limits, lives: 0 }
     }
 
-    async fn start(&mut self, definitions: &Definitions) -> (Daemon, Started) {
+    pub(super) async fn start(&mut self, definitions: &Definitions) -> (Daemon, Started) {
         self.lives += 1;
         let store = Arc::new(FaultyStore::new(self.store.clone(), 0, Faults::default()));
         let (folder, writer) = (self.folder.path(), format!("life{}", self.lives));
@@ -40,7 +40,7 @@ impl Place {
         started.unwrap_or_else(|error| panic!("{error:?}"))
     }
 
-    async fn save(&mut self, daemon: &mut Daemon) {
+    pub(super) async fn save(&mut self, daemon: &mut Daemon) {
         let saved = daemon.checkpoint(&mut self.random, &self.log).await;
         assert!(matches!(saved, Saved::Done(_)), "{saved:?}");
     }

@@ -1,0 +1,117 @@
+//! The operators that keep state, behind a handle: circuits that compute the same may hold the same one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use datafusion::common::DataFusionError;
+
+use super::aggregate::Aggregate;
+use super::closing::Watermarks;
+use super::digest::Digest;
+use super::join::Join;
+use super::partition::Partition;
+use super::report::Kept;
+use super::{CircuitError, ZBatch};
+use crate::state::{StateDelta, StoredSegment};
+
+#[derive(Debug)]
+pub enum Stateful {
+    Aggregate(Box<Aggregate>),
+    Join(Box<Join>),
+    Partition(Box<Partition>),
+}
+
+/// An operator with its state. A clone is the same operator.
+#[derive(Debug, Clone)]
+pub struct Handle(Arc<Mutex<Stateful>>);
+
+impl Handle {
+    pub fn new(operator: Stateful) -> Self {
+        Self(Arc::new(Mutex::new(operator)))
+    }
+
+    /// The operator, for as long as the guard lives. A step that panicked ends the daemon, so nobody is left to be misled
+    /// by what it left behind.
+    pub fn lock(&self) -> MutexGuard<'_, Stateful> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is(&self, other: &Handle) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Operators that were restored, by what the names of their stores begin with.
+#[derive(Debug, Default)]
+pub struct Handles(pub(super) BTreeMap<String, Handle>);
+
+impl From<Aggregate> for Handle {
+    fn from(aggregate: Aggregate) -> Self {
+        Self::new(Stateful::Aggregate(Box::new(aggregate)))
+    }
+}
+
+impl From<Join> for Handle {
+    fn from(join: Join) -> Self {
+        Self::new(Stateful::Join(Box::new(join)))
+    }
+}
+
+impl From<Partition> for Handle {
+    fn from(partition: Partition) -> Self {
+        Self::new(Stateful::Partition(Box::new(partition)))
+    }
+}
+
+impl Stateful {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.name(),
+            Stateful::Join(join) => join.name(),
+            Stateful::Partition(partition) => partition.name(),
+        }
+    }
+
+    pub(super) fn step(&mut self, inputs: &[&ZBatch], watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
+        match (self, inputs) {
+            (Stateful::Aggregate(aggregate), [input]) => aggregate.step(input, watermarks),
+            (Stateful::Join(join), [left, right]) => join.step(left, right),
+            (Stateful::Partition(partition), [input]) => partition.step(input, watermarks),
+            _ => Err(DataFusionError::Internal("an operator with the wrong number of inputs".into()).into()),
+        }
+    }
+
+    pub(super) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.capture(),
+            Stateful::Join(join) => join.capture(),
+            Stateful::Partition(partition) => partition.capture(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, stores: &BTreeMap<String, Vec<StoredSegment>>) -> Result<(), CircuitError> {
+        let stored = |store: &str| stores.get(store);
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.restore(stored),
+            Stateful::Join(join) => join.restore(stored),
+            Stateful::Partition(partition) => partition.restore(stored),
+        }
+    }
+
+    /// Equal state is kept from here on in the same way.
+    pub(super) fn digest(&self) -> Result<Digest, CircuitError> {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.digest(),
+            Stateful::Join(join) => Ok(join.digest()),
+            Stateful::Partition(partition) => Ok(partition.digest()),
+        }
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.kept(),
+            Stateful::Join(join) => join.kept(),
+            Stateful::Partition(partition) => partition.kept(),
+        }
+    }
+}
