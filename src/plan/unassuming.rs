@@ -1,0 +1,104 @@
+//! A physical rule against claims that are not true: DataFusion takes a column for constant, or equal to another, above
+//! an outer join that pads it with NULL, and above grouping sets that leave it out. Sorts and groups by such columns then
+//! go missing.
+//!
+//! What comes out of joins and grouping sets is passed through a node that claims nothing. It costs a sort now and then.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+};
+
+/// To be run before all rules that rely on such claims.
+#[derive(Debug)]
+pub(super) struct ClaimNothing;
+
+impl PhysicalOptimizerRule for ClaimNothing {
+    fn name(&self) -> &str {
+        "claim_nothing"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let unassuming = plan.transform_up(|node| match pads(&node) {
+            true => Ok(Transformed::yes(Arc::new(Unassuming::over(node)) as Arc<dyn ExecutionPlan>)),
+            false => Ok(Transformed::no(node)),
+        });
+        unassuming.data()
+    }
+}
+
+/// Whether rows come out with NULLs in the place of what went in. Of joins it is not asked which they are.
+fn pads(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let sets = |aggregate: &AggregateExec| aggregate.group_expr().has_grouping_set();
+    plan.name().ends_with("JoinExec") || plan.downcast_ref::<AggregateExec>().is_some_and(sets)
+}
+
+/// Passes rows on.
+#[derive(Debug)]
+struct Unassuming {
+    input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+}
+
+impl Unassuming {
+    fn over(input: Arc<dyn ExecutionPlan>) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(input.schema()),
+            Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        );
+        Self { input, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for Unassuming {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl ExecutionPlan for Unassuming {
+    fn name(&self) -> &'static str {
+        "Unassuming"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(input), true) => Ok(Arc::new(Self::over(input))),
+            _ => Err(DataFusionError::Internal(format!("{} has one child", self.name()))),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        self.input.execute(partition, context)
+    }
+}
