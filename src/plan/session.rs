@@ -18,18 +18,12 @@ use super::unassuming::ClaimNothing;
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
 pub fn session() -> Result<SessionContext> {
-    let state = sound(SessionStateBuilder::new_with_default_features()).with_config(config()?).build();
-    let context = SessionContext::new_with_state(state);
+    let context = SessionContext::new_with_state(sound(config()?).build());
     functions::register(&context)?;
     // Tables that are made up from nothing have no place in a projection, and no bound in a query.
     context.deregister_udtf("range");
     context.deregister_udtf("generate_series");
     Ok(context)
-}
-
-/// The state with those of DataFusion's rules only that leave a result what it is, and more of this crate's.
-pub fn sound(state: SessionStateBuilder) -> SessionStateBuilder {
-    state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_optimizer_rules())
 }
 
 fn config() -> Result<SessionConfig> {
@@ -40,11 +34,21 @@ fn config() -> Result<SessionConfig> {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.collect_spans = true;
     options.set("datafusion.execution.time_zone", "UTC")?;
+    Ok(config)
+}
+
+/// A session with those of DataFusion's rules only that leave a result what it is, and some of this crate's. For queries
+/// of readers too.
+pub fn sound(mut config: SessionConfig) -> SessionStateBuilder {
+    let options = config.options_mut();
     // Its heap compares floats in another order than min and max do.
     options.optimizer.enable_topk_aggregation = false;
     // It compares what cannot be NULL, which the optimiser knows less of than the planner.
     options.execution.skip_physical_aggregate_schema_check = true;
-    Ok(config)
+    SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rules(physical_optimizer_rules())
 }
 
 /// Rules that are left out. The first makes two aggregates of one distinct: the upper one would have to take results
