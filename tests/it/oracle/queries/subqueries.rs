@@ -58,10 +58,9 @@ impl Queries<'_> {
 
     fn is_in(&mut self, relation: &Relation, word: &str) -> Expr {
         let other = self.other();
-        let of = self.expressions(relation).scalar(0).1;
-        let (mut one, mut many) = (self.expressions(relation).of(&of, 0), self.expressions(&other).of(&of, 0));
+        let (mut one, mut many, of) = self.alike(relation, &other);
         // NOT IN is about NULLs: mostly there are none.
-        if word == "NOT IN" && self.random.u8(..8) > 0 {
+        if word == "NOT IN" && self.random.u8(..4) > 0 {
             self.reached("NOT IN");
             one = expr("coalesce(§, §)", [one, self.expressions(relation).literal(&of)]);
             many = expr("coalesce(§, §)", [many, self.expressions(&other).literal(&of)]);
@@ -81,6 +80,9 @@ impl Queries<'_> {
         if self.random.u8(..3) == 0 {
             condition = expr("(§ AND §)", [condition, self.expressions(&other).bool(1)]);
         }
+        if relation.qualified && self.random.bool() {
+            condition = expr("(§ AND §)", [condition, self.unequal(&other, relation)]);
+        }
         expr(format!("({word} (SELECT 1 FROM {} WHERE §))", other.from), [condition])
     }
 
@@ -92,7 +94,7 @@ impl Queries<'_> {
 
     /// A subquery can be told from its outer rows by plain equality only.
     fn equal_only(&mut self, inner: &Relation, outer: &Relation) -> Expr {
-        let (one, other) = self.alike(inner, outer);
+        let (one, other, _) = self.alike(inner, outer);
         expr("(§ = §)", [one, other])
     }
 }
