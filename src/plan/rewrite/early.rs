@@ -84,8 +84,12 @@ impl Early<'_> {
             if let Some(column) = self.moved(&part)? {
                 return Ok(Transformed::new(column, true, TreeNodeRecursion::Jump));
             }
-            let guards =
-                part.short_circuits() || matches!(&part, Expr::WindowFunction(call) if call.params.filter.is_some());
+            // A function's own variable is known within it only.
+            let guards = match &part {
+                Expr::WindowFunction(call) => call.params.filter.is_some(),
+                Expr::Lambda(_) => true,
+                other => other.short_circuits(),
+            };
             let on = if guards { TreeNodeRecursion::Jump } else { TreeNodeRecursion::Continue };
             Ok(Transformed::new(part, false, on))
         });
@@ -111,11 +115,10 @@ impl Early<'_> {
 
 /// The expression over the rows of events that a plan is made of, if there is nothing but windows and limits between.
 fn traced(expr: &Expr, plan: &LogicalPlan) -> Option<Expr> {
-    let is_of_rows = |part: &Expr| {
-        Ok(!is_beyond(part) && !matches!(part, Expr::Column(column) if !plan.schema().has_column(column)))
-    };
-    if expr.column_refs().is_empty() || !expr.exists(|part| is_of_rows(part).map(|of| !of)).is_ok_and(|beyond| !beyond)
-    {
+    let is_known = |column: &Column| plan.schema().has_column(column);
+    let is_other = |part: &Expr| Ok(is_beyond(part) || matches!(part, Expr::Column(column) if !is_known(column)));
+    // The closure never fails.
+    if expr.column_refs().is_empty() || expr.exists(is_other).unwrap_or(true) {
         return None;
     }
     match plan {
@@ -171,6 +174,7 @@ fn attached(plan: &LogicalPlan, of_event: Expr) -> Result<(LogicalPlan, Column)>
                 column,
             ));
         }
+        // Nothing else was traced through.
         other => other.clone(),
     };
     Ok((plan, column))

@@ -88,7 +88,7 @@ impl Queries<'_> {
 
     /// Two relations side by side, on equal values and perhaps more.
     fn join(&mut self, levels: usize) -> Relation {
-        let kind = ["INNER", "LEFT", "RIGHT", "FULL"][self.random.usize(..4)];
+        let kind = ["INNER", "INNER", "LEFT", "RIGHT", "FULL"][self.random.usize(..5)];
         let (left, right) = self.sides(levels);
         let columns = [left.columns.clone(), right.columns.clone()].concat();
         let append_only = kind == "INNER" && left.append_only && right.append_only;
@@ -131,7 +131,7 @@ impl Queries<'_> {
     /// Two relations with names of their own: now and then the same one twice.
     fn sides(&mut self, levels: usize) -> (Relation, Relation) {
         let left = self.simple_relation(levels);
-        if self.random.u8(..3) > 0 {
+        if self.random.bool() {
             let right = self.simple_relation(levels);
             return (self.named(left), self.named(right));
         }
@@ -152,7 +152,7 @@ impl Queries<'_> {
     /// One or two equal values, and perhaps a further condition.
     fn equality(&mut self, left: &Relation, right: &Relation, both: &Relation) -> Expr {
         let mut on = self.equal(left, right);
-        if self.random.u8(..3) == 0 {
+        if self.random.u8(..6) == 0 {
             on = expr("(§ AND §)", [on, self.equal(left, right)]);
         }
         if self.random.bool() {
@@ -171,8 +171,8 @@ impl Queries<'_> {
     /// A further condition over both sides, which holds for many of their pairs.
     pub(super) fn unequal(&mut self, left: &Relation, right: &Relation) -> Expr {
         let (one, other, _) = self.alike(left, right);
-        let sign = ["<>", "<=", ">=", "IS DISTINCT FROM"][self.random.usize(..4)];
-        expr(format!("(§ {sign} §)"), [one, other])
+        let sign = ["<>", "<=", "<=", ">=", ">="][self.random.usize(..5)];
+        expr(format!("coalesce((§ {sign} §), true)"), [one, other])
     }
 
     /// A value of each side, of one type: often the same column of both, so that some are equal.

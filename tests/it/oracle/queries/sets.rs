@@ -6,17 +6,8 @@ use super::items::Items;
 use super::{Made, Queries};
 
 /// What gives few rows is made more often.
-const OPERATIONS: [&str; 9] = [
-    "UNION ALL",
-    "UNION",
-    "EXCEPT",
-    "EXCEPT",
-    "EXCEPT ALL",
-    "INTERSECT",
-    "INTERSECT",
-    "INTERSECT ALL",
-    "INTERSECT ALL",
-];
+const OPERATIONS: [&str; 9] =
+    ["UNION ALL", "UNION", "EXCEPT", "EXCEPT", "EXCEPT ALL", "EXCEPT ALL", "INTERSECT", "INTERSECT", "INTERSECT ALL"];
 
 impl Queries<'_> {
     /// Two selections with columns of like types.
