@@ -14,6 +14,7 @@ mod lower_join;
 mod lower_not_in;
 mod lower_partition;
 mod lower_ranking;
+mod plain_keys;
 mod plain_order;
 mod program;
 mod refusal;
@@ -22,6 +23,7 @@ mod scope;
 mod session;
 mod subqueries;
 mod substitute;
+mod unassuming;
 
 #[cfg(test)]
 mod tests;
@@ -32,4 +34,4 @@ pub use lower::Plans;
 pub use program::{Planned, PlannedView, Program, ProgramSource, program};
 pub use refusal::Refusal;
 pub use scope::{ProjectionSchema, Scope};
-pub use session::session;
+pub use session::{session, sound};

@@ -12,16 +12,13 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::functions;
+use super::plain_keys::PlainKeys;
 use super::plain_order::PlainOrder;
+use super::unassuming::ClaimNothing;
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
 pub fn session() -> Result<SessionContext> {
-    let state = SessionStateBuilder::new_with_default_features()
-        .with_config(config()?)
-        .with_optimizer_rules(optimizer_rules())
-        .with_physical_optimizer_rules(physical_optimizer_rules())
-        .build();
-    let context = SessionContext::new_with_state(state);
+    let context = SessionContext::new_with_state(sound(config()?).build());
     functions::register(&context)?;
     // Tables that are made up from nothing have no place in a projection, and no bound in a query.
     context.deregister_udtf("range");
@@ -37,11 +34,21 @@ fn config() -> Result<SessionConfig> {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.collect_spans = true;
     options.set("datafusion.execution.time_zone", "UTC")?;
+    Ok(config)
+}
+
+/// A session with those of DataFusion's rules only that leave a result what it is, and some of this crate's. For queries
+/// of readers too.
+pub fn sound(mut config: SessionConfig) -> SessionStateBuilder {
+    let options = config.options_mut();
     // Its heap compares floats in another order than min and max do.
     options.optimizer.enable_topk_aggregation = false;
     // It compares what cannot be NULL, which the optimiser knows less of than the planner.
     options.execution.skip_physical_aggregate_schema_check = true;
-    Ok(config)
+    SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rules(physical_optimizer_rules())
 }
 
 /// Rules that are left out. The first makes two aggregates of one distinct: the upper one would have to take results
@@ -50,10 +57,13 @@ fn config() -> Result<SessionConfig> {
 const LEFT_OUT: [&str; 3] =
     ["single_distinct_aggregation_to_group_by", "extract_leaf_expressions", "push_down_leaf_projections"];
 
-fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let rules = Optimizer::new().rules;
-    let rules = rules.into_iter().filter(|rule| !LEFT_OUT.contains(&rule.name()));
-    rules.chain([Arc::new(PlainOrder) as Arc<dyn OptimizerRule + Send + Sync>]).collect()
+type Rule = Arc<dyn OptimizerRule + Send + Sync>;
+
+fn optimizer_rules() -> Vec<Rule> {
+    let rules = Optimizer::new().rules.into_iter().filter(|rule| !LEFT_OUT.contains(&rule.name()));
+    let plain_keys: Rule = Arc::new(PlainKeys::default());
+    let rules = rules.map(|rule| if rule.name() == plain_keys.name() { plain_keys.clone() } else { rule });
+    rules.chain([Arc::new(PlainOrder) as Rule]).collect()
 }
 
 /// Rules over physical plans that are left out. The first answers counts from statistics, and above an aggregate without
@@ -63,5 +73,6 @@ const LEFT_OUT_PHYSICAL: [&str; 3] = ["aggregate_statistics", "FilterPushdown", 
 
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
-    rules.filter(|rule| !LEFT_OUT_PHYSICAL.contains(&rule.name())).collect()
+    let rules = rules.filter(|rule| !LEFT_OUT_PHYSICAL.contains(&rule.name()));
+    std::iter::once(Arc::new(ClaimNothing) as Arc<dyn PhysicalOptimizerRule + Send + Sync>).chain(rules).collect()
 }

@@ -3,6 +3,7 @@
 //!
 //! Reads only the published snapshot; never a source, never the pipeline.
 
+mod conditions;
 mod error;
 mod filters;
 mod limits;

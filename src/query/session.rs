@@ -18,15 +18,16 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 
+use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::{Kind, QueryError, did_you_mean};
+use crate::plan::sound;
 use crate::progress::Basis;
 use crate::read_model::catalog::{ProjectionState, Relation, RelationData, Snapshot};
 
@@ -91,7 +92,7 @@ impl Sessions {
         options.sql_parser.dialect = Dialect::DuckDB;
         options.execution.time_zone = Some("UTC".to_owned());
         options.execution.enable_recursive_ctes = false;
-        let mut template = SessionStateBuilder::new_with_default_features().with_config(config).build();
+        let mut template = sound(config).build();
         datafusion_functions_json::register_all(&mut template)?;
         for name in UNBOUNDED {
             template.deregister_udtf(name)?;
@@ -217,7 +218,7 @@ impl Session {
         let plan = plan.with_param_values(params).map_err(QueryError::planning)?;
         check_padding(&plan)?;
         let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
-        Ok(Planned { plan, repeatable })
+        Ok(Planned { plan: held(plan).map_err(QueryError::planning)?, repeatable })
     }
 
     /// All rows of a relation, to be filtered and sorted by expressions.
@@ -259,6 +260,7 @@ impl Session {
                     Box::pin(self.register(sessions, below, depth + 1)).await?;
                 }
                 let plan = self.state.statement_to_plan(parsed.statement).await.map_err(QueryError::planning)?;
+                let plan = held(plan).map_err(QueryError::planning)?;
                 Arc::new(ViewTable::new(plan, Some(sql.clone())))
             }
         };

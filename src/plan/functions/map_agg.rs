@@ -1,6 +1,7 @@
 //! `map_agg(key, value)`: one entry a key, with the last value in the order that the `rewrite` room supplies.
 //!
-//! Keys are sorted. Rows whose key is NULL do not count. No rows give an empty map.
+//! Orders are compared as encoded rows: DataFusion's own comparison fails on lists of structs, which a tie between
+//! derived rows comes down to. Keys are sorted. Rows whose key is NULL do not count. No rows give an empty map.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -8,9 +9,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, StructArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::utils::{SingleRowListArrayBuilder, compare_rows};
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
@@ -57,12 +58,14 @@ impl AggregateUDFImpl for MapAgg {
         if args.order_bys.is_empty() {
             return exec_err!("`map_agg` must be planned by readside: it has no order here");
         }
-        let options = args.order_bys.iter().map(|sort| sort.options).collect();
-        let order = args.order_bys.iter().map(|sort| sort.expr.return_field(args.schema)).collect::<Result<_>>()?;
+        let order: Vec<FieldRef> =
+            args.order_bys.iter().map(|sort| sort.expr.return_field(args.schema)).collect::<Result<_>>()?;
+        let fields = order.iter().zip(args.order_bys);
+        let fields = fields.map(|(field, sort)| SortField::new_with_options(field.data_type().clone(), sort.options));
         Ok(Box::new(MapAccumulator {
             map_type: args.return_field.data_type().clone(),
+            ranks: RowConverter::new(fields.collect())?,
             state_type: state_type(args.return_field.data_type(), order)?,
-            options,
             entries: HashMap::new(),
         }))
     }
@@ -127,12 +130,15 @@ fn map_scalar(map_type: &DataType, entries: Vec<(ScalarValue, ScalarValue)>) -> 
 struct MapAccumulator {
     map_type: DataType,
     state_type: DataType,
-    options: Vec<SortOptions>,
+    /// Encodes the columns of the order.
+    ranks: RowConverter,
     entries: HashMap<ScalarValue, Entry>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    rank: OwnedRow,
+    /// What the rank encodes, for the state.
     order: Vec<ScalarValue>,
     value: ScalarValue,
 }
@@ -141,19 +147,19 @@ impl MapAccumulator {
     /// Columns: key, value and the order.
     fn add(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let keys = canonical_array(&columns[0]);
+        let ranks = self.ranks.convert_columns(&columns[2..])?;
         for row in 0..keys.len() {
             let key = ScalarValue::try_from_array(&keys, row)?;
             if key.is_null() {
                 continue;
             }
-            let value = |column: &ArrayRef| ScalarValue::try_from_array(column, row);
-            let order = columns[2..].iter().map(value).collect::<Result<Vec<_>>>()?;
-            if let Some(known) = self.entries.get(&key)
-                && compare_rows(&order, &known.order, &self.options)? == Ordering::Less
-            {
+            let rank = ranks.row(row);
+            if self.entries.get(&key).is_some_and(|known| rank < known.rank.row()) {
                 continue;
             }
-            self.entries.insert(key, Entry { order, value: value(&columns[1])? });
+            let value = |column: &ArrayRef| ScalarValue::try_from_array(column, row);
+            let order = columns[2..].iter().map(value).collect::<Result<Vec<_>>>()?;
+            self.entries.insert(key, Entry { rank: rank.owned(), order, value: value(&columns[1])? });
         }
         Ok(())
     }
@@ -192,7 +198,8 @@ impl Accumulator for MapAccumulator {
 
     fn size(&self) -> usize {
         let entry = |(key, entry): (&ScalarValue, &Entry)| {
-            key.size() + entry.value.size() + ScalarValue::size_of_vec(&entry.order) + size_of::<u64>()
+            let rank = entry.rank.row().data().len();
+            key.size() + entry.value.size() + rank + ScalarValue::size_of_vec(&entry.order) + size_of::<u64>()
         };
         size_of_val(self) + self.entries.iter().map(entry).sum::<usize>()
     }

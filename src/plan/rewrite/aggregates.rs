@@ -30,7 +30,10 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
     }
     let rows = Rows::of(&aggregate.input)?;
     let groups = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
-    let mut outputs: Vec<Expr> = aggregate.schema.columns().into_iter().take(groups).map(Expr::Column).collect();
+    // The number of a grouping set is not there any more once `grouping()` has been resolved.
+    let keys = aggregate.schema.columns().into_iter().take(groups);
+    let keys = keys.filter(|key| key.name != Aggregate::INTERNAL_GROUPING_ID);
+    let mut outputs: Vec<Expr> = keys.map(Expr::Column).collect();
     let mut functions = Vec::new();
     for (place, expression) in aggregate.aggr_expr.iter().enumerate() {
         let name = expression.qualified_name().1;

@@ -22,7 +22,7 @@ pub(super) fn reject_misread(plan: &LogicalPlan) -> Result<(), RewriteError> {
 fn offence(join: &Join) -> Option<RewriteError> {
     // Only set operations compare NULLs as equal this early, and only those with ALL do so over repeated rows.
     let of_a_set = join.null_equality == NullEquality::NullEqualsNull;
-    let repeats = !matches!(join.left.as_ref(), LogicalPlan::Distinct(_));
+    let repeats = !is_distinct(&join.left);
     match join.join_type {
         // The planner takes the left one, which is NULL in rows of the right side alone.
         JoinType::Right | JoinType::Full if join.join_constraint == JoinConstraint::Using => Some(RewriteError::new(
@@ -35,5 +35,12 @@ fn offence(join: &Join) -> Option<RewriteError> {
             "leave out ALL, or join counts of equal rows",
         )),
         _ => None,
+    }
+}
+
+fn is_distinct(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => is_distinct(&alias.input),
+        other => matches!(other, LogicalPlan::Distinct(_)),
     }
 }

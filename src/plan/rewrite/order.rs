@@ -11,15 +11,17 @@ use datafusion::logical_expr::{
     Distinct, DistinctOn, Expr, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias,
 };
 
+use super::early::compute_early;
 use super::floats::canonical_floats;
 use super::ties::Rows;
 use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
 
-/// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical and breaks all ties.
+/// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical, breaks all ties,
+/// and computes early what can fail on single events.
 pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     reject_volatile(&plan)?;
     joins::reject_misread(&plan)?;
-    break_ties(canonical_floats(plan)?)
+    Ok(compute_early(break_ties(canonical_floats(plan)?)?)?)
 }
 
 /// Breaks all ties, and plans the aggregates that need an order. For views too, where `now()` is allowed.

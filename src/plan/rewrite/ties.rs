@@ -185,7 +185,7 @@ fn thread_scan(scan: &TableScan) -> Result<Rows> {
 }
 
 /// Whether this is a relation of a source: its SQL schema is the source, and it begins with the stream's metadata.
-fn is_events(scan: &TableScan) -> bool {
+pub(super) fn is_events(scan: &TableScan) -> bool {
     let schema = scan.source.schema();
     let begins = |place: usize| schema.fields().get(place).is_some_and(|f| f.name() == metadata::NAMES[place]);
     scan.table_name.schema().is_some() && begins(metadata::SEQ) && begins(metadata::ORD)

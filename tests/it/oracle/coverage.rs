@@ -27,10 +27,11 @@ pub(super) struct Coverage {
     operators: BTreeMap<String, Reached>,
 }
 
-/// In how many projections an operator occurred, and met each of the conditions.
+/// In how many projections an operator occurred, had rows, and met each of the conditions.
 #[derive(Debug, Default)]
 struct Reached {
     projections: usize,
+    with_rows: usize,
     conditions: [usize; CONDITIONS.len()],
 }
 
@@ -81,6 +82,7 @@ impl Coverage {
 impl Reached {
     fn add(&mut self, met: &Met) {
         self.projections += 1;
+        self.with_rows += usize::from(met.rows);
         let conditions = [met.retraction, met.null_key, met.tie, met.readmission, met.restart];
         for (count, is_met) in self.conditions.iter_mut().zip(conditions) {
             *count += usize::from(is_met);
@@ -98,11 +100,11 @@ impl fmt::Display for Coverage {
             f,
             "{parked} with parked events, {failed_alike} where both sides gave up, {no_answer} without an answer from DataFusion"
         )?;
-        write!(f, "{:<44}{:>12}", "", "projections")?;
+        write!(f, "{:<44}{:>12}{:>12}", "", "projections", "with rows")?;
         CONDITIONS.iter().try_for_each(|condition| write!(f, "{condition:>13}"))?;
         writeln!(f)?;
-        for (operator, Reached { projections, conditions }) in &self.operators {
-            write!(f, "{operator:<44}{projections:>12}")?;
+        for (operator, Reached { projections, with_rows, conditions }) in &self.operators {
+            write!(f, "{operator:<44}{projections:>12}{with_rows:>12}")?;
             conditions.iter().try_for_each(|count| write!(f, "{count:>13}"))?;
             writeln!(f)?;
         }

@@ -160,6 +160,19 @@ impl Expressions<'_> {
         }
     }
 
+    /// A condition that most rows fulfil: what is selective in several places leaves nothing.
+    pub(super) fn mostly(&mut self, depth: usize) -> Expr {
+        match self.random.u8(..6) {
+            0 | 1 => self.bool(depth),
+            2 => expr("(§ IS NOT NULL)", [self.key(depth).0]),
+            3 => expr("coalesce(§, true)", [self.bool(depth)]),
+            _ => {
+                let (value, of) = self.key(depth);
+                expr("(§ IS DISTINCT FROM §)", [value, self.literal(&of)])
+            }
+        }
+    }
+
     /// A condition.
     pub(super) fn bool(&mut self, depth: usize) -> Expr {
         if depth == 0 {

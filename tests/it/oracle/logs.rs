@@ -15,7 +15,7 @@ pub(super) fn log(random: &mut fastrand::Rng, types: &[EventType], events_max: u
     let held_share = [0.0, 0.15, 0.3, 0.5][random.usize(..4)];
     let (capture_share, restart_share) = [(0.1, 0.05), (0.2, 0.15), (0.3, 0.2)][random.usize(..3)];
     let mut log = Log { random, types, entries: begin, now: 0, read: BTreeMap::new(), held: Vec::new(), cuts_left: 8 };
-    for _ in 0..log.random.usize(events_max / 4..=events_max) {
+    for _ in 0..log.random.usize(events_max / 3..=events_max) {
         log.event(held_share);
         if log.random.f64() < cut_share && log.cuts_left > 2 {
             log.cut();

@@ -10,6 +10,7 @@
 mod admission;
 mod aggregates;
 mod case;
+mod closed;
 mod coverage;
 mod expressions;
 pub(crate) mod given;

@@ -114,6 +114,10 @@ fn snapshot(position: u64) -> Snapshot {
         ("paused".to_owned(), relation(RelationData::Table(pairs_table()), 1)),
         ("ready".to_owned(), relation(view("SELECT status, total FROM orders WHERE status = 'READY'"), position)),
         ("clock".to_owned(), relation(view("SELECT count(*) AS n, now() AS at FROM ready"), position)),
+        (
+            "few".to_owned(),
+            relation(view("SELECT count(*) AS n FROM ready HAVING 3 > (SELECT count(*) FROM pairs)"), position),
+        ),
         ("loop".to_owned(), relation(view("SELECT * FROM loop"), position)),
     ]);
     let progress = SourceProgress {

@@ -114,6 +114,39 @@ fn nothing_but_reading_is_possible() {
 }
 
 #[test]
+fn a_condition_that_names_no_column_leaves_no_total_behind() {
+    let daemon = Daemon::usual();
+    let total = |condition: &str| {
+        let sql = format!("SELECT n FROM (SELECT count(*) AS n FROM orders) WHERE {condition}");
+        daemon.sql(&sql).items().to_vec()
+    };
+    assert_eq!(total("3 > (SELECT count(*) FROM pairs)"), [] as [Value; 0]);
+    assert_eq!(total("2 < (SELECT count(*) FROM pairs)"), [json!({"n": ROWS})]);
+    let having = daemon.sql("SELECT count(*) AS n FROM orders HAVING 3 > (SELECT count(*) FROM pairs)");
+    assert_eq!(having.items(), [] as [Value; 0]);
+    let joined = daemon.sql(
+        "SELECT t.n FROM (SELECT DISTINCT 1 AS one FROM pairs) p
+         LEFT JOIN (SELECT count(*) AS n FROM orders) t ON 3 > (SELECT count(*) FROM pairs)",
+    );
+    assert_eq!(joined.items(), [json!({"n": null})]);
+    assert_eq!(daemon.sql("SELECT n FROM few").items(), [] as [Value; 0]);
+    assert_eq!(daemon.get("/v1/tables/few").items(), [] as [Value; 0]);
+}
+
+#[test]
+fn what_is_left_null_is_no_constant() {
+    let daemon = Daemon::usual();
+    let cube = "SELECT c FROM (SELECT 1 AS c FROM pairs UNION ALL SELECT 1 FROM pairs) GROUP BY CUBE (c) ORDER BY c";
+    assert_eq!(daemon.sql(cube).items(), [json!({"c": 1}), json!({"c": null})]);
+    let padded = daemon.sql(
+        "SELECT a.n, b.one FROM (SELECT DISTINCT order_id AS n FROM orders WHERE order_id < 3) a
+         LEFT JOIN (SELECT order_id AS n, 1 AS one FROM orders WHERE order_id = 1) b ON a.n = b.n ORDER BY b.one NULLS FIRST, a.n",
+    );
+    let rows = [json!({"n": 0, "one": null}), json!({"n": 2, "one": null}), json!({"n": 1, "one": 1})];
+    assert_eq!(padded.items(), rows);
+}
+
+#[test]
 fn relations_at_different_cuts_are_not_mixed_in_silence() {
     let daemon = Daemon::usual();
     let body = json!({"sql": "SELECT count(*) AS n FROM orders, paused"});

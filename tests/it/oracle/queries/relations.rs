@@ -26,7 +26,7 @@ impl Queries<'_> {
         if self.may_fail {
             return self.simple_relation(levels);
         }
-        if levels > 0 && self.random.u8(..4) == 0 {
+        if levels > 0 && self.random.u8(..3) == 0 {
             return self.join(levels - 1);
         }
         let relation = self.simple_relation(levels);
@@ -88,7 +88,7 @@ impl Queries<'_> {
 
     /// Two relations side by side, on equal values and perhaps more.
     fn join(&mut self, levels: usize) -> Relation {
-        let kind = ["INNER", "LEFT", "RIGHT", "FULL"][self.random.usize(..4)];
+        let kind = ["INNER", "INNER", "LEFT", "RIGHT", "FULL"][self.random.usize(..5)];
         let (left, right) = self.sides(levels);
         let columns = [left.columns.clone(), right.columns.clone()].concat();
         let append_only = kind == "INNER" && left.append_only && right.append_only;
@@ -96,7 +96,9 @@ impl Queries<'_> {
         let both =
             Relation { columns, append_only, in_stream_order: false, row_wise: false, key: None, ..left.clone() };
         self.reached(format!("{} join", kind.to_lowercase()));
-        let using = !shared.is_empty() && self.random.u8(..4) == 0;
+        // Beside the optional side of a join, USING is refused.
+        let often = if matches!(kind, "INNER" | "LEFT") { 3 } else { 40 };
+        let using = !shared.is_empty() && self.random.u8(..often) == 0;
         let on = if using {
             self.reached("join using");
             expr(&shared[self.random.usize(..shared.len())], [])
@@ -110,10 +112,26 @@ impl Queries<'_> {
         }
     }
 
+    /// The rows of one side of a join that have a partner, and as often as they have one.
+    pub(super) fn with_a_partner(&mut self, levels: usize) -> Relation {
+        let (left, right) = self.sides(levels);
+        let columns = [left.columns.clone(), right.columns.clone()].concat();
+        let both = Relation { columns, row_wise: false, ..left.clone() };
+        let mut on = self.equal(&left, &right);
+        if self.random.bool() {
+            on = expr("(§ AND §)", [on, self.unequal(&left, &right)]);
+        }
+        let append_only = left.append_only && right.append_only;
+        let columns = if self.random.u8(..3) > 0 { right.columns.clone() } else { left.columns.clone() };
+        let from =
+            From::Join { left: Box::new(left.from), kind: "INNER", right: Box::new(right.from), on, using: false };
+        Relation { from, columns, append_only, in_stream_order: false, key: None, qualified: true, ..both }
+    }
+
     /// Two relations with names of their own: now and then the same one twice.
     fn sides(&mut self, levels: usize) -> (Relation, Relation) {
         let left = self.simple_relation(levels);
-        if self.random.u8(..3) > 0 {
+        if self.random.bool() {
             let right = self.simple_relation(levels);
             return (self.named(left), self.named(right));
         }
@@ -134,37 +152,46 @@ impl Queries<'_> {
     /// One or two equal values, and perhaps a further condition.
     fn equality(&mut self, left: &Relation, right: &Relation, both: &Relation) -> Expr {
         let mut on = self.equal(left, right);
-        if self.random.u8(..3) == 0 {
+        if self.random.u8(..6) == 0 {
             on = expr("(§ AND §)", [on, self.equal(left, right)]);
         }
         if self.random.bool() {
             self.reached("join with a condition");
-            on = expr("(§ AND §)", [on, self.expressions(both).bool(1)]);
+            on = expr("(§ AND §)", [on, self.expressions(both).mostly(1)]);
         }
         on
     }
 
     pub(super) fn equal(&mut self, left: &Relation, right: &Relation) -> Expr {
-        let (one, other) = self.alike(left, right);
+        let (one, other, _) = self.alike(left, right);
         let sign = if self.random.u8(..6) == 0 { "IS NOT DISTINCT FROM" } else { "=" };
         expr(format!("(§ {sign} §)"), [one, other])
     }
 
+    /// A further condition over both sides, which holds for many of their pairs.
+    pub(super) fn unequal(&mut self, left: &Relation, right: &Relation) -> Expr {
+        let (one, other, _) = self.alike(left, right);
+        let sign = ["<>", "<=", "<=", ">=", ">="][self.random.usize(..5)];
+        expr(format!("coalesce((§ {sign} §), true)"), [one, other])
+    }
+
     /// A value of each side, of one type: often the same column of both, so that some are equal.
-    pub(super) fn alike(&mut self, left: &Relation, right: &Relation) -> (Expr, Expr) {
-        let shared = shared_columns(left, right);
-        if !shared.is_empty() && self.random.bool() {
-            let name = &shared[self.random.usize(..shared.len())];
-            let named = |side: &Relation| side.columns.iter().find(|column| bare(column) == *name).cloned();
-            // Of several columns of that name the first may be of another type.
-            if let (Some(one), Some(other)) = (named(left), named(right))
-                && one.column_type == other.column_type
-            {
-                return (expr(one.sql, []), expr(other.sql, []));
-            }
+    pub(super) fn alike(&mut self, left: &Relation, right: &Relation) -> (Expr, Expr, Type) {
+        let pairs = left.columns.iter().flat_map(|one| right.columns.iter().map(move |other| (one, other)));
+        let alike = pairs.filter(|(one, other)| one.column_type.is_scalar() && one.column_type == other.column_type);
+        let (same, others): (Vec<_>, Vec<_>) = alike.partition(|(one, other)| bare(one) == bare(other));
+        // What is known of every event is of no other column's values, and mostly differs.
+        let others: Vec<_> =
+            others.into_iter().filter(|(one, other)| !is_metadata(one) && !is_metadata(other)).collect();
+        let telling = |(one, _): &&(&Column, &Column)| !is_metadata(one) || bare(one) == "_key";
+        let same: Vec<_> = if self.random.u8(..6) > 0 { same.iter().filter(telling).copied().collect() } else { same };
+        let chosen = if others.is_empty() || self.random.u8(..3) > 0 { same } else { others };
+        if !chosen.is_empty() && self.random.u8(..12) > 0 {
+            let (one, other) = chosen[self.random.usize(..chosen.len())];
+            return (expr(&one.sql, []), expr(&other.sql, []), one.column_type.clone());
         }
         let (one, of) = self.expressions(left).key(0);
-        (one, self.expressions(right).of(&of, 0))
+        (one, self.expressions(right).of(&of, 0), of)
     }
 
     /// The relation under a name of its own, which its columns bear too.
@@ -197,7 +224,12 @@ fn shared_columns(left: &Relation, right: &Relation) -> Vec<String> {
     left.columns.iter().filter(is_shared).map(bare).collect()
 }
 
+/// Whether this is what every event has. A projection's columns have other names.
+fn is_metadata(column: &Column) -> bool {
+    metadata().iter().any(|known| known.sql == bare(column))
+}
+
 /// A column's name without that of its relation.
 fn bare(column: &Column) -> String {
-    column.sql.split_once('.').map_or(String::new(), |(_, name)| name.to_owned())
+    column.sql.split_once('.').map_or(column.sql.clone(), |(_, name)| name.to_owned())
 }

@@ -10,16 +10,18 @@ use super::{Made, Queries};
 impl Queries<'_> {
     /// The relation with a condition on its rows, or without one.
     pub(super) fn filtered(&mut self, relation: Relation) -> (Relation, Option<Expr>) {
-        if self.random.u8(..4) > 0 {
+        if self.random.u8(..7) > 1 {
             return (relation, None);
         }
-        if !self.may_fail && self.random.bool() {
+        if !self.may_fail && self.random.u8(..3) > 0 {
+            // Most subqueries ask for something of the outer row.
+            let relation = if relation.qualified || self.random.u8(..4) == 0 { relation } else { self.named(relation) };
             let condition = self.subquery_condition(&relation);
             // What another relation decides can be taken back.
             return (Relation { append_only: false, ..relation }, Some(condition));
         }
         self.reached("filter");
-        let condition = self.expressions(&relation).bool(2);
+        let condition = self.expressions(&relation).mostly(2);
         (relation, Some(condition))
     }
 
@@ -51,9 +53,10 @@ impl Queries<'_> {
     pub(super) fn limited(&mut self, levels: usize) -> Made {
         let mut made = if self.random.bool() { self.rows(levels) } else { self.groups(levels) };
         self.reached("limit");
-        let mut of_made = Expressions { random: &mut *self.random, columns: &made.columns, may_fail: false };
+        let may_fail = self.may_fail && made.row_wise;
+        let mut of_made = Expressions { random: &mut *self.random, columns: &made.columns, may_fail };
         let direction = ["", " DESC", " DESC NULLS LAST"][of_made.random.usize(..3)];
-        let order = expr(format!("§{direction}"), [of_made.key(0).0]);
+        let order = expr(format!("§{direction}"), [of_made.key(1).0]);
         let offset = if self.random.u8(..3) == 0 { " OFFSET 1" } else { "" };
         if let Query::Select(select) = &mut made.query {
             select.order = vec![order];
@@ -71,6 +74,23 @@ impl Queries<'_> {
         let key = made.columns.iter().filter(|column| !column.sql.contains('[')).map(|column| column.sql.clone());
         let key = key.collect();
         Made { key: Some(key), in_stream_order: false, row_wise: false, ..made }
+    }
+
+    /// Different values of one side of a join: the other side only says which rows.
+    pub(super) fn one_side(&mut self, levels: usize) -> Made {
+        let relation = self.with_a_partner(levels);
+        self.reached("distinct values of one side of a join");
+        let mut items = Items::default();
+        for _ in 0..self.random.usize(1..=2) {
+            let (item, of) = self.expressions(&relation).key(0);
+            items.push(item, of);
+        }
+        let key = items.names();
+        let mut made = items.select(relation.from, None);
+        if let Query::Select(select) = &mut made.query {
+            select.distinct = Some(Distinct::All);
+        }
+        Made { key: Some(key), append_only: relation.append_only, ..made }
     }
 
     pub(super) fn distinct_on(&mut self, levels: usize) -> Made {
@@ -99,6 +119,30 @@ impl Queries<'_> {
     /// One row an element of a list, over a relation that has lists; else groups.
     pub(super) fn unnest(&mut self, levels: usize) -> Made {
         let relation = self.relation(levels);
+        self.unnest_of(relation, levels)
+    }
+
+    /// The same over lists that change, for they are collected by groups.
+    pub(super) fn unnest_of_groups(&mut self, levels: usize) -> Made {
+        let relation = self.relation(levels.saturating_sub(1));
+        let in_stream_order = relation.in_stream_order;
+        let mut e = self.expressions(&relation);
+        let mut items = Items::default();
+        let (group, of) = e.key(0);
+        items.push(group.clone(), of);
+        let (item, of) = e.scalar(0);
+        let order = if in_stream_order { String::new() } else { format!(" ORDER BY {}", e.key(0).0) };
+        items.push(expr(format!("collect(§{order})"), [item]), Type::List(Box::new(of)));
+        let mut made = items.select(relation.from, None);
+        if let Query::Select(select) = &mut made.query {
+            select.groups = vec![group];
+        }
+        let with = self.random.bool();
+        let groups = self.subquery(made, with);
+        self.unnest_of(groups, levels)
+    }
+
+    fn unnest_of(&mut self, relation: Relation, levels: usize) -> Made {
         let (relation, filter) = self.filtered(relation);
         let lists = relation.columns.iter().filter_map(|column| match &column.column_type {
             Type::List(item) => Some((column.sql.clone(), (**item).clone())),

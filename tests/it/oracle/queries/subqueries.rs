@@ -11,15 +11,17 @@ impl Queries<'_> {
         let condition = match self.random.u8(..16) {
             0..=2 => self.is_in(relation, "IN"),
             3..=5 => self.is_in(relation, "NOT IN"),
-            6..=8 => self.exists(relation, "EXISTS"),
-            9..=11 => self.exists(relation, "NOT EXISTS"),
+            6..=9 => self.exists(relation, "EXISTS"),
+            10..=13 => self.exists(relation, "NOT EXISTS"),
             _ => {
                 let (value, of) = self.scalar_subquery(relation);
                 let sign = ["=", "<>", "<", ">="][self.random.usize(..4)];
-                expr(format!("(§ {sign} §)"), [self.expressions(relation).of(&of, 0), value])
+                let compared = expr(format!("(§ {sign} §)"), [self.expressions(relation).of(&of, 0), value]);
+                // Most have nothing to be compared with.
+                if self.random.u8(..4) == 0 { compared } else { expr("coalesce(§, true)", [compared]) }
             }
         };
-        if self.random.u8(..5) == 0 {
+        if self.random.u8(..3) == 0 {
             self.reached("subquery beside OR");
             return expr("(§ OR §)", [condition, self.expressions(relation).bool(1)]);
         }
@@ -58,10 +60,9 @@ impl Queries<'_> {
 
     fn is_in(&mut self, relation: &Relation, word: &str) -> Expr {
         let other = self.other();
-        let of = self.expressions(relation).scalar(0).1;
-        let (mut one, mut many) = (self.expressions(relation).of(&of, 0), self.expressions(&other).of(&of, 0));
+        let (mut one, mut many, of) = self.alike(relation, &other);
         // NOT IN is about NULLs: mostly there are none.
-        if word == "NOT IN" && self.random.u8(..8) > 0 {
+        if word == "NOT IN" && self.random.u8(..5) > 1 {
             self.reached("NOT IN");
             one = expr("coalesce(§, §)", [one, self.expressions(relation).literal(&of)]);
             many = expr("coalesce(§, §)", [many, self.expressions(&other).literal(&of)]);
@@ -78,8 +79,11 @@ impl Queries<'_> {
             true => self.equal_only(&other, relation),
             false => self.expressions(&other).bool(1),
         };
-        if self.random.u8(..3) == 0 {
-            condition = expr("(§ AND §)", [condition, self.expressions(&other).bool(1)]);
+        if self.random.u8(..4) == 0 {
+            condition = expr("(§ AND §)", [condition, self.expressions(&other).mostly(1)]);
+        }
+        if relation.qualified && self.random.u8(..3) > 0 {
+            condition = expr("(§ AND §)", [condition, self.unequal(&other, relation)]);
         }
         expr(format!("({word} (SELECT 1 FROM {} WHERE §))", other.from), [condition])
     }
@@ -92,7 +96,7 @@ impl Queries<'_> {
 
     /// A subquery can be told from its outer rows by plain equality only.
     fn equal_only(&mut self, inner: &Relation, outer: &Relation) -> Expr {
-        let (one, other) = self.alike(inner, outer);
+        let (one, other, _) = self.alike(inner, outer);
         expr("(§ = §)", [one, other])
     }
 }

@@ -14,8 +14,7 @@ impl Queries<'_> {
         let relation = self.relation(levels);
         let (relation, filter) = self.filtered(relation);
         let mut items = Items::default();
-        // What fails above a window is no single event's fault.
-        let mut e = Expressions { may_fail: false, ..self.expressions(&relation) };
+        let mut e = self.expressions(&relation);
         let (by, of) = e.key(0);
         items.push(by.clone(), of);
         for _ in 0..e.random.usize(1..=2) {
@@ -37,8 +36,7 @@ impl Queries<'_> {
         let relation = self.relation(levels);
         let (relation, filter) = self.filtered(relation);
         let mut items = Items::default();
-        // What fails above a window is no single event's fault.
-        let mut e = Expressions { may_fail: false, ..self.expressions(&relation) };
+        let mut e = self.expressions(&relation);
         let (by, of) = e.key(0);
         let order = order(&mut e);
         items.push(by.clone(), of);

@@ -1,0 +1,234 @@
+//! What can fail on single events is computed before the events meet each other in a window or a limit.
+//!
+//! The planner computes what is selected beside a window above it, and a window or a sort computes its own arguments.
+//! What fails there is no single event's fault any more. So such expressions become hidden columns of the rows below.
+//! Aggregates and joins are left alone: what is computed above them is about groups and pairs.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::expr::BinaryExpr;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Window, when,
+};
+
+use super::floats::is_arithmetic;
+use super::ties::{Rows, is_events};
+use crate::plan::substitute::below;
+
+/// The same plan with such expressions further below.
+pub(super) fn compute_early(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut made = 0;
+    plan.transform_up(|node| {
+        let meets = matches!(node, LogicalPlan::Window(_) | LogicalPlan::Sort(_));
+        let passes = matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Aggregate(_));
+        let inputs = node.inputs();
+        let [input] = inputs.as_slice() else { return Ok(Transformed::no(node)) };
+        // The expressions of grouping sets are no columns of their own.
+        let has_sets = node.expressions().iter().any(|expr| matches!(expr, Expr::GroupingSet(_)));
+        if has_sets || !meets && (!passes || is_row_wise(input)) {
+            return Ok(Transformed::no(node));
+        }
+        let mut early = Early { input: LogicalPlan::clone(input), moved: Vec::new(), made: &mut made };
+        early.node(node)
+    })
+    .map(|transformed| transformed.data)
+}
+
+/// One node's expressions on their way down.
+struct Early<'a> {
+    input: LogicalPlan,
+    /// What has been moved, and the column that it is in now.
+    moved: Vec<(Expr, Expr)>,
+    /// Hidden columns so far, in the whole plan.
+    made: &'a mut usize,
+}
+
+impl Early<'_> {
+    fn node(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let schema = node.schema().clone();
+        let names = NamePreserver::new(&node);
+        let mut exprs = Vec::new();
+        for expr in node.expressions() {
+            let name = names.save(&expr);
+            exprs.push(match &node {
+                LogicalPlan::Filter(_) => self.condition(&expr)?,
+                LogicalPlan::Sort(_) => self.parts(expr)?,
+                _ => name.restore(self.parts(expr)?),
+            });
+        }
+        if self.moved.is_empty() {
+            return Ok(Transformed::no(node));
+        }
+        let rebuilt = node.with_new_exprs(exprs, vec![self.input.clone()])?;
+        Ok(Transformed::yes(Rows::restored(rebuilt, &schema)?))
+    }
+
+    /// A condition guards by one part what it says in the next: those over events go down together.
+    fn condition(&mut self, condition: &Expr) -> Result<Expr> {
+        let parts = split_conjunction(condition).into_iter().cloned();
+        let (of_events, others): (Vec<Expr>, Vec<Expr>) = parts.partition(|part| traced(part, &self.input).is_some());
+        let others = others.into_iter().map(|part| self.parts(part)).collect::<Result<Vec<_>>>()?;
+        let of_events = conjunction(of_events).map(|part| self.parts(part)).transpose()?;
+        Ok(conjunction(others.into_iter().chain(of_events)).unwrap_or_else(|| condition.clone()))
+    }
+
+    /// The expression with its greatest parts that can fail on an event replaced by hidden columns. What is computed only
+    /// under a condition stays there.
+    fn parts(&mut self, expr: Expr) -> Result<Expr> {
+        let moved = expr.transform_down(|part| {
+            if let Some(column) = self.moved(&part)? {
+                return Ok(Transformed::new(column, true, TreeNodeRecursion::Jump));
+            }
+            // A function's own variable is known within it only.
+            let guards = match &part {
+                Expr::WindowFunction(call) => call.params.filter.is_some(),
+                Expr::Lambda(_) => true,
+                other => other.short_circuits(),
+            };
+            let on = if guards { TreeNodeRecursion::Jump } else { TreeNodeRecursion::Continue };
+            Ok(Transformed::new(part, false, on))
+        });
+        Ok(moved?.data)
+    }
+
+    fn moved(&mut self, part: &Expr) -> Result<Option<Expr>> {
+        if let Some((_, column)) = self.moved.iter().find(|(moved, _)| moved == part) {
+            return Ok(Some(column.clone()));
+        }
+        if !may_fail(part, self.input.schema()) {
+            return Ok(None);
+        }
+        let Some(of_event) = traced(part, &self.input) else { return Ok(None) };
+        *self.made += 1;
+        let name = format!("__early_{}", self.made);
+        let (input, column) = attached(&self.input, of_event.alias(name))?;
+        self.input = input;
+        self.moved.push((part.clone(), Expr::Column(column.clone())));
+        Ok(Some(Expr::Column(column)))
+    }
+}
+
+/// The expression over the rows of events that a plan is made of, if there is nothing but windows and limits between.
+fn traced(expr: &Expr, plan: &LogicalPlan) -> Option<Expr> {
+    let is_known = |column: &Column| plan.schema().has_column(column);
+    let is_other = |part: &Expr| Ok(is_beyond(part) || matches!(part, Expr::Column(column) if !is_known(column)));
+    // The closure never fails.
+    if expr.column_refs().is_empty() || expr.exists(is_other).unwrap_or(true) {
+        return None;
+    }
+    match plan {
+        _ if is_row_wise(plan) => Some(expr.clone()),
+        LogicalPlan::Window(window) => traced(expr, &window.input),
+        LogicalPlan::Sort(sort) => traced(expr, &sort.input),
+        LogicalPlan::Limit(limit) => traced(expr, &limit.input),
+        LogicalPlan::Projection(projection) => traced(&below(expr, plan)?, &projection.input),
+        LogicalPlan::SubqueryAlias(alias) => traced(&below(expr, plan)?, &alias.input),
+        LogicalPlan::Filter(filter) => {
+            let conditions = split_conjunction(&filter.predicate).into_iter();
+            let guard = conjunction(conditions.filter_map(|part| traced(part, &filter.input)));
+            let expr = traced(expr, &filter.input)?;
+            guard.map_or(Some(expr.clone()), |guard| when(guard, expr).end().ok())
+        }
+        _ => None,
+    }
+}
+
+/// The plan with one more column, which is computed from the rows of events below it.
+fn attached(plan: &LogicalPlan, of_event: Expr) -> Result<(LogicalPlan, Column)> {
+    let column = Column::new_unqualified(of_event.qualified_name().1);
+    let through = |input: &LogicalPlan| attached(input, of_event.clone()).map(|(input, _)| Arc::new(input));
+    let plan = match plan {
+        _ if is_row_wise(plan) => {
+            let columns = plan.schema().columns().into_iter().map(Expr::Column).chain([of_event]).collect();
+            LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan.clone()))?)
+        }
+        LogicalPlan::Window(window) => {
+            LogicalPlan::Window(Window::try_new(window.window_expr.clone(), through(&window.input)?)?)
+        }
+        LogicalPlan::Sort(sort) => {
+            LogicalPlan::Sort(Sort { expr: sort.expr.clone(), input: through(&sort.input)?, fetch: sort.fetch })
+        }
+        LogicalPlan::Limit(limit) => LogicalPlan::Limit(Limit {
+            skip: limit.skip.clone(),
+            fetch: limit.fetch.clone(),
+            input: through(&limit.input)?,
+        }),
+        LogicalPlan::Filter(filter) => {
+            LogicalPlan::Filter(Filter::try_new(filter.predicate.clone(), through(&filter.input)?)?)
+        }
+        LogicalPlan::Projection(projection) => {
+            let (input, column) = attached(&projection.input, of_event)?;
+            let columns = projection.expr.iter().cloned().chain([Expr::Column(column.clone())]).collect();
+            return Ok((LogicalPlan::Projection(Projection::try_new(columns, Arc::new(input))?), column));
+        }
+        LogicalPlan::SubqueryAlias(alias) => {
+            let (input, column) = attached(&alias.input, of_event)?;
+            let column = Column::new(Some(alias.alias.clone()), column.name);
+            return Ok((
+                LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?),
+                column,
+            ));
+        }
+        // Nothing else was traced through.
+        other => other.clone(),
+    };
+    Ok((plan, column))
+}
+
+/// Whether every row is made of one event alone.
+fn is_row_wise(plan: &LogicalPlan) -> bool {
+    let is_plain = |expr: &Expr| !expr.exists(|part| Ok(is_beyond(part))).unwrap_or(true);
+    match plan {
+        LogicalPlan::TableScan(scan) => is_events(scan),
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) => {
+            plan.expressions().iter().all(is_plain) && plan.inputs().into_iter().all(is_row_wise)
+        }
+        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Unnest(_) | LogicalPlan::Union(_) => {
+            plan.inputs().into_iter().all(is_row_wise)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an expression needs more than one row.
+fn is_beyond(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::AggregateFunction(_)
+            | Expr::WindowFunction(_)
+            | Expr::GroupingSet(_)
+            | Expr::ScalarSubquery(_)
+            | Expr::Exists(_)
+            | Expr::InSubquery(_)
+            | Expr::SetComparison(_)
+            | Expr::OuterReferenceColumn(_, _)
+    )
+}
+
+/// Whether there is something in an expression that fails on some values. What is compared with something of another
+/// kind is cast, which may fail.
+fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
+    let fails = |part: &Expr| match part {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let of = |side: &Expr| side.get_type(schema).ok();
+            is_arithmetic(*op) || !are_alike(of(left), of(right))
+        }
+        Expr::Negative(_) | Expr::Cast(_) => true,
+        Expr::ScalarFunction(call) => !NEVER_FAIL.contains(&call.name()),
+        Expr::HigherOrderFunction(_) => true,
+        _ => false,
+    };
+    // The closure never fails.
+    expr.exists(|part| Ok(fails(part))).unwrap_or(true)
+}
+
+const NEVER_FAIL: [&str; 4] = ["coalesce", "nullif", "get_field", "canonical_float"];
+
+fn are_alike(left: Option<DataType>, right: Option<DataType>) -> bool {
+    left == right || left.zip(right).is_some_and(|(left, right)| left.is_numeric() && right.is_numeric())
+}
