@@ -53,7 +53,7 @@ impl Arrangement {
     pub(crate) fn preload<'r>(&self, rows: impl Iterator<Item = (u32, &'r [u8])>) {
         let searches = rows.filter_map(|(group, row)| self.groups.get(group as usize)?.search(row));
         let mut searches: Vec<Search<'_>> = searches.collect();
-        while searches.iter_mut().fold(false, |more, search| search.step() || more) {}
+        while searches.iter_mut().map(Search::step).filter(|&more| more).count() > 0 {}
         let slots = || searches.iter().map(Search::slot);
         black_box(slots().map(|slot| self.entries[slot as usize].weight).sum::<i64>());
         black_box(slots().filter(|&slot| self.residence.is_touched(slot)).count());

@@ -67,7 +67,7 @@ impl Groups {
                 let (other, other_hash) = different[place as usize];
                 other_hash == hash && key(other) == key(row)
             };
-            let place = known.find(KeyMap::spread(hash), is_equal).copied().unwrap_or_else(|| different.len() as u32);
+            let place = known.find(KeyMap::spread(hash), is_equal).copied().unwrap_or(different.len() as u32);
             if place as usize == different.len() {
                 different.push((row, hash));
                 known.insert_unique(KeyMap::spread(hash), place, |&place| KeyMap::spread(different[place as usize].1));
