@@ -52,10 +52,15 @@ pub fn sound(mut config: SessionConfig) -> SessionStateBuilder {
 }
 
 /// Rules that are left out. The first makes two aggregates of one distinct: the upper one would have to take results
-/// back. The others look up fields of structs further below, which serves files, and fail over subqueries that pass on
+/// back. The second drops what rows are ordered by where an earlier column is said to determine it, which is not so any
+/// more once a list was unnested. The others look up fields of structs further below, which serves files, and fail over subqueries that pass on
 /// a column of the same name.
-const LEFT_OUT: [&str; 3] =
-    ["single_distinct_aggregation_to_group_by", "extract_leaf_expressions", "push_down_leaf_projections"];
+const LEFT_OUT: [&str; 4] = [
+    "single_distinct_aggregation_to_group_by",
+    "eliminate_duplicated_expr",
+    "extract_leaf_expressions",
+    "push_down_leaf_projections",
+];
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
