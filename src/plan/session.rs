@@ -12,7 +12,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::functions;
-use super::plain_keys::PlainKeys;
+use super::group_keys::{KeysOnce, PlainKeys};
 use super::plain_order::PlainOrder;
 use super::unassuming::ClaimNothing;
 
@@ -52,22 +52,17 @@ pub fn sound(mut config: SessionConfig) -> SessionStateBuilder {
 }
 
 /// Rules that are left out. The first makes two aggregates of one distinct: the upper one would have to take results
-/// back. The second drops what rows are ordered by where an earlier column is said to determine it, which is not so any
-/// more once a list was unnested. The others look up fields of structs further below, which serves files, and fail over subqueries that pass on
+/// back. The others look up fields of structs further below, which serves files, and fail over subqueries that pass on
 /// a column of the same name.
-const LEFT_OUT: [&str; 4] = [
-    "single_distinct_aggregation_to_group_by",
-    "eliminate_duplicated_expr",
-    "extract_leaf_expressions",
-    "push_down_leaf_projections",
-];
+const LEFT_OUT: [&str; 3] =
+    ["single_distinct_aggregation_to_group_by", "extract_leaf_expressions", "push_down_leaf_projections"];
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 fn optimizer_rules() -> Vec<Rule> {
     let rules = Optimizer::new().rules.into_iter().filter(|rule| !LEFT_OUT.contains(&rule.name()));
-    let plain_keys: Rule = Arc::new(PlainKeys::default());
-    let rules = rules.map(|rule| if rule.name() == plain_keys.name() { plain_keys.clone() } else { rule });
+    let own: [Rule; 2] = [Arc::new(PlainKeys::default()), Arc::new(KeysOnce::default())];
+    let rules = rules.map(|rule| own.iter().find(|own| own.name() == rule.name()).cloned().unwrap_or(rule));
     rules.chain([Arc::new(PlainOrder) as Rule]).collect()
 }
 
