@@ -43,8 +43,10 @@ pub(super) enum Verdict {
 }
 
 /// What `plan::batch` says where DataFusion cannot compute its own plan: `last_value` over no rows of sorted input
-/// panics, and a window partitioned by what a filter makes equal to an expression finds itself unsorted.
-const NO_ANSWER: [&str; 3] = [
+/// panics, a window partitioned by what a filter makes equal to an expression finds itself unsorted, and `first_value`
+/// does not compare lists of structs.
+const NO_ANSWER: [&str; 4] = [
+    "Uncomparable values",
     "a query's thread panicked",
     "Expects PARTITION BY expression to be ordered",
     "does not satisfy order requirements",
