@@ -12,7 +12,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::functions;
-use super::group_keys::{KeysOnce, PlainKeys};
+use super::group_keys::{keys_once, plain_keys};
 use super::plain_order::PlainOrder;
 use super::unassuming::ClaimNothing;
 
@@ -61,7 +61,7 @@ type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 fn optimizer_rules() -> Vec<Rule> {
     let rules = Optimizer::new().rules.into_iter().filter(|rule| !LEFT_OUT.contains(&rule.name()));
-    let own: [Rule; 2] = [Arc::new(PlainKeys::default()), Arc::new(KeysOnce::default())];
+    let own: [Rule; 2] = [Arc::new(plain_keys()), Arc::new(keys_once())];
     let rules = rules.map(|rule| own.iter().find(|own| own.name() == rule.name()).cloned().unwrap_or(rule));
     rules.chain([Arc::new(PlainOrder) as Rule]).collect()
 }
