@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use super::sorted_slots::{Place, Search, SortedSlots};
-use crate::state::{Residence, ShortBytes, Writing};
+use crate::state::{Home, Homed, Residence, ShortBytes, StoredSegment, Writing};
 
 /// Rows that are loaded at once.
 pub(crate) const PRELOADED: usize = 64;
@@ -19,20 +19,28 @@ pub(crate) struct Arrangement {
     groups: Vec<SortedSlots>,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    pub(crate) residence: Residence,
+    residence: Residence,
     /// Of rows that are too long to lie in `entries`.
     bytes_elsewhere: usize,
     /// Rows looked at.
     touched: Cell<u64>,
 }
 
-#[derive(Debug, Clone)]
+/// A row and what is kept of it, in one cache line.
+#[derive(Debug, Default)]
 struct Entry {
     row: ShortBytes,
+    home: Home,
     group: u32,
     weight: i64,
     /// A number that the owner keeps with the row.
     extra: i64,
+}
+
+impl Homed for Entry {
+    fn home(&mut self) -> &mut Home {
+        &mut self.home
+    }
 }
 
 impl Arrangement {
@@ -40,11 +48,11 @@ impl Arrangement {
     pub(crate) fn add(&mut self, group: u32, row: &[u8], weight: i64) {
         let (slot, place) = self.change(group, row, weight);
         if self.entries[slot as usize].weight == 0 {
-            self.residence.remove(slot);
+            self.residence.remove(slot, &mut self.entries);
             self.groups[group as usize].remove(place, |slot| &self.entries[slot as usize].row);
             self.free(slot);
         } else {
-            self.residence.touch(slot);
+            self.residence.touch(slot, &mut self.entries);
         }
     }
 
@@ -54,18 +62,21 @@ impl Arrangement {
         let searches = rows.filter_map(|(group, row)| self.groups.get(group as usize)?.search(row));
         let mut searches: Vec<Search<'_>> = searches.collect();
         while searches.iter_mut().map(Search::step).filter(|&more| more).count() > 0 {}
-        let slots = || searches.iter().map(Search::slot);
-        black_box(slots().map(|slot| self.entries[slot as usize].weight).sum::<i64>());
-        black_box(slots().filter(|&slot| self.residence.is_touched(slot)).count());
+        black_box(searches.iter().map(|search| self.entries[search.slot() as usize].weight).sum::<i64>());
     }
 
     /// Removes all rows of a group.
     pub(crate) fn remove_group(&mut self, group: u32) {
         let Some(slots) = self.groups.get_mut(group as usize).map(std::mem::take) else { return };
         for slot in slots.iter() {
-            self.residence.remove(slot);
+            self.residence.remove(slot, &mut self.entries);
             self.free(slot);
         }
+    }
+
+    /// Takes over a segment whose rows were put back, each in its slot.
+    pub(crate) fn restored(&mut self, segment: &StoredSegment, slots: &[Option<u32>]) {
+        self.residence.restore(segment.id, slots, segment.dead.clone(), &mut self.entries);
     }
 
     /// Puts back a row that a checkpoint kept, and gives its slot.
@@ -108,9 +119,9 @@ impl Arrangement {
 
     /// Approximate bytes in memory.
     pub(crate) fn size(&self) -> usize {
-        // A row's slot and window in its group, and in the residence its home and a slot number.
+        // A row's slot and window in its group, and in the residence a slot number.
         let groups = self.groups.capacity() * size_of::<SortedSlots>();
-        self.bytes_elsewhere + groups + self.len() * 32 + self.entries.capacity() * size_of::<Entry>()
+        self.bytes_elsewhere + groups + self.len() * 24 + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Count of a row and the number kept with it.
@@ -125,7 +136,7 @@ impl Arrangement {
             && self.entries[slot as usize].extra != extra
         {
             self.entries[slot as usize].extra = extra;
-            self.residence.touch(slot);
+            self.residence.touch(slot, &mut self.entries);
         }
     }
 
@@ -141,7 +152,7 @@ impl Arrangement {
     }
 
     pub(crate) fn write(&mut self) -> Option<Writing> {
-        self.residence.write()
+        self.residence.write(&mut self.entries)
     }
 
     /// Group, row bytes and count of an entry in use.
@@ -175,18 +186,13 @@ impl Arrangement {
                 (slot, place)
             }
             Err(place) => {
-                let entry = Entry { row: row.into(), group, weight, extra: 0 };
+                let slot = self.free.pop().unwrap_or_else(|| {
+                    self.entries.push(Entry::default());
+                    (self.entries.len() - 1) as u32
+                });
+                let entry = &mut self.entries[slot as usize];
+                *entry = Entry { row: row.into(), home: entry.home, group, weight, extra: 0 };
                 self.bytes_elsewhere += entry.row.elsewhere();
-                let slot = match self.free.pop() {
-                    Some(slot) => {
-                        self.entries[slot as usize] = entry;
-                        slot
-                    }
-                    None => {
-                        self.entries.push(entry);
-                        (self.entries.len() - 1) as u32
-                    }
-                };
                 slots.insert(place, slot, |slot| &self.entries[slot as usize].row);
                 (slot, place)
             }

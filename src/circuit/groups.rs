@@ -7,13 +7,13 @@ use arrow::error::ArrowError;
 use hashbrown::HashTable;
 
 use super::row_codec::RowCodec;
-use crate::state::KeyMap;
+use crate::state::{KeyMap, Keyed};
 
-/// The groups of one operator.
+/// The groups of one operator, each with its key and what the operator keeps of it.
 #[derive(Debug)]
-pub(crate) struct Groups {
+pub(crate) struct Groups<V = ()> {
     codec: RowCodec,
-    map: KeyMap,
+    map: KeyMap<V>,
 }
 
 /// The groups that a batch touches.
@@ -25,7 +25,7 @@ pub(crate) struct Touched {
     pub(crate) slots: Vec<u32>,
 }
 
-impl Groups {
+impl<V: Default> Groups<V> {
     pub(crate) fn new(types: Vec<DataType>) -> Result<Self, ArrowError> {
         let codec = RowCodec::new(types.into_iter().map(|data_type| (data_type, SortOptions::default())))?;
         Ok(Self { codec, map: KeyMap::default() })
@@ -36,8 +36,21 @@ impl Groups {
         self.codec.is_unit()
     }
 
+    /// One more than the greatest slot ever given: the length of columns indexed by slot.
     pub(crate) fn slots(&self) -> usize {
-        self.map.slots()
+        self.map.slots().len()
+    }
+
+    pub(crate) fn value(&self, slot: u32) -> &V {
+        self.map.value(slot)
+    }
+
+    pub(crate) fn value_mut(&mut self, slot: u32) -> &mut V {
+        self.map.value_mut(slot)
+    }
+
+    pub(crate) fn slots_mut(&mut self) -> &mut [Keyed<V>] {
+        self.map.slots_mut()
     }
 
     /// Number of groups.

@@ -240,7 +240,7 @@ impl KeyedRows {
                 entry
             }));
         }
-        self.rows.residence.restore(segment.id, &entries, segment.dead.clone());
+        self.rows.restored(segment, &entries);
         Ok(())
     }
 }

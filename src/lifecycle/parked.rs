@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::event::{Headers, Message, Reason, Rejected};
 use crate::progress::{ParkedNote, SourceName, rfc3339};
-use crate::state::{NewSegment, Residence, StateDelta, StoredSegment};
+use crate::state::{Home, NewSegment, Residence, StateDelta, StoredSegment};
 
 /// An event that is not in some read models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,7 @@ impl Parked {
 #[derive(Debug, Default)]
 pub struct ParkedEvents {
     slots: Vec<Option<Parked>>,
+    homes: Vec<Home>,
     free: Vec<u32>,
     residence: Residence,
     bytes: usize,
@@ -91,7 +92,7 @@ impl ParkedEvents {
         let payload = &mut parked.rejected.message.payload;
         *payload = Bytes::copy_from_slice(payload);
         let slot = self.insert(parked);
-        self.residence.touch(slot);
+        self.residence.touch(slot, &mut self.homes);
     }
 
     /// Takes out the events that `matches` says.
@@ -105,7 +106,7 @@ impl ParkedEvents {
                 self.bytes -= parked.rejected.message.size();
                 self.uncount(&parked);
                 self.free.push(slot as u32);
-                self.residence.remove(slot as u32);
+                self.residence.remove(slot as u32, &mut self.homes);
                 taken.push(parked);
             }
         }
@@ -114,7 +115,7 @@ impl ParkedEvents {
 
     /// What changed since the last call.
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
-        let Some(writing) = self.residence.write() else { return Ok(None) };
+        let Some(writing) = self.residence.write(&mut self.homes) else { return Ok(None) };
         let rows: Vec<&Parked> = writing.slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect();
         let rows = encode(&rows)?;
         let segment = (!writing.slots.is_empty() || !writing.dead.is_empty()).then_some(NewSegment {
@@ -131,7 +132,7 @@ impl ParkedEvents {
             let parked = decode(&segment.rows)?;
             let slots: Vec<Option<u32>> =
                 parked.into_iter().zip(&segment.live).map(|(parked, &live)| live.then(|| all.insert(parked))).collect();
-            all.residence.restore(segment.id, &slots, segment.dead.clone());
+            all.residence.restore(segment.id, &slots, segment.dead.clone(), &mut all.homes);
         }
         Ok(all)
     }
@@ -160,6 +161,7 @@ impl ParkedEvents {
             }
             None => {
                 self.slots.push(Some(parked));
+                self.homes.push(Home::default());
                 (self.slots.len() - 1) as u32
             }
         }

@@ -6,25 +6,39 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::ShortBytes;
+use super::{Home, Homed, ShortBytes};
 
-/// A hash map from key bytes to a dense `u32` slot.
+/// A hash map from key bytes to a dense `u32` slot, and a value a slot.
 ///
 /// Hashes are kept beside the slots, so that growing touches no key, and many look-ups at once can wait for memory
-/// together rather than one after the other.
+/// together rather than one after the other. What is kept of a slot lies with its key: whoever looks for a key among a
+/// million has waited for both.
 #[derive(Debug, Default)]
-pub struct KeyMap {
+pub struct KeyMap<V = ()> {
     table: HashTable<Entry>,
-    keys: Vec<Option<ShortBytes>>,
+    slots: Vec<Keyed<V>>,
     free: Vec<u32>,
-    /// Of keys that are too long to lie in `keys`.
+    /// Of keys that are too long to lie in `slots`.
     bytes_elsewhere: usize,
+}
+
+/// A slot's key, if it is in use, and its value.
+#[derive(Debug)]
+pub struct Keyed<V> {
+    key: Option<ShortBytes>,
+    value: V,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     hash: u32,
     slot: u32,
+}
+
+impl<V: Homed> Homed for Keyed<V> {
+    fn home(&mut self) -> &mut Home {
+        self.value.home()
+    }
 }
 
 impl KeyMap {
@@ -37,7 +51,9 @@ impl KeyMap {
     pub fn spread(hash: u32) -> u64 {
         u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
+}
 
+impl<V: Default> KeyMap<V> {
     pub fn len(&self) -> usize {
         self.table.len()
     }
@@ -46,24 +62,37 @@ impl KeyMap {
         self.table.is_empty()
     }
 
-    /// One more than the greatest slot ever given: the length of columns indexed by slot.
-    pub fn slots(&self) -> usize {
-        self.keys.len()
+    /// All slots, up to the greatest ever given.
+    pub fn slots(&self) -> &[Keyed<V>] {
+        &self.slots
+    }
+
+    pub fn slots_mut(&mut self) -> &mut [Keyed<V>] {
+        &mut self.slots
+    }
+
+    /// What is kept of a slot. It stays when the key is removed, and the slot's next key finds it.
+    pub fn value(&self, slot: u32) -> &V {
+        &self.slots[slot as usize].value
+    }
+
+    pub fn value_mut(&mut self, slot: u32) -> &mut V {
+        &mut self.slots[slot as usize].value
     }
 
     /// Approximate bytes in memory.
     pub fn size(&self) -> usize {
-        let keys = self.keys.capacity() * size_of::<ShortBytes>() + self.bytes_elsewhere;
-        keys + self.table.capacity() * 9 + self.free.capacity() * 4
+        let slots = self.slots.capacity() * size_of::<Keyed<V>>() + self.bytes_elsewhere;
+        slots + self.table.capacity() * 9 + self.free.capacity() * 4
     }
 
     pub fn get(&self, key: &[u8]) -> Option<u32> {
-        self.find(Self::hash(key), key)
+        self.find(KeyMap::hash(key), key)
     }
 
-    /// The slots of many keys, each given with its [`hash`](Self::hash).
+    /// The slots of many keys, each given with its [`hash`](KeyMap::hash).
     pub fn get_many<'k>(&self, keys: impl Iterator<Item = (u32, &'k [u8])> + Clone) -> Vec<Option<u32>> {
-        let first = |hash| self.table.find(Self::spread(hash), |entry| entry.hash == hash).map(|entry| entry.slot);
+        let first = |hash| self.table.find(KeyMap::spread(hash), |entry| entry.hash == hash).map(|entry| entry.slot);
         let mut slots: Vec<Option<u32>> = keys.clone().map(|(hash, _)| first(hash)).collect();
         for (found, (hash, key)) in slots.iter_mut().zip(keys) {
             if found.is_some_and(|slot| self.key(slot) != key) {
@@ -76,7 +105,7 @@ impl KeyMap {
 
     /// The slot of `key`, and whether it is new.
     pub fn get_or_insert(&mut self, key: &[u8]) -> (u32, bool) {
-        let hash = Self::hash(key);
+        let hash = KeyMap::hash(key);
         if let Some(slot) = self.find(hash, key) {
             return (slot, false);
         }
@@ -84,22 +113,22 @@ impl KeyMap {
         self.bytes_elsewhere += key.elsewhere();
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.keys[slot as usize] = Some(key);
+                self.slots[slot as usize].key = Some(key);
                 slot
             }
             None => {
-                self.keys.push(Some(key));
-                (self.keys.len() - 1) as u32
+                self.slots.push(Keyed { key: Some(key), value: V::default() });
+                (self.slots.len() - 1) as u32
             }
         };
-        self.table.insert_unique(Self::spread(hash), Entry { hash, slot }, |entry| Self::spread(entry.hash));
+        self.table.insert_unique(KeyMap::spread(hash), Entry { hash, slot }, |entry| KeyMap::spread(entry.hash));
         (slot, true)
     }
 
     /// Forgets a slot's key; the slot may be given again.
     pub fn remove(&mut self, slot: u32) {
-        let Some(key) = self.keys[slot as usize].take() else { return };
-        if let Ok(entry) = self.table.find_entry(Self::spread(Self::hash(&key)), |entry| entry.slot == slot) {
+        let Some(key) = self.slots[slot as usize].key.take() else { return };
+        if let Ok(entry) = self.table.find_entry(KeyMap::spread(KeyMap::hash(&key)), |entry| entry.slot == slot) {
             entry.remove();
         }
         self.bytes_elsewhere -= key.elsewhere();
@@ -107,18 +136,18 @@ impl KeyMap {
     }
 
     fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
-        let equal = |entry: &Entry| entry.hash == hash && self.keys[entry.slot as usize].as_deref() == Some(key);
-        self.table.find(Self::spread(hash), equal).map(|entry| entry.slot)
+        let equal = |entry: &Entry| entry.hash == hash && self.slots[entry.slot as usize].key.as_deref() == Some(key);
+        self.table.find(KeyMap::spread(hash), equal).map(|entry| entry.slot)
     }
 
     /// The key of a slot in use; empty for a free one.
     pub fn key(&self, slot: u32) -> &[u8] {
-        self.keys[slot as usize].as_deref().unwrap_or_default()
+        self.slots[slot as usize].key.as_deref().unwrap_or_default()
     }
 
     /// All slots in use, ascending.
     pub fn live(&self) -> impl Iterator<Item = u32> + '_ {
-        self.keys.iter().enumerate().filter(|(_, key)| key.is_some()).map(|(slot, _)| slot as u32)
+        self.slots.iter().enumerate().filter(|(_, keyed)| keyed.key.is_some()).map(|(slot, _)| slot as u32)
     }
 }
 
@@ -128,21 +157,21 @@ mod tests {
 
     #[test]
     fn slots_are_dense_and_used_again() {
-        let mut map = KeyMap::default();
+        let mut map = KeyMap::<()>::default();
         assert_eq!(map.get_or_insert(b"a"), (0, true));
         assert_eq!(map.get_or_insert(b"b"), (1, true));
         assert_eq!(map.get_or_insert(b"a"), (0, false));
         map.remove(0);
         assert_eq!(map.get(b"a"), None);
         assert_eq!(map.get_or_insert(b"c"), (0, true));
-        assert_eq!((map.len(), map.slots()), (2, 2));
+        assert_eq!((map.len(), map.slots().len()), (2, 2));
         assert_eq!(map.live().collect::<Vec<_>>(), [0, 1]);
     }
 
     #[test]
     fn keys_with_equal_hashes_have_their_own_slots() {
         let keys: Vec<[u8; 4]> = (0..300_000u32).map(u32::to_be_bytes).collect();
-        let mut map = KeyMap::default();
+        let mut map = KeyMap::<()>::default();
         keys.iter().for_each(|key| assert!(map.get_or_insert(key).1));
         let mut hashes: Vec<u32> = keys.iter().map(|key| KeyMap::hash(key)).collect();
         hashes.sort_unstable();

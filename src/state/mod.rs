@@ -2,11 +2,13 @@
 //!
 //! Pure memory. It says what a checkpoint has to write; the `checkpoint` room writes it.
 
+mod home;
 mod key_map;
 mod residence;
 mod short_bytes;
 
-pub use key_map::KeyMap;
+pub use home::{Home, Homed};
+pub use key_map::{KeyMap, Keyed};
 pub use residence::{Residence, Writing};
 pub use short_bytes::ShortBytes;
 

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 
-use super::{NewSegment, RowAddress, StateDelta};
+use super::home::Change;
+use super::{Home, Homed, NewSegment, RowAddress, StateDelta};
 
 /// Segments of one size class that are joined; also the ratio between classes.
 const FAN: usize = 4;
@@ -21,41 +22,18 @@ const CLASS_ITEMS_MIN: usize = 64;
 /// Garbage that is let be, however little is live.
 const SPARE_ITEMS: usize = 256;
 
-const NO_SEGMENT: u64 = u64::MAX;
 /// The slot of a row that was dead when it was read back.
 const NO_SLOT: u32 = u32::MAX;
 
-/// The bookkeeping of one store.
+/// The bookkeeping of one store. The slots' homes lie with their owner, who gives them with each call.
 #[derive(Debug, Default)]
 pub struct Residence {
-    slots: Vec<Slot>,
-    /// Slots whose change is not `Change::None`, each once.
+    /// Slots whose change is not [`Change::None`], each once.
     changed: Vec<u32>,
     segments: BTreeMap<u64, Segment>,
     /// Rows that died since the last checkpoint.
     died: Vec<RowAddress>,
     next_id: u64,
-}
-
-/// Where a slot's row was written, and what became of it since: in one place, because they are asked for together.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    /// [`NO_SEGMENT`] if it was not written, or is no longer needed there.
-    segment: u64,
-    row: u32,
-    change: Change,
-}
-
-const NEW_SLOT: Slot = Slot { segment: NO_SEGMENT, row: 0, change: Change::None };
-
-/// What is known of a slot since the last checkpoint.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    #[default]
-    None,
-    Touched,
-    /// Touched and then removed.
-    Withdrawn,
 }
 
 #[derive(Debug, Default)]
@@ -69,22 +47,6 @@ struct Segment {
     about: BTreeMap<u64, usize>,
     /// The sum of `about`.
     needed: usize,
-}
-
-impl Slot {
-    fn home(&self) -> Option<RowAddress> {
-        (self.segment != NO_SEGMENT).then_some(RowAddress { segment: self.segment, row: self.row })
-    }
-
-    fn settle(&mut self, RowAddress { segment, row }: RowAddress) {
-        (self.segment, self.row) = (segment, row);
-    }
-
-    fn leave(&mut self) -> Option<RowAddress> {
-        let home = self.home();
-        self.segment = NO_SEGMENT;
-        home
-    }
 }
 
 impl Segment {
@@ -125,27 +87,21 @@ impl Writing {
 
 impl Residence {
     /// Notes that a slot's row is new or changed.
-    pub fn touch(&mut self, slot: u32) {
-        self.reach(slot);
-        let change = &mut self.slots[slot as usize].change;
-        if *change == Change::None {
+    pub fn touch(&mut self, slot: u32, slots: &mut [impl Homed]) {
+        let home = slots[slot as usize].home();
+        if home.change() == Change::None {
             self.changed.push(slot);
         }
-        *change = Change::Touched;
+        home.set_change(Change::Touched);
     }
 
     /// Notes that a slot's row is gone.
-    pub fn remove(&mut self, slot: u32) {
-        let Some(Slot { change, .. }) = self.slots.get_mut(slot as usize) else { return };
-        if *change == Change::Touched {
-            *change = Change::Withdrawn;
+    pub fn remove(&mut self, slot: u32, slots: &mut [impl Homed]) {
+        let home = slots[slot as usize].home();
+        if home.change() == Change::Touched {
+            home.set_change(Change::Withdrawn);
         }
-        self.vacate(slot);
-    }
-
-    /// Whether a slot's row is new or changed since the last checkpoint.
-    pub fn is_touched(&self, slot: u32) -> bool {
-        self.slots.get(slot as usize).is_some_and(|slot| slot.change == Change::Touched)
+        self.vacate(home);
     }
 
     /// Whether there may be anything to write.
@@ -164,13 +120,15 @@ impl Residence {
     }
 
     /// Decides what to write, and takes it as written: whoever calls this has to write it, retrying if need be.
-    pub fn write(&mut self) -> Option<Writing> {
+    pub fn write(&mut self, homed: &mut [impl Homed]) -> Option<Writing> {
         let mut slots = Vec::with_capacity(self.changed.len());
         for slot in std::mem::take(&mut self.changed) {
-            if std::mem::take(&mut self.slots[slot as usize].change) == Change::Touched {
-                self.vacate(slot);
+            let home = homed[slot as usize].home();
+            if home.is_touched() {
+                self.vacate(home);
                 slots.push(slot);
             }
+            home.set_change(Change::None);
         }
         let mut dead = std::mem::take(&mut self.died);
         if slots.is_empty() && dead.is_empty() {
@@ -178,18 +136,18 @@ impl Residence {
         }
         let mut dropped = Vec::new();
         for id in self.crowded() {
-            self.empty(id, &mut slots, &mut dead);
+            self.empty(id, homed, &mut slots, &mut dead);
             dropped.push(id);
         }
         while let Some(id) = self.worth_emptying(slots.len()) {
-            self.empty(id, &mut slots, &mut dead);
+            self.empty(id, homed, &mut slots, &mut dead);
             dropped.push(id);
         }
         dead.retain(|address| self.segments.contains_key(&address.segment));
         let id = self.next_id;
         self.next_id += 1;
         for (row, slot) in slots.iter().enumerate() {
-            self.slots[*slot as usize].settle(RowAddress { segment: id, row: row as u32 });
+            homed[*slot as usize].home().settle(RowAddress { segment: id, row: row as u32 });
         }
         if !slots.is_empty() || !dead.is_empty() {
             self.insert(id, slots.clone(), slots.len(), dead.clone());
@@ -199,21 +157,14 @@ impl Residence {
 
     /// Takes over a segment that was read back: `slots` has the slot given to each row, none for a dead one. Segments
     /// are restored in ascending order.
-    pub fn restore(&mut self, id: u64, slots: &[Option<u32>], dead: Vec<RowAddress>) {
+    pub fn restore(&mut self, id: u64, slots: &[Option<u32>], dead: Vec<RowAddress>, homed: &mut [impl Homed]) {
         for (row, slot) in slots.iter().enumerate() {
             let Some(slot) = *slot else { continue };
-            self.reach(slot);
-            self.slots[slot as usize].settle(RowAddress { segment: id, row: row as u32 });
+            homed[slot as usize].home().settle(RowAddress { segment: id, row: row as u32 });
         }
         let live = slots.iter().flatten().count();
         self.insert(id, slots.iter().map(|slot| slot.unwrap_or(NO_SLOT)).collect(), live, dead);
         self.next_id = self.next_id.max(id + 1);
-    }
-
-    fn reach(&mut self, slot: u32) {
-        if slot as usize >= self.slots.len() {
-            self.slots.resize(slot as usize + 1, NEW_SLOT);
-        }
     }
 
     fn insert(&mut self, id: u64, slots: Vec<u32>, live: usize, dead: Vec<RowAddress>) {
@@ -225,22 +176,22 @@ impl Residence {
         self.segments.insert(id, Segment { slots, live, dead, about, needed });
     }
 
-    fn vacate(&mut self, slot: u32) {
-        let Some(home) = self.slots[slot as usize].leave() else { return };
-        if let Some(segment) = self.segments.get_mut(&home.segment) {
+    fn vacate(&mut self, home: &mut Home) {
+        let Some(address) = home.leave() else { return };
+        if let Some(segment) = self.segments.get_mut(&address.segment) {
             segment.live -= 1;
         }
-        self.died.push(home);
+        self.died.push(address);
     }
 
     /// Moves what is needed of a segment into the one that is being written.
-    fn empty(&mut self, id: u64, slots: &mut Vec<u32>, dead: &mut Vec<RowAddress>) {
+    fn empty(&mut self, id: u64, homed: &mut [impl Homed], slots: &mut Vec<u32>, dead: &mut Vec<RowAddress>) {
         let Some(segment) = self.segments.remove(&id) else { return };
-        for (row, slot) in segment.slots.iter().enumerate() {
-            let here = RowAddress { segment: id, row: row as u32 };
-            if let Some(left) = self.slots.get_mut(*slot as usize).filter(|slot| slot.home() == Some(here)) {
-                left.leave();
-                slots.push(*slot);
+        for (row, &slot) in segment.slots.iter().enumerate().filter(|(_, slot)| **slot != NO_SLOT) {
+            let (home, here) = (homed[slot as usize].home(), RowAddress { segment: id, row: row as u32 });
+            if home.address() == Some(here) {
+                home.leave();
+                slots.push(slot);
             }
         }
         dead.extend(segment.dead.iter().filter(|address| self.segments.contains_key(&address.segment)));
@@ -290,11 +241,22 @@ mod tests {
     /// The rows of a segment, as key and value, and its dead addresses.
     type Logged = (Vec<(u64, u64)>, Vec<RowAddress>);
 
+    #[derive(Default)]
+    struct Kept {
+        value: u64,
+        home: Home,
+    }
+
+    impl Homed for Kept {
+        fn home(&mut self) -> &mut Home {
+            &mut self.home
+        }
+    }
+
     /// A store as an operator keeps it, the log that its checkpoints wrote, and what that cost.
     #[derive(Default)]
     struct Store {
-        keys: KeyMap,
-        values: Vec<u64>,
+        keys: KeyMap<Kept>,
         residence: Residence,
         log: BTreeMap<u64, Logged>,
         changes: usize,
@@ -306,22 +268,21 @@ mod tests {
     impl Store {
         fn put(&mut self, key: u64, value: u64) {
             let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
-            self.values.resize(self.keys.slots(), 0);
-            self.values[slot as usize] = value;
-            self.residence.touch(slot);
+            self.keys.value_mut(slot).value = value;
+            self.residence.touch(slot, self.keys.slots_mut());
             self.changes += 1;
         }
 
         fn remove(&mut self, key: u64) {
             if let Some(slot) = self.keys.get(&key.to_be_bytes()) {
-                self.residence.remove(slot);
+                self.residence.remove(slot, self.keys.slots_mut());
                 self.keys.remove(slot);
                 self.changes += 1;
             }
         }
 
         fn write(&mut self) {
-            let Some(writing) = self.residence.write() else { return };
+            let Some(writing) = self.residence.write(self.keys.slots_mut()) else { return };
             for id in &writing.dropped {
                 assert!(self.log.remove(id).is_some(), "segment {id} was dropped twice");
             }
@@ -330,7 +291,7 @@ mod tests {
             self.written += items;
             self.written_max = self.written_max.max(items);
             if items > 0 {
-                let rows = writing.slots.iter().map(|slot| (self.key(*slot), self.values[*slot as usize])).collect();
+                let rows = writing.slots.iter().map(|slot| (self.key(*slot), self.keys.value(*slot).value)).collect();
                 assert!(self.log.insert(writing.id, (rows, writing.dead)).is_none(), "id {} again", writing.id);
             }
         }
@@ -340,7 +301,7 @@ mod tests {
         }
 
         fn model(&self) -> BTreeMap<u64, u64> {
-            self.keys.live().map(|slot| (self.key(slot), self.values[slot as usize])).collect()
+            self.keys.live().map(|slot| (self.key(slot), self.keys.value(slot).value)).collect()
         }
 
         fn dead(&self) -> BTreeSet<(u64, u32)> {
@@ -362,18 +323,17 @@ mod tests {
 
         fn restart(&mut self) {
             let dead = self.dead();
-            (self.keys, self.values, self.residence) = Default::default();
+            (self.keys, self.residence) = Default::default();
             for (id, (rows, recorded)) in &self.log {
                 let mut slots = Vec::new();
                 for (row, (key, value)) in rows.iter().enumerate() {
                     slots.push((!dead.contains(&(*id, row as u32))).then(|| {
                         let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
-                        self.values.resize(self.keys.slots(), 0);
-                        self.values[slot as usize] = *value;
+                        self.keys.value_mut(slot).value = *value;
                         slot
                     }));
                 }
-                self.residence.restore(*id, &slots, recorded.clone());
+                self.residence.restore(*id, &slots, recorded.clone(), self.keys.slots_mut());
             }
         }
 
@@ -458,27 +418,31 @@ mod tests {
         (0..1000).for_each(|key| store.remove(key));
         store.write();
         assert!(store.log.is_empty());
-        assert_eq!(store.residence.write(), None);
+        assert_eq!(store.residence.write(store.keys.slots_mut()), None);
     }
 
     #[test]
     fn a_restored_segment_of_dead_rows_only_can_be_emptied() {
-        let mut residence = Residence::default();
-        residence.restore(0, &[None, None], Vec::new());
-        residence.restore(1, &[], vec![RowAddress { segment: 0, row: 0 }, RowAddress { segment: 0, row: 1 }]);
-        residence.touch(0);
-        assert_eq!(residence.write(), Some(Writing { id: 2, slots: vec![0], dead: vec![], dropped: vec![0, 1] }));
+        let (mut residence, mut homes) = (Residence::default(), [Home::default()]);
+        residence.restore(0, &[None, None], Vec::new(), &mut homes);
+        let dead = vec![RowAddress { segment: 0, row: 0 }, RowAddress { segment: 0, row: 1 }];
+        residence.restore(1, &[], dead, &mut homes);
+        residence.touch(0, &mut homes);
+        assert_eq!(
+            residence.write(&mut homes),
+            Some(Writing { id: 2, slots: vec![0], dead: vec![], dropped: vec![0, 1] })
+        );
     }
 
     #[test]
     fn what_was_touched_and_taken_back_is_not_written() {
-        let mut residence = Residence::default();
+        let (mut residence, mut homes) = (Residence::default(), [Home::default()]);
         for _ in 0..3 {
-            residence.touch(0);
-            residence.remove(0);
+            residence.touch(0, &mut homes);
+            residence.remove(0, &mut homes);
         }
         assert_eq!(residence.changed.len(), 1);
-        assert_eq!(residence.write(), None);
+        assert_eq!(residence.write(&mut homes), None);
         assert!(!residence.is_dirty());
     }
 }

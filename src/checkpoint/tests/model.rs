@@ -17,7 +17,7 @@ use crate::checkpoint::restore::{Fault, load};
 use crate::checkpoint::vault::{MANIFESTS, Vault, numbered};
 use crate::checkpoint::{Checkpointer, Draft, IndexDraft, PinnedFile, Restored};
 use crate::progress::Cut;
-use crate::state::{KeyMap, Residence, StateDelta, StoredSegment};
+use crate::state::{Home, KeyMap, Residence, StateDelta, StoredSegment};
 
 pub(super) type Rows = BTreeMap<u64, u64>;
 
@@ -33,7 +33,7 @@ pub(super) type History = Rc<RefCell<BTreeMap<String, Image>>>;
 
 #[derive(Debug, Default)]
 struct Store {
-    keys: KeyMap,
+    keys: KeyMap<Home>,
     values: Vec<u64>,
     residence: Residence,
 }
@@ -41,19 +41,19 @@ struct Store {
 impl Store {
     fn set(&mut self, key: u64, value: u64) -> u32 {
         let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
-        self.values.resize(self.keys.slots(), 0);
+        self.values.resize(self.keys.slots().len(), 0);
         self.values[slot as usize] = value;
         slot
     }
 
     fn put(&mut self, key: u64, value: u64) {
         let slot = self.set(key, value);
-        self.residence.touch(slot);
+        self.residence.touch(slot, self.keys.slots_mut());
     }
 
     fn remove(&mut self, key: u64) {
         if let Some(slot) = self.keys.get(&key.to_be_bytes()) {
-            self.residence.remove(slot);
+            self.residence.remove(slot, self.keys.slots_mut());
             self.keys.remove(slot);
         }
     }
@@ -67,7 +67,7 @@ impl Store {
     }
 
     fn delta(&mut self) -> Option<StateDelta> {
-        let writing = self.residence.write()?;
+        let writing = self.residence.write(self.keys.slots_mut())?;
         let keys: UInt64Array = writing.slots.iter().map(|slot| self.key(*slot)).collect::<Vec<_>>().into();
         let values: UInt64Array =
             writing.slots.iter().map(|slot| self.values[*slot as usize]).collect::<Vec<_>>().into();
@@ -89,7 +89,7 @@ impl Store {
                     })
                 })
                 .collect();
-            store.residence.restore(segment.id, &slots, segment.dead);
+            store.residence.restore(segment.id, &slots, segment.dead, store.keys.slots_mut());
         }
         store
     }

@@ -24,7 +24,7 @@ use super::digest::Digest;
 use super::groups::{Groups, Touched};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{NewSegment, Residence, StateDelta, StoredSegment, Writing};
+use crate::state::{Home, Homed, NewSegment, Residence, StateDelta, StoredSegment, Writing};
 use best::Best;
 use ranked::Ranked;
 pub use spec::{AggregateSpec, Call, Function};
@@ -34,9 +34,7 @@ use total::Total;
 #[derive(Debug)]
 pub struct Aggregate {
     spec: AggregateSpec,
-    groups: Groups,
-    /// Weight of each group: how many input rows it has.
-    weights: Vec<i64>,
+    groups: Groups<Group>,
     states: Vec<State>,
     residence: Residence,
     closing: Option<Closing>,
@@ -46,6 +44,20 @@ pub struct Aggregate {
     started: bool,
     /// Input rows and groups looked at.
     touched: u64,
+}
+
+/// What is kept of a group whatever is computed of it.
+#[derive(Debug, Default)]
+struct Group {
+    /// How many input rows it has.
+    weight: i64,
+    home: Home,
+}
+
+impl Homed for Group {
+    fn home(&mut self) -> &mut Home {
+        &mut self.home
+    }
 }
 
 #[derive(Debug)]
@@ -62,7 +74,7 @@ const DIGESTED_AT_ONCE: usize = 65_536;
 
 impl Aggregate {
     pub fn new(spec: AggregateSpec) -> Result<Self, CircuitError> {
-        let mut groups = Groups::new(spec.group_types())?;
+        let mut groups = Groups::<Group>::new(spec.group_types())?;
         let mut totals = Vec::new();
         for key in &spec.totals {
             let key = key.iter().map(ScalarValue::to_array).collect::<Result<Vec<_>, _>>()?;
@@ -71,8 +83,10 @@ impl Aggregate {
         let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, ArrowError>>()?;
         let closing = spec.closing.clone().map(Closing::new).transpose()?;
         let residence = Residence::default();
-        let (weights, started, touched) = (Vec::new(), false, 0);
-        Ok(Self { spec, groups, weights, states, residence, closing, totals, started, touched })
+        let (started, touched) = (false, 0);
+        let mut new = Self { spec, groups, states, residence, closing, totals, started, touched };
+        new.grow();
+        Ok(new)
     }
 
     pub fn spec(&self) -> &AggregateSpec {
@@ -120,18 +134,17 @@ impl Aggregate {
 
     /// Whether a group has an output row now.
     fn exists(&self, slot: u32) -> bool {
-        self.weights[slot as usize] > 0 || self.totals.contains(&slot)
+        self.groups.value(slot).weight > 0 || self.totals.contains(&slot)
     }
 
     fn grow(&mut self) {
         let slots = self.groups.slots();
-        self.weights.resize(slots, 0);
         self.states.iter_mut().for_each(|state| state.grow(slots));
     }
 
     fn update(&mut self, input: &ZBatch, touched: &Touched) -> Result<(), CircuitError> {
         for (row, local) in touched.rows.iter().enumerate() {
-            self.weights[touched.slots[*local as usize] as usize] += input.weight(row);
+            self.groups.value_mut(touched.slots[*local as usize]).weight += input.weight(row);
         }
         for (call, state) in self.spec.calls.iter().zip(&mut self.states) {
             let mask = call.filter.map(|place| input.rows.column(place).as_boolean());
@@ -147,12 +160,11 @@ impl Aggregate {
     /// Notes what a checkpoint has to write, and forgets the groups that are gone.
     fn settle(&mut self, touched: &Touched) -> Result<(), CircuitError> {
         for &slot in &touched.slots {
-            let weight = self.weights[slot as usize];
-            if weight < 0 {
+            if self.groups.value(slot).weight < 0 {
                 return Err(DataFusionError::Internal("a group lost more rows than it had".into()).into());
             }
             if self.exists(slot) {
-                self.residence.touch(slot);
+                self.residence.touch(slot, self.groups.slots_mut());
             } else {
                 self.forget(slot);
             }
@@ -162,16 +174,16 @@ impl Aggregate {
 
     /// Drops everything that is kept of a group.
     fn forget(&mut self, slot: u32) {
-        self.weights[slot as usize] = 0;
+        self.groups.value_mut(slot).weight = 0;
         self.states.iter_mut().for_each(|state| state.clear(slot));
-        self.residence.remove(slot);
+        self.residence.remove(slot, self.groups.slots_mut());
         self.groups.remove(slot);
     }
 
     /// Tells what closes groups of those that did not exist before this step.
     fn open_new(&mut self, touched: &Touched) -> Result<(), CircuitError> {
         let Some(closing) = &mut self.closing else { return Ok(()) };
-        let new: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.weights[slot as usize] == 0).collect();
+        let new: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.groups.value(slot).weight == 0).collect();
         Ok(closing.open(&new, &self.groups.keys(&new)?)?)
     }
 
@@ -181,7 +193,9 @@ impl Aggregate {
         for (place, state) in self.states.iter().enumerate() {
             let field = self.spec.schema.field(self.spec.groups.len() + place);
             columns.push(match state {
-                State::Total(total) => total.evaluate(slots, &self.weights, field.data_type())?,
+                State::Total(total) => {
+                    total.evaluate(slots, |slot| self.groups.value(slot).weight, field.data_type())?
+                }
                 State::Best(best) => best.evaluate(slots)?,
                 State::Ranked(ranked) => ranked.evaluate(slots, field.data_type())?,
             });
@@ -236,7 +250,7 @@ impl Aggregate {
 
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         let mut deltas = Vec::new();
-        if let Some(writing) = self.residence.write() {
+        if let Some(writing) = self.residence.write(self.groups.slots_mut()) {
             let rows = self.persisted(&writing.slots)?;
             deltas.push((String::new(), delta(writing, rows)));
         }
@@ -269,8 +283,7 @@ impl Aggregate {
 
     pub(in crate::circuit) fn digest(&self) -> Result<Digest, CircuitError> {
         let mut digest = Digest::default();
-        // Totals are groups from the beginning, before there is any state of them.
-        let slots: Vec<u32> = self.groups.live().filter(|&slot| (slot as usize) < self.weights.len()).collect();
+        let slots: Vec<u32> = self.groups.live().collect();
         for slots in slots.chunks(DIGESTED_AT_ONCE) {
             digest.rows(0, self.persisted(slots)?.columns())?;
         }
@@ -298,7 +311,7 @@ impl Aggregate {
                 (true, false) => "its open windows and the values in them",
             }),
             rows: self.groups.len() + rows,
-            bytes: self.groups.size() + self.weights.capacity() * 8 + states,
+            bytes: self.groups.size() + states,
             touched: self.touched + touched,
         }
     }
@@ -306,10 +319,10 @@ impl Aggregate {
     /// Groups as a checkpoint keeps them: key columns, weight, and the columns of each state.
     fn persisted(&self, slots: &[u32]) -> Result<RecordBatch, ArrowError> {
         let mut columns = self.groups.keys(slots)?;
-        columns.push(Arc::new(slots.iter().map(|&slot| self.weights[slot as usize]).collect::<Int64Array>()));
+        columns.push(Arc::new(slots.iter().map(|&slot| self.groups.value(slot).weight).collect::<Int64Array>()));
         for state in &self.states {
             match state {
-                State::Total(total) => columns.extend(total.persisted(slots, &self.weights)),
+                State::Total(total) => columns.extend(total.persisted(slots, |slot| self.groups.value(slot).weight)),
                 State::Best(best) => columns.extend(best.persisted(slots)?),
                 State::Ranked(_) => {}
             }
@@ -329,7 +342,7 @@ impl Aggregate {
         let weights = weights.as_primitive::<Int64Type>();
         for (row, slot) in slots.iter().enumerate() {
             if let Some(slot) = slot {
-                self.weights[*slot as usize] = weights.value(row);
+                self.groups.value_mut(*slot).weight = weights.value(row);
             }
         }
         if let Some(closing) = &mut self.closing {
@@ -343,7 +356,7 @@ impl Aggregate {
                 State::Ranked(_) => rest,
             };
         }
-        self.residence.restore(segment.id, &slots, segment.dead.clone());
+        self.residence.restore(segment.id, &slots, segment.dead.clone(), self.groups.slots_mut());
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use super::super::{CircuitError, ZBatch};
 use super::quantile::{Cursors, Neighbours};
 use super::spec::{AggregateSpec, Function};
 use super::total::Total;
-use super::{column_type, delta, passes, unnamed_batch};
+use super::{Group, column_type, delta, passes, unnamed_batch};
 use crate::state::{StateDelta, StoredSegment};
 
 /// One aggregate of all groups.
@@ -141,7 +141,7 @@ impl Ranked {
     pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
         match &self.outcome {
             Outcome::First => self.first(slots, data_type),
-            Outcome::Distinct(total) => total.evaluate(slots, &[], data_type),
+            Outcome::Distinct(total) => total.evaluate(slots, |_| 0, data_type),
             Outcome::Median(cursors, accumulator) => self.medians(cursors, accumulator, slots, data_type),
             Outcome::Percentile(cursors) => self.percentiles(cursors, slots),
             Outcome::Accumulate(accumulator) => {
@@ -208,7 +208,7 @@ impl Ranked {
     }
 
     /// Adds all rows, as a part of the aggregate's state.
-    pub(super) fn digest(&self, part: usize, groups: &Groups, digest: &mut Digest) {
+    pub(super) fn digest(&self, part: usize, groups: &Groups<Group>, digest: &mut Digest) {
         for group in groups.live() {
             for (row, count) in self.rows.rows(group) {
                 digest.add(part, &[groups.key(group), row, &count.to_le_bytes()]);
@@ -217,7 +217,7 @@ impl Ranked {
     }
 
     /// Rows as a checkpoint keeps them: the group's key, the row's columns, and its count.
-    pub(super) fn capture(&mut self, groups: &Groups) -> Result<Option<StateDelta>, CircuitError> {
+    pub(super) fn capture(&mut self, groups: &Groups<Group>) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };
         let entries: Vec<(u32, &[u8], i64)> = writing.slots.iter().map(|&slot| self.rows.entry(slot)).collect();
         let mut columns = groups.keys(&entries.iter().map(|(group, _, _)| *group).collect::<Vec<_>>())?;
@@ -226,7 +226,7 @@ impl Ranked {
         Ok(Some(delta(writing, unnamed_batch(columns)?)))
     }
 
-    pub(super) fn restore(&mut self, segment: &StoredSegment, groups: &mut Groups) -> Result<(), CircuitError> {
+    pub(super) fn restore(&mut self, segment: &StoredSegment, groups: &mut Groups<Group>) -> Result<(), CircuitError> {
         let columns = segment.rows.columns();
         let (keys, rest) = columns.split_at(columns.len() - self.columns.len() - 1);
         let (values, counts) = rest.split_at(self.columns.len());
@@ -243,7 +243,7 @@ impl Ranked {
                 cursors.note(*group, bytes, counts.value(row));
             }
         }
-        self.rows.residence.restore(segment.id, &entries, segment.dead.clone());
+        self.rows.restored(segment, &entries);
         let live: Vec<u32> = slots.iter().flatten().copied().collect();
         match &mut self.outcome {
             Outcome::Distinct(total) => total.restore_different(&values[0], &slots),

@@ -180,16 +180,16 @@ impl Total {
     pub(super) fn evaluate(
         &self,
         slots: &[u32],
-        weights: &[i64],
+        weight: impl Fn(u32) -> i64,
         data_type: &DataType,
     ) -> Result<ArrayRef, CircuitError> {
-        let counts = self.counts.as_deref().unwrap_or(weights);
+        let count = |slot: usize| self.count(slot, &weight);
         let slots = slots.iter().map(|&slot| slot as usize);
-        let some = |slot: usize| counts[slot] != 0;
+        let some = |slot: usize| count(slot) != 0;
         Ok(match &self.sums {
-            Sums::None => Arc::new(slots.map(|slot| counts[slot]).collect::<Int64Array>()),
+            Sums::None => Arc::new(slots.map(count).collect::<Int64Array>()),
             Sums::Int(sums) => Arc::new(slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Int64Array>()),
-            Sums::Decimal { sums, average: Some(average) } => averages(slots, counts, sums, average)?,
+            Sums::Decimal { sums, average: Some(average) } => averages(slots, count, sums, average)?,
             Sums::Decimal { sums, average: None } => {
                 let sums = slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Decimal128Array>();
                 Arc::new(sums.with_data_type(data_type.clone()))
@@ -206,17 +206,21 @@ impl Total {
                 Arc::new(slots.map(value).collect::<Float64Array>())
             }
             Sums::Bool { trues, all } => {
-                let value = |slot: usize| if *all { trues[slot] == counts[slot] } else { trues[slot] > 0 };
+                let value = |slot: usize| if *all { trues[slot] == count(slot) } else { trues[slot] > 0 };
                 Arc::new(slots.map(|slot| some(slot).then(|| value(slot))).collect::<BooleanArray>())
             }
         })
     }
 
+    fn count(&self, slot: usize, weight: impl Fn(u32) -> i64) -> i64 {
+        self.counts.as_ref().map_or_else(|| weight(slot as u32), |counts| counts[slot])
+    }
+
     /// The count, and the sum where there is one.
-    pub(super) fn persisted(&self, slots: &[u32], weights: &[i64]) -> Vec<ArrayRef> {
-        let counts = self.counts.as_deref().unwrap_or(weights);
+    pub(super) fn persisted(&self, slots: &[u32], weight: impl Fn(u32) -> i64) -> Vec<ArrayRef> {
         let places = || slots.iter().map(|&slot| slot as usize);
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(places().map(|slot| counts[slot]).collect::<Int64Array>())];
+        let counts = places().map(|slot| self.count(slot, &weight)).collect::<Int64Array>();
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(counts)];
         match &self.sums {
             Sums::None => {}
             Sums::Int(sums) | Sums::Bool { trues: sums, .. } => {
@@ -283,7 +287,7 @@ impl Total {
 /// DataFusion's averages, which take sums and counts as the state of its own accumulator.
 fn averages(
     slots: impl Iterator<Item = usize>,
-    counts: &[i64],
+    count: impl Fn(usize) -> i64,
     sums: &[i128],
     average: &AggregateFunctionExpr,
 ) -> Result<ArrayRef, CircuitError> {
@@ -291,13 +295,13 @@ fn averages(
     let mut known = Vec::new();
     let places: UInt32Array = slots
         .map(|slot| {
-            (counts[slot] != 0).then(|| {
+            (count(slot) != 0).then(|| {
                 known.push(slot);
                 known.len() as u32 - 1
             })
         })
         .collect();
-    let counts = known.iter().map(|&slot| counts[slot].unsigned_abs()).collect::<UInt64Array>();
+    let counts = known.iter().map(|&slot| count(slot).unsigned_abs()).collect::<UInt64Array>();
     let sums = known.iter().map(|&slot| Some(sums[slot])).collect::<Decimal128Array>();
     let sums: ArrayRef = match average.state_fields()?.get(1).map(|field| field.data_type().clone()) {
         Some(DataType::Decimal256(precision, scale)) => {

@@ -6,7 +6,7 @@
 
 use arrow::error::ArrowError;
 
-use super::segments::{Held, Segments};
+use super::segments::{Held, Segments, Slots};
 
 const JOINED: usize = 4;
 
@@ -15,20 +15,20 @@ const SEGMENT_BYTES: usize = 64 << 20;
 
 impl Segments {
     /// Tidies up after a commit that changed so many rows. Amortised, it moves O(changes) rows a tier.
-    pub(super) fn compact(&mut self, changed: usize) -> Result<(), ArrowError> {
+    pub(super) fn compact(&mut self, changed: usize, slots: &mut Slots) -> Result<(), ArrowError> {
         for number in 0..self.held.len() {
             if self.held[number].as_ref().is_some_and(|held| held.liveness.live() == 0) {
                 self.release(number);
             }
         }
         while let Some(alike) = self.alike() {
-            self.rewrite(&alike)?;
+            self.rewrite(&alike, slots)?;
         }
         let budget = (JOINED * changed).max(self.segment_rows / 4);
         let mut moved = 0;
         while moved < budget || self.stored > 2 * self.live {
             let Some((number, live)) = self.deadest() else { break };
-            self.rewrite(&[number])?;
+            self.rewrite(&[number], slots)?;
             moved += live;
         }
         Ok(())

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::TableSpec;
 use super::apply_error::{ApplyError, KeyConflict, shown_key, shown_row};
 use super::encoding::Encoded;
-use super::segments::{Hashes, Segments};
+use super::segments::{Hashes, Segments, Slots};
 use crate::circuit::ZBatch;
 use crate::state::KeyMap;
 
@@ -35,7 +35,7 @@ pub(super) struct Written {
 /// A delta in canonical form with its encoded rows, and the table that it is to be applied to.
 pub(super) struct Deciding<'a> {
     pub(super) spec: &'a TableSpec,
-    pub(super) keys: &'a KeyMap,
+    pub(super) slots: &'a Slots,
     pub(super) segments: &'a Segments,
     pub(super) rows: &'a RecordBatch,
     pub(super) encoded_keys: &'a Encoded,
@@ -66,9 +66,9 @@ impl Deciding<'_> {
     pub(super) fn decide(&self, delta: &ZBatch) -> Result<Decision, ApplyError> {
         let changes = self.by_key(self.net(delta))?;
         let keys = changes.iter().map(|change| (change.hash, self.encoded_keys.get(change.key_row as usize)));
-        let slots = self.keys.get_many(keys);
+        let slots = self.slots.get_many(keys);
         // All look-ups come first: they wait for memory together.
-        let live = slots.iter().map(|slot| slot.map(|slot| self.segments.row_hash(slot))).collect::<Vec<_>>();
+        let live = slots.iter().map(|slot| slot.map(|slot| self.slots.value(slot).row_hash())).collect::<Vec<_>>();
         let mut decision = Decision::default();
         for ((change, slot), live) in changes.iter().zip(slots).zip(live) {
             match (slot, change.taken, change.given) {
@@ -164,7 +164,7 @@ impl Deciding<'_> {
     }
 
     fn live(&self, slot: u32) -> String {
-        match self.segments.rows_of(&[slot]) {
+        match self.segments.rows_of(&[slot], self.slots) {
             Ok(row) => shown_row(&row, 0),
             Err(error) => format!("({error})"),
         }

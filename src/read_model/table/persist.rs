@@ -29,10 +29,12 @@ pub enum RestoreError {
 impl Table {
     /// What changed since the last capture, or none. It counts as written: whoever calls this has to write it.
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
-        let Some(Writing { id, slots, dead, dropped }) = self.residence.write() else { return Ok(None) };
+        let Some(Writing { id, slots, dead, dropped }) = self.residence.write(self.slots.slots_mut()) else {
+            return Ok(None);
+        };
         let segment = match slots.is_empty() && dead.is_empty() {
             true => None,
-            false => Some(NewSegment { id, rows: self.segments.rows_of(&slots)?, dead }),
+            false => Some(NewSegment { id, rows: self.segments.rows_of(&slots, &self.slots)?, dead }),
         };
         Ok(Some(StateDelta { segment, dropped }))
     }
@@ -58,7 +60,7 @@ impl Table {
         let (mut live_rows, mut live_slots, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
         for row in (0..rows.num_rows()).filter(|&row| stored.live.get(row) == Some(&true)) {
             let key = encoded_keys.get(row);
-            let (slot, new) = self.keys.get_or_insert(key);
+            let (slot, new) = self.slots.get_or_insert(key);
             if !new {
                 let key = shown_key(&rows, row, &self.spec);
                 return Err(RestoreError::DuplicateKey { table: name, segment: stored.id, key });
@@ -72,10 +74,10 @@ impl Table {
         let parts = live_rows.chunks(limit).zip(live_slots.chunks(limit)).zip(hashes.chunks(limit));
         for ((places, slots), hashes) in parts {
             let part = take_rows(&rows, places.iter().copied()).map_err(&rows_error)?;
-            self.segments.add(part, slots.to_vec(), hashes);
+            self.segments.add(part, slots.to_vec(), hashes, &mut self.slots);
         }
-        self.segments.compact(0).map_err(&rows_error)?;
-        self.residence.restore(stored.id, &slots, stored.dead.clone());
+        self.segments.compact(0, &mut self.slots).map_err(&rows_error)?;
+        self.residence.restore(stored.id, &slots, stored.dead.clone(), self.slots.slots_mut());
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The segments that the writer holds, and the place of each slot's row among them.
 //!
-//! Keys are unknown here: rows are named by their slot, and carry the hashes that their indexes need along.
+//! Keys are unknown here: rows are named by their slot, and carry the hashes that their indexes need along. The places
+//! themselves lie with the keys, because a changed key asks for both.
 
 use std::sync::Arc;
 
@@ -12,11 +13,20 @@ use super::canonical::canonical_rows;
 use super::key_index::KeyIndex;
 use super::liveness::Liveness;
 use super::segment::{Segment, View, gather};
+use crate::state::{Home, Homed, KeyMap};
 
 /// More rows than this are never joined in one segment, so that no commit stalls long.
 pub(super) const SEGMENT_ROWS: usize = 65_536;
 
-const NOWHERE: Place = Place { segment: u32::MAX, row: 0, hashes: Hashes { key: 0, row: 0 } };
+/// The keys of a table, each with what is kept of its row.
+pub(super) type Slots = KeyMap<Slot>;
+
+/// What is kept of a key's row. Both fill a cache line.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    place: Place,
+    home: Home,
+}
 
 #[derive(Debug)]
 pub(super) struct Segments {
@@ -27,7 +37,6 @@ pub(super) struct Segments {
     /// By number; a number that is free may be given again.
     pub(super) held: Vec<Option<Held>>,
     free: Vec<u32>,
-    places: Vec<Place>,
     pub(super) stored: usize,
     pub(super) live: usize,
 }
@@ -56,15 +65,35 @@ pub(super) struct Held {
     slots: Vec<u32>,
 }
 
+impl Default for Place {
+    /// Nowhere.
+    fn default() -> Self {
+        Self { segment: u32::MAX, row: 0, hashes: Hashes::default() }
+    }
+}
+
+impl Homed for Slot {
+    fn home(&mut self) -> &mut Home {
+        &mut self.home
+    }
+}
+
+impl Slot {
+    /// The hash of the row, if there is one.
+    pub(super) fn row_hash(&self) -> u32 {
+        self.place.hashes.row
+    }
+}
+
 impl Segments {
     pub(super) fn new(schema: SchemaRef, indexes: usize, segment_rows: usize) -> Self {
         let columns = (0..schema.fields().len()).collect();
-        let (held, free, places) = (Vec::new(), Vec::new(), Vec::new());
-        Self { schema, columns, indexes, segment_rows, held, free, places, stored: 0, live: 0 }
+        let (held, free) = (Vec::new(), Vec::new());
+        Self { schema, columns, indexes, segment_rows, held, free, stored: 0, live: 0 }
     }
 
     /// Adds rows, of which each slot has none yet, as one segment.
-    pub(super) fn add(&mut self, rows: RecordBatch, slots: Vec<u32>, hashes: &[Hashes]) {
+    pub(super) fn add(&mut self, rows: RecordBatch, slots: Vec<u32>, hashes: &[Hashes], all: &mut Slots) {
         debug_assert!(rows.num_rows() == slots.len() && slots.len() == hashes.len());
         if slots.is_empty() {
             return;
@@ -74,11 +103,7 @@ impl Segments {
             (self.held.len() - 1) as u32
         });
         for (row, (slot, hashes)) in slots.iter().zip(hashes).enumerate() {
-            let slot = *slot as usize;
-            if slot >= self.places.len() {
-                self.places.resize(slot + 1, NOWHERE);
-            }
-            self.places[slot] = Place { segment: number, row: row as u32, hashes: *hashes };
+            all.value_mut(*slot).place = Place { segment: number, row: row as u32, hashes: *hashes };
         }
         self.stored += slots.len();
         self.live += slots.len();
@@ -89,27 +114,22 @@ impl Segments {
     }
 
     /// The slot's row is no longer live.
-    pub(super) fn kill(&mut self, slot: u32) {
-        let place = std::mem::replace(&mut self.places[slot as usize], NOWHERE);
+    pub(super) fn kill(&mut self, slot: &mut Slot) {
+        let place = std::mem::take(&mut slot.place);
         if let Some(held) = self.held.get_mut(place.segment as usize).and_then(Option::as_mut) {
             Arc::make_mut(&mut held.liveness).kill(place.row as usize);
             self.live -= 1;
         }
     }
 
-    /// The hash of the row of a slot that has one.
-    pub(super) fn row_hash(&self, slot: u32) -> u32 {
-        self.places[slot as usize].hashes.row
-    }
-
     /// The rows of these slots, in this order.
-    pub(super) fn rows_of(&self, slots: &[u32]) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn rows_of(&self, slots: &[u32], all: &Slots) -> Result<RecordBatch, ArrowError> {
         let (numbers, sources): (Vec<usize>, Vec<&RecordBatch>) =
             self.held.iter().enumerate().filter_map(|(n, held)| Some((n, held.as_ref()?.segment.rows()))).unzip();
         let mut dense = vec![usize::MAX; self.held.len()];
         numbers.iter().enumerate().for_each(|(source, &number)| dense[number] = source);
         let places = slots.iter().map(|&slot| {
-            let place = self.places.get(slot as usize).copied().unwrap_or(NOWHERE);
+            let place = all.value(slot).place;
             let source = dense.get(place.segment as usize).copied().filter(|&source| source != usize::MAX);
             let source = source.ok_or_else(|| ArrowError::InvalidArgumentError(format!("slot {slot} has no row")))?;
             Ok((source, place.row as usize))
@@ -118,7 +138,7 @@ impl Segments {
     }
 
     /// Moves the live rows of some segments into a new one.
-    pub(super) fn rewrite(&mut self, numbers: &[usize]) -> Result<(), ArrowError> {
+    pub(super) fn rewrite(&mut self, numbers: &[usize], all: &mut Slots) -> Result<(), ArrowError> {
         let (mut sources, mut places, mut slots) = (Vec::new(), Vec::new(), Vec::new());
         for held in numbers.iter().filter_map(|&number| self.held[number].as_ref()) {
             for row in held.liveness.live_rows() {
@@ -131,8 +151,8 @@ impl Segments {
         // Views would keep the buffers of the old segments.
         let rows = canonical_rows(&rows, &self.schema)?;
         numbers.iter().for_each(|&number| self.release(number));
-        let hashes: Vec<Hashes> = slots.iter().map(|&slot| self.places[slot as usize].hashes).collect();
-        self.add(rows, slots, &hashes);
+        let hashes: Vec<Hashes> = slots.iter().map(|&slot| all.value(slot).place.hashes).collect();
+        self.add(rows, slots, &hashes, all);
         Ok(())
     }
 
@@ -154,6 +174,17 @@ impl Segments {
     pub(super) fn size(&self) -> usize {
         let rows = self.stored * size_of::<u32>() + self.stored / 8;
         let segments: usize = self.held.iter().flatten().map(|held| held.segment.size()).sum();
-        rows + segments + self.places.capacity() * size_of::<Place>()
+        rows + segments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Keyed;
+
+    #[test]
+    fn a_key_and_what_is_kept_of_its_row_fill_a_cache_line() {
+        assert_eq!(size_of::<Keyed<Slot>>(), 64);
     }
 }

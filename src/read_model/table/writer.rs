@@ -11,10 +11,10 @@ use super::apply_error::ApplyError;
 use super::canonical::{canonical, canonical_rows};
 use super::decision::{Deciding, Decision, Written};
 use super::encoding::{Encoded, Encoding, batch};
-use super::segments::{Hashes, SEGMENT_ROWS, Segments};
+use super::segments::{Hashes, SEGMENT_ROWS, Segments, Slots};
 use super::{TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
-use crate::state::{KeyMap, Residence};
+use crate::state::Residence;
 
 /// A table as its writer sees it.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Table {
     pub(super) spec: Arc<TableSpec>,
     pub(super) key_encoding: Encoding,
     pub(super) row_encoding: Encoding,
-    pub(super) keys: KeyMap,
+    pub(super) slots: Slots,
     pub(super) segments: Segments,
     pub(super) residence: Residence,
 }
@@ -60,7 +60,7 @@ impl Table {
         Ok(Self {
             key_encoding: Encoding::new(&spec.schema, &spec.key)?,
             row_encoding: Encoding::new(&spec.schema, &columns)?,
-            keys: KeyMap::default(),
+            slots: Slots::default(),
             segments: Segments::new(spec.schema.clone(), spec.indexes.len(), segment_rows),
             residence: Residence::default(),
             spec,
@@ -86,7 +86,7 @@ impl Table {
         let encoded_rows = self.row_encoding.encode(rows).map_err(|error| self.rows_error(error))?;
         let deciding = Deciding {
             spec: &self.spec,
-            keys: &self.keys,
+            slots: &self.slots,
             segments: &self.segments,
             rows,
             encoded_keys,
@@ -105,14 +105,14 @@ impl Table {
         let parts = split(&new_rows, self.segments.segment_rows)?;
 
         for &(_, slot) in deleted {
-            self.segments.kill(slot);
-            self.keys.remove(slot);
-            self.residence.remove(slot);
+            self.segments.kill(self.slots.value_mut(slot));
+            self.slots.remove(slot);
+            self.residence.remove(slot, self.slots.slots_mut());
         }
         let mut slots = Vec::with_capacity(written.len());
-        slots.extend(inserted.iter().map(|written| self.keys.get_or_insert(keys.get(written.row as usize)).0));
+        slots.extend(inserted.iter().map(|written| self.slots.get_or_insert(keys.get(written.row as usize)).0));
         for &(_, slot) in updated {
-            self.segments.kill(slot);
+            self.segments.kill(self.slots.value_mut(slot));
             slots.push(slot);
         }
         let hashes: Vec<Hashes> = written.iter().map(|written| written.hashes).collect();
@@ -120,16 +120,16 @@ impl Table {
         for part in parts {
             let range = start..start + part.num_rows();
             start = range.end;
-            self.segments.add(part, slots[range.clone()].to_vec(), &hashes[range]);
+            self.segments.add(part, slots[range.clone()].to_vec(), &hashes[range], &mut self.slots);
         }
-        slots.iter().for_each(|&slot| self.residence.touch(slot));
+        slots.iter().for_each(|&slot| self.residence.touch(slot, self.slots.slots_mut()));
 
         let changes = Changes {
             inserted: new_rows.slice(0, inserted.len()),
             updated: new_rows.slice(inserted.len(), updated.len()),
             deleted_keys,
         };
-        self.segments.compact(changes.len())?;
+        self.segments.compact(changes.len(), &mut self.slots)?;
         Ok(changes)
     }
 
@@ -155,8 +155,8 @@ impl Table {
 
     /// Approximate bytes in memory, without what only older snapshots hold.
     pub fn size(&self) -> usize {
-        // Residence: a home and a slot number a row.
-        self.segments.size() + self.keys.size() + self.keys.slots() * 20
+        // Residence: a slot number a row.
+        self.segments.size() + self.slots.size() + self.slots.slots().len() * 4
     }
 
     /// The columns of [`Changes::deleted_keys`].

@@ -1,0 +1,98 @@
+//! Where the persisted row of a slot lies, and what became of it since.
+
+use super::RowAddress;
+
+/// The home of a slot. Its owner keeps it with whatever else it keeps of the slot, because they are asked for together,
+/// and leaves it be when the slot becomes free: what changed is known until the next checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(packed(4))]
+pub struct Home {
+    /// The segment and, in the lowest two bits, the change.
+    segment: u64,
+    row: u32,
+}
+
+/// Something that is kept of a slot, its home among it.
+pub trait Homed {
+    fn home(&mut self) -> &mut Home;
+}
+
+/// What is known of a slot since the last checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    None = 0,
+    Touched = 1,
+    /// Touched and then removed.
+    Withdrawn = 2,
+}
+
+const CHANGE: u64 = 0b11;
+/// The row was not written, or is no longer needed there.
+const NO_SEGMENT: u64 = !CHANGE;
+
+impl Default for Home {
+    fn default() -> Self {
+        Self { segment: NO_SEGMENT, row: 0 }
+    }
+}
+
+impl Homed for Home {
+    fn home(&mut self) -> &mut Home {
+        self
+    }
+}
+
+impl Home {
+    /// Whether the slot's row is new or changed since the last checkpoint.
+    pub fn is_touched(self) -> bool {
+        self.change() == Change::Touched
+    }
+
+    pub(super) fn change(self) -> Change {
+        match self.segment & CHANGE {
+            0 => Change::None,
+            1 => Change::Touched,
+            _ => Change::Withdrawn,
+        }
+    }
+
+    pub(super) fn set_change(&mut self, change: Change) {
+        self.segment = self.segment & !CHANGE | change as u64;
+    }
+
+    pub(super) fn address(self) -> Option<RowAddress> {
+        let segment = self.segment & !CHANGE;
+        (segment != NO_SEGMENT).then_some(RowAddress { segment: segment >> CHANGE.count_ones(), row: self.row })
+    }
+
+    pub(super) fn settle(&mut self, RowAddress { segment, row }: RowAddress) {
+        self.segment = segment << CHANGE.count_ones() | self.segment & CHANGE;
+        self.row = row;
+    }
+
+    pub(super) fn leave(&mut self) -> Option<RowAddress> {
+        let address = self.address();
+        self.segment |= NO_SEGMENT;
+        address
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_is_and_what_changed_are_apart() {
+        let mut home = Home::default();
+        assert_eq!((home.address(), home.change()), (None, Change::None));
+        let address = RowAddress { segment: 1 << 40, row: u32::MAX };
+        for change in [Change::Touched, Change::Withdrawn, Change::None] {
+            home.set_change(change);
+            home.settle(address);
+            assert_eq!((home.address(), home.change()), (Some(address), change));
+            assert_eq!(home.leave(), Some(address));
+            assert_eq!((home.address(), home.change()), (None, change));
+        }
+        assert_eq!(size_of::<Home>(), 12);
+    }
+}
