@@ -15,7 +15,7 @@ use readside::pipeline::{Engine, Fetched, IndexRoot, assemble};
 use readside::plan::program;
 
 const CHANGES: usize = 1_000;
-const COMMITS: usize = 100;
+const COMMITS: usize = 3000;
 
 const CONFIG: &str = "sources: source.yaml\nprojections: projection.yaml\n";
 const SOURCE: &str = "\
@@ -57,7 +57,8 @@ async fn main() {
         "{:>10} {:>9} {:>10} {:>10} {:>7} {:>12} {:>12} {:>7}",
         "case", "keys", "median", "p99", "ratio", "checkpoint", "state", "share"
     );
-    for case in CASES {
+    let only = std::env::var("CASE").ok();
+    for case in CASES.into_iter().filter(|c| only.as_deref().is_none_or(|o| o == c.0)) {
         let mut base = None;
         for &keys in &sizes {
             measure(case, keys, &mut base).await;

@@ -6,7 +6,8 @@
 use std::cell::Cell;
 use std::hint::black_box;
 
-use super::sorted_slots::{Place, Search, SortedSlots};
+use super::first_slots::{FirstSlots, Near, Spot};
+use super::sorted_slots::{Place, SortedSlots};
 use crate::state::{Home, Homed, Residence, ShortBytes, StoredSegment, Writing};
 
 /// Rows that are loaded at once.
@@ -15,8 +16,10 @@ pub(crate) const PRELOADED: usize = 64;
 /// For each group an ordered multiset of rows.
 #[derive(Debug, Default)]
 pub(crate) struct Arrangement {
-    /// By group slot: the slots of its entries, in the order of their rows.
-    groups: Vec<SortedSlots>,
+    /// By group slot: the slots of its entries.
+    groups: Vec<FirstSlots>,
+    /// Whether only the first rows of a group are asked for in order.
+    first_only: bool,
     entries: Vec<Entry>,
     free: Vec<u32>,
     residence: Residence,
@@ -44,31 +47,37 @@ impl Homed for Entry {
 }
 
 impl Arrangement {
+    /// For an owner who asks for the first rows of a group in order. Others come in order too, but at a price.
+    pub(crate) fn of_first_rows() -> Self {
+        Self { first_only: true, ..Self::default() }
+    }
+
     /// Adds `weight` copies of a row to a group.
     pub(crate) fn add(&mut self, group: u32, row: &[u8], weight: i64) {
-        let (slot, place) = self.change(group, row, weight);
+        let (slot, spot) = self.change(group, row, weight);
         if self.entries[slot as usize].weight == 0 {
             self.residence.remove(slot, &mut self.entries);
-            self.groups[group as usize].remove(place, |slot| &self.entries[slot as usize].row);
+            self.groups[group as usize].remove(spot, slot, |slot| &self.entries[slot as usize].row);
             self.free(slot);
         } else {
             self.residence.touch(slot, &mut self.entries);
         }
+        self.balance(group);
     }
 
     /// Loads what looking for some rows will wait for: one step of each search before the next step, so that they wait
     /// for memory together. Good for as many as fit the cache, [`PRELOADED`].
     pub(crate) fn preload<'r>(&self, rows: impl Iterator<Item = (u32, &'r [u8])>) {
-        let searches = rows.filter_map(|(group, row)| self.groups.get(group as usize)?.search(row));
-        let mut searches: Vec<Search<'_>> = searches.collect();
-        while searches.iter_mut().map(Search::step).filter(|&more| more).count() > 0 {}
-        black_box(searches.iter().map(|search| self.entries[search.slot() as usize].weight).sum::<i64>());
+        let near = rows.filter_map(|(group, row)| self.groups.get(group as usize)?.near(row));
+        let mut near: Vec<Near<'_>> = near.collect();
+        while near.iter_mut().map(Near::step).filter(|&more| more).count() > 0 {}
+        black_box(near.iter().map(|near| self.entries[near.slot() as usize].weight).sum::<i64>());
     }
 
     /// Removes all rows of a group.
     pub(crate) fn remove_group(&mut self, group: u32) {
         let Some(slots) = self.groups.get_mut(group as usize).map(std::mem::take) else { return };
-        for slot in slots.iter() {
+        for slot in slots.slots() {
             self.residence.remove(slot, &mut self.entries);
             self.free(slot);
         }
@@ -81,23 +90,26 @@ impl Arrangement {
 
     /// Puts back a row that a checkpoint kept, and gives its slot.
     pub(crate) fn restore(&mut self, group: u32, row: &[u8], weight: i64) -> u32 {
-        self.change(group, row, weight).0
+        let (slot, _) = self.change(group, row, weight);
+        self.balance(group);
+        slot
     }
 
     /// The rows of a group in order, each with its count.
     pub(crate) fn rows(&self, group: u32) -> impl DoubleEndedIterator<Item = (&[u8], i64)> + '_ {
-        self.groups.get(group as usize).into_iter().flat_map(SortedSlots::iter).map(|slot| self.counted(slot))
+        let slots = self.groups.get(group as usize).into_iter();
+        slots.flat_map(|slots| slots.iter(|slot| self.counted(slot).0)).map(|slot| self.counted(slot))
     }
 
     /// The rows of a group from one on, whether it is there or not.
     pub(crate) fn rows_from<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
-        let found = self.groups.get(group as usize).map(|slots| (slots, self.place(slots, row)));
+        let found = self.groups.get(group as usize).map(|slots| (slots.front(), self.place(slots.front(), row)));
         found.into_iter().flat_map(|(slots, place)| slots.iter_from(place)).map(|slot| self.counted(slot))
     }
 
     /// The rows of a group before one, the last first.
     pub(crate) fn rows_before<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
-        let found = self.groups.get(group as usize).map(|slots| (slots, self.place(slots, row)));
+        let found = self.groups.get(group as usize).map(|slots| (slots.front(), self.place(slots.front(), row)));
         found.into_iter().flat_map(|(slots, place)| slots.iter_before(place)).map(|slot| self.counted(slot))
     }
 
@@ -120,7 +132,7 @@ impl Arrangement {
     /// Approximate bytes in memory.
     pub(crate) fn size(&self) -> usize {
         // A row's slot and window in its group, and in the residence a slot number.
-        let groups = self.groups.capacity() * size_of::<SortedSlots>();
+        let groups = self.groups.capacity() * size_of::<FirstSlots>();
         self.bytes_elsewhere + groups + self.len() * 24 + self.entries.capacity() * size_of::<Entry>()
     }
 
@@ -173,19 +185,26 @@ impl Arrangement {
         }
     }
 
+    fn balance(&mut self, group: u32) {
+        if self.first_only {
+            let looked_at = self.groups[group as usize].balance(|slot| &self.entries[slot as usize].row);
+            self.touched.update(|touched| touched + looked_at as u64);
+        }
+    }
+
     /// Adds to the weight of a row, and says where it is.
-    fn change(&mut self, group: u32, row: &[u8], weight: i64) -> (u32, Place) {
+    fn change(&mut self, group: u32, row: &[u8], weight: i64) -> (u32, Spot) {
         self.touched.update(|touched| touched + 1);
         if group as usize >= self.groups.len() {
-            self.groups.resize_with(group as usize + 1, SortedSlots::default);
+            self.groups.resize_with(group as usize + 1, FirstSlots::default);
         }
         let slots = &mut self.groups[group as usize];
         match slots.find(row, |slot| &self.entries[slot as usize].row) {
-            Ok((slot, place)) => {
+            Ok((slot, spot)) => {
                 self.entries[slot as usize].weight += weight;
-                (slot, place)
+                (slot, spot)
             }
-            Err(place) => {
+            Err(spot) => {
                 let slot = self.free.pop().unwrap_or_else(|| {
                     self.entries.push(Entry::default());
                     (self.entries.len() - 1) as u32
@@ -193,8 +212,8 @@ impl Arrangement {
                 let entry = &mut self.entries[slot as usize];
                 *entry = Entry { row: row.into(), home: entry.home, group, weight, extra: 0 };
                 self.bytes_elsewhere += entry.row.elsewhere();
-                slots.insert(place, slot, |slot| &self.entries[slot as usize].row);
-                (slot, place)
+                slots.insert(spot, slot, |slot| &self.entries[slot as usize].row);
+                (slot, spot)
             }
         }
     }

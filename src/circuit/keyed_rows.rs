@@ -97,6 +97,11 @@ impl KeyedRows {
         Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, places, order_codec, rows, totals })
     }
 
+    /// For an owner who asks for the first rows of a key in order.
+    pub(crate) fn of_first_rows(self) -> Self {
+        Self { rows: Arrangement::of_first_rows(), ..self }
+    }
+
     pub(crate) fn grow(&mut self, slots: usize) {
         self.totals.resize(slots.max(self.totals.len()), (0, 0));
     }

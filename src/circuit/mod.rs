@@ -10,6 +10,7 @@ mod dyadic;
 mod exact_moments;
 mod exact_sum;
 mod fallible;
+mod first_slots;
 mod graph;
 mod groups;
 mod join;

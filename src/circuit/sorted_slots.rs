@@ -5,11 +5,15 @@
 //! for memory a few times, and not once a comparison.
 
 use std::ops::Range;
+use std::slice::SliceIndex;
 
 use crate::state::ShortBytes;
 
-/// Slots of a run before it is cut in two.
+/// Slots of a run when it is cut in two.
 const RUN_MAX: usize = 256;
+
+/// The bits of an item that are a number.
+const NUMBER: u128 = u32::MAX as u128;
 
 /// Different slots, in the order of their rows. The rows are the owner's, who gives them with each call.
 #[derive(Debug)]
@@ -21,29 +25,35 @@ pub(super) enum SortedSlots {
 /// Runs that follow each other, none of them empty.
 #[derive(Debug)]
 pub(super) struct Runs {
-    /// Of the last row of each run.
-    windows: Windows,
+    /// Numbers of runs, in the order of their last rows.
+    order: Sequence,
+    /// By number; a number that is free may be given again.
     runs: Vec<Run>,
+    free: Vec<u32>,
+    /// Of all runs.
+    slots: usize,
 }
 
 /// Slots whose rows follow each other.
 #[derive(Debug)]
 struct Run {
     last: ShortBytes,
-    windows: Windows,
-    slots: Vec<u32>,
+    slots: Sequence,
 }
 
-/// What rows in order differ in: of each row some bytes behind a front that all have in common.
+/// Numbers in the order of their rows.
 #[derive(Debug)]
-struct Windows {
+struct Sequence {
+    /// Bytes that all rows begin with.
     front: usize,
-    bytes: Vec<u128>,
+    /// Of each row a [`window`] behind the front, and in the lowest bits its number.
+    items: Vec<u128>,
 }
 
 /// Where a slot is, or where it would have to be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
+    /// Which run, counted in order.
     run: usize,
     at: usize,
 }
@@ -51,7 +61,7 @@ pub(super) struct Place {
 /// A search among many that is taken step by step, so that several can wait for memory together.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
-    run: &'a Run,
+    slots: &'a Sequence,
     wanted: u128,
     from: usize,
     rest: usize,
@@ -64,6 +74,22 @@ impl Default for SortedSlots {
 }
 
 impl SortedSlots {
+    /// Of slots in order.
+    pub(super) fn new<'r>(slots: Vec<u32>, row: impl Fn(u32) -> &'r [u8]) -> Self {
+        if slots.len() < RUN_MAX {
+            return SortedSlots::One(slots);
+        }
+        let runs = slots.chunks(RUN_MAX / 2).map(|slots| Run::new(slots.to_vec(), &row)).collect();
+        SortedSlots::Many(Box::new(Runs::new(runs)))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            SortedSlots::One(slots) => slots.len(),
+            SortedSlots::Many(runs) => runs.slots,
+        }
+    }
+
     /// Finds the slot of a row, or its place.
     pub(super) fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Place), Place> {
         match self {
@@ -78,9 +104,9 @@ impl SortedSlots {
     /// Begins to look for a row, if that takes a while.
     pub(super) fn search(&self, wanted: &[u8]) -> Option<Search<'_>> {
         let SortedSlots::Many(runs) = self else { return None };
-        let run = &runs.runs[runs.run_of(wanted)];
-        let (wanted, rest) = (window(wanted, run.windows.front), run.slots.len());
-        Some(Search { run, wanted, from: 0, rest })
+        let slots = &runs.run(runs.run_of(wanted)).slots;
+        let wanted = window(wanted, slots.front) | NUMBER;
+        Some(Search { slots, wanted, from: 0, rest: slots.len() })
     }
 
     /// Puts a slot where its row was looked for and not found. `row` knows the new one too.
@@ -88,11 +114,7 @@ impl SortedSlots {
         match self {
             SortedSlots::One(slots) => {
                 slots.insert(place.at, slot);
-                if slots.len() > RUN_MAX {
-                    let upper = slots.split_off(RUN_MAX / 2);
-                    let runs = [std::mem::take(slots), upper].map(|slots| Run::new(slots, &row));
-                    *self = SortedSlots::Many(Box::new(Runs::new(runs.into())));
-                }
+                *self = SortedSlots::new(std::mem::take(slots), row);
             }
             SortedSlots::Many(runs) => runs.insert(place, slot, row),
         }
@@ -109,8 +131,8 @@ impl SortedSlots {
             }
             SortedSlots::Many(runs) => {
                 runs.remove(place, row);
-                if let [only] = runs.runs.as_mut_slice() {
-                    *self = SortedSlots::One(std::mem::take(&mut only.slots));
+                if runs.order.len() == 1 {
+                    *self = SortedSlots::One(runs.run(0).slots.numbers(..).collect());
                 }
             }
         }
@@ -118,96 +140,110 @@ impl SortedSlots {
 
     /// Those from a place on.
     pub(super) fn iter_from(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
-        let first = self.run(place.run).map_or(&[][..], |slots| &slots[place.at..]);
-        first.iter().chain((place.run + 1..self.runs()).filter_map(|run| self.run(run)).flatten()).copied()
+        let later = (place.run + 1..self.runs()).flat_map(|run| self.of_run(run, ..));
+        self.of_run(place.run, place.at..).chain(later)
     }
 
     /// Those before a place, the last first.
     pub(super) fn iter_before(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
-        let last = self.run(place.run).map_or(&[][..], |slots| &slots[..place.at]);
-        let earlier = (0..place.run).rev().filter_map(|run| self.run(run)).flat_map(|slots| slots.iter().rev());
-        last.iter().rev().chain(earlier).copied()
+        let earlier = (0..place.run).rev().flat_map(|run| self.of_run(run, ..).rev());
+        self.of_run(place.run, ..place.at).rev().chain(earlier)
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
-        (0..self.runs()).filter_map(|run| self.run(run)).flatten().copied()
+        (0..self.runs()).flat_map(|run| self.of_run(run, ..))
     }
 
     fn runs(&self) -> usize {
         match self {
             SortedSlots::One(_) => 1,
-            SortedSlots::Many(runs) => runs.runs.len(),
+            SortedSlots::Many(runs) => runs.order.len(),
         }
     }
 
-    fn run(&self, number: usize) -> Option<&[u32]> {
-        match self {
-            SortedSlots::One(slots) => (number == 0).then_some(slots),
-            SortedSlots::Many(runs) => runs.runs.get(number).map(|run| run.slots.as_slice()),
-        }
+    /// Some slots of a run that there is.
+    fn of_run(
+        &self,
+        run: usize,
+        range: impl SliceIndex<[u32], Output = [u32]> + SliceIndex<[u128], Output = [u128]>,
+    ) -> impl DoubleEndedIterator<Item = u32> + '_ {
+        let (one, many) = match self {
+            SortedSlots::One(slots) => (Some(slots[range].iter().copied()), None),
+            SortedSlots::Many(runs) => (None, Some(runs.run(run).slots.numbers(range))),
+        };
+        one.into_iter().flatten().chain(many.into_iter().flatten())
     }
 }
 
 impl Runs {
+    /// Of at least one run.
     fn new(runs: Vec<Run>) -> Self {
-        Self { windows: Windows::new(runs.len(), |run| &runs[run].last), runs }
+        let order = Sequence::new((0..runs.len() as u32).collect(), |run| &runs[run as usize].last);
+        let slots = runs.iter().map(|run| run.slots.len()).sum();
+        Self { order, runs, free: Vec::new(), slots }
+    }
+
+    /// The run at a place in the order.
+    fn run(&self, at: usize) -> &Run {
+        &self.runs[self.order.number(at) as usize]
     }
 
     fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Place), Place> {
         let run = self.run_of(wanted);
-        let Run { last, windows, slots } = &self.runs[run];
-        match windows.find(wanted, last, |at| row(slots[at])) {
-            Ok(at) => Ok((slots[at], Place { run, at })),
+        let Run { last, slots } = self.run(run);
+        match slots.find(wanted, last, row) {
+            Ok(at) => Ok((slots.number(at), Place { run, at })),
             Err(at) => Err(Place { run, at }),
         }
     }
 
     /// The run that a row belongs into: the last one if it is behind them all.
     fn run_of(&self, wanted: &[u8]) -> usize {
-        let last = |run: usize| &*self.runs[run].last;
-        self.windows.find(wanted, last(0), last).unwrap_or_else(|run| run.min(self.runs.len() - 1))
+        let last = |run: u32| &*self.runs[run as usize].last;
+        let found = self.order.find(wanted, last(self.order.number(0)), last);
+        found.unwrap_or_else(|at| at.min(self.order.len() - 1))
     }
 
     fn insert<'r>(&mut self, place: Place, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
-        let Run { last, windows, slots } = &mut self.runs[place.run];
-        slots.insert(place.at, slot);
-        let slots = &*slots;
-        windows.insert(place.at, slots.len(), |at| row(slots[at]));
-        if slots.len() > RUN_MAX {
-            let mut lower = std::mem::take(&mut self.runs[place.run].slots);
-            let upper = lower.split_off(RUN_MAX / 2);
-            self.runs[place.run] = Run::new(lower, &row);
-            self.runs.insert(place.run + 1, Run::new(upper, &row));
-            let (runs, count) = (&self.runs, self.runs.len());
-            self.windows.replace(place.run, count - 1, |run| &runs[run].last);
-            self.windows.insert(place.run + 1, count, |run| &runs[run].last);
+        let number = self.order.number(place.run) as usize;
+        let Run { last, slots } = &mut self.runs[number];
+        slots.insert(place.at, slot, &row);
+        self.slots += 1;
+        if slots.len() >= RUN_MAX {
+            let (lower, upper) = (slots.numbers(..RUN_MAX / 2), slots.numbers(RUN_MAX / 2..));
+            let (lower, upper) = (Run::new(lower.collect(), &row), Run::new(upper.collect(), &row));
+            self.runs[number] = lower;
+            self.replaced(place.run);
+            let number = self.free.pop().unwrap_or(self.runs.len() as u32);
+            match self.runs.get_mut(number as usize) {
+                Some(run) => *run = upper,
+                None => self.runs.push(upper),
+            }
+            self.order.insert(place.run + 1, number, |run| &self.runs[run as usize].last);
         } else if place.at + 1 == slots.len() {
             *last = row(slot).into();
-            self.replace_last(place.run);
+            self.replaced(place.run);
         }
     }
 
     fn remove<'r>(&mut self, place: Place, row: impl Fn(u32) -> &'r [u8]) {
-        let Run { last, windows, slots } = &mut self.runs[place.run];
-        slots.remove(place.at);
-        windows.bytes.remove(place.at);
-        match slots.last() {
-            None => {
-                self.runs.remove(place.run);
-                self.windows.bytes.remove(place.run);
-            }
-            Some(slot) if place.at == slots.len() => {
-                *last = row(*slot).into();
-                self.replace_last(place.run);
-            }
-            Some(_) => {}
+        let number = self.order.number(place.run);
+        let Run { last, slots } = &mut self.runs[number as usize];
+        slots.items.remove(place.at);
+        self.slots -= 1;
+        if slots.items.is_empty() {
+            slots.items = Vec::new();
+            self.order.items.remove(place.run);
+            self.free.push(number);
+        } else if place.at == slots.len() {
+            *last = row(slots.number(place.at - 1)).into();
+            self.replaced(place.run);
         }
     }
 
     /// Takes note of another last row of a run.
-    fn replace_last(&mut self, run: usize) {
-        let runs = &self.runs;
-        self.windows.replace(run, runs.len(), |run| &runs[run].last);
+    fn replaced(&mut self, at: usize) {
+        self.order.replaced(at, |run| &self.runs[run as usize].last);
     }
 }
 
@@ -216,14 +252,14 @@ impl Search<'_> {
     pub(super) fn step(&mut self) -> bool {
         let half = self.rest / 2;
         // Without a branch: a wrong guess would hold up the other searches.
-        self.from += usize::from(self.run.windows.bytes[self.from + half] <= self.wanted) * half;
+        self.from += usize::from(self.slots.items[self.from + half] <= self.wanted) * half;
         self.rest -= half;
         half > 0
     }
 
     /// The slot of the row, or of one near to it, when there is no step left.
     pub(super) fn slot(&self) -> u32 {
-        self.run.slots[self.from]
+        self.slots.number(self.from)
     }
 }
 
@@ -231,28 +267,44 @@ impl Run {
     /// A run of slots in order, at least one.
     fn new<'r>(slots: Vec<u32>, row: impl Fn(u32) -> &'r [u8]) -> Self {
         let last = row(slots[slots.len() - 1]).into();
-        Self { last, windows: Windows::new(slots.len(), |at| row(slots[at])), slots }
+        Self { last, slots: Sequence::new(slots, row) }
     }
 }
 
-impl Windows {
-    /// Of `count` rows.
-    fn new<'r>(count: usize, row: impl Fn(usize) -> &'r [u8]) -> Self {
-        let front = row(0).iter().zip(row(count - 1)).take_while(|(one, other)| one == other).count();
-        Self { front, bytes: (0..count).map(|at| window(row(at), front)).collect() }
+impl Sequence {
+    /// Of numbers in order, at least one.
+    fn new<'r>(numbers: Vec<u32>, row: impl Fn(u32) -> &'r [u8]) -> Self {
+        let ends = row(numbers[0]).iter().zip(row(numbers[numbers.len() - 1]));
+        let front = ends.take_while(|(one, other)| one == other).count();
+        Self {
+            front,
+            items: numbers.into_iter().map(|number| window(row(number), front) | u128::from(number)).collect(),
+        }
     }
 
-    /// The place of a row, or where it would have to be. `row` knows the row of each place, one of which is `any`.
-    fn find<'r>(&self, wanted: &[u8], any: &[u8], row: impl Fn(usize) -> &'r [u8]) -> Result<usize, usize> {
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn number(&self, at: usize) -> u32 {
+        self.items[at] as u32
+    }
+
+    fn numbers(&self, range: impl SliceIndex<[u128], Output = [u128]>) -> impl DoubleEndedIterator<Item = u32> + '_ {
+        self.items[range].iter().map(|&item| item as u32)
+    }
+
+    /// The place of a row, or where it would have to be; `any` is a row that is there.
+    fn find<'r>(&self, wanted: &[u8], any: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<usize, usize> {
         let front = &any[..self.front];
         if !wanted.starts_with(front) {
-            return Err(if *wanted < *front { 0 } else { self.bytes.len() });
+            return Err(if *wanted < *front { 0 } else { self.len() });
         }
         let alike = self.alike(window(wanted, self.front));
         let (mut from, mut to) = (alike.start, alike.end);
         while from < to {
             let middle = (from + to) / 2;
-            match row(middle).cmp(wanted) {
+            match row(self.number(middle)).cmp(wanted) {
                 std::cmp::Ordering::Less => from = middle + 1,
                 std::cmp::Ordering::Equal => return Ok(middle),
                 std::cmp::Ordering::Greater => to = middle,
@@ -261,54 +313,48 @@ impl Windows {
         Err(from)
     }
 
-    /// The places of equal bytes.
-    fn alike(&self, wanted: u128) -> Range<usize> {
-        let from = self.bytes.partition_point(|&bytes| bytes < wanted);
+    /// The places of rows with this window.
+    fn alike(&self, window: u128) -> Range<usize> {
+        let from = self.items.partition_point(|&item| item < window);
         // They are few, as a rule, so that the search for their end begins near.
-        let rest = &self.bytes[from..];
+        let rest = &self.items[from..];
         let mut near = 1;
-        while rest.get(near - 1) == Some(&wanted) {
+        while rest.get(near - 1).is_some_and(|item| item & !NUMBER == window) {
             near *= 2;
         }
-        from..from + rest[..rest.len().min(near)].partition_point(|&bytes| bytes == wanted)
+        from..from + rest[..rest.len().min(near)].partition_point(|&item| item & !NUMBER == window)
     }
 
-    /// Notes a row that is new at a place; `row` knows all `count` rows, with the new one.
-    fn insert<'r>(&mut self, at: usize, count: usize, row: impl Fn(usize) -> &'r [u8]) {
-        if self.has_front(at, count, &row) {
-            self.bytes.insert(at, window(row(at), self.front));
+    /// Puts a number at a place.
+    fn insert<'r>(&mut self, at: usize, number: u32, row: impl Fn(u32) -> &'r [u8]) {
+        self.items.insert(at, u128::from(number));
+        self.replaced(at, row);
+    }
+
+    /// Takes note of another row of the number at a place.
+    fn replaced<'r>(&mut self, at: usize, row: impl Fn(u32) -> &'r [u8]) {
+        let other = if at > 0 { at - 1 } else { self.len() - 1 };
+        let (number, other) = (self.number(at), self.number(other));
+        if row(number).starts_with(&row(other)[..self.front]) {
+            self.items[at] = window(row(number), self.front) | u128::from(number);
         } else {
-            *self = Self::new(count, row);
+            *self = Self::new(self.numbers(..).collect(), row);
         }
-    }
-
-    /// Notes another row at a place; `row` knows all `count` rows, with that one.
-    fn replace<'r>(&mut self, at: usize, count: usize, row: impl Fn(usize) -> &'r [u8]) {
-        if self.has_front(at, count, &row) {
-            self.bytes[at] = window(row(at), self.front);
-        } else {
-            *self = Self::new(count, row);
-        }
-    }
-
-    /// Whether a new row has the front that its neighbours have in common.
-    fn has_front<'r>(&self, at: usize, count: usize, row: impl Fn(usize) -> &'r [u8]) -> bool {
-        let other = if at > 0 { at - 1 } else { count - 1 };
-        row(at).starts_with(&row(other)[..self.front])
     }
 }
 
-/// The bytes of a row from `start` on, as far as they fit, in the order of the rows.
+/// The bytes of a row from `start` on, as far as they fit above a number, in the order of the rows.
 fn window(row: &[u8], start: usize) -> u128 {
     let rest = row.get(start..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(front) => u128::from_be_bytes(*front),
+    let bytes = match rest.first_chunk() {
+        Some(front) => *front,
         None => {
             let mut front = [0; size_of::<u128>()];
             front[..rest.len()].copy_from_slice(rest);
-            u128::from_be_bytes(front)
+            front
         }
-    }
+    };
+    u128::from_be_bytes(bytes) & !NUMBER
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! Keys are byte strings that compare equal exactly when the keys are the same group (the caller encodes them, NULLs
 //! and canonical floats included). Slots of removed keys are used again.
 
-use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::slot_index::SlotIndex;
 use super::{Home, Homed, ShortBytes};
 
 /// A hash map from key bytes to a dense `u32` slot, and a value a slot.
@@ -15,7 +15,7 @@ use super::{Home, Homed, ShortBytes};
 /// million has waited for both.
 #[derive(Debug, Default)]
 pub struct KeyMap<V = ()> {
-    table: HashTable<Entry>,
+    index: SlotIndex,
     slots: Vec<Keyed<V>>,
     free: Vec<u32>,
     /// Of keys that are too long to lie in `slots`.
@@ -27,12 +27,6 @@ pub struct KeyMap<V = ()> {
 pub struct Keyed<V> {
     key: Option<ShortBytes>,
     value: V,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    hash: u32,
-    slot: u32,
 }
 
 impl<V: Homed> Homed for Keyed<V> {
@@ -55,11 +49,11 @@ impl KeyMap {
 
 impl<V: Default> KeyMap<V> {
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.index.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.len() == 0
     }
 
     /// All slots, up to the greatest ever given.
@@ -83,7 +77,7 @@ impl<V: Default> KeyMap<V> {
     /// Approximate bytes in memory.
     pub fn size(&self) -> usize {
         let slots = self.slots.capacity() * size_of::<Keyed<V>>() + self.bytes_elsewhere;
-        slots + self.table.capacity() * 9 + self.free.capacity() * 4
+        slots + self.index.size() + self.free.capacity() * 4
     }
 
     pub fn get(&self, key: &[u8]) -> Option<u32> {
@@ -92,8 +86,7 @@ impl<V: Default> KeyMap<V> {
 
     /// The slots of many keys, each given with its [`hash`](KeyMap::hash).
     pub fn get_many<'k>(&self, keys: impl Iterator<Item = (u32, &'k [u8])> + Clone) -> Vec<Option<u32>> {
-        let first = |hash| self.table.find(KeyMap::spread(hash), |entry| entry.hash == hash).map(|entry| entry.slot);
-        let mut slots: Vec<Option<u32>> = keys.clone().map(|(hash, _)| first(hash)).collect();
+        let mut slots: Vec<Option<u32>> = keys.clone().map(|(hash, _)| self.index.find(hash, |_| true)).collect();
         for (found, (hash, key)) in slots.iter_mut().zip(keys) {
             if found.is_some_and(|slot| self.key(slot) != key) {
                 // Another key has the same hash.
@@ -121,23 +114,20 @@ impl<V: Default> KeyMap<V> {
                 (self.slots.len() - 1) as u32
             }
         };
-        self.table.insert_unique(KeyMap::spread(hash), Entry { hash, slot }, |entry| KeyMap::spread(entry.hash));
+        self.index.insert(hash, slot);
         (slot, true)
     }
 
     /// Forgets a slot's key; the slot may be given again.
     pub fn remove(&mut self, slot: u32) {
         let Some(key) = self.slots[slot as usize].key.take() else { return };
-        if let Ok(entry) = self.table.find_entry(KeyMap::spread(KeyMap::hash(&key)), |entry| entry.slot == slot) {
-            entry.remove();
-        }
+        self.index.remove(KeyMap::hash(&key), slot);
         self.bytes_elsewhere -= key.elsewhere();
         self.free.push(slot);
     }
 
     fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
-        let equal = |entry: &Entry| entry.hash == hash && self.slots[entry.slot as usize].key.as_deref() == Some(key);
-        self.table.find(KeyMap::spread(hash), equal).map(|entry| entry.slot)
+        self.index.find(hash, |slot| self.slots[slot as usize].key.as_deref() == Some(key))
     }
 
     /// The key of a slot in use; empty for a free one.

@@ -6,11 +6,13 @@ mod home;
 mod key_map;
 mod residence;
 mod short_bytes;
+mod slot_index;
 
 pub use home::{Home, Homed};
 pub use key_map::{KeyMap, Keyed};
 pub use residence::{Residence, Writing};
 pub use short_bytes::ShortBytes;
+pub use slot_index::SlotIndex;
 
 use arrow::array::RecordBatch;
 

@@ -66,7 +66,10 @@ type Counted = BTreeMap<Box<[u8]>, i64>;
 impl Partition {
     pub fn new(spec: PartitionSpec) -> Result<Self, CircuitError> {
         let groups = Groups::new(spec.key_types.clone())?;
-        let rows = KeyedRows::new(&spec.input, spec.keys.clone(), true, &spec.order)?;
+        let mut rows = KeyedRows::new(&spec.input, spec.keys.clone(), true, &spec.order)?;
+        if matches!(spec.outcome, Outcome::Slice { .. } | Outcome::Ranking(_)) {
+            rows = rows.of_first_rows();
+        }
         let fields = spec.schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default()));
         let closing = spec.closing.clone().map(Closing::new).transpose()?;
         Ok(Self { output: RowCodec::new(fields)?, spec, groups, rows, closing })
