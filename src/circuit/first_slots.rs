@@ -5,6 +5,7 @@
 //! long; both are paid for by earlier changes of the front.
 
 use std::cell::Cell;
+use std::hint::black_box;
 
 use super::sorted_slots::{Place, Search, SortedSlots};
 use crate::state::{KeyMap, ShortBytes, SlotIndex};
@@ -42,8 +43,9 @@ pub(super) enum Spot {
 /// A row on the way to being found.
 #[derive(Debug)]
 pub(super) enum Near<'a> {
-    Search(Search<'a>),
-    Slot(u32),
+    Front(Search<'a>),
+    Rest(&'a SlotIndex, u32),
+    Found(Option<u32>),
 }
 
 impl FirstSlots {
@@ -65,8 +67,12 @@ impl FirstSlots {
     /// Begins to look for a row, if that takes a while.
     pub(super) fn near(&self, wanted: &[u8]) -> Option<Near<'_>> {
         match self.rest_of(wanted) {
-            None => self.front.search(wanted).map(Near::Search),
-            Some(rest) => rest.index.find(KeyMap::hash(wanted), |_| true).map(Near::Slot),
+            None => self.front.search(wanted).map(Near::Front),
+            Some(rest) => {
+                let hash = KeyMap::hash(wanted);
+                black_box(rest.index.load(hash));
+                Some(Near::Rest(&rest.index, hash))
+            }
         }
     }
 
@@ -171,16 +177,19 @@ impl Near<'_> {
     /// Takes the next step, if there is one.
     pub(super) fn step(&mut self) -> bool {
         match self {
-            Near::Search(search) => search.step(),
-            Near::Slot(_) => false,
+            Near::Front(search) => return search.step(),
+            Near::Rest(index, hash) => *self = Near::Found(index.find(*hash, |_| true)),
+            Near::Found(_) => {}
         }
+        false
     }
 
     /// The slot of the row, or of another one, when there is no step left.
-    pub(super) fn slot(&self) -> u32 {
+    pub(super) fn slot(&self) -> Option<u32> {
         match self {
-            Near::Search(search) => search.slot(),
-            Near::Slot(slot) => *slot,
+            Near::Front(search) => Some(search.slot()),
+            Near::Rest(..) => None,
+            Near::Found(slot) => *slot,
         }
     }
 }

@@ -7,13 +7,13 @@ use arrow::error::ArrowError;
 use hashbrown::HashTable;
 
 use super::row_codec::RowCodec;
-use crate::state::{KeyMap, Keyed};
+use crate::state::{Key, KeyMap, Keyed};
 
-/// The groups of one operator, each with its key and what the operator keeps of it.
+/// The groups of one operator, each with its key and whatever else the operator keeps of it in one record.
 #[derive(Debug)]
-pub(crate) struct Groups<V = ()> {
+pub(crate) struct Groups<R = Key> {
     codec: RowCodec,
-    map: KeyMap<V>,
+    map: KeyMap<R>,
 }
 
 /// The groups that a batch touches.
@@ -25,7 +25,7 @@ pub(crate) struct Touched {
     pub(crate) slots: Vec<u32>,
 }
 
-impl<V: Default> Groups<V> {
+impl<R: Keyed> Groups<R> {
     pub(crate) fn new(types: Vec<DataType>) -> Result<Self, ArrowError> {
         let codec = RowCodec::new(types.into_iter().map(|data_type| (data_type, SortOptions::default())))?;
         Ok(Self { codec, map: KeyMap::default() })
@@ -38,19 +38,19 @@ impl<V: Default> Groups<V> {
 
     /// One more than the greatest slot ever given: the length of columns indexed by slot.
     pub(crate) fn slots(&self) -> usize {
-        self.map.slots().len()
+        self.map.records().len()
     }
 
-    pub(crate) fn value(&self, slot: u32) -> &V {
-        self.map.value(slot)
+    pub(crate) fn record(&self, slot: u32) -> &R {
+        self.map.record(slot)
     }
 
-    pub(crate) fn value_mut(&mut self, slot: u32) -> &mut V {
-        self.map.value_mut(slot)
+    pub(crate) fn record_mut(&mut self, slot: u32) -> &mut R {
+        self.map.record_mut(slot)
     }
 
-    pub(crate) fn slots_mut(&mut self) -> &mut [Keyed<V>] {
-        self.map.slots_mut()
+    pub(crate) fn records_mut(&mut self) -> &mut [R] {
+        self.map.records_mut()
     }
 
     /// Number of groups.

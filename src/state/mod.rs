@@ -9,7 +9,7 @@ mod short_bytes;
 mod slot_index;
 
 pub use home::{Home, Homed};
-pub use key_map::{KeyMap, Keyed};
+pub use key_map::{Key, KeyMap, Keyed};
 pub use residence::{Residence, Writing};
 pub use short_bytes::ShortBytes;
 pub use slot_index::SlotIndex;

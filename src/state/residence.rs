@@ -236,15 +236,26 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::state::KeyMap;
+    use crate::state::{Key, KeyMap, Keyed};
 
     /// The rows of a segment, as key and value, and its dead addresses.
     type Logged = (Vec<(u64, u64)>, Vec<RowAddress>);
 
     #[derive(Default)]
     struct Kept {
+        key: Key,
         value: u64,
         home: Home,
+    }
+
+    impl Keyed for Kept {
+        fn key(&self) -> &Key {
+            &self.key
+        }
+
+        fn key_mut(&mut self) -> &mut Key {
+            &mut self.key
+        }
     }
 
     impl Homed for Kept {
@@ -268,21 +279,21 @@ mod tests {
     impl Store {
         fn put(&mut self, key: u64, value: u64) {
             let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
-            self.keys.value_mut(slot).value = value;
-            self.residence.touch(slot, self.keys.slots_mut());
+            self.keys.record_mut(slot).value = value;
+            self.residence.touch(slot, self.keys.records_mut());
             self.changes += 1;
         }
 
         fn remove(&mut self, key: u64) {
             if let Some(slot) = self.keys.get(&key.to_be_bytes()) {
-                self.residence.remove(slot, self.keys.slots_mut());
+                self.residence.remove(slot, self.keys.records_mut());
                 self.keys.remove(slot);
                 self.changes += 1;
             }
         }
 
         fn write(&mut self) {
-            let Some(writing) = self.residence.write(self.keys.slots_mut()) else { return };
+            let Some(writing) = self.residence.write(self.keys.records_mut()) else { return };
             for id in &writing.dropped {
                 assert!(self.log.remove(id).is_some(), "segment {id} was dropped twice");
             }
@@ -291,7 +302,7 @@ mod tests {
             self.written += items;
             self.written_max = self.written_max.max(items);
             if items > 0 {
-                let rows = writing.slots.iter().map(|slot| (self.key(*slot), self.keys.value(*slot).value)).collect();
+                let rows = writing.slots.iter().map(|slot| (self.key(*slot), self.keys.record(*slot).value)).collect();
                 assert!(self.log.insert(writing.id, (rows, writing.dead)).is_none(), "id {} again", writing.id);
             }
         }
@@ -301,7 +312,7 @@ mod tests {
         }
 
         fn model(&self) -> BTreeMap<u64, u64> {
-            self.keys.live().map(|slot| (self.key(slot), self.keys.value(slot).value)).collect()
+            self.keys.live().map(|slot| (self.key(slot), self.keys.record(slot).value)).collect()
         }
 
         fn dead(&self) -> BTreeSet<(u64, u32)> {
@@ -329,11 +340,11 @@ mod tests {
                 for (row, (key, value)) in rows.iter().enumerate() {
                     slots.push((!dead.contains(&(*id, row as u32))).then(|| {
                         let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
-                        self.keys.value_mut(slot).value = *value;
+                        self.keys.record_mut(slot).value = *value;
                         slot
                     }));
                 }
-                self.residence.restore(*id, &slots, recorded.clone(), self.keys.slots_mut());
+                self.residence.restore(*id, &slots, recorded.clone(), self.keys.records_mut());
             }
         }
 
@@ -418,7 +429,7 @@ mod tests {
         (0..1000).for_each(|key| store.remove(key));
         store.write();
         assert!(store.log.is_empty());
-        assert_eq!(store.residence.write(store.keys.slots_mut()), None);
+        assert_eq!(store.residence.write(store.keys.records_mut()), None);
     }
 
     #[test]

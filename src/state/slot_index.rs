@@ -55,6 +55,12 @@ impl SlotIndex {
         }
     }
 
+    /// Loads where looking for a hash begins. Whoever looks for many does this for all first, because it decides nothing:
+    /// they wait for memory together then.
+    pub fn load(&self, hash: u32) -> u64 {
+        if self.buckets.is_empty() { EMPTY } else { self.buckets[self.start(hash)] }
+    }
+
     /// Adds a slot that is not there.
     pub fn insert(&mut self, hash: u32, slot: u32) {
         if (self.len + 1) * 4 > self.buckets.len() * 3 {

@@ -33,27 +33,29 @@ pub(super) type History = Rc<RefCell<BTreeMap<String, Image>>>;
 
 #[derive(Debug, Default)]
 struct Store {
-    keys: KeyMap<Home>,
+    keys: KeyMap,
     values: Vec<u64>,
+    homes: Vec<Home>,
     residence: Residence,
 }
 
 impl Store {
     fn set(&mut self, key: u64, value: u64) -> u32 {
         let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
-        self.values.resize(self.keys.slots().len(), 0);
+        self.values.resize(self.keys.records().len(), 0);
+        self.homes.resize(self.keys.records().len(), Home::default());
         self.values[slot as usize] = value;
         slot
     }
 
     fn put(&mut self, key: u64, value: u64) {
         let slot = self.set(key, value);
-        self.residence.touch(slot, self.keys.slots_mut());
+        self.residence.touch(slot, &mut self.homes);
     }
 
     fn remove(&mut self, key: u64) {
         if let Some(slot) = self.keys.get(&key.to_be_bytes()) {
-            self.residence.remove(slot, self.keys.slots_mut());
+            self.residence.remove(slot, &mut self.homes);
             self.keys.remove(slot);
         }
     }
@@ -67,7 +69,7 @@ impl Store {
     }
 
     fn delta(&mut self) -> Option<StateDelta> {
-        let writing = self.residence.write(self.keys.slots_mut())?;
+        let writing = self.residence.write(&mut self.homes)?;
         let keys: UInt64Array = writing.slots.iter().map(|slot| self.key(*slot)).collect::<Vec<_>>().into();
         let values: UInt64Array =
             writing.slots.iter().map(|slot| self.values[*slot as usize]).collect::<Vec<_>>().into();
@@ -89,7 +91,7 @@ impl Store {
                     })
                 })
                 .collect();
-            store.residence.restore(segment.id, &slots, segment.dead, store.keys.slots_mut());
+            store.residence.restore(segment.id, &slots, segment.dead, &mut store.homes);
         }
         store
     }

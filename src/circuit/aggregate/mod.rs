@@ -24,7 +24,7 @@ use super::digest::Digest;
 use super::groups::{Groups, Touched};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{Home, Homed, NewSegment, Residence, StateDelta, StoredSegment, Writing};
+use crate::state::{Home, Homed, Key, Keyed, NewSegment, Residence, StateDelta, StoredSegment, Writing};
 use best::Best;
 use ranked::Ranked;
 pub use spec::{AggregateSpec, Call, Function};
@@ -46,12 +46,24 @@ pub struct Aggregate {
     touched: u64,
 }
 
-/// What is kept of a group whatever is computed of it.
+/// What is kept of a group whatever is computed of it, in one cache line.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Group {
+    key: Key,
     /// How many input rows it has.
     weight: i64,
     home: Home,
+}
+
+impl Keyed for Group {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn key_mut(&mut self) -> &mut Key {
+        &mut self.key
+    }
 }
 
 impl Homed for Group {
@@ -134,7 +146,7 @@ impl Aggregate {
 
     /// Whether a group has an output row now.
     fn exists(&self, slot: u32) -> bool {
-        self.groups.value(slot).weight > 0 || self.totals.contains(&slot)
+        self.groups.record(slot).weight > 0 || self.totals.contains(&slot)
     }
 
     fn grow(&mut self) {
@@ -144,7 +156,7 @@ impl Aggregate {
 
     fn update(&mut self, input: &ZBatch, touched: &Touched) -> Result<(), CircuitError> {
         for (row, local) in touched.rows.iter().enumerate() {
-            self.groups.value_mut(touched.slots[*local as usize]).weight += input.weight(row);
+            self.groups.record_mut(touched.slots[*local as usize]).weight += input.weight(row);
         }
         for (call, state) in self.spec.calls.iter().zip(&mut self.states) {
             let mask = call.filter.map(|place| input.rows.column(place).as_boolean());
@@ -160,11 +172,11 @@ impl Aggregate {
     /// Notes what a checkpoint has to write, and forgets the groups that are gone.
     fn settle(&mut self, touched: &Touched) -> Result<(), CircuitError> {
         for &slot in &touched.slots {
-            if self.groups.value(slot).weight < 0 {
+            if self.groups.record(slot).weight < 0 {
                 return Err(DataFusionError::Internal("a group lost more rows than it had".into()).into());
             }
             if self.exists(slot) {
-                self.residence.touch(slot, self.groups.slots_mut());
+                self.residence.touch(slot, self.groups.records_mut());
             } else {
                 self.forget(slot);
             }
@@ -174,16 +186,17 @@ impl Aggregate {
 
     /// Drops everything that is kept of a group.
     fn forget(&mut self, slot: u32) {
-        self.groups.value_mut(slot).weight = 0;
+        self.groups.record_mut(slot).weight = 0;
         self.states.iter_mut().for_each(|state| state.clear(slot));
-        self.residence.remove(slot, self.groups.slots_mut());
+        self.residence.remove(slot, self.groups.records_mut());
         self.groups.remove(slot);
     }
 
     /// Tells what closes groups of those that did not exist before this step.
     fn open_new(&mut self, touched: &Touched) -> Result<(), CircuitError> {
         let Some(closing) = &mut self.closing else { return Ok(()) };
-        let new: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.groups.value(slot).weight == 0).collect();
+        let new: Vec<u32> =
+            touched.slots.iter().copied().filter(|&slot| self.groups.record(slot).weight == 0).collect();
         Ok(closing.open(&new, &self.groups.keys(&new)?)?)
     }
 
@@ -194,7 +207,7 @@ impl Aggregate {
             let field = self.spec.schema.field(self.spec.groups.len() + place);
             columns.push(match state {
                 State::Total(total) => {
-                    total.evaluate(slots, |slot| self.groups.value(slot).weight, field.data_type())?
+                    total.evaluate(slots, |slot| self.groups.record(slot).weight, field.data_type())?
                 }
                 State::Best(best) => best.evaluate(slots)?,
                 State::Ranked(ranked) => ranked.evaluate(slots, field.data_type())?,
@@ -250,7 +263,7 @@ impl Aggregate {
 
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         let mut deltas = Vec::new();
-        if let Some(writing) = self.residence.write(self.groups.slots_mut()) {
+        if let Some(writing) = self.residence.write(self.groups.records_mut()) {
             let rows = self.persisted(&writing.slots)?;
             deltas.push((String::new(), delta(writing, rows)));
         }
@@ -319,10 +332,10 @@ impl Aggregate {
     /// Groups as a checkpoint keeps them: key columns, weight, and the columns of each state.
     fn persisted(&self, slots: &[u32]) -> Result<RecordBatch, ArrowError> {
         let mut columns = self.groups.keys(slots)?;
-        columns.push(Arc::new(slots.iter().map(|&slot| self.groups.value(slot).weight).collect::<Int64Array>()));
+        columns.push(Arc::new(slots.iter().map(|&slot| self.groups.record(slot).weight).collect::<Int64Array>()));
         for state in &self.states {
             match state {
-                State::Total(total) => columns.extend(total.persisted(slots, |slot| self.groups.value(slot).weight)),
+                State::Total(total) => columns.extend(total.persisted(slots, |slot| self.groups.record(slot).weight)),
                 State::Best(best) => columns.extend(best.persisted(slots)?),
                 State::Ranked(_) => {}
             }
@@ -342,7 +355,7 @@ impl Aggregate {
         let weights = weights.as_primitive::<Int64Type>();
         for (row, slot) in slots.iter().enumerate() {
             if let Some(slot) = slot {
-                self.groups.value_mut(*slot).weight = weights.value(row);
+                self.groups.record_mut(*slot).weight = weights.value(row);
             }
         }
         if let Some(closing) = &mut self.closing {
@@ -356,7 +369,7 @@ impl Aggregate {
                 State::Ranked(_) => rest,
             };
         }
-        self.residence.restore(segment.id, &slots, segment.dead.clone(), self.groups.slots_mut());
+        self.residence.restore(segment.id, &slots, segment.dead.clone(), self.groups.records_mut());
         Ok(())
     }
 }

@@ -68,7 +68,7 @@ impl Deciding<'_> {
         let keys = changes.iter().map(|change| (change.hash, self.encoded_keys.get(change.key_row as usize)));
         let slots = self.slots.get_many(keys);
         // All look-ups come first: they wait for memory together.
-        let live = slots.iter().map(|slot| slot.map(|slot| self.slots.value(slot).row_hash())).collect::<Vec<_>>();
+        let live = slots.iter().map(|slot| slot.map(|slot| self.slots.record(slot).row_hash())).collect::<Vec<_>>();
         let mut decision = Decision::default();
         for ((change, slot), live) in changes.iter().zip(slots).zip(live) {
             match (slot, change.taken, change.given) {

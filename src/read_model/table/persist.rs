@@ -29,7 +29,7 @@ pub enum RestoreError {
 impl Table {
     /// What changed since the last capture, or none. It counts as written: whoever calls this has to write it.
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
-        let Some(Writing { id, slots, dead, dropped }) = self.residence.write(self.slots.slots_mut()) else {
+        let Some(Writing { id, slots, dead, dropped }) = self.residence.write(self.slots.records_mut()) else {
             return Ok(None);
         };
         let segment = match slots.is_empty() && dead.is_empty() {
@@ -77,7 +77,7 @@ impl Table {
             self.segments.add(part, slots.to_vec(), hashes, &mut self.slots);
         }
         self.segments.compact(0, &mut self.slots).map_err(&rows_error)?;
-        self.residence.restore(stored.id, &slots, stored.dead.clone(), self.slots.slots_mut());
+        self.residence.restore(stored.id, &slots, stored.dead.clone(), self.slots.records_mut());
         Ok(())
     }
 }

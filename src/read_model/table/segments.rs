@@ -13,7 +13,7 @@ use super::canonical::canonical_rows;
 use super::key_index::KeyIndex;
 use super::liveness::Liveness;
 use super::segment::{Segment, View, gather};
-use crate::state::{Home, Homed, KeyMap};
+use crate::state::{Home, Homed, Key, KeyMap, Keyed};
 
 /// More rows than this are never joined in one segment, so that no commit stalls long.
 pub(super) const SEGMENT_ROWS: usize = 65_536;
@@ -21,9 +21,11 @@ pub(super) const SEGMENT_ROWS: usize = 65_536;
 /// The keys of a table, each with what is kept of its row.
 pub(super) type Slots = KeyMap<Slot>;
 
-/// What is kept of a key's row. Both fill a cache line.
+/// What is kept of a key and its row, in one cache line.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Slot {
+    key: Key,
     place: Place,
     home: Home,
 }
@@ -72,6 +74,16 @@ impl Default for Place {
     }
 }
 
+impl Keyed for Slot {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn key_mut(&mut self) -> &mut Key {
+        &mut self.key
+    }
+}
+
 impl Homed for Slot {
     fn home(&mut self) -> &mut Home {
         &mut self.home
@@ -103,7 +115,7 @@ impl Segments {
             (self.held.len() - 1) as u32
         });
         for (row, (slot, hashes)) in slots.iter().zip(hashes).enumerate() {
-            all.value_mut(*slot).place = Place { segment: number, row: row as u32, hashes: *hashes };
+            all.record_mut(*slot).place = Place { segment: number, row: row as u32, hashes: *hashes };
         }
         self.stored += slots.len();
         self.live += slots.len();
@@ -129,7 +141,7 @@ impl Segments {
         let mut dense = vec![usize::MAX; self.held.len()];
         numbers.iter().enumerate().for_each(|(source, &number)| dense[number] = source);
         let places = slots.iter().map(|&slot| {
-            let place = all.value(slot).place;
+            let place = all.record(slot).place;
             let source = dense.get(place.segment as usize).copied().filter(|&source| source != usize::MAX);
             let source = source.ok_or_else(|| ArrowError::InvalidArgumentError(format!("slot {slot} has no row")))?;
             Ok((source, place.row as usize))
@@ -151,7 +163,7 @@ impl Segments {
         // Views would keep the buffers of the old segments.
         let rows = canonical_rows(&rows, &self.schema)?;
         numbers.iter().for_each(|&number| self.release(number));
-        let hashes: Vec<Hashes> = slots.iter().map(|&slot| all.value(slot).place.hashes).collect();
+        let hashes: Vec<Hashes> = slots.iter().map(|&slot| all.record(slot).place.hashes).collect();
         self.add(rows, slots, &hashes, all);
         Ok(())
     }
@@ -181,10 +193,9 @@ impl Segments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Keyed;
 
     #[test]
-    fn a_key_and_what_is_kept_of_its_row_fill_a_cache_line() {
-        assert_eq!(size_of::<Keyed<Slot>>(), 64);
+    fn what_is_kept_of_a_key_fits_a_cache_line() {
+        assert_eq!(size_of::<Slot>(), 64);
     }
 }

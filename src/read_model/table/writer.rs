@@ -105,14 +105,14 @@ impl Table {
         let parts = split(&new_rows, self.segments.segment_rows)?;
 
         for &(_, slot) in deleted {
-            self.segments.kill(self.slots.value_mut(slot));
+            self.segments.kill(self.slots.record_mut(slot));
             self.slots.remove(slot);
-            self.residence.remove(slot, self.slots.slots_mut());
+            self.residence.remove(slot, self.slots.records_mut());
         }
         let mut slots = Vec::with_capacity(written.len());
         slots.extend(inserted.iter().map(|written| self.slots.get_or_insert(keys.get(written.row as usize)).0));
         for &(_, slot) in updated {
-            self.segments.kill(self.slots.value_mut(slot));
+            self.segments.kill(self.slots.record_mut(slot));
             slots.push(slot);
         }
         let hashes: Vec<Hashes> = written.iter().map(|written| written.hashes).collect();
@@ -122,7 +122,7 @@ impl Table {
             start = range.end;
             self.segments.add(part, slots[range.clone()].to_vec(), &hashes[range], &mut self.slots);
         }
-        slots.iter().for_each(|&slot| self.residence.touch(slot, self.slots.slots_mut()));
+        slots.iter().for_each(|&slot| self.residence.touch(slot, self.slots.records_mut()));
 
         let changes = Changes {
             inserted: new_rows.slice(0, inserted.len()),
@@ -156,7 +156,7 @@ impl Table {
     /// Approximate bytes in memory, without what only older snapshots hold.
     pub fn size(&self) -> usize {
         // Residence: a slot number a row.
-        self.segments.size() + self.slots.size() + self.slots.slots().len() * 4
+        self.segments.size() + self.slots.size() + self.slots.records().len() * 4
     }
 
     /// The columns of [`Changes::deleted_keys`].
