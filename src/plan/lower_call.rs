@@ -163,7 +163,12 @@ impl PlacedCall<'_> {
             .with_ignore_nulls(params.null_treatment == Some(NullTreatment::IgnoreNulls))
             .with_distinct(params.distinct)
             .build()?;
-        Ok(Box::new(accumulator))
+        if self.order.is_empty() {
+            return Ok(Box::new(accumulator));
+        }
+        // Rows come to it in their order. It would put them in another one where structs have NULLs in them.
+        let as_they_come = Arc::new(accumulator.clone()).with_beneficial_ordering(true)?;
+        Ok(Box::new(as_they_come.unwrap_or(accumulator)))
     }
 }
 

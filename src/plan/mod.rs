@@ -2,6 +2,7 @@
 //!
 //! Pure: no files, no network. What cannot be kept equal to its batch result is refused with a reason.
 
+mod apart;
 mod batch;
 mod closing;
 mod compile;
@@ -28,6 +29,7 @@ mod unassuming;
 #[cfg(test)]
 mod tests;
 
+pub use apart::apart;
 pub use batch::{Batch, batch};
 pub use compile::{Compiled, compile};
 pub use lower::Plans;

@@ -9,14 +9,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, PhysicalGroupBy};
@@ -24,6 +20,8 @@ use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties, Statistics,
 };
+
+use super::apart::apart;
 
 /// To be run before all rules that rely on such claims.
 #[derive(Debug)]
@@ -62,56 +60,22 @@ fn unassuming(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
 /// The same aggregate by keys that are not known to be columns of its input.
 fn by_keys_apart(aggregate: &AggregateExec) -> Result<AggregateExec> {
     let (sets, input) = (aggregate.group_expr(), aggregate.input());
-    let function = Arc::new(ScalarUDF::from(Apart::default()));
+    let function = Arc::new(apart());
     let options = Arc::new(ConfigOptions::default());
-    let apart = sets.expr().iter().map(|(key, name)| {
+    let keys = sets.expr().iter().map(|(key, name)| {
         let arguments = vec![key.clone()];
         let key = ScalarFunctionExpr::try_new(function.clone(), arguments, &input.schema(), options.clone())?;
         Ok((Arc::new(key) as Arc<dyn PhysicalExpr>, name.clone()))
     });
-    let apart = apart.collect::<Result<Vec<_>>>()?;
+    let keys = keys.collect::<Result<Vec<_>>>()?;
     AggregateExec::try_new(
         *aggregate.mode(),
-        PhysicalGroupBy::new(apart, sets.null_expr().to_vec(), sets.groups().to_vec(), true),
+        PhysicalGroupBy::new(keys, sets.null_expr().to_vec(), sets.groups().to_vec(), true),
         aggregate.aggr_expr().to_vec(),
         aggregate.filter_expr().to_vec(),
         input.clone(),
         aggregate.input_schema(),
     )
-}
-
-/// Gives its argument.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Apart {
-    signature: Signature,
-}
-
-impl Default for Apart {
-    fn default() -> Self {
-        Self { signature: Signature::any(1, Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for Apart {
-    fn name(&self) -> &str {
-        "apart"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(types[0].clone())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        Ok(args.arg_fields[0].clone())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(args.args[0].clone())
-    }
 }
 
 /// Passes rows on.

@@ -3,13 +3,12 @@
 //! A scalar subquery is such a condition's value, known before any row is read. DataFusion takes the condition for one
 //! on groups, and moves it below a total, which then has a row where the condition left none.
 
-use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use crate::plan::apart;
 
 /// The plan with every such condition held in its place; subqueries too.
 pub(super) fn held(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -33,7 +32,7 @@ pub(super) fn held(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn hold(condition: Expr, by: &[Expr]) -> Expr {
-    let held = |part| ScalarUDF::from(Held::default()).call([vec![part], by.to_vec()].concat());
+    let held = |part| apart().call([vec![part], by.to_vec()].concat());
     let parts = split_conjunction_owned(condition.clone()).into_iter();
     let parts = parts.map(|part| if moves(&part) { held(part) } else { part });
     conjunction(parts).unwrap_or(condition)
@@ -45,34 +44,4 @@ fn moves(condition: &Expr) -> bool {
     let names_columns = !condition.column_refs().is_empty() || condition.contains_outer();
     // The closure never fails.
     !names_columns && condition.exists(is_subquery).unwrap_or(true)
-}
-
-/// Gives its first argument, and names columns of every input in the others.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Held {
-    signature: Signature,
-}
-
-impl Default for Held {
-    fn default() -> Self {
-        Self { signature: Signature::variadic_any(Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for Held {
-    fn name(&self) -> &str {
-        "held"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(types[0].clone())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(args.args[0].clone())
-    }
 }

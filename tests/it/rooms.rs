@@ -121,8 +121,8 @@ const ROOMS: &[Room] = &[
         name: "query",
         modules: &["query"],
         // Declared queries and limits from the configuration; names and types of columns from `event`; how a session is
-        // made so that its results are right.
-        rooms: &["config", "event", "progress", "read_model", "plan::sound"],
+        // made so that its results are right, and what keeps a condition in its place.
+        rooms: &["config", "event", "progress", "read_model", "plan::apart", "plan::sound"],
         outside: &["arrow", "datafusion", "datafusion_functions_json", "tokio", "tracing", "clock", "std::thread"],
     },
     Room {

@@ -4,6 +4,7 @@
 //! need an order get it from the `rewrite` room.
 
 mod canonical;
+mod distinct_list;
 mod exact;
 mod extreme;
 mod map_agg;
@@ -17,6 +18,7 @@ use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 use self::canonical::CanonicalFloat;
+pub(super) use self::distinct_list::distinct_list;
 use self::exact::{Exact, Measure};
 use self::extreme::Extreme;
 use self::map_agg::MapAgg;

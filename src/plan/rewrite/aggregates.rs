@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 
 use super::RewriteError;
 use super::ties::Rows;
+use crate::plan::functions::distinct_list;
 
 /// The aggregate with every order made total; None if no function in it needs one.
 pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, RewriteError> {
@@ -232,7 +233,8 @@ impl Call<'_> {
             }
         };
         let filter = self.filter(condition);
-        Ok(AggregateFunction::new_udf(array_agg_udaf(), vec![value], self.params.distinct, filter, order, nulls))
+        let list = if self.params.distinct { distinct_list() } else { array_agg_udaf() };
+        Ok(AggregateFunction::new_udf(list, vec![value], self.params.distinct, filter, order, nulls))
     }
 
     fn total(&self, order: Vec<SortExpr>) -> Result<Vec<SortExpr>, RewriteError> {

@@ -80,7 +80,11 @@ impl Expressions<'_> {
                 );
             }
             1 => return expr("coalesce(§, §)", [self.of(of, depth), self.of(of, depth)]),
-            2 if of.is_scalar() => return expr("nullif(§, §)", [self.of(of, depth), self.of(of, 0)]),
+            2 if of.is_scalar() => {
+                let one = self.of(of, depth);
+                let other = self.other_than(&one, of, 0);
+                return expr("nullif(§, §)", [one, other]);
+            }
             3 => return expr("CASE WHEN § THEN § END", [self.bool(depth), self.of(of, depth)]),
             _ => {}
         }
@@ -98,6 +102,12 @@ impl Expressions<'_> {
             },
             _ => self.column(of).unwrap_or_else(|| self.literal(of)),
         }
+    }
+
+    /// An expression to be compared with `one`: what is compared with itself is so always or never.
+    fn other_than(&mut self, one: &Expr, of: &Type, depth: usize) -> Expr {
+        let other = self.of(of, depth);
+        if other == *one && self.random.u8(..8) > 0 { self.literal(of) } else { other }
     }
 
     fn int(&mut self, depth: usize) -> Expr {
@@ -163,9 +173,9 @@ impl Expressions<'_> {
     /// A condition that most rows fulfil: what is selective in several places leaves nothing.
     pub(super) fn mostly(&mut self, depth: usize) -> Expr {
         match self.random.u8(..6) {
-            0 | 1 => self.bool(depth),
-            2 => expr("(§ IS NOT NULL)", [self.key(depth).0]),
-            3 => expr("coalesce(§, true)", [self.bool(depth)]),
+            0 => self.bool(depth),
+            1 | 2 => expr("coalesce(§, true)", [self.bool(depth)]),
+            3 => expr("(§ IS NOT NULL)", [self.key(depth).0]),
             _ => {
                 let (value, of) = self.key(depth);
                 expr("(§ IS DISTINCT FROM §)", [value, self.literal(&of)])
@@ -197,7 +207,8 @@ impl Expressions<'_> {
         // Most conditions keep most rows.
         let signs = ["=", "<>", "<>", "<", ">=", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
         let sign = signs[self.random.usize(..signs.len())];
-        expr(format!("(§ {sign} §)"), [left, self.of(&of, depth)])
+        let right = self.other_than(&left, &of, depth);
+        expr(format!("(§ {sign} §)"), [left, right])
     }
 
     pub(super) fn literal(&mut self, of: &Type) -> Expr {

@@ -12,10 +12,10 @@ pub(super) fn log(random: &mut fastrand::Rng, types: &[EventType], events_max: u
     let begin = if random.bool() { vec![Entry::Cut(Vec::new())] } else { Vec::new() };
     // Some cases cut after every event, some seldom; some hold many events back, some none; some restart often.
     let cut_share = [0.15, 0.3, 1.0][random.usize(..3)];
-    let held_share = [0.0, 0.15, 0.3, 0.5][random.usize(..4)];
+    let held_share = [0.0, 0.15, 0.3, 0.3, 0.5][random.usize(..5)];
     let (capture_share, restart_share) = [(0.1, 0.05), (0.2, 0.15), (0.3, 0.2)][random.usize(..3)];
     let mut log = Log { random, types, entries: begin, now: 0, read: BTreeMap::new(), held: Vec::new(), cuts_left: 8 };
-    for _ in 0..log.random.usize(events_max / 3..=events_max) {
+    for _ in 0..log.random.usize(events_max / 2..=events_max) {
         log.event(held_share);
         if log.random.f64() < cut_share && log.cuts_left > 2 {
             log.cut();
@@ -93,7 +93,8 @@ impl Log<'_> {
             1 => Some(self.now - 60),
             _ => Some(self.now),
         };
-        let key = ["k1", "k2", "k3"].get(random.usize(..4)).map(|key| (*key).to_owned());
+        // Some are values of fields, too.
+        let key = ["a", "b", "k"].get(random.usize(..4)).map(|key| (*key).to_owned());
         let name = if random.u8(..60) == 0 { "unknown" } else { &event_type.name };
         Event {
             source: event_type.source.clone(),

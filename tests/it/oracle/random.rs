@@ -58,7 +58,7 @@ pub(super) fn random_case(seed: u64) -> RandomCase {
     let log = log(&mut random, &[vec![read; 8].concat(), types].concat(), EVENTS_MAX);
     // What is admitted later than it came has no place in a window that was closed meanwhile.
     let nothing_comes_back = !log.iter().any(|entry| matches!(entry, Entry::Readmit(_)));
-    let drops_late = nothing_comes_back && random.bool();
+    let drops_late = nothing_comes_back && random.u8(..3) > 0;
     RandomCase { types: declarations, drops_late, projections, log }
 }
 

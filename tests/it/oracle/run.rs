@@ -138,7 +138,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                     outcome.cuts.push(vec![format!("{projection} fails")]);
                     return Ok(Outcome { met: watch.met, ..outcome });
                 }
-                if has_no_answer(&expected) {
+                if has_no_answer(&expected) || has_failed(&expected) && truth.fails_over_nothing(&messages) {
                     return Err(Verdict::NoAnswer);
                 }
                 if let (Err(Failure { kind: Kind::Table, projection, .. }), Ok(expected)) = (&stepped, &expected)
@@ -173,6 +173,11 @@ fn has_no_answer(expected: &Result<BTreeMap<String, Expected>, Failure>) -> bool
         Ok(expected) => expected.values().any(|expected| expected.error.as_deref().is_some_and(is_known)),
         Err(failure) => is_known(&failure.message),
     }
+}
+
+/// Whether the batch failed, for all events or for some.
+fn has_failed(expected: &Result<BTreeMap<String, Expected>, Failure>) -> bool {
+    expected.as_ref().map_or(true, |expected| expected.values().any(|expected| expected.error.is_some()))
 }
 
 pub(super) fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {

@@ -72,6 +72,11 @@ impl Truth {
         Ok(expected)
     }
 
+    /// Whether a query fails whatever there is, over a constant.
+    pub(super) fn fails_over_nothing(&self, messages: &Messages) -> bool {
+        self.at(messages, &Admission::default()).is_err()
+    }
+
     /// Whether the rows can be kept under the projection's key at all.
     pub(super) fn fits_key(&self, name: &str, expected: &Expected) -> bool {
         let schema = &self.scope.projections[name];

@@ -130,7 +130,9 @@ pub(super) fn value(random: &mut fastrand::Rng, of: &Type) -> String {
         }
         Type::Float => one(random, &["0.0", "-0.0", "1.5", "-1.5", "2", "0.1", "0.2", "1e300", "-1e300", "1e-9"]),
         Type::Decimal => one(random, &["0", "0.00", "1.10", "-1.10", "2.5", "99999.99", "\"3.33\""]),
-        Type::Text => one(random, &["\"\"", "\"a\"", "\"a\"", "\"b\"", "\"B\"", "\"12\"", "\"é\"", "\"x y\""]),
+        Type::Text => {
+            one(random, &["\"\"", "\"a\"", "\"a\"", "\"b\"", "\"B\"", "\"12\"", "\"é\"", "\"x y\"", "\"aa\""])
+        }
         Type::Bool => one(random, &["true", "false"]),
         Type::Date => one(random, &["\"2024-01-01\"", "\"2024-02-29\"", "\"1969-12-31\""]),
         Type::Timestamp => {
@@ -154,5 +156,5 @@ pub(super) fn value(random: &mut fastrand::Rng, of: &Type) -> String {
 }
 
 pub(super) fn value_or_null(random: &mut fastrand::Rng, of: &Type) -> String {
-    if random.u8(..5) == 0 { "null".to_owned() } else { value(random, of) }
+    if random.u8(..4) == 0 { "null".to_owned() } else { value(random, of) }
 }

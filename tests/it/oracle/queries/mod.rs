@@ -59,7 +59,7 @@ impl<'a> Queries<'a> {
 
     /// A query with at most so many levels.
     pub(super) fn query(&mut self, levels: usize) -> Made {
-        match self.random.u8(..40) {
+        match self.random.u8(..46) {
             0..=2 => self.rows(levels),
             3..=12 => self.groups(levels),
             13 => self.total(levels),
@@ -69,8 +69,8 @@ impl<'a> Queries<'a> {
             20..=23 => self.window(levels),
             24..=26 => self.top(levels),
             27 | 28 => self.limited(levels),
-            29..=32 if !self.may_fail => self.one_side(levels),
-            33 | 34 => self.unnest_of_groups(levels),
+            29..=34 if !self.may_fail => self.one_side(levels),
+            35 | 36 => self.unnest_of_groups(levels),
             _ => self.set(levels),
         }
     }

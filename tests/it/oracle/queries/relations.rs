@@ -26,7 +26,7 @@ impl Queries<'_> {
         if self.may_fail {
             return self.simple_relation(levels);
         }
-        if levels > 0 && self.random.u8(..3) == 0 {
+        if levels > 0 && self.random.bool() {
             return self.join(levels - 1);
         }
         let relation = self.simple_relation(levels);
@@ -39,7 +39,7 @@ impl Queries<'_> {
             let with = self.random.bool();
             return self.subquery(made, with);
         }
-        if !self.known.is_empty() && self.random.u8(..5) > 1 {
+        if !self.known.is_empty() && self.random.bool() {
             self.reached("projection over projection");
             let known = &self.known[self.random.usize(..self.known.len())];
             return Relation {
@@ -63,7 +63,9 @@ impl Queries<'_> {
 
     pub(super) fn events(&mut self) -> Relation {
         let event_type = &self.types[self.random.usize(..self.types.len())];
+        // Some of what every event has; the rest can be NULL.
         let mut columns = metadata();
+        columns.retain(|column| column.sql == "_key" || self.random.bool());
         let table = if self.random.u8(..4) == 0 {
             for event_type in self.types.iter().filter(|other| other.source == event_type.source) {
                 let fields = event_type.fields.iter().map(|field| (field.name.clone(), field.field_type.clone()));
@@ -88,7 +90,8 @@ impl Queries<'_> {
 
     /// Two relations side by side, on equal values and perhaps more.
     fn join(&mut self, levels: usize) -> Relation {
-        let kind = ["INNER", "INNER", "LEFT", "RIGHT", "FULL"][self.random.usize(..5)];
+        let kind =
+            ["INNER", "INNER", "INNER", "LEFT", "LEFT", "RIGHT", "RIGHT", "FULL", "FULL"][self.random.usize(..9)];
         let (left, right) = self.sides(levels);
         let columns = [left.columns.clone(), right.columns.clone()].concat();
         let append_only = kind == "INNER" && left.append_only && right.append_only;
@@ -119,7 +122,7 @@ impl Queries<'_> {
         let both = Relation { columns, row_wise: false, ..left.clone() };
         let mut on = self.equal(&left, &right);
         if self.random.bool() {
-            on = expr("(§ AND §)", [on, self.unequal(&left, &right)]);
+            on = self.further(on, &left, &right);
         }
         let append_only = left.append_only && right.append_only;
         let columns = if self.random.u8(..3) > 0 { right.columns.clone() } else { left.columns.clone() };
@@ -155,9 +158,13 @@ impl Queries<'_> {
         if self.random.u8(..6) == 0 {
             on = expr("(§ AND §)", [on, self.equal(left, right)]);
         }
-        if self.random.bool() {
+        if self.random.u8(..5) > 1 {
             self.reached("join with a condition");
-            on = expr("(§ AND §)", [on, self.expressions(both).mostly(1)]);
+            // What names one side only is moved below most joins.
+            on = match self.random.u8(..4) {
+                0 => expr("(§ AND §)", [on, self.expressions(both).mostly(1)]),
+                _ => self.further(on, left, right),
+            };
         }
         on
     }
@@ -168,11 +175,15 @@ impl Queries<'_> {
         expr(format!("(§ {sign} §)"), [one, other])
     }
 
-    /// A further condition over both sides, which holds for many of their pairs.
-    pub(super) fn unequal(&mut self, left: &Relation, right: &Relation) -> Expr {
+    /// With a further condition over both sides, which holds for many of the pairs for which `on` does.
+    pub(super) fn further(&mut self, on: Expr, left: &Relation, right: &Relation) -> Expr {
         let (one, other, _) = self.alike(left, right);
-        let sign = ["<>", "<=", "<=", ">=", ">="][self.random.usize(..5)];
-        expr(format!("coalesce((§ {sign} §), true)"), [one, other])
+        // What is equal is not unequal, too.
+        let signs = if on.to_string().contains(&one.to_string()) { 0..4 } else { 0..5 };
+        let sign = ["<=", "<=", ">=", ">=", "<>"][self.random.usize(signs)];
+        let further = expr(format!("(§ {sign} §)"), [one, other]);
+        let further = if self.random.u8(..4) > 0 { expr("coalesce(§, true)", [further]) } else { further };
+        expr("(§ AND §)", [on, further])
     }
 
     /// A value of each side, of one type: often the same column of both, so that some are equal.
@@ -183,7 +194,7 @@ impl Queries<'_> {
         // What is known of every event is of no other column's values, and mostly differs.
         let others: Vec<_> =
             others.into_iter().filter(|(one, other)| !is_metadata(one) && !is_metadata(other)).collect();
-        let telling = |(one, _): &&(&Column, &Column)| !is_metadata(one) || bare(one) == "_key";
+        let telling = |(one, _): &&(&Column, &Column)| is_telling(one);
         let same: Vec<_> = if self.random.u8(..6) > 0 { same.iter().filter(telling).copied().collect() } else { same };
         let chosen = if others.is_empty() || self.random.u8(..3) > 0 { same } else { others };
         if !chosen.is_empty() && self.random.u8(..12) > 0 {
@@ -191,7 +202,12 @@ impl Queries<'_> {
             return (expr(&one.sql, []), expr(&other.sql, []), one.column_type.clone());
         }
         let (one, of) = self.expressions(left).key(0);
-        (one, self.expressions(right).of(&of, 0), of)
+        if self.random.u8(..6) == 0 {
+            return (one, self.expressions(right).of(&of, 0), of);
+        }
+        // Columns that have no value in common may both have one.
+        let (other, _) = self.expressions(right).key(0);
+        (expr("(§ IS NULL)", [one]), expr("(§ IS NULL)", [other]), Type::Bool)
     }
 
     /// The relation under a name of its own, which its columns bear too.
@@ -221,12 +237,17 @@ fn shared_columns(left: &Relation, right: &Relation) -> Vec<String> {
         let same = |other: &Column| bare(other) == bare(column) && other.column_type == column.column_type;
         column.column_type.is_scalar() && !column.sql.contains('[') && right.columns.iter().any(same)
     };
-    left.columns.iter().filter(is_shared).map(bare).collect()
+    left.columns.iter().filter(is_shared).filter(|column| is_telling(column)).map(bare).collect()
 }
 
 /// Whether this is what every event has. A projection's columns have other names.
 fn is_metadata(column: &Column) -> bool {
     metadata().iter().any(|known| known.sql == bare(column))
+}
+
+/// Whether events that share it have something in common.
+fn is_telling(column: &Column) -> bool {
+    !is_metadata(column) || bare(column) == "_key"
 }
 
 /// A column's name without that of its relation.

@@ -10,19 +10,25 @@ use super::{Made, Queries};
 impl Queries<'_> {
     /// The relation with a condition on its rows, or without one.
     pub(super) fn filtered(&mut self, relation: Relation) -> (Relation, Option<Expr>) {
-        if self.random.u8(..7) > 1 {
+        if self.random.u8(..3) > 0 {
             return (relation, None);
         }
+        let (relation, condition) = self.with_condition(relation);
+        (relation, Some(condition))
+    }
+
+    /// The relation and a condition on its rows.
+    pub(super) fn with_condition(&mut self, relation: Relation) -> (Relation, Expr) {
         if !self.may_fail && self.random.u8(..3) > 0 {
             // Most subqueries ask for something of the outer row.
             let relation = if relation.qualified || self.random.u8(..4) == 0 { relation } else { self.named(relation) };
             let condition = self.subquery_condition(&relation);
             // What another relation decides can be taken back.
-            return (Relation { append_only: false, ..relation }, Some(condition));
+            return (Relation { append_only: false, ..relation }, condition);
         }
         self.reached("filter");
         let condition = self.expressions(&relation).mostly(2);
-        (relation, Some(condition))
+        (relation, condition)
     }
 
     /// A selection without groups.

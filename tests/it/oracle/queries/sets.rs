@@ -6,8 +6,19 @@ use super::items::Items;
 use super::{Made, Queries};
 
 /// What gives few rows is made more often.
-const OPERATIONS: [&str; 9] =
-    ["UNION ALL", "UNION", "EXCEPT", "EXCEPT", "EXCEPT ALL", "EXCEPT ALL", "INTERSECT", "INTERSECT", "INTERSECT ALL"];
+const OPERATIONS: [&str; 11] = [
+    "UNION ALL",
+    "UNION",
+    "EXCEPT",
+    "EXCEPT",
+    "EXCEPT ALL",
+    "EXCEPT ALL",
+    "INTERSECT",
+    "INTERSECT",
+    "INTERSECT ALL",
+    "INTERSECT ALL",
+    "INTERSECT ALL",
+];
 
 impl Queries<'_> {
     /// Two selections with columns of like types.
@@ -30,6 +41,8 @@ impl Queries<'_> {
         let distinct = is_join && operation.ends_with("ALL") && self.random.u8(..16) > 0;
         // The same columns of the same rows have values on both sides; those that are left out are told by a condition.
         let same = again && operation.starts_with("INTERSECT");
+        // Without a condition, the same rows leave nothing.
+        let leaves_nothing = again && operation.starts_with("EXCEPT");
         let (mut queries, mut columns, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let mut exprs: Vec<Expr> = Vec::new();
         for relation in [one, other] {
@@ -39,7 +52,12 @@ impl Queries<'_> {
             let mut items = Items::default();
             exprs.iter().zip(&types).for_each(|(item, of)| items.push(item.clone(), of.clone()));
             names = items.names();
-            let (relation, filter) = self.filtered(relation);
+            let (relation, filter) = if leaves_nothing && !queries.is_empty() {
+                let (relation, condition) = self.with_condition(relation);
+                (relation, Some(condition))
+            } else {
+                self.filtered(relation)
+            };
             append_only &= relation.append_only;
             let mut made = items.select(relation.from, filter);
             if let Query::Select(select) = &mut made.query

@@ -8,11 +8,11 @@ use super::relations::Relation;
 impl Queries<'_> {
     /// A condition over a relation's rows that reads another one.
     pub(super) fn subquery_condition(&mut self, relation: &Relation) -> Expr {
-        let condition = match self.random.u8(..16) {
+        let condition = match self.random.u8(..17) {
             0..=2 => self.is_in(relation, "IN"),
-            3..=5 => self.is_in(relation, "NOT IN"),
-            6..=9 => self.exists(relation, "EXISTS"),
-            10..=13 => self.exists(relation, "NOT EXISTS"),
+            3..=6 => self.is_in(relation, "NOT IN"),
+            7..=10 => self.exists(relation, "EXISTS"),
+            11..=14 => self.exists(relation, "NOT EXISTS"),
             _ => {
                 let (value, of) = self.scalar_subquery(relation);
                 let sign = ["=", "<>", "<", ">="][self.random.usize(..4)];
@@ -21,7 +21,7 @@ impl Queries<'_> {
                 if self.random.u8(..4) == 0 { compared } else { expr("coalesce(§, true)", [compared]) }
             }
         };
-        if self.random.u8(..3) == 0 {
+        if self.random.u8(..5) < 2 {
             self.reached("subquery beside OR");
             return expr("(§ OR §)", [condition, self.expressions(relation).bool(1)]);
         }
@@ -61,13 +61,22 @@ impl Queries<'_> {
     fn is_in(&mut self, relation: &Relation, word: &str) -> Expr {
         let other = self.other();
         let (mut one, mut many, of) = self.alike(relation, &other);
-        // NOT IN is about NULLs: mostly there are none.
-        if word == "NOT IN" && self.random.u8(..5) > 1 {
-            self.reached("NOT IN");
+        // NOT IN is about NULLs: where there are many, it holds for nothing.
+        let (one_null, many_null) = match word {
+            "IN" => (true, true),
+            _ => [(false, false), (true, false), (true, true), (true, true), (true, true)][self.random.usize(..5)],
+        };
+        if !one_null {
             one = expr("coalesce(§, §)", [one, self.expressions(relation).literal(&of)]);
+        }
+        if !many_null {
             many = expr("coalesce(§, §)", [many, self.expressions(&other).literal(&of)]);
-        } else {
-            self.reached(if word == "IN" { "IN" } else { "NOT IN over what can be NULL" });
+        }
+        let is_about_null = word == "NOT IN" && one_null && many_null;
+        self.reached(if is_about_null { "NOT IN over what can be NULL" } else { word });
+        if self.random.u8(..if is_about_null { 2 } else { 6 }) == 0 {
+            let condition = self.expressions(&other).bool(1);
+            return expr(format!("(§ {word} (SELECT § FROM {} WHERE §))", other.from), [one, many, condition]);
         }
         expr(format!("(§ {word} (SELECT § FROM {}))", other.from), [one, many])
     }
@@ -83,7 +92,7 @@ impl Queries<'_> {
             condition = expr("(§ AND §)", [condition, self.expressions(&other).mostly(1)]);
         }
         if relation.qualified && self.random.u8(..3) > 0 {
-            condition = expr("(§ AND §)", [condition, self.unequal(&other, relation)]);
+            condition = self.further(condition, &other, relation);
         }
         expr(format!("({word} (SELECT 1 FROM {} WHERE §))", other.from), [condition])
     }

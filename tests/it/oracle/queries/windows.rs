@@ -22,7 +22,7 @@ impl Queries<'_> {
             items.push(item, of);
         }
         let mut names = Vec::new();
-        for _ in 0..e.random.usize(1..=3) {
+        for _ in 0..e.random.usize(1..=4) {
             let (item, of, name) = function(&mut e, &by);
             items.push(item, of);
             names.push(name);
