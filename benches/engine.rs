@@ -15,7 +15,7 @@ use readside::pipeline::{Engine, Fetched, IndexRoot, assemble};
 use readside::plan::program;
 
 const CHANGES: usize = 1_000;
-const COMMITS: usize = 200;
+const COMMITS: usize = 1_000;
 
 const CONFIG: &str = "sources: source.yaml\nprojections: projection.yaml\n";
 const SOURCE: &str = "\

@@ -11,7 +11,7 @@ use super::sorted_slots::{Place, SortedSlots};
 use crate::state::{Home, Homed, Residence, ShortBytes, StoredSegment, Writing};
 
 /// Rows that are loaded at once.
-pub(crate) const PRELOADED: usize = 64;
+pub(crate) const PRELOADED: usize = 256;
 
 /// For each group an ordered multiset of rows.
 #[derive(Debug, Default)]
@@ -71,6 +71,7 @@ impl Arrangement {
     pub(crate) fn preload<'r>(&self, rows: impl Iterator<Item = (u32, &'r [u8])>) {
         let near = rows.filter_map(|(group, row)| self.groups.get(group as usize)?.near(row));
         let mut near: Vec<Near<'_>> = near.collect();
+        black_box(near.iter().map(Near::load).fold(0, u64::wrapping_add));
         while near.iter_mut().map(Near::step).filter(|&more| more).count() > 0 {}
         black_box(near.iter().filter_map(Near::slot).map(|slot| self.entries[slot as usize].weight).sum::<i64>());
     }

@@ -5,7 +5,6 @@
 //! long; both are paid for by earlier changes of the front.
 
 use std::cell::Cell;
-use std::hint::black_box;
 
 use super::sorted_slots::{Place, Search, SortedSlots};
 use crate::state::{KeyMap, ShortBytes, SlotIndex};
@@ -13,7 +12,7 @@ use crate::state::{KeyMap, ShortBytes, SlotIndex};
 /// Rows of the shortest front.
 const FRONT_MIN: usize = 8;
 /// Of so many rows one is in the front, so that going over the rest is paid for by as many changes of the front.
-const FRONT_SHARE: usize = 16;
+const FRONT_SHARE: usize = 32;
 
 /// Different slots. The rows are the owner's, who gives them with each call.
 #[derive(Debug, Default)]
@@ -68,11 +67,7 @@ impl FirstSlots {
     pub(super) fn near(&self, wanted: &[u8]) -> Option<Near<'_>> {
         match self.rest_of(wanted) {
             None => self.front.search(wanted).map(Near::Front),
-            Some(rest) => {
-                let hash = KeyMap::hash(wanted);
-                black_box(rest.index.load(hash));
-                Some(Near::Rest(&rest.index, hash))
-            }
+            Some(rest) => Some(Near::Rest(&rest.index, KeyMap::hash(wanted))),
         }
     }
 
@@ -174,6 +169,14 @@ impl FirstSlots {
 }
 
 impl Near<'_> {
+    /// Loads where looking begins, which decides nothing.
+    pub(super) fn load(&self) -> u64 {
+        match self {
+            Near::Rest(index, hash) => index.load(*hash),
+            Near::Front(_) | Near::Found(_) => 0,
+        }
+    }
+
     /// Takes the next step, if there is one.
     pub(super) fn step(&mut self) -> bool {
         match self {

@@ -414,4 +414,19 @@ mod tests {
         }
         assert!(matches!(slots, SortedSlots::One(slots) if slots.is_empty()));
     }
+
+    #[test]
+    fn rows_before_all_others_leave_those_where_they_are_found() {
+        let numbered = |front: &str| (0..1_000).map(move |n| format!("{front}{n:04}").into_bytes()).collect::<Vec<_>>();
+        let rows = [numbered("z"), numbered("a")].concat();
+        let row = |slot: u32| rows[slot as usize].as_slice();
+        let mut slots = SortedSlots::default();
+        for (slot, wanted) in rows.iter().enumerate() {
+            let place = slots.find(wanted, row).unwrap_err();
+            slots.insert(place, slot as u32, row);
+        }
+        for (slot, wanted) in rows.iter().enumerate() {
+            assert_eq!(slots.find(wanted, row).map(|(found, _)| found).ok(), Some(slot as u32));
+        }
+    }
 }
