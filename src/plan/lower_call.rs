@@ -166,7 +166,7 @@ impl PlacedCall<'_> {
         if self.order.is_empty() {
             return Ok(Box::new(accumulator));
         }
-        // Rows come to it in their order. It would put them in another one where structs have NULLs in them.
+        // Rows come to it in their order. It would put them in another one where lists have NULLs in them.
         let as_they_come = Arc::new(accumulator.clone()).with_beneficial_ordering(true)?;
         Ok(Box::new(as_they_come.unwrap_or(accumulator)))
     }

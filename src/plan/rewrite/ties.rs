@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, Result};
-use datafusion::functions::expr_fn::greatest;
+use datafusion::functions::expr_fn::{get_field, greatest};
 use datafusion::functions_nested::expr_fn::{array_length, range};
 use datafusion::logical_expr::{
-    Expr, Filter, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, TableScan, TableScanBuilder, Unnest,
-    Window, cast, lit,
+    Expr, ExprSchemable, Filter, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, TableScan,
+    TableScanBuilder, Unnest, Window, cast, lit,
 };
 
 use crate::event::metadata;
@@ -40,6 +41,16 @@ impl Rows {
         self.complete_after(vec![], order)
     }
 
+    /// The same for an aggregate. DataFusion's accumulators put what is NULL in a struct elsewhere than its sort does, so
+    /// structs are ordered by their fields, each as the whole is meant to be.
+    pub(super) fn complete_by_fields(&self, order: Vec<SortExpr>) -> Result<Vec<SortExpr>> {
+        let mut total = Vec::new();
+        for sort in self.complete(order) {
+            by_fields(sort, self.plan.schema(), &mut total)?;
+        }
+        Ok(total)
+    }
+
     /// The same, where `given` comes first and does not count for the direction.
     pub(super) fn complete_after(&self, given: Vec<SortExpr>, order: Vec<SortExpr>) -> Vec<SortExpr> {
         let ascending = order.last().is_none_or(|last| last.asc);
@@ -62,6 +73,20 @@ impl Rows {
         let columns = schema.columns().into_iter().map(Expr::Column).collect();
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
     }
+}
+
+/// Adds an order; that of a struct is whether it is there, and then its fields.
+fn by_fields(sort: SortExpr, schema: &DFSchema, total: &mut Vec<SortExpr>) -> Result<()> {
+    let DataType::Struct(fields) = sort.expr.get_type(schema)? else {
+        total.push(sort);
+        return Ok(());
+    };
+    total.push(sort.expr.clone().is_null().sort(!sort.nulls_first, false));
+    for field in &fields {
+        let expr = get_field(sort.expr.clone(), field.name().as_str());
+        by_fields(SortExpr { expr, ..sort }, schema, total)?;
+    }
+    Ok(())
 }
 
 /// The same plan with stream order among its columns, if its rows are the events of one relation.
@@ -157,7 +182,7 @@ fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
     let mut expressions: Vec<Expr> = rows.plan.schema().columns().into_iter().map(Expr::Column).collect();
     let name = hidden_name(&Expr::Column(Column::new_unqualified("position")), &expressions);
     let lengths = lists.into_iter().map(array_length).collect::<Vec<_>>();
-    let length = cast(greatest(lengths), arrow::datatypes::DataType::Int64);
+    let length = cast(greatest(lengths), DataType::Int64);
     expressions.push(range(lit(0i64), length, lit(1i64)).alias(&name));
     let input = LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(rows.plan))?);
 
