@@ -72,11 +72,17 @@ impl SlotIndex {
         self.len += 1;
     }
 
-    /// Takes out a slot that is there.
+    /// Takes out a slot, if it is there.
     pub fn remove(&mut self, hash: u32, slot: u32) {
         let wanted = u64::from(hash) << 32 | u64::from(slot);
+        if self.buckets.is_empty() {
+            return;
+        }
         let mut hole = self.start(hash);
         while self.buckets[hole] != wanted {
+            if self.buckets[hole] == EMPTY {
+                return;
+            }
             hole = self.after(hole);
         }
         self.len -= 1;
