@@ -422,7 +422,7 @@ mod tests {
         let row = |slot: u32| rows[slot as usize].as_slice();
         let mut slots = SortedSlots::default();
         for (slot, wanted) in rows.iter().enumerate() {
-            let place = slots.find(wanted, row).unwrap_err();
+            let Err(place) = slots.find(wanted, row) else { panic!("{slot} is there") };
             slots.insert(place, slot as u32, row);
         }
         for (slot, wanted) in rows.iter().enumerate() {

@@ -5,7 +5,7 @@ use super::RowAddress;
 /// The home of a slot. Its owner keeps it with whatever else it keeps of the slot, because they are asked for together,
 /// and leaves it be when the slot becomes free: what changed is known until the next checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub struct Home {
     /// The segment and, in the lowest two bits, the change.
     segment: u64,
