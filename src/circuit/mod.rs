@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod arrangement;
+mod bit_counts;
 mod closing;
 mod digest;
 mod dyadic;
@@ -29,6 +30,7 @@ mod unnest;
 mod zset;
 
 pub use aggregate::{Aggregate, AggregateSpec, Call, Function};
+pub use bit_counts::BitOperation;
 pub use closing::{ClosingSpec, Watermarks};
 pub use exact_moments::{ExactMoments, Spread};
 pub use exact_sum::{ExactSum, canonical};

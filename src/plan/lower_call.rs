@@ -15,8 +15,9 @@ use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 use super::Refusal;
+use super::functions::place;
 use super::lower::is_sortable;
-use crate::circuit::{Call, Function, Spread};
+use crate::circuit::{BitOperation, Call, Function, Spread};
 
 /// An aggregate call whose expressions have places in the aggregate's input.
 pub(super) struct PlacedCall<'a> {
@@ -87,16 +88,23 @@ impl PlacedCall<'_> {
         let total = match (name, input.field(column).data_type()) {
             ("count", _) if !distinct && self.counts_every_row() => Function::Count { column: None },
             ("count", _) => Function::Count { column: Some(column) },
-            ("sum", DataType::Int64) => Function::SumInt { column },
+            ("sum", DataType::Int64 | DataType::UInt64 | DataType::Duration(_)) => Function::SumInt { column },
             ("sum", DataType::Decimal128(_, _)) => Function::SumDecimal { column },
             ("sum", DataType::Float64) => Function::SumFloat { column },
+            ("avg", DataType::Duration(_)) if !distinct => Function::AvgDuration { column },
             ("avg", DataType::Float64) => Function::AvgFloat { column },
             ("avg", DataType::Decimal128(precision, _)) if *precision <= AVERAGED_PRECISION_MAX && !distinct => {
                 Function::AvgDecimal { column, accumulator: self.accumulator(input)? }
             }
-            // True or false again and again says nothing new.
+            // The same again and again says nothing new to these.
             ("bool_and", _) => return Ok(Some(Function::BoolAnd { column })),
             ("bool_or", _) => return Ok(Some(Function::BoolOr { column })),
+            (name, data_type)
+                if data_type.is_integer()
+                    && let Some(operation) = bits(name) =>
+            {
+                Function::Bits { column, operation }
+            }
             (name, DataType::Float64) => match moments(name) {
                 Some((spread, root)) => Function::Moments { column, spread, root },
                 None => return Ok(None),
@@ -116,16 +124,16 @@ impl PlacedCall<'_> {
             "min" => first(vec![(column, ASCENDING)], true),
             "max" => first(vec![(column, DESCENDING)], true),
             "first_value" if !self.order.is_empty() => first(self.order.clone(), skip_null),
-            "last_value" if !self.order.is_empty() => {
-                first(self.order.iter().map(|(place, options)| (*place, !*options)).collect(), skip_null)
-            }
-            "median" if !params.distinct => Function::Median { column, accumulator: self.accumulator(input)? },
-            "percentile_cont" if !params.distinct && *input.field(column).data_type() == DataType::Float64 => {
-                match self.fraction() {
-                    Some(fraction) => Function::Percentile { column, fraction },
-                    None => return Ok(None),
-                }
-            }
+            "last_value" if !self.order.is_empty() => first(self.reversed(), skip_null),
+            "nth_value" => match self.place() {
+                Some((order, place)) => Function::Nth { order, column, skip_null, distinct: params.distinct, place },
+                None => return Ok(None),
+            },
+            "median" => Function::Median { column, distinct: params.distinct, accumulator: self.accumulator(input)? },
+            "percentile_cont" if *input.field(column).data_type() == DataType::Float64 => match self.fraction() {
+                Some(fraction) => Function::Percentile { column, distinct: params.distinct, fraction },
+                None => return Ok(None),
+            },
             _ => return Ok(None),
         }))
     }
@@ -133,6 +141,16 @@ impl PlacedCall<'_> {
     /// Whether what is counted is a constant other than NULL.
     fn counts_every_row(&self) -> bool {
         matches!(self.function.params.args.first(), Some(Expr::Literal(value, _)) if !value.is_null())
+    }
+
+    /// The place that `nth_value` asks for, and the order in which it is counted from the front.
+    fn place(&self) -> Option<(Vec<(usize, SortOptions)>, i64)> {
+        let place = place(self.function.params.args.get(1)?)?;
+        Some(if place > 0 { (self.order.clone(), place) } else { (self.reversed(), place.saturating_neg()) })
+    }
+
+    fn reversed(&self) -> Vec<(usize, SortOptions)> {
+        self.order.iter().map(|(place, options)| (*place, !*options)).collect()
     }
 
     /// Of the way from the least value to the greatest.
@@ -163,12 +181,25 @@ impl PlacedCall<'_> {
             .with_ignore_nulls(params.null_treatment == Some(NullTreatment::IgnoreNulls))
             .with_distinct(params.distinct)
             .build()?;
+        // Some functions know only when asked for one that there is none for this type.
+        if let Err(error) = accumulator.create_accumulator() {
+            return Err(Refusal::new(format!("`{}` cannot be computed: {}", self.name, error.strip_backtrace())));
+        }
         if self.order.is_empty() {
             return Ok(Box::new(accumulator));
         }
         // Rows come to it in their order. It would put them in another one where lists have NULLs in them.
         let as_they_come = Arc::new(accumulator.clone()).with_beneficial_ordering(true)?;
         Ok(Box::new(as_they_come.unwrap_or(accumulator)))
+    }
+}
+
+fn bits(name: &str) -> Option<BitOperation> {
+    match name {
+        "bit_and" => Some(BitOperation::And),
+        "bit_or" => Some(BitOperation::Or),
+        "bit_xor" => Some(BitOperation::Xor),
+        _ => None,
     }
 }
 

@@ -32,6 +32,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("SELECT id, current_date AS d FROM shop.placed", "id"),
     ("SELECT id, approx_distinct(amount) AS n FROM shop.placed GROUP BY id", "id"),
     ("SELECT id, approx_median(amount) AS n FROM shop.placed GROUP BY id", "id"),
+    ("SELECT id, avg(DISTINCT _published_at - _time) AS n FROM shop.placed GROUP BY id", "id"),
     ("SELECT id, corr(amount, amount) AS n FROM shop.placed GROUP BY id", "id"),
     ("SELECT id, row_number() OVER (ORDER BY amount) AS n FROM shop.placed", "id"),
     ("SELECT id, latest(amount) OVER (PARTITION BY id) AS n FROM shop.placed", "id"),

@@ -1,11 +1,12 @@
 //! Group by: one output row a group, replaced when the group's aggregates change.
 //!
-//! Totals (count, sum, avg, bool_and, bool_or) are columns indexed by group and follow retractions by arithmetic. Over
+//! Totals (count, sum, avg, bool_and, bit_or …) are columns indexed by group and follow retractions by arithmetic. Over
 //! append-only input the first row in some order (min, max, latest …) is one kept row. Everything else keeps the
-//! group's rows in order and lets DataFusion's accumulator go over them.
+//! group's rows in order: for one at a place, for a total of the different ones, or for DataFusion's accumulator, which
+//! goes over them all.
 
 mod best;
-mod quantile;
+mod cursors;
 mod ranked;
 mod spec;
 mod total;
@@ -161,7 +162,7 @@ impl Aggregate {
         for (call, state) in self.spec.calls.iter().zip(&mut self.states) {
             let mask = call.filter.map(|place| input.rows.column(place).as_boolean());
             match state {
-                State::Total(total) => total.update(input, touched, mask),
+                State::Total(total) => total.update(input, touched, mask)?,
                 State::Best(best) => best.update(input, touched, mask)?,
                 State::Ranked(ranked) => ranked.update(input, touched, mask)?,
             }
@@ -381,6 +382,7 @@ impl State {
                 State::Best(Best::new(order, *column, *skip_null, &spec.input)?)
             }
             Function::First { .. }
+            | Function::Nth { .. }
             | Function::Ordered { .. }
             | Function::Distinct { .. }
             | Function::Median { .. }

@@ -1,4 +1,7 @@
-//! Aggregates that need the group's rows: kept in order, counted, and gone over when the group changes.
+//! Aggregates that need the group's rows, which are kept in order and counted.
+//!
+//! What is about one place in the order is followed by a cursor, what is about the different rows by arithmetic. Only
+//! what is about all rows at once, such as a list, goes over them when the group changes.
 
 use std::sync::Arc;
 
@@ -14,7 +17,7 @@ use super::super::digest::Digest;
 use super::super::groups::{Groups, Touched};
 use super::super::row_codec::RowCodec;
 use super::super::{CircuitError, ZBatch};
-use super::quantile::{Cursors, Neighbours};
+use super::cursors::{Cursors, Neighbours, Wanted};
 use super::spec::{AggregateSpec, Function};
 use super::total::Total;
 use super::{Group, column_type, delta, passes, unnamed_batch};
@@ -29,6 +32,8 @@ pub(super) struct Ranked {
     skip_null: bool,
     codec: RowCodec,
     rows: Arrangement,
+    /// Where the rows are that the outcome is about, if they are not the first or all.
+    cursors: Option<Cursors>,
     outcome: Outcome,
 }
 
@@ -36,11 +41,15 @@ pub(super) struct Ranked {
 enum Outcome {
     /// The only argument's value in the first row.
     First,
+    /// The only argument's value at the cursor.
+    Nth,
     /// A total that takes each different row once.
     Distinct(Total),
-    /// The values about the middle, for DataFusion's accumulator.
-    Median(Cursors, Box<AggregateFunctionExpr>),
-    Percentile(Cursors),
+    /// The values about the cursor, for DataFusion's accumulator.
+    Median(Box<AggregateFunctionExpr>),
+    /// A float between those about the cursor.
+    Percentile,
+    /// All rows, for DataFusion's accumulator.
     Accumulate(Box<AggregateFunctionExpr>),
 }
 
@@ -49,43 +58,53 @@ const INTERPOLATION_STEPS: f64 = 1_000_000.0;
 
 impl Ranked {
     pub(super) fn new(function: &Function, spec: &AggregateSpec) -> Result<Self, ArrowError> {
-        let (order, arguments, skip_null, outcome) = match function {
-            Function::First { order, column, skip_null } => (order.clone(), vec![*column], *skip_null, Outcome::First),
-            Function::Distinct { column, total } => {
-                (Vec::new(), vec![*column], true, Outcome::Distinct(Total::new(total, true)))
+        let (order, arguments, skip_null): (&[_], _, _) = match function {
+            Function::First { order, column, skip_null } | Function::Nth { order, column, skip_null, .. } => {
+                (order, vec![*column], *skip_null)
             }
-            Function::Median { column, accumulator } => {
-                (Vec::new(), vec![*column], true, Outcome::Median(Cursors::new(0.5), accumulator.clone()))
-            }
-            Function::Percentile { column, fraction } => {
-                (Vec::new(), vec![*column], true, Outcome::Percentile(Cursors::new(*fraction)))
-            }
-            Function::Ordered { order, columns, accumulator } => {
-                (order.clone(), columns.clone(), false, Outcome::Accumulate(accumulator.clone()))
-            }
+            Function::Ordered { order, columns, .. } => (order, columns.clone(), false),
+            Function::Distinct { column, .. }
+            | Function::Median { column, .. }
+            | Function::Percentile { column, .. } => (&[], vec![*column], true),
             other => return Err(ArrowError::NotYetImplemented(format!("{other:?} does not keep rows"))),
         };
+        let (outcome, cursors) = match function {
+            Function::Nth { place, distinct, .. } => (Outcome::Nth, Some(Cursors::new(Wanted::Nth(*place), *distinct))),
+            Function::Distinct { total, .. } => (Outcome::Distinct(Total::new(total, true)), None),
+            Function::Median { accumulator, distinct, .. } => {
+                (Outcome::Median(accumulator.clone()), Some(Cursors::new(Wanted::Quantile(0.5), *distinct)))
+            }
+            Function::Percentile { fraction, distinct, .. } => {
+                (Outcome::Percentile, Some(Cursors::new(Wanted::Quantile(*fraction), *distinct)))
+            }
+            Function::Ordered { accumulator, .. } => (Outcome::Accumulate(accumulator.clone()), None),
+            _ => (Outcome::First, None),
+        };
+        let rows =
+            if matches!(outcome, Outcome::First) { Arrangement::of_first_rows() } else { Arrangement::default() };
         let ordered = order.iter().map(|(place, options)| (column_type(&spec.input, *place), *options));
         let plain = arguments.iter().map(|&place| (column_type(&spec.input, place), SortOptions::default()));
         let codec = RowCodec::new(ordered.chain(plain))?;
         let columns = order.iter().map(|(place, _)| *place).chain(arguments).collect();
-        Ok(Self { columns, order_columns: order.len(), skip_null, codec, rows: Arrangement::default(), outcome })
+        Ok(Self { columns, order_columns: order.len(), skip_null, codec, rows, cursors, outcome })
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
-        match &mut self.outcome {
-            Outcome::Distinct(total) => total.grow(slots),
-            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.grow(slots),
-            Outcome::First | Outcome::Accumulate(_) => {}
+        if let Some(cursors) = &mut self.cursors {
+            cursors.grow(slots);
+        }
+        if let Outcome::Distinct(total) = &mut self.outcome {
+            total.grow(slots);
         }
     }
 
     pub(super) fn clear(&mut self, slot: u32) {
         self.rows.remove_group(slot);
-        match &mut self.outcome {
-            Outcome::Distinct(total) => total.clear(slot),
-            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.clear(slot),
-            Outcome::First | Outcome::Accumulate(_) => {}
+        if let Some(cursors) = &mut self.cursors {
+            cursors.clear(slot);
+        }
+        if let Outcome::Distinct(total) = &mut self.outcome {
+            total.clear(slot);
         }
     }
 
@@ -94,12 +113,8 @@ impl Ranked {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.rows.size()
-            + match &self.outcome {
-                Outcome::Distinct(total) => total.size(),
-                Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.size(),
-                Outcome::First | Outcome::Accumulate(_) => 0,
-            }
+        let total = if let Outcome::Distinct(total) = &self.outcome { total.size() } else { 0 };
+        self.rows.size() + self.cursors.as_ref().map_or(0, Cursors::size) + total
     }
 
     pub(super) fn update(
@@ -118,48 +133,49 @@ impl Ranked {
             if !passes(mask, row) || nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
                 continue;
             }
-            let (slot, different) = (touched.slots[*local as usize], self.rows.len() as i64);
-            self.rows.add(slot, rows.row(row).data(), input.weight(row));
-            match &mut self.outcome {
-                Outcome::Distinct(_) => differences[row] = self.rows.len() as i64 - different,
-                Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => {
-                    cursors.note(slot, rows.row(row).data(), input.weight(row));
-                }
-                Outcome::First | Outcome::Accumulate(_) => {}
+            let (slot, bytes, weight) = (touched.slots[*local as usize], rows.row(row).data(), input.weight(row));
+            let different = self.rows.len() as i64;
+            self.rows.add(slot, bytes, weight);
+            differences[row] = self.rows.len() as i64 - different;
+            if let Some(cursors) = &mut self.cursors {
+                cursors.note(slot, bytes, weight, differences[row]);
             }
         }
-        match &mut self.outcome {
-            Outcome::Distinct(total) => {
-                total.update(&ZBatch::new(input.rows.clone(), differences.into()), touched, mask);
-            }
-            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.settle(&self.rows, &touched.slots),
-            Outcome::First | Outcome::Accumulate(_) => {}
+        if let Some(cursors) = &mut self.cursors {
+            cursors.settle(&self.rows, &touched.slots);
+        }
+        if let Outcome::Distinct(total) = &mut self.outcome {
+            total.update(&ZBatch::new(input.rows.clone(), differences.into()), touched, mask)?;
         }
         Ok(())
     }
 
     pub(super) fn evaluate(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
         match &self.outcome {
-            Outcome::First => self.first(slots, data_type),
+            Outcome::First => self.values(slots, data_type, |slot| Some(self.rows.rows(slot).next()?.0)),
+            Outcome::Nth => self.values(slots, data_type, |slot| Some(self.neighbours(slot)?.lower)),
             Outcome::Distinct(total) => total.evaluate(slots, |_| 0, data_type),
-            Outcome::Median(cursors, accumulator) => self.medians(cursors, accumulator, slots, data_type),
-            Outcome::Percentile(cursors) => self.percentiles(cursors, slots),
+            Outcome::Median(accumulator) => self.medians(accumulator, slots, data_type),
+            Outcome::Percentile => self.percentiles(slots),
             Outcome::Accumulate(accumulator) => {
                 scalars(slots.iter().map(|&slot| self.accumulate(accumulator, slot)), data_type)
             }
         }
     }
 
+    fn neighbours(&self, slot: u32) -> Option<Neighbours<'_>> {
+        self.cursors.as_ref()?.neighbours(&self.rows, slot)
+    }
+
     fn medians(
         &self,
-        cursors: &Cursors,
         accumulator: &AggregateFunctionExpr,
         slots: &[u32],
         data_type: &DataType,
     ) -> Result<ArrayRef, CircuitError> {
         let medians = slots.iter().map(|&slot| {
             let mut accumulator = accumulator.create_accumulator()?;
-            if let Some(Neighbours { lower, upper, part }) = cursors.neighbours(&self.rows, slot) {
+            if let Some(Neighbours { lower, upper, part }) = self.neighbours(slot) {
                 let values = if part == 0.0 { vec![lower] } else { vec![lower, upper] };
                 accumulator.update_batch(&self.codec.decode(values)?)?;
             }
@@ -168,9 +184,8 @@ impl Ranked {
         scalars(medians, data_type)
     }
 
-    fn percentiles(&self, cursors: &Cursors, slots: &[u32]) -> Result<ArrayRef, CircuitError> {
-        let found: Vec<Option<Neighbours<'_>>> =
-            slots.iter().map(|&slot| cursors.neighbours(&self.rows, slot)).collect();
+    fn percentiles(&self, slots: &[u32]) -> Result<ArrayRef, CircuitError> {
+        let found: Vec<Option<Neighbours<'_>>> = slots.iter().map(|&slot| self.neighbours(slot)).collect();
         let values = found.iter().flatten().flat_map(|found| [found.lower, found.upper]);
         let values = self.codec.decode(values)?;
         let mut values = values[0].as_primitive::<Float64Type>().values().chunks_exact(2);
@@ -183,16 +198,22 @@ impl Ranked {
         Ok(Arc::new(percentiles.collect::<Float64Array>()))
     }
 
-    fn first(&self, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
-        let mut firsts = Vec::with_capacity(slots.len());
+    /// The only argument's value in one row of each group, NULL where there is none.
+    fn values<'a>(
+        &'a self,
+        slots: &[u32],
+        data_type: &DataType,
+        row: impl Fn(u32) -> Option<&'a [u8]>,
+    ) -> Result<ArrayRef, CircuitError> {
+        let mut rows = Vec::with_capacity(slots.len());
         let places: UInt32Array = slots
             .iter()
             .map(|&slot| {
-                firsts.push(self.rows.rows(slot).next()?.0);
-                Some(firsts.len() as u32 - 1)
+                rows.push(row(slot)?);
+                Some(rows.len() as u32 - 1)
             })
             .collect();
-        let column = self.codec.decode(firsts)?.pop().unwrap_or_else(|| new_empty_array(data_type));
+        let column = self.codec.decode(rows)?.pop().unwrap_or_else(|| new_empty_array(data_type));
         Ok(take(&column, &places, None)?)
     }
 
@@ -238,17 +259,17 @@ impl Ranked {
         for (row, slot) in slots.iter().enumerate() {
             let bytes = rows.row(row).data();
             entries.push(slot.map(|group| self.rows.restore(group, bytes, counts.value(row))));
-            if let (Outcome::Median(cursors, _) | Outcome::Percentile(cursors), Some(group)) = (&mut self.outcome, slot)
-            {
-                cursors.note(*group, bytes, counts.value(row));
+            if let (Some(cursors), Some(group)) = (&mut self.cursors, slot) {
+                cursors.note(*group, bytes, counts.value(row), 1);
             }
         }
         self.rows.restored(segment, &entries);
         let live: Vec<u32> = slots.iter().flatten().copied().collect();
-        match &mut self.outcome {
-            Outcome::Distinct(total) => total.restore_different(&values[0], &slots),
-            Outcome::Median(cursors, _) | Outcome::Percentile(cursors) => cursors.settle(&self.rows, &live),
-            Outcome::First | Outcome::Accumulate(_) => {}
+        if let Some(cursors) = &mut self.cursors {
+            cursors.settle(&self.rows, &live);
+        }
+        if let Outcome::Distinct(total) = &mut self.outcome {
+            total.restore_different(&values[0], &slots)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::column_type;
-use crate::circuit::{ClosingSpec, Spread};
+use crate::circuit::{BitOperation, ClosingSpec, Spread};
 
 /// Columns are places in `input`, which holds nothing but group keys, arguments, orders and filters.
 #[derive(Debug, Clone)]
@@ -42,8 +42,12 @@ pub enum Function {
     Count {
         column: Option<usize>,
     },
-    /// Wraps around as DataFusion's does.
+    /// Of integers or durations. Wraps around as DataFusion's does.
     SumInt {
+        column: usize,
+    },
+    /// Of durations: the sum divided by the count, without what remains.
+    AvgDuration {
         column: usize,
     },
     SumDecimal {
@@ -74,25 +78,40 @@ pub enum Function {
     BoolOr {
         column: usize,
     },
+    /// Of integers, bit by bit.
+    Bits {
+        column: usize,
+        operation: BitOperation,
+    },
     /// The column's value in the first row of the order: min, max, first_value, last_value.
     First {
         order: Vec<(usize, SortOptions)>,
         column: usize,
         skip_null: bool,
     },
+    /// The column's value in a row of the order, counted from 1. `distinct` takes equal rows as one.
+    Nth {
+        order: Vec<(usize, SortOptions)>,
+        column: usize,
+        skip_null: bool,
+        distinct: bool,
+        place: i64,
+    },
     /// A total of the column's different values, each counted once.
     Distinct {
         column: usize,
         total: Box<Function>,
     },
-    /// DataFusion's median of the values about the middle.
+    /// DataFusion's median of the values about the middle. `distinct` takes equal values as one.
     Median {
         column: usize,
+        distinct: bool,
         accumulator: Box<AggregateFunctionExpr>,
     },
     /// A quantile of floats, interpolated as DataFusion does.
     Percentile {
         column: usize,
+        distinct: bool,
         fraction: f64,
     },
     /// DataFusion's accumulator over the group's rows in order. It takes the arguments and then the order's columns.
@@ -109,14 +128,17 @@ impl Function {
         match self {
             Function::Count { column } => *column,
             Function::SumInt { column }
+            | Function::AvgDuration { column }
             | Function::SumDecimal { column }
             | Function::AvgDecimal { column, .. }
             | Function::SumFloat { column }
             | Function::AvgFloat { column }
             | Function::Moments { column, .. }
             | Function::BoolAnd { column }
-            | Function::BoolOr { column } => Some(*column),
+            | Function::BoolOr { column }
+            | Function::Bits { column, .. } => Some(*column),
             Function::First { .. }
+            | Function::Nth { .. }
             | Function::Distinct { .. }
             | Function::Median { .. }
             | Function::Percentile { .. }

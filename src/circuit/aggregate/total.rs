@@ -6,13 +6,14 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int64Array,
     UInt32Array, UInt64Array,
 };
-use arrow::compute::take;
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, i256};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type, i256};
 use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::EmitTo;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
+use super::super::bit_counts::{BitCounts, BitOperation};
 use super::super::exact_moments::{ExactMoments, Spread};
 use super::super::exact_sum::ExactSum;
 use super::super::groups::Touched;
@@ -33,7 +34,10 @@ pub(super) struct Total {
 #[derive(Debug)]
 enum Sums {
     None,
-    Int(Vec<i64>),
+    Int {
+        sums: Vec<i64>,
+        average: bool,
+    },
     Decimal {
         sums: Vec<i128>,
         average: Option<Box<AggregateFunctionExpr>>,
@@ -52,13 +56,20 @@ enum Sums {
         trues: Vec<i64>,
         all: bool,
     },
+    Bits {
+        counts: Vec<BitCounts>,
+        operation: BitOperation,
+        /// Of counts, beside the list.
+        bytes_elsewhere: usize,
+    },
 }
 
 impl Total {
     /// For the functions that are totals; any other counts rows. `counts` if some rows may not count.
     pub(super) fn new(function: &Function, counts: bool) -> Self {
         let sums = match function {
-            Function::SumInt { .. } => Sums::Int(Vec::new()),
+            Function::SumInt { .. } => Sums::Int { sums: Vec::new(), average: false },
+            Function::AvgDuration { .. } => Sums::Int { sums: Vec::new(), average: true },
             Function::SumDecimal { .. } => Sums::Decimal { sums: Vec::new(), average: None },
             Function::AvgDecimal { accumulator, .. } => {
                 Sums::Decimal { sums: Vec::new(), average: Some(accumulator.clone()) }
@@ -70,8 +81,12 @@ impl Total {
             }
             Function::BoolAnd { .. } => Sums::Bool { trues: Vec::new(), all: true },
             Function::BoolOr { .. } => Sums::Bool { trues: Vec::new(), all: false },
+            Function::Bits { operation, .. } => {
+                Sums::Bits { counts: Vec::new(), operation: *operation, bytes_elsewhere: 0 }
+            }
             Function::Count { .. }
             | Function::First { .. }
+            | Function::Nth { .. }
             | Function::Distinct { .. }
             | Function::Median { .. }
             | Function::Percentile { .. }
@@ -86,11 +101,12 @@ impl Total {
         }
         match &mut self.sums {
             Sums::None => {}
-            Sums::Int(sums) => sums.resize(slots, 0),
+            Sums::Int { sums, .. } => sums.resize(slots, 0),
             Sums::Decimal { sums, .. } => sums.resize(slots, 0),
             Sums::Float { sums, .. } => sums.resize_with(slots, ExactSum::default),
             Sums::Moments { moments, .. } => moments.resize_with(slots, ExactMoments::default),
             Sums::Bool { trues, .. } => trues.resize(slots, 0),
+            Sums::Bits { counts, .. } => counts.resize(slots, BitCounts::default()),
         }
     }
 
@@ -101,46 +117,59 @@ impl Total {
         }
         match &mut self.sums {
             Sums::None => {}
-            Sums::Int(sums) => sums[slot] = 0,
+            Sums::Int { sums, .. } => sums[slot] = 0,
             Sums::Decimal { sums, .. } => sums[slot] = 0,
             Sums::Float { sums, .. } => sums[slot] = ExactSum::default(),
             Sums::Moments { moments, .. } => moments[slot] = ExactMoments::default(),
             Sums::Bool { trues, .. } => trues[slot] = 0,
+            Sums::Bits { counts, bytes_elsewhere, .. } => {
+                *bytes_elsewhere -= std::mem::take(&mut counts[slot]).elsewhere();
+            }
         }
     }
 
     pub(super) fn size(&self) -> usize {
         let sums = match &self.sums {
             Sums::None => 0,
-            Sums::Int(sums) => sums.capacity() * 8,
+            Sums::Int { sums, .. } => sums.capacity() * 8,
             Sums::Decimal { sums, .. } => sums.capacity() * 16,
             Sums::Float { sums, .. } => sums.capacity() * size_of::<ExactSum>(),
             Sums::Moments { moments, .. } => moments.capacity() * size_of::<ExactMoments>(),
             Sums::Bool { trues, .. } => trues.capacity() * 8,
+            Sums::Bits { counts, bytes_elsewhere, .. } => counts.capacity() * size_of::<BitCounts>() + bytes_elsewhere,
         };
         self.counts.as_ref().map_or(0, |counts| counts.capacity() * 8) + sums
     }
 
-    pub(super) fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) {
+    pub(super) fn update(
+        &mut self,
+        input: &ZBatch,
+        touched: &Touched,
+        mask: Option<&BooleanArray>,
+    ) -> Result<(), ArrowError> {
         let values = self.column.map(|place| input.rows.column(place).as_ref());
         let nulls = values.and_then(Array::logical_nulls);
         let rows = touched.rows.iter().enumerate().filter_map(|(row, local)| {
             let counts = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && passes(mask, row);
             counts.then(|| (row, touched.slots[*local as usize] as usize, input.weight(row)))
         });
-        self.add(values, rows);
+        self.add(values, rows)
     }
 
     /// Adds rows that count, each by its place, its group and its weight.
-    fn add(&mut self, values: Option<&dyn Array>, rows: impl Iterator<Item = (usize, usize, i64)> + Clone) {
+    fn add(
+        &mut self,
+        values: Option<&dyn Array>,
+        rows: impl Iterator<Item = (usize, usize, i64)> + Clone,
+    ) -> Result<(), ArrowError> {
         if let Some(counts) = &mut self.counts {
             rows.clone().for_each(|(_, slot, weight)| counts[slot] += weight);
         }
         match (&mut self.sums, values) {
-            (Sums::Int(sums), Some(values)) => {
-                let values = values.as_primitive::<Int64Type>().values();
+            (Sums::Int { sums, .. }, Some(values)) => {
+                let values = integers(values)?;
                 for (row, slot, weight) in rows {
-                    sums[slot] = sums[slot].wrapping_add(values[row].wrapping_mul(weight));
+                    sums[slot] = sums[slot].wrapping_add(values.value(row).wrapping_mul(weight));
                 }
             }
             (Sums::Decimal { sums, .. }, Some(values)) => {
@@ -167,14 +196,23 @@ impl Total {
                     trues[slot] += weight * i64::from(values.value(row));
                 }
             }
+            (Sums::Bits { counts, bytes_elsewhere, .. }, Some(values)) => {
+                let values = integers(values)?;
+                for (row, slot, weight) in rows {
+                    *bytes_elsewhere -= counts[slot].elsewhere();
+                    counts[slot].add(values.value(row) as u64, weight);
+                    *bytes_elsewhere += counts[slot].elsewhere();
+                }
+            }
             (_, _) => {}
         }
+        Ok(())
     }
 
     /// Puts back what different values, none of them NULL, add up to.
-    pub(super) fn restore_different(&mut self, values: &ArrayRef, slots: &[Option<u32>]) {
+    pub(super) fn restore_different(&mut self, values: &ArrayRef, slots: &[Option<u32>]) -> Result<(), ArrowError> {
         let live = slots.iter().enumerate().filter_map(|(row, slot)| Some((row, (*slot)? as usize, 1)));
-        self.add(Some(values), live);
+        self.add(Some(values), live)
     }
 
     pub(super) fn evaluate(
@@ -188,7 +226,10 @@ impl Total {
         let some = |slot: usize| count(slot) != 0;
         Ok(match &self.sums {
             Sums::None => Arc::new(slots.map(count).collect::<Int64Array>()),
-            Sums::Int(sums) => Arc::new(slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Int64Array>()),
+            Sums::Int { sums, average } => {
+                let value = |slot: usize| if *average { sums[slot].wrapping_div(count(slot)) } else { sums[slot] };
+                of_type(slots.map(|slot| some(slot).then(|| value(slot))).collect(), data_type)?
+            }
             Sums::Decimal { sums, average: Some(average) } => averages(slots, count, sums, average)?,
             Sums::Decimal { sums, average: None } => {
                 let sums = slots.map(|slot| some(slot).then(|| sums[slot])).collect::<Decimal128Array>();
@@ -209,6 +250,10 @@ impl Total {
                 let value = |slot: usize| if *all { trues[slot] == count(slot) } else { trues[slot] > 0 };
                 Arc::new(slots.map(|slot| some(slot).then(|| value(slot))).collect::<BooleanArray>())
             }
+            Sums::Bits { counts, operation, .. } => {
+                let value = |slot: usize| counts[slot].value(*operation, count(slot)) as i64;
+                of_type(slots.map(|slot| some(slot).then(|| value(slot))).collect(), data_type)?
+            }
         })
     }
 
@@ -223,7 +268,7 @@ impl Total {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(counts)];
         match &self.sums {
             Sums::None => {}
-            Sums::Int(sums) | Sums::Bool { trues: sums, .. } => {
+            Sums::Int { sums, .. } | Sums::Bool { trues: sums, .. } => {
                 columns.push(Arc::new(places().map(|slot| sums[slot]).collect::<Int64Array>()));
             }
             // As bytes, because wrapped sums may have more digits than any decimal type.
@@ -236,6 +281,9 @@ impl Total {
             }
             Sums::Float { sums, .. } => {
                 columns.push(Arc::new(BinaryArray::from_iter_values(places().map(|slot| sums[slot].to_bytes()))));
+            }
+            Sums::Bits { counts, .. } => {
+                columns.push(Arc::new(BinaryArray::from_iter_values(places().map(|slot| counts[slot].to_bytes()))));
             }
         }
         columns
@@ -256,7 +304,7 @@ impl Total {
         }
         match &mut self.sums {
             Sums::None => {}
-            Sums::Int(sums) | Sums::Bool { trues: sums, .. } => {
+            Sums::Int { sums, .. } | Sums::Bool { trues: sums, .. } => {
                 let values = taken[1].as_primitive::<Int64Type>();
                 live().for_each(|(row, slot)| sums[slot] = values.value(row));
             }
@@ -279,9 +327,32 @@ impl Total {
                     sums[slot] = ExactSum::from_bytes(values.value(row)).ok_or_else(|| damaged("float sum"))?;
                 }
             }
+            Sums::Bits { counts, bytes_elsewhere, .. } => {
+                let values = taken[1].as_binary::<i32>();
+                for (row, slot) in live() {
+                    counts[slot] = BitCounts::from_bytes(values.value(row)).ok_or_else(|| damaged("count of bits"))?;
+                    *bytes_elsewhere += counts[slot].elsewhere();
+                }
+            }
         }
         Ok(rest)
     }
+}
+
+/// Integers of any width, and durations, as 64 bits.
+fn integers(values: &dyn Array) -> Result<Int64Array, ArrowError> {
+    Ok(match values.data_type() {
+        DataType::UInt64 => values.as_primitive::<UInt64Type>().unary(|value| value as i64),
+        _ => cast(values, &DataType::Int64)?.as_primitive().clone(),
+    })
+}
+
+/// The inverse of [`integers`].
+fn of_type(values: Int64Array, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    Ok(match data_type {
+        DataType::UInt64 => Arc::new(values.unary::<_, UInt64Type>(|value| value as u64)),
+        _ => cast(&values, data_type)?,
+    })
 }
 
 /// DataFusion's averages, which take sums and counts as the state of its own accumulator.

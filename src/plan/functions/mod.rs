@@ -4,24 +4,28 @@
 //! need an order get it from the `rewrite` room.
 
 mod canonical;
+mod different_xor;
 mod distinct_list;
 mod exact;
 mod extreme;
 mod map_agg;
+mod nth_value;
 mod ordered;
 
 use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::functions_aggregate::{average, min_max, stddev, sum, variance};
+use datafusion::functions_aggregate::{array_agg, average, bit_and_or_xor, min_max, stddev, sum, variance};
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 use self::canonical::CanonicalFloat;
+use self::different_xor::DifferentXor;
 pub(super) use self::distinct_list::distinct_list;
 use self::exact::{Exact, Measure};
 use self::extreme::Extreme;
 use self::map_agg::MapAgg;
+pub(super) use self::nth_value::{nth_value, place};
 use self::ordered::{Ordered, Pick};
 use crate::circuit::Spread;
 
@@ -53,6 +57,8 @@ fn aggregates() -> Vec<AggregateUDF> {
         exact(stddev::stddev_pop_udaf(), Measure::Deviation(Spread::Population)),
         AggregateUDF::from(Extreme { builtin: min_max::min_udaf() }),
         AggregateUDF::from(Extreme { builtin: min_max::max_udaf() }),
+        AggregateUDF::from(DifferentXor { builtin: bit_and_or_xor::bit_xor_udaf() }),
+        nth_value(array_agg::array_agg_udaf()),
         AggregateUDF::from(Ordered::new(Pick::Latest)),
         AggregateUDF::from(Ordered::new(Pick::Earliest)),
         AggregateUDF::from(Ordered::new(Pick::Collect)),

@@ -1,8 +1,8 @@
 //! Aggregates that depend on the order of their rows get a total one; those that exist only in this crate's SQL become
 //! built-in ones with such an order.
 //!
-//! What remains for an executor: `first_value`, `last_value`, `array_agg` and `map_agg`, each with a total order, and
-//! everything that depends on no order.
+//! What remains for an executor: `first_value`, `last_value`, `nth_value`, `array_agg` and `map_agg`, each with a total
+//! order, and everything that depends on no order.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
 
 use super::RewriteError;
 use super::ties::Rows;
-use crate::plan::functions::distinct_list;
+use crate::plan::functions::{distinct_list, nth_value, place};
 
 /// The aggregate with every order made total; None if no function in it needs one.
 pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, RewriteError> {
@@ -167,7 +167,13 @@ fn plan(call: &AggregateFunction, rows: &Rows) -> Result<Planned, RewriteError> 
         }
         "nth_value" => {
             let n = call.argument(1)?;
-            Planned { function: call.list(x, None, nulls)?, finish: Some(Finish::Nth(n)) }
+            let mut list = call.list(x, None, nulls)?;
+            if place(&n).is_some() {
+                list.func = Arc::new(nth_value(list.func));
+                list.params.args.push(n);
+                return Ok(value(list));
+            }
+            Planned { function: list, finish: Some(Finish::Nth(n)) }
         }
         _ => value(call.list(x, None, nulls)?),
     })

@@ -21,7 +21,7 @@ fn plain(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'stati
     }
     let number = [Type::Int, Type::Float, Type::Decimal, Type::Int32][e.random.usize(..4)].clone();
     let float = |name: &'static str, x: Expr| (expr(format!("{name}(§)"), [x]), Type::Float, name);
-    match e.random.u8(..22) {
+    match e.random.u8(..24) {
         0 => (expr("count(*)", []), Type::Int, "count(*)"),
         1 => (expr("count(§)", [e.any(1).0]), Type::Int, "count"),
         2 => (expr("count(DISTINCT §)", [e.any(1).0]), Type::Int, "count distinct"),
@@ -46,7 +46,9 @@ fn plain(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'stati
         18 => float("stddev_pop", e.of(&number, 1)),
         19 => (expr("bit_and(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_and"),
         20 => (expr("bit_or(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_or"),
-        _ => (expr("bit_xor(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_xor"),
+        21 => (expr("bit_xor(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_xor"),
+        22 => (expr("bit_xor(DISTINCT §)", [e.of(&Type::Int32, 0)]), Type::Int32, "bit_xor distinct"),
+        _ => (expr("median(DISTINCT §)", [e.of(&number, 1)]), number, "median distinct"),
     }
 }
 
@@ -57,7 +59,7 @@ fn of_values(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'s
         return (expr(format!("{name}(§)"), [x]), of, name);
     }
     let (x, of) = e.any(1);
-    match e.random.u8(..13) {
+    match e.random.u8(..14) {
         0 => (ordered(e, "latest(§", x, in_stream_order), of, "latest"),
         1 => (ordered(e, "earliest(§", x, in_stream_order), of, "earliest"),
         2 => (ordered(e, "collect(§", x, in_stream_order), Type::List(Box::new(of)), "collect"),
@@ -83,8 +85,20 @@ fn of_values(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'s
             (call, Type::Map(Box::new(of)), "map_agg")
         }
         11 => (ordered(e, "any_value(§", x, in_stream_order), of, "any_value"),
-        _ => (ordered(e, "nth_value(§, 2", x, in_stream_order), of, "nth_value"),
+        12 => {
+            let ((x, of), direction) = (e.scalar(1), ["", " DESC"][e.random.usize(..2)]);
+            let call = format!("nth_value(DISTINCT §, {} ORDER BY §{direction})", place(e));
+            (expr(call, [x.clone(), x]), of, "nth_value distinct")
+        }
+        _ => {
+            let begin = format!("nth_value(§, {}", place(e));
+            (ordered(e, &begin, x, in_stream_order), of, "nth_value")
+        }
     }
+}
+
+fn place(e: &mut Expressions<'_>) -> i64 {
+    [1, 2, 3, -1, -2, 5][e.random.usize(..6)]
 }
 
 fn picked(e: &mut Expressions<'_>, name: &'static str, in_stream_order: bool) -> (Expr, Type, &'static str) {

@@ -94,7 +94,10 @@ const ONE_RIGHT: &str = "s.b k1 {\"t\": \"hot\", \"n\": 1}\n";
 #[test]
 fn of_aggregates() {
     let calls = "count(*) AS a, sum(n) AS b, min(n) AS c, max(x) AS d, avg(d) AS e, count(DISTINCT n) AS f, sum(DISTINCT x) AS g, \
-                 median(n) AS h, percentile_cont(0.9) WITHIN GROUP (ORDER BY x) AS i, bool_or(n > 3) AS j, stddev(x) AS k";
+                 median(n) AS h, percentile_cont(0.9) WITHIN GROUP (ORDER BY x) AS i, bool_or(n > 3) AS j, stddev(x) AS k, \
+                 bit_and(n) AS o, bit_xor(DISTINCT n) AS r, median(DISTINCT x) AS q, \
+                 percentile_cont(DISTINCT 0.3) WITHIN GROUP (ORDER BY x) AS v, sum(array_length(make_array(n))) AS u, \
+                 nth_value(n, 40 ORDER BY x, n) AS w, nth_value(DISTINCT n, -300 ORDER BY n) AS y";
     let over_events = format!("table p(t): SELECT t, latest(n) AS l, max_by(n, x) AS m, {calls} FROM s.a GROUP BY t\n");
     check(&over_events, "", ONE_MORE);
     let last = "table last(k): SELECT _key AS k, latest(t) AS t, latest(n) AS n, latest(x) AS x, latest(d) AS d FROM s.a GROUP BY _key\n";

@@ -1,0 +1,192 @@
+//! Where a quantile or the n-th row stands in each group's ordered rows, so that a change moves it by a few rows and
+//! nothing is gone over from the start.
+
+use super::super::arrangement::Arrangement;
+
+/// One cursor a group: on the row at the wanted place, or just below it.
+#[derive(Debug)]
+pub(super) struct Cursors {
+    wanted: Wanted,
+    /// Whether copies of a row count as one.
+    distinct: bool,
+    cursors: Vec<Cursor>,
+}
+
+/// The place where a group's cursor stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted {
+    /// Of the way from the first row to the last, 0 to 1.
+    Quantile(f64),
+    /// Counted from 1. Behind the last row there is nothing.
+    Nth(i64),
+}
+
+#[derive(Debug, Clone, Default)]
+struct Cursor {
+    /// A row of the group, or one that was.
+    row: Option<Box<[u8]>>,
+    /// How many are before it, and in all.
+    before: i64,
+    total: i64,
+}
+
+/// The rows about a place. Both are the same where it falls on one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Neighbours<'a> {
+    pub(super) lower: &'a [u8],
+    pub(super) upper: &'a [u8],
+    /// Of the way from the lower one to the upper one, where the place is.
+    pub(super) part: f64,
+}
+
+impl Cursors {
+    pub(super) fn new(wanted: Wanted, distinct: bool) -> Self {
+        Self { wanted, distinct, cursors: Vec::new() }
+    }
+
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.cursors.resize(slots, Cursor::default());
+    }
+
+    pub(super) fn clear(&mut self, slot: u32) {
+        self.cursors[slot as usize] = Cursor::default();
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.cursors.capacity() * size_of::<Cursor>()
+    }
+
+    /// Takes note of copies of a row that were added to a group or taken away, and by how many different rows the group
+    /// has more since.
+    pub(super) fn note(&mut self, slot: u32, row: &[u8], weight: i64, different: i64) {
+        let weight = if self.distinct { different } else { weight };
+        let cursor = &mut self.cursors[slot as usize];
+        cursor.total += weight;
+        if cursor.row.as_deref().is_some_and(|at| row < at) {
+            cursor.before += weight;
+        }
+    }
+
+    /// Moves the cursors of changed groups to where they belong now.
+    pub(super) fn settle(&mut self, rows: &Arrangement, slots: &[u32]) {
+        slots.iter().for_each(|&slot| self.cursors[slot as usize].settle(self.wanted, self.distinct, rows, slot));
+    }
+
+    /// None in a group without such a place.
+    pub(super) fn neighbours<'a>(&self, rows: &'a Arrangement, slot: u32) -> Option<Neighbours<'a>> {
+        let cursor = &self.cursors[slot as usize];
+        let at = cursor.row.as_deref().filter(|_| cursor.total > 0)?;
+        if matches!(self.wanted, Wanted::Nth(n) if n > cursor.total) {
+            return None;
+        }
+        let (index, part) = self.wanted.place(cursor.total);
+        let mut following = rows.rows_from(slot, at);
+        let (lower, count) = following.next().map(|(row, count)| (row, counted(count, self.distinct)))?;
+        let same = part == 0.0 || index + 1 < cursor.before + count;
+        let upper = if same { lower } else { following.next()?.0 };
+        Some(Neighbours { lower, upper, part })
+    }
+}
+
+impl Cursor {
+    fn settle(&mut self, wanted: Wanted, distinct: bool, rows: &Arrangement, slot: u32) {
+        if self.total <= 0 {
+            *self = Cursor::default();
+            return;
+        }
+        let (index, _) = wanted.place(self.total);
+        let from = self.row.take().unwrap_or_default();
+        if index < self.before {
+            for (row, count) in rows.rows_before(slot, &from) {
+                self.before -= counted(count, distinct);
+                if self.before <= index {
+                    self.row = Some(row.into());
+                    break;
+                }
+            }
+            return;
+        }
+        // The row may be gone; those that follow it have as many before them.
+        for (row, count) in rows.rows_from(slot, &from) {
+            let count = counted(count, distinct);
+            if index < self.before + count {
+                self.row = Some(row.into());
+                break;
+            }
+            self.before += count;
+        }
+    }
+}
+
+impl Wanted {
+    /// The row below the place counted from 0, or the last one; and how far the place is beyond it, as DataFusion
+    /// computes it.
+    fn place(self, total: i64) -> (i64, f64) {
+        let last = (total - 1).max(0);
+        match self {
+            Wanted::Quantile(fraction) => {
+                let place = fraction * last as f64;
+                (place.floor() as i64, place - place.floor())
+            }
+            Wanted::Nth(n) => (last.min(n - 1), 0.0),
+        }
+    }
+}
+
+fn counted(copies: i64, distinct: bool) -> i64 {
+    if distinct { copies.min(1) } else { copies }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values about a place by going over all.
+    fn gone_over(values: &[u8], wanted: Wanted, distinct: bool) -> Option<(u8, u8)> {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable();
+        if distinct {
+            sorted.dedup();
+        }
+        match wanted {
+            Wanted::Quantile(fraction) => {
+                let place = fraction * sorted.len().checked_sub(1)? as f64;
+                Some((sorted[place.floor() as usize], sorted[place.ceil() as usize]))
+            }
+            Wanted::Nth(n) => sorted.get(n as usize - 1).map(|&value| (value, value)),
+        }
+    }
+
+    #[test]
+    fn cursors_follow_every_change() {
+        let quantiles = [0.5, 0.0, 1.0, 0.25, 0.9].map(Wanted::Quantile);
+        let places = [1, 2, 5, 20].map(Wanted::Nth);
+        for wanted in quantiles.into_iter().chain(places) {
+            follow_every_change(wanted, false);
+            follow_every_change(wanted, true);
+        }
+    }
+
+    fn follow_every_change(wanted: Wanted, distinct: bool) {
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut rows, mut cursors, mut values) = (Arrangement::default(), Cursors::new(wanted, distinct), Vec::new());
+        cursors.grow(2);
+        for _ in 0..500 {
+            for _ in 0..random.usize(1..4) {
+                let (value, weight) = match values.len() {
+                    length if length > 0 && random.bool() => (values.swap_remove(random.usize(..length)), -1),
+                    _ => (random.u8(..9), 1),
+                };
+                if weight > 0 {
+                    values.push(value);
+                }
+                let different = rows.len() as i64;
+                rows.add(1, &[value], weight);
+                cursors.note(1, &[value], weight, rows.len() as i64 - different);
+            }
+            cursors.settle(&rows, &[1]);
+            let found = cursors.neighbours(&rows, 1).map(|found| (found.lower[0], found.upper[0]));
+            assert_eq!(found, gone_over(&values, wanted, distinct), "{wanted:?} of {values:?}");
+        }
+    }
+}
