@@ -28,7 +28,7 @@ events:
 ";
 
 /// Name, SQL, key, and which types its events are of; those that are measured are of the first.
-const CASES: [(&str, &str, &str, &[&str]); 3] = [
+const CASES: [(&str, &str, &str, &[&str]); 4] = [
     (
         "aggregate",
         "SELECT key, count(*) AS n, sum(amount) AS total, max(at) AS last FROM s.paid GROUP BY key",
@@ -45,6 +45,13 @@ const CASES: [(&str, &str, &str, &[&str]); 3] = [
         "top-k",
         "SELECT key, total FROM (SELECT key, sum(amount) AS total FROM s.paid GROUP BY key) ORDER BY total DESC, key LIMIT 10",
         "key",
+        &["Paid"],
+    ),
+    (
+        "changing",
+        "SELECT part, min(total) AS least, max(total) AS most, median(total) AS middle, count(DISTINCT total) AS different \
+         FROM (SELECT key, key % 100 AS part, sum(amount) AS total FROM s.paid GROUP BY key) GROUP BY part",
+        "part",
         &["Paid"],
     ),
 ];

@@ -84,7 +84,12 @@ impl FirstSlots {
     pub(super) fn remove<'r>(&mut self, spot: Spot, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
         match (spot, &mut self.rest) {
             (Spot::Front(place), _) => self.front.remove(place, row),
-            (Spot::Rest(hash), Some(rest)) => rest.index.remove(hash, slot),
+            (Spot::Rest(hash), Some(rest)) => {
+                rest.index.remove(hash, slot);
+                if rest.index.is_empty() {
+                    self.rest = None;
+                }
+            }
             (Spot::Rest(_), None) => {}
         }
     }
@@ -233,6 +238,7 @@ mod tests {
                     (found, _) => assert_eq!(found.is_ok(), model.contains(&wanted)),
                 }
                 slots.balance(row);
+                assert!(slots.rest.as_ref().is_none_or(|rest| !rest.index.is_empty()));
                 assert!(slots.iter(row).take(3).eq(model.iter().copied().take(3)));
                 longest = longest.max(slots.front.len());
                 behind = behind.max(slots.rest.as_ref().map_or(0, |rest| rest.index.len()));

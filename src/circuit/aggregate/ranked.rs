@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
-use super::super::arrangement::Arrangement;
+use super::super::arrangement::{Arrangement, PRELOADED};
 use super::super::digest::Digest;
 use super::super::groups::{Groups, Touched};
 use super::super::row_codec::RowCodec;
@@ -127,18 +127,21 @@ impl Ranked {
         let value = &columns[self.order_columns.min(columns.len() - 1)];
         let nulls = if self.skip_null { value.logical_nulls() } else { None };
         let rows = self.codec.encode(&columns)?;
+        let counts = |row: usize| passes(mask, row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+        let changes = touched.rows.iter().enumerate().filter(|(row, _)| counts(*row));
+        let changes: Vec<(usize, u32, &[u8])> =
+            changes.map(|(row, local)| (row, touched.slots[*local as usize], rows.row(row).data())).collect();
         // By how many each row changes the number of different rows.
         let mut differences = vec![0; input.len()];
-        for (row, local) in touched.rows.iter().enumerate() {
-            if !passes(mask, row) || nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-                continue;
-            }
-            let (slot, bytes, weight) = (touched.slots[*local as usize], rows.row(row).data(), input.weight(row));
-            let different = self.rows.len() as i64;
-            self.rows.add(slot, bytes, weight);
-            differences[row] = self.rows.len() as i64 - different;
-            if let Some(cursors) = &mut self.cursors {
-                cursors.note(slot, bytes, weight, differences[row]);
+        for changes in changes.chunks(PRELOADED) {
+            self.rows.preload(changes.iter().map(|&(_, slot, bytes)| (slot, bytes)));
+            for &(row, slot, bytes) in changes {
+                let different = self.rows.len() as i64;
+                self.rows.add(slot, bytes, input.weight(row));
+                differences[row] = self.rows.len() as i64 - different;
+                if let Some(cursors) = &mut self.cursors {
+                    cursors.note(slot, bytes, input.weight(row), differences[row]);
+                }
             }
         }
         if let Some(cursors) = &mut self.cursors {
