@@ -5,6 +5,7 @@
 //! executed here.
 
 mod aggregates;
+mod determined;
 mod early;
 mod error;
 mod floats;

@@ -1,5 +1,5 @@
 //! What breaks ties between the rows of a plan: stream order for the rows of one event relation, the whole row for
-//! all others.
+//! all others, without what follows from the rest of it.
 //!
 //! Stream order is threaded upwards as hidden columns. Whoever asks for it drops them again (see [`Rows::restored`]).
 
@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
     TableScanBuilder, Unnest, Window, cast, lit,
 };
 
+use super::determined::{Dependency, dependencies};
 use crate::event::metadata;
 
 /// The rows of a plan, and what puts them in one total order.
@@ -25,13 +26,20 @@ pub(super) struct Rows {
     pub(super) in_stream_order: bool,
     /// Columns of the plan whose values no two rows share, unless they are equal throughout.
     ties: Vec<Column>,
+    /// What leaves some of them out behind others.
+    dependencies: Vec<Dependency>,
 }
 
 impl Rows {
     pub(super) fn of(plan: &LogicalPlan) -> Result<Self> {
         Ok(match thread(plan)? {
             Some(rows) => rows,
-            None => Self { plan: plan.clone(), in_stream_order: false, ties: plan.schema().columns() },
+            None => Self {
+                plan: plan.clone(),
+                in_stream_order: false,
+                ties: plan.schema().columns(),
+                dependencies: dependencies(plan),
+            },
         })
     }
 
@@ -54,12 +62,20 @@ impl Rows {
     /// The same, where `given` comes first and does not count for the direction.
     pub(super) fn complete_after(&self, given: Vec<SortExpr>, order: Vec<SortExpr>) -> Vec<SortExpr> {
         let ascending = order.last().is_none_or(|last| last.asc);
-        let ties = self.ties.iter().map(|tie| Expr::Column(tie.clone()).sort(ascending, !ascending));
         let mut total: Vec<SortExpr> = Vec::new();
+        let is_among = |total: &[SortExpr], expr: &Expr| total.iter().any(|earlier| earlier.expr == *expr);
         // What is sorted by twice decides nothing the second time, and DataFusion's accumulators fail on it.
-        for sort in given.into_iter().chain(order).chain(ties) {
-            if !total.iter().any(|earlier| earlier.expr == sort.expr) {
+        for sort in given.into_iter().chain(order) {
+            if !is_among(&total, &sort.expr) {
                 total.push(sort);
+            }
+        }
+        for tie in &self.ties {
+            let expr = Expr::Column(tie.clone());
+            let is_earlier = |column: &Column| is_among(&total, &Expr::Column(column.clone()));
+            let follows = self.dependencies.iter().any(|known| known.determines(tie, is_earlier));
+            if !follows && !is_earlier(tie) {
+                total.push(expr.sort(ascending, !ascending));
             }
         }
         total
@@ -150,7 +166,7 @@ fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
         }
     }
     let plan = LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(rows.plan))?);
-    Ok(Rows { plan, in_stream_order: true, ties })
+    Ok(Rows { plan, in_stream_order: true, ties, dependencies: Vec::new() })
 }
 
 fn is_column(expression: &Expr, column: &Expr) -> bool {
@@ -195,7 +211,7 @@ fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
     if unnest.list_type_columns.iter().any(|(_, list)| list.depth > 1) {
         ties.extend(unnest.schema.columns());
     }
-    Ok(Rows { plan, in_stream_order: true, ties })
+    Ok(Rows { plan, in_stream_order: true, ties, dependencies: Vec::new() })
 }
 
 fn thread_scan(scan: &TableScan) -> Result<Rows> {
@@ -206,7 +222,7 @@ fn thread_scan(scan: &TableScan) -> Result<Rows> {
         let whole = TableScanBuilder::new(scan.table_name, scan.source).with_filters(scan.filters);
         scan = whole.with_fetch(scan.fetch).build()?;
     }
-    Ok(Rows { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties })
+    Ok(Rows { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties, dependencies: Vec::new() })
 }
 
 /// Whether this is a relation of a source: its SQL schema is the source, and it begins with the stream's metadata.

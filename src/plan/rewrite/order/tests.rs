@@ -9,8 +9,9 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::catalog::MemorySchemaProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use expect_test::{Expect, expect};
 
@@ -740,4 +741,50 @@ async fn run_unrewritten(sql: &str) -> String {
     let context = context(None, &rows());
     let plan = planned(&context, sql).await;
     context.execute_logical_plan(plan).await.unwrap().collect().await.unwrap_err().to_string()
+}
+
+#[test]
+fn what_follows_from_earlier_columns_breaks_no_ties() {
+    let orders = [
+        // An event from its place, also where it is missing beside another; a group from its key.
+        "SELECT array_agg(l.s ORDER BY l.n) FROM orders.items l LEFT JOIN orders.items r ON l.k = r.k",
+        "SELECT array_agg(l.s ORDER BY r._seq, r._ord) FROM orders.items l JOIN orders.items r ON l.k = r.k",
+        "SELECT array_agg(t.c ORDER BY l.n) FROM orders.items l JOIN (SELECT k, count(*) AS c FROM facts GROUP BY k) t ON l.k = t.k",
+        // A group whose key is NULL is not a missing one.
+        "SELECT array_agg(t.c ORDER BY l._seq, l._ord) FROM orders.items l LEFT JOIN (SELECT n, count(*) AS c FROM facts GROUP BY n) t ON l.n = t.n",
+        // What is made of both sides follows from both.
+        "SELECT array_agg(x ORDER BY a, o) FROM (SELECT l._seq AS a, l._ord AS o, l.s || '!' AS x, l.n + r.n AS y, r.k FROM orders.items l JOIN orders.items r ON l.k = r.k)",
+        "SELECT array_agg(s ORDER BY n) FROM (SELECT s, n FROM facts UNION ALL SELECT s, n FROM facts)",
+    ];
+    let found: String = orders.iter().map(|sql| order_of_list(sql)).collect();
+    expect![[r#"
+        l.n, l._seq, l._ord, r._seq, r._ord
+        r._seq, r._ord, l._seq, l._ord
+        l.n, l._seq, l._ord, t.k
+        l._seq, l._ord, t.n, t.c
+        a, o, y, r.k
+        n, s
+    "#]]
+    .assert_eq(&found);
+}
+
+/// By what the only aggregate of a query is ordered, a line.
+#[tokio::main(flavor = "current_thread")]
+async fn order_of_list(sql: &str) -> String {
+    let plan = rewrite(planned(&context(None, &rows()), sql).await).unwrap();
+    let mut order = String::new();
+    plan.apply(|node| {
+        if let LogicalPlan::Aggregate(aggregate) = node
+            && let Some(call) = aggregate.aggr_expr.iter().find_map(|expr| match expr.clone().unalias() {
+                Expr::AggregateFunction(call) if !call.params.order_by.is_empty() => Some(call),
+                _ => None,
+            })
+        {
+            let columns: Vec<String> = call.params.order_by.iter().map(|sort| sort.expr.to_string()).collect();
+            order = format!("{}\n", columns.join(", "));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .unwrap();
+    order
 }
