@@ -4,15 +4,16 @@
 //! The partitions that a change touches are computed before and after it, and the difference comes out. For the first
 //! rows that is O(their number); for the rest, a *recompute*, it is O(the touched partitions): correct by construction.
 
+mod difference;
 mod first_rows;
 mod rerun;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, SchemaRef};
+use arrow::row::Rows;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::closing::{Closing, ClosingSpec, Watermarks};
@@ -23,6 +24,7 @@ use super::report::Kept;
 use super::row_codec::RowCodec;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoredSegment};
+use difference::Difference;
 pub use first_rows::{Ranking, RankingFunction};
 pub use rerun::Rerun;
 
@@ -59,9 +61,6 @@ pub struct Partition {
     output: RowCodec,
     closing: Option<Closing>,
 }
-
-/// Output rows as bytes, with their counts.
-type Counted = BTreeMap<Box<[u8]>, i64>;
 
 impl Partition {
     pub fn new(spec: PartitionSpec) -> Result<Self, CircuitError> {
@@ -104,30 +103,28 @@ impl Partition {
             let new: Vec<u32> = slots.iter().copied().filter(|&slot| self.rows.is_empty(slot)).collect();
             closing.open(&new, &self.groups.keys(&new)?)?;
         }
-        let mut counts = Counted::new();
-        self.count(&slots, -1, &mut counts)?;
+        let before = self.encoded(&slots)?;
         self.rows.apply(&change);
-        self.count(&slots, 1, &mut counts)?;
+        let after = self.encoded(&slots)?;
         for slot in slots.into_iter().filter(|&slot| self.rows.is_empty(slot)) {
             self.groups.remove(slot);
         }
-        counts.retain(|_, count| *count != 0);
-        let columns = self.output.decode(counts.keys().map(AsRef::as_ref))?;
-        let rows = sized_batch(&self.spec.schema, columns, counts.len())?;
-        Ok(ZBatch::new(rows, counts.into_values().collect::<Int64Array>()))
+        let mut difference = Difference::default();
+        for (sign, (output, rows)) in [(-1, &before), (1, &after)] {
+            for (place, row) in rows.iter().enumerate() {
+                difference.add(row.data(), sign * output.weight(place));
+            }
+        }
+        let (rows, counts): (Vec<&[u8]>, Vec<i64>) = difference.rows().into_iter().unzip();
+        let rows = sized_batch(&self.spec.schema, self.output.decode(rows)?, counts.len())?;
+        Ok(ZBatch::new(rows, counts.into()))
     }
 
-    /// Adds what comes out of some partitions, `sign` times.
-    fn count(&self, slots: &[u32], sign: i64, counts: &mut Counted) -> Result<(), CircuitError> {
+    /// What comes out of some partitions, and its rows as bytes.
+    fn encoded(&self, slots: &[u32]) -> Result<(ZBatch, Rows), CircuitError> {
         let output = self.outcome(slots)?;
-        if output.is_empty() {
-            return Ok(());
-        }
-        let encoded = self.output.encode(output.rows.columns())?;
-        for (place, row) in encoded.iter().enumerate() {
-            *counts.entry(row.data().into()).or_default() += sign * output.weight(place);
-        }
-        Ok(())
+        let rows = self.output.encode(output.rows.columns())?;
+        Ok((output, rows))
     }
 
     /// What comes out of some partitions as they are now.
