@@ -1,7 +1,7 @@
 //! One aggregate call: which of the circuit's functions computes it.
 //!
-//! Totals follow a change by arithmetic, first rows and quantiles by an order. Everything else goes over the group's rows
-//! with DataFusion's own accumulator.
+//! Totals follow a change by arithmetic, first and n-th rows and quantiles by an order. Everything else goes over the
+//! group's rows with DataFusion's own accumulator.
 
 use std::sync::Arc;
 
@@ -99,12 +99,13 @@ impl PlacedCall<'_> {
             // The same again and again says nothing new to these.
             ("bool_and", _) => return Ok(Some(Function::BoolAnd { column })),
             ("bool_or", _) => return Ok(Some(Function::BoolOr { column })),
-            (name, data_type)
-                if data_type.is_integer()
-                    && let Some(operation) = bits(name) =>
-            {
-                Function::Bits { column, operation }
+            ("bit_and", of) if of.is_integer() => {
+                return Ok(Some(Function::Bits { column, operation: BitOperation::And }));
             }
+            ("bit_or", of) if of.is_integer() => {
+                return Ok(Some(Function::Bits { column, operation: BitOperation::Or }));
+            }
+            ("bit_xor", of) if of.is_integer() => Function::Bits { column, operation: BitOperation::Xor },
             (name, DataType::Float64) => match moments(name) {
                 Some((spread, root)) => Function::Moments { column, spread, root },
                 None => return Ok(None),
@@ -191,15 +192,6 @@ impl PlacedCall<'_> {
         // Rows come to it in their order. It would put them in another one where lists have NULLs in them.
         let as_they_come = Arc::new(accumulator.clone()).with_beneficial_ordering(true)?;
         Ok(Box::new(as_they_come.unwrap_or(accumulator)))
-    }
-}
-
-fn bits(name: &str) -> Option<BitOperation> {
-    match name {
-        "bit_and" => Some(BitOperation::And),
-        "bit_or" => Some(BitOperation::Or),
-        "bit_xor" => Some(BitOperation::Xor),
-        _ => None,
     }
 }
 

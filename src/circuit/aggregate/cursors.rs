@@ -10,6 +10,8 @@ pub(super) struct Cursors {
     /// Whether copies of a row count as one.
     distinct: bool,
     cursors: Vec<Cursor>,
+    /// Of the cursors' rows.
+    bytes_elsewhere: usize,
 }
 
 /// The place where a group's cursor stands.
@@ -41,7 +43,7 @@ pub(super) struct Neighbours<'a> {
 
 impl Cursors {
     pub(super) fn new(wanted: Wanted, distinct: bool) -> Self {
-        Self { wanted, distinct, cursors: Vec::new() }
+        Self { wanted, distinct, cursors: Vec::new(), bytes_elsewhere: 0 }
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
@@ -49,11 +51,11 @@ impl Cursors {
     }
 
     pub(super) fn clear(&mut self, slot: u32) {
-        self.cursors[slot as usize] = Cursor::default();
+        self.bytes_elsewhere -= std::mem::take(&mut self.cursors[slot as usize]).elsewhere();
     }
 
     pub(super) fn size(&self) -> usize {
-        self.cursors.capacity() * size_of::<Cursor>()
+        self.cursors.capacity() * size_of::<Cursor>() + self.bytes_elsewhere
     }
 
     /// Takes note of copies of a row that were added to a group or taken away, and by how many different rows the group
@@ -69,7 +71,12 @@ impl Cursors {
 
     /// Moves the cursors of changed groups to where they belong now.
     pub(super) fn settle(&mut self, rows: &Arrangement, slots: &[u32]) {
-        slots.iter().for_each(|&slot| self.cursors[slot as usize].settle(self.wanted, self.distinct, rows, slot));
+        for &slot in slots {
+            let cursor = &mut self.cursors[slot as usize];
+            self.bytes_elsewhere -= cursor.elsewhere();
+            cursor.settle(self.wanted, self.distinct, rows, slot);
+            self.bytes_elsewhere += cursor.elsewhere();
+        }
     }
 
     /// None in a group without such a place.
@@ -89,6 +96,10 @@ impl Cursors {
 }
 
 impl Cursor {
+    fn elsewhere(&self) -> usize {
+        self.row.as_ref().map_or(0, |row| row.len())
+    }
+
     fn settle(&mut self, wanted: Wanted, distinct: bool, rows: &Arrangement, slot: u32) {
         if self.total <= 0 {
             *self = Cursor::default();

@@ -111,8 +111,10 @@ impl Partition {
         }
         let mut difference = Difference::default();
         for (sign, (output, rows)) in [(-1, &before), (1, &after)] {
-            for (place, row) in rows.iter().enumerate() {
-                difference.add(row.data(), sign * output.weight(place));
+            for place in 0..output.len() {
+                // Rows without columns are all alike.
+                let row: &[u8] = if self.output.is_unit() { &[] } else { rows.row(place).data() };
+                difference.add(row, sign * output.weight(place));
             }
         }
         let (rows, counts): (Vec<&[u8]>, Vec<i64>) = difference.rows().into_iter().unzip();
@@ -202,4 +204,35 @@ fn sized_batch(
     rows: usize,
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
     RecordBatch::try_new_with_options(schema.clone(), columns, &RecordBatchOptions::new().with_row_count(Some(rows)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::Int64Array;
+    use arrow::datatypes::Schema;
+
+    use super::*;
+
+    #[test]
+    fn rows_without_columns_are_counted() {
+        let schema = Arc::new(Schema::empty());
+        let mut first_two = Partition::new(PartitionSpec {
+            keys: Vec::new(),
+            key_types: Vec::new(),
+            order: Vec::new(),
+            input: schema.clone(),
+            schema: schema.clone(),
+            outcome: Outcome::Slice { skip: 0, fetch: 2 },
+            closing: None,
+        })
+        .unwrap();
+        let mut came_out = |weights: Vec<i64>| {
+            let rows = sized_batch(&schema, Vec::new(), weights.len()).unwrap();
+            let output = first_two.step(&ZBatch::new(rows, Int64Array::from(weights)), &Watermarks::default()).unwrap();
+            (0..output.len()).map(|row| output.weight(row)).sum::<i64>()
+        };
+        assert_eq!([vec![1], vec![1, 1], vec![-1, -1]].map(&mut came_out), [1, 1, -1]);
+    }
 }

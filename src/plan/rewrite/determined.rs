@@ -5,6 +5,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, ExprSchema, JoinType};
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Projection};
 
+use super::early::is_beyond;
 use super::ties::is_events;
 use crate::event::metadata;
 
@@ -22,14 +23,8 @@ impl Dependency {
     }
 
     fn covers(&self, expression: &Expr) -> bool {
-        let is_plain = |expression: &Expr| {
-            !matches!(
-                expression,
-                Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::OuterReferenceColumn(..)
-            )
-        };
         let columns = expression.column_refs();
-        expression.exists(|part| Ok(!is_plain(part))).is_ok_and(|has_subquery| !has_subquery)
+        expression.exists(|part| Ok(is_beyond(part))).is_ok_and(|is_beyond| !is_beyond)
             && columns.into_iter().all(|column| self.by.contains(column) || self.determined.contains(column))
     }
 }
@@ -82,7 +77,8 @@ fn through_projection(projection: &Projection, known: &Dependency) -> Option<Dep
     Some(Dependency { by, determined })
 }
 
-fn is_column(expression: &Expr, column: &Column) -> bool {
+/// Whether an expression passes a column on, under whatever name.
+pub(super) fn is_column(expression: &Expr, column: &Column) -> bool {
     match expression {
         Expr::Alias(alias) => is_column(&alias.expr, column),
         Expr::Column(other) => other == column,
@@ -90,12 +86,14 @@ fn is_column(expression: &Expr, column: &Column) -> bool {
     }
 }
 
-/// Of grouping sets, several groups may share a key.
+/// Of grouping sets, several groups may share a key. A total follows from nothing, which would leave no order at all.
 fn of_groups(aggregate: &Aggregate) -> Option<Dependency> {
-    let is_sets = matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]);
+    if matches!(aggregate.group_expr.as_slice(), [] | [Expr::GroupingSet(_)]) {
+        return None;
+    }
     let determined = aggregate.schema.columns();
     let by = determined[..aggregate.group_expr.len()].to_vec();
-    (!is_sets).then_some(Dependency { by, determined })
+    Some(Dependency { by, determined })
 }
 
 /// Rows without a partner have NULLs for it. They are apart from real ones where not all that determines can be NULL.

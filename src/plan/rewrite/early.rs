@@ -196,7 +196,7 @@ fn is_row_wise(plan: &LogicalPlan) -> bool {
 }
 
 /// Whether an expression needs more than one row.
-fn is_beyond(expr: &Expr) -> bool {
+pub(super) fn is_beyond(expr: &Expr) -> bool {
     matches!(
         expr,
         Expr::AggregateFunction(_)

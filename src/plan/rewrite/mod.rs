@@ -17,5 +17,5 @@ mod volatile;
 mod windows;
 
 pub use error::RewriteError;
-pub use order::{break_ties, rewrite};
+pub use order::rewrite;
 pub use volatile::reject_volatile;

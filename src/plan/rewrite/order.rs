@@ -24,8 +24,8 @@ pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     Ok(compute_early(break_ties(canonical_floats(plan)?)?)?)
 }
 
-/// Breaks all ties, and plans the aggregates that need an order. For views too, where `now()` is allowed.
-pub fn break_ties(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
+/// Breaks all ties, and plans the aggregates that need an order.
+fn break_ties(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     let schema = plan.schema().clone();
     let plan = plan.transform_up_with_subqueries(|node| Ok(rewrite_node(node)?))?.data;
     if !plan.schema().logically_equivalent_names_and_types(&schema) {

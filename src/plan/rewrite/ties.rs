@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
     TableScanBuilder, Unnest, Window, cast, lit,
 };
 
-use super::determined::{Dependency, dependencies};
+use super::determined::{Dependency, dependencies, is_column};
 use crate::event::metadata;
 
 /// The rows of a plan, and what puts them in one total order.
@@ -155,11 +155,11 @@ fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
     let mut expressions = projection.expr.clone();
     let mut ties = Vec::new();
     for tie in rows.ties {
-        let tie = Expr::Column(tie);
         if let Some(passed) = expressions.iter().find(|expression| is_column(expression, &tie)) {
             let (relation, name) = passed.qualified_name();
             ties.push(Column::new(relation, name));
         } else {
+            let tie = Expr::Column(tie);
             let name = hidden_name(&tie, &expressions);
             expressions.push(tie.alias(&name));
             ties.push(Column::new_unqualified(name));
@@ -167,13 +167,6 @@ fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
     }
     let plan = LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(rows.plan))?);
     Ok(Rows { plan, in_stream_order: true, ties, dependencies: Vec::new() })
-}
-
-fn is_column(expression: &Expr, column: &Expr) -> bool {
-    match expression {
-        Expr::Alias(alias) => is_column(&alias.expr, column),
-        _ => expression == column,
-    }
 }
 
 /// `__seq` for `_seq`, or the like with a number if that is taken.

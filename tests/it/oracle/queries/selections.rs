@@ -55,9 +55,13 @@ impl Queries<'_> {
         Made { append_only, in_stream_order, row_wise, key, ..items.select(relation.from, filter) }
     }
 
-    /// The first rows of an order.
+    /// The first rows of an order, or of none.
     pub(super) fn limited(&mut self, levels: usize) -> Made {
-        let mut made = if self.random.bool() { self.rows(levels) } else { self.groups(levels) };
+        let mut made = match self.random.u8(..9) {
+            0..=3 => self.rows(levels),
+            4..=7 => self.groups(levels),
+            _ => self.total(levels),
+        };
         self.reached("limit");
         let may_fail = self.may_fail && made.row_wise;
         let mut of_made = Expressions { random: &mut *self.random, columns: &made.columns, may_fail };
@@ -65,7 +69,9 @@ impl Queries<'_> {
         let order = expr(format!("§{direction}"), [of_made.key(1).0]);
         let offset = if self.random.u8(..3) == 0 { " OFFSET 1" } else { "" };
         if let Query::Select(select) = &mut made.query {
-            select.order = vec![order];
+            if self.random.u8(..5) > 0 {
+                select.order = vec![order];
+            }
             select.limit = format!(" LIMIT {}{offset}", self.random.u8(1..5));
         }
         Made { append_only: false, in_stream_order: false, row_wise: false, ..made }
