@@ -19,7 +19,7 @@ use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchKind};
 use crate::event::{Decoder, UpcastProblem};
 
 /// Raised whenever the same definition would give other rows or other state than before.
-const SEMANTICS_VERSION: u32 = 5;
+const SEMANTICS_VERSION: u32 = 6;
 
 /// What a daemon runs.
 #[derive(Debug)]

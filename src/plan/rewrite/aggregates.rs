@@ -146,7 +146,7 @@ fn plan(call: &AggregateFunction, rows: &Rows) -> Result<Planned, RewriteError> 
         "last_value" => value(call.one(last_value_udaf(), &[], order, None, nulls)?),
         "first_value" => value(call.one(first_value_udaf(), &[], order, None, nulls)?),
         // Any value may as well be the first.
-        "any_value" => value(call.pick(first_value_udaf(), rows.complete_by_fields(order.clone())?, None, skip_nulls)),
+        "any_value" => value(call.pick(first_value_udaf(), rows.complete_by_keys(order.clone())?, None, skip_nulls)),
         "max_by" | "min_by" => {
             let y = call.argument(1)?;
             let function = if call.name == "max_by" { last_value_udaf() } else { first_value_udaf() };
@@ -247,7 +247,7 @@ impl Call<'_> {
         if order.is_empty() && !self.rows.in_stream_order {
             return Err(unordered(self.name, self.params.args.first()));
         }
-        Ok(self.rows.complete_by_fields(order)?)
+        Ok(self.rows.complete_by_keys(order)?)
     }
 
     fn filter(&self, condition: Option<Expr>) -> Option<Box<Expr>> {

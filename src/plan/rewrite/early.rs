@@ -227,7 +227,7 @@ fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
     expr.exists(|part| Ok(fails(part))).unwrap_or(true)
 }
 
-const NEVER_FAIL: [&str; 4] = ["coalesce", "nullif", "get_field", "canonical_float"];
+const NEVER_FAIL: [&str; 5] = ["coalesce", "nullif", "get_field", "canonical_float", "sort_key"];
 
 fn are_alike(left: Option<DataType>, right: Option<DataType>) -> bool {
     left == right || left.zip(right).is_some_and(|(left, right)| left.is_numeric() && right.is_numeric())

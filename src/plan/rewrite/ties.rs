@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, Result};
-use datafusion::functions::expr_fn::{get_field, greatest};
+use datafusion::functions::expr_fn::greatest;
 use datafusion::functions_nested::expr_fn::{array_length, range};
 use datafusion::logical_expr::{
     Expr, ExprSchemable, Filter, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, TableScan,
@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 
 use super::determined::{Dependency, dependencies, is_column};
 use crate::event::metadata;
+use crate::plan::functions::by_sort_key;
 
 /// The rows of a plan, and what puts them in one total order.
 #[derive(Debug, Clone)]
@@ -49,14 +50,13 @@ impl Rows {
         self.complete_after(vec![], order)
     }
 
-    /// The same for an aggregate. DataFusion's accumulators put what is NULL in a struct elsewhere than its sort does, so
-    /// structs are ordered by their fields, each as the whole is meant to be.
-    pub(super) fn complete_by_fields(&self, order: Vec<SortExpr>) -> Result<Vec<SortExpr>> {
-        let mut total = Vec::new();
-        for sort in self.complete(order) {
-            by_fields(sort, self.plan.schema(), &mut total)?;
-        }
-        Ok(total)
+    /// The same for an aggregate, whose accumulator has an order of its own for nested values: they are ordered by bytes.
+    pub(super) fn complete_by_keys(&self, order: Vec<SortExpr>) -> Result<Vec<SortExpr>> {
+        let by_key = |sort: SortExpr| {
+            let is_nested = sort.expr.get_type(self.plan.schema())?.is_nested();
+            Ok(if is_nested { by_sort_key(sort) } else { sort })
+        };
+        self.complete(order).into_iter().map(by_key).collect()
     }
 
     /// The same, where `given` comes first and does not count for the direction.
@@ -89,20 +89,6 @@ impl Rows {
         let columns = schema.columns().into_iter().map(Expr::Column).collect();
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
     }
-}
-
-/// Adds an order; that of a struct is whether it is there, and then its fields.
-fn by_fields(sort: SortExpr, schema: &DFSchema, total: &mut Vec<SortExpr>) -> Result<()> {
-    let DataType::Struct(fields) = sort.expr.get_type(schema)? else {
-        total.push(sort);
-        return Ok(());
-    };
-    total.push(sort.expr.clone().is_null().sort(!sort.nulls_first, false));
-    for field in &fields {
-        let expr = get_field(sort.expr.clone(), field.name().as_str());
-        by_fields(SortExpr { expr, ..sort }, schema, total)?;
-    }
-    Ok(())
 }
 
 /// The same plan with stream order among its columns, if its rows are the events of one relation.
