@@ -227,8 +227,8 @@ impl Total {
         Ok(match &self.sums {
             Sums::None => Arc::new(slots.map(count).collect::<Int64Array>()),
             Sums::Int { sums, average } => {
-                let value = |slot: usize| if *average { sums[slot].wrapping_div(count(slot)) } else { sums[slot] };
-                of_type(slots.map(|slot| some(slot).then(|| value(slot))).collect(), data_type)?
+                let sum = |slot: usize| if *average { sums[slot].wrapping_div(count(slot)) } else { sums[slot] };
+                of_type(slots.map(|slot| some(slot).then(|| sum(slot))).collect(), data_type)?
             }
             Sums::Decimal { sums, average: Some(average) } => averages(slots, count, sums, average)?,
             Sums::Decimal { sums, average: None } => {
