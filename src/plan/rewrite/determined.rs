@@ -13,6 +13,7 @@ use crate::event::metadata;
 #[derive(Debug, Clone)]
 pub(super) struct Dependency {
     by: Vec<Column>,
+    /// Those in `by` too.
     determined: Vec<Column>,
 }
 
@@ -25,7 +26,7 @@ impl Dependency {
     fn covers(&self, expression: &Expr) -> bool {
         let columns = expression.column_refs();
         expression.exists(|part| Ok(is_beyond(part))).is_ok_and(|is_beyond| !is_beyond)
-            && columns.into_iter().all(|column| self.by.contains(column) || self.determined.contains(column))
+            && columns.into_iter().all(|column| self.determined.contains(column))
     }
 }
 
