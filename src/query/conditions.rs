@@ -8,7 +8,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use crate::plan::apart;
+use crate::plan::opaque;
 
 /// The plan with every such condition held in its place; subqueries too.
 pub(super) fn held(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -32,7 +32,7 @@ pub(super) fn held(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn hold(condition: Expr, by: &[Expr]) -> Expr {
-    let held = |part| apart().call([vec![part], by.to_vec()].concat());
+    let held = |part| opaque().call([vec![part], by.to_vec()].concat());
     let parts = split_conjunction_owned(condition.clone()).into_iter();
     let parts = parts.map(|part| if moves(&part) { held(part) } else { part });
     conjunction(parts).unwrap_or(condition)

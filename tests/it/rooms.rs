@@ -74,7 +74,7 @@ const ROOMS: &[Room] = &[
     // DataFusion's own operators want a runtime; nothing but tests and checks runs them over projections.
     Room {
         name: "plan, in batch",
-        modules: &["plan::batch"],
+        modules: &["plan::program::batch"],
         rooms: &["plan"],
         outside: &["arrow", "datafusion", "tokio::runtime", "std::thread"],
     },
@@ -122,7 +122,7 @@ const ROOMS: &[Room] = &[
         modules: &["query"],
         // Declared queries and limits from the configuration; names and types of columns from `event`; how a session is
         // made so that its results are right, and what keeps a condition in its place.
-        rooms: &["config", "event", "progress", "read_model", "plan::apart", "plan::sound"],
+        rooms: &["config", "event", "progress", "read_model", "plan::opaque", "plan::sound"],
         outside: &["arrow", "datafusion", "datafusion_functions_json", "tokio", "tracing", "clock", "std::thread"],
     },
     Room {

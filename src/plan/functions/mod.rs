@@ -4,8 +4,8 @@
 //! need an order get it from the `rewrite` room.
 
 mod canonical;
-mod different_xor;
 mod distinct_list;
+mod distinct_xor;
 mod exact;
 mod extreme;
 mod map_agg;
@@ -21,8 +21,8 @@ use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 use self::canonical::CanonicalFloat;
-use self::different_xor::DifferentXor;
 pub(super) use self::distinct_list::distinct_list;
+use self::distinct_xor::DistinctXor;
 use self::exact::{Exact, Measure};
 use self::extreme::Extreme;
 use self::map_agg::MapAgg;
@@ -59,7 +59,7 @@ fn aggregates() -> Vec<AggregateUDF> {
         exact(stddev::stddev_pop_udaf(), Measure::Deviation(Spread::Population)),
         AggregateUDF::from(Extreme { builtin: min_max::min_udaf() }),
         AggregateUDF::from(Extreme { builtin: min_max::max_udaf() }),
-        AggregateUDF::from(DifferentXor { builtin: bit_and_or_xor::bit_xor_udaf() }),
+        AggregateUDF::from(DistinctXor { builtin: bit_and_or_xor::bit_xor_udaf() }),
         nth_value(array_agg::array_agg_udaf()),
         AggregateUDF::from(Ordered::new(Pick::Latest)),
         AggregateUDF::from(Ordered::new(Pick::Earliest)),

@@ -5,11 +5,10 @@
 //! executed here.
 
 mod aggregates;
-mod determined;
-mod early;
 mod error;
 mod floats;
 mod guards;
+mod hoist_fallible;
 mod joins;
 mod order;
 mod ties;

@@ -11,8 +11,8 @@ use datafusion::logical_expr::{
     Distinct, DistinctOn, Expr, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias,
 };
 
-use super::early::compute_early;
 use super::floats::canonical_floats;
+use super::hoist_fallible::compute_early;
 use super::ties::Rows;
 use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
 

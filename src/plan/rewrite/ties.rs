@@ -14,8 +14,9 @@ use datafusion::logical_expr::{
     TableScanBuilder, Unnest, Window, cast, lit,
 };
 
-use super::determined::{Dependency, dependencies, is_column};
 use crate::event::metadata;
+use crate::plan::facts::functional_dependencies::{Dependency, dependencies, is_column};
+use crate::plan::facts::nodes::is_events;
 use crate::plan::functions::by_sort_key;
 
 /// The rows of a plan, and what puts them in one total order.
@@ -202,11 +203,4 @@ fn thread_scan(scan: &TableScan) -> Result<Rows> {
         scan = whole.with_fetch(scan.fetch).build()?;
     }
     Ok(Rows { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties, dependencies: Vec::new() })
-}
-
-/// Whether this is a relation of a source: its SQL schema is the source, and it begins with the stream's metadata.
-pub(super) fn is_events(scan: &TableScan) -> bool {
-    let schema = scan.source.schema();
-    let begins = |place: usize| schema.fields().get(place).is_some_and(|f| f.name() == metadata::NAMES[place]);
-    scan.table_name.schema().is_some() && begins(metadata::SEQ) && begins(metadata::ORD)
 }

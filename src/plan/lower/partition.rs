@@ -11,12 +11,12 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 
-use super::Refusal;
 use super::closing::closing;
-use super::lower::{arrow, physical};
-use super::lower_ranking::options;
-use super::scope::Scope;
+use super::ranking::options;
+use super::{arrow, physical};
 use crate::circuit::{Outcome, PartitionSpec, Rerun};
+use crate::plan::Refusal;
+use crate::plan::program::scope::Scope;
 
 /// The first rows of an order, over all of the input. The rewriting has made the order total.
 pub(super) fn lower_slice(

@@ -5,7 +5,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 /// An expression over the columns of a projection or an alias, over the columns of its input instead. None for any
 /// other node.
-pub(super) fn below(expr: &Expr, node: &LogicalPlan) -> Option<Expr> {
+pub(in crate::plan) fn below(expr: &Expr, node: &LogicalPlan) -> Option<Expr> {
     let computed = match node {
         LogicalPlan::Projection(projection) => projection.expr.clone(),
         LogicalPlan::SubqueryAlias(alias) => alias.input.schema().columns().into_iter().map(Expr::Column).collect(),

@@ -10,13 +10,13 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::executor::block_on;
 
-use super::keys::unique_sets;
-use super::lower::{Plans, add_reads, arrow, lower};
 use super::refusal::Refusal;
-use super::rewrite;
 use super::scope::{ProjectionSchema, Scanned, Scope};
-use super::subqueries;
 use crate::circuit::Circuit;
+use crate::plan::datafusion::subqueries;
+use crate::plan::facts::unique_keys::unique_sets;
+use crate::plan::lower::{Plans, add_reads, arrow, lower};
+use crate::plan::rewrite;
 use crate::progress::Reads;
 
 /// A projection that can be kept.
@@ -57,7 +57,7 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope, plans: &mut Plans) -> R
 /// The session in which plans are optimised, for the circuit and for the batch result. A subquery of one value becomes
 /// a join, which is kept incrementally like any other. As a value it would also let DataFusion take a condition that
 /// names no column below a total, which then has a row where there is none.
-pub(super) fn planning_state(ctx: &SessionContext) -> SessionState {
+pub(in crate::plan) fn planning_state(ctx: &SessionContext) -> SessionState {
     let mut state = ctx.state();
     state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     state
@@ -65,7 +65,7 @@ pub(super) fn planning_state(ctx: &SessionContext) -> SessionState {
 
 /// The columns that come out. Their types are settled only by the analysis, and what cannot be NULL is known from
 /// either plan.
-pub(super) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan) -> SchemaRef {
+pub(in crate::plan) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan) -> SchemaRef {
     let fields = plan.schema().fields().iter().zip(optimized.schema().fields());
     let fields = fields.map(|(planned, field)| {
         let nullable = planned.is_nullable() && field.is_nullable();
@@ -75,7 +75,7 @@ pub(super) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan) -> Sche
 }
 
 /// What a view gives, which is planned at query time with no rewriting: `now()` is allowed there.
-pub(super) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, Refusal> {
+pub(in crate::plan) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, Refusal> {
     let ctx = scope.session()?;
     let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
     let mut reads = Reads::new();
@@ -103,7 +103,7 @@ pub(super) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, 
 }
 
 /// The plan that both the circuit and the batch result come from.
-pub(super) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
+pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
     let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
     if !matches!(
         plan,

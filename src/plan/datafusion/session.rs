@@ -11,10 +11,10 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::functions;
 use super::group_keys::{keys_once, plain_keys};
-use super::plain_order::PlainOrder;
-use super::unassuming::ClaimNothing;
+use super::order_once::OrderOnce;
+use super::property_fence::FenceProperties;
+use crate::plan::functions;
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
 pub fn session() -> Result<SessionContext> {
@@ -63,7 +63,7 @@ fn optimizer_rules() -> Vec<Rule> {
     let rules = Optimizer::new().rules.into_iter().filter(|rule| !LEFT_OUT.contains(&rule.name()));
     let own: [Rule; 2] = [Arc::new(plain_keys()), Arc::new(keys_once())];
     let rules = rules.map(|rule| own.iter().find(|own| own.name() == rule.name()).cloned().unwrap_or(rule));
-    rules.chain([Arc::new(PlainOrder) as Rule]).collect()
+    rules.chain([Arc::new(OrderOnce) as Rule]).collect()
 }
 
 /// Rules over physical plans that are left out. The first answers counts from statistics, and above an aggregate without
@@ -74,5 +74,5 @@ const LEFT_OUT_PHYSICAL: [&str; 3] = ["aggregate_statistics", "FilterPushdown", 
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
     let rules = rules.filter(|rule| !LEFT_OUT_PHYSICAL.contains(&rule.name()));
-    std::iter::once(Arc::new(ClaimNothing) as Arc<dyn PhysicalOptimizerRule + Send + Sync>).chain(rules).collect()
+    std::iter::once(Arc::new(FenceProperties) as Arc<dyn PhysicalOptimizerRule + Send + Sync>).chain(rules).collect()
 }

@@ -7,19 +7,19 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// `apart(value, …)` is the value.
-pub fn apart() -> ScalarUDF {
-    ScalarUDF::from(Apart { signature: Signature::variadic_any(Volatility::Immutable) })
+/// `opaque(value, …)` is the value.
+pub fn opaque() -> ScalarUDF {
+    ScalarUDF::from(Opaque { signature: Signature::variadic_any(Volatility::Immutable) })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Apart {
+struct Opaque {
     signature: Signature,
 }
 
-impl ScalarUDFImpl for Apart {
+impl ScalarUDFImpl for Opaque {
     fn name(&self) -> &str {
-        "apart"
+        "opaque"
     }
 
     fn signature(&self) -> &Signature {

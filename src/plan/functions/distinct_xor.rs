@@ -11,11 +11,11 @@ use datafusion::logical_expr::{
 };
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct DifferentXor {
+pub(super) struct DistinctXor {
     pub(super) builtin: Arc<AggregateUDF>,
 }
 
-impl AggregateUDFImpl for DifferentXor {
+impl AggregateUDFImpl for DistinctXor {
     fn name(&self) -> &str {
         self.builtin.name()
     }

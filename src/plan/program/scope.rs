@@ -9,8 +9,8 @@ use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 
-use super::session::session;
 use crate::event::{Relation, SourceSchema};
+use crate::plan::datafusion::session;
 use crate::progress::Reads;
 
 /// The relations that a projection's SQL may name.
@@ -35,14 +35,14 @@ pub struct ProjectionSchema {
 
 /// A relation that a table scan names.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Scanned<'a> {
+pub(in crate::plan) enum Scanned<'a> {
     Events { source: &'a Arc<SourceSchema>, relation: Relation },
     Projection { name: &'a str, projection: &'a ProjectionSchema },
 }
 
 impl Scope {
     /// A session in which every relation of the scope is known, without rows.
-    pub(super) fn session(&self) -> Result<SessionContext, DataFusionError> {
+    pub(in crate::plan) fn session(&self) -> Result<SessionContext, DataFusionError> {
         let empty = |schema| Arc::new(EmptyTable::new(schema)) as Arc<dyn TableProvider>;
         let ctx = session()?;
         let catalog = ctx
@@ -65,7 +65,7 @@ impl Scope {
         Ok(ctx)
     }
 
-    pub(super) fn find(&self, table: &TableReference) -> Option<Scanned<'_>> {
+    pub(in crate::plan) fn find(&self, table: &TableReference) -> Option<Scanned<'_>> {
         match table.schema() {
             Some(source) if self.sources.contains_key(source) => {
                 let source = &self.sources[source];
@@ -79,7 +79,7 @@ impl Scope {
     }
 
     /// Names as they are written in SQL, for hints.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(in crate::plan) fn names(&self) -> Vec<String> {
         let events = self.sources.iter().flat_map(|(name, source)| {
             let tables = source.types.iter().map(|event_type| event_type.table.as_str());
             tables.chain(["events"]).map(move |table| format!("{name}.{table}"))

@@ -3,11 +3,11 @@
 use datafusion::common::Column;
 use datafusion::logical_expr::{Distinct, Expr, FetchType, LogicalPlan};
 
-use super::scope::{Scanned, Scope};
 use crate::event::metadata;
+use crate::plan::program::scope::{Scanned, Scope};
 
 /// Unique column sets of a plan's output, as places. An empty set means at most one row.
-pub(super) fn unique_sets(plan: &LogicalPlan, scope: &Scope) -> Vec<Vec<usize>> {
+pub(in crate::plan) fn unique_sets(plan: &LogicalPlan, scope: &Scope) -> Vec<Vec<usize>> {
     match plan {
         LogicalPlan::TableScan(scan) => {
             let columns: Vec<usize> = match &scan.projection {

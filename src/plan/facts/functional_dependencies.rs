@@ -5,13 +5,12 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, ExprSchema, JoinType};
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Projection};
 
-use super::early::is_beyond;
-use super::ties::is_events;
+use super::nodes::{is_beyond, is_events};
 use crate::event::metadata;
 
 /// Rows that are equal in some columns are equal in others too.
 #[derive(Debug, Clone)]
-pub(super) struct Dependency {
+pub(in crate::plan) struct Dependency {
     by: Vec<Column>,
     /// Those in `by` too.
     determined: Vec<Column>,
@@ -19,7 +18,7 @@ pub(super) struct Dependency {
 
 impl Dependency {
     /// Whether `column` decides nothing behind `earlier` ones.
-    pub(super) fn determines(&self, column: &Column, earlier: impl Fn(&Column) -> bool) -> bool {
+    pub(in crate::plan) fn determines(&self, column: &Column, earlier: impl Fn(&Column) -> bool) -> bool {
         self.determined.contains(column) && self.by.iter().all(earlier)
     }
 
@@ -31,7 +30,7 @@ impl Dependency {
 }
 
 /// What is known of a plan's columns.
-pub(super) fn dependencies(plan: &LogicalPlan) -> Vec<Dependency> {
+pub(in crate::plan) fn dependencies(plan: &LogicalPlan) -> Vec<Dependency> {
     match plan {
         LogicalPlan::TableScan(scan) if is_events(scan) => {
             let column = |place: usize| Column::new(Some(scan.table_name.clone()), metadata::NAMES[place]);
@@ -79,7 +78,7 @@ fn through_projection(projection: &Projection, known: &Dependency) -> Option<Dep
 }
 
 /// Whether an expression passes a column on, under whatever name.
-pub(super) fn is_column(expression: &Expr, column: &Column) -> bool {
+pub(in crate::plan) fn is_column(expression: &Expr, column: &Column) -> bool {
     match expression {
         Expr::Alias(alias) => is_column(&alias.expr, column),
         Expr::Column(other) => other == column,

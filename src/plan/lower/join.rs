@@ -3,9 +3,9 @@
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::{self as logical, ExprSchemable};
 
-use super::Refusal;
-use super::lower::{arrow, is_sortable, physical};
+use super::{arrow, is_sortable, physical};
 use crate::circuit::{JoinSpec, Lonely};
+use crate::plan::Refusal;
 
 pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
     let (left, right) = (join.left.schema(), join.right.schema());

@@ -1,6 +1,11 @@
 //! All of a configuration's SQL, compiled: sources with their upcasters, projections in the order in which one step
 //! runs them. All problems are found, not only the first.
 
+mod batch;
+mod compile;
+pub(super) mod refusal;
+pub(super) mod scope;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,14 +14,16 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::compile::{Compiled, compile, view_schema};
-use super::lower::Plans;
-use super::refusal::Refusal;
-use super::scope::{ProjectionSchema, Scope};
-use super::session::session;
+pub use self::batch::{Batch, batch};
+use self::compile::view_schema;
+pub use self::compile::{Compiled, compile};
+pub use self::refusal::Refusal;
+pub use self::scope::{ProjectionSchema, Scope};
 use crate::circuit::{compare, share};
 use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchKind};
 use crate::event::{Decoder, UpcastProblem};
+use crate::plan::datafusion::session;
+use crate::plan::lower::Plans;
 
 /// Raised whenever the same definition would give other rows or other state than before.
 const SEMANTICS_VERSION: u32 = 6;

@@ -12,11 +12,11 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::Refusal;
-use super::lower::{Edge, Lowering, physical};
-use super::lower_join::lower_join;
-use super::substitute::below;
+use super::join::lower_join;
+use super::{Edge, Lowering, physical};
 use crate::circuit::{JoinSpec, Lonely, Map, Operator};
+use crate::plan::Refusal;
+use crate::plan::facts::substitute::below;
 
 impl Lowering<'_> {
     /// An anti join that DataFusion calls aware of NULLs.

@@ -21,15 +21,15 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties, Statistics,
 };
 
-use super::apart::apart;
+use super::opaque::opaque;
 
 /// To be run before all rules that rely on such claims.
 #[derive(Debug)]
-pub(super) struct ClaimNothing;
+pub(super) struct FenceProperties;
 
-impl PhysicalOptimizerRule for ClaimNothing {
+impl PhysicalOptimizerRule for FenceProperties {
     fn name(&self) -> &str {
-        "claim_nothing"
+        "fence_properties"
     }
 
     fn schema_check(&self) -> bool {
@@ -37,30 +37,30 @@ impl PhysicalOptimizerRule for ClaimNothing {
     }
 
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let unassuming = plan.transform_up(|node| {
+        let fenced = plan.transform_up(|node| {
             // Of joins it is not asked which are outer ones.
             if node.name().ends_with("JoinExec") {
-                return Ok(Transformed::yes(unassuming(node)));
+                return Ok(Transformed::yes(fence(node)));
             }
             match node.downcast_ref::<AggregateExec>() {
                 Some(sets) if sets.group_expr().has_grouping_set() => {
-                    Ok(Transformed::yes(unassuming(Arc::new(by_keys_apart(sets)?))))
+                    Ok(Transformed::yes(fence(Arc::new(by_opaque_keys(sets)?))))
                 }
                 _ => Ok(Transformed::no(node)),
             }
         });
-        unassuming.data()
+        fenced.data()
     }
 }
 
-fn unassuming(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-    Arc::new(Unassuming::over(plan))
+fn fence(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    Arc::new(PropertyFence::over(plan))
 }
 
 /// The same aggregate by keys that are not known to be columns of its input.
-fn by_keys_apart(aggregate: &AggregateExec) -> Result<AggregateExec> {
+fn by_opaque_keys(aggregate: &AggregateExec) -> Result<AggregateExec> {
     let (sets, input) = (aggregate.group_expr(), aggregate.input());
-    let function = Arc::new(apart());
+    let function = Arc::new(opaque());
     let options = Arc::new(ConfigOptions::default());
     let keys = sets.expr().iter().map(|(key, name)| {
         let arguments = vec![key.clone()];
@@ -80,12 +80,12 @@ fn by_keys_apart(aggregate: &AggregateExec) -> Result<AggregateExec> {
 
 /// Passes rows on.
 #[derive(Debug)]
-struct Unassuming {
+struct PropertyFence {
     input: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
 }
 
-impl Unassuming {
+impl PropertyFence {
     fn over(input: Arc<dyn ExecutionPlan>) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(input.schema()),
@@ -97,15 +97,15 @@ impl Unassuming {
     }
 }
 
-impl DisplayAs for Unassuming {
+impl DisplayAs for PropertyFence {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl ExecutionPlan for Unassuming {
+impl ExecutionPlan for PropertyFence {
     fn name(&self) -> &'static str {
-        "Unassuming"
+        "PropertyFence"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {

@@ -9,11 +9,11 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, SortExpr};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 #[derive(Debug)]
-pub(super) struct PlainOrder;
+pub(super) struct OrderOnce;
 
-impl OptimizerRule for PlainOrder {
+impl OptimizerRule for OrderOnce {
     fn name(&self) -> &str {
-        "plain_order"
+        "order_once"
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {

@@ -2,6 +2,14 @@
 //!
 //! What has no incremental operator is refused here, with the reason and what to write instead.
 
+mod aggregate;
+mod call;
+mod closing;
+mod join;
+mod not_in;
+mod partition;
+mod ranking;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -14,16 +22,16 @@ use datafusion::logical_expr::{self as logical, Expr, LogicalPlan};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::unnest::ListUnnest;
 
-use super::Refusal;
-use super::lower_aggregate::lower_aggregate;
-use super::lower_join::lower_join;
-use super::lower_partition::{constant, lower_slice, lower_window};
-use super::lower_ranking::{lower_ranking, sunk};
-use super::scope::{Scanned, Scope};
+use self::aggregate::lower_aggregate;
+use self::join::lower_join;
+use self::partition::{constant, lower_slice, lower_window};
+use self::ranking::{lower_ranking, sunk};
 use crate::circuit::{
     Aggregate, Circuit, Join, JoinSpec, Lonely, Map, Node, Operator, Part, Partition, PartitionSpec, Unnest,
 };
 use crate::event::Relation;
+use crate::plan::Refusal;
+use crate::plan::program::scope::{Scanned, Scope};
 use crate::progress::Reads;
 
 /// The plans that a program's circuits are made of, so that equal ones are known by one number.

@@ -17,8 +17,9 @@ use datafusion::logical_expr::{
 };
 
 use super::floats::is_arithmetic;
-use super::ties::{Rows, is_events};
-use crate::plan::substitute::below;
+use super::ties::Rows;
+use crate::plan::facts::nodes::{is_beyond, is_events};
+use crate::plan::facts::substitute::below;
 
 /// The same plan with such expressions further below.
 pub(super) fn compute_early(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -193,21 +194,6 @@ fn is_row_wise(plan: &LogicalPlan) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether an expression needs more than one row.
-pub(super) fn is_beyond(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::AggregateFunction(_)
-            | Expr::WindowFunction(_)
-            | Expr::GroupingSet(_)
-            | Expr::ScalarSubquery(_)
-            | Expr::Exists(_)
-            | Expr::InSubquery(_)
-            | Expr::SetComparison(_)
-            | Expr::OuterReferenceColumn(_, _)
-    )
 }
 
 /// Whether there is something in an expression that fails on some values. What is compared with something of another

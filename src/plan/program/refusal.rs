@@ -2,7 +2,7 @@
 
 use datafusion::common::DataFusionError;
 
-use super::rewrite::RewriteError;
+use crate::plan::rewrite::RewriteError;
 
 /// A refusal with its reason, a way out, and where in the SQL it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ impl Refusal {
     }
 
     /// DataFusion's own error, with its position if it has one.
-    pub(super) fn from_datafusion(error: &DataFusionError) -> Self {
+    pub(in crate::plan) fn from_datafusion(error: &DataFusionError) -> Self {
         let span = match error {
             DataFusionError::Diagnostic(diagnostic, _) => {
                 diagnostic.span.map(|span| (span.start.line, span.start.column))

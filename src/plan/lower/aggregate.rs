@@ -8,13 +8,13 @@ use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet};
 use datafusion::logical_expr::utils::{enumerate_grouping_sets, grouping_set_to_exprlist};
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
 
-use super::Refusal;
+use super::call::PlacedCall;
 use super::closing::closing;
-use super::lower::{arrow, is_sortable, physical};
-use super::lower_call::PlacedCall;
-use super::lower_ranking::options;
-use super::scope::Scope;
+use super::ranking::options;
+use super::{arrow, is_sortable, physical};
 use crate::circuit::{AggregateSpec, Map};
+use crate::plan::Refusal;
+use crate::plan::program::scope::Scope;
 
 /// Maps that compute keys, arguments, orders and filters as plain columns, and the aggregate over all of them: one map, or
 /// with grouping sets one a set. An event that fails in an argument thus fails in a row-wise operator.

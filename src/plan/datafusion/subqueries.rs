@@ -6,12 +6,12 @@ use datafusion::logical_expr::expr::{BinaryExpr, Exists, InSubquery};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
-use super::Refusal;
-use super::keys::unique_sets;
-use super::scope::Scope;
+use crate::plan::Refusal;
+use crate::plan::facts::unique_keys::unique_sets;
+use crate::plan::program::scope::Scope;
 
 /// Refuses them wherever they are in the plan, which must not be optimised yet.
-pub(super) fn reject_misread(plan: &LogicalPlan, scope: &Scope) -> Result<(), Refusal> {
+pub(in crate::plan) fn reject_misread(plan: &LogicalPlan, scope: &Scope) -> Result<(), Refusal> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::Filter(filter) = node {

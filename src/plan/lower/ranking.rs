@@ -10,12 +10,12 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Sort, WindowFunction};
 use datafusion::logical_expr::{self as logical, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
-use super::Refusal;
 use super::closing::closing;
-use super::lower::{arrow, physical};
-use super::scope::Scope;
-use super::substitute::below;
+use super::{arrow, physical};
 use crate::circuit::{Outcome, PartitionSpec, Ranking, RankingFunction};
+use crate::plan::Refusal;
+use crate::plan::facts::substitute::below;
+use crate::plan::program::scope::Scope;
 
 /// The filter brought down to the window functions whose ranks it bounds, if there are only projections in between.
 pub(super) fn sunk(filter: &logical::Filter, scope: &Scope) -> Result<Option<LogicalPlan>, Refusal> {

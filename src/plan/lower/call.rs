@@ -14,10 +14,10 @@ use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFuncti
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-use super::Refusal;
-use super::functions::place;
-use super::lower::is_sortable;
+use super::is_sortable;
 use crate::circuit::{BitOperation, Call, Function, Spread};
+use crate::plan::Refusal;
+use crate::plan::functions::place;
 
 /// An aggregate call whose expressions have places in the aggregate's input.
 pub(super) struct PlacedCall<'a> {
