@@ -63,7 +63,7 @@ async fn measure(folder: &Path, query: &str, events: usize) {
     let per_second = events as f64 / took.as_secs_f64();
     let published = PUBLISHED.iter().find(|(name, _)| *name == query);
     let ratio = published.map_or("–".to_owned(), |(_, published)| format!("{:.2}x", per_second / published));
-    let tables: usize = engine.projections.iter().map(|kept| kept.table().size()).sum();
+    let tables: usize = engine.generations.iter().map(|generation| generation.table().size()).sum();
     let snapshot = engine.snapshot(0);
     let state: u64 = snapshot.projections.values().map(|status| status.state_bytes).sum();
     println!(
@@ -101,7 +101,7 @@ async fn read(config: &Config, name: &str, engine: &mut Engine) {
             break;
         }
     }
-    assert!(engine.projections.iter().all(|kept| kept.failure().is_none()));
+    assert!(engine.generations.iter().all(|generation| generation.state().steps()));
     assert_eq!(engine.parked.len(), 0);
 }
 

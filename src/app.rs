@@ -128,7 +128,7 @@ async fn prepare(
         checkpoint_interval: config.checkpoint_interval,
         drain: DRAIN,
     };
-    Ok(Runner::start(assembly.live, sources, checkpointer, assembly.forget, catalog.clone(), pace))
+    Ok(Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace))
 }
 
 /// Builds new and changed projections from the start of their sources.
@@ -138,7 +138,7 @@ async fn build(
     mut building: Engine,
     readiness: &Readiness,
 ) -> Result<(), AppError> {
-    let names: Vec<&str> = building.projections.iter().map(|kept| kept.name()).collect();
+    let names: Vec<&str> = building.generations.iter().map(|one| one.projection()).collect();
     tracing::info!(projections = names.join(", "), "building from the start of the sources");
     readiness.set_not_ready(names.iter().map(|name| format!("projection `{name}` is being built")).collect());
     let targets = assembly.live.cut().positions;
@@ -152,8 +152,8 @@ async fn build(
         tracing::error!(%error, "projections cannot be built");
         building.fail_all(&error.to_string());
     }
-    for kept in &building.projections {
-        telemetry::observe_rebuild(kept.name(), began.elapsed());
+    for generation in &building.generations {
+        telemetry::observe_rebuild(generation.projection(), began.elapsed());
     }
     Ok(assembly.join(building)?)
 }
@@ -164,7 +164,11 @@ fn open(
     after: u64,
     identity: &serde_json::Value,
 ) -> Result<Box<dyn Source>, source::OpenError> {
-    let known: Option<Identity> = serde_json::from_value(identity.clone()).ok();
+    // A source that was never opened has none. One that cannot be read is no reason to open any stream of that name.
+    let known: Option<Identity> = match serde_json::from_value(identity.clone()) {
+        Ok(known) => known,
+        Err(error) => return Ok(source::halted(unreadable_identity(identity, &error))),
+    };
     let limits = Limits { max_events: config.commit.max_events, ..Limits::default() };
     let start = Start { after, identity: known, accept_gap: false };
     let mut configured = config.sources.iter();
@@ -173,6 +177,13 @@ fn open(
         // Every intake was made from a configured source.
         None => unreachable!("source `{name}` is not configured"),
     }
+}
+
+fn unreadable_identity(identity: &serde_json::Value, error: &serde_json::Error) -> String {
+    format!(
+        "the checkpoint's identity of this stream, {identity}, cannot be read ({error}), so nothing tells whether the \
+         stream is still the same; run the build that wrote the checkpoint, or empty `data_dir` to build everything again"
+    )
 }
 
 /// Search indexes work in a local folder of this writer alone; what is durable of them is in the checkpoint.

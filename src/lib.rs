@@ -1,6 +1,9 @@
 //! Readside: the read side of CQRS as a sidecar. The modules in reading order follow the data; see ARCHITECTURE.md.
 //! The blank lines between them keep rustfmt from sorting.
 
+// What makes two things the same.
+pub mod identity;
+
 // What is declared.
 pub mod config;
 

@@ -12,8 +12,8 @@ use metrics::{counter, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::event::Reason;
-use crate::progress::Freshness;
-use crate::read_model::catalog::{ProjectionState, Snapshot};
+use crate::progress::{Freshness, Phase};
+use crate::read_model::catalog::Snapshot;
 
 /// How often histograms are condensed. Without it they would grow until the next scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -222,9 +222,9 @@ fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
     for (name, status) in &snapshot.projections {
         let generation = status.generation.to_string();
         let own = [("projection", name.as_str()), ("generation", generation.as_str())];
-        for state in [ProjectionState::Building, ProjectionState::Serving, ProjectionState::Failed] {
+        for state in [Phase::Building, Phase::Serving, Phase::Failed] {
             let is_in_it = if state == status.state { 1.0 } else { 0.0 };
-            page.set(PROJECTION_STATE, &[own[0], own[1], ("state", state_label(state))], is_in_it);
+            page.set(PROJECTION_STATE, &[own[0], own[1], ("state", state.label())], is_in_it);
         }
         page.set(PROJECTION_ROWS, &own, status.rows as f64);
         page.set(PROJECTION_STATE_BYTES, &own, status.state_bytes as f64);
@@ -276,14 +276,6 @@ fn sources(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
             let event_type = event_type_label(Some(event_type));
             page.set(SOURCE_PARKED_EVENTS, &[own, ("event_type", &event_type)], *events as f64);
         }
-    }
-}
-
-fn state_label(state: ProjectionState) -> &'static str {
-    match state {
-        ProjectionState::Building => "building",
-        ProjectionState::Serving => "serving",
-        ProjectionState::Failed => "failed",
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::fence::Writer;
+use super::manifest::READABLE;
 use super::restore::Damage;
 
 /// Why a place for checkpoints could not be opened.
@@ -15,9 +16,11 @@ pub enum OpenError {
     #[error("{0} took over while this one was opening; only one daemon may use the place")]
     Fenced(Writer),
     #[error(
-        "{object} has format version {version}, this build reads up to {supported}; run the build that wrote it, or a later one"
+        "{object} has format version {version}, and this build reads {}; run the build that wrote it, or empty the place \
+         to build everything again",
+        readable()
     )]
-    NewerFormat { object: String, version: u32, supported: u32 },
+    Version { object: String, version: u32 },
     #[error(
         "no checkpoint can be read: {}; restore these objects, or empty the place to build everything again",
         Listed(.0)
@@ -86,6 +89,10 @@ impl From<StoreFailure> for RestoreIndexError {
     fn from(StoreFailure { object, source }: StoreFailure) -> Self {
         RestoreIndexError::Store { object, source }
     }
+}
+
+fn readable() -> String {
+    READABLE.map(|version| version.to_string()).join(" and ")
 }
 
 struct Listed<'a>(&'a [Damage]);

@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::progress::{Cut, SourceName};
+use crate::identity::Identity;
+use crate::progress::{Cut, Phase, SourceName};
+use crate::state::StoreShape;
 
 const FORMAT: &str = "readside checkpoint";
 /// The version that this build writes. Any change of meaning or shape needs a new one.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
+/// The versions that this build reads. What version 2 does not say is none: it named state by the place of an operator in
+/// its circuit, so of its state only the rows are of use.
+pub(super) const READABLE: [u32; 2] = [2, VERSION];
 
 /// Everything that a checkpoint consists of. Its objects are immutable and have unique names.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +47,25 @@ pub struct Content {
     pub sources: BTreeMap<SourceName, SourceEntry>,
     /// The generations of each projection; several while it is rebuilt or can be rolled back.
     pub generations: BTreeMap<String, Vec<GenerationEntry>>,
+    /// What the store of the parked events holds.
+    #[serde(default)]
+    pub parked: Option<StoreShape>,
+}
+
+impl Content {
+    /// Names of the stores that a generation must have. One that holds no row may be missing.
+    pub fn stores(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for (projection, entry) in
+            self.generations.iter().flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
+        {
+            names.insert(table_store(projection, entry.generation));
+            for operator in entry.operators.values() {
+                names.extend(operator.stores.keys().map(|store| format!("{}{store}", operator.prefix)));
+            }
+        }
+        names
+    }
 }
 
 /// How far a source has come.
@@ -55,7 +79,9 @@ pub struct SourceEntry {
     pub covered: u64,
     /// Microseconds since the epoch; the watermark follows from it.
     pub greatest_event_time_us: Option<i64>,
-    pub schema_fingerprint: String,
+    /// Of everything that decides which messages are admitted, with which values.
+    #[serde(default)]
+    pub admission: Option<Identity>,
     /// Admitted events by type and stored version.
     pub admitted: BTreeMap<String, BTreeMap<u32, u64>>,
     /// How many of them came late.
@@ -69,17 +95,44 @@ pub struct SourceEntry {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GenerationEntry {
     pub generation: u64,
-    /// Of the definition, its sources' schemas and everything below it.
-    pub fingerprint: String,
+    /// Of everything that decides its rows.
+    #[serde(default)]
+    pub rows: Option<Identity>,
     /// Its own positions: a generation that is being built is behind the serving one.
     pub positions: BTreeMap<SourceName, u64>,
-    /// As the lifecycle names it.
-    pub state: String,
+    pub state: Phase,
     /// `table` or `search`.
     pub kind: String,
-    /// Operators, by place, whose state is in stores of another generation: what the names of those begin with.
+    /// Indexes of the key columns.
     #[serde(default)]
-    pub borrowed: BTreeMap<usize, String>,
+    pub key: Vec<usize>,
+    /// What the store of its rows holds.
+    #[serde(default)]
+    pub table: Option<StoreShape>,
+    /// The operators with state that it must have; none of a generation that has failed, whose state is of no more use.
+    #[serde(default)]
+    pub operators: BTreeMap<Identity, OperatorEntry>,
+}
+
+/// Begins the names of the stores that were born with one generation of a projection.
+pub fn store_prefix(projection: &str, generation: u64) -> String {
+    format!("{projection}/{generation}/")
+}
+
+/// The store of a generation's rows; the names of its operators' stores go on with an identity.
+pub fn table_store(projection: &str, generation: u64) -> String {
+    format!("{}rows", store_prefix(projection, generation))
+}
+
+/// The stores that an operator must have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperatorEntry {
+    /// What kind of operator it is, for people.
+    pub name: String,
+    /// Begins the names of its stores: another generation's if the operator was born there.
+    pub prefix: String,
+    /// What each store holds, by the end of its name.
+    pub stores: BTreeMap<String, StoreShape>,
 }
 
 /// Where a segment of a store is kept.
@@ -161,8 +214,8 @@ struct Envelope<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     Damaged(String),
-    /// It is whole, but a later build wrote it.
-    Newer(u32),
+    /// It is whole, but of a version that this build does not know.
+    Version(u32),
 }
 
 impl Manifest {
@@ -202,8 +255,8 @@ impl Manifest {
         if envelope.checksum != checksum(envelope.version, envelope.manifest) {
             return Err(Unreadable::Damaged("checksum mismatch".to_owned()));
         }
-        if envelope.version > VERSION {
-            return Err(Unreadable::Newer(envelope.version));
+        if !READABLE.contains(&envelope.version) {
+            return Err(Unreadable::Version(envelope.version));
         }
         serde_json::from_str(envelope.manifest.get()).map_err(damaged)
     }
@@ -258,9 +311,12 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_told_from_damage() {
-        let text = serde_json::value::to_raw_value(&serde_json::json!({"anything": 1})).unwrap();
-        let envelope = Envelope { format: FORMAT, version: 9, checksum: checksum(9, &text), manifest: &text };
-        assert_eq!(Manifest::decode(&serde_json::to_vec(&envelope).unwrap()), Err(Unreadable::Newer(9)));
+    fn a_version_that_is_not_known_is_told_from_damage() {
+        for version in [0, 1, VERSION + 1, u32::MAX] {
+            let text = serde_json::value::to_raw_value(&serde_json::json!({"anything": 1})).unwrap();
+            let envelope = Envelope { format: FORMAT, version, checksum: checksum(version, &text), manifest: &text };
+            let read = Manifest::decode(&serde_json::to_vec(&envelope).unwrap());
+            assert_eq!(read, Err(Unreadable::Version(version)));
+        }
     }
 }

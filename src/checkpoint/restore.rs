@@ -12,7 +12,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::{OpenError, StoreFailure};
-use super::manifest::{Checksum, FileEntry, Manifest, SegmentEntry, Unreadable, VERSION};
+use super::manifest::{Checksum, FileEntry, Manifest, SegmentEntry, Unreadable};
 use super::section;
 use super::vault::{CONCURRENCY, MANIFESTS, OBJECTS, PIECE_BYTES, Vault, numbered};
 use crate::state::StoredSegment;
@@ -59,7 +59,8 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) enum Fault {
     Damage(Damage),
-    Newer(u32),
+    /// Whole, but of a version that this build does not know.
+    Version(u32),
     Store(StoreFailure),
 }
 
@@ -89,12 +90,8 @@ pub(super) async fn newest(vault: &Vault) -> Result<Found, OpenError> {
             // What is wrong with an older checkpoint is of no interest as long as a newer one is good.
             Err(_) if found.good.is_some() => {}
             Err(Fault::Damage(damage)) => found.skipped.push(damage),
-            Err(Fault::Newer(version)) => {
-                return Err(OpenError::NewerFormat {
-                    object: numbered(MANIFESTS, number),
-                    version,
-                    supported: VERSION,
-                });
+            Err(Fault::Version(version)) => {
+                return Err(OpenError::Version { object: numbered(MANIFESTS, number), version });
             }
         }
     }
@@ -143,7 +140,7 @@ async fn read_manifest(vault: &Vault, number: u64) -> Result<Manifest, Fault> {
         Ok(manifest) if manifest.number == number => Ok(manifest),
         Ok(manifest) => Err(damage(format!("it says that it is number {}", manifest.number))),
         Err(Unreadable::Damaged(problem)) => Err(damage(problem)),
-        Err(Unreadable::Newer(version)) => Err(Fault::Newer(version)),
+        Err(Unreadable::Version(version)) => Err(Fault::Version(version)),
     }
 }
 

@@ -169,6 +169,11 @@ impl Arrangement {
         self.residence.write(&mut self.entries)
     }
 
+    /// Number of rows that the checkpoints hold since the last writing.
+    pub(crate) fn persisted_rows(&self) -> u64 {
+        self.residence.live_rows() as u64
+    }
+
     /// Group, row bytes and count of an entry in use.
     pub(crate) fn entry(&self, slot: u32) -> (u32, &[u8], i64) {
         let Entry { row, group, weight, .. } = &self.entries[slot as usize];

@@ -10,27 +10,29 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 
 use super::closing::Watermarks;
+use super::fallible::can_fail;
 use super::map::Map;
 use super::memo::Memo;
 use super::report::{Kept, OperatorReport};
-use super::sharing::{Part, Standing};
+use super::sharing::Standing;
 use super::stateful::{Handle, Handles};
 use super::unnest::Unnest;
 use super::zset::ZBatch;
 use crate::event::EventBatch;
 use crate::event::Relation;
-use crate::state::{StateDelta, StoredSegment};
+use crate::identity::{Identity, Specification};
+use crate::state::{StateDelta, StoreShape, StoredSegment};
 
 /// The operators of one projection. The last node is its output.
 #[derive(Debug)]
 pub struct Circuit {
     pub(super) nodes: Vec<Node>,
-    /// By place.
+    /// By node.
     pub(super) standings: Vec<Standing>,
-    /// By place, whether an operator can reject events.
+    /// By node, whether an operator can reject events.
     pub(super) fallible: Vec<bool>,
-    /// Equal for circuits that take the same events; none until they were compared.
-    pub(super) admission: Option<usize>,
+    /// What can reject events: circuits in which it is the same take the same events.
+    pub(super) admission: Identity,
     /// Whether a checkpoint may have its state.
     pub(super) is_captured: bool,
 }
@@ -44,10 +46,23 @@ pub struct Node {
     pub schema: SchemaRef,
     /// Whether every row of the output comes from one event alone, by row-wise operators.
     pub row_wise: bool,
-    pub part: Part,
+    /// What it computes of its inputs, whatever events are taken.
+    pub identity: Identity,
 }
 
-#[derive(Debug)]
+/// An operator with state, as a checkpoint knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorStores {
+    /// What the operator computes, of which events.
+    pub identity: Identity,
+    pub name: &'static str,
+    /// Begins the names of its stores.
+    pub prefix: String,
+    /// What each of its stores holds, by the end of the store's name.
+    pub stores: BTreeMap<String, StoreShape>,
+}
+
+#[derive(Debug, Clone)]
 pub enum Operator {
     /// Columns of a source's relation.
     Events {
@@ -100,34 +115,77 @@ impl From<arrow::error::ArrowError> for CircuitError {
 }
 
 impl Circuit {
-    /// `nodes` in topological order: each reads earlier ones only.
+    /// `nodes` in topological order: each reads earlier ones only. The operators' stores have names that begin with
+    /// nothing but the operator's identity until [`Circuit::name_stores`].
     pub fn new(nodes: Vec<Node>) -> Self {
-        let standings = (0..nodes.len()).map(|_| Standing::default()).collect();
-        let fallible = nodes.iter().map(|node| node.row_wise).collect();
-        let mut circuit = Self { nodes, standings, fallible, admission: None, is_captured: false };
-        circuit.settle("", &BTreeMap::new());
+        let fallible = fallible(&nodes);
+        let mut rejecting: Vec<Identity> =
+            nodes.iter().zip(&fallible).filter(|(_, fallible)| **fallible).map(|(node, _)| node.identity).collect();
+        rejecting.sort_unstable();
+        let rejecting = Specification::of("admission/1").list(rejecting.into_iter(), Specification::identity);
+        let admission = rejecting.finish();
+        let mut of_events: Vec<bool> = Vec::with_capacity(nodes.len());
+        let mut standings = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            let reads = matches!(node.operator, Operator::Events { .. });
+            let of_events_too = reads || node.inputs.iter().any(|&input| of_events[input]);
+            of_events.push(of_events_too);
+            // An event that fails in any row-wise operator counts for no operator of the circuit. So what is computed
+            // of events is the same only where the same operators can fail.
+            let identity = if of_events_too { node.identity.among(admission) } else { node.identity };
+            standings.push(Standing::new(identity));
+        }
+        let mut circuit = Self { nodes, standings, fallible, admission, is_captured: false };
+        circuit.name_stores("", &BTreeMap::new());
         circuit
     }
 
-    /// Gives the operators' stores names that begin with this, and with their place; those in `borrowed`, by place, have
-    /// the names that another circuit gave them.
-    pub fn settle(&mut self, prefix: &str, borrowed: &BTreeMap<usize, String>) {
-        for (place, standing) in self.standings.iter_mut().enumerate() {
-            standing.home = borrowed.get(&place).cloned().unwrap_or_else(|| home(prefix, place));
+    /// The same circuit with operators that have taken nothing yet.
+    ///
+    /// # Errors
+    /// An operator cannot be made, which no accepted plan leads to.
+    pub fn afresh(&self) -> Result<Self, CircuitError> {
+        let node = |node: &Node| {
+            let operator = match &node.operator {
+                Operator::Stateful(handle) => Operator::Stateful(handle.afresh()?),
+                stateless => stateless.clone(),
+            };
+            Ok(Node { operator, inputs: node.inputs.clone(), schema: node.schema.clone(), ..*node })
+        };
+        Ok(Self::new(self.nodes.iter().map(node).collect::<Result<_, CircuitError>>()?))
+    }
+
+    /// What comes out of the circuit, as the identity of its last node.
+    pub fn identity(&self) -> Identity {
+        self.standings.last().map_or(self.admission, |standing| standing.identity)
+    }
+
+    /// Gives the operators' stores names that begin with this, and with their identity; those in `borrowed` have the
+    /// names that another circuit gave them.
+    pub fn name_stores(&mut self, prefix: &str, borrowed: &BTreeMap<Identity, String>) {
+        for standing in &mut self.standings {
+            let own = || format!("{prefix}{}.", standing.identity);
+            standing.store_prefix = borrowed.get(&standing.identity).cloned().unwrap_or_else(own);
         }
     }
 
-    /// The operators whose stores have names that do not begin with this, by place.
-    pub fn borrowed(&self, prefix: &str) -> BTreeMap<usize, String> {
-        let homes = self.standings.iter().map(|standing| &standing.home).enumerate();
-        let homes = homes.filter(|(place, home)| self.handle(*place).is_some() && !home.starts_with(prefix));
-        homes.map(|(place, home)| (place, home.clone())).collect()
-    }
-
-    /// Each operator with state: what the names of its stores begin with, and the number of what it computes.
-    pub fn homes(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
-        let kept = self.standings.iter().enumerate().filter(|(place, _)| self.handle(*place).is_some());
-        kept.map(|(_, standing)| (standing.home.as_str(), standing.alike))
+    /// The operators with state and what their stores hold since the last capture.
+    ///
+    /// # Errors
+    /// Fails if columns of an operator cannot be made, which no accepted plan leads to.
+    pub fn stores(&self) -> Result<Vec<OperatorStores>, CircuitError> {
+        let mut operators = Vec::new();
+        for (node, standing) in self.nodes.iter().zip(&self.standings) {
+            let Operator::Stateful(handle) = &node.operator else { continue };
+            let operator = handle.lock();
+            operators.push(OperatorStores {
+                identity: standing.identity,
+                name: operator.name(),
+                prefix: standing.store_prefix.clone(),
+                stores: operator.stores()?,
+            });
+        }
+        Ok(operators)
     }
 
     pub(super) fn handle(&self, place: usize) -> Option<&Handle> {
@@ -202,10 +260,10 @@ impl Circuit {
     pub fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         self.is_captured = true;
         let mut deltas = Vec::new();
-        for (node, Standing { home, .. }) in self.nodes.iter().zip(&self.standings) {
+        for (node, Standing { store_prefix, .. }) in self.nodes.iter().zip(&self.standings) {
             let Operator::Stateful(handle) = &node.operator else { continue };
             let captured = handle.lock().capture()?;
-            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{home}{store}"), delta)));
+            deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{store_prefix}{store}"), delta)));
         }
         Ok(deltas)
     }
@@ -218,16 +276,16 @@ impl Circuit {
         restored: &mut Handles,
     ) -> Result<(), CircuitError> {
         self.is_captured = true;
-        for (node, Standing { home, .. }) in self.nodes.iter_mut().zip(&self.standings) {
+        for (node, Standing { store_prefix, .. }) in self.nodes.iter_mut().zip(&self.standings) {
             let Operator::Stateful(handle) = &mut node.operator else { continue };
-            if let Some(known) = restored.0.get(home) {
+            if let Some(known) = restored.0.get(store_prefix) {
                 *handle = known.clone();
                 continue;
             }
-            let own = stores.extract_if(home.clone().., |store, _| store.starts_with(home.as_str()));
-            let own = own.map(|(store, segments)| (store[home.len()..].to_owned(), segments));
+            let own = stores.extract_if(store_prefix.clone().., |store, _| store.starts_with(store_prefix.as_str()));
+            let own = own.map(|(store, segments)| (store[store_prefix.len()..].to_owned(), segments));
             handle.lock().restore(&own.collect())?;
-            restored.0.insert(home.clone(), handle.clone());
+            restored.0.insert(store_prefix.clone(), handle.clone());
         }
         Ok(())
     }
@@ -297,6 +355,13 @@ impl Operator {
     }
 }
 
-fn home(prefix: &str, place: usize) -> String {
-    format!("{prefix}{place}.")
+/// By node, whether an operator can reject events.
+fn fallible(nodes: &[Node]) -> Vec<bool> {
+    let can_fail = |node: &Node| match &node.operator {
+        _ if !node.row_wise => false,
+        Operator::Events { .. } | Operator::Union => false,
+        Operator::Map(map) => can_fail(map, &nodes[node.inputs[0]].schema),
+        _ => true,
+    };
+    nodes.iter().map(can_fail).collect()
 }

@@ -17,7 +17,7 @@ use super::digest::Digest;
 use super::groups::Groups;
 use super::row_codec::RowCodec;
 use super::{CircuitError, ZBatch};
-use crate::state::{NewSegment, StateDelta, StoredSegment};
+use crate::state::{NewSegment, StateDelta, StoreShape, StoredSegment};
 
 /// The rows of one input, arranged by key slot.
 #[derive(Debug)]
@@ -213,17 +213,26 @@ impl KeyedRows {
     /// Rows as a checkpoint keeps them: the columns, the count, and the number of partners.
     pub(crate) fn capture(&mut self) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };
-        let entries: Vec<_> = writing.slots.iter().map(|&slot| self.rows.entry_with_extra(slot)).collect();
-        let mut columns = self.decode(entries.iter().map(|(row, _, _)| *row))?;
-        columns.push(Arc::new(entries.iter().map(|(_, count, _)| *count).collect::<Int64Array>()));
-        columns.push(Arc::new(entries.iter().map(|(_, _, extra)| *extra).collect::<Int64Array>()));
-        let rows = super::aggregate::unnamed_batch(columns)?;
+        let rows = self.persisted(&writing.slots)?;
         let segment = (!writing.slots.is_empty() || !writing.dead.is_empty()).then_some(NewSegment {
             id: writing.id,
             rows,
             dead: writing.dead,
         });
         Ok(Some(StateDelta { segment, dropped: writing.dropped }))
+    }
+
+    fn persisted(&self, slots: &[u32]) -> Result<RecordBatch, ArrowError> {
+        let entries: Vec<_> = slots.iter().map(|&slot| self.rows.entry_with_extra(slot)).collect();
+        let mut columns = self.decode(entries.iter().map(|(row, _, _)| *row))?;
+        columns.push(Arc::new(entries.iter().map(|(_, count, _)| *count).collect::<Int64Array>()));
+        columns.push(Arc::new(entries.iter().map(|(_, _, extra)| *extra).collect::<Int64Array>()));
+        super::aggregate::unnamed_batch(columns)
+    }
+
+    /// What the checkpoints hold of it since the last capture.
+    pub(crate) fn shape(&self) -> Result<StoreShape, CircuitError> {
+        Ok(StoreShape { schema: self.persisted(&[])?.schema(), rows: self.rows.persisted_rows() })
     }
 
     pub(crate) fn restore(&mut self, segment: &StoredSegment, groups: &mut Groups) -> Result<(), CircuitError> {

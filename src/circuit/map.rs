@@ -10,7 +10,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use super::ZBatch;
 
 /// Keeps the rows for which `filter` is true, and computes one column an expression.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Map {
     pub filter: Option<Arc<dyn PhysicalExpr>>,
     /// None keeps the columns as they are.

@@ -12,6 +12,7 @@ use datafusion::common::DataFusionError;
 use super::graph::{Attributable, CircuitError};
 use super::zset::ZBatch;
 use crate::event::{EventBatch, Relation};
+use crate::identity::Identity;
 
 /// Of one step of all circuits. It must not outlive that.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Memo {
     /// Of nodes that several circuits have, by their number.
     outputs: RefCell<HashMap<usize, Result<ZBatch, Arc<DataFusionError>>>>,
     /// The events that circuits of one admission reject.
-    rejected: RefCell<HashMap<usize, Vec<Attributable>>>,
+    rejected: RefCell<HashMap<Identity, Vec<Attributable>>>,
 }
 
 impl Memo {
@@ -72,13 +73,11 @@ impl Memo {
     }
 
     /// What another circuit of this admission has rejected, if one had its turn before.
-    pub(super) fn rejected(&self, admission: Option<usize>) -> Option<Vec<Attributable>> {
-        self.rejected.borrow().get(&admission?).cloned()
+    pub(super) fn rejected(&self, admission: Identity) -> Option<Vec<Attributable>> {
+        self.rejected.borrow().get(&admission).cloned()
     }
 
-    pub(super) fn reject(&self, admission: Option<usize>, rejected: &[Attributable]) {
-        if let Some(admission) = admission {
-            self.rejected.borrow_mut().insert(admission, rejected.to_vec());
-        }
+    pub(super) fn reject(&self, admission: Identity, rejected: &[Attributable]) {
+        self.rejected.borrow_mut().insert(admission, rejected.to_vec());
     }
 }

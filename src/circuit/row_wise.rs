@@ -4,7 +4,6 @@
 
 use datafusion::common::DataFusionError;
 
-use super::fallible::can_fail;
 use super::graph::{Attributable, Circuit, CircuitError, Node, Operator, StepInput};
 use super::memo::Memo;
 use super::zset::ZBatch;
@@ -35,17 +34,6 @@ struct Failed {
 }
 
 impl Circuit {
-    /// By place, whether an operator can reject events.
-    pub(super) fn fallible(&self) -> Vec<bool> {
-        let can_fail = |node: &Node| match &node.operator {
-            _ if !node.row_wise => false,
-            Operator::Events { .. } | Operator::Union => false,
-            Operator::Map(map) => can_fail(map, &self.nodes[node.inputs[0]].schema),
-            _ => true,
-        };
-        self.nodes.iter().map(can_fail).collect()
-    }
-
     /// Evaluates the row-wise nodes that are needed over all events that none of them rejects, and gives the others.
     pub(super) fn admit(
         &self,

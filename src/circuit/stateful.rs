@@ -12,7 +12,7 @@ use super::join::Join;
 use super::partition::Partition;
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{StateDelta, StoredSegment};
+use crate::state::{StateDelta, StoreShape, StoredSegment};
 
 #[derive(Debug)]
 pub enum Stateful {
@@ -34,6 +34,15 @@ impl Handle {
     /// by what it left behind.
     pub fn lock(&self) -> MutexGuard<'_, Stateful> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An operator that computes the same and has taken nothing yet.
+    pub(super) fn afresh(&self) -> Result<Self, CircuitError> {
+        Ok(match &*self.lock() {
+            Stateful::Aggregate(aggregate) => Aggregate::new(aggregate.spec().clone())?.into(),
+            Stateful::Join(join) => Join::new(join.spec().clone())?.into(),
+            Stateful::Partition(partition) => Partition::new(partition.spec().clone())?.into(),
+        })
     }
 
     pub(super) fn is(&self, other: &Handle) -> bool {
@@ -86,6 +95,15 @@ impl Stateful {
             Stateful::Aggregate(aggregate) => aggregate.capture(),
             Stateful::Join(join) => join.capture(),
             Stateful::Partition(partition) => partition.capture(),
+        }
+    }
+
+    /// What its stores hold since the last capture, by name.
+    pub fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.stores(),
+            Stateful::Join(join) => join.stores(),
+            Stateful::Partition(partition) => partition.stores(),
         }
     }
 

@@ -14,7 +14,7 @@ use datafusion::physical_plan::{ExecutionPlan, common::collect};
 use super::{Weights, ZBatch, unhurried};
 
 /// Unnests list and struct columns of its input.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Unnest {
     pub lists: Vec<ListUnnest>,
     /// Places of struct columns that are spread into their fields.

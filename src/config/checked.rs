@@ -1,10 +1,11 @@
 //! The checked configuration. Whoever holds one need not check it again; only SQL is still text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::event::{DataType, FieldType, SourceSchema};
+use crate::identity::{Identity, Specification};
 
 /// Everything that a daemon is told.
 #[derive(Debug, Clone)]
@@ -66,6 +67,22 @@ pub struct Source {
     pub schema: SourceSchema,
     pub input: Input,
     pub node: Node,
+}
+
+impl Source {
+    /// Of everything that decides which messages are admitted, with which values. A file is known by its content, which
+    /// the source looks at when it opens it, so its path does not count: files are moved.
+    pub fn identity(&self) -> Identity {
+        let specification = match &self.input {
+            Input::JetStream { stream, filter_subjects } => {
+                let filters: BTreeSet<&String> = filter_subjects.iter().collect();
+                let stream = Specification::of("jetstream/1").text(stream);
+                stream.list(filters.into_iter(), |specification, filter| specification.text(filter))
+            }
+            Input::File { .. } => Specification::of("file/1"),
+        };
+        self.schema.specify(specification).finish()
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -19,6 +19,7 @@ mod number;
 mod rejected;
 mod schema;
 mod shape;
+mod specification;
 mod step;
 mod tree;
 mod type_rows;
@@ -33,5 +34,6 @@ pub use schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, UnknownEvents,
     UpcastStep, VersionSchema,
 };
+pub use specification::specify_evaluator;
 pub use types::{DataType, Field, FieldType, JSON_MARK, TimestampFormat, timestamp};
 pub use upcast::{Upcast, UpcastProblem, Upcasters};

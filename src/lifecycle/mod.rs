@@ -1,5 +1,7 @@
-//! The life of a projection, and of the events that it could not take.
+//! What becomes of builds of projections, and of events that they cannot take.
 
+mod generation;
 mod parked;
 
+pub use generation::{GenerationId, GenerationState};
 pub use parked::{Parked, ParkedEvents};

@@ -5,21 +5,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 
+use super::generation::GenerationId;
 use crate::event::{Headers, Message, Reason, Rejected};
 use crate::progress::{ParkedNote, SourceName, rfc3339};
-use crate::state::{Home, NewSegment, Residence, StateDelta, StoredSegment};
+use crate::state::{Home, NewSegment, Residence, StateDelta, StoreShape, StoredSegment};
 
 /// An event that is not in some read models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     pub source: SourceName,
-    /// The projection that could not take it; none if it could not be decoded, so that no projection has it.
-    pub projection: Option<String>,
+    /// The build of a projection that could not take it; none if it could not be decoded, so that no projection has it.
+    pub generation: Option<GenerationId>,
     pub rejected: Rejected,
 }
 
@@ -30,7 +31,7 @@ impl Parked {
             sequence: message.seq,
             subject: message.subject.clone(),
             event_type: event_type.clone(),
-            projection: self.projection.clone(),
+            projection: self.generation.as_ref().map(|generation| generation.projection.to_string()),
             reason: reason.label(),
             pointer: pointer.clone(),
             detail: detail.clone(),
@@ -48,7 +49,7 @@ pub struct ParkedEvents {
     residence: Residence,
     bytes: usize,
     edition: u64,
-    counts: BTreeMap<(SourceName, Option<String>), BTreeMap<String, u64>>,
+    counts: BTreeMap<(SourceName, Option<GenerationId>), BTreeMap<String, u64>>,
 }
 
 impl ParkedEvents {
@@ -69,10 +70,10 @@ impl ParkedEvents {
         self.slots.iter().flatten()
     }
 
-    /// Number of events by type, of a source (`projection` none) or of one projection's own. The empty name stands for
+    /// Number of events by type, of a source (`generation` none) or of one generation's own. The empty name stands for
     /// events of no declared type.
-    pub fn counts(&self, source: &SourceName, projection: Option<&str>) -> BTreeMap<String, u64> {
-        self.counts.get(&(source.clone(), projection.map(str::to_owned))).cloned().unwrap_or_default()
+    pub fn counts(&self, source: &SourceName, generation: Option<&GenerationId>) -> BTreeMap<String, u64> {
+        self.counts.get(&(source.clone(), generation.cloned())).cloned().unwrap_or_default()
     }
 
     /// Another number whenever there are other events than before.
@@ -126,10 +127,20 @@ impl ParkedEvents {
         Ok(Some(StateDelta { segment, dropped: writing.dropped }))
     }
 
-    pub fn restore(segments: &[StoredSegment]) -> Result<Self, ArrowError> {
+    /// What the checkpoints hold of it since the last capture.
+    pub fn shape(&self) -> StoreShape {
+        StoreShape { schema: schema(), rows: self.residence.live_rows() as u64 }
+    }
+
+    /// The events that the stored segments hold. `number` tells the generation of a projection where a checkpoint does
+    /// not say it, as those of older builds.
+    ///
+    /// # Errors
+    /// A row is not a parked event.
+    pub fn restore(segments: &[StoredSegment], number: impl Fn(&str) -> u64) -> Result<Self, ArrowError> {
         let mut all = Self::default();
         for segment in segments {
-            let parked = decode(&segment.rows)?;
+            let parked = decode(&segment.rows, &number)?;
             let slots: Vec<Option<u32>> =
                 parked.into_iter().zip(&segment.live).map(|(parked, &live)| live.then(|| all.insert(parked))).collect();
             all.residence.restore(segment.id, &slots, segment.dead.clone(), &mut all.homes);
@@ -138,7 +149,7 @@ impl ParkedEvents {
     }
 
     fn uncount(&mut self, parked: &Parked) {
-        let owner = (parked.source.clone(), parked.projection.clone());
+        let owner = (parked.source.clone(), parked.generation.clone());
         let event_type = parked.rejected.event_type.clone().unwrap_or_default();
         if let Some(counts) = self.counts.get_mut(&owner)
             && let Some(count) = counts.get_mut(&event_type)
@@ -152,7 +163,7 @@ impl ParkedEvents {
         self.edition += 1;
         self.bytes += parked.rejected.message.size();
         let event_type = parked.rejected.event_type.clone().unwrap_or_default();
-        let owner = (parked.source.clone(), parked.projection.clone());
+        let owner = (parked.source.clone(), parked.generation.clone());
         *self.counts.entry(owner).or_default().entry(event_type).or_default() += 1;
         match self.free.pop() {
             Some(slot) => {
@@ -182,6 +193,7 @@ fn schema() -> SchemaRef {
         Field::new("seq", DataType::Int64, false),
         Field::new("published_at_us", DataType::Int64, false),
         Field::new("payload", DataType::Binary, false),
+        Field::new("generation", DataType::Int64, true),
     ]))
 }
 
@@ -203,7 +215,7 @@ fn encode(rows: &[&Parked]) -> Result<RecordBatch, ArrowError> {
         schema(),
         vec![
             text(&|row| Some(row.source.to_string())),
-            text(&|row| row.projection.clone()),
+            text(&|row| Some(row.generation.as_ref()?.projection.to_string())),
             Arc::new(StringArray::from(reasons)),
             text(&|row| row.rejected.pointer.clone()),
             text(&|row| Some(row.rejected.detail.clone())),
@@ -213,19 +225,21 @@ fn encode(rows: &[&Parked]) -> Result<RecordBatch, ArrowError> {
             Arc::new(messages().map(|message| message.seq as i64).collect::<Int64Array>()),
             Arc::new(messages().map(|message| message.published_at_us).collect::<Int64Array>()),
             Arc::new(BinaryArray::from_iter_values(messages().map(|message| &message.payload))),
+            Arc::new(rows.iter().map(|row| Some(row.generation.as_ref()?.number as i64)).collect::<Int64Array>()),
         ],
     )
 }
 
-fn decode(rows: &RecordBatch) -> Result<Vec<Parked>, ArrowError> {
+fn decode(rows: &RecordBatch, number: impl Fn(&str) -> u64) -> Result<Vec<Parked>, ArrowError> {
     let text = |column: usize, row: usize| -> Option<String> {
         let values = rows.column(column).as_string::<i32>();
-        arrow::array::Array::is_valid(values, row).then(|| values.value(row).to_owned())
+        values.is_valid(row).then(|| values.value(row).to_owned())
     };
     let required = |column: usize, row: usize| text(column, row).unwrap_or_default();
     let json = |error: serde_json::Error| ArrowError::ExternalError(Box::new(error));
     let (seqs, times) = (rows.column(8).as_primitive::<Int64Type>(), rows.column(9).as_primitive::<Int64Type>());
     let payloads = rows.column(10).as_binary::<i32>();
+    let generations = rows.column_by_name("generation").map(|numbers| numbers.as_primitive::<Int64Type>());
     (0..rows.num_rows())
         .map(|row| {
             let reason: Reason = serde_json::from_str(&required(2, row)).map_err(json)?;
@@ -239,7 +253,13 @@ fn decode(rows: &RecordBatch) -> Result<Vec<Parked>, ArrowError> {
             };
             let rejected =
                 Rejected { message, reason, pointer: text(3, row), detail: required(4, row), event_type: text(5, row) };
-            Ok(Parked { source: required(0, row).into(), projection: text(1, row), rejected })
+            let generation = text(1, row).map(|projection| {
+                let known =
+                    generations.filter(|numbers| numbers.is_valid(row)).map(|numbers| numbers.value(row) as u64);
+                let number = known.unwrap_or_else(|| number(&projection));
+                GenerationId::new(projection, number)
+            });
+            Ok(Parked { source: required(0, row).into(), generation, rejected })
         })
         .collect()
 }

@@ -7,40 +7,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::continuation::{BuildReason, Mismatch, Stores, Wanted, check_store, check_table};
 use super::engine::{Engine, EngineError, PARKED_STORE};
+use super::error::GenerationError;
+use super::generation::{Definition, Generation};
 use super::intake::Intake;
-use super::kept::{Kept, store_prefix};
 use super::runner::now_us;
-use super::search_spec::search_spec;
-use crate::checkpoint::{Checkpointer, Content, GenerationEntry, Manifest, RestoreIndexError, Restored};
+use crate::checkpoint::{Checkpointer, Content, GenerationEntry, Manifest, RestoreIndexError, Restored, table_store};
 use crate::circuit::{Handles, ZBatch};
 use crate::config::ParkedLimits;
-use crate::lifecycle::{Parked, ParkedEvents};
+use crate::lifecycle::{GenerationId, GenerationState, Parked, ParkedEvents};
 use crate::plan::{Planned, Program};
 use crate::progress::{Cut, SourceName};
+use crate::read_model::ReadModel;
 use crate::read_model::search::{SearchIndex, WriterSettings};
+use crate::read_model::table::{Table, TableSpec};
 
 /// Everything that a start needs before the loop runs.
 pub struct Assembly {
-    /// Generations that go on from the checkpoint's cut.
+    /// Generations that go on from the checkpoint's cut, and the last rows of those that are built again.
     pub live: Engine,
     /// Generations at the beginning, to be brought to the live cut; none if there is nothing to build.
     pub building: Option<Engine>,
-    /// Stores of generations that are no more.
-    pub forget: BTreeSet<String>,
     /// The projections in the order of a step.
     order: Vec<String>,
     /// Sources whose messages are read in another way than before.
     changed_sources: BTreeSet<SourceName>,
 }
 
+/// Why a start cannot go on. What concerns one generation alone is no such reason: it is built again.
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
-    #[error("projection `{name}` cannot be set up: {message}")]
-    Projection { name: String, message: String },
+    #[error("projection `{name}` cannot be set up: {error}")]
+    Projection { name: String, error: GenerationError },
     #[error("the parked events in the checkpoint cannot be read: {0}")]
-    Parked(arrow::error::ArrowError),
-    #[error("the search index of `{name}` cannot be restored: {message}")]
+    Parked(#[from] arrow::error::ArrowError),
+    #[error("the parked events in the checkpoint are not those that it lists: {0}")]
+    ParkedStore(#[from] Mismatch),
+    #[error("the search index of `{name}` cannot be set up: {message}")]
     Index { name: String, message: String },
 }
 
@@ -55,8 +59,11 @@ impl IndexRoot {
 }
 
 /// Sorts out what goes on and what is built.
+///
+/// # Errors
+/// The parked events are not whole, or a search index has no place to work in.
 pub async fn assemble(
-    mut program: Program,
+    program: Program,
     restored: Option<Restored>,
     checkpointer: &Checkpointer,
     indexes: &IndexRoot,
@@ -68,16 +75,16 @@ pub async fn assemble(
     };
     let content = &manifest.content;
     let mut live = Engine::new(limits.clone());
+    live.holds(manifest.stores.keys().cloned());
     live.revision = content.revision;
-    live.parked =
-        ParkedEvents::restore(&stores.remove(PARKED_STORE).unwrap_or_default()).map_err(AssembleError::Parked)?;
+    live.parked = restored_parked(content, &mut stores)?;
     let mut changed_sources = BTreeSet::new();
     for source in program.sources {
         let name: SourceName = source.config.schema.source.as_str().into();
-        let mut intake = Intake::new(Arc::new(source.decoder), source.fingerprint.clone());
+        let mut intake = Intake::new(Arc::new(source.decoder), source.identity);
         if let Some(entry) = content.sources.get(&name) {
             intake.resume(entry);
-            if entry.schema_fingerprint != source.fingerprint {
+            if entry.admission != Some(source.identity) {
                 changed_sources.insert(name.clone());
             }
         }
@@ -85,74 +92,95 @@ pub async fn assemble(
     }
     live.views = program.views.into_iter().map(Arc::new).collect();
     let cut = live.cut();
-    settle(&mut program.projections, content);
-    let rebuilt = to_build(&program.projections, content, &cut);
     let order: Vec<String> = program.projections.iter().map(|planned| planned.config.name.clone()).collect();
     let mut building = Engine::new(limits);
-    let forget = stale_stores(&manifest, &program.projections, &rebuilt);
+    // All are looked at before the first one takes its stores, because several may share one.
+    let mut reasons = reasons(&program.projections, content, &cut, &stores);
     let mut shared = Handles::default();
     for planned in program.projections {
         let name = planned.config.name.clone();
-        let known = content.generations.get(&name).and_then(|entries| entries.first());
-        if rebuilt.contains(&name) {
-            let generation = newest_generation(&name, &manifest) + 1;
-            let _ = live.parked.take(|parked| parked.projection.as_ref() == Some(&name));
-            let index = empty_index(&planned, &indexes.directory(&name, generation))?;
-            let kept = Kept::new(planned, generation, index);
-            building.projections.push(kept.map_err(|message| AssembleError::Projection { name, message })?);
-        } else if let Some(entry) = known {
-            let index = restored_index(&planned, entry, &cut, checkpointer, indexes).await?;
-            let kept = Kept::restore(planned, entry.generation, cut.clone(), &mut stores, &mut shared, index);
-            live.projections.push(kept.map_err(|message| AssembleError::Projection { name, message })?);
+        let entry = entry_of(content, &name);
+        if let Some(input) = planned.compiled.upstream.iter().find(|input| reasons.contains_key(*input)) {
+            reasons.entry(name.clone()).or_insert_with(|| BuildReason::Input(input.clone()));
         }
+        if let (Some(entry), false) = (entry, reasons.contains_key(&name)) {
+            let index = restored_index(&planned, entry, &cut, checkpointer, indexes).await?;
+            match Generation::restore(&planned, entry, cut.clone(), &mut stores, &mut shared, index) {
+                Ok(generation) => {
+                    live.generations.push(generation);
+                    continue;
+                }
+                Err(error) => drop(reasons.insert(name.clone(), BuildReason::Restore(error.to_string()))),
+            }
+        }
+        let reason = reasons.get(&name).cloned().unwrap_or(BuildReason::New);
+        if reason != BuildReason::New {
+            tracing::warn!(projection = %name, %reason, "projection is built again from the start of its sources");
+        }
+        let last = entry.and_then(|entry| last_rows(&planned, entry, &reason, &cut, &mut stores));
+        let number = newest_generation(&name, &manifest) + 1;
+        let index = empty_index(&planned, &indexes.directory(&name, number))?;
+        let generation = Generation::new(planned, number, index);
+        let generation = generation.map_err(|error| AssembleError::Projection { name, error })?;
+        match last {
+            Some(last) => live.generations.push(last),
+            None => live.announce(generation.status()),
+        }
+        building.generations.push(generation);
     }
-    // Of what is configured no more, nothing can be mended.
+    // Of what is neither configured nor kept any more, nothing can be mended.
+    let kept: BTreeSet<GenerationId> = live.generations.iter().map(|generation| generation.id.clone()).collect();
     let is_known = |parked: &Parked| {
-        live.intakes.contains_key(&parked.source) && parked.projection.as_ref().is_none_or(|name| order.contains(name))
+        live.intakes.contains_key(&parked.source) && parked.generation.as_ref().is_none_or(|id| kept.contains(id))
     };
     let _ = live.parked.take(|parked| !is_known(parked));
     live.tell_parked();
     // With nothing applied and nothing to read of others, there is nothing to catch up with.
-    if live.projections.is_empty() && cut.positions.values().all(|position| *position == 0) {
-        live.projections.append(&mut building.projections);
+    if live.generations.is_empty() && cut.positions.values().all(|position| *position == 0) {
+        live.take_over(std::mem::take(&mut building.generations));
     }
-    let read = building.projections.iter().flat_map(|kept| kept.definition.reads.keys().cloned());
-    // A changed source is read anew even if nobody asks: what is parked of it may be right now.
+    let read = building.generations.iter().flat_map(|generation| generation.definition.reads.keys().cloned());
+    // A changed source is read anew even if nothing asks for it: what is parked of it may be right now.
     let read: BTreeSet<SourceName> = read.chain(changed_sources.iter().cloned()).collect();
     building.intakes = read.into_iter().map(|source| (source.clone(), fresh_intake(&source, &live))).collect();
     live.share();
     building.share();
-    let idle = building.projections.is_empty() && building.intakes.is_empty();
+    let idle = building.generations.is_empty() && building.intakes.is_empty();
     let building = (!idle).then_some(building);
-    Ok(Assembly { live, building, forget, order, changed_sources })
+    Ok(Assembly { live, building, order, changed_sources })
 }
 
 impl Assembly {
-    /// Takes the built generations over into the live engine, once they have reached its cut.
+    /// Takes the built generations over into the live engine, once they have reached its cut. A generation whose build has
+    /// failed leaves the last rows of its predecessor, if there are any, which then says why it stopped.
+    ///
+    /// # Errors
+    /// The rows that a built generation reads cannot be read.
     pub fn join(&mut self, mut built: Engine) -> Result<(), EngineError> {
         self.feed_inputs(&mut built)?;
         let cut = self.live.cut();
         for (name, intake) in built.intakes {
             if self.changed_sources.contains(&name) {
-                let _ = self.live.parked.take(|parked| parked.source == name && parked.projection.is_none());
-                for parked in built.parked.take(|parked| parked.source == name && parked.projection.is_none()) {
+                let _ = self.live.parked.take(|parked| parked.source == name && parked.generation.is_none());
+                for parked in built.parked.take(|parked| parked.source == name && parked.generation.is_none()) {
                     self.live.parked.park(parked);
                 }
                 self.live.intakes.insert(name, intake);
             }
         }
-        for parked in built.parked.take(|parked| parked.projection.is_some()) {
-            self.live.parked.park(parked);
+        for generation in &mut built.generations {
+            if generation.state().steps() {
+                generation.arrive(&cut, now_us());
+                for parked in built.parked.take(|parked| parked.generation.as_ref() == Some(&generation.id)) {
+                    self.live.parked.park(parked);
+                }
+            }
         }
-        built
-            .projections
-            .iter_mut()
-            .filter(|kept| kept.failure().is_none())
-            .for_each(|kept| kept.arrive(&cut, now_us()));
-        self.live.projections.append(&mut built.projections);
+        self.live.take_over(built.generations);
         // Those that were live come first, so that theirs is what a checkpoint has already.
         self.live.share();
-        sort(&mut self.live.projections, &self.order);
+        let order = &self.order;
+        self.live.generations.sort_by_key(|one| order.iter().position(|name| name == one.projection()));
         self.live.tell_parked();
         Ok(())
     }
@@ -160,11 +188,13 @@ impl Assembly {
     /// Gives built projections the rows of those that they read and that were not built.
     fn feed_inputs(&self, built: &mut Engine) -> Result<(), EngineError> {
         let read: BTreeSet<String> =
-            built.projections.iter().flat_map(|kept| kept.definition.upstream.iter().cloned()).collect();
+            built.generations.iter().flat_map(|generation| generation.definition.upstream.iter().cloned()).collect();
         let mut inputs: Vec<(&str, Vec<ZBatch>)> = Vec::new();
-        for kept in self.live.projections.iter().filter(|kept| read.contains(kept.name())) {
-            let rows = kept.rows().map_err(|error| EngineError::Capture(error.to_string()))?;
-            inputs.push((kept.name(), rows));
+        let serving = self.live.generations.iter().filter(|generation| generation.state().steps());
+        for generation in serving.filter(|generation| read.contains(generation.projection())) {
+            let rows = generation.inserts();
+            let rows = rows.map_err(|error| EngineError::Inputs { id: generation.id.clone(), error })?;
+            inputs.push((generation.projection(), rows));
         }
         built.feed(BTreeMap::new(), now_us())?;
         for (name, batches) in &inputs {
@@ -176,52 +206,76 @@ impl Assembly {
     }
 }
 
-/// Tells the circuits where the checkpoint has their state.
-fn settle(projections: &mut [Planned], content: &Content) {
-    for planned in projections {
-        let name = &planned.config.name;
-        if let Some(entry) = content.generations.get(name).and_then(|entries| entries.first()) {
-            planned.compiled.circuit.settle(&store_prefix(name, entry.generation), &entry.borrowed);
-        }
+fn restored_parked(content: &Content, stores: &mut Stores) -> Result<ParkedEvents, AssembleError> {
+    if let Some(shape) = &content.parked {
+        check_store(PARKED_STORE, shape, stores)?;
     }
+    let number = |projection: &str| entry_of(content, projection).map_or(0, |entry| entry.generation);
+    Ok(ParkedEvents::restore(&stores.remove(PARKED_STORE).unwrap_or_default(), number)?)
 }
 
-/// Projections that cannot go on from the checkpoint, with all that read them.
-fn to_build(projections: &[Planned], content: &Content, cut: &Cut) -> BTreeSet<String> {
-    let mut build = BTreeSet::new();
-    let mut shared: BTreeMap<&str, Option<usize>> = BTreeMap::new();
-    for planned in projections {
-        let name = &planned.config.name;
-        let known = content.generations.get(name).and_then(|entries| entries.first());
-        let resumes = known.is_some_and(|entry| {
-            let reads = planned.compiled.schema.reads.keys();
-            let there = |source: &SourceName| entry.positions.get(source).copied().unwrap_or(0) == cut.position(source);
-            entry.state == "serving" && entry.fingerprint == planned.fingerprint && reads.into_iter().all(there)
-        });
-        // What was shared may not be alike any more to a build that knows better.
-        let mut homes = planned.compiled.circuit.homes();
-        let is_alike = homes.all(|(home, alike)| shared.get(home).is_none_or(|other| *other == alike));
-        if !resumes || !is_alike || planned.compiled.upstream.iter().any(|input| build.contains(input)) {
-            build.insert(name.clone());
-        } else {
-            shared.extend(planned.compiled.circuit.homes());
-        }
-    }
-    build
+/// The generation of a projection that a start can do most with: the one in the best phase, and of those the newest.
+fn entry_of<'a>(content: &'a Content, name: &str) -> Option<&'a GenerationEntry> {
+    let entries = content.generations.get(name).into_iter().flatten();
+    entries.min_by_key(|entry| (entry.state, std::cmp::Reverse(entry.generation)))
 }
 
-/// Stores in the manifest that no generation goes on with.
-fn stale_stores(manifest: &Manifest, projections: &[Planned], rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
-    let names = projections.iter().map(|planned| &planned.config.name).filter(|name| !rebuilt.contains(*name));
-    let going_on = names.filter_map(|name| Some((name, manifest.content.generations.get(name)?.first()?)));
-    let kept: Vec<String> = going_on
-        .flat_map(|(name, entry)| {
-            [store_prefix(name, entry.generation)].into_iter().chain(entry.borrowed.values().cloned())
-        })
-        .collect();
-    let stale =
-        |store: &&String| *store != PARKED_STORE && !kept.iter().any(|prefix| store.starts_with(prefix.as_str()));
-    manifest.stores.keys().filter(stale).cloned().collect()
+/// Why projections cannot go on from the checkpoint, by name, as far as their own definition and state tell.
+fn reasons(projections: &[Planned], content: &Content, cut: &Cut, stores: &Stores) -> BTreeMap<String, BuildReason> {
+    let reason = |planned: &Planned| {
+        let name = planned.config.name.as_str();
+        let schema = &planned.compiled.schema;
+        let operators = match planned.compiled.circuit.stores() {
+            Ok(operators) => operators,
+            Err(error) => return Some(BuildReason::Restore(error.to_string())),
+        };
+        let sources = schema.reads.keys().collect();
+        let wanted = Wanted { projection: name, rows: schema.identity, operators, sources, schema: &schema.schema };
+        wanted.check(entry_of(content, name), cut, stores).err()
+    };
+    projections.iter().filter_map(|planned| Some((planned.config.name.clone(), reason(planned)?))).collect()
+}
+
+/// The rows that the checkpoint has of a generation which is built again, if they are whole.
+fn last_rows(
+    planned: &Planned,
+    entry: &GenerationEntry,
+    reason: &BuildReason,
+    cut: &Cut,
+    stores: &mut Stores,
+) -> Option<Generation> {
+    let name = planned.config.name.as_str();
+    let store = table_store(name, entry.generation);
+    let (schema, key) = match check_table(name, entry, stores) {
+        Ok(shape) => (shape.schema.clone(), entry.key.clone()),
+        // An older build lists nothing. Under the columns of today, its rows are as good as they were.
+        Err(Mismatch::NoTable) => {
+            let schema = &planned.compiled.schema;
+            let fits = stores.get(&store)?.iter().all(|segment| segment.rows.schema() == schema.schema);
+            fits.then(|| (schema.schema.clone(), schema.key.clone()))?
+        }
+        Err(mismatch) => {
+            tracing::warn!(projection = name, %mismatch, "the rows of the last checkpoint cannot be served meanwhile");
+            return None;
+        }
+    };
+    let definition = Definition::of(planned);
+    let table = TableSpec { name: name.to_owned(), schema, key, key_proven: false, indexes: Vec::new() };
+    let table = Arc::new(table);
+    let rows = match Table::restore(table.clone(), stores.remove(&store).unwrap_or_default()) {
+        Ok(rows) => ReadModel::Table(rows),
+        Err(error) => {
+            tracing::warn!(projection = name, %error, "the rows of the last checkpoint cannot be served meanwhile");
+            return None;
+        }
+    };
+    let reads = definition.reads.keys();
+    let positions = reads.map(|source| (source.clone(), entry.positions.get(source).copied().unwrap_or(0))).collect();
+    let state = GenerationState::Rebuilding { reason: reason.to_string() };
+    let definition = Definition { rows: entry.rows, table, ..definition };
+    let cut = Cut { positions, revision: cut.revision };
+    let id = GenerationId::new(name, entry.generation);
+    Some(Generation::last_rows(id, definition, state, entry.operators.clone(), rows, cut))
 }
 
 /// The last generation of a projection, 0 if there was none. What another one has borrowed of it outlives it, and keeps its
@@ -236,13 +290,13 @@ fn newest_generation(name: &str, manifest: &Manifest) -> u64 {
 fn fresh_intake(source: &SourceName, live: &Engine) -> Intake {
     let known = &live.intakes[source];
     let decoder = known.decoder().clone();
-    let mut intake = Intake::new(decoder, known.fingerprint().to_owned());
+    let mut intake = Intake::new(decoder, known.admission());
     intake.identity = known.identity.clone();
     intake
 }
 
 fn empty_index(planned: &Planned, directory: &Path) -> Result<Option<SearchIndex>, AssembleError> {
-    let Some(spec) = search_spec(&planned.config, &planned.compiled.schema) else { return Ok(None) };
+    let Some(spec) = Definition::of(planned).search else { return Ok(None) };
     let failed = |message: String| AssembleError::Index { name: planned.config.name.clone(), message };
     match std::fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error.to_string())),
@@ -260,7 +314,7 @@ async fn restored_index(
     checkpointer: &Checkpointer,
     indexes: &IndexRoot,
 ) -> Result<Option<SearchIndex>, AssembleError> {
-    let Some(spec) = search_spec(&planned.config, &planned.compiled.schema) else { return Ok(None) };
+    let Some(spec) = Definition::of(planned).search else { return Ok(None) };
     let name = &planned.config.name;
     let failed = |message: String| AssembleError::Index { name: name.clone(), message };
     let directory = indexes.directory(name, entry.generation);
@@ -288,13 +342,9 @@ async fn restored_index(
     }
 }
 
-fn sort(projections: &mut [Kept], order: &[String]) {
-    projections.sort_by_key(|kept| order.iter().position(|name| name == kept.name()));
-}
-
 /// Brings a fresh start's global aggregates to their first row, and the search indexes to the same cut.
 pub fn begin(engine: &mut Engine) -> Result<(), EngineError> {
     engine.commit(Vec::new(), now_us())?;
-    engine.commit_search();
+    engine.commit_read_models();
     Ok(())
 }

@@ -10,16 +10,17 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 
+use super::error::GenerationError;
+use super::generation::Generation;
 use super::intake::Intake;
-use super::kept::Kept;
-use crate::checkpoint::{Content, Draft, IndexDraft, PinnedFile};
+use crate::checkpoint::{Content, Draft, GenerationEntry, IndexDraft, PinnedFile};
 use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
-use crate::lifecycle::{Parked, ParkedEvents};
+use crate::lifecycle::{GenerationId, GenerationState, Parked, ParkedEvents};
 use crate::plan::PlannedView;
-use crate::progress::{Cut, SourceName, SourceState};
-use crate::read_model::catalog::{ProjectionState, ProjectionStatus, Relation, RelationData, Snapshot};
+use crate::progress::{Cut, Phase, SourceName, SourceState};
+use crate::read_model::catalog::{ProjectionStatus, Relation, RelationData, Snapshot};
 use crate::read_model::search::PinHold;
 use crate::state::StateDelta;
 use crate::telemetry;
@@ -33,14 +34,18 @@ const PARKED_TOLD_MAX: usize = 100;
 /// Sources and projections with their state.
 pub struct Engine {
     pub intakes: BTreeMap<SourceName, Intake>,
-    /// Each after those that it reads.
-    pub projections: Vec<Kept>,
+    /// Several of one projection while it is built again; each after those that it reads.
+    pub generations: Vec<Generation>,
+    /// Projections that are built elsewhere and have no rows to show yet.
+    announced: Vec<ProjectionStatus>,
     pub views: Vec<Arc<PlannedView>>,
     pub parked: ParkedEvents,
     pub revision: u64,
     limits: ParkedLimits,
     /// The edition of the parked events that the sources' progress tells of.
     parked_told: Option<u64>,
+    /// The stores that the checkpoints hold, or will once the last draft is written.
+    persisted: BTreeSet<String>,
 }
 
 /// Messages of one source for one commit.
@@ -58,26 +63,32 @@ pub struct Fetched {
 pub enum EngineError {
     #[error("a batch of source `{source_name}` cannot be decoded: {error}")]
     Decode { source_name: SourceName, error: ArrowError },
-    #[error("the state cannot be captured for a checkpoint: {0}")]
-    Capture(String),
+    #[error("the parked events cannot be captured for a checkpoint: {0}")]
+    Parked(ArrowError),
+    #[error("the state of {id} cannot be captured for a checkpoint: {error}")]
+    Capture { id: GenerationId, error: GenerationError },
+    #[error("the rows of {id}, which a projection that is built reads, cannot be read: {error}")]
+    Inputs { id: GenerationId, error: GenerationError },
 }
 
 impl Engine {
     pub fn new(limits: ParkedLimits) -> Self {
         Self {
             intakes: BTreeMap::new(),
-            projections: Vec::new(),
+            generations: Vec::new(),
+            announced: Vec::new(),
             views: Vec::new(),
             parked: ParkedEvents::default(),
             revision: 0,
             limits,
             parked_told: None,
+            persisted: BTreeSet::new(),
         }
     }
 
     /// Lets projections share what they compute alike. All of them stand at one cut.
     pub(super) fn share(&mut self) {
-        share(&mut self.projections.iter_mut().map(Kept::circuit).collect::<Vec<_>>());
+        share(&mut self.generations.iter_mut().filter_map(Generation::circuit).collect::<Vec<_>>());
     }
 
     /// The cut that everything not failed stands at.
@@ -154,7 +165,7 @@ impl Engine {
         }
         for rejected in decoded.rejected {
             telemetry::count_event_failures(&input.source, rejected.reason, 1);
-            self.parked.park(Parked { source: source.clone(), projection: None, rejected });
+            self.parked.park(Parked { source: source.clone(), generation: None, rejected });
         }
         self.check_limits(&input.source);
         Ok(Some((decoded.batch, input.messages)))
@@ -190,19 +201,22 @@ impl Engine {
         let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         let mut failed: BTreeMap<String, String> = BTreeMap::new();
-        let mut rejected: Vec<(String, Attributable)> = Vec::new();
-        for kept in &mut self.projections {
-            if let Some(input) = kept.definition.upstream.iter().find(|name| failed.contains_key(*name)) {
-                kept.fail(format!("its input `{input}` has failed"));
+        let mut rejected: Vec<(GenerationId, Attributable)> = Vec::new();
+        for generation in &mut self.generations {
+            if let Some(input) = generation.definition.upstream.iter().find(|name| failed.contains_key(*name))
+                && generation.state().steps()
+            {
+                generation.fail(format!("its input `{input}` has failed"));
             }
-            if let Some(failure) = kept.failure() {
-                failed.insert(kept.name().to_owned(), failure.to_owned());
+            if !generation.state().steps() {
+                let reason = generation.state().reason().unwrap_or_default().to_owned();
+                failed.insert(generation.projection().to_owned(), reason);
                 continue;
             }
             let mut deltas: BTreeMap<&str, &ZBatch> =
                 outputs.iter().map(|(name, delta)| (name.as_str(), delta)).collect();
             deltas.extend(outside.iter().map(|(name, delta)| (*name, *delta)));
-            let reads = |source: &SourceName| kept.definition.reads.contains_key(source);
+            let reads = |source: &SourceName| generation.definition.reads.contains_key(source);
             let events = batches.iter().filter(|(source, _, _)| reads(source));
             let input = StepInput {
                 events: events.map(|(source, batch, _)| (source.as_ref(), batch)).collect(),
@@ -210,25 +224,25 @@ impl Engine {
                 watermarks: watermarks.clone(),
                 memo: Some(&memo),
             };
-            match kept.step(&input) {
+            match generation.step(&input, now_us) {
                 Ok((delta, found)) => {
-                    kept.arrive(&cut, now_us);
-                    let name = kept.name().to_owned();
-                    rejected.extend(found.into_iter().map(|attributable| (name.clone(), attributable)));
-                    outputs.insert(name, delta);
+                    generation.arrive(&cut, now_us);
+                    rejected.extend(found.into_iter().map(|attributable| (generation.id.clone(), attributable)));
+                    outputs.insert(generation.projection().to_owned(), delta);
                 }
-                Err(failure) => {
-                    tracing::error!(projection = kept.name(), %failure, "projection failed");
-                    failed.insert(kept.name().to_owned(), failure.clone());
-                    kept.fail(failure);
+                Err(error) => {
+                    let failure = error.to_string();
+                    tracing::error!(projection = generation.projection(), %failure, "projection failed");
+                    failed.insert(generation.projection().to_owned(), failure.clone());
+                    generation.fail(failure);
                 }
             }
         }
-        for (projection, attributable) in rejected {
-            if let Some(parked) = parked(projection, attributable, batches) {
+        for (generation, attributable) in rejected {
+            let projection = generation.projection.clone();
+            if let Some(parked) = parked(generation, attributable, batches) {
                 let source = parked.source.clone();
-                let event_type = parked.rejected.event_type.as_deref();
-                telemetry::count_projection_errors(parked.projection.as_deref().unwrap_or_default(), event_type, 1);
+                telemetry::count_projection_errors(&projection, parked.rejected.event_type.as_deref(), 1);
                 self.parked.park(parked);
                 self.check_limits(&source);
             }
@@ -255,37 +269,73 @@ impl Engine {
         halted.then(|| progress.message.clone().unwrap_or_else(|| "it has halted".to_owned()))
     }
 
-    /// Stops all projections; their rows stay as they are.
+    /// Stops all generations; their rows stay as they are.
     pub fn fail_all(&mut self, failure: &str) {
-        self.projections.iter_mut().for_each(|kept| kept.fail(failure.to_owned()));
+        self.generations.iter_mut().for_each(|generation| generation.fail(failure.to_owned()));
     }
 
-    /// Whether any search index has changes that no search sees yet.
-    pub fn awaits_search_commit(&self) -> bool {
-        self.projections.iter().any(Kept::awaits_search_commit)
+    /// Shows a projection that is built elsewhere.
+    pub(super) fn announce(&mut self, status: ProjectionStatus) {
+        self.announced.push(status);
     }
 
-    /// Makes the search indexes' changes visible.
-    pub fn commit_search(&mut self) {
-        self.projections.iter_mut().filter(|kept| kept.failure().is_none()).for_each(Kept::commit_search);
+    /// Takes generations that stand at this engine's cut, in the place of what was there of their projections. One whose
+    /// build has failed leaves the last rows of its predecessor.
+    pub(super) fn take_over(&mut self, built: Vec<Generation>) {
+        for mut generation in built {
+            let name = generation.projection().to_owned();
+            self.announced.retain(|status| status.name != name);
+            let last = self.generations.iter_mut().find(|other| other.projection() == name);
+            match (generation.state(), last) {
+                (GenerationState::Failed { reason }, Some(last)) => {
+                    last.fail(format!("it could not be built again: {reason}"));
+                    continue;
+                }
+                (GenerationState::Failed { .. }, None) => {}
+                _ => {
+                    generation.serve();
+                    self.generations.retain(|other| other.projection() != name);
+                    let id = &generation.id;
+                    let _ = self.parked.take(|parked| {
+                        parked.generation.as_ref().is_some_and(|of| *of.projection == *name && of != id)
+                    });
+                }
+            }
+            self.generations.push(generation);
+        }
     }
 
-    /// Whether any search index has to be built again.
+    /// Since when there are changes that no reader sees before a commit, microseconds since the epoch.
+    pub fn uncommitted_since_us(&self) -> Option<i64> {
+        self.generations.iter().filter_map(Generation::uncommitted_since_us).min()
+    }
+
+    /// Makes visible what every read model has taken.
+    pub fn commit_read_models(&mut self) {
+        self.generations.iter_mut().for_each(Generation::commit);
+    }
+
+    /// Whether a part of any read model has to be built again.
     pub fn awaits_mending(&self) -> bool {
-        self.projections.iter().any(Kept::awaits_mending)
+        self.generations.iter().any(Generation::awaits_mending)
     }
 
-    /// Tries to build the search indexes again that could not be written, as on a full disk.
-    pub fn mend_search(&mut self) {
-        self.projections.iter_mut().filter(|kept| kept.awaits_mending()).for_each(Kept::mend_search);
+    /// Tries to build again what could not be written, as on a full disk.
+    pub fn mend(&mut self) {
+        self.generations.iter_mut().for_each(Generation::mend);
     }
 
     /// Everything of one cut, for readers.
     pub fn snapshot(&self, now_us: i64) -> Snapshot {
         let cut = self.cut();
         let mut relations: BTreeMap<String, Arc<Relation>> = BTreeMap::new();
-        for kept in &self.projections {
-            relations.insert(kept.name().to_owned(), Arc::new(kept.relation(self.parked_below(kept, &relations))));
+        let announced = self.announced.iter().map(|status| (status.name.clone(), status.clone()));
+        let mut projections: BTreeMap<String, ProjectionStatus> = announced.collect();
+        for generation in self.shown() {
+            let name = generation.projection().to_owned();
+            let relation = generation.relation(self.parked_below(generation, &relations));
+            relations.insert(name.clone(), Arc::new(relation));
+            projections.insert(name, generation.status());
         }
         for view in &self.views {
             let relation = Relation {
@@ -297,26 +347,40 @@ impl Engine {
             };
             relations.insert(view.config.name.clone(), Arc::new(relation));
         }
-        let kept = self.projections.iter().map(|kept| (kept.name().to_owned(), kept.status()));
-        let views = self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut)));
+        projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut))));
         Snapshot {
             relations,
             sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect(),
-            projections: kept.chain(views).collect(),
+            projections,
             cut,
         }
     }
 
-    /// Events that a projection, or one below it, could not take.
+    /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.
+    fn shown(&self) -> impl Iterator<Item = &Generation> {
+        let mut best: BTreeMap<&str, &Generation> = BTreeMap::new();
+        let rank = |generation: &Generation| (generation.phase(), std::cmp::Reverse(generation.id.number));
+        for generation in &self.generations {
+            let shown = best.entry(generation.projection()).or_insert(generation);
+            if rank(generation) < rank(shown) {
+                *shown = generation;
+            }
+        }
+        // In the order of a step, so that what a relation reads comes first.
+        self.generations.iter().filter(move |one| best.get(one.projection()).is_some_and(|shown| shown.id == one.id))
+    }
+
+    /// Events that a generation, or one below it, could not take.
     fn parked_below(
         &self,
-        kept: &Kept,
+        generation: &Generation,
         relations: &BTreeMap<String, Arc<Relation>>,
     ) -> BTreeMap<SourceName, BTreeMap<String, u64>> {
         let mut parked: BTreeMap<SourceName, BTreeMap<String, u64>> = BTreeMap::new();
-        for source in kept.definition.reads.keys() {
-            let own = self.parked.counts(source, Some(kept.name()));
-            let below = kept.definition.upstream.iter().filter_map(|name| relations.get(name)?.parked.get(source));
+        for source in generation.definition.reads.keys() {
+            let own = self.parked.counts(source, Some(&generation.id));
+            let below =
+                generation.definition.upstream.iter().filter_map(|name| relations.get(name)?.parked.get(source));
             for (event_type, count) in below.flatten().map(|(name, count)| (name.clone(), *count)).chain(own) {
                 *parked.entry(source.clone()).or_default().entry(event_type).or_default() += count;
             }
@@ -324,41 +388,72 @@ impl Engine {
         parked
     }
 
-    /// What a checkpoint keeps beside the stores.
-    fn content(&self, now_us: i64) -> Content {
-        Content {
-            created_at_us: now_us,
-            revision: self.revision,
-            sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.entry())).collect(),
-            generations: self.projections.iter().map(|kept| (kept.name().to_owned(), vec![kept.entry()])).collect(),
-        }
-    }
-
-    /// Everything at the current cut as a checkpoint to be, without the stores in `forget`. It counts as written: whoever
-    /// calls this has to write it. The holds keep the index files as they are until then.
-    pub fn draft(&mut self, forget: BTreeSet<String>, now_us: i64) -> Result<(Draft, Vec<PinHold>), EngineError> {
-        self.commit_search();
+    /// Everything at the current cut as a checkpoint to be, without the stores of generations that are no more. It counts
+    /// as written: the caller has to write it. The holds keep the index files as they are until then.
+    ///
+    /// # Errors
+    /// State cannot be gathered into columns; the engine must not be used any further.
+    pub fn draft(&mut self, now_us: i64) -> Result<(Draft, Vec<PinHold>), EngineError> {
+        self.commit_read_models();
         let mut indexes = BTreeMap::new();
         let mut holds = Vec::new();
-        for kept in self.projections.iter_mut().filter(|kept| kept.failure().is_none()) {
-            let Some(pinned) = kept.pin_index() else { continue };
+        for generation in &mut self.generations {
+            let Some(pinned) = generation.pin() else { continue };
             let files = pinned.files.into_iter().map(|(name, path)| PinnedFile { name, path });
-            indexes.insert(kept.name().to_owned(), IndexDraft { cut: pinned.cut, files: files.collect() });
+            let draft = IndexDraft { cut: pinned.cut, files: files.collect() };
+            indexes.insert(generation.projection().to_owned(), draft);
             holds.push(pinned.hold);
         }
         let deltas = self.capture()?;
-        Ok((Draft::new(self.content(now_us), deltas, forget, indexes), holds))
+        let content = self.content(now_us)?;
+        let forget = self.forget(&content, &deltas);
+        Ok((Draft::new(content, deltas, forget, indexes), holds))
     }
 
-    /// What changed in all state since the last call, by store name. A failed projection's state stays as it was.
+    /// What changed in all state since the last call, by store name.
     fn capture(&mut self) -> Result<BTreeMap<String, StateDelta>, EngineError> {
         let mut deltas = BTreeMap::new();
-        let parked = self.parked.capture().map_err(|error| EngineError::Capture(error.to_string()))?;
+        let parked = self.parked.capture().map_err(EngineError::Parked)?;
         deltas.extend(parked.map(|delta| (PARKED_STORE.to_owned(), delta)));
-        for kept in self.projections.iter_mut().filter(|kept| kept.failure().is_none()) {
-            deltas.extend(kept.capture().map_err(EngineError::Capture)?);
+        for generation in &mut self.generations {
+            let captured = generation.capture();
+            deltas.extend(captured.map_err(|error| EngineError::Capture { id: generation.id.clone(), error })?);
         }
         Ok(deltas)
+    }
+
+    /// What a checkpoint lists beside the stores, right after the capture.
+    fn content(&self, now_us: i64) -> Result<Content, EngineError> {
+        let mut generations: BTreeMap<String, Vec<GenerationEntry>> = BTreeMap::new();
+        for generation in &self.generations {
+            let entry = generation.entry();
+            let entry =
+                entry.map_err(|error| EngineError::Capture { id: generation.id.clone(), error: error.into() })?;
+            generations.entry(generation.projection().to_owned()).or_default().push(entry);
+        }
+        Ok(Content {
+            created_at_us: now_us,
+            revision: self.revision,
+            sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.entry())).collect(),
+            generations,
+            parked: Some(self.parked.shape()),
+        })
+    }
+
+    /// The stores that the checkpoints hold and that nothing in `content` lists, and takes account of new ones.
+    fn forget(&mut self, content: &Content, deltas: &BTreeMap<String, StateDelta>) -> BTreeSet<String> {
+        let listed = content.stores();
+        let (kept, forget): (BTreeSet<String>, _) = std::mem::take(&mut self.persisted)
+            .into_iter()
+            .partition(|store| store == PARKED_STORE || listed.contains(store));
+        self.persisted = kept;
+        self.persisted.extend(deltas.keys().cloned());
+        forget
+    }
+
+    /// Takes account of the stores that the last checkpoint holds.
+    pub(super) fn holds(&mut self, stores: impl Iterator<Item = String>) {
+        self.persisted.extend(stores);
     }
 }
 
@@ -378,9 +473,9 @@ fn joined(fetched: Vec<Fetched>) -> Vec<Fetched> {
     joined
 }
 
-/// The message that an attributable error is about, parked for its projection.
+/// The message that an attributable error is about, parked for its generation.
 fn parked(
-    projection: String,
+    generation: GenerationId,
     attributable: Attributable,
     batches: &[(SourceName, EventBatch, Vec<Message>)],
 ) -> Option<Parked> {
@@ -395,7 +490,7 @@ fn parked(
         detail: attributable.message,
         event_type: Some(event_type.to_owned()),
     };
-    Some(Parked { source: source.clone(), projection: Some(projection), rejected })
+    Some(Parked { source: source.clone(), generation: Some(generation), rejected })
 }
 
 fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
@@ -404,7 +499,7 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         kind: "view",
         owner: view.config.owner.clone(),
         generation: 1,
-        state: ProjectionState::Serving,
+        state: Phase::Serving,
         rows: 0,
         state_bytes: 0,
         state_limit: 0,

@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 
 use crate::checkpoint::SourceEntry;
 use crate::event::{Decoded, Decoder, EventBatch, Message, metadata};
+use crate::identity::Identity;
 use crate::progress::{SourceProgress, SourceState, Watermark};
 
 /// Reads one source's messages.
@@ -20,14 +21,15 @@ pub struct Intake {
     pub progress: SourceProgress,
     /// What the source needs to know its stream again. Opaque here.
     pub identity: serde_json::Value,
-    fingerprint: String,
+    /// Of everything that decides which messages are admitted, with which values.
+    admission: Identity,
     /// Admitted events by type and stored version.
     admitted: BTreeMap<String, BTreeMap<u32, u64>>,
 }
 
 impl Intake {
     /// A source at its beginning.
-    pub fn new(decoder: Arc<Decoder>, fingerprint: String) -> Self {
+    pub fn new(decoder: Arc<Decoder>, admission: Identity) -> Self {
         let watermark = Watermark::new(decoder.schema().lateness_us, None);
         let progress = SourceProgress {
             applied: 0,
@@ -44,7 +46,7 @@ impl Intake {
             parked: BTreeMap::new(),
             parked_events: Arc::default(),
         };
-        Self { decoder, watermark, progress, identity: serde_json::Value::Null, fingerprint, admitted: BTreeMap::new() }
+        Self { decoder, watermark, progress, identity: serde_json::Value::Null, admission, admitted: BTreeMap::new() }
     }
 
     /// A source where a checkpoint left it.
@@ -64,9 +66,9 @@ impl Intake {
         &self.decoder
     }
 
-    /// Of everything that decides how messages are read.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// Of everything that decides which messages are admitted, with which values.
+    pub fn admission(&self) -> Identity {
+        self.admission
     }
 
     /// Decodes the next messages in stream order.
@@ -87,7 +89,7 @@ impl Intake {
             applied: self.progress.applied,
             covered: self.progress.covered,
             greatest_event_time_us: self.watermark.greatest_us(),
-            schema_fingerprint: self.fingerprint.clone(),
+            admission: Some(self.admission),
             admitted: self.admitted.clone(),
             late: self.progress.late_events,
             late_dropped: self.progress.late_events_dropped,

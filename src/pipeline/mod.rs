@@ -5,16 +5,19 @@
 
 mod assemble;
 mod catch_up;
+mod continuation;
 mod engine;
+mod error;
+mod generation;
 mod intake;
-mod kept;
 mod runner;
 mod saver;
-mod search_spec;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
 pub use catch_up::{CatchUpError, catch_up};
+pub use continuation::{BuildReason, Mismatch};
 pub use engine::{Engine, EngineError, Fetched};
+pub use error::GenerationError;
+pub use generation::{Definition, Generation};
 pub use intake::Intake;
-pub use kept::{Definition, Kept};
 pub use runner::{Outcome, Runner, RunnerConfig, RunnerStatus};

@@ -17,6 +17,9 @@ use crate::read_model::catalog::Catalog;
 use crate::source::{Input, Source};
 use crate::telemetry;
 
+/// As good as never: the loop looks again at the next checkpoint at the latest.
+const NEVER: Duration = Duration::from_secs(86_400);
+
 /// How the loop paces itself.
 #[derive(Debug, Clone)]
 pub struct RunnerConfig {
@@ -59,13 +62,10 @@ pub struct Runner {
     jobs: mpsc::Sender<Job>,
     saved: mpsc::Receiver<Saved>,
     status: watch::Sender<RunnerStatus>,
-    /// Stores of generations that are no more, to be forgotten with the next checkpoint.
-    forget: BTreeSet<String>,
     saving: bool,
     /// The cut of the last durable checkpoint.
     durable: Option<Cut>,
     next_checkpoint: Instant,
-    next_search_commit: Option<Instant>,
 }
 
 impl Runner {
@@ -74,7 +74,6 @@ impl Runner {
         engine: Engine,
         sources: BTreeMap<SourceName, Box<dyn Source>>,
         checkpointer: Checkpointer,
-        forget: BTreeSet<String>,
         catalog: Catalog,
         config: RunnerConfig,
     ) -> (Self, watch::Receiver<RunnerStatus>) {
@@ -95,11 +94,9 @@ impl Runner {
             jobs,
             saved,
             status,
-            forget,
             saving: false,
             durable: None,
             next_checkpoint,
-            next_search_commit: None,
         };
         (runner, status_receiver)
     }
@@ -108,7 +105,7 @@ impl Runner {
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Outcome {
         self.publish();
         loop {
-            let wake = self.next_search_commit.map_or(self.next_checkpoint, |due| due.min(self.next_checkpoint));
+            let wake = self.next_checkpoint.min(Instant::now() + self.until_commit());
             let step = tokio::select! {
                 biased;
                 () = told(&mut shutdown) => return self.drain().await,
@@ -146,9 +143,6 @@ impl Runner {
             let began = Instant::now();
             self.engine.commit(fetched, now_us()).map_err(poisoned)?;
             telemetry::observe_commit(began.elapsed());
-            if self.next_search_commit.is_none() && self.engine.awaits_search_commit() {
-                self.next_search_commit = Some(began + self.config.search_commit);
-            }
         }
         if let Some((source, input)) = news {
             self.note(source, input);
@@ -201,15 +195,21 @@ impl Runner {
         }
     }
 
+    /// After which time what the read models have taken has to be made visible.
+    fn until_commit(&self) -> Duration {
+        let since = self.engine.uncommitted_since_us();
+        let age = since.map(|since| Duration::from_micros(now_us().saturating_sub(since).max(0) as u64));
+        age.map_or(NEVER, |age| self.config.search_commit.saturating_sub(age))
+    }
+
     fn publish(&self) {
         self.catalog.publish(self.engine.snapshot(now_us()));
     }
 
     fn whatever_is_due(&mut self) -> Result<(), Outcome> {
         let now = Instant::now();
-        if self.next_search_commit.is_some_and(|due| due <= now) {
-            self.next_search_commit = None;
-            self.engine.commit_search();
+        if self.until_commit().is_zero() {
+            self.engine.commit_read_models();
             self.publish();
         }
         if self.next_checkpoint <= now {
@@ -229,9 +229,8 @@ impl Runner {
 
     /// Captures everything at the current cut and hands it over.
     fn checkpoint(&mut self) -> Result<(), Outcome> {
-        self.engine.mend_search();
-        self.next_search_commit = None;
-        let (draft, holds) = self.engine.draft(std::mem::take(&mut self.forget), now_us()).map_err(poisoned)?;
+        self.engine.mend();
+        let (draft, holds) = self.engine.draft(now_us()).map_err(poisoned)?;
         self.hand_over(Job::Write { draft, cut: self.engine.cut(), holds })?;
         self.publish();
         Ok(())

@@ -13,8 +13,7 @@ pub mod rewrite;
 mod tests;
 
 pub use datafusion::{opaque, session, sound};
-pub use lower::Plans;
 pub use program::{
-    Batch, Compiled, Planned, PlannedView, Program, ProgramSource, ProjectionSchema, Refusal, Scope, batch, compile,
-    program,
+    Batch, Compiled, Planned, PlannedView, Program, ProgramSource, ProjectionSchema, Refusal, Scope, ScopeSource,
+    batch, compile, program,
 };

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use expect_test::expect_file;
 
-use super::{Plans, Scope, compile};
+use super::{Scope, ScopeSource, compile};
 use crate::event::{
     DataType, EnvelopeSpec, EventType, Field, FieldType, LateEvents, Locator, Locators, Naming, NewerVersion,
     SourceSchema, UnknownEvents, VersionSchema,
 };
+use crate::identity::Specification;
 
 /// SQL that cannot be kept equal to its batch result, with its key.
 const REFUSED: &[(&str, &str)] = &[
@@ -61,11 +62,13 @@ const REFUSED: &[(&str, &str)] = &[
 
 #[test]
 fn refusals_say_why_and_what_to_write_instead() {
-    let scope = Scope { sources: BTreeMap::from([("shop".to_owned(), Arc::new(shop()))]), ..Scope::default() };
+    let schema = Arc::new(shop());
+    let identity = schema.specify(Specification::of("test")).finish();
+    let source = ScopeSource { schema, identity };
+    let scope = Scope { sources: BTreeMap::from([("shop".to_owned(), source)]), ..Scope::default() };
     let mut text = String::new();
     for (sql, key) in REFUSED {
-        let refusal =
-            compile(sql, &[(*key).to_owned()], &scope, &mut Plans::default()).map(|_| "accepted").unwrap_err();
+        let refusal = compile(sql, &[(*key).to_owned()], &scope).map(|_| "accepted").unwrap_err();
         writeln!(text, "{sql}").unwrap();
         if let Some((line, column)) = refusal.span {
             writeln!(text, "  at {line}:{column}").unwrap();

@@ -5,9 +5,11 @@
 mod cut;
 mod freshness;
 mod parked_note;
+mod phase;
 mod watermark;
 
 pub use cut::{Cut, SourceName};
 pub use freshness::{Basis, Freshness, Reads, SourceFreshness, SourceProgress, SourceState, rfc3339};
 pub use parked_note::ParkedNote;
+pub use phase::Phase;
 pub use watermark::Watermark;

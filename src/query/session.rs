@@ -28,8 +28,8 @@ use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::{Kind, QueryError, did_you_mean};
 use crate::plan::sound;
-use crate::progress::Basis;
-use crate::read_model::catalog::{ProjectionState, Relation, RelationData, Snapshot};
+use crate::progress::{Basis, Phase};
+use crate::read_model::catalog::{Relation, RelationData, Snapshot};
 
 /// The catalog and schema that relations are in; neither need be written.
 const CATALOG: &str = "readside";
@@ -276,7 +276,7 @@ pub(super) fn relation<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Rel
 
 fn unknown(snapshot: &Snapshot, name: &str) -> QueryError {
     match snapshot.projections.get(name) {
-        Some(status) if status.state == ProjectionState::Failed => {
+        Some(status) if status.state == Phase::Failed => {
             let reason = status.error.as_deref().unwrap_or("the log has the reason");
             QueryError::new(Kind::Unavailable, format!("`{name}` has failed: {reason}"))
         }

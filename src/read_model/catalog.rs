@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
-use crate::progress::{Basis, Cut, Reads, SourceName, SourceProgress};
+use crate::progress::{Basis, Cut, Phase, Reads, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +75,7 @@ pub struct ProjectionStatus {
     pub kind: &'static str,
     pub owner: Option<String>,
     pub generation: u64,
-    pub state: ProjectionState,
+    pub state: Phase,
     /// Live rows, or documents.
     pub rows: u64,
     /// Bytes of state in memory, approximately: the rows', and those that its operators keep.
@@ -86,7 +86,7 @@ pub struct ProjectionStatus {
     pub operators: Vec<OperatorReport>,
     pub columns: Vec<ColumnStatus>,
     pub key: Vec<String>,
-    /// Why it failed, if it did.
+    /// Why it failed, or is being built again, or cannot be searched.
     pub error: Option<String>,
     pub positions: BTreeMap<SourceName, u64>,
 }
@@ -97,14 +97,6 @@ pub struct ColumnStatus {
     pub name: String,
     pub data_type: String,
     pub nullable: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProjectionState {
-    Building,
-    Serving,
-    Failed,
 }
 
 /// Where the runner publishes and readers look.

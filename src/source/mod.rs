@@ -130,6 +130,23 @@ pub fn open(
     }
 }
 
+/// A source that cannot be opened: it says why, once.
+pub fn halted(message: String) -> Box<dyn Source> {
+    Box::new(Halted(Some(message)))
+}
+
+struct Halted(Option<String>);
+
+#[async_trait]
+impl Source for Halted {
+    async fn next(&mut self) -> Input {
+        match self.0.take() {
+            Some(message) => Input::Halted { message },
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} to {}", self.first, self.last)

@@ -15,6 +15,7 @@ pub use short_bytes::ShortBytes;
 pub use slot_index::SlotIndex;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 
 /// A row of a persisted segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,6 +31,15 @@ pub struct StateDelta {
     pub segment: Option<NewSegment>,
     /// Segments that hold nothing live any more.
     pub dropped: Vec<u64>,
+}
+
+/// What a store holds, whatever its segments are.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StoreShape {
+    /// Of every segment.
+    pub schema: SchemaRef,
+    /// Live rows.
+    pub rows: u64,
 }
 
 /// A segment to be written: immutable once it is.

@@ -21,16 +21,22 @@ struct Room {
 
 const ROOMS: &[Room] = &[
     // Pure: no tokio, clock, files or network.
+    Room { name: "identity", modules: &["identity"], rooms: &[], outside: &["arrow"] },
     Room { name: "progress", modules: &["progress"], rooms: &[], outside: &[] },
     Room {
         name: "event",
         modules: &["event"],
-        rooms: &["progress"],
+        rooms: &["identity", "progress"],
         // An expression has to be analysed and simplified before it can be evaluated; no query runs here.
         outside: &["arrow", "datafusion", "datafusion_functions_json"],
     },
     Room { name: "state", modules: &["state"], rooms: &[], outside: &["arrow"] },
-    Room { name: "circuit", modules: &["circuit"], rooms: &["event", "state"], outside: &["arrow", "datafusion"] },
+    Room {
+        name: "circuit",
+        modules: &["circuit"],
+        rooms: &["identity", "event", "state"],
+        outside: &["arrow", "datafusion"],
+    },
     // Keeps DataFusion's operators from waiting for the task that runs the step.
     Room {
         name: "circuit, running operators",
@@ -41,9 +47,16 @@ const ROOMS: &[Room] = &[
     Room { name: "lifecycle", modules: &["lifecycle"], rooms: &["event", "progress", "state"], outside: &["arrow"] },
     Room {
         name: "pipeline, one step",
-        modules: &["pipeline::engine", "pipeline::intake", "pipeline::kept", "pipeline::search_spec"],
+        modules: &[
+            "pipeline::continuation",
+            "pipeline::engine",
+            "pipeline::error",
+            "pipeline::generation",
+            "pipeline::intake",
+        ],
         rooms: &[
             "config",
+            "identity",
             "event",
             "progress",
             "plan",
@@ -51,24 +64,35 @@ const ROOMS: &[Room] = &[
             "circuit",
             "lifecycle",
             "read_model",
+            "pipeline::continuation",
+            "pipeline::error",
+            "pipeline::generation",
+            "pipeline::intake",
             // What a checkpoint keeps of a step, as data; the saver writes it.
             "checkpoint::Content",
             "checkpoint::Draft",
             "checkpoint::GenerationEntry",
             "checkpoint::IndexDraft",
+            "checkpoint::OperatorEntry",
             "checkpoint::PinnedFile",
             "checkpoint::SourceEntry",
+            "checkpoint::store_prefix",
+            "checkpoint::table_store",
             // Counts what it parks; nothing is read back.
             "telemetry",
         ],
-        // The folder of a search index that is begun anew.
-        outside: &["arrow", "tracing", "std::fs::create_dir_all", "std::fs::remove_dir_all"],
+        outside: &["arrow", "tracing"],
     },
-    Room { name: "config", modules: &["config"], rooms: &["event", "progress"], outside: &["saphyr_parser"] },
+    Room {
+        name: "config",
+        modules: &["config"],
+        rooms: &["identity", "event", "progress"],
+        outside: &["saphyr_parser"],
+    },
     Room {
         name: "plan",
         modules: &["plan"],
-        rooms: &["config", "event", "progress", "state", "circuit"],
+        rooms: &["config", "identity", "event", "progress", "state", "circuit"],
         outside: &["arrow", "datafusion", "datafusion_functions_json"],
     },
     // DataFusion's own operators want a runtime; nothing but tests and checks runs them over projections.
@@ -95,7 +119,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "checkpoint",
         modules: &["checkpoint"],
-        rooms: &["event", "progress", "state"],
+        rooms: &["identity", "event", "progress", "state"],
         outside: &["arrow", "object_store", "tokio", "tracing", "clock", "std::fs", "std::process::id"],
     },
     Room {
@@ -103,6 +127,7 @@ const ROOMS: &[Room] = &[
         modules: &["pipeline"],
         rooms: &[
             "config",
+            "identity",
             "event",
             "progress",
             "plan",
@@ -214,6 +239,8 @@ const WATCHED: &[&str] = &[
 /// Dependencies that any room may use: they compute, or only say how others do.
 const FREE: &[&str] = &[
     "arc_swap",
+    // Named for its feature, which writes schemas into manifests; Arrow's own name is watched.
+    "arrow_schema",
     "async_trait",
     "base64",
     "bytes",

@@ -11,6 +11,7 @@ mod ranked;
 mod spec;
 mod total;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::make_comparator;
@@ -25,7 +26,7 @@ use super::digest::Digest;
 use super::groups::{Groups, Touched};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{Home, Homed, Key, Keyed, NewSegment, Residence, StateDelta, StoredSegment, Writing};
+use crate::state::{Home, Homed, Key, Keyed, NewSegment, Residence, StateDelta, StoreShape, StoredSegment, Writing};
 use best::Best;
 use ranked::Ranked;
 pub use spec::{AggregateSpec, Call, Function};
@@ -276,6 +277,17 @@ impl Aggregate {
             }
         }
         Ok(deltas)
+    }
+
+    pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
+        let groups = StoreShape { schema: self.persisted(&[])?.schema(), rows: self.residence.live_rows() as u64 };
+        let mut stores = BTreeMap::from([(String::new(), groups)]);
+        for (place, state) in self.states.iter().enumerate() {
+            if let State::Ranked(ranked) = state {
+                stores.insert(format!("r{place}"), ranked.shape(&self.groups)?);
+            }
+        }
+        Ok(stores)
     }
 
     pub(crate) fn restore<'a>(

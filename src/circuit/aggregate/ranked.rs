@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, UInt32Array, new_empty_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, UInt32Array, new_empty_array,
+};
 use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
@@ -21,7 +23,7 @@ use super::cursors::{Cursors, Neighbours, Wanted};
 use super::spec::{AggregateSpec, Function};
 use super::total::Total;
 use super::{Group, column_type, delta, passes, unnamed_batch};
-use crate::state::{StateDelta, StoredSegment};
+use crate::state::{StateDelta, StoreShape, StoredSegment};
 
 /// One aggregate of all groups.
 #[derive(Debug)]
@@ -243,11 +245,21 @@ impl Ranked {
     /// Rows as a checkpoint keeps them: the group's key, the row's columns, and its count.
     pub(super) fn capture(&mut self, groups: &Groups<Group>) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };
-        let entries: Vec<(u32, &[u8], i64)> = writing.slots.iter().map(|&slot| self.rows.entry(slot)).collect();
+        let rows = self.persisted(&writing.slots, groups)?;
+        Ok(Some(delta(writing, rows)))
+    }
+
+    fn persisted(&self, slots: &[u32], groups: &Groups<Group>) -> Result<RecordBatch, ArrowError> {
+        let entries: Vec<(u32, &[u8], i64)> = slots.iter().map(|&slot| self.rows.entry(slot)).collect();
         let mut columns = groups.keys(&entries.iter().map(|(group, _, _)| *group).collect::<Vec<_>>())?;
         columns.extend(self.codec.decode(entries.iter().map(|(_, row, _)| *row))?);
         columns.push(Arc::new(entries.iter().map(|(_, _, count)| *count).collect::<Int64Array>()));
-        Ok(Some(delta(writing, unnamed_batch(columns)?)))
+        unnamed_batch(columns)
+    }
+
+    /// What the checkpoints hold of it since the last capture.
+    pub(super) fn shape(&self, groups: &Groups<Group>) -> Result<StoreShape, ArrowError> {
+        Ok(StoreShape { schema: self.persisted(&[], groups)?.schema(), rows: self.rows.persisted_rows() })
     }
 
     pub(super) fn restore(&mut self, segment: &StoredSegment, groups: &mut Groups<Group>) -> Result<(), CircuitError> {

@@ -7,6 +7,7 @@
 mod partners;
 mod spec;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
@@ -21,7 +22,7 @@ use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{StateDelta, StoredSegment};
+use crate::state::{StateDelta, StoreShape, StoredSegment};
 use partners::Partners;
 pub use spec::{JoinSpec, Lonely};
 
@@ -146,6 +147,11 @@ impl Join {
             deltas.extend(side.capture()?.map(|delta| (name.to_owned(), delta)));
         }
         Ok(deltas)
+    }
+
+    pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
+        let shapes = [("left", self.left.shape()?), ("right", self.right.shape()?)];
+        Ok(shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect())
     }
 
     pub(crate) fn restore<'a>(

@@ -32,6 +32,17 @@ pub enum RankingFunction {
     DenseRank,
 }
 
+impl RankingFunction {
+    /// As SQL calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RankingFunction::RowNumber => "row_number",
+            RankingFunction::Rank => "rank",
+            RankingFunction::DenseRank => "dense_rank",
+        }
+    }
+}
+
 /// Where a row stands in its partition, from 1.
 #[derive(Debug, Clone, Copy)]
 struct Standing {

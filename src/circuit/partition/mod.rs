@@ -8,6 +8,7 @@ mod difference;
 mod first_rows;
 mod rerun;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -23,7 +24,7 @@ use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
 use super::row_codec::RowCodec;
 use super::{CircuitError, ZBatch};
-use crate::state::{StateDelta, StoredSegment};
+use crate::state::{StateDelta, StoreShape, StoredSegment};
 use difference::Difference;
 pub use first_rows::{Ranking, RankingFunction};
 pub use rerun::Rerun;
@@ -72,6 +73,10 @@ impl Partition {
         let fields = spec.schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default()));
         let closing = spec.closing.clone().map(Closing::new).transpose()?;
         Ok(Self { output: RowCodec::new(fields)?, spec, groups, rows, closing })
+    }
+
+    pub(super) fn spec(&self) -> &PartitionSpec {
+        &self.spec
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -168,6 +173,10 @@ impl Partition {
 
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         Ok(self.rows.capture()?.map(|delta| (String::new(), delta)).into_iter().collect())
+    }
+
+    pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
+        Ok(BTreeMap::from([(String::new(), self.rows.shape()?)]))
     }
 
     pub(crate) fn restore<'a>(

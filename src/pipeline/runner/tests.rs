@@ -9,8 +9,8 @@ use crate::config::{Files, load};
 use crate::event::{Headers, Message};
 use crate::pipeline::{IndexRoot, assemble, begin};
 use crate::plan::program;
-use crate::progress::SourceProgress;
-use crate::read_model::catalog::{ProjectionState, Snapshot};
+use crate::progress::{Phase, SourceProgress};
+use crate::read_model::catalog::Snapshot;
 use crate::read_model::search::SearchRequest;
 
 const CONFIG: &str = "sources: []
@@ -62,8 +62,7 @@ impl Stepped {
             drain: Duration::ZERO,
         };
         let catalog = Catalog::new(Snapshot::default());
-        let (mut runner, _) =
-            Runner::start(assembly.live, BTreeMap::new(), checkpointer, BTreeSet::new(), catalog, pace);
+        let (mut runner, _) = Runner::start(assembly.live, BTreeMap::new(), checkpointer, catalog, pace);
         let (reports, inputs) = mpsc::channel(16);
         runner.inputs = inputs;
         Self { runner, reports, indexes }
@@ -89,7 +88,12 @@ impl Stepped {
 
     /// Sequences of the events that a projection could not take.
     fn parked(&self, projection: Option<&str>) -> Vec<u64> {
-        let parked = self.runner.engine.parked.iter().filter(|one| one.projection.as_deref() == projection);
+        let parked = self
+            .runner
+            .engine
+            .parked
+            .iter()
+            .filter(|one| one.generation.as_ref().map(|id| &*id.projection) == projection);
         parked.map(|one| one.rejected.message.seq).collect()
     }
 
@@ -193,7 +197,7 @@ async fn a_projection_that_outgrows_its_limit_fails_alone() {
     stepped.report([fetched(21, &[ONE])]);
     let snapshot = stepped.runner.catalog.snapshot();
     let few = &snapshot.projections["few"];
-    assert_eq!((few.state, snapshot.projections["loads"].state), (ProjectionState::Failed, ProjectionState::Serving));
+    assert_eq!((few.state, snapshot.projections["loads"].state), (Phase::Failed, Phase::Serving));
     let few_at = snapshot.relations["few"].cut.position("orders");
     assert_eq!((stepped.rows("loads"), stepped.rows("few"), few_at), (21, 20, 20), "its rows are those of its cut");
     let error = few.error.as_deref().unwrap();
@@ -204,7 +208,7 @@ async fn a_projection_that_outgrows_its_limit_fails_alone() {
 async fn an_index_stands_for_every_cut_at_which_nothing_in_it_changed() {
     let mut stepped = Stepped::start().await;
     stepped.report([fetched(1, &[ONE])]);
-    stepped.runner.engine.commit_search();
+    stepped.runner.engine.commit_read_models();
     stepped.report([fetched(2, &[BROKEN])]);
     let snapshot = stepped.runner.catalog.snapshot();
     assert_eq!((snapshot.relations["found"].cut.position("orders"), stepped.found("gift")), (2, 1));
@@ -217,11 +221,11 @@ async fn an_index_stands_for_every_cut_at_which_nothing_in_it_changed() {
 async fn an_index_that_cannot_be_written_is_built_again() {
     let mut stepped = Stepped::start().await;
     stepped.report([fetched(1, &[ONE])]);
-    stepped.runner.engine.commit_search();
+    stepped.runner.engine.commit_read_models();
     let folder = stepped.indexes.path().join("found/1");
     std::fs::remove_dir_all(&folder).unwrap();
     stepped.report([fetched(2, &[ONE])]);
-    stepped.runner.engine.commit_search();
+    stepped.runner.engine.commit_read_models();
     stepped.report([fetched(3, &[ONE])]);
     // Its rows go on, the last commit is searched, and a checkpoint goes without the index.
     assert_eq!((stepped.rows("found"), stepped.found("gift")), (3, 1));
@@ -230,7 +234,7 @@ async fn an_index_that_cannot_be_written_is_built_again() {
     assert_eq!(snapshot.relations["found"].cut.position("orders"), 1);
     assert!(stepped.runner.engine.awaits_mending());
 
-    stepped.runner.engine.mend_search();
+    stepped.runner.engine.mend();
     stepped.runner.publish();
     let snapshot = stepped.runner.catalog.snapshot();
     assert_eq!((stepped.found("gift"), &snapshot.projections["found"].error), (3, &None));

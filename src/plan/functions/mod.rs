@@ -11,6 +11,7 @@ mod extreme;
 mod map_agg;
 mod nth_value;
 mod ordered;
+mod revision;
 mod sort_key;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use self::extreme::Extreme;
 use self::map_agg::MapAgg;
 pub(super) use self::nth_value::{nth_value, place};
 use self::ordered::{Ordered, Pick};
+pub(super) use self::revision::revision;
 pub(super) use self::sort_key::by_sort_key;
 use crate::circuit::Spread;
 

@@ -9,10 +9,11 @@ use datafusion::logical_expr::utils::{enumerate_grouping_sets, grouping_set_to_e
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
 
 use super::call::PlacedCall;
-use super::closing::closing;
+use super::closing::{closing, specify_closing};
 use super::ranking::options;
-use super::{arrow, is_sortable, physical};
+use super::{Specified, arrow, columns, is_sortable};
 use crate::circuit::{AggregateSpec, Map};
+use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::program::scope::Scope;
 
@@ -22,7 +23,7 @@ pub(super) fn lower_aggregate(
     aggregate: &logical::Aggregate,
     append_only: bool,
     scope: &Scope,
-) -> Result<(Vec<Map>, AggregateSpec), Refusal> {
+) -> Result<(Vec<Specified<Map>>, Specified<AggregateSpec>), Refusal> {
     let sets = grouping_sets(aggregate)?;
     let mut columns = Columns { exprs: Vec::new(), shared_from: 0, schema: aggregate.input.schema() };
     let mut groups: Vec<usize> = match &sets {
@@ -49,10 +50,12 @@ pub(super) fn lower_aggregate(
             return Err(Refusal::new(format!("cannot group by a column of type {}", field.data_type())));
         }
     }
+    let specification = Specification::of("aggregate/1")
+        .list(groups.iter(), |specification, group| specification.index(*group))
+        .list(calls.iter(), |specification, call| call.specify(specification))
+        .flag(append_only);
     let calls = calls.into_iter().map(|call| call.resolve(&input)).collect::<Result<Vec<_>, _>>()?;
-    let map = |exprs: &[Expr]| {
-        Ok(Map { filter: None, columns: Some(physical(exprs, columns.schema)?), schema: input.clone() })
-    };
+    let map = |exprs: &[Expr]| self::columns(exprs, columns.schema, input.clone());
     let maps = match &sets {
         None => vec![map(&columns.exprs)?],
         Some(sets) => {
@@ -67,7 +70,10 @@ pub(super) fn lower_aggregate(
     };
     let schema = arrow(&aggregate.schema);
     let closing = closing(&aggregate.group_expr, &aggregate.input, scope);
-    Ok((maps, AggregateSpec { groups, calls, totals, input, schema, append_only, closing }))
+    // The keys of totals follow from the sets, whose numbers are columns of the maps.
+    let specification = specify_closing(specification, closing.as_ref()).index(totals.len());
+    let operator = AggregateSpec { groups, calls, totals, input, schema, append_only, closing };
+    Ok((maps, Specified { operator, specification }))
 }
 
 /// GROUPING SETS, written out.

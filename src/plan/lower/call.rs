@@ -14,8 +14,9 @@ use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFuncti
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-use super::is_sortable;
+use super::{is_sortable, specification};
 use crate::circuit::{BitOperation, Call, Function, Spread};
+use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::functions::place;
 
@@ -58,6 +59,19 @@ impl PlacedCall<'_> {
                 .hint("put several together: `count(DISTINCT named_struct('a', a, 'b', b))`"));
         }
         Ok(())
+    }
+
+    /// Adds what the call computes of the aggregate's input.
+    pub(super) fn specify(&self, specification: Specification) -> Specification {
+        let params = &self.function.params;
+        let order = |specification: Specification, (column, options): &(usize, SortOptions)| {
+            specification.index(*column).flag(options.descending).flag(options.nulls_first)
+        };
+        let called = specification::function(specification, self.function.func.name()).flag(params.distinct);
+        specification::null_handling(called, params.null_treatment)
+            .list(self.arguments.iter(), |specification, column| specification.index(*column))
+            .list(self.order.iter(), order)
+            .option(self.filter, Specification::index)
     }
 
     /// Chooses the function.

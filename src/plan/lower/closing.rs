@@ -12,6 +12,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use crate::circuit::ClosingSpec;
 use crate::event::{LateEvents, metadata};
+use crate::identity::Specification;
 use crate::plan::facts::substitute::below;
 use crate::plan::program::scope::{Scanned, Scope};
 
@@ -24,6 +25,12 @@ pub(super) fn closing(keys: &[Expr], input: &LogicalPlan, scope: &Scope) -> Opti
     })
 }
 
+/// Adds by which key a watermark closes groups. How the key follows the event time shows in the key itself.
+pub(super) fn specify_closing(specification: Specification, closing: Option<&ClosingSpec>) -> Specification {
+    specification
+        .option(closing, |specification, ClosingSpec { source, key, .. }| specification.text(source).index(*key))
+}
+
 /// The expression over the columns of the events that `input` is made of row by row, and their source, if its late
 /// events are dropped.
 fn traced(expr: Expr, input: &LogicalPlan, scope: &Scope) -> Option<(String, Expr)> {
@@ -32,8 +39,8 @@ fn traced(expr: Expr, input: &LogicalPlan, scope: &Scope) -> Option<(String, Exp
         LogicalPlan::SubqueryAlias(alias) => traced(below(&expr, input)?, &alias.input, scope),
         LogicalPlan::Projection(projection) => traced(below(&expr, input)?, &projection.input, scope),
         LogicalPlan::TableScan(scan) => match scope.find(&scan.table_name)? {
-            Scanned::Events { source, .. } if source.late_events == LateEvents::Drop => {
-                Some((source.source.clone(), expr))
+            Scanned::Events { source, .. } if source.schema.late_events == LateEvents::Drop => {
+                Some((source.schema.source.clone(), expr))
             }
             _ => None,
         },

@@ -3,11 +3,12 @@
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::{self as logical, ExprSchemable};
 
-use super::{arrow, is_sortable, physical};
+use super::{Specified, arrow, is_sortable, physical, specification};
 use crate::circuit::{JoinSpec, Lonely};
+use crate::identity::Specification;
 use crate::plan::Refusal;
 
-pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
+pub(super) fn lower_join(join: &logical::Join) -> Result<Specified<JoinSpec>, Refusal> {
     let (left, right) = (join.left.schema(), join.right.schema());
     for field in left.fields().iter().chain(right.fields().iter()) {
         if !is_sortable(field.data_type()) {
@@ -42,7 +43,13 @@ pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
         JoinType::RightAnti => (false, Lonely::Dropped, Lonely::Anti),
         JoinType::RightMark => (false, Lonely::Dropped, Lonely::Mark),
     };
-    Ok(JoinSpec {
+    let keys = specification::expressions(Specification::of("join/1"), &left_on, left)?;
+    let keys = specification::expressions(keys, &right_on, right)?;
+    let filter = join.filter.as_slice();
+    let specification = specification::expressions(keys, filter, &pair_schema(left, right)?)?
+        .text(&join.join_type.to_string())
+        .flag(join.null_equality == NullEquality::NullEqualsNull);
+    let operator = JoinSpec {
         left_keys: physical(&left_on, left)?,
         right_keys: physical(&right_on, right)?,
         key_types,
@@ -54,7 +61,8 @@ pub(super) fn lower_join(join: &logical::Join) -> Result<JoinSpec, Refusal> {
         left: arrow(left),
         right: arrow(right),
         schema: arrow(&join.schema),
-    })
+    };
+    Ok(Specified { operator, specification })
 }
 
 /// Left columns, then right ones: what the condition sees, whatever the join shows.

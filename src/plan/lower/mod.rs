@@ -9,13 +9,14 @@ mod join;
 mod not_in;
 mod partition;
 mod ranking;
+mod specification;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::{DFSchema, DataFusionError, NullHandling};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{self as logical, Expr, LogicalPlan};
@@ -27,26 +28,13 @@ use self::join::lower_join;
 use self::partition::{constant, lower_slice, lower_window};
 use self::ranking::{lower_ranking, sunk};
 use crate::circuit::{
-    Aggregate, Circuit, Join, JoinSpec, Lonely, Map, Node, Operator, Part, Partition, PartitionSpec, Unnest,
+    Aggregate, Circuit, Handle, Join, JoinSpec, Lonely, Map, Node, Operator, Partition, PartitionSpec, Unnest,
 };
-use crate::event::Relation;
+use crate::event::{Relation, specify_evaluator};
+use crate::identity::{Identity, Specification};
 use crate::plan::Refusal;
 use crate::plan::program::scope::{Scanned, Scope};
 use crate::progress::Reads;
-
-/// The plans that a program's circuits are made of, so that equal ones are known by one number.
-#[derive(Debug, Default)]
-pub struct Plans(HashMap<LogicalPlan, usize>);
-
-impl Plans {
-    fn number(&mut self, plan: &LogicalPlan) -> usize {
-        if let Some(number) = self.0.get(plan) {
-            return *number;
-        }
-        self.0.insert(plan.clone(), self.0.len());
-        self.0.len() - 1
-    }
-}
 
 /// A plan that has become a circuit.
 #[derive(Debug)]
@@ -58,21 +46,14 @@ pub(super) struct Lowered {
     pub(super) upstream: Vec<String>,
 }
 
-pub(super) fn lower(
-    plan: &LogicalPlan,
-    scope: &Scope,
-    state: &SessionState,
-    plans: &mut Plans,
-) -> Result<Lowered, Refusal> {
-    let (nodes, lowered, within) = (Vec::new(), BTreeMap::new(), (plans.number(plan), 0));
+pub(super) fn lower(plan: &LogicalPlan, scope: &Scope, state: &SessionState) -> Result<Lowered, Refusal> {
+    let (nodes, known, lowered) = (Vec::new(), HashMap::new(), HashMap::new());
     let (reads, upstream) = (Reads::new(), Vec::new());
-    let mut lowering = Lowering { scope, state, plans, nodes, lowered, within, reads, upstream };
+    let mut lowering = Lowering { scope, state, nodes, known, lowered, reads, upstream };
     let output = lowering.plan(plan)?;
     if output.node + 1 != lowering.nodes.len() {
         // The last node is the output: a node that only passes its input on makes it so.
-        let schema = lowering.schema(output);
-        lowering.within.1 = lowering.nodes.len();
-        lowering.push(Operator::Union, vec![output.node], schema, lowering.nodes[output.node].row_wise);
+        lowering.rename(output.node, lowering.schema(output));
     }
     let Lowering { nodes, reads, upstream, .. } = lowering;
     Ok(Lowered { circuit: Circuit::new(nodes), append_only: output.append_only, reads, upstream })
@@ -89,34 +70,52 @@ pub(super) struct Edge {
 pub(super) struct Lowering<'a> {
     scope: &'a Scope,
     state: &'a SessionState,
-    plans: &'a mut Plans,
     nodes: Vec<Node>,
-    /// What has been lowered so far, by the plan's number. What comes again, as a table expression that is read twice, is
-    /// computed once.
-    lowered: BTreeMap<usize, Edge>,
-    /// The number of the plan that is being lowered, without those below it, and how many nodes it takes so far.
-    within: Part,
+    /// The nodes by what they compute: an operator that comes again, as of a table expression that is read twice, is
+    /// there once.
+    known: HashMap<Identity, usize>,
+    /// The plans that were lowered so far.
+    lowered: HashMap<LogicalPlan, Edge>,
     reads: Reads,
     upstream: Vec<String>,
 }
 
 impl Lowering<'_> {
     pub(super) fn plan(&mut self, plan: &LogicalPlan) -> Result<Edge, Refusal> {
-        let number = self.plans.number(plan);
-        if let Some(edge) = self.lowered.get(&number) {
+        if let Some(edge) = self.lowered.get(plan) {
             return Ok(*edge);
         }
-        let outer = std::mem::replace(&mut self.within, (number, 0));
         let edge = self.lower(plan)?;
-        self.within = outer;
-        self.lowered.insert(number, edge);
+        self.lowered.insert(plan.clone(), edge);
         Ok(edge)
     }
 
-    fn push(&mut self, operator: Operator, inputs: Vec<usize>, schema: SchemaRef, row_wise: bool) -> usize {
-        self.within.1 += 1;
-        let part = self.within;
-        self.nodes.push(Node { operator, inputs, schema, row_wise, part });
+    /// The node that computes this: one that is there already, or a new one.
+    fn push(
+        &mut self,
+        operator: Operator,
+        specification: Specification,
+        inputs: Vec<usize>,
+        schema: SchemaRef,
+        row_wise: bool,
+    ) -> usize {
+        let identity = node_identity(&specification, inputs.iter().map(|&input| self.nodes[input].identity));
+        match self.known.get(&identity) {
+            Some(&node) if self.nodes[node].schema == schema => node,
+            Some(&node) => self.rename(node, schema),
+            None => {
+                self.nodes.push(Node { operator, inputs, schema, row_wise, identity });
+                self.known.insert(identity, self.nodes.len() - 1);
+                self.nodes.len() - 1
+            }
+        }
+    }
+
+    /// A node of its own that passes its input on under other column names.
+    fn rename(&mut self, input: usize, schema: SchemaRef) -> usize {
+        let Node { identity, row_wise, .. } = self.nodes[input];
+        let identity = node_identity(&Specification::of("rename/1"), [identity].into_iter());
+        self.nodes.push(Node { operator: Operator::Union, inputs: vec![input], schema, row_wise, identity });
         self.nodes.len() - 1
     }
 
@@ -126,13 +125,8 @@ impl Lowering<'_> {
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
             LogicalPlan::Projection(projection) => {
                 let input = self.plan(&projection.input)?;
-                let columns = physical(&projection.expr, projection.input.schema())?;
-                let schema = arrow(&projection.schema);
-                Ok(self.add(
-                    Operator::Map(Map { filter: None, columns: Some(columns), schema: schema.clone() }),
-                    input,
-                    schema,
-                ))
+                let columns = columns(&projection.expr, projection.input.schema(), arrow(&projection.schema))?;
+                Ok(self.map(columns, input))
             }
             LogicalPlan::Filter(filter) => self.filter(filter),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
@@ -171,15 +165,21 @@ impl Lowering<'_> {
             None => (0..scan.source.schema().fields().len()).collect(),
         };
         let schema = arrow(&scan.projected_schema);
-        let (operator, append_only, row_wise) = match self.scope.find(&scan.table_name) {
+        match self.scope.find(&scan.table_name) {
             Some(Scanned::Events { source, relation }) => {
                 let types = match relation {
                     Relation::Events => Vec::new(),
-                    Relation::Type(index) => vec![source.types[index].name.clone()],
+                    Relation::Type(index) => vec![source.schema.types[index].name.clone()],
                 };
-                add_reads(&mut self.reads, &source.source, types);
-                let full = source.relation_schema(relation);
-                (Operator::Events { source: source.source.clone(), relation, schema: full, columns }, true, true)
+                let specification = Specification::of("events/1")
+                    .identity(source.identity)
+                    .list(types.iter(), |specification, name| specification.text(name))
+                    .schema(&schema);
+                add_reads(&mut self.reads, &source.schema.source, types);
+                let full = source.schema.relation_schema(relation);
+                let source = source.schema.source.clone();
+                let operator = Operator::Events { source, relation, schema: full, columns };
+                Ok(Edge { node: self.push(operator, specification, Vec::new(), schema, true), append_only: true })
             }
             Some(Scanned::Projection { name, projection }) => {
                 for (source, types) in &projection.reads {
@@ -188,27 +188,27 @@ impl Lowering<'_> {
                 if !self.upstream.iter().any(|other| other == name) {
                     self.upstream.push(name.to_owned());
                 }
-                (Operator::Projection { name: name.to_owned(), columns }, projection.append_only, false)
+                let specification = Specification::of("projection/1")
+                    .text(name)
+                    .identity(projection.identity)
+                    .list(columns.iter(), |specification, column| specification.index(*column));
+                let operator = Operator::Projection { name: name.to_owned(), columns };
+                let node = self.push(operator, specification, Vec::new(), schema, false);
+                Ok(Edge { node, append_only: projection.append_only })
             }
-            None => return Err(Refusal::new(format!("there is no relation `{}`", scan.table_name))),
-        };
-        Ok(Edge { node: self.push(operator, Vec::new(), schema, row_wise), append_only })
+            None => Err(Refusal::new(format!("there is no relation `{}`", scan.table_name))),
+        }
     }
 
     fn aggregate(&mut self, aggregate: &logical::Aggregate) -> Result<Edge, Refusal> {
         let input = self.plan(&aggregate.input)?;
-        let (maps, spec) = lower_aggregate(aggregate, input.append_only, self.scope)?;
-        let maps: Vec<Edge> = maps
-            .into_iter()
-            .map(|map| {
-                let schema = map.schema.clone();
-                self.add(Operator::Map(map), input, schema)
-            })
-            .collect();
+        let (maps, Specified { operator: spec, specification }) =
+            lower_aggregate(aggregate, input.append_only, self.scope)?;
+        let maps: Vec<Edge> = maps.into_iter().map(|map| self.map(map, input)).collect();
         let input = self.union(&maps, spec.input.clone());
         let schema = spec.schema.clone();
         let operator = Aggregate::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-        let edge = self.add(Operator::Stateful(operator.into()), input, schema);
+        let edge = self.stateful(operator.into(), specification, &[input], schema)?;
         // Only groups that never change their row would be append-only: DISTINCT.
         Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
     }
@@ -221,7 +221,8 @@ impl Lowering<'_> {
         let row_wise = inputs.iter().all(|input| self.nodes[input.node].row_wise);
         let append_only = inputs.iter().all(|input| input.append_only);
         let nodes = inputs.iter().map(|input| input.node).collect();
-        Edge { node: self.push(Operator::Union, nodes, schema, row_wise), append_only }
+        let specification = Specification::of("union/1");
+        Edge { node: self.push(Operator::Union, specification, nodes, schema, row_wise), append_only }
     }
 
     /// LIMIT over an order; the sort below it may have been told of it already.
@@ -255,26 +256,41 @@ impl Lowering<'_> {
             },
             input => self.plan(input)?,
         };
-        let predicate = physical(std::slice::from_ref(&filter.predicate), filter.input.schema())?.pop();
-        let schema = arrow(filter.input.schema());
-        Ok(self.add(Operator::Map(Map { filter: predicate, columns: None, schema: schema.clone() }), input, schema))
+        let passing = filtered(&filter.predicate, filter.input.schema(), arrow(filter.input.schema()))?;
+        Ok(self.map(passing, input))
     }
 
-    fn partition(&mut self, spec: PartitionSpec, input: Edge) -> Result<Edge, Refusal> {
+    fn partition(&mut self, partition: Specified<PartitionSpec>, input: Edge) -> Result<Edge, Refusal> {
+        let Specified { operator: spec, specification } = partition;
         let schema = spec.schema.clone();
         let operator = Partition::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-        let edge = self.add(Operator::Stateful(operator.into()), input, schema);
-        Ok(Edge { append_only: false, ..edge })
+        self.stateful(operator.into(), specification, &[input], schema)
     }
 
-    pub(super) fn join(&mut self, spec: JoinSpec, left: Edge, right: Edge) -> Result<Edge, Refusal> {
+    fn join(&mut self, join: Specified<JoinSpec>, left: Edge, right: Edge) -> Result<Edge, Refusal> {
+        let Specified { operator: spec, specification } = join;
         // Only pairs of rows that stay do stay.
         let plain = spec.pairs && spec.left_lonely == Lonely::Dropped && spec.right_lonely == Lonely::Dropped;
         let schema = spec.schema.clone();
         let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
-        let inputs = vec![left.node, right.node];
-        let node = self.push(Operator::Stateful(operator.into()), inputs, schema, false);
-        Ok(Edge { node, append_only: plain && left.append_only && right.append_only })
+        let edge = self.stateful(operator.into(), specification, &[left, right], schema)?;
+        Ok(Edge { append_only: plain && left.append_only && right.append_only, ..edge })
+    }
+
+    /// Adds an operator with state. What it persists is part of what it is, so that state of another form is never read.
+    fn stateful(
+        &mut self,
+        operator: Handle,
+        specification: Specification,
+        inputs: &[Edge],
+        schema: SchemaRef,
+    ) -> Result<Edge, Refusal> {
+        let stores = operator.lock().stores().map_err(|error| Refusal::new(error.to_string()))?;
+        let specification = specification
+            .list(stores.iter(), |specification, (name, store)| specification.text(name).schema(&store.schema));
+        let inputs = inputs.iter().map(|input| input.node).collect();
+        let node = self.push(Operator::Stateful(operator), specification, inputs, schema, false);
+        Ok(Edge { node, append_only: false })
     }
 
     fn unnest(&mut self, unnest: &logical::Unnest) -> Result<Edge, Refusal> {
@@ -287,20 +303,64 @@ impl Lowering<'_> {
             options: unnest.options.clone(),
             schema: schema.clone(),
         };
-        Ok(self.add(Operator::Unnest(operator), input, schema))
+        let nulls = match unnest.options.null_handling {
+            NullHandling::Preserve => "preserve",
+            NullHandling::PreserveAndExpandEmpty => "preserve_and_expand_empty",
+            NullHandling::Drop => "drop",
+        };
+        // DataFusion's operator does the work.
+        let specification = specify_evaluator(Specification::of("unnest/1"))
+            .list(operator.lists.iter(), |specification, list| {
+                specification.index(list.index_in_input_schema).index(list.depth)
+            })
+            .list(operator.structs.iter(), |specification, column| specification.index(*column))
+            .text(nulls);
+        Ok(self.stateless(Operator::Unnest(operator), specification, input, schema))
     }
 
     pub(super) fn schema(&self, edge: Edge) -> SchemaRef {
         self.nodes[edge.node].schema.clone()
     }
 
-    /// Adds an operator of one input. Stateless ones keep what is known of their input's edge.
-    pub(super) fn add(&mut self, operator: Operator, input: Edge, schema: SchemaRef) -> Edge {
-        let stateless = matches!(operator, Operator::Map(_) | Operator::Unnest(_));
-        let row_wise = stateless && self.nodes[input.node].row_wise;
-        let node = self.push(operator, vec![input.node], schema, row_wise);
-        Edge { node, append_only: stateless && input.append_only }
+    fn map(&mut self, map: Specified<Map>, input: Edge) -> Edge {
+        let Specified { operator, specification } = map;
+        let schema = operator.schema.clone();
+        self.stateless(Operator::Map(operator), specification, input, schema)
     }
+
+    /// Adds an operator that keeps what is known of its input's edge.
+    fn stateless(&mut self, operator: Operator, specification: Specification, input: Edge, schema: SchemaRef) -> Edge {
+        let row_wise = self.nodes[input.node].row_wise;
+        let node = self.push(operator, specification, vec![input.node], schema, row_wise);
+        Edge { node, append_only: input.append_only }
+    }
+}
+
+/// An operator, or what one is made from, with the specification of what it computes.
+#[derive(Debug)]
+struct Specified<T> {
+    operator: T,
+    specification: Specification,
+}
+
+/// What a node computes: its own specification over what its inputs compute.
+fn node_identity(specification: &Specification, inputs: impl ExactSizeIterator<Item = Identity>) -> Identity {
+    let node = Specification::of("node/1").identity(specification.finish());
+    node.list(inputs, Specification::identity).finish()
+}
+
+/// Computes one column an expression over rows of `input`.
+fn columns(exprs: &[Expr], input: &DFSchema, schema: SchemaRef) -> Result<Specified<Map>, Refusal> {
+    let operator = Map { filter: None, columns: Some(physical(exprs, input)?), schema };
+    let specification = specification::expressions(Specification::of("columns/1"), exprs, input)?;
+    Ok(Specified { operator, specification })
+}
+
+/// Passes on the rows of `input` that meet a condition.
+fn filtered(condition: &Expr, input: &DFSchema, schema: SchemaRef) -> Result<Specified<Map>, Refusal> {
+    let filter = physical(std::slice::from_ref(condition), input)?.pop();
+    let specification = specification::expression(Specification::of("filter/1"), condition, input)?;
+    Ok(Specified { operator: Map { filter, columns: None, schema }, specification })
 }
 
 /// Adds what a scan reads: no types means all of them.

@@ -7,14 +7,15 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::DFSchema;
 use datafusion::logical_expr::expr::{Alias, Cast};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan};
-use datafusion::physical_expr::PhysicalExpr;
 
 use super::join::lower_join;
-use super::{Edge, Lowering, physical};
-use crate::circuit::{JoinSpec, Lonely, Map, Operator};
+use super::{Edge, Lowering, Specified, columns, filtered};
+use crate::circuit::{JoinSpec, Lonely};
+use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::facts::substitute::below;
 
@@ -29,8 +30,9 @@ impl Lowering<'_> {
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
         let mut unmatched = self.join(lower_join(join)?, left, right)?;
         if !never_null(right_key, &join.right) {
-            let is_null = physical(&[right_key.clone().is_null()], right_schema)?.pop();
-            let nulls = self.bare(right, is_null);
+            let is_null = filtered(&right_key.clone().is_null(), right_schema, self.schema(right))?;
+            let nulls = self.map(is_null, right);
+            let nulls = self.bare(nulls, right_schema)?;
             unmatched = self.join(without_key(&self.schema(unmatched)), unmatched, nulls)?;
         }
         if never_null(left_key, &join.left) {
@@ -38,28 +40,25 @@ impl Lowering<'_> {
         }
         let schema = self.schema(unmatched);
         let part = |lowering: &mut Self, condition: Expr| {
-            let filter = physical(&[condition], left_schema)?.pop();
-            let map = Map { filter, columns: None, schema: schema.clone() };
-            Ok::<Edge, Refusal>(lowering.add(Operator::Map(map), unmatched, schema.clone()))
+            let passing = filtered(&condition, left_schema, schema.clone())?;
+            Ok::<Edge, Refusal>(lowering.map(passing, unmatched))
         };
         let known = part(self, left_key.clone().is_not_null())?;
         let unknown = part(self, left_key.clone().is_null())?;
-        let any = self.bare(right, None);
+        let any = self.bare(right, right_schema)?;
         let unknown = self.join(without_key(&schema), unknown, any)?;
         Ok(self.union(&[known, unknown], schema))
     }
 
-    /// The rows that pass a filter, without their columns.
-    fn bare(&mut self, input: Edge, filter: Option<Arc<dyn PhysicalExpr>>) -> Edge {
-        let schema = nothing();
-        let map = Map { filter, columns: Some(Vec::new()), schema: schema.clone() };
-        self.add(Operator::Map(map), input, schema)
+    /// The rows without their columns.
+    fn bare(&mut self, input: Edge, schema: &DFSchema) -> Result<Edge, Refusal> {
+        Ok(self.map(columns(&[], schema, nothing())?, input))
     }
 }
 
 /// The left rows as long as the right side has none.
-fn without_key(left: &SchemaRef) -> JoinSpec {
-    JoinSpec {
+fn without_key(left: &SchemaRef) -> Specified<JoinSpec> {
+    let operator = JoinSpec {
         left: left.clone(),
         right: nothing(),
         left_keys: Vec::new(),
@@ -71,7 +70,8 @@ fn without_key(left: &SchemaRef) -> JoinSpec {
         left_lonely: Lonely::Anti,
         right_lonely: Lonely::Dropped,
         schema: left.clone(),
-    }
+    };
+    Specified { operator, specification: Specification::of("anti_join_without_key/1") }
 }
 
 fn nothing() -> SchemaRef {

@@ -11,10 +11,11 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 
-use super::closing::closing;
+use super::closing::{closing, specify_closing};
 use super::ranking::options;
-use super::{arrow, physical};
+use super::{Specified, arrow, physical, specification};
 use crate::circuit::{Outcome, PartitionSpec, Rerun};
+use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::program::scope::Scope;
 
@@ -24,9 +25,10 @@ pub(super) fn lower_slice(
     skip: usize,
     fetch: usize,
     input: &DFSchema,
-) -> Result<PartitionSpec, Refusal> {
+) -> Result<Specified<PartitionSpec>, Refusal> {
+    let specification = specification::order(Specification::of("slice/1"), order, input)?.index(skip).index(fetch);
     let exprs: Vec<Expr> = order.iter().map(|sort| sort.expr.clone()).collect();
-    Ok(PartitionSpec {
+    let operator = PartitionSpec {
         keys: Vec::new(),
         key_types: Vec::new(),
         order: physical(&exprs, input)?.into_iter().zip(order.iter().map(options)).collect(),
@@ -34,7 +36,8 @@ pub(super) fn lower_slice(
         schema: arrow(input),
         closing: None,
         outcome: Outcome::Slice { skip, fetch },
-    })
+    };
+    Ok(Specified { operator, specification })
 }
 
 /// The number in a LIMIT or OFFSET.
@@ -51,7 +54,7 @@ pub(super) fn lower_window(
     window: &logical::Window,
     state: SessionState,
     scope: &Scope,
-) -> Result<PartitionSpec, Refusal> {
+) -> Result<Specified<PartitionSpec>, Refusal> {
     let input = window.input.schema();
     let keys = common_partition(&window.window_expr)?;
     if keys.is_empty() {
@@ -66,15 +69,20 @@ pub(super) fn lower_window(
     let columns = scan.schema().columns().into_iter().map(|column| Expr::Column(column.clone()).alias(column.name));
     let bare = LogicalPlanBuilder::from(scan.clone()).project(columns)?.build()?;
     let plan = LogicalPlan::Window(logical::Window::try_new(exprs, Arc::new(bare))?);
-    Ok(PartitionSpec {
+    let closing = closing(&keys, &window.input, scope);
+    let specification = specification::expressions(Specification::of("window/1"), &keys, input)?;
+    let specification = specification::expressions(specification, &window.window_expr, input)?;
+    let specification = specify_closing(specification, closing.as_ref());
+    let operator = PartitionSpec {
         keys: physical(&keys, input)?,
         key_types,
         order: Vec::new(),
         input: rows,
         schema: arrow(&window.schema),
-        closing: closing(&keys, &window.input, scope),
+        closing,
         outcome: Outcome::Recompute(Box::new(Rerun { plan, state })),
-    })
+    };
+    Ok(Specified { operator, specification })
 }
 
 /// The columns under names of their own: below a join several may have one name.

@@ -10,9 +10,10 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Sort, WindowFunction};
 use datafusion::logical_expr::{self as logical, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
-use super::closing::closing;
-use super::{arrow, physical};
+use super::closing::{closing, specify_closing};
+use super::{Specified, arrow, physical, specification};
 use crate::circuit::{Outcome, PartitionSpec, Ranking, RankingFunction};
+use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::facts::substitute::below;
 use crate::plan::program::scope::Scope;
@@ -38,7 +39,7 @@ pub(super) fn lower_ranking(
     filter: &Expr,
     window: &logical::Window,
     scope: &Scope,
-) -> Result<Option<PartitionSpec>, Refusal> {
+) -> Result<Option<Specified<PartitionSpec>>, Refusal> {
     let Some(calls) = window.window_expr.iter().map(ranking_call).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let Some(((_, first), rest)) = calls.split_first() else { return Ok(None) };
     let (partition, order) = (&first.params.partition_by, &first.params.order_by);
@@ -50,15 +51,23 @@ pub(super) fn lower_ranking(
     let bounds = names.zip(&functions).filter_map(|(name, function)| Some((*function, bound(filter, &name)?)));
     let Some((bound, most)) = bounds.min_by_key(|(_, most)| *most) else { return Ok(None) };
     let input = window.input.schema();
-    Ok(Some(PartitionSpec {
+    let closing = closing(partition, &window.input, scope);
+    let specification = specification::expressions(Specification::of("ranking/1"), partition, input)?;
+    let specification = specification::order(specification, order, input)?
+        .list(functions.iter(), |specification, function| specification.text(function.name()))
+        .text(bound.name())
+        .number(most);
+    let specification = specify_closing(specification, closing.as_ref());
+    let operator = PartitionSpec {
         keys: physical(partition, input)?,
         key_types: partition.iter().map(|key| key.get_type(input)).collect::<Result<_, _>>()?,
         order: physical(&expressions(order), input)?.into_iter().zip(order.iter().map(options)).collect(),
         input: arrow(input),
         schema: arrow(&window.schema),
-        closing: closing(partition, &window.input, scope),
+        closing,
         outcome: Outcome::Ranking(Ranking { functions, bound, most }),
-    }))
+    };
+    Ok(Some(Specified { operator, specification }))
 }
 
 fn expressions(order: &[Sort]) -> Vec<Expr> {
@@ -76,12 +85,8 @@ fn ranking_call(expr: &Expr) -> Option<(RankingFunction, &WindowFunction)> {
         Expr::WindowFunction(call) => call,
         _ => return None,
     };
-    let function = match call.fun.name() {
-        "row_number" => RankingFunction::RowNumber,
-        "rank" => RankingFunction::Rank,
-        "dense_rank" => RankingFunction::DenseRank,
-        _ => return None,
-    };
+    let known = [RankingFunction::RowNumber, RankingFunction::Rank, RankingFunction::DenseRank];
+    let function = known.into_iter().find(|function| function.name() == call.fun.name())?;
     let plain = call.params.filter.is_none() && !call.params.distinct;
     plain.then_some((function, call))
 }

@@ -102,6 +102,7 @@ mod tests {
     use arrow::array::{AsArray, Int64Array};
     use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
+    use crate::identity::Specification;
     use crate::plan::ProjectionSchema;
 
     /// The sum of the first column over a relation `t(x, y)` of three rows.
@@ -114,6 +115,7 @@ mod tests {
             key_proven: true,
             reads: Default::default(),
             append_only: true,
+            identity: Specification::of("test").finish(),
         };
         let mut scope = Scope::default();
         scope.projections.insert("t".to_owned(), relation);

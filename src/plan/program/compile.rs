@@ -13,9 +13,10 @@ use futures::executor::block_on;
 use super::refusal::Refusal;
 use super::scope::{ProjectionSchema, Scanned, Scope};
 use crate::circuit::Circuit;
+use crate::identity::Specification;
 use crate::plan::datafusion::subqueries;
 use crate::plan::facts::unique_keys::unique_sets;
-use crate::plan::lower::{Plans, add_reads, arrow, lower};
+use crate::plan::lower::{add_reads, arrow, lower};
 use crate::plan::rewrite;
 use crate::progress::Reads;
 
@@ -28,8 +29,11 @@ pub struct Compiled {
     pub upstream: Vec<String>,
 }
 
-/// Compiles `sql`, whose rows are to be kept under the columns `key`. `plans` are those of the same program.
-pub fn compile(sql: &str, key: &[String], scope: &Scope, plans: &mut Plans) -> Result<Compiled, Refusal> {
+/// Compiles `sql`, whose rows are to be kept under the columns `key`.
+///
+/// # Errors
+/// Refuses SQL that cannot be planned, that names what is not in `scope`, or whose result cannot be kept equal to batch.
+pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Refusal> {
     let ctx = scope.session()?;
     let plan = rewritten(&ctx, sql, scope)?;
     subqueries::reject_misread(&plan, scope)?;
@@ -38,9 +42,14 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope, plans: &mut Plans) -> R
     let schema = output_schema(&plan, &optimized);
     distinct_names(&schema)?;
     let key = key.iter().map(|column| place(&schema, column)).collect::<Result<Vec<_>, _>>()?;
-    let lowered = lower(&optimized, scope, &state, plans)?;
+    let lowered = lower(&optimized, scope, &state)?;
     let proven = unique_sets(&optimized, scope).iter().any(|set| set.iter().all(|place| key.contains(place)));
     let non_null = key.iter().all(|&place| !schema.field(place).is_nullable());
+    let identity = Specification::of("rows/1")
+        .identity(lowered.circuit.identity())
+        .schema(&schema)
+        .list(key.iter(), |specification, column| specification.index(*column))
+        .finish();
     Ok(Compiled {
         circuit: lowered.circuit,
         schema: ProjectionSchema {
@@ -49,6 +58,7 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope, plans: &mut Plans) -> R
             key_proven: proven && non_null,
             reads: lowered.reads,
             append_only: lowered.append_only,
+            identity,
         },
         upstream: lowered.upstream,
     })
@@ -99,7 +109,9 @@ pub(in crate::plan) fn view_schema(sql: &str, scope: &Scope) -> Result<Projectio
     }
     let schema = arrow(plan.schema());
     distinct_names(&schema)?;
-    Ok(ProjectionSchema { schema, key: Vec::new(), key_proven: false, reads, append_only: false })
+    // Nothing is kept of a view or over one, so its text is all that tells it from another.
+    let identity = Specification::of("view/1").text(sql).finish();
+    Ok(ProjectionSchema { schema, key: Vec::new(), key_proven: false, reads, append_only: false, identity })
 }
 
 /// The plan that both the circuit and the batch result come from.

@@ -6,27 +6,23 @@ mod compile;
 pub(super) mod refusal;
 pub(super) mod scope;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
-use xxhash_rust::xxh3::xxh3_128;
 
 pub use self::batch::{Batch, batch};
 use self::compile::view_schema;
 pub use self::compile::{Compiled, compile};
 pub use self::refusal::Refusal;
-pub use self::scope::{ProjectionSchema, Scope};
-use crate::circuit::{compare, share};
-use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchKind};
+pub use self::scope::{ProjectionSchema, Scope, ScopeSource};
+use crate::circuit::share;
+use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchField, SearchKind};
 use crate::event::{Decoder, UpcastProblem};
+use crate::identity::{Identity, Specification};
 use crate::plan::datafusion::session;
-use crate::plan::lower::Plans;
-
-/// Raised whenever the same definition would give other rows or other state than before.
-const SEMANTICS_VERSION: u32 = 6;
 
 /// What a daemon runs.
 #[derive(Debug)]
@@ -41,8 +37,8 @@ pub struct Program {
 pub struct ProgramSource {
     pub config: config::Source,
     pub decoder: Decoder,
-    /// Of everything that decides how its messages are read.
-    pub fingerprint: String,
+    /// Of everything that decides which events are admitted, with which values.
+    pub identity: Identity,
 }
 
 /// A projection ready to be kept.
@@ -52,8 +48,8 @@ pub struct Planned {
     pub compiled: Compiled,
     /// Places of the columns of each secondary index.
     pub indexes: Vec<Vec<usize>>,
-    /// Of its definition, its sources and everything below it: equal fingerprints mean equal rows.
-    pub fingerprint: String,
+    /// Of the fields of its search index; none if it has no index.
+    pub index_identity: Option<Identity>,
 }
 
 #[derive(Debug)]
@@ -69,12 +65,10 @@ pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
     let mut sources = Vec::new();
     for source in &config.sources {
         let schema = Arc::new(source.schema.clone());
-        scope.sources.insert(schema.source.clone(), schema.clone());
+        let identity = source.identity();
+        scope.sources.insert(schema.source.clone(), ScopeSource { schema: schema.clone(), identity });
         match Decoder::new(schema.clone()) {
-            Ok(decoder) => {
-                let fingerprint = fingerprint(&[&format!("{schema:?}")]);
-                sources.push(ProgramSource { config: source.clone(), decoder, fingerprint });
-            }
+            Ok(decoder) => sources.push(ProgramSource { config: source.clone(), decoder, identity }),
             Err(steps) => problems.extend(steps.into_iter().map(|step| Problem {
                 node: source.node.below(&step_pointer(&step)),
                 within: step.within,
@@ -83,14 +77,9 @@ pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
             })),
         }
     }
-    let (plans, fingerprints) = (Plans::default(), BTreeMap::new());
-    let mut planning = Planning { scope, plans, fingerprints, projections: Vec::new(), views: Vec::new() };
-    for source in &sources {
-        planning.fingerprints.insert(source.config.schema.source.clone(), source.fingerprint.clone());
-    }
+    let mut planning = Planning { scope, projections: Vec::new(), views: Vec::new() };
     problems.extend(planning.all(&config.projections));
     if problems.is_empty() {
-        compare(planning.projections.iter_mut().map(|planned| &mut planned.compiled.circuit));
         Ok(Program { sources, projections: planning.projections, views: planning.views })
     } else {
         Err(problems)
@@ -98,6 +87,19 @@ pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
 }
 
 impl Program {
+    /// The relations that SQL over this program may name.
+    pub fn scope(&self) -> Scope {
+        let source = |source: &ProgramSource| {
+            let schema = source.decoder.schema().clone();
+            (schema.source.clone(), ScopeSource { schema, identity: source.identity })
+        };
+        let projection = |planned: &Planned| (planned.config.name.clone(), planned.compiled.schema.clone());
+        Scope {
+            sources: self.sources.iter().map(source).collect(),
+            projections: self.projections.iter().map(projection).collect(),
+        }
+    }
+
     /// Lets projections share what they compute alike, as they do where all of them begin together.
     pub fn share(&mut self) {
         let circuits = self.projections.iter_mut();
@@ -107,8 +109,6 @@ impl Program {
 
 struct Planning {
     scope: Scope,
-    plans: Plans,
-    fingerprints: BTreeMap<String, String>,
     projections: Vec<Planned>,
     views: Vec<PlannedView>,
 }
@@ -176,7 +176,7 @@ impl Planning {
             self.views.push(PlannedView { config: projection.clone(), schema });
             return Ok(());
         }
-        let compiled = compile(&projection.sql, &projection.key, &self.scope, &mut self.plans)
+        let compiled = compile(&projection.sql, &projection.key, &self.scope)
             .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
         if let Some(view) =
             compiled.upstream.iter().find(|name| self.views.iter().any(|view| view.config.name == **name))
@@ -195,16 +195,9 @@ impl Planning {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let below = compiled.schema.reads.keys().map(|source| source.to_string()).chain(compiled.upstream.clone());
-        let below: Vec<String> = below.filter_map(|name| self.fingerprints.get(&name).cloned()).collect();
-        let definition = format!(
-            "{SEMANTICS_VERSION} {:?} {} {:?} {:?} {:?}",
-            projection.kind, projection.sql, projection.key, projection.fields, below
-        );
-        let fingerprint = fingerprint(&[&definition]);
-        self.fingerprints.insert(name.clone(), fingerprint.clone());
         self.scope.projections.insert(name, compiled.schema.clone());
-        self.projections.push(Planned { config: projection.clone(), compiled, indexes, fingerprint });
+        let index_identity = index_identity(projection);
+        self.projections.push(Planned { config: projection.clone(), compiled, indexes, index_identity });
         Ok(())
     }
 }
@@ -334,8 +327,19 @@ fn problem(node: &Node, below: &str, refusal: Refusal) -> Problem {
     Problem { node: node.below(below), within: refusal.span, message: refusal.message, hint: refusal.hint }
 }
 
-fn fingerprint(parts: &[&str]) -> String {
-    format!("{:032x}", xxh3_128(parts.join("\u{0}").as_bytes()))
+/// What decides how rows are indexed; which rows there are is decided elsewhere.
+fn index_identity(projection: &config::Projection) -> Option<Identity> {
+    let field = |specification: Specification, (name, field): (&String, &SearchField)| {
+        let SearchField { kind, sort, facet } = field;
+        let kind = match kind {
+            SearchKind::Text { tokenizer } => specification.text(name).text("text").text(tokenizer),
+            SearchKind::Keyword => specification.text(name).text("keyword"),
+            SearchKind::Stored => specification.text(name).text("stored"),
+        };
+        kind.flag(*sort).flag(*facet)
+    };
+    let specification = Specification::of("index/1").list(projection.fields.iter(), field);
+    (projection.kind == Kind::Search).then(|| specification.finish())
 }
 
 #[cfg(test)]

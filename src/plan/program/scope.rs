@@ -10,14 +10,23 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 
 use crate::event::{Relation, SourceSchema};
+use crate::identity::Identity;
 use crate::plan::datafusion::session;
 use crate::progress::Reads;
 
 /// The relations that a projection's SQL may name.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    pub sources: BTreeMap<String, Arc<SourceSchema>>,
+    pub sources: BTreeMap<String, ScopeSource>,
     pub projections: BTreeMap<String, ProjectionSchema>,
+}
+
+/// A source whose relations may be read.
+#[derive(Debug, Clone)]
+pub struct ScopeSource {
+    pub schema: Arc<SourceSchema>,
+    /// Of everything that decides which events are admitted, with which values.
+    pub identity: Identity,
 }
 
 /// What other projections need to know of one.
@@ -31,12 +40,14 @@ pub struct ProjectionSchema {
     pub reads: Reads,
     /// Whether its delta never retracts.
     pub append_only: bool,
+    /// Of everything that decides its rows.
+    pub identity: Identity,
 }
 
 /// A relation that a table scan names.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::plan) enum Scanned<'a> {
-    Events { source: &'a Arc<SourceSchema>, relation: Relation },
+    Events { source: &'a ScopeSource, relation: Relation },
     Projection { name: &'a str, projection: &'a ProjectionSchema },
 }
 
@@ -48,7 +59,7 @@ impl Scope {
         let catalog = ctx
             .catalog("datafusion")
             .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
-        for (name, source) in &self.sources {
+        for (name, ScopeSource { schema: source, .. }) in &self.sources {
             let tables = MemorySchemaProvider::new();
             for relation in (0..source.types.len()).map(Relation::Type).chain([Relation::Events]) {
                 let table = match relation {
@@ -69,7 +80,7 @@ impl Scope {
         match table.schema() {
             Some(source) if self.sources.contains_key(source) => {
                 let source = &self.sources[source];
-                Some(Scanned::Events { source, relation: source.relation(table.table())? })
+                Some(Scanned::Events { source, relation: source.schema.relation(table.table())? })
             }
             _ => {
                 let (name, projection) = self.projections.get_key_value(table.table())?;
@@ -81,7 +92,7 @@ impl Scope {
     /// Names as they are written in SQL, for hints.
     pub(in crate::plan) fn names(&self) -> Vec<String> {
         let events = self.sources.iter().flat_map(|(name, source)| {
-            let tables = source.types.iter().map(|event_type| event_type.table.as_str());
+            let tables = source.schema.types.iter().map(|event_type| event_type.table.as_str());
             tables.chain(["events"]).map(move |table| format!("{name}.{table}"))
         });
         events.chain(self.projections.keys().cloned()).collect()

@@ -9,6 +9,7 @@ mod document;
 mod facets;
 mod highlight;
 mod index;
+mod indexed_table;
 mod layout;
 mod order;
 mod permitted;
@@ -22,6 +23,7 @@ mod spec;
 mod tests;
 
 pub use index::{IndexError, SearchIndex, WriterSettings};
+pub use indexed_table::IndexedTable;
 pub use order::{KeyError, decode_key, encode_key};
 pub use permitted::PermittedKeys;
 pub use pin::{PinHold, PinnedFiles};

@@ -10,7 +10,7 @@ use super::decision::row_hash;
 use super::segments::Hashes;
 use super::writer::take_rows;
 use super::{Table, TableSpec};
-use crate::state::{KeyMap, NewSegment, StateDelta, StoredSegment, Writing};
+use crate::state::{KeyMap, NewSegment, StateDelta, StoreShape, StoredSegment, Writing};
 
 /// Why stored segments do not make up a table.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,11 @@ impl Table {
             false => Some(NewSegment { id, rows: self.segments.rows_of(&slots, &self.slots)?, dead }),
         };
         Ok(Some(StateDelta { segment, dropped }))
+    }
+
+    /// What the checkpoints hold of it since the last capture.
+    pub fn shape(&self) -> StoreShape {
+        StoreShape { schema: self.spec.schema.clone(), rows: self.residence.live_rows() as u64 }
     }
 
     /// The table that the stored segments make up; they may come in any order.

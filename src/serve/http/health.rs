@@ -12,8 +12,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::{Api, body};
+use crate::progress::Phase;
 use crate::query::now_us;
-use crate::read_model::catalog::{ProjectionState, Snapshot};
+use crate::read_model::catalog::Snapshot;
 
 /// Why the daemon is not ready, and what is wrong although it is, as far as the app knows. Cheap to clone; all clones are
 /// one.
@@ -51,7 +52,7 @@ impl Readiness {
 
     /// Every reason, the app's and the snapshot's; none when ready.
     pub fn reasons(&self, snapshot: &Snapshot) -> Vec<String> {
-        let building = snapshot.projections.values().filter(|status| status.state == ProjectionState::Building);
+        let building = snapshot.projections.values().filter(|status| status.state == Phase::Building);
         let building = building.map(|status| format!("projection `{}` is being built", status.name));
         self.reasons.load().iter().cloned().chain(building).collect()
     }

@@ -98,14 +98,14 @@ limits: {{max_rows: 1000000, memory: 1GiB, timeout: 5m}}
         let restored = restored.expect("a checkpoint");
         assert!(restored.skipped.is_empty(), "{:?}", restored.skipped);
         let stored = restored.stores.get("parked").map_or(&[][..], Vec::as_slice);
-        let parked = ParkedEvents::restore(stored).expect("parked events");
+        let parked = ParkedEvents::restore(stored, |_| 0).expect("parked events");
         let described = parked.iter().map(|parked| {
             let rejected = &parked.rejected;
             let message = &rejected.message;
             format!(
                 "{} {:?} {} {:?} {:?} {:?} {} {:?} {:?}",
                 message.seq,
-                parked.projection,
+                parked.generation.as_ref().map(|id| &id.projection),
                 rejected.detail,
                 rejected.reason,
                 rejected.pointer,

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use readside::circuit::{Circuit, Handles, Memo, StepInput, Watermarks, ZBatch, share};
+use readside::circuit::{Circuit, Handles, Memo, OperatorStores, StepInput, Watermarks, ZBatch, share};
 use readside::event::{Decoder, EventBatch, Message};
 use readside::plan::Program;
 use readside::progress::Watermark;
@@ -47,8 +47,8 @@ pub(super) struct Progress {
 pub(super) struct Captured {
     progress: Progress,
     stores: BTreeMap<String, BTreeMap<u64, StoredSegment>>,
-    /// By projection: where the state of operators is that it shares with another one.
-    borrowed: BTreeMap<String, BTreeMap<usize, String>>,
+    /// By projection: its operators with state, and what their stores must hold.
+    operators: BTreeMap<String, Vec<OperatorStores>>,
 }
 
 struct One {
@@ -95,9 +95,18 @@ impl Kept {
                 false => None,
             };
             let mut circuit = planned.compiled.circuit;
-            let borrowed = captured.borrowed.get(&name);
-            circuit.settle(&prefix(&name), borrowed.unwrap_or(&BTreeMap::new()));
-            if borrowed.is_some() {
+            let operators = captured.operators.get(&name);
+            let prefixes = operators.into_iter().flatten().map(|one| (one.identity, one.prefix.clone()));
+            circuit.name_stores(&prefix(&name), &prefixes.collect());
+            if let Some(operators) = operators {
+                let same = circuit.stores().map_err(|error| failure(Kind::Restore, error.to_string()))?;
+                let identities = |stores: &[OperatorStores]| stores.iter().map(|one| one.identity).collect::<Vec<_>>();
+                if identities(&same) != identities(operators) {
+                    return Err(failure(
+                        Kind::Restore,
+                        "compiled anew, its operators have other identities".to_owned(),
+                    ));
+                }
                 let restored = circuit.restore(&mut stores, &mut shared);
                 restored.map_err(|error| failure(Kind::Restore, error.to_string()))?;
             }
@@ -161,10 +170,11 @@ impl Kept {
             for (store, delta) in deltas {
                 captured.write(store, delta).map_err(failure)?;
             }
-            captured.borrowed.insert(one.name.clone(), one.circuit.borrowed(&prefix(&one.name)));
+            let operators = one.circuit.stores().map_err(|error| failure(error.to_string()))?;
+            captured.operators.insert(one.name.clone(), operators);
         }
         captured.progress = self.progress.clone();
-        Ok(())
+        captured.check_shapes()
     }
 }
 
@@ -247,6 +257,31 @@ impl Captured {
     fn stores(&self) -> BTreeMap<String, Vec<StoredSegment>> {
         let stores = self.stores.iter();
         stores.map(|(store, segments)| (store.clone(), segments.values().cloned().collect())).collect()
+    }
+
+    /// Every store holds the columns and as many live rows as its operator says.
+    fn check_shapes(&self) -> Result<(), Failure> {
+        for (projection, operators) in &self.operators {
+            for operator in operators {
+                for (end, shape) in &operator.stores {
+                    let segments = self.stores.get(&format!("{}{end}", operator.prefix)).into_iter().flatten();
+                    let mut rows = 0;
+                    for (_, segment) in segments {
+                        rows += segment.live.iter().filter(|live| **live).count() as u64;
+                        if segment.rows.schema() != shape.schema {
+                            let columns =
+                                format!("{} keeps {}, and says {}", operator.name, segment.rows.schema(), shape.schema);
+                            return Err(Failure::new(Kind::Capture, projection, columns));
+                        }
+                    }
+                    if rows != shape.rows {
+                        let counts = format!("{} keeps {rows} rows, and says {}", operator.name, shape.rows);
+                        return Err(Failure::new(Kind::Capture, projection, counts));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn write(&mut self, store: String, delta: StateDelta) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use readside::config::{Files, load};
 use readside::event::{Headers, Message};
-use readside::plan::{Program, Scope, program};
+use readside::plan::{Program, program};
 
 use super::case::{Case, Entry, Event, configuration};
 
@@ -17,16 +17,6 @@ pub(super) fn compile(case: &Case) -> Result<Program, String> {
     let files = Files { list: &|_| Ok(Vec::new()), read: &|_| Ok(text.clone()) };
     let loaded = load("readside.yaml", &files, &|_| None).map_err(|found| found[0].to_string())?;
     program(&loaded.config).map_err(|problems| problems[0].message.clone())
-}
-
-/// What the SQL of the case's projections may read.
-pub(super) fn scope(program: &Program) -> Scope {
-    let sources = program.sources.iter().map(|source| source.decoder.schema());
-    let projections = program.projections.iter();
-    Scope {
-        sources: sources.map(|schema| (schema.source.clone(), schema.clone())).collect(),
-        projections: projections.map(|one| (one.config.name.clone(), one.compiled.schema.clone())).collect(),
-    }
 }
 
 /// All messages of the log. The n-th message of a source has the sequence n and was stored at second n.

@@ -16,7 +16,7 @@ use readside::read_model::table::{Table, TableSpec};
 use super::admission::{Admission, Place, sequence};
 use super::rows::{Bag, add};
 use super::run::{Failure, Kind};
-use super::setup::{Messages, scope};
+use super::setup::Messages;
 
 /// The batch results of one case.
 pub(super) struct Truth {
@@ -44,7 +44,7 @@ type Events = BTreeMap<String, Vec<EventBatch>>;
 
 impl Truth {
     pub(super) fn new(program: &Program) -> Result<Self, String> {
-        let scope = scope(program);
+        let scope = program.scope();
         let decoders = program.sources.iter().map(|source| Decoder::new(source.decoder.schema().clone()));
         let decoders = decoders.collect::<Result<_, _>>().map_err(|problems| format!("{problems:?}"))?;
         let projections = program.projections.iter().map(|planned| {
@@ -156,7 +156,7 @@ impl Truth {
     ) -> Result<RecordBatch, String> {
         let rows = |source: Option<&str>, table: &str| -> Vec<RecordBatch> {
             let Some(source) = source else { return results.get(table).cloned().into_iter().collect() };
-            let schema = &self.scope.sources[source];
+            let schema = &self.scope.sources[source].schema;
             let Some(relation) = schema.relation(table) else { return Vec::new() };
             let full = schema.relation_schema(relation);
             let all: Vec<usize> = (0..full.fields().len()).collect();

@@ -1,6 +1,6 @@
 //! One life of a daemon without its loop: opening, building, commits and checkpoints as single steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use fastrand::Rng;
 use readside::checkpoint::faulty::FaultyStore;
 use readside::checkpoint::{CheckpointError, Checkpointer, Draft, Manifest, OpenError, Stats};
 use readside::config::ParkedLimits;
+use readside::lifecycle::GenerationState;
 use readside::pipeline::{Assembly, Engine, Fetched, IndexRoot, assemble, begin, catch_up};
 use readside::progress::{Cut, SourceName};
 use readside::read_model::catalog::{Relation, RelationData};
@@ -25,7 +26,6 @@ pub(crate) struct Daemon {
     pub(crate) engine: Engine,
     pub(crate) oracle: Oracle,
     pub(crate) checkpointer: Checkpointer,
-    pub(crate) forget: BTreeSet<String>,
     pending: Option<Pending>,
 }
 
@@ -107,13 +107,12 @@ impl Daemon {
             // Whatever goes on is right before anything else happens to it.
             check_tables(&assembly.live, &oracle.at(log, &assembly.live.cut()));
         }
-        started.resumed = assembly.live.projections.len();
+        started.resumed = assembly.live.generations.iter().filter(|one| one.state().steps()).count();
         if let Some(building) = building {
-            started.built = building.projections.len();
+            started.built = building.generations.len();
             build(&mut assembly, building, log, random).await;
         }
-        let Assembly { live, forget, .. } = assembly;
-        Ok((Self { engine: live, oracle, checkpointer, forget, pending: None }, started))
+        Ok((Self { engine: assembly.live, oracle, checkpointer, pending: None }, started))
     }
 
     pub(crate) fn cut(&self) -> Cut {
@@ -164,7 +163,7 @@ impl Daemon {
     pub(crate) async fn checkpoint(&mut self, random: &mut Rng, log: &Log) -> Saved {
         let afresh = self.pending.is_none() || random.bool();
         if afresh {
-            let (draft, holds) = self.engine.draft(std::mem::take(&mut self.forget), NOW_US).unwrap();
+            let (draft, holds) = self.engine.draft(NOW_US).unwrap();
             self.check_search(log);
             let newer = Pending { draft, cut: self.cut(), holds };
             self.pending = Some(match self.pending.take() {
@@ -201,7 +200,13 @@ impl Daemon {
             .engine
             .parked
             .iter()
-            .map(|parked| (parked.source.to_string(), parked.projection.clone(), parked.rejected.message.seq))
+            .map(|parked| {
+                (
+                    parked.source.to_string(),
+                    parked.generation.as_ref().map(|id| id.projection.to_string()),
+                    parked.rejected.message.seq,
+                )
+            })
             .collect();
         parked.sort_unstable();
         assert_eq!(parked, expected.parked(), "parked events at {}", self.cut());
@@ -214,7 +219,7 @@ impl Daemon {
 
     /// Makes the indexes' changes visible and compares them with their own tables.
     pub(crate) fn check_search(&mut self, log: &Log) {
-        self.engine.commit_search();
+        self.engine.commit_read_models();
         let snapshot = self.engine.snapshot(NOW_US);
         for (name, relation) in &snapshot.relations {
             let Relation { data: RelationData::Search(search), cut, .. } = &**relation else { continue };
@@ -252,15 +257,18 @@ async fn build(assembly: &mut Assembly, mut building: Engine, log: &Log, random:
 
 fn check_tables(engine: &Engine, expected: &Expected<'_>) {
     let cut = engine.cut();
-    for kept in &engine.projections {
-        let name = kept.name();
-        if expected.fails(name) {
-            assert!(kept.failure().is_some(), "`{name}` has two rows of one key at {cut} and goes on");
+    for generation in &engine.generations {
+        let name = generation.projection();
+        if let GenerationState::Rebuilding { .. } = generation.state() {
             continue;
         }
-        assert_eq!(kept.failure(), None, "`{name}` at {cut}");
-        assert_eq!(*kept.cut(), cut, "cut of `{name}`");
-        assert_eq!(table_text(&kept.table().snapshot()), expected.rows(name), "`{name}` at {cut}");
+        if expected.fails(name) {
+            assert!(!generation.state().steps(), "`{name}` has two rows of one key at {cut} and goes on");
+            continue;
+        }
+        assert_eq!(*generation.state(), GenerationState::Serving, "`{name}` at {cut}");
+        assert_eq!(*generation.cut(), cut, "cut of `{name}`");
+        assert_eq!(table_text(&generation.table().snapshot()), expected.rows(name), "`{name}` at {cut}");
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -46,13 +45,9 @@ pub(crate) struct Expected<'a> {
 
 impl Oracle {
     pub(crate) fn new(definitions: &Definitions, program: &Program) -> Self {
-        let mut scope = Scope::default();
-        for source in &program.sources {
-            scope.sources.insert(source.config.schema.source.clone(), Arc::new(source.config.schema.clone()));
-        }
+        let scope = program.scope();
         let mut projections = BTreeMap::new();
         for planned in &program.projections {
-            scope.projections.insert(planned.config.name.clone(), planned.compiled.schema.clone());
             let asked = Asked {
                 sql: planned.config.sql.clone(),
                 key: planned.compiled.schema.key.clone(),
@@ -65,7 +60,8 @@ impl Oracle {
     }
 
     pub(crate) fn at<'a>(&'a self, log: &'a Log, cut: &Cut) -> Expected<'a> {
-        let decoded = self.scope.sources.iter().map(|(name, schema)| {
+        let decoded = self.scope.sources.iter().map(|(name, source)| {
+            let schema = &source.schema;
             let messages = log.between(name, 0, cut.position(name));
             let decoder = Decoder::new(schema.clone()).unwrap_or_else(|problems| panic!("{problems:?}"));
             let mut watermark = Watermark::new(schema.lateness_us, None);
@@ -127,7 +123,7 @@ impl Expected<'_> {
 
     /// A source's relation without what this projection cannot take.
     fn events(&self, projection: &str, source: &str, table: &str) -> RecordBatch {
-        let schema: &SourceSchema = &self.oracle.scope.sources[source];
+        let schema: &SourceSchema = &self.oracle.scope.sources[source].schema;
         let relation: Relation = schema.relation(table).unwrap();
         let full = schema.relation_schema(relation);
         let columns: Vec<usize> = (0..full.fields().len()).collect();

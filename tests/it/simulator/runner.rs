@@ -65,8 +65,8 @@ impl Life {
             checkpoint_interval: Duration::from_millis(random.u64(1..4)),
             drain: DEADLINE,
         };
-        let Daemon { engine, checkpointer, forget, oracle, .. } = daemon;
-        let (runner, _) = Runner::start(engine, sources, checkpointer, forget, catalog.clone(), pace);
+        let Daemon { engine, checkpointer, oracle, .. } = daemon;
+        let (runner, _) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace);
         let (stop, stopped) = watch::channel(false);
         let loop_ends = tokio::spawn(runner.run(stopped));
         Self { oracle, catalog, feeds, fed, store, stop, loop_ends, _folder: folder }

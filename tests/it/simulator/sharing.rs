@@ -1,5 +1,7 @@
 //! Projections that share an operator, through starts in which one of them comes, goes, changes or fails.
 
+use readside::lifecycle::Parked;
+
 use super::daemon::{Daemon, Started};
 use super::definitions::{Definitions, LONELY};
 use super::starts::Place;
@@ -21,10 +23,11 @@ async fn start(place: &mut Place, definitions: &Definitions, resumed: usize, bui
     daemon
 }
 
-/// The stores of operators in the last checkpoint.
+/// The stores of operators in the last checkpoint, by the generation in which they were born.
 fn stores(daemon: &Daemon) -> Vec<&str> {
     let stores = daemon.checkpointer.manifest().stores.keys().map(String::as_str);
-    stores.filter(|store| *store != "parked" && !store.ends_with("/rows")).collect()
+    let operators = stores.filter(|store| *store != "parked" && !store.ends_with("/rows"));
+    operators.filter_map(|store| Some(store.rsplit_once('/')?.0)).collect()
 }
 
 #[tokio::test]
@@ -32,12 +35,12 @@ async fn one_state_is_written_and_goes_on() {
     let (mut place, definitions) = (Place::new(100), Definitions::of(&["customers", "regulars"]));
     let mut daemon = place.start(&definitions).await.0;
     go_on(&mut place, &mut daemon).await;
-    assert_eq!(stores(&daemon), ["customers/1/2."]);
+    assert_eq!(stores(&daemon), ["customers/1"]);
     for _ in 0..3 {
         daemon = start(&mut place, &definitions, 2, 0).await;
         assert_eq!((daemon.shared("customers"), daemon.shared("regulars")), (1, 1));
         go_on(&mut place, &mut daemon).await;
-        assert_eq!(stores(&daemon), ["customers/1/2."]);
+        assert_eq!(stores(&daemon), ["customers/1"]);
     }
 }
 
@@ -50,7 +53,7 @@ async fn who_comes_later_shares_what_is_there() {
     let mut daemon = start(&mut place, &definitions, 1, 1).await;
     assert_eq!((daemon.shared("customers"), daemon.shared("regulars")), (1, 1));
     go_on(&mut place, &mut daemon).await;
-    assert_eq!(stores(&daemon), ["regulars/1/2."]);
+    assert_eq!(stores(&daemon), ["regulars/1"]);
     let mut daemon = start(&mut place, &definitions, 2, 0).await;
     assert_eq!(daemon.shared("customers"), 1);
     go_on(&mut place, &mut daemon).await;
@@ -65,19 +68,19 @@ async fn a_change_of_one_leaves_the_other_as_it_is() {
     let mut daemon = start(&mut place, &definitions, 1, 1).await;
     assert_eq!((daemon.shared("customers"), daemon.shared("regulars")), (0, 0));
     go_on(&mut place, &mut daemon).await;
-    assert_eq!(stores(&daemon), ["customers/1/2.", "customers/2/2."]);
+    assert_eq!(stores(&daemon), ["customers/1", "customers/2"]);
     // And back: its old state is still there, with the other one.
     definitions.set_variant("customers", 0);
     let mut daemon = start(&mut place, &definitions, 1, 1).await;
     assert_eq!((daemon.shared("customers"), daemon.shared("regulars")), (1, 1));
     go_on(&mut place, &mut daemon).await;
-    assert_eq!(stores(&daemon), ["customers/1/2."]);
+    assert_eq!(stores(&daemon), ["customers/1"]);
     // A change that keeps what is shared.
     definitions.set_variant("regulars", 1);
     let mut daemon = start(&mut place, &definitions, 1, 1).await;
     assert_eq!((daemon.shared("customers"), daemon.shared("regulars")), (1, 1));
     go_on(&mut place, &mut daemon).await;
-    assert_eq!(stores(&daemon), ["customers/1/2."]);
+    assert_eq!(stores(&daemon), ["customers/1"]);
 }
 
 #[tokio::test]
@@ -90,24 +93,24 @@ async fn who_goes_leaves_the_state_to_the_other() {
         let mut daemon = start(&mut place, &one, 1, 0).await;
         assert_eq!(daemon.shared("regulars"), 0);
         go_on(&mut place, &mut daemon).await;
-        assert_eq!(stores(&daemon), ["customers/1/2."]);
+        assert_eq!(stores(&daemon), ["customers/1"]);
     }
     // It comes again, as another generation than the one whose state the other has.
     let mut daemon = start(&mut place, &both, 1, 1).await;
-    assert_eq!(daemon.engine.projections.iter().map(|kept| kept.generation).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(daemon.engine.generations.iter().map(|one| one.id.number).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(daemon.shared("regulars"), 1);
     go_on(&mut place, &mut daemon).await;
-    assert_eq!(stores(&daemon), ["customers/1/2."]);
+    assert_eq!(stores(&daemon), ["customers/1"]);
     let mut daemon = start(&mut place, &both.without("regulars"), 1, 0).await;
     go_on(&mut place, &mut daemon).await;
-    assert_eq!(stores(&daemon), ["customers/1/2."]);
+    assert_eq!(stores(&daemon), ["customers/1"]);
 }
 
 #[tokio::test]
 async fn who_fails_fails_alone() {
     // The state is by name that of the one that fails.
     let (mut place, definitions) = (Place::new(0), Definitions::of(&[LONELY, "customers"]));
-    let failed = |daemon: &Daemon| daemon.engine.projections.iter().map(|kept| kept.failure().is_some()).collect();
+    let failed = |daemon: &Daemon| daemon.engine.generations.iter().map(|one| !one.state().steps()).collect();
     let mut daemon = place.start(&definitions).await.0;
     place.save(&mut daemon).await;
     let mut daemon = start(&mut place, &definitions, 2, 0).await;
@@ -115,7 +118,7 @@ async fn who_fails_fails_alone() {
     for _ in 0..3 {
         go_on(&mut place, &mut daemon).await;
         assert_eq!(failed(&daemon), [true, false]);
-        assert_eq!(stores(&daemon), ["buyer/1/2."]);
+        assert_eq!(stores(&daemon), ["buyer/1"]);
         daemon = start(&mut place, &definitions, 1, 1).await;
     }
     assert_eq!(failed(&daemon), [true, false]);
@@ -127,7 +130,8 @@ async fn who_rejects_the_same_events_shares_and_each_parks_them() {
     let mut daemon = place.start(&definitions).await.0;
     go_on(&mut place, &mut daemon).await;
     let parked = |daemon: &Daemon, name: &str| {
-        daemon.engine.parked.iter().filter(|parked| parked.projection.as_deref() == Some(name)).count()
+        let of = |parked: &&Parked| parked.generation.as_ref().is_some_and(|id| *id.projection == *name);
+        daemon.engine.parked.iter().filter(of).count()
     };
     assert_eq!((daemon.shared("rates"), daemon.shared("high_rates")), (1, 1));
     assert!(parked(&daemon, "rates") > 0);

@@ -96,7 +96,7 @@ async fn an_index_that_cannot_be_opened_is_built_again_from_its_rows() {
     let definitions = Definitions::of(&["order_state", "order_search"]);
     let (mut daemon, _) = place.start(&definitions).await;
     daemon.commit_all(&place.log);
-    let (mut draft, _holds) = daemon.engine.draft(std::mem::take(&mut daemon.forget), 0).unwrap();
+    let (mut draft, _holds) = daemon.engine.draft(0).unwrap();
     let files = &mut draft.indexes.get_mut("order_search").unwrap().files;
     let before = files.len();
     files.retain(|file| !file.name.ends_with(".term"));
@@ -121,7 +121,8 @@ async fn a_build_that_parks_too_much_fails_and_says_so() {
     place.limits.max_events = parked + 2;
     let (daemon, _) = place.start(&definitions).await;
     assert_eq!(daemon.cut(), position);
-    let failures = daemon.engine.projections.iter().map(|kept| (kept.name(), kept.failure().map(str::to_owned)));
+    let failures =
+        daemon.engine.generations.iter().map(|one| (one.projection(), one.state().reason().map(str::to_owned)));
     let failures: Vec<_> = failures.collect();
     let [("lines", None), ("rates", Some(failure))] = failures.as_slice() else { panic!("{failures:?}") };
     assert!(failure.contains("parked.max_events"), "{failure}");

@@ -242,7 +242,7 @@ impl World {
                     coverage.count("starts");
                     coverage.add("projections restored", started.resumed * usize::from(started.restored.is_some()));
                     coverage.add("projections built", started.built);
-                    let names = daemon.engine.projections.iter().map(|kept| kept.name());
+                    let names = daemon.engine.generations.iter().map(|one| one.projection());
                     coverage.add("operators shared", names.map(|name| daemon.shared(name)).sum());
                     coverage.add("checkpoints skipped for damage", started.skipped);
                     self.tell(format!("start {started:?}"));

@@ -25,9 +25,9 @@ use super::{Api, MetricsServer, Readiness, Server};
 use crate::cli::query as cli;
 use crate::config::{Node, Query, QueryLimits, QueryParam};
 use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};
-use crate::progress::{Cut, Reads, SourceProgress, SourceState};
+use crate::progress::{Cut, Phase, Reads, SourceProgress, SourceState};
 use crate::query::{Streams, now_us};
-use crate::read_model::catalog::{Catalog, ProjectionState, ProjectionStatus, Relation, RelationData, Snapshot};
+use crate::read_model::catalog::{Catalog, ProjectionStatus, Relation, RelationData, Snapshot};
 use crate::read_model::table::{TableSnapshot, TableSpec};
 
 const ROWS: i64 = 200;
@@ -148,15 +148,13 @@ fn snapshot(position: u64) -> Snapshot {
             operators: Vec::new(),
             columns: vec![],
             key: vec![],
-            error: (state == ProjectionState::Failed).then(|| "two rows have one key".to_owned()),
+            error: (state == Phase::Failed).then(|| "two rows have one key".to_owned()),
             positions: BTreeMap::from([("orders".into(), position)]),
         };
         (name.to_owned(), status)
     };
-    let projections = BTreeMap::from([
-        status("orders", "table", ProjectionState::Serving),
-        status("broken", "table", ProjectionState::Failed),
-    ]);
+    let projections =
+        BTreeMap::from([status("orders", "table", Phase::Serving), status("broken", "table", Phase::Failed)]);
     Snapshot { cut: cut(position), relations, sources: BTreeMap::from([("orders".into(), progress)]), projections }
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::progress::ParkedNote;
+use crate::progress::{ParkedNote, Phase};
 
 #[test]
 fn a_reader_who_has_the_answer_is_told_so() {
@@ -83,7 +83,7 @@ fn ready_means_serving() {
     daemon.readiness.set_ready();
     assert_eq!(daemon.get("/readyz").status, 200);
     let mut building = snapshot(100);
-    building.projections.get_mut("orders").unwrap().state = ProjectionState::Building;
+    building.projections.get_mut("orders").unwrap().state = Phase::Building;
     daemon.catalog.publish(building);
     assert_eq!(daemon.get("/readyz").json["reasons"], json!(["projection `orders` is being built"]));
     assert_eq!(daemon.get("/healthz").json["projections"]["broken"]["error"], "two rows have one key");

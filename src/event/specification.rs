@@ -1,0 +1,127 @@
+//! What decides how a source's messages are read, as part of the identity of what is computed from them.
+//!
+//! Every field of [`SourceSchema`] is taken apart without `..`, so that a new one does not compile until it is decided
+//! here whether it belongs to the identity.
+
+use datafusion::DATAFUSION_VERSION;
+
+use super::schema::{
+    EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, UnknownEvents,
+    UpcastStep, VersionSchema,
+};
+use super::types::{DataType, Field, FieldType, TimestampFormat};
+use crate::identity::Specification;
+
+/// The version of the crate that brings the `json_…` functions, which does not export it.
+const JSON_FUNCTIONS_VERSION: &str = "0.55.6";
+
+/// Adds the libraries that evaluate SQL expressions. Another version of them may give another value, so what was
+/// computed by functions, casts and patterns of theirs is computed again after an upgrade.
+pub fn specify_evaluator(specification: Specification) -> Specification {
+    specification.text(DATAFUSION_VERSION).text(JSON_FUNCTIONS_VERSION)
+}
+
+impl SourceSchema {
+    /// Adds everything that decides which messages are admitted, with which values.
+    pub fn specify(&self, specification: Specification) -> Specification {
+        let Self { source, envelope, naming, lateness_us, late_events, unknown_events, newer_version, types } = self;
+        let named = specify_envelope(specification.text(source), envelope)
+            .text(match naming {
+                Naming::AsWritten => "as_written",
+                Naming::CamelCase => "camelCase",
+            })
+            .number(*lateness_us)
+            .text(match late_events {
+                LateEvents::Correct => "correct",
+                LateEvents::Drop => "drop",
+            })
+            .text(match unknown_events {
+                UnknownEvents::Park => "park",
+                UnknownEvents::Ignore => "ignore",
+                UnknownEvents::Halt => "halt",
+            })
+            .text(match newer_version {
+                NewerVersion::Park => "park",
+                NewerVersion::ReadAsLatest => "read_as_latest",
+            });
+        named.list(types.iter(), specify_type)
+    }
+}
+
+fn specify_envelope(specification: Specification, envelope: &EnvelopeSpec) -> Specification {
+    let EnvelopeSpec { event_type, version, id, key, time, data } = envelope;
+    let locators = [event_type, version, id, key, time];
+    specification
+        .list(locators.into_iter(), |specification, Locators(locators)| {
+            specification.list(locators.iter(), specify_locator)
+        })
+        .text(data)
+}
+
+fn specify_locator(specification: Specification, locator: &Locator) -> Specification {
+    match locator {
+        Locator::Header(name) => specification.text("header").text(name),
+        Locator::Subject(token) => specification.text("subject").index(*token),
+        Locator::Body(pointer) => specification.text("body").text(pointer),
+        Locator::Stream => specification.text("stream"),
+        Locator::Const(value) => specification.text("const").text(value),
+        Locator::Match { at, pattern } => specify_locator(specification.text("match").text(pattern.as_str()), at),
+    }
+}
+
+fn specify_type(specification: Specification, event_type: &EventType) -> Specification {
+    let EventType { name, table, current, versions, steps } = event_type;
+    let named = specification.text(name).text(table).number(*current);
+    let versions = named.list(versions.iter(), |specification, (version, VersionSchema { fields })| {
+        specification.number(*version).list(fields.iter(), specify_field)
+    });
+    versions.list(steps.iter(), |specification, (from, UpcastStep { to, set })| {
+        let step = specification.number(*from).number(*to);
+        let step = if set.is_empty() { step } else { specify_evaluator(step) };
+        step.list(set.iter(), |specification, (column, sql)| specification.text(column).text(sql))
+    })
+}
+
+fn specify_field(specification: Specification, field: &Field) -> Specification {
+    let Field { name, field_type, from } = field;
+    specify_field_type(specification.text(name), field_type)
+        .option(from.as_deref(), |specification, pointer| specification.text(pointer))
+}
+
+fn specify_field_type(specification: Specification, field_type: &FieldType) -> Specification {
+    let FieldType { data_type, required } = field_type;
+    specify_data_type(specification.flag(*required), data_type)
+}
+
+fn specify_data_type(specification: Specification, data_type: &DataType) -> Specification {
+    match data_type {
+        DataType::String => specification.text("string"),
+        DataType::Bool => specification.text("bool"),
+        DataType::Int32 => specification.text("int32"),
+        DataType::Int64 => specification.text("int64"),
+        DataType::Float64 => specification.text("float64"),
+        DataType::Decimal { precision, scale } => specification.text("decimal").number(*precision).number(*scale),
+        DataType::Date => specification.text("date"),
+        DataType::Timestamp(TimestampFormat::Rfc3339) => specification.text("timestamp").text("rfc3339"),
+        DataType::Timestamp(TimestampFormat::EpochMs) => specification.text("timestamp").text("epoch_ms"),
+        DataType::Json => specification.text("json"),
+        DataType::List(item) => specify_field_type(specification.text("list"), item),
+        DataType::Map(value) => specify_field_type(specification.text("map"), value),
+        DataType::Struct(fields) => specification.text("struct").list(fields.iter(), specify_field),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_version_of_the_json_functions_is_the_one_that_is_built() {
+        let locked = include_str!("../../Cargo.lock");
+        let (_, package) = locked.split_once("name = \"datafusion-functions-json\"\n").unwrap();
+        let version = package.lines().next().unwrap();
+        assert_eq!(version, format!("version = \"{JSON_FUNCTIONS_VERSION}\""));
+    }
+}

@@ -1,0 +1,51 @@
+//! What is fixed about a generation: its projection's declaration as the engine needs it.
+
+use std::sync::Arc;
+
+use super::search_spec::search_spec;
+use crate::config::FreshnessGoal;
+use crate::identity::Identity;
+use crate::plan::Planned;
+use crate::progress::Reads;
+use crate::read_model::search::SearchSpec;
+use crate::read_model::table::TableSpec;
+
+#[derive(Debug, Clone)]
+pub struct Definition {
+    pub owner: Option<String>,
+    pub freshness: Option<FreshnessGoal>,
+    /// Of everything that decides its rows; none of rows that an older build computed.
+    pub rows: Option<Identity>,
+    pub reads: Reads,
+    /// Projections that it reads.
+    pub upstream: Vec<String>,
+    pub table: Arc<TableSpec>,
+    /// Most bytes of state before it fails.
+    pub state_limit: u64,
+    /// Only of a search projection.
+    pub search: Option<SearchSpec>,
+}
+
+impl Definition {
+    pub fn of(planned: &Planned) -> Self {
+        let config = &planned.config;
+        let schema = &planned.compiled.schema;
+        let table = TableSpec {
+            name: config.name.clone(),
+            schema: schema.schema.clone(),
+            key: schema.key.clone(),
+            key_proven: schema.key_proven,
+            indexes: planned.indexes.clone(),
+        };
+        Self {
+            owner: config.owner.clone(),
+            freshness: config.freshness.clone(),
+            rows: Some(schema.identity),
+            reads: schema.reads.clone(),
+            upstream: planned.compiled.upstream.clone(),
+            table: Arc::new(table),
+            state_limit: config.state_limit,
+            search: search_spec(config, schema),
+        }
+    }
+}

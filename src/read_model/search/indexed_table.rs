@@ -1,0 +1,165 @@
+//! A table with a full-text index over its rows: the index follows the table, commits less often, and is built again
+//! from the rows where it cannot be written.
+
+use std::path::{Path, PathBuf};
+
+use super::index::{IndexError, SearchIndex, WriterSettings};
+use super::pin::PinnedFiles;
+use super::snapshot::SearchSnapshot;
+use super::spec::SearchSpec;
+use crate::circuit::ZBatch;
+use crate::progress::Cut;
+use crate::read_model::catalog::RelationData;
+use crate::read_model::model::{Published, TakeError};
+use crate::read_model::table::Table;
+
+/// Rows, and the index that finds them.
+pub struct IndexedTable {
+    table: Table,
+    index: SearchIndex,
+    spec: SearchSpec,
+    /// The last commit, with the table of its own cut.
+    published: SearchSnapshot,
+    /// When that was the live cut, microseconds since the epoch.
+    live_at_us: i64,
+    /// When the first change came that the last commit does not have, microseconds since the epoch.
+    uncommitted_since_us: Option<i64>,
+    /// Why the index cannot be written. It is behind the rows until it is built again from them.
+    broken: Option<String>,
+}
+
+impl IndexedTable {
+    /// Pairs rows at `cut` with an index. One that is not at `cut` has to be empty: it is built from the rows.
+    ///
+    /// # Errors
+    /// The rows cannot be indexed, or the index cannot be written.
+    pub fn new(table: Table, mut index: SearchIndex, spec: SearchSpec, cut: &Cut) -> Result<Self, IndexError> {
+        if index.cut() != cut {
+            fill(&mut index, &table, cut)?;
+        }
+        let published = index.snapshot(table.snapshot());
+        Ok(Self { table, index, spec, published, live_at_us: 0, uncommitted_since_us: None, broken: None })
+    }
+
+    pub(in crate::read_model) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub(in crate::read_model) fn table_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    pub(in crate::read_model) fn uncommitted_since_us(&self) -> Option<i64> {
+        self.uncommitted_since_us.filter(|_| self.broken.is_none())
+    }
+
+    pub(in crate::read_model) fn failure(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    pub(in crate::read_model) fn apply(&mut self, delta: &ZBatch, now_us: i64) -> Result<(), TakeError> {
+        let changes = self.table.apply(delta)?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.uncommitted_since_us.get_or_insert(now_us);
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        match self.index.apply(&changes.inserted, &changes.updated, &changes.deleted_keys) {
+            Err(error @ (IndexError::Tantivy { .. } | IndexError::Io { .. })) => {
+                self.broken = Some(error.to_string());
+                Ok(())
+            }
+            applied => Ok(applied?),
+        }
+    }
+
+    pub(in crate::read_model) fn commit(&mut self, cut: &Cut, live_at_us: i64) -> Result<(), IndexError> {
+        if self.broken.is_some() || self.uncommitted_since_us.is_none() && self.index.cut() == cut {
+            return Ok(());
+        }
+        let committed = self.index.commit(cut);
+        self.noting(committed)?;
+        self.publish(live_at_us);
+        Ok(())
+    }
+
+    /// Builds the index beside the old one, which is searched until then.
+    pub(in crate::read_model) fn mend(&mut self, cut: &Cut, live_at_us: i64) -> Result<(), IndexError> {
+        let old = self.index.directory().to_owned();
+        let directory = beside(&old);
+        let built =
+            SearchIndex::open(&directory, self.spec.clone(), WriterSettings::default()).and_then(|mut index| {
+                fill(&mut index, &self.table, cut)?;
+                Ok(index)
+            });
+        // What cannot be removed now is removed at the next start.
+        match built {
+            Ok(index) => {
+                self.index = index;
+                self.broken = None;
+                self.publish(live_at_us);
+                let _ = std::fs::remove_dir_all(old);
+                Ok(())
+            }
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(directory);
+                Err(error)
+            }
+        }
+    }
+
+    pub(in crate::read_model) fn pin(&mut self) -> Result<Option<PinnedFiles>, IndexError> {
+        if self.broken.is_some() {
+            return Ok(None);
+        }
+        let pinned = self.index.pin();
+        self.noting(pinned).map(Some)
+    }
+
+    pub(in crate::read_model) fn published(&self, cut: &Cut, live_at_us: i64) -> Published {
+        let data = RelationData::Search(self.published.clone());
+        match self.uncommitted_since_us {
+            Some(_) => Published { data, cut: self.published.cut().clone(), live_at_us: self.live_at_us },
+            // Nothing has changed since the index's last commit, so that it stands for the present cut too.
+            None => Published { data, cut: cut.clone(), live_at_us },
+        }
+    }
+
+    fn publish(&mut self, live_at_us: i64) {
+        self.uncommitted_since_us = None;
+        self.live_at_us = live_at_us;
+        self.published = self.index.snapshot(self.table.snapshot());
+    }
+
+    /// Leaves the index as it is after a failure: the rows are right, and the last commit can be searched.
+    fn noting<T>(&mut self, outcome: Result<T, IndexError>) -> Result<T, IndexError> {
+        if let Err(error) = &outcome {
+            self.broken = Some(error.to_string());
+        }
+        outcome
+    }
+}
+
+/// Puts all rows into an empty index, as the state at `cut`.
+fn fill(index: &mut SearchIndex, table: &Table, cut: &Cut) -> Result<(), IndexError> {
+    let snapshot = table.snapshot();
+    let failed =
+        |error: arrow::error::ArrowError| IndexError::Row { name: table.spec().name.clone(), cause: error.to_string() };
+    for batch in snapshot.scan() {
+        let rows = batch.map_err(failed)?;
+        let nothing = rows.slice(0, 0);
+        let no_keys = nothing.project(&table.spec().key).map_err(failed)?;
+        index.apply(&rows, &nothing, &no_keys)?;
+    }
+    index.commit(cut)
+}
+
+/// A directory of another name for the same index: `3`, `3-1`, `3-2`.
+fn beside(directory: &Path) -> PathBuf {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (base, number) = name.rsplit_once('-').unwrap_or((&name, "0"));
+    let number: u64 = number.parse().unwrap_or(0);
+    directory.with_file_name(format!("{base}-{}", number + 1))
+}
