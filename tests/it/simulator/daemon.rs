@@ -41,6 +41,8 @@ struct Pending {
 pub(crate) enum NotStarted {
     Fenced,
     Failed(String),
+    /// Every checkpoint is damaged.
+    NothingGood(String),
 }
 
 /// How a start went.
@@ -53,6 +55,8 @@ pub(crate) struct Started {
     /// Projections that went on, and that were built.
     pub(crate) resumed: usize,
     pub(crate) built: usize,
+    /// Projections whose last rows are shown while they are built again: why, and how many rows.
+    pub(crate) rebuilding: BTreeMap<String, (String, usize)>,
 }
 
 /// How a checkpoint ended.
@@ -92,6 +96,7 @@ impl Daemon {
             Ok(opened) => opened,
             Err(OpenError::Fenced(_)) => return Err(NotStarted::Fenced),
             Err(error @ OpenError::Store { .. }) => return Err(NotStarted::Failed(error.to_string())),
+            Err(error @ OpenError::NothingGood(_)) => return Err(NotStarted::NothingGood(error.to_string())),
             Err(error) => panic!("the place cannot be opened: {error}"),
         };
         let mut started = Started { restored: restored.as_ref().map(|r| cut_of(&r.manifest)), ..Started::default() };
@@ -108,6 +113,12 @@ impl Daemon {
             check_tables(&assembly.live, &oracle.at(log, &assembly.live.cut()));
         }
         started.resumed = assembly.live.generations.iter().filter(|one| one.state().steps()).count();
+        for generation in &assembly.live.generations {
+            if let GenerationState::Rebuilding { reason } = generation.state() {
+                let rows = generation.table().num_rows();
+                started.rebuilding.insert(generation.projection().to_owned(), (reason.clone(), rows));
+            }
+        }
         if let Some(building) = building {
             started.built = building.generations.len();
             build(&mut assembly, building, log, random).await;

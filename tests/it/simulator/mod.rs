@@ -13,6 +13,7 @@ mod runner;
 mod sharing;
 mod size;
 mod starts;
+mod state;
 mod two_writers;
 mod world;
 

@@ -8,13 +8,13 @@ use object_store::memory::InMemory;
 use readside::checkpoint::faulty::{Faults, FaultyStore};
 use readside::config::ParkedLimits;
 
-use super::daemon::{Daemon, Saved, Started};
+use super::daemon::{Daemon, NotStarted, Saved, Started};
 use super::definitions::{Definitions, LATER};
 use super::log::Log;
 
 /// A place with a stream, and daemons one after the other.
 pub(super) struct Place {
-    store: Arc<dyn ObjectStore>,
+    pub(super) store: Arc<dyn ObjectStore>,
     folder: tempfile::TempDir,
     pub(super) random: Rng,
     pub(super) log: Log,
@@ -32,12 +32,15 @@ impl Place {
     }
 
     pub(super) async fn start(&mut self, definitions: &Definitions) -> (Daemon, Started) {
+        self.try_start(definitions).await.unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    pub(super) async fn try_start(&mut self, definitions: &Definitions) -> Result<(Daemon, Started), NotStarted> {
         self.lives += 1;
         let store = Arc::new(FaultyStore::new(self.store.clone(), 0, Faults::default()));
         let (folder, writer) = (self.folder.path(), format!("life{}", self.lives));
         let Self { log, limits, random, .. } = self;
-        let started = Daemon::start_within(store, &writer, definitions, folder, log, limits.clone(), random).await;
-        started.unwrap_or_else(|error| panic!("{error:?}"))
+        Daemon::start_within(store, &writer, definitions, folder, log, limits.clone(), random).await
     }
 
     pub(super) async fn save(&mut self, daemon: &mut Daemon) {

@@ -40,6 +40,7 @@ async fn compete(
         Ok((daemon, _)) => Contender { daemon, _folder: folder },
         // Its successor may have collected what it was about to read.
         Err(NotStarted::Fenced | NotStarted::Failed(_)) => return None,
+        Err(error) => panic!("{error:?}"),
     };
     for _ in 0..random.u8(1..5) {
         contender = go_on(contender, log, &mut random).await?;

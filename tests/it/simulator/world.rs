@@ -249,7 +249,7 @@ impl World {
                     self.daemon = Some(daemon);
                     return;
                 }
-                Err(NotStarted::Fenced) => panic!("nobody else is there"),
+                Err(error @ (NotStarted::Fenced | NotStarted::NothingGood(_))) => panic!("{error:?}"),
                 Err(NotStarted::Failed(error)) => {
                     coverage.count("crashes and failures at the start");
                     self.tell(format!("no start: {error}"));
