@@ -1,4 +1,5 @@
-//! Every metric: its name, its unit, what it means, and how it is recorded. No other file names one.
+//! Every metric: its name, its unit, what it means, and how it is recorded. No other file names one, and none is
+//! exported before something can set it.
 //!
 //! Counters and histograms are recorded as things happen. Gauges about projections and sources are computed from the
 //! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
@@ -81,12 +82,8 @@ metrics_table! {
     QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
     QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
     QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";
-    QUERY_CACHE_HITS = "query_cache_hits_total", Counter, "Answers taken from the cache.";
-    QUERY_CACHE_MISSES = "query_cache_misses_total", Counter, "Answers that had to be computed.";
     EVENT_PROCESSING_FAILURES = "event_processing_failures_total", Counter,
         "Events that could not be admitted and were parked, by reason.";
-    CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter,
-        "Checks that found a projection different from the batch result of its SQL.";
     SOURCE_WATERMARK = "source_watermark_timestamp_seconds", Gauge, "Watermark of a source, seconds since the epoch.";
     SOURCE_LAST_SEQUENCE = "source_last_sequence", Gauge, "Last sequence of a source's stream when last heard of.";
     SOURCE_HEARTBEAT = "source_heartbeat_timestamp_seconds", Gauge,
@@ -149,9 +146,7 @@ fn describe() {
             Gauge => {}
         }
     }
-    // Those without labels exist from the start, so that their first increase is seen as one.
-    counter!(QUERY_CACHE_HITS).absolute(0);
-    counter!(QUERY_CACHE_MISSES).absolute(0);
+    // One without labels exists from the start, so that its first increase is seen as one.
     counter!(CHECKPOINT_FAILURES).absolute(0);
 }
 
@@ -167,10 +162,6 @@ pub fn count_refused(endpoint: &'static str, reason: &'static str) {
     counter!(QUERY_REFUSED, "endpoint" => endpoint, "reason" => reason).increment(1);
 }
 
-pub fn count_cache(hit: bool) {
-    counter!(if hit { QUERY_CACHE_HITS } else { QUERY_CACHE_MISSES }).increment(1);
-}
-
 /// `event_type` as the event's source declares it; none for one that is not declared.
 pub fn count_projection_errors(projection: &str, event_type: Option<&str>, events: u64) {
     let labels = [("projection", projection.to_owned()), ("event_type", event_type_label(event_type))];
@@ -179,10 +170,6 @@ pub fn count_projection_errors(projection: &str, event_type: Option<&str>, event
 
 pub fn count_event_failures(source: &str, reason: Reason, events: u64) {
     counter!(EVENT_PROCESSING_FAILURES, "source" => source.to_owned(), "reason" => reason.label()).increment(events);
-}
-
-pub fn count_consistency_failure(projection: &str) {
-    counter!(CONSISTENCY_CHECK_FAILURES, "projection" => projection.to_owned()).increment(1);
 }
 
 pub fn observe_rebuild(projection: &str, duration: Duration) {
