@@ -14,7 +14,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 use crate::event::Reason;
 use crate::progress::Freshness;
-use crate::read_model::catalog::{ProjectionState, Snapshot};
+use crate::read_model::ReadView;
+use crate::read_model::catalog::ProjectionState;
 
 /// How often histograms are condensed. Without it they would grow until the next scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -189,10 +190,10 @@ pub fn count_checkpoint_failure() {
 }
 
 /// The gauges of a snapshot in the Prometheus text format.
-pub fn render_snapshot(snapshot: &Snapshot, now_us: i64) -> String {
+pub fn render_snapshot(view: &ReadView, now_us: i64) -> String {
     let mut page = Gauges::default();
-    projections(&mut page, snapshot, now_us);
-    sources(&mut page, snapshot, now_us);
+    projections(&mut page, view, now_us);
+    sources(&mut page, view, now_us);
     page.render()
 }
 
@@ -205,8 +206,8 @@ pub fn render_queries(running: usize, queued: usize, waiting: usize) -> String {
     page.render()
 }
 
-fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
-    for (name, status) in &snapshot.projections {
+fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
+    for (name, status) in view.projections() {
         let generation = status.generation.to_string();
         let own = [("projection", name.as_str()), ("generation", generation.as_str())];
         for state in [ProjectionState::Building, ProjectionState::Serving, ProjectionState::Failed] {
@@ -223,14 +224,14 @@ fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
             page.set(PROJECTION_OPERATOR_STATE_ROWS, &labels, operator.rows as f64);
             page.set(PROJECTION_OPERATOR_STATE_BYTES, &labels, operator.bytes as f64);
         }
-        let Some(relation) = snapshot.relations.get(name) else {
+        let Ok(relation) = view.open(name) else {
             for (source, position) in &status.positions {
                 let labels = [own[0], ("source", source), own[1]];
                 page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, *position as f64);
             }
             continue;
         };
-        let freshness = Freshness::of(&relation.basis(), &snapshot.sources, &Default::default(), now_us);
+        let freshness = Freshness::of(&relation.basis(), view.sources(), &Default::default(), now_us);
         for (source, freshness) in &freshness.sources {
             let labels = [own[0], ("source", &**source), own[1]];
             page.set(PROJECTION_LAG_EVENTS, &labels, freshness.lag_events as f64);
@@ -242,9 +243,9 @@ fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
     }
 }
 
-fn sources(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
+fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
     use crate::progress::SourceState::*;
-    for (name, progress) in &snapshot.sources {
+    for (name, progress) in view.sources() {
         let own = ("source", &**name);
         for state in [Live, Idle, CatchingUp, Disconnected, Halted] {
             let is_in_it = if state == progress.state_at(now_us) { 1.0 } else { 0.0 };

@@ -289,7 +289,7 @@ impl Engine {
         }
         for view in &self.views {
             let relation = Relation {
-                data: RelationData::View { sql: view.config.sql.clone() },
+                data: RelationData::view(view.config.sql.as_str()),
                 reads: view.schema.reads.clone(),
                 cut: cut.clone(),
                 live_at_us: now_us,
@@ -299,12 +299,9 @@ impl Engine {
         }
         let kept = self.projections.iter().map(|kept| (kept.name().to_owned(), kept.status()));
         let views = self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut)));
-        Snapshot {
-            relations,
-            sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect(),
-            projections: kept.chain(views).collect(),
-            cut,
-        }
+        let projections = kept.chain(views).collect();
+        let sources = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect();
+        Snapshot::new(cut, relations, sources, projections)
     }
 
     /// Events that a projection, or one below it, could not take.

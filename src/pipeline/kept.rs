@@ -279,11 +279,11 @@ impl Kept {
     pub(super) fn relation(&self, parked: BTreeMap<SourceName, BTreeMap<String, u64>>) -> Relation {
         let (data, cut, live_at_us) = match &self.search {
             Some(search) if search.changed => {
-                (RelationData::Search(search.published.clone()), search.published.cut().clone(), search.live_at_us)
+                (RelationData::search(search.published.clone()), search.published.cut().clone(), search.live_at_us)
             }
             // Nothing has changed since the index's last commit, so that it stands for the present cut too.
-            Some(search) => (RelationData::Search(search.published.clone()), self.cut.clone(), self.arrived_at_us),
-            None => (RelationData::Table(self.table.snapshot()), self.cut.clone(), self.arrived_at_us),
+            Some(search) => (RelationData::search(search.published.clone()), self.cut.clone(), self.arrived_at_us),
+            None => (RelationData::table(self.table.snapshot()), self.cut.clone(), self.arrived_at_us),
         };
         Relation { data, reads: self.definition.reads.clone(), cut, live_at_us, parked }
     }

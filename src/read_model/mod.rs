@@ -1,5 +1,10 @@
-//! Read models: what a projection's delta is kept in, and the snapshot that readers see.
+//! Read models: what a projection's delta is kept in, and the snapshot that readers see, through [`ReadView`] alone.
 
+mod caller;
 pub mod catalog;
+mod read_view;
 pub mod search;
 pub mod table;
+
+pub use caller::Caller;
+pub use read_view::{NotServed, OpenIndex, OpenRelation, OpenTable, ReadView, Rows};
