@@ -104,6 +104,9 @@ pub fn event_type_label(declared: Option<&str>) -> String {
 }
 
 /// Installs the recorder for the process and describes every metric. Called again, it returns the same handle.
+///
+/// # Errors
+/// Where another recorder is installed already, or the exporter refuses the buckets of a histogram.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);

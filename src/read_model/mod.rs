@@ -7,4 +7,4 @@ pub mod search;
 pub mod table;
 
 pub use caller::Caller;
-pub use read_view::{NotServed, OpenIndex, OpenRelation, OpenTable, ReadView, Rows};
+pub use read_view::{NotServed, OpenRelation, OpenTable, ReadView, Rows};

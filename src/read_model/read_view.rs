@@ -199,3 +199,75 @@ impl OpenIndex<'_> {
         self.0.search(request)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::catalog::RelationData;
+    use super::*;
+
+    fn declared(name: &str, state: ProjectionState, error: Option<&str>) -> (String, ProjectionStatus) {
+        let status = ProjectionStatus {
+            name: name.to_owned(),
+            kind: "table",
+            owner: None,
+            generation: 1,
+            state,
+            rows: 0,
+            state_bytes: 0,
+            state_limit: 0,
+            operators: Vec::new(),
+            columns: Vec::new(),
+            key: Vec::new(),
+            error: error.map(str::to_owned),
+            positions: BTreeMap::new(),
+        };
+        (name.to_owned(), status)
+    }
+
+    fn view() -> ReadView {
+        let relation = Relation {
+            data: RelationData::view("SELECT 1"),
+            reads: BTreeMap::new(),
+            cut: Cut::default(),
+            live_at_us: 0,
+            parked: BTreeMap::new(),
+        };
+        let relations = BTreeMap::from([("stopped".to_owned(), Arc::new(relation))]);
+        let projections = BTreeMap::from([
+            declared("stopped", ProjectionState::Failed, Some("two rows have one key")),
+            declared("broken", ProjectionState::Failed, Some("two rows have one key")),
+            declared("silent", ProjectionState::Failed, None),
+            declared("new", ProjectionState::Building, None),
+        ]);
+        ReadView::new(
+            Arc::new(Snapshot::new(Cut::default(), relations, BTreeMap::new(), projections)),
+            Caller::Anonymous,
+        )
+    }
+
+    #[test]
+    fn what_is_declared_is_never_unknown() {
+        let view = view();
+        let refused = |name: &str| view.open(name).unwrap_err();
+        let unavailable = |name: &str, state, reason: Option<&str>| NotServed::Unavailable {
+            name: name.to_owned(),
+            state,
+            reason: reason.map(str::to_owned),
+        };
+        assert_eq!(refused("broken"), unavailable("broken", ProjectionState::Failed, Some("two rows have one key")));
+        assert_eq!(refused("new"), unavailable("new", ProjectionState::Building, None));
+        assert_eq!(refused("nwe"), NotServed::Unknown { name: "nwe".to_owned() });
+        assert_eq!(refused("broken").to_string(), "`broken` has failed: two rows have one key");
+        assert_eq!(refused("silent").to_string(), "`silent` has failed: the log has the reason");
+        assert_eq!(refused("new").to_string(), "`new` is being built and has nothing to serve yet");
+        assert_eq!(refused("nwe").to_string(), "there is no relation `nwe`");
+    }
+
+    #[test]
+    fn the_rows_of_what_has_failed_stay_readable() {
+        let view = view();
+        assert!(matches!(view.open("stopped").unwrap().rows(), Rows::Computed { sql: "SELECT 1" }));
+        assert_eq!(view.names().collect::<Vec<_>>(), ["stopped"]);
+    }
+}
