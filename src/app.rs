@@ -279,13 +279,13 @@ impl Servers {
         let streams = Streams(streams.collect());
         let api = Api::new(catalog.clone(), readiness.clone(), &config.limits, config.queries.clone(), streams)
             .map_err(AppError::Thread)?;
-        let reader = api.reader().clone();
+        let service = api.service().clone();
         let failed = |key, listen: &str| {
             let listen = listen.to_owned();
             move |error| AppError::Listen { key, listen, error }
         };
         let http = Server::bind(&config.http_listen, api).await.map_err(failed("http", &config.http_listen))?;
-        let metrics = MetricsServer::bind(&config.metrics_listen, handle, reader)
+        let metrics = MetricsServer::bind(&config.metrics_listen, handle, service)
             .await
             .map_err(failed("metrics", &config.metrics_listen))?;
         let addresses = Addresses {

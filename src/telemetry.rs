@@ -1,4 +1,5 @@
-//! Every metric: its name, its unit, what it means, and how it is recorded. No other file names one.
+//! Every metric: its name, its unit, what it means, and how it is recorded. No other file names one, and none is
+//! exported before something can set it.
 //!
 //! Counters and histograms are recorded as things happen. Gauges about projections and sources are computed from the
 //! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
@@ -13,7 +14,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 use crate::event::Reason;
 use crate::progress::{Freshness, Phase};
-use crate::read_model::catalog::Snapshot;
+use crate::read_model::ReadView;
 
 /// How often histograms are condensed. Without it they would grow until the next scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -81,12 +82,8 @@ metrics_table! {
     QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
     QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
     QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";
-    QUERY_CACHE_HITS = "query_cache_hits_total", Counter, "Answers taken from the cache.";
-    QUERY_CACHE_MISSES = "query_cache_misses_total", Counter, "Answers that had to be computed.";
     EVENT_PROCESSING_FAILURES = "event_processing_failures_total", Counter,
         "Events that could not be admitted and were parked, by reason.";
-    CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter,
-        "Checks that found a projection different from the batch result of its SQL.";
     SOURCE_WATERMARK = "source_watermark_timestamp_seconds", Gauge, "Watermark of a source, seconds since the epoch.";
     SOURCE_LAST_SEQUENCE = "source_last_sequence", Gauge, "Last sequence of a source's stream when last heard of.";
     SOURCE_HEARTBEAT = "source_heartbeat_timestamp_seconds", Gauge,
@@ -106,6 +103,9 @@ pub fn event_type_label(declared: Option<&str>) -> String {
 }
 
 /// Installs the recorder for the process and describes every metric. Called again, it returns the same handle.
+///
+/// # Errors
+/// Where another recorder is installed already, or the exporter refuses the buckets of a histogram.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,9 +149,7 @@ fn describe() {
             Gauge => {}
         }
     }
-    // Those without labels exist from the start, so that their first increase is seen as one.
-    counter!(QUERY_CACHE_HITS).absolute(0);
-    counter!(QUERY_CACHE_MISSES).absolute(0);
+    // One without labels exists from the start, so that its first increase is seen as one.
     counter!(CHECKPOINT_FAILURES).absolute(0);
 }
 
@@ -167,10 +165,6 @@ pub fn count_refused(endpoint: &'static str, reason: &'static str) {
     counter!(QUERY_REFUSED, "endpoint" => endpoint, "reason" => reason).increment(1);
 }
 
-pub fn count_cache(hit: bool) {
-    counter!(if hit { QUERY_CACHE_HITS } else { QUERY_CACHE_MISSES }).increment(1);
-}
-
 /// `event_type` as the event's source declares it; none for one that is not declared.
 pub fn count_projection_errors(projection: &str, event_type: Option<&str>, events: u64) {
     let labels = [("projection", projection.to_owned()), ("event_type", event_type_label(event_type))];
@@ -179,10 +173,6 @@ pub fn count_projection_errors(projection: &str, event_type: Option<&str>, event
 
 pub fn count_event_failures(source: &str, reason: Reason, events: u64) {
     counter!(EVENT_PROCESSING_FAILURES, "source" => source.to_owned(), "reason" => reason.label()).increment(events);
-}
-
-pub fn count_consistency_failure(projection: &str) {
-    counter!(CONSISTENCY_CHECK_FAILURES, "projection" => projection.to_owned()).increment(1);
 }
 
 pub fn observe_rebuild(projection: &str, duration: Duration) {
@@ -202,10 +192,10 @@ pub fn count_checkpoint_failure() {
 }
 
 /// The gauges of a snapshot in the Prometheus text format.
-pub fn render_snapshot(snapshot: &Snapshot, now_us: i64) -> String {
+pub fn render_snapshot(view: &ReadView, now_us: i64) -> String {
     let mut page = Gauges::default();
-    projections(&mut page, snapshot, now_us);
-    sources(&mut page, snapshot, now_us);
+    projections(&mut page, view, now_us);
+    sources(&mut page, view, now_us);
     page.render()
 }
 
@@ -218,11 +208,11 @@ pub fn render_queries(running: usize, queued: usize, waiting: usize) -> String {
     page.render()
 }
 
-fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
-    for (name, status) in &snapshot.projections {
+fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
+    for (name, status) in view.projections() {
         let generation = status.generation.to_string();
         let own = [("projection", name.as_str()), ("generation", generation.as_str())];
-        for state in [Phase::Building, Phase::Serving, Phase::Failed] {
+        for state in Phase::ALL {
             let is_in_it = if state == status.state { 1.0 } else { 0.0 };
             page.set(PROJECTION_STATE, &[own[0], own[1], ("state", state.label())], is_in_it);
         }
@@ -236,14 +226,14 @@ fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
             page.set(PROJECTION_OPERATOR_STATE_ROWS, &labels, operator.rows as f64);
             page.set(PROJECTION_OPERATOR_STATE_BYTES, &labels, operator.bytes as f64);
         }
-        let Some(relation) = snapshot.relations.get(name) else {
+        let Ok(relation) = view.open(name) else {
             for (source, position) in &status.positions {
                 let labels = [own[0], ("source", source), own[1]];
                 page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, *position as f64);
             }
             continue;
         };
-        let freshness = Freshness::of(&relation.basis(), &snapshot.sources, &Default::default(), now_us);
+        let freshness = Freshness::of(&relation.basis(), view.sources(), &Default::default(), now_us);
         for (source, freshness) in &freshness.sources {
             let labels = [own[0], ("source", &**source), own[1]];
             page.set(PROJECTION_LAG_EVENTS, &labels, freshness.lag_events as f64);
@@ -255,9 +245,9 @@ fn projections(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
     }
 }
 
-fn sources(page: &mut Gauges, snapshot: &Snapshot, now_us: i64) {
+fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
     use crate::progress::SourceState::*;
-    for (name, progress) in &snapshot.sources {
+    for (name, progress) in view.sources() {
         let own = ("source", &**name);
         for state in [Live, Idle, CatchingUp, Disconnected, Halted] {
             let is_in_it = if state == progress.state_at(now_us) { 1.0 } else { 0.0 };

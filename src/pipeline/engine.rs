@@ -339,7 +339,7 @@ impl Engine {
         }
         for view in &self.views {
             let relation = Relation {
-                data: RelationData::View { sql: view.config.sql.clone() },
+                data: RelationData::view(view.config.sql.as_str()),
                 reads: view.schema.reads.clone(),
                 cut: cut.clone(),
                 live_at_us: now_us,
@@ -348,12 +348,8 @@ impl Engine {
             relations.insert(view.config.name.clone(), Arc::new(relation));
         }
         projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut))));
-        Snapshot {
-            relations,
-            sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect(),
-            projections,
-            cut,
-        }
+        let sources = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect();
+        Snapshot::new(cut, relations, sources, projections)
     }
 
     /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.

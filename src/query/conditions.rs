@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use crate::plan::opaque;
 
-/// The plan with every such condition held in its place; subqueries too.
+/// The plan with every such condition held where it is written; subqueries too.
 pub(super) fn held(plan: LogicalPlan) -> Result<LogicalPlan> {
     let held = plan.transform_up_with_subqueries(|node| {
         // The last columns of an aggregate are no keys.

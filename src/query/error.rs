@@ -6,7 +6,7 @@ use crate::progress::Freshness;
 
 /// Closed: each protocol maps it to its own codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The request itself is wrong.
     Invalid,
     UnknownRelation,
@@ -34,24 +34,24 @@ pub enum Kind {
     Internal,
 }
 
-impl Kind {
+impl ErrorKind {
     /// For metrics and problem types.
     pub fn label(self) -> &'static str {
         match self {
-            Kind::Invalid => "invalid-request",
-            Kind::UnknownRelation => "unknown-relation",
-            Kind::NotFound => "not-found",
-            Kind::Behind => "position-not-reached",
-            Kind::MixedCuts => "mixed-cuts",
-            Kind::ReadOnly => "read-only",
-            Kind::NotIndexed => "not-indexed",
-            Kind::TooLarge => "answer-too-large",
-            Kind::OutOfMemory => "out-of-memory",
-            Kind::Timeout => "timeout",
-            Kind::Failed => "query-failed",
-            Kind::Overloaded => "overloaded",
-            Kind::Unavailable => "unavailable",
-            Kind::Internal => "internal",
+            ErrorKind::Invalid => "invalid-request",
+            ErrorKind::UnknownRelation => "unknown-relation",
+            ErrorKind::NotFound => "not-found",
+            ErrorKind::Behind => "position-not-reached",
+            ErrorKind::MixedCuts => "mixed-cuts",
+            ErrorKind::ReadOnly => "read-only",
+            ErrorKind::NotIndexed => "not-indexed",
+            ErrorKind::TooLarge => "answer-too-large",
+            ErrorKind::OutOfMemory => "out-of-memory",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Failed => "query-failed",
+            ErrorKind::Overloaded => "overloaded",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Internal => "internal",
         }
     }
 }
@@ -59,7 +59,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{detail}")]
 pub struct QueryError {
-    pub kind: Kind,
+    pub kind: ErrorKind,
     pub detail: String,
     /// What to do next.
     pub hint: Option<String>,
@@ -67,12 +67,12 @@ pub struct QueryError {
 }
 
 impl QueryError {
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
         QueryError { kind, detail: detail.into(), hint: None, freshness: None }
     }
 
     pub fn invalid(detail: impl Into<String>) -> Self {
-        Self::new(Kind::Invalid, detail)
+        Self::new(ErrorKind::Invalid, detail)
     }
 
     pub fn hint(self, hint: impl Into<String>) -> Self {
@@ -92,7 +92,7 @@ impl QueryError {
     }
 
     /// An error of parsing or planning: the text is to blame.
-    pub fn planning(error: DataFusionError) -> Self {
+    pub(super) fn planning(error: DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) | DataFusionError::Internal(_) => Self::running(error),
             DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => Self::running(error),
@@ -104,14 +104,14 @@ impl QueryError {
     pub fn running(error: DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => {
-                Self::new(Kind::OutOfMemory, "the query needs more memory than one query may use")
+                Self::new(ErrorKind::OutOfMemory, "the query needs more memory than one query may use")
                     .hint("read fewer rows, or group and sort by less")
             }
             DataFusionError::Internal(_) => {
                 tracing::error!(%error, "a query failed inside the engine");
-                Self::new(Kind::Internal, "the query failed inside the engine; the log has the reason")
+                Self::new(ErrorKind::Internal, "the query failed inside the engine; the log has the reason")
             }
-            _ => Self::new(Kind::Failed, message(&error)),
+            _ => Self::new(ErrorKind::Failed, message(&error)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Admission: the one place where queries of all protocols are let in, on threads of their own, apart from intake.
 //!
-//! A query is bounded in time, memory, rows and bytes; all together in number. Who finds the queue full is refused at
-//! once: waiting longer would only make the overload longer.
+//! A query is bounded in time, memory, rows and bytes; all together in number. A query that finds the queue full is
+//! refused at once: waiting longer would only make the overload longer.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Kind, QueryError};
+use super::{ErrorKind, QueryError};
 use crate::config::QueryLimits;
 
 /// Longest time a query waits for its turn.
@@ -70,7 +70,7 @@ pub struct Admission {
 
 impl Admission {
     /// Starts the threads that queries run on.
-    pub fn new(limits: Limits) -> io::Result<Self> {
+    pub(super) fn new(limits: Limits) -> io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
@@ -87,7 +87,7 @@ impl Admission {
         })
     }
 
-    pub fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -107,7 +107,7 @@ impl Admission {
     }
 
     /// Runs a query on the query threads. Dropping the returned future, as a closed connection does, cancels it.
-    pub async fn run<T, W>(&self, work: W) -> Result<T, QueryError>
+    pub(super) async fn run<T, W>(&self, work: W) -> Result<T, QueryError>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, QueryError>> + Send + 'static,
@@ -123,21 +123,21 @@ impl Admission {
         match timeout(limit + GRACE, &mut task.0).await {
             Ok(Ok(Ok(result))) => result,
             Ok(Ok(Err(_))) | Err(_) => Err(QueryError::new(
-                Kind::Timeout,
+                ErrorKind::Timeout,
                 format!("the query took longer than {} ms and was stopped", limit.as_millis()),
             )
             .hint("read less: filter by the key or an index, or fewer rows")),
             Ok(Err(failure)) => {
                 tracing::error!(%failure, "a query ended without an answer");
-                Err(QueryError::new(Kind::Internal, "the query ended without an answer; the log has the reason"))
+                Err(QueryError::new(ErrorKind::Internal, "the query ended without an answer; the log has the reason"))
             }
         }
     }
 
-    /// Holds a place among the requests that wait for a position while `waiting` lasts.
-    pub async fn wait<T>(&self, waiting: impl Future<Output = T>) -> Result<T, QueryError> {
-        let _place = self.waiters.try_acquire().map_err(|_| {
-            QueryError::new(Kind::Overloaded, "too many requests wait for a position").hint("try again later")
+    /// Counts as one of the requests that wait for a position while `waiting` lasts.
+    pub(super) async fn wait<T>(&self, waiting: impl Future<Output = T>) -> Result<T, QueryError> {
+        let _permit = self.waiters.try_acquire().map_err(|_| {
+            QueryError::new(ErrorKind::Overloaded, "too many requests wait for a position").hint("try again later")
         })?;
         Ok(waiting.await)
     }
@@ -148,10 +148,10 @@ impl Admission {
         }
         let overloaded = || {
             let running = self.limits.concurrency;
-            QueryError::new(Kind::Overloaded, format!("{running} queries are running and more are waiting"))
+            QueryError::new(ErrorKind::Overloaded, format!("{running} queries are running and more are waiting"))
                 .hint("try again later")
         };
-        let _place = self.queue.try_acquire().map_err(|_| overloaded())?;
+        let _permit = self.queue.try_acquire().map_err(|_| overloaded())?;
         match timeout(QUEUE_WAIT, self.running.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(overloaded()),
@@ -168,7 +168,7 @@ impl Threads {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<JoinHandle<T>, QueryError> {
-        let runtime = self.0.as_ref().ok_or_else(|| QueryError::new(Kind::Unavailable, "shutting down"))?;
+        let runtime = self.0.as_ref().ok_or_else(|| QueryError::new(ErrorKind::Unavailable, "shutting down"))?;
         Ok(runtime.spawn(work))
     }
 }
@@ -181,7 +181,7 @@ impl Drop for Threads {
     }
 }
 
-/// Cancels the task when the one who waits for it goes away.
+/// Cancels the task when the future that waits for it is dropped.
 struct Cancel<T>(JoinHandle<T>);
 
 impl<T> Drop for Cancel<T> {
@@ -230,7 +230,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let third = admission.run(async { Ok(3) }).await;
-        assert_eq!(third.unwrap_err().kind, Kind::Overloaded);
+        assert_eq!(third.unwrap_err().kind, ErrorKind::Overloaded);
         finish.send(()).unwrap();
         assert!(first.await.unwrap().unwrap());
         assert_eq!(second.await.unwrap().unwrap(), 2);
@@ -244,7 +244,7 @@ mod tests {
             let _gone = gone;
             std::future::pending::<Result<(), QueryError>>().await
         });
-        assert_eq!(endless.await.unwrap_err().kind, Kind::Timeout);
+        assert_eq!(endless.await.unwrap_err().kind, ErrorKind::Timeout);
         assert!(is_gone.try_recv().is_err(), "the work was dropped");
     }
 

@@ -1,39 +1,37 @@
 //! Reading: one admission control, one session a request, waiting for a position, pages. No protocol lives here:
 //! HTTP and the others turn their requests into these types and render what comes back.
 //!
-//! Reads only the published snapshot; never a source, never the pipeline.
+//! Reads only the published snapshot, through a [`ReadView`](crate::read_model::ReadView); never a source, never the
+//! pipeline.
 
 mod conditions;
 mod error;
 mod filters;
 mod limits;
+mod list;
 mod named;
 mod pages;
 mod plan_checks;
-mod reader;
-mod rows;
-mod search_query;
+mod read_point;
+mod relations;
+mod service;
 mod session;
 mod sql;
-mod table_query;
 mod values;
 mod wait;
 
-pub use error::{Kind, QueryError};
-pub use filters::{Filter, Operation};
-pub use limits::{Admission, Limits};
+pub use error::{ErrorKind, QueryError};
+pub use filters::{Filter, Operation, find_column, is_comparable};
+pub use limits::Limits;
+pub use list::ListRequest;
 pub use named::NamedRequest;
 pub use pages::{Page, SortColumn};
-pub use reader::{At, Reader, now_us};
-pub use rows::JsonRows;
-pub use search_query::SearchQuery;
-pub use session::{Parsed, Planned, Session, Sessions};
-pub use sql::{Params, SqlAnswer, SqlColumn, SqlRequest};
-pub use table_query::ListRequest;
+pub use read_point::ReadPoint;
+pub use service::{QueryService, now_us};
+pub use session::ParsedQuery;
+pub use sql::{Params, RowBatches, SqlRequest};
+pub use values::{ValueError, format_date, format_timestamp, parse_value};
 pub use wait::{Demand, Streams};
-
-/// Query parameters in the order they were written.
-pub type Pairs = Vec<(String, String)>;
 
 /// The name among `names` that was probably meant.
 pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -6,45 +6,50 @@ use arrow::datatypes::Schema;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlanBuilder;
 
-use super::filters::{find, is_comparable};
-use super::pages::{Page, Paging, SortColumn, page_size, with_all_columns};
-use super::wait::take;
-use super::{Limits, Pairs, QueryError, Session, Sessions, did_you_mean, values};
+use super::filters::{find_column, is_comparable};
+use super::pages::{Page, Paging, SortColumn, with_all_columns};
+use super::session::{Session, Sessions};
+use super::{QueryError, values};
 use crate::config::{Query, QueryParam};
-use crate::event::{DataType, FieldType};
+use crate::event::DataType;
 use crate::progress::Cut;
 
-/// A named query with its parameters, checked.
+/// The parameters of a named query, complete and of their types, and the page of it that is wanted.
 #[derive(Debug, Clone)]
 pub struct NamedRequest {
     params: HashMap<String, ScalarValue>,
     page_size: usize,
     page_token: Option<String>,
-    /// The parameters as they were written, for the page token.
-    asked: String,
 }
 
 impl NamedRequest {
-    pub fn take(query: &Query, mut pairs: Pairs, limits: &Limits) -> Result<Self, QueryError> {
-        let size = take(&mut pairs, "pageSize")?;
-        let page_token = take(&mut pairs, "pageToken")?;
-        let page_size = page_size(size.as_deref(), query.page_default, query.page_max.min(limits.max_rows))?;
+    /// Takes each parameter's value from `given`, by its name and type; one that is not given has its default.
+    ///
+    /// # Errors
+    /// What `given` refuses; where a required parameter is not given.
+    pub fn new(
+        query: &Query,
+        mut given: impl FnMut(&str, &arrow::datatypes::DataType) -> Result<Option<ScalarValue>, QueryError>,
+        page_size: usize,
+        page_token: Option<String>,
+    ) -> Result<Self, QueryError> {
         let mut params = HashMap::new();
         for (name, param) in &query.params {
-            let value = match take(&mut pairs, name)? {
-                Some(text) => parse(name, &text, &param.param_type)?,
+            let value = match given(name, &param.param_type.to_arrow())? {
+                Some(value) => value,
                 None => default(name, param)?,
             };
             params.insert(name.clone(), value);
         }
-        if let Some((name, _)) = pairs.first() {
-            return Err(QueryError::invalid(format!("the query `{}` has no parameter `{name}`", query.name))
-                .near(did_you_mean(name, query.params.keys().map(String::as_str))));
-        }
-        let mut written: Vec<_> = params.iter().map(|(name, value)| (name.clone(), values::format(value))).collect();
+        Ok(NamedRequest { params, page_size, page_token })
+    }
+
+    /// For the fingerprint of a page token.
+    fn canonical(&self, query: &Query) -> String {
+        let mut written: Vec<_> =
+            self.params.iter().map(|(name, value)| (name.clone(), values::format(value))).collect();
         written.sort();
-        let asked = format!("query {} {} {written:?}", query.name, query.sql);
-        Ok(NamedRequest { params, page_size, page_token, asked })
+        format!("query {} {} {written:?}", query.name, query.sql)
     }
 }
 
@@ -69,14 +74,14 @@ pub(super) async fn run(
         let schema = plan.schema().inner().clone();
         (plan, with_all_columns(declared(&query.sort, &schema)?, &schema))
     };
-    let size = request.page_size;
-    let paging = Paging { order, unique: false, size, token: request.page_token.clone(), asked: request.asked.clone() };
+    let (size, token, asked) = (request.page_size, request.page_token.clone(), request.canonical(query));
+    let paging = Paging { order, unique: false, size, token, asked };
     Ok((paging.read(session, plan, cut).await?, planned.repeatable))
 }
 
 fn declared(sort: &[(String, bool)], schema: &Schema) -> Result<Vec<SortColumn>, QueryError> {
     let column = |(name, descending): &(String, bool)| {
-        let column = find(name, schema)?;
+        let column = find_column(name, schema)?;
         if is_comparable(schema.field(column)) {
             Ok(SortColumn { column, descending: *descending })
         } else {
@@ -87,28 +92,18 @@ fn declared(sort: &[(String, bool)], schema: &Schema) -> Result<Vec<SortColumn>,
 }
 
 fn default(name: &str, param: &QueryParam) -> Result<ScalarValue, QueryError> {
-    match &param.default {
-        Some(serde_json::Value::String(text)) => parse(name, text, &param.param_type),
-        Some(serde_json::Value::Null) => null(&param.param_type),
-        Some(value) => parse(name, &value.to_string(), &param.param_type),
-        None if param.required => Err(QueryError::invalid(format!("the parameter `{name}` has no value"))),
-        None => null(&param.param_type),
-    }
+    let text = match &param.default {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        None if param.required => {
+            return Err(QueryError::invalid(format!("the parameter `{name}` has no value")));
+        }
+        Some(serde_json::Value::Null) | None => return null(&param.param_type),
+        Some(value) => value.to_string(),
+    };
+    values::parse_value(&text, &param.param_type.to_arrow())
+        .map_err(|error| QueryError::invalid(format!("the parameter `{name}`: {error}")))
 }
 
 fn null(data_type: &DataType) -> Result<ScalarValue, QueryError> {
     ScalarValue::try_from(&data_type.to_arrow()).map_err(QueryError::planning)
-}
-
-fn parse(name: &str, text: &str, data_type: &DataType) -> Result<ScalarValue, QueryError> {
-    let wrong = |error: String| QueryError::invalid(format!("the parameter `{name}`: {error}"));
-    // A list parameter is written as its items with commas between them.
-    if let DataType::List(item) = data_type {
-        let FieldType { data_type: item, .. } = item.as_ref();
-        let item_type = item.to_arrow();
-        let items = text.split(',').filter(|_| !text.is_empty()).map(|item| values::parse(item, &item_type));
-        let items = items.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        return Ok(ScalarValue::List(ScalarValue::new_list_nullable(&items, &item_type)));
-    }
-    values::parse(text, &data_type.to_arrow()).map_err(wrong)
 }

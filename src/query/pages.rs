@@ -1,8 +1,8 @@
 //! Pages by keyset: the next page starts after the last row of this one, in a total order.
 //!
 //! A token holds the values of that row, the cut it was read at, and a fingerprint of what was asked. A page that is
-//! read after later commits continues by order: rows that kept their place are neither seen twice nor left out; a row
-//! whose sort values changed meanwhile may be. The answer says so with `cutChanged`.
+//! read after later commits continues by order: rows that kept their sort values are neither seen twice nor left out; a
+//! row whose sort values changed meanwhile may be. The page tells of such commits.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -15,8 +15,9 @@ use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::filters::{column, find, is_comparable};
-use super::{QueryError, Session, values};
+use super::filters::{column, is_comparable};
+use super::session::Session;
+use super::{QueryError, values};
 use crate::progress::Cut;
 
 /// Longest token that is looked at.
@@ -25,6 +26,7 @@ const TOKEN_LENGTH_MAX: usize = 8 * 1024;
 /// NULL is the greatest value: last when ascending, first when descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortColumn {
+    /// The column's index in the schema.
     pub column: usize,
     pub descending: bool,
 }
@@ -51,7 +53,7 @@ pub(super) struct Paging {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Token {
+struct PageToken {
     /// The cut that the page before was read at.
     #[serde(rename = "c")]
     cut: String,
@@ -70,7 +72,7 @@ impl Paging {
     pub(super) async fn read(&self, session: &Session, plan: LogicalPlan, cut: &Cut) -> Result<Page, QueryError> {
         let schema: SchemaRef = plan.schema().inner().clone();
         let fingerprint = self.fingerprint(&schema);
-        let before = self.token.as_deref().map(|token| Token::decode(token, &fingerprint)).transpose()?;
+        let before = self.token.as_deref().map(|token| PageToken::decode(token, &fingerprint)).transpose()?;
         let mut builder = LogicalPlanBuilder::from(plan);
         if let Some(token) = &before
             && !self.order.is_empty()
@@ -103,10 +105,10 @@ impl Paging {
     fn next(
         &self,
         rows: &RecordBatch,
-        before: Option<&Token>,
+        before: Option<&PageToken>,
         fingerprint: String,
         cut: String,
-    ) -> Result<Token, QueryError> {
+    ) -> Result<PageToken, QueryError> {
         let key = |row: usize| -> Result<Vec<Option<String>>, QueryError> {
             let value = |sort: &SortColumn| ScalarValue::try_from_array(rows.column(sort.column), row);
             let key = self.order.iter().map(|sort| value(sort).map(|value| values::format(&value)));
@@ -127,7 +129,7 @@ impl Paging {
                 ties += token.ties;
             }
         }
-        Ok(Token { cut, fingerprint, after, ties })
+        Ok(PageToken { cut, fingerprint, after, ties })
     }
 
     fn fingerprint(&self, schema: &Schema) -> String {
@@ -139,14 +141,14 @@ impl Paging {
         format!("{:016x}", xxh3_64(format!("{}|{order:?}", self.asked).as_bytes()))
     }
 
-    fn values(&self, token: &Token, schema: &Schema) -> Result<Vec<ScalarValue>, QueryError> {
+    fn values(&self, token: &PageToken, schema: &Schema) -> Result<Vec<ScalarValue>, QueryError> {
         if token.after.len() != self.order.len() {
             return Err(not_a_token());
         }
         let value = |(sort, text): (&SortColumn, &Option<String>)| {
             let data_type = schema.field(sort.column).data_type();
             match text {
-                Some(text) => values::parse(text, data_type).map_err(|_| not_a_token()),
+                Some(text) => values::parse_value(text, data_type).map_err(|_| not_a_token()),
                 None => ScalarValue::try_from(data_type).map_err(QueryError::planning),
             }
         };
@@ -176,23 +178,6 @@ impl Paging {
 }
 
 impl SortColumn {
-    /// Reads `-due_at,id`.
-    pub(super) fn parse(text: &str, schema: &Schema) -> Result<Vec<Self>, QueryError> {
-        let mut order: Vec<SortColumn> = Vec::new();
-        for part in text.split(',') {
-            let (name, descending) = part.strip_prefix('-').map_or((part, false), |name| (name, true));
-            let column = find(name, schema)?;
-            if order.iter().any(|sort| sort.column == column) {
-                return Err(QueryError::invalid(format!("sort names `{name}` twice")));
-            }
-            if !is_comparable(schema.field(column)) {
-                return Err(QueryError::invalid(format!("`{name}` cannot be sorted by")));
-            }
-            order.push(SortColumn { column, descending });
-        }
-        Ok(order)
-    }
-
     fn to_expr(self, schema: &Schema) -> SortExpr {
         column(schema, self.column).sort(!self.descending, self.descending)
     }
@@ -231,14 +216,7 @@ pub(super) fn with_all_columns(mut order: Vec<SortColumn>, schema: &Schema) -> V
     order
 }
 
-/// The page size that is asked for.
-pub(super) fn page_size(text: Option<&str>, default: usize, max: usize) -> Result<usize, QueryError> {
-    let Some(text) = text else { return Ok(default.min(max)) };
-    let size = text.parse().ok().filter(|size| (1..=max).contains(size));
-    size.ok_or_else(|| QueryError::invalid(format!("pageSize is `{text}`; a number from 1 to {max} is possible")))
-}
-
-impl Token {
+impl PageToken {
     fn encode(&self) -> Result<String, QueryError> {
         let json = serde_json::to_vec(self).map_err(|_| not_a_token())?;
         Ok(URL_SAFE_NO_PAD.encode(json))
@@ -249,7 +227,7 @@ impl Token {
             return Err(not_a_token());
         }
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| not_a_token())?;
-        let token: Token = serde_json::from_slice(&json).map_err(|_| not_a_token())?;
+        let token: PageToken = serde_json::from_slice(&json).map_err(|_| not_a_token())?;
         if token.fingerprint != fingerprint {
             return Err(QueryError::invalid("the pageToken belongs to another request")
                 .hint("keep the filters and the sort of the first page, or start again without a token"));

@@ -13,14 +13,14 @@ use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
-use super::{Kind, QueryError, did_you_mean};
+use super::{ErrorKind, QueryError, did_you_mean};
 
 /// Functions whose result is as long as an argument says, with so many uses that they stay, up to a written length.
 const PADDING: [&str; 2] = ["lpad", "rpad"];
 const PADDING_MAX: i64 = 10_000;
 
 pub(super) fn read_only() -> QueryError {
-    QueryError::new(Kind::ReadOnly, "only queries can be run here").hint("start with SELECT, WITH or EXPLAIN")
+    QueryError::new(ErrorKind::ReadOnly, "only queries can be run here").hint("start with SELECT, WITH or EXPLAIN")
 }
 
 pub(super) fn reads_only(statement: &Statement) -> bool {
@@ -41,7 +41,7 @@ pub(super) fn reads_only(statement: &Statement) -> bool {
 pub(super) fn check_params(plan: &LogicalPlan, params: &ParamValues) -> Result<(), QueryError> {
     let wanted: BTreeSet<String> = plan.get_parameter_names().map_err(QueryError::planning)?.into_iter().collect();
     let given: BTreeSet<String> = match params {
-        ParamValues::List(values) => (1..=values.len()).map(|place| format!("${place}")).collect(),
+        ParamValues::List(values) => (1..=values.len()).map(|number| format!("${number}")).collect(),
         ParamValues::Map(values) => values.keys().map(|name| format!("${name}")).collect(),
     };
     if let Some(missing) = wanted.difference(&given).next() {

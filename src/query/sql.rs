@@ -1,108 +1,79 @@
-//! Free SQL: a query with parameters, all rows at once, within the limits.
+//! Free SQL: a query with parameters, all rows in batches, within the limits.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use arrow::datatypes::{DataType, Schema};
-use datafusion::common::ParamValues;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
-use serde::Serialize;
-use serde_json::Value;
 
-use super::{JsonRows, Kind, Limits, Parsed, QueryError, Session, Sessions, values};
+use super::session::{Session, Sessions};
+use super::{ErrorKind, ParsedQuery, QueryError};
 
 /// Values for `$name`, or for `$1` and so on.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Params {
-    #[default]
-    None,
-    Named(serde_json::Map<String, Value>),
-    Positional(Vec<Value>),
+    Named(HashMap<String, ScalarValue>),
+    Positional(Vec<ScalarValue>),
 }
 
-/// A query, parsed.
+/// A query with its parameters.
 #[derive(Debug)]
 pub struct SqlRequest {
-    pub parsed: Parsed,
+    pub parsed: ParsedQuery,
     pub params: Params,
 }
 
-/// Its rows.
-#[derive(Debug)]
-pub struct SqlAnswer {
-    pub columns: Vec<SqlColumn>,
-    pub rows: JsonRows,
+/// The rows of an answer as they are computed: no more of them than an answer may have. To hold the answer only once,
+/// render each batch before the next is taken.
+pub struct RowBatches {
+    stream: SendableRecordBatchStream,
+    rows: usize,
+    rows_max: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SqlColumn {
-    pub name: String,
-    #[serde(rename = "type")]
-    pub data_type: String,
-}
+impl RowBatches {
+    pub fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
 
-impl Params {
-    fn values(&self) -> Result<ParamValues, QueryError> {
-        let wrong = |name: &str, error: String| QueryError::invalid(format!("the parameter `${name}`: {error}"));
-        match self {
-            Params::None => Ok(ParamValues::List(Vec::new())),
-            Params::Positional(list) => {
-                let value = |(place, value): (usize, &Value)| {
-                    values::from_json(value).map_err(|error| wrong(&(place + 1).to_string(), error))
-                };
-                Ok(list.iter().enumerate().map(value).collect::<Result<Vec<_>, _>>()?.into())
-            }
-            Params::Named(map) => {
-                let value = |(name, value): (&String, &Value)| {
-                    Ok((name.clone(), values::from_json(value).map_err(|error| wrong(name, error))?))
-                };
-                Ok(map.iter().map(value).collect::<Result<HashMap<_, _>, QueryError>>()?.into())
-            }
+    /// The next batch; none at the end.
+    ///
+    /// # Errors
+    /// Where the query fails, and where there are more rows than one answer may have: that is never a silent cut.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        let Some(batch) = self.stream.try_next().await.map_err(QueryError::running)? else { return Ok(None) };
+        self.rows += batch.num_rows();
+        if self.rows > self.rows_max {
+            return Err(QueryError::new(
+                ErrorKind::TooLarge,
+                format!("the answer has more than {} rows", self.rows_max),
+            )
+            .hint("add LIMIT, or aggregate"));
         }
+        Ok(Some(batch))
     }
 }
 
-/// Runs the query to its end. More rows than one answer may have are an error, never a silent cut.
+impl fmt::Debug for RowBatches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowBatches").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// Starts the query.
 pub(super) async fn run(
     sessions: &Sessions,
     session: &Session,
-    request: &SqlRequest,
-    limits: &Limits,
-) -> Result<SqlAnswer, QueryError> {
-    let planned = session.plan(sessions, &request.parsed, request.params.values()?).await?;
-    let mut stream = session.execute(&planned.plan).await?;
-    let columns = columns(&stream.schema());
-    let mut rows = JsonRows::new(limits.max_bytes);
-    // Each batch is rendered and let go, so that the answer is held once.
-    while let Some(batch) = stream.try_next().await.map_err(QueryError::running)? {
-        if rows.rows() + batch.num_rows() > limits.max_rows {
-            return Err(QueryError::new(Kind::TooLarge, format!("the answer has more than {} rows", limits.max_rows))
-                .hint("add LIMIT, or aggregate"));
-        }
-        rows.write(&batch)?;
-    }
-    Ok(SqlAnswer { columns, rows })
-}
-
-pub(super) fn columns(schema: &Schema) -> Vec<SqlColumn> {
-    let column = |field: &arrow::datatypes::FieldRef| SqlColumn {
-        name: field.name().clone(),
-        data_type: type_name(field.data_type()),
+    request: SqlRequest,
+    rows_max: usize,
+) -> Result<RowBatches, QueryError> {
+    let params = match request.params {
+        Params::Named(values) => ParamValues::from(values),
+        Params::Positional(values) => values.into(),
     };
-    schema.fields().iter().map(column).collect()
-}
-
-/// The type as sources declare it, where it has a name there.
-fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
-        DataType::Boolean => "bool".to_owned(),
-        DataType::Int32 => "int32".to_owned(),
-        DataType::Int64 => "int64".to_owned(),
-        DataType::Float64 => "float64".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Timestamp(..) => "timestamp".to_owned(),
-        DataType::List(item) => format!("list<{}>", type_name(item.data_type())),
-        other => other.to_string(),
-    }
+    let planned = session.plan(sessions, &request.parsed, params).await?;
+    Ok(RowBatches { stream: session.execute(&planned.plan).await?, rows: 0, rows_max })
 }

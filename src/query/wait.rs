@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Admission, Kind, Pairs, QueryError, did_you_mean};
+use super::limits::Admission;
+use super::{ErrorKind, QueryError, did_you_mean, now_us};
 use crate::progress::{Basis, Freshness, SourceName};
-use crate::read_model::catalog::{Catalog, Snapshot};
+use crate::read_model::catalog::Catalog;
+use crate::read_model::{Caller, ReadView};
 
 /// The stream that each source reads; none for a source that reads a file.
 #[derive(Debug, Clone, Default)]
@@ -36,14 +38,10 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Takes `minPosition` and `wait` out of the parameters.
-    pub fn take(pairs: &mut Pairs, streams: &Streams, longest: Duration) -> Result<Self, QueryError> {
-        let min_position = take(pairs, "minPosition")?;
-        let wait = take(pairs, "wait")?;
-        Self::parse(min_position.as_deref(), wait.as_deref(), streams, longest)
-    }
-
-    /// `orders:802711,PAYMENTS:17` and `2s`.
+    /// Reads `orders:802711,PAYMENTS:17` and `2s`.
+    ///
+    /// # Errors
+    /// Where a source or stream is unknown, a text is written in another way, or the wait is longer than `longest`.
     pub fn parse(
         min_position: Option<&str>,
         wait: Option<&str>,
@@ -73,49 +71,39 @@ impl Demand {
     }
 }
 
-/// The first snapshot at which `basis` reaches what is demanded, at once or within the demanded time.
+/// The first snapshot, as the caller reads it, at which `basis` reaches what is demanded, at once or within the demanded time.
 pub(super) async fn wait(
     catalog: &Catalog,
+    caller: Caller,
     admission: &Admission,
     demand: &Demand,
-    basis: impl Fn(&Snapshot) -> Result<Basis, QueryError>,
-) -> Result<(std::sync::Arc<Snapshot>, Basis), QueryError> {
+    basis: impl Fn(&ReadView) -> Result<Basis, QueryError>,
+) -> Result<(ReadView, Basis), QueryError> {
     let mut receiver = catalog.subscribe();
     let deadline = tokio::time::Instant::now() + demand.wait;
     loop {
-        let snapshot = receiver.borrow_and_update().clone();
-        let reached = basis(&snapshot)?;
+        let view = ReadView::new(receiver.borrow_and_update().clone(), caller);
+        let reached = basis(&view)?;
         if reached.reaches(&demand.positions) {
-            return Ok((snapshot, reached));
+            return Ok((view, reached));
         }
         // A catalog that is gone publishes nothing more: the answer is the same as at the deadline.
         let changed = admission.wait(tokio::time::timeout_at(deadline, receiver.changed())).await?;
         if !matches!(changed, Ok(Ok(()))) {
-            return Err(behind(&snapshot, &reached, demand));
+            return Err(behind(&view, &reached, demand));
         }
     }
 }
 
-fn behind(snapshot: &Snapshot, basis: &Basis, demand: &Demand) -> QueryError {
+fn behind(view: &ReadView, basis: &Basis, demand: &Demand) -> QueryError {
     let missing = demand.positions.iter().filter(|(name, _)| basis.reads.contains_key(*name));
     let missing = missing.filter(|(name, position)| basis.cut.position(name) < **position);
     let missing = missing.map(|(name, position)| format!("{name} is at {}, not {position}", basis.cut.position(name)));
     let missing: Vec<String> = missing.collect();
     let waited = if demand.wait.is_zero() { String::new() } else { format!(" after {} ms", demand.wait.as_millis()) };
-    let error = QueryError::new(Kind::Behind, format!("position not reached{waited}: {}", missing.join(", ")));
+    let error = QueryError::new(ErrorKind::Behind, format!("position not reached{waited}: {}", missing.join(", ")));
     let error = if demand.wait.is_zero() { error.hint("say how long to wait for it: wait=2s") } else { error };
-    error.with_freshness(Freshness::of(basis, &snapshot.sources, &demand.positions, super::reader::now_us()))
-}
-
-/// Takes a parameter that may be given once.
-pub(super) fn take(pairs: &mut Pairs, name: &str) -> Result<Option<String>, QueryError> {
-    let mut found = pairs.extract_if(.., |(key, _)| key == name);
-    let first = found.next().map(|(_, value)| value);
-    if found.next().is_some() {
-        return Err(QueryError::invalid(format!("`{name}` is given twice")));
-    }
-    drop(found);
-    Ok(first)
+    error.with_freshness(Freshness::of(basis, view.sources(), &demand.positions, now_us()))
 }
 
 fn duration(text: &str) -> Option<Duration> {

@@ -1,4 +1,5 @@
-//! The published snapshot: every relation of one cut, by name, swapped in atomically.
+//! The published snapshot: every relation of one cut, by name, swapped in atomically. Its rows are read elsewhere, through
+//! a [`super::ReadView`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +16,21 @@ use crate::progress::{Basis, Cut, Phase, Reads, SourceName, SourceProgress};
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub cut: Cut,
-    pub relations: BTreeMap<String, Arc<Relation>>,
+    pub(super) relations: BTreeMap<String, Arc<Relation>>,
     pub sources: BTreeMap<SourceName, SourceProgress>,
     pub projections: BTreeMap<String, ProjectionStatus>,
+}
+
+impl Snapshot {
+    /// A declared relation that has no rows to serve is among the projections alone.
+    pub fn new(
+        cut: Cut,
+        relations: BTreeMap<String, Arc<Relation>>,
+        sources: BTreeMap<SourceName, SourceProgress>,
+        projections: BTreeMap<String, ProjectionStatus>,
+    ) -> Self {
+        Self { cut, relations, sources, projections }
+    }
 }
 
 /// One relation that can be queried.
@@ -35,17 +48,8 @@ pub struct Relation {
 }
 
 impl Relation {
-    /// The rows, if they are kept and not computed at query time.
-    pub fn table(&self) -> Option<&TableSnapshot> {
-        match &self.data {
-            RelationData::Table(table) => Some(table),
-            RelationData::Search(search) => Some(search.table()),
-            RelationData::View { .. } => None,
-        }
-    }
-
     /// What an answer from this relation alone is computed from.
-    pub fn basis(&self) -> Basis {
+    pub(super) fn basis(&self) -> Basis {
         Basis {
             cut: self.cut.clone(),
             live_at_us: self.live_at_us,
@@ -55,8 +59,12 @@ impl Relation {
     }
 }
 
+/// The data of a relation. Those that publish it make it; a [`super::ReadView`] alone looks inside.
 #[derive(Debug)]
-pub enum RelationData {
+pub struct RelationData(pub(super) Stored);
+
+#[derive(Debug)]
+pub(super) enum Stored {
     Table(TableSnapshot),
     /// A search index with the table of its own cut.
     Search(SearchSnapshot),
@@ -64,6 +72,28 @@ pub enum RelationData {
     View {
         sql: String,
     },
+}
+
+impl RelationData {
+    pub fn table(rows: TableSnapshot) -> Self {
+        RelationData(Stored::Table(rows))
+    }
+
+    /// A table without a writer. The rows are taken as they are; their keys have to be distinct.
+    #[cfg(test)]
+    pub(crate) fn from_batches(spec: Arc<super::table::TableSpec>, batches: Vec<arrow::array::RecordBatch>) -> Self {
+        Self::table(TableSnapshot::from_batches(spec, batches))
+    }
+
+    /// A search index with the table of its own cut.
+    pub fn search(index: SearchSnapshot) -> Self {
+        RelationData(Stored::Search(index))
+    }
+
+    /// Computed at query time from its SQL.
+    pub fn view(sql: impl Into<String>) -> Self {
+        RelationData(Stored::View { sql: sql.into() })
+    }
 }
 
 /// What `projection status` shows.

@@ -1,8 +1,12 @@
-//! Read models: what a projection's delta is kept in, and the snapshot that readers see.
+//! Read models: what a projection's delta is kept in, and the snapshot that readers see, through [`ReadView`] alone.
 
+mod caller;
 pub mod catalog;
 mod model;
+mod read_view;
 pub mod search;
 pub mod table;
 
+pub use caller::Caller;
 pub use model::{Published, ReadModel, TakeError};
+pub use read_view::{NotServed, OpenRelation, OpenTable, ReadView, Rows};

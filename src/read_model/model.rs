@@ -142,7 +142,7 @@ impl ReadModel {
     pub fn published(&self, cut: &Cut, live_at_us: i64) -> Published {
         match self {
             ReadModel::Table(table) => {
-                Published { data: RelationData::Table(table.snapshot()), cut: cut.clone(), live_at_us }
+                Published { data: RelationData::table(table.snapshot()), cut: cut.clone(), live_at_us }
             }
             ReadModel::Search(indexed) => indexed.published(cut, live_at_us),
         }

@@ -19,6 +19,14 @@ fn every_metric_is_in_the_readme() {
     assert_eq!(missing, [""; 0], "README.md lacks them or describes them in other words");
 }
 
+#[test]
+fn every_metric_of_the_readme_is_exported() {
+    let section = README.split("\n## ").find_map(|section| section.strip_prefix("Metrics\n")).unwrap();
+    let shown = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let gone: Vec<&str> = shown.filter(|name| METRICS.iter().all(|metric| metric.name != *name)).collect();
+    assert_eq!(gone, [""; 0], "README.md shows what is not exported");
+}
+
 /// The files that the first example writes.
 #[test]
 fn the_example_in_the_readme_is_valid() {

@@ -12,6 +12,7 @@ use crate::plan::program;
 use crate::progress::{Phase, SourceProgress};
 use crate::read_model::catalog::Snapshot;
 use crate::read_model::search::SearchRequest;
+use crate::read_model::{Caller, ReadView};
 
 const CONFIG: &str = "sources: []
 parked: {max_events: 3}
@@ -99,11 +100,18 @@ impl Stepped {
 
     /// Documents that a search for `text` finds.
     fn found(&self, text: &str) -> usize {
-        use crate::read_model::catalog::RelationData;
-        let snapshot = self.runner.catalog.snapshot();
-        let RelationData::Search(search) = &snapshot.relations["found"].data else { unreachable!("a search") };
+        let view = self.view();
         let request = SearchRequest { query: text.to_owned(), limit: 100, ..SearchRequest::default() };
-        search.search(&request).unwrap().total
+        view.open("found").unwrap().index().unwrap().search(&request).unwrap().total
+    }
+
+    fn view(&self) -> ReadView {
+        ReadView::new(self.runner.catalog.snapshot(), Caller::Anonymous)
+    }
+
+    /// The position that the rows of a projection are of.
+    fn position(&self, projection: &str) -> u64 {
+        self.view().open(projection).unwrap().basis().cut.position("orders")
     }
 }
 
@@ -198,7 +206,7 @@ async fn a_projection_that_outgrows_its_limit_fails_alone() {
     let snapshot = stepped.runner.catalog.snapshot();
     let few = &snapshot.projections["few"];
     assert_eq!((few.state, snapshot.projections["loads"].state), (Phase::Failed, Phase::Serving));
-    let few_at = snapshot.relations["few"].cut.position("orders");
+    let few_at = stepped.position("few");
     assert_eq!((stepped.rows("loads"), stepped.rows("few"), few_at), (21, 20, 20), "its rows are those of its cut");
     let error = few.error.as_deref().unwrap();
     assert!(error.contains("`state_limit` is 100000") && error.contains("raise the limit"), "{error}");
@@ -210,11 +218,9 @@ async fn an_index_stands_for_every_cut_at_which_nothing_in_it_changed() {
     stepped.report([fetched(1, &[ONE])]);
     stepped.runner.engine.commit_read_models();
     stepped.report([fetched(2, &[BROKEN])]);
-    let snapshot = stepped.runner.catalog.snapshot();
-    assert_eq!((snapshot.relations["found"].cut.position("orders"), stepped.found("gift")), (2, 1));
+    assert_eq!((stepped.position("found"), stepped.found("gift")), (2, 1));
     stepped.report([fetched(3, &[ONE])]);
-    let snapshot = stepped.runner.catalog.snapshot();
-    assert_eq!((snapshot.relations["found"].cut.position("orders"), stepped.found("gift")), (1, 1));
+    assert_eq!((stepped.position("found"), stepped.found("gift")), (1, 1));
 }
 
 #[tokio::test]
@@ -231,13 +237,13 @@ async fn an_index_that_cannot_be_written_is_built_again() {
     assert_eq!((stepped.rows("found"), stepped.found("gift")), (3, 1));
     let snapshot = stepped.runner.catalog.snapshot();
     assert!(snapshot.projections["found"].error.is_some());
-    assert_eq!(snapshot.relations["found"].cut.position("orders"), 1);
+    assert_eq!(stepped.position("found"), 1);
     assert!(stepped.runner.engine.awaits_mending());
 
     stepped.runner.engine.mend();
     stepped.runner.publish();
     let snapshot = stepped.runner.catalog.snapshot();
     assert_eq!((stepped.found("gift"), &snapshot.projections["found"].error), (3, &None));
-    assert_eq!(snapshot.relations["found"].cut.position("orders"), 3);
+    assert_eq!(stepped.position("found"), 3);
     assert!(!stepped.runner.engine.awaits_mending());
 }

@@ -119,7 +119,7 @@ impl IndexedTable {
     }
 
     pub(in crate::read_model) fn published(&self, cut: &Cut, live_at_us: i64) -> Published {
-        let data = RelationData::Search(self.published.clone());
+        let data = RelationData::search(self.published.clone());
         match self.uncommitted_since_us {
             Some(_) => Published { data, cut: self.published.cut().clone(), live_at_us: self.live_at_us },
             // Nothing has changed since the index's last commit, so that it stands for the present cut too.

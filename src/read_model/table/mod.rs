@@ -27,7 +27,8 @@ mod tests;
 
 pub use apply_error::{ApplyError, KeyConflict};
 pub use persist::RestoreError;
-pub use snapshot::TableSnapshot;
+// Outside of this room rows are read through a `ReadView`.
+pub(in crate::read_model) use snapshot::TableSnapshot;
 pub use writer::{Changes, Table};
 
 use arrow::datatypes::SchemaRef;
@@ -37,10 +38,10 @@ use arrow::datatypes::SchemaRef;
 pub struct TableSpec {
     pub name: String,
     pub schema: SchemaRef,
-    /// Places of the key columns.
+    /// Indexes of the key columns.
     pub key: Vec<usize>,
     /// Whether the key is proven unique and non-null, so that DataFusion may be told of it.
     pub key_proven: bool,
-    /// Places of the columns of each secondary index.
+    /// Indexes of the columns of each secondary index.
     pub indexes: Vec<Vec<usize>>,
 }

@@ -12,10 +12,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::TableSpec;
 use super::access::Access;
 use super::encoding::Encoding;
-use super::liveness::Liveness;
 use super::provider::SnapshotProvider;
 use super::reader::Reader;
-use super::segment::{Segment, View};
+use super::segment::View;
 
 /// Cheap to clone: readers share the writer's segments.
 #[derive(Debug, Clone)]
@@ -32,7 +31,10 @@ impl TableSnapshot {
     }
 
     /// A snapshot without a writer. The rows are taken as they are; their keys have to be distinct.
-    pub fn from_batches(spec: Arc<TableSpec>, batches: Vec<RecordBatch>) -> Self {
+    #[cfg(test)]
+    pub(in crate::read_model) fn from_batches(spec: Arc<TableSpec>, batches: Vec<RecordBatch>) -> Self {
+        use super::liveness::Liveness;
+        use super::segment::Segment;
         let indexes = spec.indexes.len();
         let views = batches.into_iter().map(|rows| View {
             liveness: Arc::new(Liveness::new(rows.num_rows())),

@@ -11,7 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::search::HitsJson;
 use super::{body, problem};
 use crate::progress::{Freshness, SourceState};
-use crate::query::{At, JsonRows, Page, QueryError, SqlColumn};
+use crate::query::{ErrorKind, Page, QueryError, ReadPoint};
+use crate::serve::json::{ColumnJson, JsonRows};
 use crate::telemetry;
 
 /// An answer without a body still says how fresh it is.
@@ -90,7 +91,7 @@ pub(super) fn item(row: &[u8], freshness: Freshness, etag: Option<String>) -> Re
 
 /// `{"columns": […], "items": […], "page": {…}, "freshness": …}`; columns only where no table declares them.
 pub(super) fn items(
-    columns: Option<&[SqlColumn]>,
+    columns: Option<&[ColumnJson]>,
     rows: &[u8],
     page: Option<&PageJson>,
     freshness: Freshness,
@@ -127,7 +128,7 @@ fn finish(mut json: Vec<u8>, freshness: Freshness, etag: Option<String>) -> Resu
 }
 
 pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, QueryError> {
-    serde_json::to_vec(value).map_err(|error| QueryError::new(crate::query::Kind::Internal, error.to_string()))
+    serde_json::to_vec(value).map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))
 }
 
 /// Where the next page is.
@@ -150,7 +151,7 @@ pub(super) fn render(page: Page, bytes_max: usize) -> Result<(Vec<u8>, PageJson)
 ///
 /// It is weak, because the body also says when it was made. It names all that the rows depend on, and of the freshness
 /// what is not a running number: a source that is lost gives a new answer, a second that has passed does not.
-pub(super) fn etag(at: &At, generation: u64) -> String {
+pub(super) fn etag(at: &ReadPoint, generation: u64) -> String {
     let freshness = at.freshness();
     let states: Vec<(&str, SourceState)> = freshness.sources.iter().map(|(name, one)| (&**name, one.state)).collect();
     let parts = (&freshness.positions, freshness.revision, generation, states, freshness.incomplete);
@@ -158,7 +159,7 @@ pub(super) fn etag(at: &At, generation: u64) -> String {
 }
 
 /// Whether the reader already has the answer with this ETag.
-pub(super) fn not_modified(headers: &HeaderMap, etag: &str, at: &At) -> Option<Answer> {
+pub(super) fn not_modified(headers: &HeaderMap, etag: &str, at: &ReadPoint) -> Option<Answer> {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let matches = known.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag));

@@ -11,10 +11,10 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{Api, body};
+use super::{Api, body, caller};
 use crate::progress::Phase;
 use crate::query::now_us;
-use crate::read_model::catalog::Snapshot;
+use crate::read_model::ReadView;
 
 /// Why the daemon is not ready, and what is wrong although it is, as far as the app knows. Cheap to clone; all clones are
 /// one.
@@ -51,8 +51,8 @@ impl Readiness {
     }
 
     /// Every reason, the app's and the snapshot's; none when ready.
-    pub fn reasons(&self, snapshot: &Snapshot) -> Vec<String> {
-        let building = snapshot.projections.values().filter(|status| status.state == Phase::Building);
+    fn reasons(&self, view: &ReadView) -> Vec<String> {
+        let building = view.projections().values().filter(|status| status.state == Phase::Building);
         let building = building.map(|status| format!("projection `{}` is being built", status.name));
         self.reasons.load().iter().cloned().chain(building).collect()
     }
@@ -63,18 +63,18 @@ pub(super) async fn livez() -> Response {
 }
 
 pub(super) async fn readyz(State(api): State<Api>) -> Response {
-    let reasons = api.readiness.reasons(&api.reader.catalog().snapshot());
+    let reasons = api.readiness.reasons(&api.service.view(caller()));
     let (code, status) = verdict(&reasons);
     render(code, &json!({"status": status, "reasons": reasons, "warnings": **api.readiness.warnings.load()}))
 }
 
 /// Readiness with the state of every part, for people.
 pub(super) async fn healthz(State(api): State<Api>) -> Response {
-    let snapshot = api.reader.catalog().snapshot();
-    let reasons = api.readiness.reasons(&snapshot);
+    let view = api.service.view(caller());
+    let reasons = api.readiness.reasons(&view);
     let (code, status) = verdict(&reasons);
     let now = now_us();
-    let sources = snapshot.sources.iter().map(|(name, progress)| {
+    let sources = view.sources().iter().map(|(name, progress)| {
         let state = json!({
             "state": progress.state_at(now),
             "lagSeconds": progress.lag_seconds(now),
@@ -83,7 +83,7 @@ pub(super) async fn healthz(State(api): State<Api>) -> Response {
         (name.to_string(), state)
     });
     let sources: serde_json::Map<String, Value> = sources.collect();
-    let projections = snapshot.projections.values().map(|status| {
+    let projections = view.projections().values().map(|status| {
         let state = json!({"state": status.state, "error": status.error});
         (status.name.clone(), state)
     });

@@ -5,9 +5,12 @@
 
 mod answer;
 mod health;
+mod list_parameters;
 mod metrics;
+mod parameters;
 mod problem;
 mod search;
+mod search_parameters;
 mod sql;
 mod status;
 mod tables;
@@ -33,7 +36,8 @@ pub use health::Readiness;
 pub use metrics::MetricsServer;
 
 use crate::config::{Query, QueryLimits};
-use crate::query::{Limits, QueryError, Reader, Streams};
+use crate::query::{Limits, QueryService, Streams};
+use crate::read_model::Caller;
 use crate::read_model::catalog::Catalog;
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -42,12 +46,15 @@ const URI_BYTES_MAX: usize = 16 * 1024;
 /// What the routes answer from.
 #[derive(Debug, Clone)]
 pub struct Api {
-    reader: Arc<Reader>,
+    service: Arc<QueryService>,
     readiness: Readiness,
 }
 
 impl Api {
     /// Starts the query threads. `streams` names the stream of each source.
+    ///
+    /// # Errors
+    /// As [`QueryService::new`].
     pub fn new(
         catalog: Catalog,
         readiness: Readiness,
@@ -55,17 +62,13 @@ impl Api {
         queries: Vec<Query>,
         streams: Streams,
     ) -> io::Result<Self> {
-        let reader = Reader::new(catalog, Limits::from(limits), queries, streams)?;
-        Ok(Self::of(Arc::new(reader), readiness))
+        let service = QueryService::new(catalog, Limits::from(limits), queries, streams)?;
+        Ok(Api { service: Arc::new(service), readiness })
     }
 
-    /// Shares the reader, and so the admission control, with other protocols.
-    pub fn of(reader: Arc<Reader>, readiness: Readiness) -> Self {
-        Api { reader, readiness }
-    }
-
-    pub fn reader(&self) -> &Arc<Reader> {
-        &self.reader
+    /// To be shared, and so its admission control, with other protocols.
+    pub fn service(&self) -> &Arc<QueryService> {
+        &self.service
     }
 }
 
@@ -77,17 +80,24 @@ pub struct Server {
 }
 
 impl Server {
+    /// # Errors
+    /// Where the address cannot be listened on.
     pub async fn bind(listen: &str, api: Api) -> io::Result<Self> {
         Ok(Server { listener: TcpListener::bind(listen).await?, api })
     }
 
+    /// # Errors
+    /// Where the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
+    ///
+    /// # Errors
+    /// Where the listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let drain = self.api.reader.limits().timeout + Duration::from_secs(1);
+        let drain = self.api.service.limits().timeout + Duration::from_secs(1);
         serve(self.listener, router(self.api), shutdown, drain).await
     }
 }
@@ -156,10 +166,9 @@ async fn limit_uri(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// The parameters of a URI.
-fn pairs(uri: &Uri) -> Result<crate::query::Pairs, QueryError> {
-    let parsed = axum::extract::Query::<crate::query::Pairs>::try_from_uri(uri);
-    parsed.map(|query| query.0).map_err(|error| QueryError::invalid(error.body_text()))
+/// The side that a request comes from. Nothing authenticates it yet.
+fn caller() -> Caller {
+    Caller::Anonymous
 }
 
 /// A body with a content type.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::body;
 use crate::progress::Freshness;
-use crate::query::{Kind, QueryError};
+use crate::query::{ErrorKind, QueryError};
 
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -51,21 +51,21 @@ fn render(problem: &Problem<'_>) -> Response {
     body(problem.status, "application/problem+json", json)
 }
 
-fn meaning(kind: Kind) -> (u16, &'static str) {
+fn meaning(kind: ErrorKind) -> (u16, &'static str) {
     match kind {
-        Kind::Invalid => (400, "Invalid request"),
-        Kind::UnknownRelation => (404, "Unknown relation"),
-        Kind::NotFound => (404, "No such row"),
-        Kind::Behind => (409, "Position not reached"),
-        Kind::MixedCuts => (409, "Relations at different cuts"),
-        Kind::ReadOnly => (403, "Read-only"),
-        Kind::NotIndexed => (422, "No index serves the filter"),
-        Kind::TooLarge => (422, "Answer too large"),
-        Kind::OutOfMemory => (422, "Memory limit"),
-        Kind::Timeout => (504, "Time limit"),
-        Kind::Failed => (422, "Query failed"),
-        Kind::Overloaded => (503, "Too many queries"),
-        Kind::Unavailable => (503, "Not available"),
-        Kind::Internal => (500, "Internal error"),
+        ErrorKind::Invalid => (400, "Invalid request"),
+        ErrorKind::UnknownRelation => (404, "Unknown relation"),
+        ErrorKind::NotFound => (404, "No such row"),
+        ErrorKind::Behind => (409, "Position not reached"),
+        ErrorKind::MixedCuts => (409, "Relations at different cuts"),
+        ErrorKind::ReadOnly => (403, "Read-only"),
+        ErrorKind::NotIndexed => (422, "No index serves the filter"),
+        ErrorKind::TooLarge => (422, "Answer too large"),
+        ErrorKind::OutOfMemory => (422, "Memory limit"),
+        ErrorKind::Timeout => (504, "Time limit"),
+        ErrorKind::Failed => (422, "Query failed"),
+        ErrorKind::Overloaded => (503, "Too many queries"),
+        ErrorKind::Unavailable => (503, "Not available"),
+        ErrorKind::Internal => (500, "Internal error"),
     }
 }

@@ -10,10 +10,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer::{answer, check_part, search_items};
-use super::tables::demand;
-use super::{Api, pairs};
-use crate::query::{At, JsonRows, Kind, QueryError, SearchQuery};
+use super::parameters::{demand, pairs};
+use super::search_parameters::SearchParameters;
+use super::{Api, caller};
+use crate::query::{ErrorKind, QueryError, ReadPoint};
 use crate::read_model::search::{SearchAnswer, Snippet};
+use crate::serve::json::JsonRows;
 
 /// One hit: its row, how well it matches, and marked passages.
 #[derive(Debug, Serialize)]
@@ -46,12 +48,12 @@ pub(super) struct HitsJson {
     total: usize,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     facets: BTreeMap<String, Vec<ValueCount>>,
-    page: PageJson,
+    page: SearchPageJson,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PageJson {
+struct SearchPageJson {
     next_page_token: Option<String>,
 }
 
@@ -61,26 +63,26 @@ pub(super) async fn search(State(api): State<Api>, path: Result<Path<String>, Pa
         check_part(&name)?;
         let mut pairs = pairs(&uri)?;
         let demand = demand(&api, &mut pairs)?;
-        let query = SearchQuery::take(pairs)?;
-        let at = api.reader.at_relation(&name, &demand).await?;
-        let request = query.request(at.snapshot.relations.get(&name).map(AsRef::as_ref))?;
-        let (offset, bytes_max) = (request.offset, api.reader.limits().max_bytes);
-        let found = api.reader.search(&at, &name, request, move |found| hits(found, offset, bytes_max)).await?;
+        let parameters = SearchParameters::take(pairs)?;
+        let at = api.service.at_relation(caller(), &name, &demand).await?;
+        let request = parameters.request(api.service.text_fields(&at, &name)?)?;
+        let (offset, bytes_max) = (request.offset, api.service.limits().max_bytes);
+        let found = api.service.search(&at, &name, request, move |found| hits(found, offset, bytes_max)).await?;
         match found {
             Some(found) => search_items(&found, at.freshness()),
-            None => Err(not_an_index(&at, &name, &query)),
+            None => Err(not_an_index(&at, &name, &parameters.text)),
         }
     })
     .await
 }
 
 fn hits(found: SearchAnswer, offset: usize, bytes_max: usize) -> Result<HitsJson, QueryError> {
-    let internal = |error: String| QueryError::new(Kind::Internal, error);
+    let internal = |error: String| QueryError::new(ErrorKind::Internal, error);
     let mut left = bytes_max;
     let mut items = Vec::with_capacity(found.hits.len());
-    for (place, hit) in found.hits.into_iter().enumerate() {
+    for (index, hit) in found.hits.into_iter().enumerate() {
         let mut row = JsonRows::new(left);
-        row.write(&found.rows.slice(place, 1))?;
+        row.write(&found.rows.slice(index, 1))?;
         let bytes = row.into_bytes();
         left = left.saturating_sub(bytes.len());
         let text = String::from_utf8(bytes).map_err(|error| internal(error.to_string()))?;
@@ -95,7 +97,7 @@ fn hits(found: SearchAnswer, offset: usize, bytes_max: usize) -> Result<HitsJson
     Ok(HitsJson {
         total: found.total,
         facets: facets.collect(),
-        page: PageJson { next_page_token: more.then(|| next.to_string()) },
+        page: SearchPageJson { next_page_token: more.then(|| next.to_string()) },
         items,
     })
 }
@@ -104,11 +106,12 @@ fn marked(snippet: Snippet) -> SnippetJson {
     SnippetJson { marks: snippet.marks.iter().map(|mark| [mark.start, mark.end]).collect(), text: snippet.text }
 }
 
-fn not_an_index(at: &At, name: &str, request: &SearchQuery) -> QueryError {
-    let kind = at.snapshot.projections.get(name).map_or("table", |status| status.kind);
-    let indexes = at.snapshot.projections.values().filter(|status| status.kind == "search");
+fn not_an_index(at: &ReadPoint, name: &str, text: &str) -> QueryError {
+    let projections = at.view().projections();
+    let kind = projections.get(name).map_or("table", |status| status.kind);
+    let indexes = projections.values().filter(|status| status.kind == "search");
     let indexes: Vec<&str> = indexes.map(|status| status.name.as_str()).collect();
-    let error = QueryError::invalid(format!("`{name}` is a {kind}; it cannot be searched for `{}`", request.text));
+    let error = QueryError::invalid(format!("`{name}` is a {kind}; it cannot be searched for `{text}`"));
     match indexes.as_slice() {
         [] => error.hint("declare a projection of kind search"),
         names => error.hint(format!("the search indexes are {}", names.join(", "))),

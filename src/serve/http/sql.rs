@@ -1,5 +1,6 @@
 //! `/v1/sql` and `/v1/queries`.
 
+use arrow::datatypes::DataType;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -10,9 +11,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{answer, check_part, etag, items, not_modified, render};
-use super::tables::demand;
-use super::{Api, BODY_BYTES_MAX, pairs, problem};
-use crate::query::{Demand, NamedRequest, Params, QueryError, SqlRequest};
+use super::parameters::{Pairs, demand, page_size, pairs, take, url_value};
+use super::{Api, BODY_BYTES_MAX, caller, problem};
+use crate::config::Query;
+use crate::query::{Demand, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
+use crate::serve::json::{ColumnJson, JsonParams, JsonRows};
 
 /// As much of a body that is too large is read and forgotten: a client that is still writing when the answer comes and the
 /// connection closes would see a broken pipe in place of the answer.
@@ -60,21 +63,26 @@ pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, bo
         if let Some((unknown, _)) = pairs(&uri)?.first() {
             return Err(QueryError::invalid(format!("`{unknown}` belongs into the body")));
         }
-        let params = match body.params {
-            Value::Null => Params::None,
-            Value::Object(map) => Params::Named(map),
-            Value::Array(list) => Params::Positional(list),
-            _ => return Err(QueryError::invalid("params has to be an object ($name) or an array ($1)")),
-        };
-        let (streams, longest) = (api.reader.streams(), api.reader.limits().wait);
+        let params = JsonParams::new(body.params)?;
+        let (streams, longest) = (api.service.streams(), api.service.limits().wait);
         let demand = Demand::parse(body.min_position.as_deref(), body.wait.as_deref(), streams, longest)?;
         let allow_mixed = body.mixed_cuts == Some(MixedCuts::Allow);
-        let parsed = api.reader.sessions().parse(&body.sql)?;
-        let at = api.reader.at_sql(&parsed, allow_mixed, &demand).await?;
-        let found = api.reader.sql(&at, SqlRequest { parsed, params }).await?;
-        items(Some(&found.columns), &found.rows.into_bytes(), None, at.freshness(), None)
+        let parsed = api.service.parse(&body.sql)?;
+        let at = api.service.at_sql(caller(), &parsed, allow_mixed, &demand).await?;
+        let (request, bytes_max) = (SqlRequest { parsed, params: params.typed()? }, api.service.limits().max_bytes);
+        let (columns, rows) = api.service.sql(&at, request, move |batches| render_all(batches, bytes_max)).await?;
+        items(Some(&columns), &rows, None, at.freshness(), None)
     })
     .await
+}
+
+/// Renders an answer batch by batch; runs where the query runs.
+async fn render_all(mut batches: RowBatches, bytes_max: usize) -> Result<(Vec<ColumnJson>, Vec<u8>), QueryError> {
+    let mut rows = JsonRows::new(bytes_max);
+    while let Some(batch) = batches.next().await? {
+        rows.write(&batch)?;
+    }
+    Ok((ColumnJson::all(&batches.schema()), rows.into_bytes()))
 }
 
 pub(super) async fn named(
@@ -86,15 +94,15 @@ pub(super) async fn named(
     answer("query", &uri, async {
         let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
         check_part(&name)?;
-        let query = api.reader.query(&name)?;
+        let query = api.service.query(&name)?;
         let mut pairs = pairs(&uri)?;
         let demand = demand(&api, &mut pairs)?;
-        let request = NamedRequest::take(&query, pairs, api.reader.limits())?;
-        let parsed = api.reader.sessions().parse(&query.sql)?;
-        let at = api.reader.at_sql(&parsed, false, &demand).await?;
-        let bytes_max = api.reader.limits().max_bytes;
+        let request = named_request(&query, pairs, api.service.limits().max_rows)?;
+        let parsed = api.service.parse(&query.sql)?;
+        let at = api.service.at_sql(caller(), &parsed, false, &demand).await?;
+        let bytes_max = api.service.limits().max_bytes;
         let run = move |page, repeatable| Ok((render(page, bytes_max)?, repeatable));
-        let ((rows, page), repeatable) = api.reader.named(&at, query, request, run).await?;
+        let ((rows, page), repeatable) = api.service.named(&at, query, request, run).await?;
         let etag = repeatable.then(|| etag(&at, at.generations()));
         if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
             return Ok(same);
@@ -102,6 +110,26 @@ pub(super) async fn named(
         items(None, &rows, Some(&page), at.freshness(), etag)
     })
     .await
+}
+
+/// A named query as it is asked for: `pageSize`, `pageToken`, and the parameters that it declares.
+///
+/// # Errors
+/// Where a parameter is unknown, missing, given twice or not of its type.
+fn named_request(query: &Query, mut pairs: Pairs, rows_max: usize) -> Result<NamedRequest, QueryError> {
+    let size = take(&mut pairs, "pageSize")?;
+    let page_token = take(&mut pairs, "pageToken")?;
+    let page_size = page_size(size.as_deref(), query.page_default, query.page_max.min(rows_max))?;
+    let given = |name: &str, data_type: &DataType| {
+        let wrong = |error| QueryError::invalid(format!("the parameter `{name}`: {error}"));
+        take(&mut pairs, name)?.map(|text| url_value(&text, data_type).map_err(wrong)).transpose()
+    };
+    let request = NamedRequest::new(query, given, page_size, page_token)?;
+    match pairs.first() {
+        Some((name, _)) => Err(QueryError::invalid(format!("the query `{}` has no parameter `{name}`", query.name))
+            .near(did_you_mean(name, query.params.keys().map(String::as_str)))),
+        None => Ok(request),
+    }
 }
 
 /// # Errors

@@ -6,11 +6,11 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::Api;
 use super::answer::{answer, check_part, item, items, to_json};
-use crate::progress::{Basis, Freshness, ParkedNote, SourceProgress, SourceState, rfc3339};
-use crate::query::{At, Kind, QueryError, did_you_mean, now_us};
-use crate::read_model::catalog::{ProjectionStatus, Snapshot};
+use super::{Api, caller};
+use crate::progress::{Freshness, ParkedNote, SourceProgress, SourceState, rfc3339};
+use crate::query::{ErrorKind, QueryError, ReadPoint, did_you_mean, now_us};
+use crate::read_model::catalog::ProjectionStatus;
 
 /// A projection with the freshness that an answer from it would have.
 #[derive(Serialize)]
@@ -47,9 +47,8 @@ struct SourceItem<'a> {
 
 pub(super) async fn projections(State(api): State<Api>, uri: Uri) -> Response {
     answer("projections", &uri, async {
-        let at = api.reader.now();
-        let projections: Vec<_> =
-            at.snapshot.projections.values().map(|one| with_freshness(&at.snapshot, one)).collect();
+        let at = api.service.now(caller());
+        let projections: Vec<_> = at.view().projections().values().map(|one| with_freshness(&at, one)).collect();
         items(None, &list(&projections)?, None, at.freshness(), None)
     })
     .await
@@ -61,12 +60,12 @@ pub(super) async fn projection(
     uri: Uri,
 ) -> Response {
     answer("projections", &uri, async {
-        let at = api.reader.now();
+        let at = api.service.now(caller());
         let name = name(path)?;
-        let status = at.snapshot.projections.get(&name);
-        let status =
-            status.ok_or_else(|| unknown("projection", &name, at.snapshot.projections.keys().map(|n| &**n)))?;
-        let mut projection = with_freshness(&at.snapshot, status);
+        let projections = at.view().projections();
+        let status = projections.get(&name);
+        let status = status.ok_or_else(|| unknown("projection", &name, projections.keys().map(|n| &**n)))?;
+        let mut projection = with_freshness(&at, status);
         let freshness = projection.freshness.take().unwrap_or_else(|| at.freshness());
         item(&to_json(&projection)?, freshness, None)
     })
@@ -75,8 +74,8 @@ pub(super) async fn projection(
 
 pub(super) async fn sources(State(api): State<Api>, uri: Uri) -> Response {
     answer("sources", &uri, async {
-        let at = api.reader.now();
-        let sources: Vec<_> = at.snapshot.sources.iter().map(|(name, one)| source_item(&api, name, one)).collect();
+        let at = api.service.now(caller());
+        let sources: Vec<_> = at.view().sources().iter().map(|(name, one)| source_item(&api, name, one)).collect();
         items(None, &list(&sources)?, None, at.freshness(), None)
     })
     .await
@@ -84,12 +83,12 @@ pub(super) async fn sources(State(api): State<Api>, uri: Uri) -> Response {
 
 pub(super) async fn source(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
     answer("sources", &uri, async {
-        let mut at = api.reader.now();
+        let at = api.service.now(caller());
         let name = name(path)?;
-        let sources = at.snapshot.clone();
-        let progress = sources.sources.get(name.as_str());
-        let progress = progress.ok_or_else(|| unknown("source", &name, sources.sources.keys().map(|n| &**n)))?;
-        only(&mut at, &name);
+        let at = at.of_source(&name);
+        let sources = at.view().sources();
+        let progress = sources.get(name.as_str());
+        let progress = progress.ok_or_else(|| unknown("source", &name, sources.keys().map(|n| &**n)))?;
         item(&to_json(&source_item(&api, &name, progress))?, at.freshness(), None)
     })
     .await
@@ -101,21 +100,15 @@ fn name(path: Result<Path<String>, PathRejection>) -> Result<String, QueryError>
     Ok(name)
 }
 
-/// The freshness of one source instead of all.
-fn only(at: &mut At, source: &str) {
-    at.basis.reads.retain(|name, _| &**name == source);
-}
-
-fn with_freshness<'a>(snapshot: &Snapshot, status: &'a ProjectionStatus) -> ProjectionItem<'a> {
-    let freshness = |basis: Basis| Freshness::of(&basis, &snapshot.sources, &Default::default(), now_us());
-    ProjectionItem { status, freshness: snapshot.relations.get(&status.name).map(|one| freshness(one.basis())) }
+fn with_freshness<'a>(at: &ReadPoint, status: &'a ProjectionStatus) -> ProjectionItem<'a> {
+    ProjectionItem { status, freshness: at.freshness_of(&status.name) }
 }
 
 fn source_item<'a>(api: &'a Api, name: &'a str, progress: &'a SourceProgress) -> SourceItem<'a> {
     let now = now_us();
     SourceItem {
         name,
-        stream: api.reader.streams().0.get(name).and_then(Option::as_deref),
+        stream: api.service.streams().0.get(name).and_then(Option::as_deref),
         state: progress.state_at(now),
         message: progress.message.as_deref(),
         applied: progress.applied,
@@ -140,5 +133,5 @@ fn list<T: Serialize>(items: &[T]) -> Result<Vec<u8>, QueryError> {
 }
 
 fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> QueryError {
-    QueryError::new(Kind::UnknownRelation, format!("there is no {kind} `{name}`")).near(did_you_mean(name, names))
+    QueryError::new(ErrorKind::UnknownRelation, format!("there is no {kind} `{name}`")).near(did_you_mean(name, names))
 }

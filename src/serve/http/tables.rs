@@ -1,13 +1,18 @@
 //! `/v1/tables`: one row by its key, or a listing in pages.
 
+use arrow::datatypes::{FieldRef, Schema};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use datafusion::common::ScalarValue;
 
 use super::answer::{answer, check_part, etag, item, items, not_modified, render};
-use super::{Api, pairs};
-use crate::query::{Demand, JsonRows, ListRequest, QueryError};
+use super::list_parameters::ListParameters;
+use super::parameters::{demand, pairs, url_value};
+use super::{Api, caller};
+use crate::query::{ErrorKind, QueryError};
+use crate::serve::json::JsonRows;
 
 pub(super) async fn row(
     State(api): State<Api>,
@@ -26,13 +31,17 @@ pub(super) async fn row(
         if let Some((unknown, _)) = pairs.first() {
             return Err(QueryError::invalid(format!("a row by its key takes no parameter `{unknown}`")));
         }
-        let at = api.reader.at_relation(&name, &demand).await?;
+        let at = api.service.at_relation(caller(), &name, &demand).await?;
         let etag = etag(&at, at.generation(&name));
-        let found = api.reader.row(&at, &name, &key)?;
+        let values = key_values(&name, &api.service.key_columns(&at, &name)?, &key)?;
+        let found = api.service.row(&at, &name, &values)?.ok_or_else(|| {
+            let detail = format!("`{name}` has no row with the key {}", key.join("/"));
+            QueryError::new(ErrorKind::NotFound, detail).with_freshness(at.freshness())
+        })?;
         if let Some(same) = not_modified(&headers, &etag, &at) {
             return Ok(same);
         }
-        let mut rows = JsonRows::new(api.reader.limits().max_bytes);
+        let mut rows = JsonRows::new(api.service.limits().max_bytes);
         rows.write(&found)?;
         item(&rows.into_bytes(), at.freshness(), Some(etag))
     })
@@ -50,20 +59,34 @@ pub(super) async fn list(
         check_part(&name)?;
         let mut pairs = pairs(&uri)?;
         let demand = demand(&api, &mut pairs)?;
-        let request = ListRequest::take(pairs)?;
-        let at = api.reader.at_relation(&name, &demand).await?;
+        let parameters = ListParameters::take(pairs)?;
+        let at = api.service.at_relation(caller(), &name, &demand).await?;
         // A view may depend on the clock.
-        let etag = api.reader.is_table(&at, &name)?.then(|| etag(&at, at.generation(&name)));
+        let etag = api.service.is_table(&at, &name)?.then(|| etag(&at, at.generation(&name)));
         if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
             return Ok(same);
         }
-        let bytes_max = api.reader.limits().max_bytes;
-        let (rows, page) = api.reader.list(&at, &name, request, move |page| render(page, bytes_max)).await?;
+        let (rows_max, bytes_max) = (api.service.limits().max_rows, api.service.limits().max_bytes);
+        let request = move |schema: &Schema| parameters.request(schema, rows_max);
+        let (rows, page) = api.service.list(&at, &name, request, move |page| render(page, bytes_max)).await?;
         items(None, &rows, Some(&page), at.freshness(), etag)
     })
     .await
 }
 
-pub(super) fn demand(api: &Api, pairs: &mut crate::query::Pairs) -> Result<Demand, QueryError> {
-    Demand::take(pairs, api.reader.streams(), api.reader.limits().wait)
+/// One value a key column, from one text each.
+///
+/// # Errors
+/// Where the texts are not as many as the columns, or one is not of its column's type.
+fn key_values(relation: &str, columns: &[FieldRef], key: &[String]) -> Result<Vec<ScalarValue>, QueryError> {
+    if key.len() != columns.len() {
+        let names: Vec<&str> = columns.iter().map(|column| column.name().as_str()).collect();
+        let detail = format!("the key of `{relation}` is ({}), and {} parts are given", names.join(", "), key.len());
+        return Err(QueryError::invalid(detail));
+    }
+    let value = |(column, text): (&FieldRef, &String)| {
+        let value = url_value(text, column.data_type());
+        value.map_err(|error| QueryError::invalid(format!("key column `{}`: {error}", column.name())))
+    };
+    columns.iter().zip(key).map(value).collect()
 }

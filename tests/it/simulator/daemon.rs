@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use fastrand::Rng;
 use readside::checkpoint::faulty::FaultyStore;
 use readside::checkpoint::{CheckpointError, Checkpointer, Draft, Manifest, OpenError, Stats};
@@ -11,8 +13,8 @@ use readside::config::ParkedLimits;
 use readside::lifecycle::GenerationState;
 use readside::pipeline::{Assembly, Engine, Fetched, IndexRoot, assemble, begin, catch_up};
 use readside::progress::{Cut, SourceName};
-use readside::read_model::catalog::{Relation, RelationData};
-use readside::read_model::search::{PinHold, SearchRequest, SearchSnapshot};
+use readside::read_model::search::{PinHold, SearchRequest};
+use readside::read_model::{Caller, OpenRelation, ReadView};
 use readside::source::{Input, MemorySource, Source};
 
 use super::definitions::Definitions;
@@ -231,15 +233,17 @@ impl Daemon {
     /// Makes the indexes' changes visible and compares them with their own tables.
     pub(crate) fn check_search(&mut self, log: &Log) {
         self.engine.commit_read_models();
-        let snapshot = self.engine.snapshot(NOW_US);
-        for (name, relation) in &snapshot.relations {
-            let Relation { data: RelationData::Search(search), cut, .. } = &**relation else { continue };
-            if snapshot.projections[name].error.is_some() {
+        let view = ReadView::new(Arc::new(self.engine.snapshot(NOW_US)), Caller::Anonymous);
+        for name in view.names() {
+            let relation = view.open(name).unwrap();
+            if relation.index().is_none() || view.projections()[name].error.is_some() {
                 continue;
             }
-            assert_eq!(*cut, self.cut(), "`{name}` was just committed");
-            assert_eq!(table_text(search.table()), self.oracle.at(log, cut).rows(name), "table of `{name}`");
-            check_documents(search);
+            let cut = relation.basis().cut;
+            assert_eq!(cut, self.cut(), "`{name}` was just committed");
+            let rows = table_text(relation.table().unwrap().scan());
+            assert_eq!(rows, self.oracle.at(log, &cut).rows(name), "table of `{name}`");
+            check_documents(relation, &rows);
         }
     }
 }
@@ -279,14 +283,13 @@ fn check_tables(engine: &Engine, expected: &Expected<'_>) {
         }
         assert_eq!(*generation.state(), GenerationState::Serving, "`{name}` at {cut}");
         assert_eq!(*generation.cut(), cut, "cut of `{name}`");
-        assert_eq!(table_text(&generation.table().snapshot()), expected.rows(name), "`{name}` at {cut}");
+        assert_eq!(table_text(generation.table().snapshot().scan()), expected.rows(name), "`{name}` at {cut}");
     }
 }
 
 /// Each row of the index's table has one document, which says of it what the row says.
-fn check_documents(search: &SearchSnapshot) {
-    let rows = table_text(search.table());
-    assert_eq!(search.num_documents(), rows.len() as u64, "documents of {search:?}");
+fn check_documents(search: OpenRelation<'_>, rows: &[String]) {
+    assert_eq!(search.index().unwrap().num_documents(), rows.len() as u64, "documents of {search:?}");
     let having = |column: usize, wanted: &dyn Fn(&str) -> bool| {
         rows.iter().filter(|row| wanted(row.split('|').nth(column).unwrap())).cloned().collect::<Vec<_>>()
     };
@@ -300,15 +303,15 @@ fn check_documents(search: &SearchSnapshot) {
     }
 }
 
-fn found(search: &SearchSnapshot, query: String, filters: Vec<(String, String)>) -> Vec<String> {
+fn found(search: OpenRelation<'_>, query: String, filters: Vec<(String, String)>) -> Vec<String> {
     let request = SearchRequest { query, filters, limit: 1000, ..SearchRequest::default() };
-    let answer = search.search(&request).unwrap();
+    let answer = search.index().unwrap().search(&request).unwrap();
     assert_eq!(answer.total, answer.hits.len());
     text(&[answer.rows])
 }
 
-pub(crate) fn table_text(table: &readside::read_model::table::TableSnapshot) -> Vec<String> {
-    text(&table.scan().collect::<Result<Vec<_>, _>>().unwrap())
+pub(crate) fn table_text(batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>) -> Vec<String> {
+    text(&batches.collect::<Result<Vec<_>, _>>().unwrap())
 }
 
 /// The cut that a checkpoint says it is of.

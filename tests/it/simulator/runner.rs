@@ -10,7 +10,8 @@ use object_store::memory::InMemory;
 use readside::checkpoint::faulty::{Faults, FaultyStore};
 use readside::pipeline::{Outcome, Runner, RunnerConfig};
 use readside::progress::{Cut, SourceName};
-use readside::read_model::catalog::{Catalog, RelationData, Snapshot};
+use readside::read_model::catalog::{Catalog, Snapshot};
+use readside::read_model::{Caller, ReadView};
 use readside::source::{Identity, Input, MemorySource, Source};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -90,27 +91,31 @@ impl Life {
     }
 
     /// Compares a snapshot, each relation at the cut that it says it is of.
-    fn check(&self, log: &Log, snapshot: &Snapshot) {
-        for (name, relation) in &snapshot.relations {
-            let failed = snapshot.projections[name].error.is_some();
+    fn check(&self, log: &Log, snapshot: Arc<Snapshot>) {
+        let view = ReadView::new(snapshot, Caller::Anonymous);
+        for name in view.names() {
+            let (relation, failed) = (view.open(name).unwrap(), view.projections()[name].error.is_some());
+            let cut = relation.basis().cut;
             // One that has failed stays where it was.
-            let expected = self.oracle.at(log, if failed { &snapshot.cut } else { &relation.cut });
-            assert_eq!(failed, expected.fails(name), "`{name}` at {}", relation.cut);
+            let expected = self.oracle.at(log, if failed { view.cut() } else { &cut });
+            assert_eq!(failed, expected.fails(name), "`{name}` at {cut}");
             let Some(table) = relation.table().filter(|_| !failed) else { continue };
-            if let RelationData::Table(_) = relation.data {
-                assert_eq!(relation.cut, snapshot.cut, "`{name}` is of the one cut");
+            if relation.index().is_none() {
+                assert_eq!(cut, *view.cut(), "`{name}` is of the one cut");
             }
-            assert_eq!(table_text(table), expected.rows(name), "`{name}` at {}", relation.cut);
+            assert_eq!(table_text(table.scan()), expected.rows(name), "`{name}` at {cut}");
         }
     }
 
     async fn caught_up(&self) -> Arc<Snapshot> {
         let mut snapshots = self.catalog.subscribe();
         let arrived = |snapshot: &Arc<Snapshot>| {
-            snapshot.cut.positions == self.fed.positions
-                && snapshot.relations.iter().all(|(name, relation)| {
-                    snapshot.projections[name].error.is_some() || relation.cut.positions == self.fed.positions
-                })
+            let view = ReadView::new(snapshot.clone(), Caller::Anonymous);
+            let positions = |name| view.open(name).unwrap().basis().cut.positions;
+            view.cut().positions == self.fed.positions
+                && view
+                    .names()
+                    .all(|name| view.projections()[name].error.is_some() || positions(name) == self.fed.positions)
         };
         let found = tokio::time::timeout(DEADLINE, snapshots.wait_for(arrived)).await;
         found.expect("caught up within the deadline").unwrap().clone()
@@ -136,10 +141,10 @@ async fn the_loop_goes_on_where_it_was_killed_or_drained() {
                 log.publish(&mut random, 60);
                 life.feed(&log, &mut random);
                 // Whatever is published meanwhile is one cut.
-                life.check(&log, &life.catalog.snapshot());
+                life.check(&log, life.catalog.snapshot());
             }
             let last = life.caught_up().await;
-            life.check(&log, &last);
+            life.check(&log, last.clone());
             if random.bool() {
                 coverage.count("loops killed");
                 life.store.crash();
@@ -172,7 +177,7 @@ async fn a_loop_that_is_replaced_stops_even_if_it_has_nothing_to_write() {
     log.publish(&mut random, 100);
     second.feed(&log, &mut random);
     let last = second.caught_up().await;
-    second.check(&log, &last);
+    second.check(&log, last.clone());
     second.stop.send_replace(true);
     assert_eq!(second.outcome().await, Outcome::Drained);
 }

@@ -33,7 +33,7 @@ fn a_demanded_position_is_waited_for() {
             }),
         ];
         let deadline = Instant::now() + Duration::from_secs(20);
-        while daemon.api.reader().admission().waiting() < requests.len() {
+        while daemon.api.service().admission().waiting() < requests.len() {
             assert!(Instant::now() < deadline, "nobody waits");
             std::thread::yield_now();
         }
@@ -62,7 +62,7 @@ fn rows_bytes_memory_and_time_are_limited() {
     assert_eq!(daemon.sql(ENDLESS).problem(504, "timeout"), "the query took longer than 1500 ms and was stopped");
     assert!(started.elapsed() < Duration::from_secs(10));
     let deadline = Instant::now() + Duration::from_secs(20);
-    while daemon.api.reader().admission().running() > 0 {
+    while daemon.api.service().admission().running() > 0 {
         assert!(Instant::now() < deadline, "the query goes on though it was stopped");
         std::thread::yield_now();
     }
@@ -79,7 +79,7 @@ fn a_closed_connection_ends_its_query() {
         format!("POST /v1/sql HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}");
     write!(connection, "{head}\r\n\r\n{body}").unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
-    let running = || daemon.api.reader().admission().running();
+    let running = || daemon.api.service().admission().running();
     while running() == 0 {
         assert!(Instant::now() < deadline, "the query does not start");
         std::thread::yield_now();
@@ -97,7 +97,7 @@ fn too_many_queries_are_refused_and_other_answers_go_on() {
     std::thread::scope(|scope| {
         let requests: Vec<_> = (0..8).map(|_| scope.spawn(|| daemon.sql(ENDLESS))).collect();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while daemon.api.reader().admission().queued() < 4 {
+        while daemon.api.service().admission().queued() < 4 {
             assert!(Instant::now() < deadline, "nobody queues");
             std::thread::yield_now();
         }

@@ -28,7 +28,7 @@ use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};
 use crate::progress::{Cut, Phase, Reads, SourceProgress, SourceState};
 use crate::query::{Streams, now_us};
 use crate::read_model::catalog::{Catalog, ProjectionStatus, Relation, RelationData, Snapshot};
-use crate::read_model::table::{TableSnapshot, TableSpec};
+use crate::read_model::table::TableSpec;
 
 const ROWS: i64 = 200;
 
@@ -57,7 +57,7 @@ fn orders() -> Vec<Order> {
     orders
 }
 
-fn orders_table(orders: &[Order]) -> TableSnapshot {
+fn orders_table(orders: &[Order]) -> RelationData {
     let json = HashMap::from([(JSON_MARK.to_owned(), "true".to_owned())]);
     let schema = Arc::new(Schema::new(vec![
         Field::new("order_id", DataType::Int64, false),
@@ -79,10 +79,10 @@ fn orders_table(orders: &[Order]) -> TableSnapshot {
     ];
     let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
     let spec = TableSpec { name: "orders".to_owned(), schema, key: vec![0], key_proven: true, indexes: vec![vec![1]] };
-    TableSnapshot::from_batches(Arc::new(spec), vec![batch.slice(0, 90), batch.slice(90, batch.num_rows() - 90)])
+    RelationData::from_batches(Arc::new(spec), vec![batch.slice(0, 90), batch.slice(90, batch.num_rows() - 90)])
 }
 
-fn pairs_table() -> TableSnapshot {
+fn pairs_table() -> RelationData {
     let schema = Arc::new(Schema::new(vec![
         Field::new("tenant", DataType::Utf8, false),
         Field::new("n", DataType::Int64, false),
@@ -91,7 +91,7 @@ fn pairs_table() -> TableSnapshot {
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 1]));
     let batch = RecordBatch::try_new(schema.clone(), vec![tenants, numbers]).unwrap();
     let spec = TableSpec { name: "pairs".to_owned(), schema, key: vec![0, 1], key_proven: true, indexes: vec![] };
-    TableSnapshot::from_batches(Arc::new(spec), vec![batch])
+    RelationData::from_batches(Arc::new(spec), vec![batch])
 }
 
 fn snapshot(position: u64) -> Snapshot {
@@ -107,11 +107,11 @@ fn snapshot(position: u64) -> Snapshot {
             parked: BTreeMap::new(),
         })
     };
-    let view = |sql: &str| RelationData::View { sql: sql.to_owned() };
+    let view = |sql: &str| RelationData::view(sql);
     let relations = BTreeMap::from([
-        ("orders".to_owned(), relation(RelationData::Table(orders_table(&orders())), position)),
-        ("pairs".to_owned(), relation(RelationData::Table(pairs_table()), position)),
-        ("paused".to_owned(), relation(RelationData::Table(pairs_table()), 1)),
+        ("orders".to_owned(), relation(orders_table(&orders()), position)),
+        ("pairs".to_owned(), relation(pairs_table(), position)),
+        ("paused".to_owned(), relation(pairs_table(), 1)),
         ("ready".to_owned(), relation(view("SELECT status, total FROM orders WHERE status = 'READY'"), position)),
         ("clock".to_owned(), relation(view("SELECT count(*) AS n, now() AS at FROM ready"), position)),
         (
@@ -155,7 +155,7 @@ fn snapshot(position: u64) -> Snapshot {
     };
     let projections =
         BTreeMap::from([status("orders", "table", Phase::Serving), status("broken", "table", Phase::Failed)]);
-    Snapshot { cut: cut(position), relations, sources: BTreeMap::from([("orders".into(), progress)]), projections }
+    Snapshot::new(cut(position), relations, BTreeMap::from([("orders".into(), progress)]), projections)
 }
 
 fn limits() -> QueryLimits {

@@ -1,9 +1,8 @@
-//! A search as it was asked for: `q`, filters, facets, sort, pages and highlights. The search index answers it.
+//! A search as it is asked for: `q`, filters, facets, sort, pages and highlights. The search index answers it.
 
-use super::wait::take;
-use super::{Pairs, QueryError};
-use crate::read_model::catalog::{Relation, RelationData};
-use crate::read_model::search::{FieldKind, Highlight, SearchRequest};
+use super::parameters::{Pairs, page_size, take};
+use crate::query::QueryError;
+use crate::read_model::search::{Highlight, SearchRequest};
 
 const TEXT_LENGTH_MAX: usize = 1024;
 const PAGE_DEFAULT: usize = 20;
@@ -12,22 +11,24 @@ const HIGHLIGHT_CHARS: usize = 200;
 
 /// Every parameter that is not named here is a filter: `status=READY`, `status.in=A,B`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SearchQuery {
+pub(super) struct SearchParameters {
     /// What is searched for; empty for all documents.
-    pub text: String,
-    pub filters: Pairs,
+    pub(super) text: String,
+    filters: Pairs,
     /// `facet=status,band`.
-    pub facets: Vec<String>,
+    facets: Vec<String>,
     /// `sort=-total`: column and whether it descends. Empty for the best match first.
-    pub sort: Vec<(String, bool)>,
-    pub page_size: usize,
-    pub page_token: Option<String>,
+    sort: Vec<(String, bool)>,
+    page_size: usize,
+    page_token: Option<String>,
     /// `highlight=notes` or `highlight=true` for every text field.
-    pub highlight: Option<String>,
+    highlight: Option<String>,
 }
 
-impl SearchQuery {
-    pub fn take(mut pairs: Pairs) -> Result<Self, QueryError> {
+impl SearchParameters {
+    /// # Errors
+    /// Where a parameter is given twice, the text is too long, or the page size is no number in its range.
+    pub(super) fn take(mut pairs: Pairs) -> Result<Self, QueryError> {
         let text = take(&mut pairs, "q")?.unwrap_or_default();
         if text.len() > TEXT_LENGTH_MAX {
             return Err(QueryError::invalid(format!("q is longer than {TEXT_LENGTH_MAX} bytes")));
@@ -42,15 +43,18 @@ impl SearchQuery {
         };
         let sort = list(take(&mut pairs, "sort")?).into_iter().map(descends).collect();
         let size = take(&mut pairs, "pageSize")?;
-        let page_size = super::pages::page_size(size.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
+        let page_size = page_size(size.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
         let page_token = take(&mut pairs, "pageToken")?;
         let highlight = take(&mut pairs, "highlight")?.filter(|text| text != "false");
-        Ok(SearchQuery { text, filters: pairs, facets, sort, page_size, page_token, highlight })
+        Ok(SearchParameters { text, filters: pairs, facets, sort, page_size, page_token, highlight })
     }
 
-    /// The request to the index of `relation`. A page token is the number of hits before the page: pages of a changing
-    /// index may overlap.
-    pub fn request(&self, relation: Option<&Relation>) -> Result<SearchRequest, QueryError> {
+    /// The request to an index with these text fields. A page token is the number of hits before the page: pages of a
+    /// changing index may overlap.
+    ///
+    /// # Errors
+    /// Where the page token is no number, or there are several columns to sort by.
+    pub(super) fn request(&self, text_fields: Vec<String>) -> Result<SearchRequest, QueryError> {
         let offset = match &self.page_token {
             Some(token) => token.parse().map_err(|_| QueryError::invalid(format!("`{token}` is not a page token")))?,
             None => 0,
@@ -59,11 +63,7 @@ impl SearchQuery {
             return Err(QueryError::invalid("a search sorts by one column").hint("ties are ordered by the key"));
         }
         let highlight = self.highlight.as_deref().map(|fields| Highlight {
-            fields: if fields == "true" {
-                text_fields(relation)
-            } else {
-                fields.split(',').map(str::to_owned).collect()
-            },
+            fields: if fields == "true" { text_fields } else { fields.split(',').map(str::to_owned).collect() },
             max_chars: HIGHLIGHT_CHARS,
         });
         Ok(SearchRequest {
@@ -78,14 +78,6 @@ impl SearchQuery {
     }
 }
 
-/// Every field that can be highlighted.
-fn text_fields(relation: Option<&Relation>) -> Vec<String> {
-    let Some(RelationData::Search(search)) = relation.map(|relation| &relation.data) else { return Vec::new() };
-    let spec = search.spec();
-    let text = spec.fields.iter().filter(|field| matches!(field.kind, FieldKind::Text { .. }));
-    text.map(|field| spec.schema.field(field.column).name().clone()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -95,7 +87,7 @@ mod tests {
     fn parameters_become_a_search() {
         let pairs = [("q", "late delivery"), ("status", "READY"), ("facet", "status,band"), ("sort", "-total,id")];
         let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let search = SearchQuery::take(pairs).unwrap();
+        let search = SearchParameters::take(pairs).unwrap();
         assert_eq!(search.text, "late delivery");
         assert_eq!(search.filters, [("status".to_owned(), "READY".to_owned())]);
         assert_eq!(search.facets, ["status", "band"]);

@@ -1,4 +1,4 @@
-//! Arrow rows as JSON objects, one after the other, within a limit of bytes.
+//! Values of Arrow arrays as JSON.
 //!
 //! How values look, and why:
 //! - integers are numbers, 64-bit ones too: every digit is written, and a reader that keeps numbers in doubles loses
@@ -9,10 +9,10 @@
 //! - columns marked as JSON come as JSON; text in them that is not JSON comes as a string;
 //! - lists are arrays, structs and maps are objects.
 
-use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch, UnionArray};
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, UnionArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Field, FieldRef, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Field, FieldRef, Fields, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
@@ -22,78 +22,30 @@ use base64::engine::general_purpose::STANDARD;
 use datafusion_functions_json::JSON_UNION_DATA_TYPE;
 use serde_json::value::RawValue;
 
-use super::{Kind, QueryError, values};
 use crate::event::JSON_MARK;
-
-/// Items of an answer, comma-separated, without the brackets.
-#[derive(Debug)]
-pub struct JsonRows {
-    out: Vec<u8>,
-    rows: usize,
-    max_bytes: usize,
-}
-
-impl JsonRows {
-    pub fn new(max_bytes: usize) -> Self {
-        JsonRows { out: Vec::new(), rows: 0, max_bytes }
-    }
-
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.out
-    }
-
-    /// Appends the rows of a batch. A schema with two columns of one name is refused: an object cannot hold both.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
-        let columns = columns(&batch.schema(), batch.columns())?;
-        for row in 0..batch.num_rows() {
-            if self.rows > 0 {
-                self.out.push(b',');
-            }
-            write_object(&mut self.out, &columns, row).map_err(|error| QueryError::running(error.into()))?;
-            self.rows += 1;
-            if self.out.len() > self.max_bytes {
-                let detail = format!("the answer is larger than {} bytes", self.max_bytes);
-                return Err(QueryError::new(Kind::TooLarge, detail).hint("select fewer columns or rows"));
-            }
-        }
-        Ok(())
-    }
-}
+use crate::query::{format_date, format_timestamp};
 
 /// One column: its name, already quoted, and its values.
-struct Column {
+pub(super) struct JsonColumn {
     name: Vec<u8>,
     values: Values,
 }
 
-fn columns(schema: &SchemaRef, arrays: &[ArrayRef]) -> Result<Vec<Column>, QueryError> {
-    let mut columns: Vec<Column> = Vec::with_capacity(arrays.len());
-    for (field, array) in schema.fields().iter().zip(arrays) {
-        let column = column(field, array).map_err(|error| QueryError::running(error.into()))?;
-        if columns.iter().any(|other| other.name == column.name) {
-            return Err(QueryError::invalid(format!("two columns are named `{}`", field.name()))
-                .hint("give one of them another name with AS"));
-        }
-        columns.push(column);
-    }
-    Ok(columns)
+pub(super) fn columns(fields: &Fields, arrays: &[ArrayRef]) -> Result<Vec<JsonColumn>, ArrowError> {
+    fields.iter().zip(arrays).map(|(field, array)| column(field, array)).collect()
 }
 
-fn column(field: &FieldRef, array: &ArrayRef) -> Result<Column, ArrowError> {
+fn column(field: &FieldRef, array: &ArrayRef) -> Result<JsonColumn, ArrowError> {
     let mut name = Vec::new();
     write_string(&mut name, field.name());
     name.push(b':');
-    Ok(Column { name, values: Values::new(field, array)? })
+    Ok(JsonColumn { name, values: Values::new(field, array)? })
 }
 
-fn write_object(out: &mut Vec<u8>, columns: &[Column], row: usize) -> Result<(), ArrowError> {
+pub(super) fn write_object(out: &mut Vec<u8>, columns: &[JsonColumn], row: usize) -> Result<(), ArrowError> {
     out.push(b'{');
-    for (place, column) in columns.iter().enumerate() {
-        if place > 0 {
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
             out.push(b',');
         }
         out.extend_from_slice(&column.name);
@@ -116,7 +68,7 @@ enum Form {
     /// What `json_get` returns: a union of the kinds of JSON values.
     JsonUnion(Vec<(i8, Values)>),
     List(Box<Values>),
-    Struct(Vec<Column>),
+    Struct(Vec<JsonColumn>),
     Map {
         keys: Box<Values>,
         values: Box<Values>,
@@ -133,10 +85,7 @@ impl Values {
             DataType::FixedSizeList(item, _) => {
                 Form::List(Box::new(Values::new(item, array.as_fixed_size_list().values())?))
             }
-            DataType::Struct(fields) => {
-                let children = fields.iter().zip(array.as_struct().columns());
-                Form::Struct(children.map(|(field, child)| column(field, child)).collect::<Result<_, _>>()?)
-            }
+            DataType::Struct(fields) => Form::Struct(columns(fields, array.as_struct().columns())?),
             DataType::Map(..) => {
                 let map = array.as_map();
                 let (keys, values) = map.entries_fields();
@@ -182,8 +131,8 @@ impl Values {
                     }
                 };
                 out.push(b'[');
-                for (place, item) in range.enumerate() {
-                    if place > 0 {
+                for (index, item) in range.enumerate() {
+                    if index > 0 {
                         out.push(b',');
                     }
                     items.write(out, item)?;
@@ -194,8 +143,8 @@ impl Values {
             Form::Map { keys, values } => {
                 let offsets = self.array.as_map().value_offsets();
                 out.push(b'{');
-                for (place, entry) in (offsets[row] as usize..offsets[row + 1] as usize).enumerate() {
-                    if place > 0 {
+                for (index, entry) in (offsets[row] as usize..offsets[row + 1] as usize).enumerate() {
+                    if index > 0 {
                         out.push(b',');
                     }
                     write_map_key(out, keys, entry)?;
@@ -248,7 +197,7 @@ fn write_plain(out: &mut Vec<u8>, array: &ArrayRef, row: usize) -> Result<(), Ar
     }
     macro_rules! time {
         ($type:ty, $unit:ident, $zone:expr) => {
-            values::format_timestamp(Some(array.as_primitive::<$type>().value(row)), TimeUnit::$unit, $zone.is_some())
+            format_timestamp(Some(array.as_primitive::<$type>().value(row)), TimeUnit::$unit, $zone.is_some())
         };
     }
     match array.data_type() {
@@ -274,7 +223,7 @@ fn write_plain(out: &mut Vec<u8>, array: &ArrayRef, row: usize) -> Result<(), Ar
         DataType::Binary => write_string(out, &STANDARD.encode(array.as_binary::<i32>().value(row))),
         DataType::LargeBinary => write_string(out, &STANDARD.encode(array.as_binary::<i64>().value(row))),
         DataType::BinaryView => write_string(out, &STANDARD.encode(array.as_binary_view().value(row))),
-        DataType::Date32 => write_string(out, &values::format_date(array.as_primitive::<Date32Type>().value(row))),
+        DataType::Date32 => write_string(out, &format_date(array.as_primitive::<Date32Type>().value(row))),
         DataType::Timestamp(unit, zone) => {
             let text = match unit {
                 TimeUnit::Second => time!(TimestampSecondType, Second, zone),
@@ -318,75 +267,5 @@ fn write_json(out: &mut Vec<u8>, text: &str) {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(json) => out.extend_from_slice(json.get().as_bytes()),
         Err(_) => write_string(out, text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::collections::HashMap;
-    use std::sync::Arc;
-
-    use arrow::array::*;
-    use arrow::datatypes::{Int32Type, Schema};
-    use expect_test::expect;
-
-    use super::*;
-
-    fn render(columns: Vec<(Field, ArrayRef)>) -> Result<String, QueryError> {
-        let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
-        let mut rows = JsonRows::new(1 << 20);
-        rows.write(&batch)?;
-        Ok(String::from_utf8(rows.into_bytes()).unwrap())
-    }
-
-    fn one(name: &str, array: impl Array + 'static) -> (Field, ArrayRef) {
-        (Field::new(name, array.data_type().clone(), true), Arc::new(array))
-    }
-
-    #[test]
-    fn every_kind_of_value_has_one_form() {
-        let micros = TimestampMicrosecondArray::from(vec![Some(1_769_852_345_000_001), None]).with_timezone("UTC");
-        let decimal = Decimal128Array::from(vec![Some(1990), Some(-5)]).with_precision_and_scale(18, 2).unwrap();
-        let json = Field::new("json", DataType::Utf8, true)
-            .with_metadata(HashMap::from([(JSON_MARK.to_owned(), "true".to_owned())]));
-        let json_text: ArrayRef = Arc::new(StringArray::from(vec![Some(r#" {"a":[1]} "#), Some("not json")]));
-        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
-        let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
-        map.keys().append_value("k\"1");
-        map.values().append_value(1);
-        map.append(true).unwrap();
-        map.append(false).unwrap();
-        let inner: ArrayRef = Arc::new(Float64Array::from(vec![0.1, f64::NAN]));
-        let structs = StructArray::from(vec![(Arc::new(Field::new("x", DataType::Float64, true)), inner)]);
-        let rendered = render(vec![
-            one("i", Int64Array::from(vec![Some(9_007_199_254_740_993), None])),
-            one("f", Float32Array::from(vec![0.1, f32::NEG_INFINITY])),
-            one("d", decimal),
-            one("t", micros),
-            one("day", Date32Array::from(vec![0, -1])),
-            one("s", StringArray::from(vec!["a\"\n", "é"])),
-            one("bin", BinaryArray::from(vec![b"\x00\xff".as_slice(), b""])),
-            (json, json_text),
-            one("l", list),
-            one("m", map.finish()),
-            one("o", structs),
-        ]);
-        expect![[r#"{"i":9007199254740993,"f":0.1,"d":"19.90","t":"2026-01-31T09:39:05.000001Z","day":"1970-01-01","s":"a\"\n","bin":"AP8=","json":{"a":[1]},"l":[1,null],"m":{"k\"1":1},"o":{"x":0.1}},{"i":null,"f":"-Infinity","d":"-0.05","t":null,"day":"1969-12-31","s":"é","bin":"","json":"not json","l":null,"m":null,"o":{"x":"NaN"}}"#]]
-        .assert_eq(&rendered.unwrap());
-    }
-
-    #[test]
-    fn two_columns_of_one_name_are_refused() {
-        let twice = render(vec![one("a", Int64Array::from(vec![1])), one("a", Int64Array::from(vec![2]))]);
-        assert_eq!(twice.unwrap_err().detail, "two columns are named `a`");
-    }
-
-    #[test]
-    fn bytes_are_limited() {
-        let (field, array) = one("a", StringArray::from(vec!["x".repeat(100)]));
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array]).unwrap();
-        assert_eq!(JsonRows::new(50).write(&batch).unwrap_err().kind, Kind::TooLarge);
     }
 }

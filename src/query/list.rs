@@ -1,0 +1,91 @@
+//! Listing a table or a view without SQL: filtered and sorted, in pages.
+
+use arrow::datatypes::Schema;
+
+use super::filters::{Filter, is_comparable};
+use super::pages::{Page, Paging, SortColumn, with_all_columns};
+use super::session::{Session, Sessions};
+use super::{ErrorKind, Limits, QueryError, relations};
+use crate::progress::Cut;
+use crate::read_model::OpenTable;
+
+/// A listing: all filters hold together. Columns are indexes in the schema that the request was made for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListRequest {
+    pub filters: Vec<Filter>,
+    /// May be empty: rows of a table are then in the order of its key.
+    pub sort: Vec<SortColumn>,
+    pub page_size: usize,
+    pub page_token: Option<String>,
+}
+
+/// A page of a table or a view.
+pub(super) async fn list(
+    sessions: &Sessions,
+    session: &Session,
+    name: &str,
+    request: impl FnOnce(&Schema) -> Result<ListRequest, QueryError>,
+    cut: &Cut,
+    limits: &Limits,
+) -> Result<Page, QueryError> {
+    let mut builder = session.scan(sessions, name).await?;
+    let schema = builder.schema().inner().clone();
+    let ListRequest { filters, sort: mut order, page_size, page_token } = request(&schema)?;
+    let unique = match relations::open(session.view(), name)?.table() {
+        Some(table) => {
+            check_served(name, table, &filters, limits)?;
+            append_key(&mut order, table);
+            let ordered = |column: &usize| order.iter().any(|sort| sort.column == *column);
+            !table.spec().key.is_empty() && table.spec().key.iter().all(ordered)
+        }
+        None => {
+            order = with_all_columns(order, &schema);
+            false
+        }
+    };
+    for filter in &filters {
+        builder = builder.filter(filter.to_expr(&schema)).map_err(QueryError::planning)?;
+    }
+    let mut canonical: Vec<String> = filters.iter().map(|filter| filter.canonical(&schema)).collect();
+    canonical.sort();
+    let (size, asked) = (page_size.min(limits.max_rows), format!("table {name} {canonical:?}"));
+    let paging = Paging { order, unique, size, token: page_token, asked };
+    paging.read(session, builder.build().map_err(QueryError::planning)?, cut).await
+}
+
+/// The key makes the order total: no two rows are equal in it.
+fn append_key(order: &mut Vec<SortColumn>, table: OpenTable<'_>) {
+    let spec = table.spec();
+    for column in &spec.key {
+        if is_comparable(spec.schema.field(*column)) && !order.iter().any(|sort| sort.column == *column) {
+            order.push(SortColumn { column: *column, descending: false });
+        }
+    }
+}
+
+/// Refuses a filter that would scan a large table.
+fn check_served(name: &str, table: OpenTable<'_>, filters: &[Filter], limits: &Limits) -> Result<(), QueryError> {
+    let equal: Vec<usize> = filters.iter().filter(|filter| filter.is_equality()).map(|filter| filter.column).collect();
+    if filters.is_empty() || table.num_rows() <= limits.scan_limit || table.serves(&equal) {
+        return Ok(());
+    }
+    let spec = table.spec();
+    let names = |columns: &[usize]| {
+        let names: Vec<&str> = columns.iter().map(|column| spec.schema.field(*column).name().as_str()).collect();
+        format!("[{}]", names.join(", "))
+    };
+    let indexes: Vec<String> = std::iter::once(&spec.key).chain(&spec.indexes).map(|index| names(index)).collect();
+    let mut wanted: Vec<usize> = if equal.is_empty() { filters.iter().map(|one| one.column).collect() } else { equal };
+    wanted.dedup();
+    let detail = format!(
+        "no index of `{name}` serves this filter, and its {} rows are more than the {} that may be scanned",
+        table.num_rows(),
+        limits.scan_limit
+    );
+    let hint = format!(
+        "compare with = or .in on all columns of one of {}, or add `indexes: [{}]` to the projection",
+        indexes.join(", "),
+        names(&wanted)
+    );
+    Err(QueryError::new(ErrorKind::NotIndexed, detail).hint(hint))
+}

@@ -1,0 +1,133 @@
+//! The relations that a request reads: names in SQL resolved, views followed down to kept rows, and what an answer from
+//! them is computed from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::common::TableReference;
+
+use super::session::{CATALOG, SCHEMA, Sessions};
+use super::{ErrorKind, ParsedQuery, QueryError, did_you_mean};
+use crate::progress::Basis;
+use crate::read_model::{NotServed, OpenRelation, OpenTable, ReadView, Rows};
+
+/// Views may read views, to this depth.
+const VIEW_DEPTH_MAX: usize = 16;
+
+impl Sessions {
+    /// What an answer from the relations in SQL is computed from: with `allow_mixed`, also where they stand at different
+    /// cuts, of which the earliest then counts.
+    pub(super) fn basis_of(
+        &self,
+        view: &ReadView,
+        parsed: &ParsedQuery,
+        allow_mixed: bool,
+    ) -> Result<Basis, QueryError> {
+        let mut tables = BTreeMap::new();
+        for reference in parsed.references.iter().filter(|reference| !is_information_schema(reference)) {
+            self.tables_below(view, relation_name(view, reference)?, 0, &mut tables)?;
+        }
+        basis(view, &tables, allow_mixed)
+    }
+
+    /// [`Sessions::basis_of`] one relation.
+    pub(super) fn basis_of_relation(&self, view: &ReadView, name: &str) -> Result<Basis, QueryError> {
+        let mut tables = BTreeMap::new();
+        self.tables_below(view, name, 0, &mut tables)?;
+        basis(view, &tables, false)
+    }
+
+    /// The tables that a relation is computed from at query time: itself, or those below a view.
+    fn tables_below<'a>(
+        &self,
+        view: &'a ReadView,
+        name: &str,
+        depth: usize,
+        found: &mut BTreeMap<String, OpenRelation<'a>>,
+    ) -> Result<(), QueryError> {
+        let relation = open(view, name)?;
+        let Rows::Computed { sql } = relation.rows() else {
+            found.insert(name.to_owned(), relation);
+            return Ok(());
+        };
+        check_depth(name, depth)?;
+        for reference in self.parse(sql)?.references {
+            self.tables_below(view, relation_name(view, &reference)?, depth + 1, found)?;
+        }
+        Ok(())
+    }
+}
+
+/// The relation of this name, for all that reads.
+pub(super) fn open<'a>(view: &'a ReadView, name: &str) -> Result<OpenRelation<'a>, QueryError> {
+    view.open(name).map_err(|error| match error {
+        NotServed::Unavailable { .. } => QueryError::new(ErrorKind::Unavailable, error.to_string()),
+        NotServed::Unknown { .. } => {
+            QueryError::new(ErrorKind::UnknownRelation, error.to_string()).near(did_you_mean(name, view.names()))
+        }
+    })
+}
+
+/// The kept rows of a relation, which have a key.
+pub(super) fn table<'a>(view: &'a ReadView, name: &str) -> Result<OpenTable<'a>, QueryError> {
+    let table = open(view, name)?.table();
+    table.ok_or_else(|| QueryError::invalid(format!("`{name}` has no key")).hint("list it with filters"))
+}
+
+/// The relation that a reference in SQL means.
+pub(super) fn relation_name<'a>(view: &ReadView, reference: &'a TableReference) -> Result<&'a str, QueryError> {
+    match reference.schema() {
+        None | Some(SCHEMA) if reference.catalog().is_none_or(|catalog| catalog == CATALOG) => Ok(reference.table()),
+        Some(schema) if view.sources().contains_key(schema) => Err(QueryError::new(
+            ErrorKind::UnknownRelation,
+            format!("`{reference}` is a source's relation; events are not kept to be queried"),
+        )
+        .hint("query a projection; declare one whose SQL reads it")),
+        _ => Err(QueryError::new(ErrorKind::UnknownRelation, format!("there is no relation `{reference}`"))
+            .hint("relations are named without a schema")),
+    }
+}
+
+pub(super) fn is_information_schema(reference: &TableReference) -> bool {
+    reference.schema() == Some("information_schema")
+}
+
+pub(super) fn check_depth(name: &str, depth: usize) -> Result<(), QueryError> {
+    if depth < VIEW_DEPTH_MAX {
+        return Ok(());
+    }
+    Err(QueryError::invalid(format!("views are nested more than {VIEW_DEPTH_MAX} deep at `{name}`")))
+}
+
+fn basis(view: &ReadView, tables: &BTreeMap<String, OpenRelation<'_>>, allow_mixed: bool) -> Result<Basis, QueryError> {
+    let mut bases = tables.values().map(OpenRelation::basis);
+    let Some(mut basis) = bases.next() else {
+        return Ok(Basis { cut: view.cut().clone(), live_at_us: 0, ..Basis::default() });
+    };
+    for other in bases {
+        if other.cut != basis.cut && !allow_mixed {
+            let cuts: Vec<String> = tables.iter().map(|(name, one)| format!("{name} at {}", one.basis().cut)).collect();
+            let detail = format!("the relations stand at different cuts: {}", cuts.join(", "));
+            return Err(QueryError::new(ErrorKind::MixedCuts, detail)
+                .hint("one of them is paused, failed or building; say mixedCuts=allow to read them all the same"));
+        }
+        merge(&mut basis, other);
+    }
+    Ok(basis)
+}
+
+/// Both together: the earliest of each position, and everything that either reads.
+fn merge(basis: &mut Basis, other: Basis) {
+    for (source, position) in &mut basis.cut.positions {
+        *position = (*position).min(other.cut.position(source));
+    }
+    basis.cut.revision = basis.cut.revision.min(other.cut.revision);
+    basis.live_at_us = basis.live_at_us.min(other.live_at_us);
+    for (source, types) in other.reads {
+        match basis.reads.get_mut(&source) {
+            // No types means all of them.
+            Some(known) if known.is_empty() || types.is_empty() => known.clear(),
+            Some(known) => *known = known.drain(..).chain(types).collect::<BTreeSet<_>>().into_iter().collect(),
+            None => drop(basis.reads.insert(source, types)),
+        }
+    }
+}

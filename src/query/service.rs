@@ -1,0 +1,250 @@
+//! The reading side of a daemon: everything that a protocol needs to answer, each request from one snapshot.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{FieldRef, Schema};
+use datafusion::common::ScalarValue;
+
+use super::limits::Admission;
+use super::session::Sessions;
+use super::wait::wait;
+use super::{
+    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, ParsedQuery, QueryError, ReadPoint, RowBatches,
+    SqlRequest, Streams, did_you_mean, list, named, relations, sql,
+};
+use crate::config::Query;
+use crate::progress::Basis;
+use crate::read_model::catalog::Catalog;
+use crate::read_model::search::{SearchAnswer, SearchError, SearchRequest};
+use crate::read_model::{Caller, ReadView};
+
+/// Shared by all protocols, so that they share one admission control.
+#[derive(Debug)]
+pub struct QueryService {
+    catalog: Catalog,
+    admission: Admission,
+    sessions: Arc<Sessions>,
+    queries: BTreeMap<String, Arc<Query>>,
+    streams: Streams,
+}
+
+impl QueryService {
+    /// Starts the query threads.
+    ///
+    /// # Errors
+    /// Where the threads cannot be started or DataFusion refuses the configuration of its sessions.
+    pub fn new(catalog: Catalog, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
+        let sessions = Sessions::new(limits.memory_bytes).map_err(io::Error::other)?;
+        Ok(QueryService {
+            catalog,
+            admission: Admission::new(limits)?,
+            sessions: Arc::new(sessions),
+            queries: queries.into_iter().map(|query| (query.name.clone(), Arc::new(query))).collect(),
+            streams,
+        })
+    }
+
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    pub fn limits(&self) -> &Limits {
+        self.admission.limits()
+    }
+
+    /// The current snapshot as the caller reads it.
+    pub fn view(&self, caller: Caller) -> ReadView {
+        ReadView::new(self.catalog.snapshot(), caller)
+    }
+
+    /// The whole current snapshot, with everything that it reads.
+    pub fn now(&self, caller: Caller) -> ReadPoint {
+        ReadPoint::whole(self.view(caller))
+    }
+
+    /// The snapshot to read one relation from, as fresh as demanded.
+    ///
+    /// # Errors
+    /// Where the relation is unknown or unavailable, the position is not reached in time, or too many requests wait.
+    pub async fn at_relation(&self, caller: Caller, name: &str, demand: &Demand) -> Result<ReadPoint, QueryError> {
+        self.at(caller, demand, |view| self.sessions.basis_of_relation(view, name)).await
+    }
+
+    /// Parses one query.
+    ///
+    /// # Errors
+    /// Where the text is too long, is no SQL, or asks for something else than reading.
+    pub fn parse(&self, sql: &str) -> Result<ParsedQuery, QueryError> {
+        self.sessions.parse(sql)
+    }
+
+    /// The snapshot to run SQL on.
+    ///
+    /// # Errors
+    /// As [`QueryService::at_relation`] for each relation in it, and where they stand at different cuts and `allow_mixed`
+    /// is not said.
+    pub async fn at_sql(
+        &self,
+        caller: Caller,
+        parsed: &ParsedQuery,
+        allow_mixed: bool,
+        demand: &Demand,
+    ) -> Result<ReadPoint, QueryError> {
+        self.at(caller, demand, |view| self.sessions.basis_of(view, parsed, allow_mixed)).await
+    }
+
+    async fn at(
+        &self,
+        caller: Caller,
+        demand: &Demand,
+        basis: impl Fn(&ReadView) -> Result<Basis, QueryError>,
+    ) -> Result<ReadPoint, QueryError> {
+        let (view, basis) = wait(&self.catalog, caller, &self.admission, demand, basis).await?;
+        Ok(ReadPoint::new(view, basis, demand.positions.clone()))
+    }
+
+    /// The key of a relation, column by column.
+    ///
+    /// # Errors
+    /// Where the relation is unknown, unavailable, or a view, which has no key.
+    pub fn key_columns(&self, at: &ReadPoint, name: &str) -> Result<Vec<FieldRef>, QueryError> {
+        let spec = relations::table(at.view(), name)?.spec();
+        Ok(spec.key.iter().map(|column| spec.schema.fields()[*column].clone()).collect())
+    }
+
+    /// One row by its key; none if there is no such row. It costs a look into an index, so it takes no turn among the
+    /// queries.
+    ///
+    /// # Errors
+    /// As [`QueryService::key_columns`], and where the key is not of their number and types.
+    pub fn row(&self, at: &ReadPoint, name: &str, key: &[ScalarValue]) -> Result<Option<RecordBatch>, QueryError> {
+        relations::table(at.view(), name)?.get(key).map_err(QueryError::running)
+    }
+
+    /// A page of a relation. `request` reads what is asked for once the columns are known; it and `render` run on the
+    /// query threads too.
+    ///
+    /// # Errors
+    /// What `request` and `render` refuse; where the relation is unknown or unavailable, no index serves the filters, the
+    /// page token is not this request's, or the query fails or exceeds its limits.
+    pub async fn list<T: Send + 'static>(
+        &self,
+        at: &ReadPoint,
+        name: &str,
+        request: impl FnOnce(&Schema) -> Result<ListRequest, QueryError> + Send + 'static,
+        render: impl FnOnce(Page) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let (sessions, at, limits) = (self.sessions.clone(), at.clone(), self.limits().clone());
+        let name = name.to_owned();
+        let work = async move {
+            let session = sessions.open(at.view().clone());
+            render(list::list(&sessions, &session, &name, request, at.cut(), &limits).await?)
+        };
+        self.admission.run(work).await
+    }
+
+    /// All rows of a query; `render` runs on the query threads too.
+    ///
+    /// # Errors
+    /// What `render` refuses; where the SQL cannot be planned, or the query fails or exceeds its limits.
+    pub async fn sql<T, W>(
+        &self,
+        at: &ReadPoint,
+        request: SqlRequest,
+        render: impl FnOnce(RowBatches) -> W + Send + 'static,
+    ) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
+        let (sessions, view, rows_max) = (self.sessions.clone(), at.view().clone(), self.limits().max_rows);
+        let work = async move { render(sql::run(&sessions, &sessions.open(view), request, rows_max).await?).await };
+        self.admission.run(work).await
+    }
+
+    /// The text fields of a search index, which can be highlighted; empty for a table or a view.
+    ///
+    /// # Errors
+    /// Where the relation is unknown or unavailable.
+    pub fn text_fields(&self, at: &ReadPoint, name: &str) -> Result<Vec<String>, QueryError> {
+        Ok(relations::open(at.view(), name)?.index().map(|index| index.text_fields()).unwrap_or_default())
+    }
+
+    /// Hits of a search index; none if `name` is not one. `render` runs on the query threads too.
+    ///
+    /// # Errors
+    /// What `render` refuses; where the relation is unknown or unavailable, or the index refuses the request.
+    pub async fn search<T: Send + 'static>(
+        &self,
+        at: &ReadPoint,
+        name: &str,
+        request: SearchRequest,
+        render: impl FnOnce(SearchAnswer) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<Option<T>, QueryError> {
+        if relations::open(at.view(), name)?.index().is_none() {
+            return Ok(None);
+        }
+        let (view, name) = (at.view().clone(), name.to_owned());
+        let work = async move {
+            let Some(index) = relations::open(&view, &name)?.index() else { return Ok(None) };
+            let answer = index.search(&request).map_err(|error| match error {
+                SearchError::Invalid(detail) => QueryError::invalid(detail),
+                SearchError::Internal { .. } => QueryError::new(ErrorKind::Internal, error.to_string()),
+            })?;
+            render(answer).map(Some)
+        };
+        self.admission.run(work).await
+    }
+
+    /// A named query.
+    ///
+    /// # Errors
+    /// Where none has this name.
+    pub fn query(&self, name: &str) -> Result<Arc<Query>, QueryError> {
+        self.queries.get(name).cloned().ok_or_else(|| {
+            QueryError::new(ErrorKind::UnknownRelation, format!("there is no query `{name}`"))
+                .near(did_you_mean(name, self.queries.keys().map(String::as_str)))
+        })
+    }
+
+    /// A page of a named query; `render` also learns whether the same cut gives the same rows.
+    ///
+    /// # Errors
+    /// What `render` refuses; where the page token is not this request's, the SQL cannot be planned, or the query fails
+    /// or exceeds its limits.
+    pub async fn named<T: Send + 'static>(
+        &self,
+        at: &ReadPoint,
+        query: Arc<Query>,
+        request: NamedRequest,
+        render: impl FnOnce(Page, bool) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let (sessions, at) = (self.sessions.clone(), at.clone());
+        let work = async move {
+            let session = sessions.open(at.view().clone());
+            let (page, repeatable) = named::run(&sessions, &session, &query, &request, at.cut()).await?;
+            render(page, repeatable)
+        };
+        self.admission.run(work).await
+    }
+
+    /// Whether a relation is a table, whose rows depend on nothing but its cut.
+    ///
+    /// # Errors
+    /// Where the relation is unknown or unavailable.
+    pub fn is_table(&self, at: &ReadPoint, name: &str) -> Result<bool, QueryError> {
+        Ok(relations::open(at.view(), name)?.table().is_some())
+    }
+}
+
+/// Microseconds since the epoch.
+pub fn now_us() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}

@@ -1,0 +1,10 @@
+//! JSON for all protocols that speak it: rows and columns out, parameters of SQL in. Envelopes are each protocol's own.
+
+mod column;
+mod parameters;
+mod rows;
+mod values;
+
+pub(super) use column::ColumnJson;
+pub(super) use parameters::JsonParams;
+pub(super) use rows::JsonRows;

@@ -1,0 +1,123 @@
+//! Arrow rows as JSON objects, one after the other, within a limit of bytes. How their values look is decided elsewhere.
+
+use arrow::array::RecordBatch;
+
+use super::values::{JsonColumn, columns, write_object};
+use crate::query::{ErrorKind, QueryError};
+
+/// Items of an answer, comma-separated, without the brackets.
+#[derive(Debug)]
+pub(crate) struct JsonRows {
+    out: Vec<u8>,
+    rows: usize,
+    max_bytes: usize,
+}
+
+impl JsonRows {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        JsonRows { out: Vec::new(), rows: 0, max_bytes }
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Appends the rows of a batch. A schema with two columns of one name is refused: an object cannot hold both.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+        let columns = checked(batch)?;
+        for row in 0..batch.num_rows() {
+            if self.rows > 0 {
+                self.out.push(b',');
+            }
+            write_object(&mut self.out, &columns, row).map_err(|error| QueryError::running(error.into()))?;
+            self.rows += 1;
+            if self.out.len() > self.max_bytes {
+                let detail = format!("the answer is larger than {} bytes", self.max_bytes);
+                return Err(QueryError::new(ErrorKind::TooLarge, detail).hint("select fewer columns or rows"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn checked(batch: &RecordBatch) -> Result<Vec<JsonColumn>, QueryError> {
+    let schema = batch.schema();
+    for (index, field) in schema.fields().iter().enumerate() {
+        if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
+            return Err(QueryError::invalid(format!("two columns are named `{}`", field.name()))
+                .hint("give one of them another name with AS"));
+        }
+    }
+    columns(schema.fields(), batch.columns()).map_err(|error| QueryError::running(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use arrow::array::*;
+    use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+    use expect_test::expect;
+
+    use super::*;
+    use crate::event::JSON_MARK;
+
+    fn render(columns: Vec<(Field, ArrayRef)>) -> Result<String, QueryError> {
+        let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
+        let mut rows = JsonRows::new(1 << 20);
+        rows.write(&batch)?;
+        Ok(String::from_utf8(rows.into_bytes()).unwrap())
+    }
+
+    fn one(name: &str, array: impl Array + 'static) -> (Field, ArrayRef) {
+        (Field::new(name, array.data_type().clone(), true), Arc::new(array))
+    }
+
+    #[test]
+    fn every_kind_of_value_has_one_form() {
+        let micros = TimestampMicrosecondArray::from(vec![Some(1_769_852_345_000_001), None]).with_timezone("UTC");
+        let decimal = Decimal128Array::from(vec![Some(1990), Some(-5)]).with_precision_and_scale(18, 2).unwrap();
+        let json = Field::new("json", DataType::Utf8, true)
+            .with_metadata(HashMap::from([(JSON_MARK.to_owned(), "true".to_owned())]));
+        let json_text: ArrayRef = Arc::new(StringArray::from(vec![Some(r#" {"a":[1]} "#), Some("not json")]));
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+        map.keys().append_value("k\"1");
+        map.values().append_value(1);
+        map.append(true).unwrap();
+        map.append(false).unwrap();
+        let inner: ArrayRef = Arc::new(Float64Array::from(vec![0.1, f64::NAN]));
+        let structs = StructArray::from(vec![(Arc::new(Field::new("x", DataType::Float64, true)), inner)]);
+        let rendered = render(vec![
+            one("i", Int64Array::from(vec![Some(9_007_199_254_740_993), None])),
+            one("f", Float32Array::from(vec![0.1, f32::NEG_INFINITY])),
+            one("d", decimal),
+            one("t", micros),
+            one("day", Date32Array::from(vec![0, -1])),
+            one("s", StringArray::from(vec!["a\"\n", "é"])),
+            one("bin", BinaryArray::from(vec![b"\x00\xff".as_slice(), b""])),
+            (json, json_text),
+            one("l", list),
+            one("m", map.finish()),
+            one("o", structs),
+        ]);
+        expect![[r#"{"i":9007199254740993,"f":0.1,"d":"19.90","t":"2026-01-31T09:39:05.000001Z","day":"1970-01-01","s":"a\"\n","bin":"AP8=","json":{"a":[1]},"l":[1,null],"m":{"k\"1":1},"o":{"x":0.1}},{"i":null,"f":"-Infinity","d":"-0.05","t":null,"day":"1969-12-31","s":"é","bin":"","json":"not json","l":null,"m":null,"o":{"x":"NaN"}}"#]]
+        .assert_eq(&rendered.unwrap());
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_refused() {
+        let twice = render(vec![one("a", Int64Array::from(vec![1])), one("a", Int64Array::from(vec![2]))]);
+        assert_eq!(twice.unwrap_err().detail, "two columns are named `a`");
+    }
+
+    #[test]
+    fn bytes_are_limited() {
+        let (field, array) = one("a", StringArray::from(vec!["x".repeat(100)]));
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array]).unwrap();
+        assert_eq!(JsonRows::new(50).write(&batch).unwrap_err().kind, ErrorKind::TooLarge);
+    }
+}
