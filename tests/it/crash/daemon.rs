@@ -128,6 +128,11 @@ impl Daemon {
         self.log.lock().expect("the log").iter().find(|line| line.contains(text)).cloned()
     }
 
+    /// All lines of the log that contain `text`.
+    pub(crate) fn all_logged(&self, text: &str) -> Vec<String> {
+        self.log.lock().expect("the log").iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
     fn logged_soon(&self, text: &str) -> bool {
         let deadline = Instant::now() + Duration::from_secs(1);
         while Instant::now() < deadline {

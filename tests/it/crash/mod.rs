@@ -4,7 +4,7 @@
 //!
 //!     CRASH_EVENTS=1000000 CRASH_KILLS=20 cargo test --test it crash::kills -- --nocapture
 
-mod daemon;
+pub(crate) mod daemon;
 mod damage;
 mod digest;
 mod disk;
