@@ -4,7 +4,7 @@
 //! are taken (`row_wise.rs`). Then everything with state, which sees only rows that passed. What another circuit has
 //! computed in the same step is not computed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
@@ -33,8 +33,21 @@ pub struct Circuit {
     pub(super) fallible: Vec<bool>,
     /// What can reject events: circuits in which it is the same take the same events.
     pub(super) admission: Identity,
+    /// By node, whether its state came from elsewhere while the others are still on their way there.
+    held: Vec<Held>,
     /// Whether a checkpoint may have its state.
     pub(super) is_captured: bool,
+}
+
+/// What an operator does whose state was adopted at a cut that its circuit has yet to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// It was not adopted, or its circuit has reached the cut.
+    No,
+    /// It takes nothing and gives nothing: it has taken everything already.
+    Waiting,
+    /// It gives its whole output in the next step.
+    Emitting,
 }
 
 /// One operator and where its input comes from.
@@ -135,7 +148,8 @@ impl Circuit {
             let identity = if of_events_too { node.identity.among(admission) } else { node.identity };
             standings.push(Standing::new(identity));
         }
-        let mut circuit = Self { nodes, standings, fallible, admission, is_captured: false };
+        let held = vec![Held::No; nodes.len()];
+        let mut circuit = Self { nodes, standings, fallible, admission, held, is_captured: false };
         circuit.name_stores("", &BTreeMap::new());
         circuit
     }
@@ -215,6 +229,9 @@ impl Circuit {
                 outputs[place] = Some(self.output(place, &outputs, input, memo, &rejected)?);
             }
         }
+        for held in self.held.iter_mut().filter(|held| **held == Held::Emitting) {
+            *held = Held::No;
+        }
         let output = outputs.pop().flatten();
         let output = output.ok_or_else(|| DataFusionError::Internal("a circuit without nodes".into()))?;
         Ok((output, rejected))
@@ -226,7 +243,7 @@ impl Circuit {
         let mut needed = vec![false; self.nodes.len()];
         for (place, node) in self.nodes.iter().enumerate().rev() {
             needed[place] |= place + 1 == self.nodes.len() || rejects && self.fallible[place];
-            if needed[place] && !memo.has(self.standings[place].shared) {
+            if needed[place] && self.held[place] == Held::No && !memo.has(self.standings[place].shared) {
                 node.inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
@@ -247,6 +264,11 @@ impl Circuit {
             return known;
         }
         let node = &self.nodes[place];
+        match (self.held[place], &node.operator) {
+            (Held::Waiting, _) => return Ok(ZBatch::empty(node.schema.clone())),
+            (Held::Emitting, Operator::Stateful(handle)) => return memo.keep(shared, handle.lock().output()),
+            _ => {}
+        }
         let inputs: Vec<&ZBatch> = node.inputs.iter().filter_map(|&input| outputs[input].as_ref()).collect();
         let output = match &node.operator {
             Operator::Events { .. } => self.admitted(place, input, memo, rejected),
@@ -278,16 +300,60 @@ impl Circuit {
         self.is_captured = true;
         for (node, Standing { store_prefix, .. }) in self.nodes.iter_mut().zip(&self.standings) {
             let Operator::Stateful(handle) = &mut node.operator else { continue };
-            if let Some(known) = restored.0.get(store_prefix) {
-                *handle = known.clone();
-                continue;
-            }
-            let own = stores.extract_if(store_prefix.clone().., |store, _| store.starts_with(store_prefix.as_str()));
-            let own = own.map(|(store, segments)| (store[store_prefix.len()..].to_owned(), segments));
-            handle.lock().restore(&own.collect())?;
-            restored.0.insert(store_prefix.clone(), handle.clone());
+            take_over(handle, store_prefix, stores, restored)?;
         }
         Ok(())
+    }
+
+    /// Takes over the state of some operators, out of `stores` or from among `restored`, which stands at a cut that this
+    /// new circuit has yet to reach. Until [`Circuit::release`] these operators take nothing, and give nothing. `adopted`
+    /// has what begins the names of their stores, by identity.
+    ///
+    /// # Errors
+    /// What is stored does not make up an operator's state.
+    pub fn adopt(
+        &mut self,
+        adopted: &BTreeMap<Identity, String>,
+        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        restored: &mut Handles,
+    ) -> Result<(), CircuitError> {
+        for (place, (node, standing)) in self.nodes.iter_mut().zip(&mut self.standings).enumerate() {
+            let Operator::Stateful(handle) = &mut node.operator else { continue };
+            let Some(prefix) = adopted.get(&standing.identity) else { continue };
+            standing.store_prefix.clone_from(prefix);
+            take_over(handle, prefix, stores, restored)?;
+            self.held[place] = Held::Waiting;
+        }
+        Ok(())
+    }
+
+    /// Says that everything has reached the cut of the adopted state: the next step gives what it makes of that.
+    pub fn release(&mut self) {
+        for held in self.held.iter_mut().filter(|held| **held == Held::Waiting) {
+            *held = Held::Emitting;
+        }
+    }
+
+    /// Whether events have to be read for the output, as it is now.
+    pub fn needs_events(&self) -> bool {
+        let needed = self.needed(&Memo::default(), false);
+        self.nodes.iter().zip(needed).any(|(node, needed)| needed && matches!(node.operator, Operator::Events { .. }))
+    }
+
+    /// The operators whose state can be adopted by another circuit: those that can give their whole output.
+    ///
+    /// # Errors
+    /// An operator's keys do not fit its input, which no accepted plan leads to.
+    pub fn adoptable(&self) -> Result<BTreeSet<Identity>, CircuitError> {
+        let mut adoptable = BTreeSet::new();
+        for (node, standing) in self.nodes.iter().zip(&self.standings) {
+            if let Operator::Stateful(handle) = &node.operator
+                && handle.lock().keeps_all()?
+            {
+                adoptable.insert(standing.identity);
+            }
+        }
+        Ok(adoptable)
     }
 
     /// Approximate bytes of state in memory.
@@ -353,6 +419,24 @@ impl Operator {
             (operator, inputs) => operator.pass(inputs, schema),
         }
     }
+}
+
+/// Gives an operator that has taken nothing yet the state of its stores, or makes it the operator that was given it before.
+fn take_over(
+    handle: &mut Handle,
+    prefix: &str,
+    stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+    restored: &mut Handles,
+) -> Result<(), CircuitError> {
+    if let Some(known) = restored.0.get(prefix) {
+        *handle = known.clone();
+        return Ok(());
+    }
+    let own = stores.extract_if(prefix.to_owned().., |store, _| store.starts_with(prefix));
+    let own = own.map(|(store, segments)| (store[prefix.len()..].to_owned(), segments));
+    handle.lock().restore(&own.collect())?;
+    restored.0.insert(prefix.to_owned(), handle.clone());
+    Ok(())
 }
 
 /// By node, whether an operator can reject events.

@@ -210,6 +210,15 @@ impl KeyedRows {
         }
     }
 
+    /// All rows with their counts.
+    pub(crate) fn all(&self, groups: &Groups) -> Result<ZBatch, ArrowError> {
+        let rows = groups.live().flat_map(|slot| self.rows(slot));
+        let (rows, counts): (Vec<&[u8]>, Vec<i64>) = rows.unzip();
+        let options = RecordBatchOptions::new().with_row_count(Some(counts.len()));
+        let batch = RecordBatch::try_new_with_options(nullable(&self.schema), self.decode(rows)?, &options)?;
+        Ok(ZBatch::new(batch, counts.into()))
+    }
+
     /// Rows as a checkpoint keeps them: the columns, the count, and the number of partners.
     pub(crate) fn capture(&mut self) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };

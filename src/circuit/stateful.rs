@@ -90,6 +90,25 @@ impl Stateful {
         }
     }
 
+    /// Whether it keeps all that its output follows from. What a watermark has closed is let go, and a join does not keep
+    /// rows that can match nothing.
+    pub(super) fn keeps_all(&self) -> Result<bool, CircuitError> {
+        match self {
+            Stateful::Aggregate(aggregate) => Ok(aggregate.spec().closing.is_none()),
+            Stateful::Join(join) => join.spec().keeps_all(),
+            Stateful::Partition(partition) => Ok(partition.spec().closing.is_none()),
+        }
+    }
+
+    /// Everything that has come out of it so far and was not taken back, given that it keeps all.
+    pub(super) fn output(&self) -> Result<ZBatch, CircuitError> {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.output(),
+            Stateful::Join(join) => join.output(),
+            Stateful::Partition(partition) => partition.output(),
+        }
+    }
+
     pub(super) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         match self {
             Stateful::Aggregate(aggregate) => aggregate.capture(),

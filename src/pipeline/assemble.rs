@@ -16,6 +16,7 @@ use super::runner::now_us;
 use crate::checkpoint::{Checkpointer, Content, GenerationEntry, Manifest, RestoreIndexError, Restored, table_store};
 use crate::circuit::{Handles, ZBatch};
 use crate::config::ParkedLimits;
+use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState, Parked, ParkedEvents};
 use crate::plan::{Planned, Program};
 use crate::progress::{Cut, SourceName};
@@ -33,6 +34,8 @@ pub struct Assembly {
     order: Vec<String>,
     /// Sources whose messages are read in another way than before.
     changed_sources: BTreeSet<SourceName>,
+    /// Generations that are built without reading an event, by id, with those whose state they go on from.
+    continued: BTreeMap<GenerationId, GenerationId>,
 }
 
 /// Why a start cannot go on. What concerns one generation alone is no such reason: it is built again.
@@ -95,7 +98,8 @@ pub async fn assemble(
     let order: Vec<String> = program.projections.iter().map(|planned| planned.config.name.clone()).collect();
     let mut building = Engine::new(limits);
     // All are looked at before the first one takes its stores, because several may share one.
-    let mut reasons = reasons(&program.projections, content, &cut, &stores);
+    let Verdicts { mut reasons, adoptable } = verdicts(&program.projections, content, &cut, &stores);
+    let mut continued = BTreeMap::new();
     let mut shared = Handles::default();
     for planned in program.projections {
         let name = planned.config.name.clone();
@@ -114,14 +118,21 @@ pub async fn assemble(
             }
         }
         let reason = reasons.get(&name).cloned().unwrap_or(BuildReason::New);
-        if reason != BuildReason::New {
-            tracing::warn!(projection = %name, %reason, "projection is built again from the start of its sources");
-        }
         let last = entry.and_then(|entry| last_rows(&planned, entry, &reason, &cut, &mut stores));
         let number = newest_generation(&name, &manifest) + 1;
         let index = empty_index(&planned, &indexes.directory(&name, number))?;
-        let generation = Generation::new(planned, number, index);
-        let generation = generation.map_err(|error| AssembleError::Projection { name, error })?;
+        let failed = |error| AssembleError::Projection { name: name.clone(), error };
+        let mut generation = Generation::new(planned, number, index).map_err(&failed)?;
+        let adopted = adoptable.get(&name).cloned().unwrap_or_default();
+        generation.adopt(&adopted, &mut stores, &mut shared).map_err(&failed)?;
+        if let (Some(entry), false) = (entry, generation.needs_events()) {
+            continued.insert(generation.id.clone(), GenerationId::new(name.as_str(), entry.generation));
+        }
+        if reason != BuildReason::New {
+            let from = if generation.needs_events() { "the start of its sources" } else { "the state that it had" };
+            let kept = adopted.len();
+            tracing::warn!(projection = %name, %reason, from, operators_kept = kept, "projection is built again");
+        }
         match last {
             Some(last) => live.generations.push(last),
             None => live.announce(generation.status()),
@@ -139,7 +150,8 @@ pub async fn assemble(
     if live.generations.is_empty() && cut.positions.values().all(|position| *position == 0) {
         live.take_over(std::mem::take(&mut building.generations));
     }
-    let read = building.generations.iter().flat_map(|generation| generation.definition.reads.keys().cloned());
+    let reading = building.generations.iter().filter(|generation| generation.needs_events());
+    let read = reading.flat_map(|generation| generation.definition.reads.keys().cloned());
     // A changed source is read anew even if nothing asks for it: what is parked of it may be right now.
     let read: BTreeSet<SourceName> = read.chain(changed_sources.iter().cloned()).collect();
     building.intakes = read.into_iter().map(|source| (source.clone(), fresh_intake(&source, &live))).collect();
@@ -147,7 +159,7 @@ pub async fn assemble(
     building.share();
     let idle = building.generations.is_empty() && building.intakes.is_empty();
     let building = (!idle).then_some(building);
-    Ok(Assembly { live, building, order, changed_sources })
+    Ok(Assembly { live, building, order, changed_sources, continued })
 }
 
 impl Assembly {
@@ -158,8 +170,11 @@ impl Assembly {
     /// The rows that a built generation reads cannot be read.
     pub fn join(&mut self, mut built: Engine) -> Result<(), EngineError> {
         self.feed_inputs(&mut built)?;
+        // What was adopted stands at this cut too. What it gives comes in one step, in which all that read it take it.
+        built.generations.iter_mut().for_each(Generation::release);
+        built.feed(BTreeMap::new(), now_us())?;
         let cut = self.live.cut();
-        for (name, intake) in built.intakes {
+        for (name, intake) in std::mem::take(&mut built.intakes) {
             if self.changed_sources.contains(&name) {
                 let _ = self.live.parked.take(|parked| parked.source == name && parked.generation.is_none());
                 for parked in built.parked.take(|parked| parked.source == name && parked.generation.is_none()) {
@@ -176,6 +191,7 @@ impl Assembly {
                 }
             }
         }
+        self.keep_parked(&built);
         self.live.take_over(built.generations);
         // Those that were live come first, so that theirs is what a checkpoint has already.
         self.live.share();
@@ -183,6 +199,18 @@ impl Assembly {
         self.live.generations.sort_by_key(|one| order.iter().position(|name| name == one.projection()));
         self.live.tell_parked();
         Ok(())
+    }
+
+    /// Parks for generations that read no event what their predecessors could not take: they reject the same events, or
+    /// the state that they went on from would have another identity.
+    fn keep_parked(&mut self, built: &Engine) {
+        for (id, predecessor) in &self.continued {
+            if built.generations.iter().any(|generation| generation.id == *id && generation.state().steps()) {
+                for parked in self.live.parked.take(|parked| parked.generation.as_ref() == Some(predecessor)) {
+                    self.live.parked.park(Parked { generation: Some(id.clone()), ..parked });
+                }
+            }
+        }
     }
 
     /// Gives built projections the rows of those that they read and that were not built.
@@ -220,20 +248,38 @@ fn entry_of<'a>(content: &'a Content, name: &str) -> Option<&'a GenerationEntry>
     entries.min_by_key(|entry| (entry.state, std::cmp::Reverse(entry.generation)))
 }
 
-/// Why projections cannot go on from the checkpoint, by name, as far as their own definition and state tell.
-fn reasons(projections: &[Planned], content: &Content, cut: &Cut, stores: &Stores) -> BTreeMap<String, BuildReason> {
-    let reason = |planned: &Planned| {
-        let name = planned.config.name.as_str();
-        let schema = &planned.compiled.schema;
-        let operators = match planned.compiled.circuit.stores() {
-            Ok(operators) => operators,
-            Err(error) => return Some(BuildReason::Restore(error.to_string())),
+/// What a start finds out of all projections before anything is taken.
+#[derive(Default)]
+struct Verdicts {
+    /// Why projections cannot go on from the checkpoint, by name, as far as their own definition and state tell.
+    reasons: BTreeMap<String, BuildReason>,
+    /// The operators of such projections whose state can be adopted: what begins the names of their stores.
+    adoptable: BTreeMap<String, BTreeMap<Identity, String>>,
+}
+
+fn verdicts(projections: &[Planned], content: &Content, cut: &Cut, stores: &Stores) -> Verdicts {
+    let mut verdicts = Verdicts::default();
+    for planned in projections {
+        let (name, schema) = (planned.config.name.clone(), &planned.compiled.schema);
+        let circuit = &planned.compiled.circuit;
+        let (operators, candidates) = match circuit.stores().and_then(|stores| Ok((stores, circuit.adoptable()?))) {
+            Ok(found) => found,
+            Err(error) => {
+                verdicts.reasons.insert(name, BuildReason::Restore(error.to_string()));
+                continue;
+            }
         };
         let sources = schema.reads.keys().collect();
-        let wanted = Wanted { projection: name, rows: schema.identity, operators, sources, schema: &schema.schema };
-        wanted.check(entry_of(content, name), cut, stores).err()
-    };
-    projections.iter().filter_map(|planned| Some((planned.config.name.clone(), reason(planned)?))).collect()
+        let wanted = Wanted { projection: &name, rows: schema.identity, operators, sources, schema: &schema.schema };
+        let entry = entry_of(content, &name);
+        if let Some(entry) = entry {
+            verdicts.adoptable.insert(name.clone(), wanted.adoptable(entry, cut, stores, &candidates));
+        }
+        if let Err(reason) = wanted.check(entry, cut, stores) {
+            verdicts.reasons.insert(name.clone(), reason);
+        }
+    }
+    verdicts
 }
 
 /// The rows that the checkpoint has of a generation which is built again, if they are whole.

@@ -3,7 +3,7 @@
 //!
 //! Pure: it looks at what was read back and decides; nothing is taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::Schema;
 
@@ -83,13 +83,39 @@ impl Wanted<'_> {
         if rows != self.rows {
             return Err(BuildReason::Changed(self.difference(entry)));
         }
+        self.check_positions(entry, cut)?;
+        Ok(self.check_state(entry, stores)?)
+    }
+
+    fn check_positions(&self, entry: &GenerationEntry, cut: &Cut) -> Result<(), BuildReason> {
         for source in &self.sources {
             let (had, at) = (entry.positions.get(*source).copied().unwrap_or(0), cut.position(source));
             if had != at {
                 return Err(BuildReason::Apart { source_name: (*source).clone(), had, at });
             }
         }
-        Ok(self.check_state(entry, stores)?)
+        Ok(())
+    }
+
+    /// The operators among `candidates` whose state is there, whole and at the cut, though the generation cannot go on as
+    /// it is: what begins the names of their stores, by identity.
+    pub(super) fn adoptable(
+        &self,
+        entry: &GenerationEntry,
+        cut: &Cut,
+        stores: &Stores,
+        candidates: &BTreeSet<Identity>,
+    ) -> BTreeMap<Identity, String> {
+        if self.check_positions(entry, cut).is_err() {
+            return BTreeMap::new();
+        }
+        let there = self.operators.iter().filter(|operator| candidates.contains(&operator.identity));
+        let there = there.filter_map(|operator| {
+            let listed = entry.operators.get(&operator.identity);
+            check_operator(operator, listed, stores).ok()?;
+            Some((operator.identity, listed?.prefix.clone()))
+        });
+        there.collect()
     }
 
     /// What is not the same any more, in words.

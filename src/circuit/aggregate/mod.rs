@@ -146,6 +146,12 @@ impl Aggregate {
         Ok(output)
     }
 
+    /// The rows of all groups.
+    pub(in crate::circuit) fn output(&self) -> Result<ZBatch, CircuitError> {
+        let slots: Vec<u32> = self.groups.live().filter(|&slot| self.exists(slot)).collect();
+        Ok(ZBatch::inserts(RecordBatch::try_new(self.spec.schema.clone(), self.evaluate(&slots)?)?))
+    }
+
     /// Whether a group has an output row now.
     fn exists(&self, slot: u32) -> bool {
         self.groups.record(slot).weight > 0 || self.totals.contains(&slot)

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
+use crate::circuit::CircuitError;
+
 /// A join of two inputs.
 #[derive(Debug, Clone)]
 pub struct JoinSpec {
@@ -26,6 +28,20 @@ pub struct JoinSpec {
 }
 
 impl JoinSpec {
+    /// Whether every row that comes out is kept: a row whose key is NULL matches nothing and comes out at once, if at all.
+    pub(in crate::circuit) fn keeps_all(&self) -> Result<bool, CircuitError> {
+        let sides =
+            [(self.left_lonely, &self.left_keys, &self.left), (self.right_lonely, &self.right_keys, &self.right)];
+        for (lonely, keys, schema) in sides {
+            let shows_only_matched = matches!(lonely, Lonely::Dropped | Lonely::Semi);
+            let nulls = keys.iter().map(|key| key.nullable(schema)).collect::<Result<Vec<_>, _>>()?;
+            if !shows_only_matched && !self.null_equals_null && nulls.contains(&true) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match (self.left_lonely, self.right_lonely) {
             (Lonely::Dropped, Lonely::Dropped) => "inner join",

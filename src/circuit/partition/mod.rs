@@ -165,6 +165,12 @@ impl Partition {
         }
     }
 
+    /// What comes out of all partitions.
+    pub(super) fn output(&self) -> Result<ZBatch, CircuitError> {
+        let slots: Vec<u32> = self.groups.live().collect();
+        self.outcome(&slots)
+    }
+
     pub(super) fn digest(&self) -> Digest {
         let mut digest = Digest::default();
         self.rows.digest(0, &self.groups, &mut digest);

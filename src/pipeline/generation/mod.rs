@@ -80,6 +80,34 @@ impl Generation {
         Ok(Self::running(id, definition, state, circuit, rows, cut))
     }
 
+    /// Takes over the state of some operators of a predecessor, which stands at the cut that this generation is brought to.
+    ///
+    /// # Errors
+    /// What is stored does not make up an operator's state.
+    pub(super) fn adopt(
+        &mut self,
+        adopted: &BTreeMap<Identity, String>,
+        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        restored: &mut Handles,
+    ) -> Result<(), GenerationError> {
+        match &mut self.circuit {
+            Some(circuit) => Ok(circuit.adopt(adopted, stores, restored)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Says that the cut of the adopted state is reached: the next step gives what comes of it.
+    pub(super) fn release(&mut self) {
+        if let Some(circuit) = &mut self.circuit {
+            circuit.release();
+        }
+    }
+
+    /// Whether events have to be read to bring it to the live cut.
+    pub(super) fn needs_events(&self) -> bool {
+        self.circuit.as_ref().is_some_and(Circuit::needs_events)
+    }
+
     fn running(
         id: GenerationId,
         definition: Definition,

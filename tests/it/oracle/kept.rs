@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use readside::circuit::{Circuit, Handles, Memo, OperatorStores, StepInput, Watermarks, ZBatch, share};
+use readside::circuit::{Circuit, CircuitError, Handles, Memo, OperatorStores, StepInput, Watermarks, ZBatch, share};
 use readside::event::{Decoder, EventBatch, Message};
 use readside::plan::Program;
 use readside::progress::Watermark;
@@ -107,6 +107,10 @@ impl Kept {
                         "compiled anew, its operators have other identities".to_owned(),
                     ));
                 }
+                if planned.compiled.upstream.is_empty() {
+                    let bag = captured.progress.bags.get(circuits.len()).cloned().unwrap_or_default();
+                    check_adopted(&circuit, operators, captured, &bag).map_err(|error| failure(Kind::Restore, error))?;
+                }
                 let restored = circuit.restore(&mut stores, &mut shared);
                 restored.map_err(|error| failure(Kind::Restore, error.to_string()))?;
             }
@@ -176,6 +180,29 @@ impl Kept {
         captured.progress = self.progress.clone();
         captured.check_shapes()
     }
+}
+
+/// A circuit that takes over the state of all its operators at once, as a changed projection takes over that of those that
+/// did not change, gives all rows in its next step, if it needs no event for it.
+fn check_adopted(circuit: &Circuit, operators: &[OperatorStores], captured: &Captured, bag: &Bag) -> Result<(), String> {
+    let adopted = || -> Result<Option<ZBatch>, CircuitError> {
+        let mut twin = circuit.afresh()?;
+        let adoptable = twin.adoptable()?;
+        let there = operators.iter().filter(|operator| adoptable.contains(&operator.identity));
+        let prefixes = there.map(|operator| (operator.identity, operator.prefix.clone())).collect();
+        twin.adopt(&prefixes, &mut captured.stores(), &mut Handles::default())?;
+        if twin.needs_events() {
+            return Ok(None);
+        }
+        let held = twin.step(&StepInput::default())?.0;
+        assert!(held.is_empty(), "what is held gives nothing");
+        twin.release();
+        Ok(Some(twin.step(&StepInput::default())?.0))
+    };
+    let Some(output) = adopted().map_err(|error| error.to_string())? else { return Ok(()) };
+    let mut found = Bag::new();
+    add(&mut found, &output.rows, |row| output.weight(row));
+    (found == *bag).then_some(()).ok_or_else(|| format!("from adopted state {found:?}, by deltas {bag:?}"))
 }
 
 impl Progress {

@@ -57,6 +57,8 @@ pub(crate) struct Started {
     /// Projections that went on, and that were built.
     pub(crate) resumed: usize,
     pub(crate) built: usize,
+    /// Sources that were read from their beginning.
+    pub(crate) read: Vec<SourceName>,
     /// Projections whose last rows are shown while they are built again: why, and how many rows.
     pub(crate) rebuilding: BTreeMap<String, (String, usize)>,
 }
@@ -123,6 +125,7 @@ impl Daemon {
         }
         if let Some(building) = building {
             started.built = building.generations.len();
+            started.read = building.intakes.keys().cloned().collect();
             build(&mut assembly, building, log, random).await;
         }
         Ok((Self { engine: assembly.live, oracle, checkpointer, pending: None }, started))

@@ -147,3 +147,38 @@ async fn who_rejects_the_same_events_shares_and_each_parks_them() {
     assert_eq!((daemon.shared("rates"), daemon.shared("high_rates")), (1, 1));
     go_on(&mut place, &mut daemon).await;
 }
+
+#[tokio::test]
+async fn a_changed_projection_goes_on_from_the_operators_that_did_not_change() {
+    let (mut place, mut definitions) = (Place::new(300), Definitions::of(&["regulars", "order_state"]));
+    let mut daemon = place.start(&definitions).await.0;
+    go_on(&mut place, &mut daemon).await;
+    // Another HAVING over the same aggregate: no event is read, and its state stays where it is.
+    definitions.set_variant("regulars", 1);
+    let (mut daemon, started) = place.start(&definitions).await;
+    assert_eq!((started.resumed, started.built, started.read.len()), (1, 1, 0));
+    daemon.check(&place.log);
+    let born = stores(&daemon).iter().map(|store| (*store).to_owned()).collect::<Vec<_>>();
+    go_on(&mut place, &mut daemon).await;
+    assert_eq!(stores(&daemon), born);
+    let (daemon, started) = place.start(&definitions).await;
+    assert_eq!((started.resumed, started.built), (2, 0));
+    daemon.check(&place.log);
+}
+
+#[tokio::test]
+async fn events_that_were_parked_stay_parked_where_none_is_read() {
+    let (mut place, definitions) = (Place::new(300), Definitions::of(&["rates"]));
+    let mut daemon = place.start(&definitions).await.0;
+    go_on(&mut place, &mut daemon).await;
+    let parked = daemon.engine.parked.len();
+    assert!(daemon.engine.parked.iter().any(|parked| parked.generation.is_some()));
+    // Its rows are lost, and what its operator keeps is not.
+    super::state::rewrite(&place.store, 3, |manifest| {
+        manifest["stores"].as_object_mut().unwrap().retain(|store, _| !store.ends_with("/rows"));
+    })
+    .await;
+    let (daemon, started) = place.start(&definitions).await;
+    assert_eq!((started.resumed, started.built, started.read.len(), daemon.engine.parked.len()), (0, 1, 0, parked));
+    daemon.check(&place.log);
+}

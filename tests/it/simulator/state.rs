@@ -280,7 +280,7 @@ async fn copy(contents: &BTreeMap<Path, Vec<u8>>) -> Arc<dyn ObjectStore> {
 }
 
 /// Changes the newest manifest, which stays whole: its checksum is of the changed text.
-async fn rewrite(store: &Arc<dyn ObjectStore>, version: u32, edit: impl Fn(&mut Value)) {
+pub(super) async fn rewrite(store: &Arc<dyn ObjectStore>, version: u32, edit: impl Fn(&mut Value)) {
     let (name, bytes) =
         contents(store).await.into_iter().rfind(|(name, _)| name.as_ref().starts_with("manifests/")).unwrap();
     let mut envelope: Value = serde_json::from_slice(&bytes).unwrap();
