@@ -79,7 +79,8 @@ fn refusals_say_why_and_what_to_write_instead() {
     expect_file!["../../tests/sql/refusals.txt"].assert_eq(&text);
 }
 
-fn shop() -> SourceSchema {
+/// A source `shop` with one type `Placed`: `id` and `amount` are required, `other` is not.
+pub(super) fn shop() -> SourceSchema {
     let field = |name: &str, data_type: DataType, required: bool| Field {
         name: name.to_owned(),
         field_type: FieldType { data_type, required },

@@ -4,7 +4,7 @@ use datafusion::common::Column;
 use datafusion::logical_expr::{Distinct, Expr, FetchType, LogicalPlan};
 
 use crate::event::metadata;
-use crate::plan::program::scope::{Scanned, Scope};
+use crate::plan::scope::{Scanned, Scope};
 
 /// Unique column sets of a plan's output, as places. An empty set means at most one row.
 pub(in crate::plan) fn unique_sets(plan: &LogicalPlan, scope: &Scope) -> Vec<Vec<usize>> {

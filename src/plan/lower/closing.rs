@@ -13,7 +13,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use crate::circuit::ClosingSpec;
 use crate::event::{LateEvents, metadata};
 use crate::plan::facts::substitute::below;
-use crate::plan::program::scope::{Scanned, Scope};
+use crate::plan::scope::{Scanned, Scope};
 
 /// How the first such key among `keys`, which are over the rows of `input`, closes groups of it.
 pub(super) fn closing(keys: &[Expr], input: &LogicalPlan, scope: &Scope) -> Option<ClosingSpec> {

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{self as logical, Expr, LogicalPlan};
@@ -31,7 +31,7 @@ use crate::circuit::{
 };
 use crate::event::Relation;
 use crate::plan::Refusal;
-use crate::plan::program::scope::{Scanned, Scope};
+use crate::plan::scope::{Scanned, Scope};
 use crate::progress::Reads;
 
 /// The plans that a program's circuits are made of, so that equal ones are known by one number.
@@ -368,10 +368,4 @@ fn refusal(plan: &LogicalPlan) -> Refusal {
         _ => ("this statement is not a query that can be kept", "a projection is one SELECT"),
     };
     Refusal::new(message).hint(hint)
-}
-
-impl From<DataFusionError> for Refusal {
-    fn from(error: DataFusionError) -> Self {
-        Refusal::from_datafusion(&error)
-    }
 }

@@ -16,7 +16,7 @@ use super::ranking::options;
 use super::{arrow, physical};
 use crate::circuit::{Outcome, PartitionSpec, Rerun};
 use crate::plan::Refusal;
-use crate::plan::program::scope::Scope;
+use crate::plan::scope::Scope;
 
 /// The first rows of an order, over all of the input. The rewriting has made the order total.
 pub(super) fn lower_slice(

@@ -15,7 +15,7 @@ use super::{arrow, physical};
 use crate::circuit::{Outcome, PartitionSpec, Ranking, RankingFunction};
 use crate::plan::Refusal;
 use crate::plan::facts::substitute::below;
-use crate::plan::program::scope::Scope;
+use crate::plan::scope::Scope;
 
 /// The filter brought down to the window functions whose ranks it bounds, if there are only projections in between.
 pub(super) fn sunk(filter: &logical::Filter, scope: &Scope) -> Result<Option<LogicalPlan>, Refusal> {

@@ -3,8 +3,6 @@
 
 mod batch;
 mod compile;
-pub(super) mod refusal;
-pub(super) mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -17,13 +15,12 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use self::batch::{Batch, batch};
 use self::compile::view_schema;
 pub use self::compile::{Compiled, compile};
-pub use self::refusal::Refusal;
-pub use self::scope::{ProjectionSchema, Scope};
 use crate::circuit::{compare, share};
 use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::plan::datafusion::session;
 use crate::plan::lower::Plans;
+use crate::plan::{ProjectionSchema, Refusal, Scope};
 
 /// Raised whenever the same definition would give other rows or other state than before.
 const SEMANTICS_VERSION: u32 = 6;
