@@ -9,12 +9,12 @@
 
 use datafusion::logical_expr::Expr;
 
-use crate::plan::facts::unique_keys::unique_sets;
+use crate::plan::facts::keys::Keys;
 use crate::plan::{Refusal, Scope};
 
 pub(super) fn offence(expression: &Expr, scope: &Scope) -> Option<Refusal> {
     let Expr::ScalarSubquery(subquery) = expression else { return None };
-    if !subquery.outer_ref_columns.is_empty() || unique_sets(&subquery.subquery, scope).iter().any(Vec::is_empty) {
+    if !subquery.outer_ref_columns.is_empty() || Keys::of(&subquery.subquery, Some(scope)).has_one_row_at_most() {
         return None;
     }
     Some(

@@ -7,16 +7,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::logical_expr::expr::{Alias, Cast};
-use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{self as logical, Expr};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::join::lower_join;
 use super::{Edge, Lowering, physical};
 use crate::circuit::{JoinSpec, Lonely, Map, Operator};
 use crate::plan::Refusal;
-use crate::plan::facts::substitute::below;
+use crate::plan::facts::not_null::never_null;
 
 impl Lowering<'_> {
     /// An anti join that DataFusion calls aware of NULLs.
@@ -81,26 +79,4 @@ fn nothing() -> SchemaRef {
 fn correlated() -> Refusal {
     Refusal::new("a correlated NOT IN over values that can be NULL is not kept incrementally")
         .hint("use NOT EXISTS, or exclude NULLs on both sides with IS NOT NULL")
-}
-
-/// Whether an expression over the plan's columns is known not to be NULL: by its type, or by a filter on the way.
-fn never_null(expr: &Expr, plan: &LogicalPlan) -> bool {
-    if matches!(expr.nullable(plan.schema()), Ok(false)) {
-        return true;
-    }
-    match expr {
-        Expr::Column(_) => {}
-        Expr::Alias(Alias { expr, .. }) | Expr::Cast(Cast { expr, .. }) => return never_null(expr, plan),
-        _ => return false,
-    }
-    match plan {
-        LogicalPlan::Filter(filter) => {
-            let is_not_null = |condition: &&Expr| matches!(condition, Expr::IsNotNull(inner) if **inner == *expr);
-            split_conjunction(&filter.predicate).iter().any(is_not_null) || never_null(expr, &filter.input)
-        }
-        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
-            below(expr, plan).is_some_and(|expr| plan.inputs().iter().all(|input| never_null(&expr, input)))
-        }
-        _ => false,
-    }
 }

@@ -82,8 +82,8 @@ fn ranking_call(expr: &Expr) -> Option<(RankingFunction, &WindowFunction)> {
         "dense_rank" => RankingFunction::DenseRank,
         _ => return None,
     };
-    let plain = call.params.filter.is_none() && !call.params.distinct;
-    plain.then_some((function, call))
+    let counts_all = call.params.filter.is_none() && !call.params.distinct;
+    counts_all.then_some((function, call))
 }
 
 /// The greatest value of a column that passes the condition, if it bounds the column.

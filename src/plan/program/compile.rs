@@ -14,7 +14,7 @@ use futures::executor::block_on;
 use crate::circuit::Circuit;
 use crate::event::Relation;
 use crate::plan::datafusion::{planning_state, reject_misplanned, session};
-use crate::plan::facts::unique_keys::unique_sets;
+use crate::plan::facts::keys::Keys;
 use crate::plan::lower::{Plans, add_reads, arrow, lower};
 use crate::plan::scope::Scanned;
 use crate::plan::{ProjectionSchema, Refusal, Scope, rewrite};
@@ -40,7 +40,7 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope, plans: &mut Plans) -> R
     distinct_names(&schema)?;
     let key = key.iter().map(|column| place(&schema, column)).collect::<Result<Vec<_>, _>>()?;
     let lowered = lower(&optimized, scope, &state, plans)?;
-    let proven = unique_sets(&optimized, scope).iter().any(|set| set.iter().all(|place| key.contains(place)));
+    let proven = Keys::of(&optimized, Some(scope)).are_unique(&key);
     let non_null = key.iter().all(|&place| !schema.field(place).is_nullable());
     Ok(Compiled {
         circuit: lowered.circuit,
