@@ -4,7 +4,6 @@
 
 use datafusion::common::DataFusionError;
 
-use super::fallible::can_fail;
 use super::graph::{Attributable, Circuit, CircuitError, Node, Operator, StepInput};
 use super::memo::Memo;
 use super::zset::ZBatch;
@@ -40,7 +39,7 @@ impl Circuit {
         let can_fail = |node: &Node| match &node.operator {
             _ if !node.row_wise => false,
             Operator::Events { .. } | Operator::Union => false,
-            Operator::Map(map) => can_fail(map, &self.nodes[node.inputs[0]].schema),
+            Operator::Map(map) => map.can_fail,
             _ => true,
         };
         self.nodes.iter().map(can_fail).collect()

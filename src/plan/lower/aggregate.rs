@@ -14,6 +14,7 @@ use super::ranking::options;
 use super::{arrow, is_sortable, physical};
 use crate::circuit::{AggregateSpec, Map};
 use crate::plan::Refusal;
+use crate::plan::facts::fallible::can_fail;
 use crate::plan::scope::Scope;
 
 /// Maps that compute keys, arguments, orders and filters as plain columns, and the aggregate over all of them: one map, or
@@ -51,7 +52,8 @@ pub(super) fn lower_aggregate(
     }
     let calls = calls.into_iter().map(|call| call.resolve(&input)).collect::<Result<Vec<_>, _>>()?;
     let map = |exprs: &[Expr]| {
-        Ok(Map { filter: None, columns: Some(physical(exprs, columns.schema)?), schema: input.clone() })
+        let can_fail = exprs.iter().any(|expr| can_fail(expr, columns.schema));
+        Ok(Map { filter: None, columns: Some(physical(exprs, columns.schema)?), schema: input.clone(), can_fail })
     };
     let maps = match &sets {
         None => vec![map(&columns.exprs)?],

@@ -31,6 +31,7 @@ use crate::circuit::{
 };
 use crate::event::Relation;
 use crate::plan::Refusal;
+use crate::plan::facts::fallible::can_fail;
 use crate::plan::scope::{Scanned, Scope};
 use crate::progress::Reads;
 
@@ -126,13 +127,12 @@ impl Lowering<'_> {
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
             LogicalPlan::Projection(projection) => {
                 let input = self.plan(&projection.input)?;
-                let columns = physical(&projection.expr, projection.input.schema())?;
+                let rows = projection.input.schema();
+                let columns = Some(physical(&projection.expr, rows)?);
+                let can_fail = projection.expr.iter().any(|expr| can_fail(expr, rows));
                 let schema = arrow(&projection.schema);
-                Ok(self.add(
-                    Operator::Map(Map { filter: None, columns: Some(columns), schema: schema.clone() }),
-                    input,
-                    schema,
-                ))
+                let map = Map { filter: None, columns, schema: schema.clone(), can_fail };
+                Ok(self.add(Operator::Map(map), input, schema))
             }
             LogicalPlan::Filter(filter) => self.filter(filter),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
@@ -256,8 +256,10 @@ impl Lowering<'_> {
             input => self.plan(input)?,
         };
         let predicate = physical(std::slice::from_ref(&filter.predicate), filter.input.schema())?.pop();
+        let can_fail = can_fail(&filter.predicate, filter.input.schema());
         let schema = arrow(filter.input.schema());
-        Ok(self.add(Operator::Map(Map { filter: predicate, columns: None, schema: schema.clone() }), input, schema))
+        let map = Map { filter: predicate, columns: None, schema: schema.clone(), can_fail };
+        Ok(self.add(Operator::Map(map), input, schema))
     }
 
     fn partition(&mut self, spec: PartitionSpec, input: Edge) -> Result<Edge, Refusal> {

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::DFSchema;
 use datafusion::logical_expr::{self as logical, Expr};
-use datafusion::physical_expr::PhysicalExpr;
 
 use super::join::lower_join;
 use super::{Edge, Lowering, physical};
 use crate::circuit::{JoinSpec, Lonely, Map, Operator};
 use crate::plan::Refusal;
+use crate::plan::facts::fallible::can_fail;
 use crate::plan::facts::not_null::never_null;
 
 impl Lowering<'_> {
@@ -27,8 +28,7 @@ impl Lowering<'_> {
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
         let mut unmatched = self.join(lower_join(join)?, left, right)?;
         if !never_null(right_key, &join.right) {
-            let is_null = physical(&[right_key.clone().is_null()], right_schema)?.pop();
-            let nulls = self.bare(right, is_null);
+            let nulls = self.without_columns(right, Some(&right_key.clone().is_null()), right_schema)?;
             unmatched = self.join(without_key(&self.schema(unmatched)), unmatched, nulls)?;
         }
         if never_null(left_key, &join.left) {
@@ -36,22 +36,26 @@ impl Lowering<'_> {
         }
         let schema = self.schema(unmatched);
         let part = |lowering: &mut Self, condition: Expr| {
+            let can_fail = can_fail(&condition, left_schema);
             let filter = physical(&[condition], left_schema)?.pop();
-            let map = Map { filter, columns: None, schema: schema.clone() };
+            let map = Map { filter, columns: None, schema: schema.clone(), can_fail };
             Ok::<Edge, Refusal>(lowering.add(Operator::Map(map), unmatched, schema.clone()))
         };
         let known = part(self, left_key.clone().is_not_null())?;
         let unknown = part(self, left_key.clone().is_null())?;
-        let any = self.bare(right, None);
+        let any = self.without_columns(right, None, right_schema)?;
         let unknown = self.join(without_key(&schema), unknown, any)?;
         Ok(self.union(&[known, unknown], schema))
     }
 
     /// The rows that pass a filter, without their columns.
-    fn bare(&mut self, input: Edge, filter: Option<Arc<dyn PhysicalExpr>>) -> Edge {
+    fn without_columns(&mut self, input: Edge, condition: Option<&Expr>, rows: &DFSchema) -> Result<Edge, Refusal> {
+        let filter = condition.map(|condition| physical(std::slice::from_ref(condition), rows)).transpose()?;
+        let can_fail = condition.is_some_and(|condition| can_fail(condition, rows));
         let schema = nothing();
-        let map = Map { filter, columns: Some(Vec::new()), schema: schema.clone() };
-        self.add(Operator::Map(map), input, schema)
+        let filter = filter.and_then(|mut filter| filter.pop());
+        let map = Map { filter, columns: Some(Vec::new()), schema: schema.clone(), can_fail };
+        Ok(self.add(Operator::Map(map), input, schema))
     }
 }
 

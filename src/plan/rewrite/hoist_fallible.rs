@@ -6,18 +6,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, Result};
-use datafusion::logical_expr::expr::BinaryExpr;
+use datafusion::common::{Column, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{
-    Expr, ExprSchemable, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Window, when,
-};
+use datafusion::logical_expr::{Expr, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Window, when};
 
-use super::floats::is_arithmetic;
 use super::ties::Rows;
+use crate::plan::facts::fallible::can_fail;
 use crate::plan::facts::nodes::{is_events, needs_several_rows};
 use crate::plan::facts::substitute::below;
 
@@ -102,7 +98,7 @@ impl Hoist<'_> {
         if let Some((_, column)) = self.moved.iter().find(|(moved, _)| moved == part) {
             return Ok(Some(column.clone()));
         }
-        if !may_fail(part, self.input.schema()) {
+        if !can_fail(part, self.input.schema()) {
             return Ok(None);
         }
         let Some(of_event) = over_events(part, &self.input) else { return Ok(None) };
@@ -196,27 +192,4 @@ fn is_row_wise(plan: &LogicalPlan) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether there is something in an expression that fails on some values. What is compared with something of another
-/// kind is cast, which may fail.
-fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
-    let fails = |part: &Expr| match part {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let of = |side: &Expr| side.get_type(schema).ok();
-            is_arithmetic(*op) || !are_alike(of(left), of(right))
-        }
-        Expr::Negative(_) | Expr::Cast(_) => true,
-        Expr::ScalarFunction(call) => !NEVER_FAIL.contains(&call.name()),
-        Expr::HigherOrderFunction(_) => true,
-        _ => false,
-    };
-    // The closure never fails.
-    expr.exists(|part| Ok(fails(part))).unwrap_or(true)
-}
-
-const NEVER_FAIL: [&str; 5] = ["coalesce", "nullif", "get_field", "canonical_float", "sort_key"];
-
-fn are_alike(left: Option<DataType>, right: Option<DataType>) -> bool {
-    left == right || left.zip(right).is_some_and(|(left, right)| left.is_numeric() && right.is_numeric())
 }
