@@ -24,6 +24,8 @@ fn is_column_or_literal(key: &Expr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use crate::plan::datafusion::reproduction::{Reproduction, plain};
     use crate::plan::session;
 

@@ -2,6 +2,7 @@
 //!
 //! For tests alone. A plain session has DataFusion's own rules, functions and settings, but for one partition, so that
 //! rows come in one order.
+#![allow(clippy::unwrap_used)]
 
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::Result;

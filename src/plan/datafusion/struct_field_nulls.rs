@@ -8,6 +8,8 @@
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::sync::Arc;
 
     use arrow::array::{Int32Array, RecordBatch, StructArray};
