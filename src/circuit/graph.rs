@@ -10,7 +10,6 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 
 use super::closing::Watermarks;
-use super::fallible::can_fail;
 use super::map::Map;
 use super::memo::Memo;
 use super::report::{Kept, OperatorReport};
@@ -444,7 +443,7 @@ fn fallible(nodes: &[Node]) -> Vec<bool> {
     let can_fail = |node: &Node| match &node.operator {
         _ if !node.row_wise => false,
         Operator::Events { .. } | Operator::Union => false,
-        Operator::Map(map) => can_fail(map, &nodes[node.inputs[0]].schema),
+        Operator::Map(map) => map.can_fail,
         _ => true,
     };
     nodes.iter().map(can_fail).collect()

@@ -16,6 +16,8 @@ pub struct Map {
     /// None keeps the columns as they are.
     pub columns: Option<Vec<Arc<dyn PhysicalExpr>>>,
     pub schema: SchemaRef,
+    /// Whether a row can have no value, so that its event is rejected.
+    pub can_fail: bool,
 }
 
 impl Map {
@@ -89,7 +91,7 @@ mod tests {
         let filter = col("n").not_eq(lit(0i64)).and((lit(10i64) / col("n")).gt(lit(1i64)));
         let described = DFSchema::try_from(schema.as_ref().clone()).unwrap();
         let filter = create_physical_expr(&filter, &described, &Default::default(), &Default::default()).unwrap();
-        Map { filter: Some(filter), columns: None, schema }
+        Map { filter: Some(filter), columns: None, schema, can_fail: true }
     }
 
     fn input(map: &Map, values: &[i64]) -> ZBatch {

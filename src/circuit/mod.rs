@@ -10,7 +10,6 @@ mod digest;
 mod dyadic;
 mod exact_moments;
 mod exact_sum;
-mod fallible;
 mod first_slots;
 mod graph;
 mod groups;

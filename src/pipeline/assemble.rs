@@ -140,7 +140,8 @@ pub async fn assemble(
         building.generations.push(generation);
     }
     // Of what is neither configured nor kept any more, nothing can be mended.
-    let kept: BTreeSet<GenerationId> = live.generations.iter().map(|generation| generation.id.clone()).collect();
+    let kept = live.generations.iter().map(|generation| generation.id.clone());
+    let kept: BTreeSet<GenerationId> = kept.chain(continued.values().cloned()).collect();
     let is_known = |parked: &Parked| {
         live.intakes.contains_key(&parked.source) && parked.generation.as_ref().is_none_or(|id| kept.contains(id))
     };

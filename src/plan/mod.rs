@@ -7,13 +7,14 @@ mod facts;
 pub mod functions;
 mod lower;
 mod program;
+mod refusal;
 pub mod rewrite;
+mod scope;
 
 #[cfg(test)]
 mod tests;
 
 pub use datafusion::{opaque, session, sound};
-pub use program::{
-    Batch, Compiled, Planned, PlannedView, Program, ProgramSource, ProjectionSchema, Refusal, Scope, ScopeSource,
-    batch, compile, program,
-};
+pub use program::{Batch, Compiled, Planned, PlannedView, Program, ProgramSource, batch, compile, program};
+pub use refusal::Refusal;
+pub use scope::{ProjectionSchema, Scope, ScopeSource};

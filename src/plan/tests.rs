@@ -62,10 +62,7 @@ const REFUSED: &[(&str, &str)] = &[
 
 #[test]
 fn refusals_say_why_and_what_to_write_instead() {
-    let schema = Arc::new(shop());
-    let identity = schema.specify(Specification::of("test")).finish();
-    let source = ScopeSource { schema, identity };
-    let scope = Scope { sources: BTreeMap::from([("shop".to_owned(), source)]), ..Scope::default() };
+    let scope = scope();
     let mut text = String::new();
     for (sql, key) in REFUSED {
         let refusal = compile(sql, &[(*key).to_owned()], &scope).map(|_| "accepted").unwrap_err();
@@ -80,6 +77,14 @@ fn refusals_say_why_and_what_to_write_instead() {
         writeln!(text).unwrap();
     }
     expect_file!["../../tests/sql/refusals.txt"].assert_eq(&text);
+}
+
+/// A source `shop` with one type `Placed`: `id` and `amount` are required, `other` is not.
+/// A scope with this source alone.
+pub(super) fn scope() -> Scope {
+    let schema = Arc::new(shop());
+    let identity = schema.specify(Specification::of("test")).finish();
+    Scope { sources: BTreeMap::from([("shop".to_owned(), ScopeSource { schema, identity })]), ..Scope::default() }
 }
 
 fn shop() -> SourceSchema {

@@ -1,7 +1,10 @@
-//! An optimiser rule: no aggregate is ordered by the same expression twice.
+//! An aggregate that is ordered by one expression twice fails over the number of columns that its accumulator gets.
 //!
-//! What was written as two expressions may be simplified into one. DataFusion drops the second when it plans, and then
-//! fails over the number of columns that its accumulators get.
+//! `SELECT b, first_value(n ORDER BY b, b) FROM t GROUP BY b` panics: the planner drops the second expression in one place
+//! and counts it in another. What was written as two expressions may be simplified into one, so the SQL need not show it.
+//!
+//! Upstream: <https://github.com/apache/datafusion/issues/25398>. The workaround is an optimiser rule behind all others,
+//! by which no aggregate is ordered by the same expression twice.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
@@ -27,11 +30,11 @@ impl OptimizerRule for OrderOnce {
         }
         let calls = aggregate.aggr_expr.into_iter().map(|call| {
             let name = call.schema_name().to_string();
-            if repeats(&call) { plain(call).alias(name) } else { call }
+            if repeats(&call) { without_repeats(call).alias(name) } else { call }
         });
         let calls = calls.collect();
-        let plain = Aggregate::try_new_with_schema(aggregate.input, aggregate.group_expr, calls, aggregate.schema)?;
-        Ok(Transformed::yes(LogicalPlan::Aggregate(plain)))
+        let once = Aggregate::try_new_with_schema(aggregate.input, aggregate.group_expr, calls, aggregate.schema)?;
+        Ok(Transformed::yes(LogicalPlan::Aggregate(once)))
     }
 }
 
@@ -40,25 +43,25 @@ fn repeats(call: &Expr) -> bool {
         Expr::Alias(alias) => repeats(&alias.expr),
         Expr::AggregateFunction(function) => {
             let order = &function.params.order_by;
-            order.iter().enumerate().any(|(place, sort)| is_among(&order[..place], sort))
+            order.iter().enumerate().any(|(index, sort)| is_among(&order[..index], sort))
         }
         _ => false,
     }
 }
 
 fn is_among(earlier: &[SortExpr], sort: &SortExpr) -> bool {
-    earlier.iter().any(|earlier| bare(&earlier.expr) == bare(&sort.expr))
+    earlier.iter().any(|earlier| without_names(&earlier.expr) == without_names(&sort.expr))
 }
 
 /// Names within an order mean nothing, and are left where an expression was simplified.
-fn bare(expression: &Expr) -> Expr {
+fn without_names(expression: &Expr) -> Expr {
     expression.clone().unalias_nested().data
 }
 
 /// The call with only the first of each.
-fn plain(call: Expr) -> Expr {
+fn without_repeats(call: Expr) -> Expr {
     match call {
-        Expr::Alias(alias) => plain(*alias.expr),
+        Expr::Alias(alias) => without_repeats(*alias.expr),
         Expr::AggregateFunction(mut function) => {
             let mut order: Vec<SortExpr> = Vec::new();
             for sort in function.params.order_by {
@@ -70,5 +73,20 @@ fn plain(call: Expr) -> Expr {
             Expr::AggregateFunction(function)
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::datafusion::reproduction::Reproduction;
+
+    #[test]
+    fn an_order_that_is_written_twice_panics() {
+        let twice = Reproduction {
+            tables: "CREATE TABLE t AS SELECT column1 AS b, column2 AS n FROM (VALUES (1, 2))",
+            query: "SELECT b, first_value(n ORDER BY b, b) AS f FROM t GROUP BY b",
+        };
+        twice.is_wrong("error: task  panicked with message", "delete `datafusion/order_once.rs`");
+        twice.is_mended("1, 2");
     }
 }

@@ -1,10 +1,13 @@
-//! A physical rule against claims that are not true: DataFusion takes a column for constant, or equal to another, above
-//! an outer join that pads it with NULL, and above grouping sets that leave it out. Sorts and groups by such columns then
-//! go missing. And it takes the keys of grouping sets for constant within every group, so that `first_value` ordered by
-//! one of them goes by whatever order the rows have.
+//! Physical plans claim properties of their rows that are not true.
 //!
-//! What comes out of joins and grouping sets is passed through a node that claims nothing, and the keys of grouping sets are
-//! wrapped. It costs a sort now and then.
+//! A column is taken for constant, or equal to another, above an outer join that pads it with NULL, and above grouping
+//! sets that leave it out. Sorts and groups by such columns then go missing: `SELECT n, one FROM a LEFT JOIN (SELECT n, 1 AS
+//! one FROM b) … ORDER BY one` is not sorted. And the keys of grouping sets are taken for constant within every group, so
+//! that `first_value` ordered by one of them goes by whatever order the rows have.
+//!
+//! No upstream issue was found; #25052 and #24421 are other false claims of joins and of grouping sets. The workaround is a
+//! physical rule: what comes out of joins and grouping sets is passed through a node that claims nothing, and the keys of
+//! grouping sets are wrapped. It costs a sort now and then.
 
 use std::fmt;
 use std::sync::Arc;
@@ -141,5 +144,56 @@ impl ExecutionPlan for PropertyFence {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         self.input.execute(partition, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::datafusion::reproduction::Reproduction;
+
+    const WORKAROUND: &str = "and so are the other tests here, delete `datafusion/property_fence.rs`";
+
+    #[test]
+    fn a_constant_that_an_outer_join_pads_is_not_sorted_by() {
+        let padded = Reproduction {
+            tables: "CREATE TABLE a AS SELECT column1 AS n FROM (VALUES (1), (2)); CREATE TABLE b AS SELECT 1 AS n",
+            query: "SELECT a.n, one FROM a LEFT JOIN (SELECT n, 1 AS one FROM b) AS b ON a.n = b.n \
+                    ORDER BY one NULLS FIRST, a.n",
+        };
+        padded.is_wrong("1, 1\n2, NULL", WORKAROUND);
+        padded.is_mended("2, NULL\n1, 1");
+    }
+
+    #[test]
+    fn a_constant_that_a_grouping_set_leaves_out_is_not_grouped_by() {
+        let constant = Reproduction {
+            tables: "CREATE TABLE a AS SELECT 1 AS n",
+            query: "SELECT c, count(*) AS rows FROM (SELECT 1 AS c, n FROM a UNION ALL SELECT 1 AS c, n FROM a) \
+                    GROUP BY CUBE (c) ORDER BY c, rows",
+        };
+        constant.is_wrong("1, 1\n1, 1\nNULL, 2", WORKAROUND);
+        constant.is_mended("1, 2\nNULL, 2");
+    }
+
+    #[test]
+    fn a_sorted_key_that_a_grouping_set_leaves_out_is_not_sorted_by() {
+        let sorted = Reproduction {
+            tables: "CREATE TABLE a AS SELECT column1 AS n FROM (VALUES (1), (2))",
+            query: "SELECT n, count(*) AS c FROM (SELECT n FROM a ORDER BY n LIMIT 9) GROUP BY ROLLUP (n) ORDER BY n",
+        };
+        sorted.is_wrong("NULL, 2\n1, 1\n2, 1", WORKAROUND);
+        sorted.is_mended("1, 1\n2, 1\nNULL, 2");
+    }
+
+    #[test]
+    fn a_key_of_grouping_sets_is_constant_in_no_total() {
+        // Booleans have no accumulator for many groups, which would sort by itself.
+        let first = Reproduction {
+            tables: "CREATE TABLE a AS SELECT column1 AS n FROM (VALUES (1), (2))",
+            query: "SELECT f FROM (SELECT n, first_value(b ORDER BY n DESC) AS f \
+                    FROM (SELECT n, n > 1 AS b FROM a ORDER BY n LIMIT 9) GROUP BY GROUPING SETS ((n), ())) WHERE n IS NULL",
+        };
+        first.is_wrong("false", WORKAROUND);
+        first.is_mended("true");
     }
 }

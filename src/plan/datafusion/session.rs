@@ -1,6 +1,7 @@
 //! The one session configuration: planning, the circuit's expressions, queries and the oracle all start from it.
 //!
-//! It knows no tables. What a query may do and use is limited by the `query` room.
+//! It knows no tables. Why a rule is left out or replaced, or a setting changed, stands in the file of that name. What a
+//! query may do and use is limited by the `query` room.
 
 use std::sync::Arc;
 
@@ -11,9 +12,13 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::group_keys::{keys_once, plain_keys};
+use super::constant_group_keys::constant_group_keys;
+use super::duplicated_group_keys::duplicated_group_keys;
 use super::order_once::OrderOnce;
 use super::property_fence::FenceProperties;
+use super::{
+    aggregate_schema_check, aggregate_statistics, filter_pushdown, leaf_pushdown, single_distinct, topk_aggregation,
+};
 use crate::plan::functions;
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
@@ -40,39 +45,54 @@ fn config() -> Result<SessionConfig> {
 /// A session with those of DataFusion's rules only that leave a result what it is, and some of this crate's. For queries
 /// of readers too.
 pub fn sound(mut config: SessionConfig) -> SessionStateBuilder {
-    let options = config.options_mut();
-    // Its heap compares floats in another order than min and max do.
-    options.optimizer.enable_topk_aggregation = false;
-    // It compares what cannot be NULL, which the optimiser knows less of than the planner.
-    options.execution.skip_physical_aggregate_schema_check = true;
+    topk_aggregation::turn_off(config.options_mut());
+    aggregate_schema_check::turn_off(config.options_mut());
     SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_optimizer_rules())
 }
 
-/// Rules that are left out. The first makes two aggregates of one distinct: the upper one would have to take results
-/// back. The others look up fields of structs further below, which serves files, and fail over subqueries that pass on
-/// a column of the same name.
-const LEFT_OUT: [&str; 3] =
-    ["single_distinct_aggregation_to_group_by", "extract_leaf_expressions", "push_down_leaf_projections"];
+/// Rules that are left out.
+const LEFT_OUT: [&str; 3] = [single_distinct::RULE, leaf_pushdown::RULES[0], leaf_pushdown::RULES[1]];
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
+/// Rules in the place of those of their names.
+fn replacements() -> [Rule; 2] {
+    [Arc::new(constant_group_keys()), Arc::new(duplicated_group_keys())]
+}
+
 fn optimizer_rules() -> Vec<Rule> {
     let rules = Optimizer::new().rules.into_iter().filter(|rule| !LEFT_OUT.contains(&rule.name()));
-    let own: [Rule; 2] = [Arc::new(plain_keys()), Arc::new(keys_once())];
+    let own = replacements();
     let rules = rules.map(|rule| own.iter().find(|own| own.name() == rule.name()).cloned().unwrap_or(rule));
     rules.chain([Arc::new(OrderOnce) as Rule]).collect()
 }
 
-/// Rules over physical plans that are left out. The first answers counts from statistics, and above an aggregate without
-/// groups drops its other columns. The others move a condition on the optional side of an outer join below it, where
-/// it no longer meets the rows without a partner; the logical plan has moved what can be moved.
-const LEFT_OUT_PHYSICAL: [&str; 3] = ["aggregate_statistics", "FilterPushdown", "FilterPushdown(Post)"];
+/// Rules over physical plans that are left out.
+const LEFT_OUT_PHYSICAL: [&str; 3] = [aggregate_statistics::RULE, filter_pushdown::RULES[0], filter_pushdown::RULES[1]];
 
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
     let rules = rules.filter(|rule| !LEFT_OUT_PHYSICAL.contains(&rule.name()));
     std::iter::once(Arc::new(FenceProperties) as Arc<dyn PhysicalOptimizerRule + Send + Sync>).chain(rules).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_that_of_a_rule() {
+        let rules = Optimizer::new().rules;
+        let own = replacements();
+        for name in LEFT_OUT.into_iter().chain(own.iter().map(|rule| rule.name())) {
+            assert!(rules.iter().any(|rule| rule.name() == name), "DataFusion has no rule `{name}` any more");
+        }
+        let rules = PhysicalOptimizer::new().rules;
+        for name in LEFT_OUT_PHYSICAL {
+            assert!(rules.iter().any(|rule| rule.name() == name), "DataFusion has no physical rule `{name}` any more");
+        }
+    }
 }

@@ -13,8 +13,8 @@ pub(in crate::plan) fn below(expr: &Expr, node: &LogicalPlan) -> Option<Expr> {
     };
     let replaced = expr.clone().transform(|expr| match &expr {
         Expr::Column(column) => {
-            let place = node.schema().index_of_column(column)?;
-            Ok(Transformed::yes(computed[place].clone().unalias_nested().data))
+            let index = node.schema().index_of_column(column)?;
+            Ok(Transformed::yes(computed[index].clone().unalias_nested().data))
         }
         _ => Ok(Transformed::no(expr)),
     });

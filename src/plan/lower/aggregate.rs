@@ -15,7 +15,7 @@ use super::{Specified, arrow, columns, is_sortable};
 use crate::circuit::{AggregateSpec, Map};
 use crate::identity::Specification;
 use crate::plan::Refusal;
-use crate::plan::program::scope::Scope;
+use crate::plan::scope::Scope;
 
 /// Maps that compute keys, arguments, orders and filters as plain columns, and the aggregate over all of them: one map, or
 /// with grouping sets one a set. An event that fails in an argument thus fails in a row-wise operator.

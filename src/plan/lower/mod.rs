@@ -15,8 +15,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::common::NullHandling;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, DataFusionError, NullHandling};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{self as logical, Expr, LogicalPlan};
@@ -33,7 +34,8 @@ use crate::circuit::{
 use crate::event::{Relation, specify_evaluator};
 use crate::identity::{Identity, Specification};
 use crate::plan::Refusal;
-use crate::plan::program::scope::{Scanned, Scope};
+use crate::plan::facts::fallible::can_fail;
+use crate::plan::scope::{Scanned, Scope};
 use crate::progress::Reads;
 
 /// A plan that has become a circuit.
@@ -351,7 +353,8 @@ fn node_identity(specification: &Specification, inputs: impl ExactSizeIterator<I
 
 /// Computes one column an expression over rows of `input`.
 fn columns(exprs: &[Expr], input: &DFSchema, schema: SchemaRef) -> Result<Specified<Map>, Refusal> {
-    let operator = Map { filter: None, columns: Some(physical(exprs, input)?), schema };
+    let can_fail = exprs.iter().any(|expr| can_fail(expr, input));
+    let operator = Map { filter: None, columns: Some(physical(exprs, input)?), schema, can_fail };
     let specification = specification::expressions(Specification::of("columns/1"), exprs, input)?;
     Ok(Specified { operator, specification })
 }
@@ -360,7 +363,8 @@ fn columns(exprs: &[Expr], input: &DFSchema, schema: SchemaRef) -> Result<Specif
 fn filtered(condition: &Expr, input: &DFSchema, schema: SchemaRef) -> Result<Specified<Map>, Refusal> {
     let filter = physical(std::slice::from_ref(condition), input)?.pop();
     let specification = specification::expression(Specification::of("filter/1"), condition, input)?;
-    Ok(Specified { operator: Map { filter, columns: None, schema }, specification })
+    let can_fail = can_fail(condition, input);
+    Ok(Specified { operator: Map { filter, columns: None, schema, can_fail }, specification })
 }
 
 /// Adds what a scan reads: no types means all of them.
@@ -428,10 +432,4 @@ fn refusal(plan: &LogicalPlan) -> Refusal {
         _ => ("this statement is not a query that can be kept", "a projection is one SELECT"),
     };
     Refusal::new(message).hint(hint)
-}
-
-impl From<DataFusionError> for Refusal {
-    fn from(error: DataFusionError) -> Self {
-        Refusal::from_datafusion(&error)
-    }
 }

@@ -8,16 +8,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::expr::{Alias, Cast};
-use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{self as logical, Expr};
 
 use super::join::lower_join;
 use super::{Edge, Lowering, Specified, columns, filtered};
 use crate::circuit::{JoinSpec, Lonely};
 use crate::identity::Specification;
 use crate::plan::Refusal;
-use crate::plan::facts::substitute::below;
+use crate::plan::facts::not_null::never_null;
 
 impl Lowering<'_> {
     /// An anti join that DataFusion calls aware of NULLs.
@@ -30,9 +28,7 @@ impl Lowering<'_> {
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
         let mut unmatched = self.join(lower_join(join)?, left, right)?;
         if !never_null(right_key, &join.right) {
-            let is_null = filtered(&right_key.clone().is_null(), right_schema, self.schema(right))?;
-            let nulls = self.map(is_null, right);
-            let nulls = self.bare(nulls, right_schema)?;
+            let nulls = self.without_columns(right, Some(&right_key.clone().is_null()), right_schema)?;
             unmatched = self.join(without_key(&self.schema(unmatched)), unmatched, nulls)?;
         }
         if never_null(left_key, &join.left) {
@@ -45,14 +41,21 @@ impl Lowering<'_> {
         };
         let known = part(self, left_key.clone().is_not_null())?;
         let unknown = part(self, left_key.clone().is_null())?;
-        let any = self.bare(right, right_schema)?;
+        let any = self.without_columns(right, None, right_schema)?;
         let unknown = self.join(without_key(&schema), unknown, any)?;
         Ok(self.union(&[known, unknown], schema))
     }
 
-    /// The rows without their columns.
-    fn bare(&mut self, input: Edge, schema: &DFSchema) -> Result<Edge, Refusal> {
-        Ok(self.map(columns(&[], schema, nothing())?, input))
+    /// The rows that pass a filter, without their columns.
+    fn without_columns(&mut self, input: Edge, condition: Option<&Expr>, rows: &DFSchema) -> Result<Edge, Refusal> {
+        let passing = match condition {
+            Some(condition) => {
+                let passing = filtered(condition, rows, self.schema(input))?;
+                self.map(passing, input)
+            }
+            None => input,
+        };
+        Ok(self.map(columns(&[], rows, nothing())?, passing))
     }
 }
 
@@ -81,26 +84,4 @@ fn nothing() -> SchemaRef {
 fn correlated() -> Refusal {
     Refusal::new("a correlated NOT IN over values that can be NULL is not kept incrementally")
         .hint("use NOT EXISTS, or exclude NULLs on both sides with IS NOT NULL")
-}
-
-/// Whether an expression over the plan's columns is known not to be NULL: by its type, or by a filter on the way.
-fn never_null(expr: &Expr, plan: &LogicalPlan) -> bool {
-    if matches!(expr.nullable(plan.schema()), Ok(false)) {
-        return true;
-    }
-    match expr {
-        Expr::Column(_) => {}
-        Expr::Alias(Alias { expr, .. }) | Expr::Cast(Cast { expr, .. }) => return never_null(expr, plan),
-        _ => return false,
-    }
-    match plan {
-        LogicalPlan::Filter(filter) => {
-            let is_not_null = |condition: &&Expr| matches!(condition, Expr::IsNotNull(inner) if **inner == *expr);
-            split_conjunction(&filter.predicate).iter().any(is_not_null) || never_null(expr, &filter.input)
-        }
-        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
-            below(expr, plan).is_some_and(|expr| plan.inputs().iter().all(|input| never_null(&expr, input)))
-        }
-        _ => false,
-    }
 }

@@ -17,7 +17,7 @@ use super::{Specified, arrow, physical, specification};
 use crate::circuit::{Outcome, PartitionSpec, Rerun};
 use crate::identity::Specification;
 use crate::plan::Refusal;
-use crate::plan::program::scope::Scope;
+use crate::plan::scope::Scope;
 
 /// The first rows of an order, over all of the input. The rewriting has made the order total.
 pub(super) fn lower_slice(
@@ -67,8 +67,8 @@ pub(super) fn lower_window(
     let scan = LogicalPlanBuilder::scan(TableReference::bare("__rows"), table, None)?.build()?;
     let exprs = window.window_expr.iter().map(|expr| by_number(expr, input)).collect::<Result<Vec<_>, _>>()?;
     let columns = scan.schema().columns().into_iter().map(|column| Expr::Column(column.clone()).alias(column.name));
-    let bare = LogicalPlanBuilder::from(scan.clone()).project(columns)?.build()?;
-    let plan = LogicalPlan::Window(logical::Window::try_new(exprs, Arc::new(bare))?);
+    let unqualified = LogicalPlanBuilder::from(scan.clone()).project(columns)?.build()?;
+    let plan = LogicalPlan::Window(logical::Window::try_new(exprs, Arc::new(unqualified))?);
     let closing = closing(&keys, &window.input, scope);
     let specification = specification::expressions(Specification::of("window/1"), &keys, input)?;
     let specification = specification::expressions(specification, &window.window_expr, input)?;
@@ -88,7 +88,7 @@ pub(super) fn lower_window(
 /// The columns under names of their own: below a join several may have one name.
 fn numbered(schema: &DFSchema) -> SchemaRef {
     let fields = schema.fields().iter().enumerate();
-    let fields = fields.map(|(place, field)| field.as_ref().clone().with_name(number(place)));
+    let fields = fields.map(|(index, field)| field.as_ref().clone().with_name(number(index)));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -96,16 +96,16 @@ fn numbered(schema: &DFSchema) -> SchemaRef {
 fn by_number(expr: &Expr, schema: &DFSchema) -> Result<Expr, Refusal> {
     let numbered = expr.clone().transform(|expr| match expr {
         Expr::Column(column) => {
-            let place = schema.index_of_column(&column)?;
-            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(number(place)))))
+            let index = schema.index_of_column(&column)?;
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(number(index)))))
         }
         other => Ok(Transformed::no(other)),
     })?;
     Ok(numbered.data)
 }
 
-fn number(place: usize) -> String {
-    format!("c{place}")
+fn number(index: usize) -> String {
+    format!("c{index}")
 }
 
 /// The expressions by which every one of the functions partitions.

@@ -16,7 +16,7 @@ use crate::circuit::{Outcome, PartitionSpec, Ranking, RankingFunction};
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::facts::substitute::below;
-use crate::plan::program::scope::Scope;
+use crate::plan::scope::Scope;
 
 /// The filter brought down to the window functions whose ranks it bounds, if there are only projections in between.
 pub(super) fn sunk(filter: &logical::Filter, scope: &Scope) -> Result<Option<LogicalPlan>, Refusal> {
@@ -87,8 +87,8 @@ fn ranking_call(expr: &Expr) -> Option<(RankingFunction, &WindowFunction)> {
     };
     let known = [RankingFunction::RowNumber, RankingFunction::Rank, RankingFunction::DenseRank];
     let function = known.into_iter().find(|function| function.name() == call.fun.name())?;
-    let plain = call.params.filter.is_none() && !call.params.distinct;
-    plain.then_some((function, call))
+    let counts_all = call.params.filter.is_none() && !call.params.distinct;
+    counts_all.then_some((function, call))
 }
 
 /// The greatest value of a column that passes the condition, if it bounds the column.

@@ -9,13 +9,13 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 
-use super::compile::{output_schema, planning_state, rewritten};
-use super::refusal::Refusal;
-use super::scope::Scope;
+use super::compile::{output_schema, rewritten, scope_session};
+use crate::plan::datafusion::{planning_state, without_projection_pushdown};
+use crate::plan::{Refusal, Scope};
 
 /// SQL made ready to run over one set of rows after the other.
 pub struct Batch {
@@ -36,9 +36,9 @@ pub fn batch(
 
 impl Batch {
     pub fn new(sql: &str, scope: &Scope) -> Result<Self, Refusal> {
-        let ctx = scope.session()?;
+        let ctx = scope_session(scope)?;
         let plan = rewritten(&ctx, sql, scope)?;
-        let state = as_planned(planning_state(&ctx));
+        let state = without_projection_pushdown(planning_state(&ctx));
         let optimized = state.optimize(&plan)?;
         let schema = output_schema(&plan, &optimized);
         Ok(Self { state, optimized, schema, sources: scope.sources.keys().cloned().collect() })
@@ -68,14 +68,6 @@ impl Batch {
         })?;
         Ok(filled.data)
     }
-}
-
-/// The same session, in which what the plan computes below is computed for every row. DataFusion's physical rule would
-/// move it into what is computed of it above, there perhaps under a condition, and what fails on an event would not.
-fn as_planned(state: SessionState) -> SessionState {
-    let rules =
-        state.physical_optimizers().iter().filter(|rule| rule.name() != "ProjectionPushdown").cloned().collect();
-    SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rules(rules).build()
 }
 
 /// Some plans spawn tasks. They have a runtime and a thread of their own: whoever waits here may be the only thread of

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::execution::SessionState;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::executor::block_on;
 
-use super::refusal::Refusal;
-use super::scope::{ProjectionSchema, Scanned, Scope};
 use crate::circuit::Circuit;
+use crate::event::Relation;
 use crate::identity::Specification;
-use crate::plan::datafusion::subqueries;
-use crate::plan::facts::unique_keys::unique_sets;
+use crate::plan::datafusion::{planning_state, reject_misplanned, session};
+use crate::plan::facts::keys::Keys;
 use crate::plan::lower::{add_reads, arrow, lower};
-use crate::plan::rewrite;
+use crate::plan::scope::Scanned;
+use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource, rewrite};
 use crate::progress::Reads;
 
 /// A projection that can be kept.
@@ -34,16 +35,16 @@ pub struct Compiled {
 /// # Errors
 /// Refuses SQL that cannot be planned, that names what is not in `scope`, or whose result cannot be kept equal to batch.
 pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Refusal> {
-    let ctx = scope.session()?;
+    let ctx = scope_session(scope)?;
     let plan = rewritten(&ctx, sql, scope)?;
-    subqueries::reject_misread(&plan, scope)?;
+    reject_misplanned(&plan, scope)?;
     let state = planning_state(&ctx);
     let optimized = state.optimize(&plan).map_err(|error| Refusal::from_datafusion(&error))?;
     let schema = output_schema(&plan, &optimized);
     distinct_names(&schema)?;
     let key = key.iter().map(|column| place(&schema, column)).collect::<Result<Vec<_>, _>>()?;
     let lowered = lower(&optimized, scope, &state)?;
-    let proven = unique_sets(&optimized, scope).iter().any(|set| set.iter().all(|place| key.contains(place)));
+    let proven = Keys::of(&optimized, Some(scope)).are_unique(&key);
     let non_null = key.iter().all(|&place| !schema.field(place).is_nullable());
     let identity = Specification::of("rows/1")
         .identity(lowered.circuit.identity())
@@ -64,15 +65,6 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
     })
 }
 
-/// The session in which plans are optimised, for the circuit and for the batch result. A subquery of one value becomes
-/// a join, which is kept incrementally like any other. As a value it would also let DataFusion take a condition that
-/// names no column below a total, which then has a row where there is none.
-pub(in crate::plan) fn planning_state(ctx: &SessionContext) -> SessionState {
-    let mut state = ctx.state();
-    state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
-    state
-}
-
 /// The columns that come out. Their types are settled only by the analysis, and what cannot be NULL is known from
 /// either plan.
 pub(in crate::plan) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan) -> SchemaRef {
@@ -84,9 +76,33 @@ pub(in crate::plan) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// A session in which every relation of the scope is known, without rows.
+pub(super) fn scope_session(scope: &Scope) -> Result<SessionContext, DataFusionError> {
+    let empty = |schema| Arc::new(EmptyTable::new(schema)) as Arc<dyn TableProvider>;
+    let ctx = session()?;
+    let catalog = ctx
+        .catalog("datafusion")
+        .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
+    for (name, ScopeSource { schema: source, .. }) in &scope.sources {
+        let tables = MemorySchemaProvider::new();
+        for relation in (0..source.types.len()).map(Relation::Type).chain([Relation::Events]) {
+            let table = match relation {
+                Relation::Events => "events",
+                Relation::Type(index) => &source.types[index].table,
+            };
+            tables.register_table(table.to_owned(), empty(source.relation_schema(relation)))?;
+        }
+        catalog.register_schema(name, Arc::new(tables))?;
+    }
+    for (name, projection) in &scope.projections {
+        ctx.register_table(name.as_str(), empty(projection.schema.clone()))?;
+    }
+    Ok(ctx)
+}
+
 /// What a view gives, which is planned at query time with no rewriting: `now()` is allowed there.
 pub(in crate::plan) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, Refusal> {
-    let ctx = scope.session()?;
+    let ctx = scope_session(scope)?;
     let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
     let mut reads = Reads::new();
     let mut events = None;

@@ -3,8 +3,6 @@
 
 mod batch;
 mod compile;
-pub(super) mod refusal;
-pub(super) mod scope;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -16,13 +14,12 @@ use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 pub use self::batch::{Batch, batch};
 use self::compile::view_schema;
 pub use self::compile::{Compiled, compile};
-pub use self::refusal::Refusal;
-pub use self::scope::{ProjectionSchema, Scope, ScopeSource};
 use crate::circuit::share;
-use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchField, SearchKind};
+use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchKind};
 use crate::event::{Decoder, UpcastProblem};
-use crate::identity::{Identity, Specification};
+use crate::identity::Identity;
 use crate::plan::datafusion::session;
+use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource};
 
 /// What a daemon runs.
 #[derive(Debug)]
@@ -48,8 +45,6 @@ pub struct Planned {
     pub compiled: Compiled,
     /// Places of the columns of each secondary index.
     pub indexes: Vec<Vec<usize>>,
-    /// Of the fields of its search index; none if it has no index.
-    pub index_identity: Option<Identity>,
 }
 
 #[derive(Debug)]
@@ -196,8 +191,7 @@ impl Planning {
             return Err(problems);
         }
         self.scope.projections.insert(name, compiled.schema.clone());
-        let index_identity = index_identity(projection);
-        self.projections.push(Planned { config: projection.clone(), compiled, indexes, index_identity });
+        self.projections.push(Planned { config: projection.clone(), compiled, indexes });
         Ok(())
     }
 }
@@ -325,21 +319,6 @@ fn gives(compiled: &Compiled) -> String {
 
 fn problem(node: &Node, below: &str, refusal: Refusal) -> Problem {
     Problem { node: node.below(below), within: refusal.span, message: refusal.message, hint: refusal.hint }
-}
-
-/// What decides how rows are indexed; which rows there are is decided elsewhere.
-fn index_identity(projection: &config::Projection) -> Option<Identity> {
-    let field = |specification: Specification, (name, field): (&String, &SearchField)| {
-        let SearchField { kind, sort, facet } = field;
-        let kind = match kind {
-            SearchKind::Text { tokenizer } => specification.text(name).text("text").text(tokenizer),
-            SearchKind::Keyword => specification.text(name).text("keyword"),
-            SearchKind::Stored => specification.text(name).text("stored"),
-        };
-        kind.flag(*sort).flag(*facet)
-    };
-    let specification = Specification::of("index/1").list(projection.fields.iter(), field);
-    (projection.kind == Kind::Search).then(|| specification.finish())
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
+use crate::plan::Refusal;
+
 /// An error that the author of the SQL can mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RewriteError {
@@ -61,5 +63,11 @@ impl From<DataFusionError> for RewriteError {
             return own.clone();
         }
         Self { message: error.strip_backtrace(), hint: None, span: None }
+    }
+}
+
+impl From<RewriteError> for Refusal {
+    fn from(error: RewriteError) -> Self {
+        Self { message: error.message, hint: error.hint, span: error.span }
     }
 }

@@ -72,7 +72,7 @@ fn makes_float(expression: &Expr, schema: &DFSchema) -> bool {
     }
 }
 
-pub(super) fn is_arithmetic(operator: Operator) -> bool {
+fn is_arithmetic(operator: Operator) -> bool {
     matches!(operator, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo)
 }
 

@@ -6,23 +6,19 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, Result};
-use datafusion::logical_expr::expr::BinaryExpr;
+use datafusion::common::{Column, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{
-    Expr, ExprSchemable, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Window, when,
-};
+use datafusion::logical_expr::{Expr, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Window, when};
 
-use super::floats::is_arithmetic;
 use super::ties::Rows;
-use crate::plan::facts::nodes::{is_beyond, is_events};
+use crate::plan::facts::fallible::can_fail;
+use crate::plan::facts::nodes::{is_events, needs_several_rows};
 use crate::plan::facts::substitute::below;
 
 /// The same plan with such expressions further below.
-pub(super) fn compute_early(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn hoist_fallible(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut made = 0;
     plan.transform_up(|node| {
         let meets = matches!(node, LogicalPlan::Window(_) | LogicalPlan::Sort(_));
@@ -34,14 +30,14 @@ pub(super) fn compute_early(plan: LogicalPlan) -> Result<LogicalPlan> {
         if has_sets || !meets && (!passes || is_row_wise(input)) {
             return Ok(Transformed::no(node));
         }
-        let mut early = Early { input: LogicalPlan::clone(input), moved: Vec::new(), made: &mut made };
-        early.node(node)
+        let mut hoist = Hoist { input: LogicalPlan::clone(input), moved: Vec::new(), made: &mut made };
+        hoist.node(node)
     })
     .map(|transformed| transformed.data)
 }
 
 /// One node's expressions on their way down.
-struct Early<'a> {
+struct Hoist<'a> {
     input: LogicalPlan,
     /// What has been moved, and the column that it is in now.
     moved: Vec<(Expr, Expr)>,
@@ -49,7 +45,7 @@ struct Early<'a> {
     made: &'a mut usize,
 }
 
-impl Early<'_> {
+impl Hoist<'_> {
     fn node(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let schema = node.schema().clone();
         let names = NamePreserver::new(&node);
@@ -72,7 +68,8 @@ impl Early<'_> {
     /// A condition guards by one part what it says in the next: those over events go down together.
     fn condition(&mut self, condition: &Expr) -> Result<Expr> {
         let parts = split_conjunction(condition).into_iter().cloned();
-        let (of_events, others): (Vec<Expr>, Vec<Expr>) = parts.partition(|part| traced(part, &self.input).is_some());
+        let (of_events, others): (Vec<Expr>, Vec<Expr>) =
+            parts.partition(|part| over_events(part, &self.input).is_some());
         let others = others.into_iter().map(|part| self.parts(part)).collect::<Result<Vec<_>>>()?;
         let of_events = conjunction(of_events).map(|part| self.parts(part)).transpose()?;
         Ok(conjunction(others.into_iter().chain(of_events)).unwrap_or_else(|| condition.clone()))
@@ -101,10 +98,10 @@ impl Early<'_> {
         if let Some((_, column)) = self.moved.iter().find(|(moved, _)| moved == part) {
             return Ok(Some(column.clone()));
         }
-        if !may_fail(part, self.input.schema()) {
+        if !can_fail(part, self.input.schema()) {
             return Ok(None);
         }
-        let Some(of_event) = traced(part, &self.input) else { return Ok(None) };
+        let Some(of_event) = over_events(part, &self.input) else { return Ok(None) };
         *self.made += 1;
         let name = format!("__early_{}", self.made);
         let (input, column) = attached(&self.input, of_event.alias(name))?;
@@ -115,24 +112,25 @@ impl Early<'_> {
 }
 
 /// The expression over the rows of events that a plan is made of, if there is nothing but windows and limits between.
-fn traced(expr: &Expr, plan: &LogicalPlan) -> Option<Expr> {
+fn over_events(expr: &Expr, plan: &LogicalPlan) -> Option<Expr> {
     let is_known = |column: &Column| plan.schema().has_column(column);
-    let is_other = |part: &Expr| Ok(is_beyond(part) || matches!(part, Expr::Column(column) if !is_known(column)));
+    let is_other =
+        |part: &Expr| Ok(needs_several_rows(part) || matches!(part, Expr::Column(column) if !is_known(column)));
     // The closure never fails.
     if expr.column_refs().is_empty() || expr.exists(is_other).unwrap_or(true) {
         return None;
     }
     match plan {
         _ if is_row_wise(plan) => Some(expr.clone()),
-        LogicalPlan::Window(window) => traced(expr, &window.input),
-        LogicalPlan::Sort(sort) => traced(expr, &sort.input),
-        LogicalPlan::Limit(limit) => traced(expr, &limit.input),
-        LogicalPlan::Projection(projection) => traced(&below(expr, plan)?, &projection.input),
-        LogicalPlan::SubqueryAlias(alias) => traced(&below(expr, plan)?, &alias.input),
+        LogicalPlan::Window(window) => over_events(expr, &window.input),
+        LogicalPlan::Sort(sort) => over_events(expr, &sort.input),
+        LogicalPlan::Limit(limit) => over_events(expr, &limit.input),
+        LogicalPlan::Projection(projection) => over_events(&below(expr, plan)?, &projection.input),
+        LogicalPlan::SubqueryAlias(alias) => over_events(&below(expr, plan)?, &alias.input),
         LogicalPlan::Filter(filter) => {
             let conditions = split_conjunction(&filter.predicate).into_iter();
-            let guard = conjunction(conditions.filter_map(|part| traced(part, &filter.input)));
-            let expr = traced(expr, &filter.input)?;
+            let guard = conjunction(conditions.filter_map(|part| over_events(part, &filter.input)));
+            let expr = over_events(expr, &filter.input)?;
             guard.map_or(Some(expr.clone()), |guard| when(guard, expr).end().ok())
         }
         _ => None,
@@ -175,7 +173,7 @@ fn attached(plan: &LogicalPlan, of_event: Expr) -> Result<(LogicalPlan, Column)>
                 column,
             ));
         }
-        // Nothing else was traced through.
+        // No other node is passed through.
         other => other.clone(),
     };
     Ok((plan, column))
@@ -183,38 +181,15 @@ fn attached(plan: &LogicalPlan, of_event: Expr) -> Result<(LogicalPlan, Column)>
 
 /// Whether every row is made of one event alone.
 fn is_row_wise(plan: &LogicalPlan) -> bool {
-    let is_plain = |expr: &Expr| !expr.exists(|part| Ok(is_beyond(part))).unwrap_or(true);
+    let is_of_one_row = |expr: &Expr| !expr.exists(|part| Ok(needs_several_rows(part))).unwrap_or(true);
     match plan {
         LogicalPlan::TableScan(scan) => is_events(scan),
         LogicalPlan::Projection(_) | LogicalPlan::Filter(_) => {
-            plan.expressions().iter().all(is_plain) && plan.inputs().into_iter().all(is_row_wise)
+            plan.expressions().iter().all(is_of_one_row) && plan.inputs().into_iter().all(is_row_wise)
         }
         LogicalPlan::SubqueryAlias(_) | LogicalPlan::Unnest(_) | LogicalPlan::Union(_) => {
             plan.inputs().into_iter().all(is_row_wise)
         }
         _ => false,
     }
-}
-
-/// Whether there is something in an expression that fails on some values. What is compared with something of another
-/// kind is cast, which may fail.
-fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
-    let fails = |part: &Expr| match part {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let of = |side: &Expr| side.get_type(schema).ok();
-            is_arithmetic(*op) || !are_alike(of(left), of(right))
-        }
-        Expr::Negative(_) | Expr::Cast(_) => true,
-        Expr::ScalarFunction(call) => !NEVER_FAIL.contains(&call.name()),
-        Expr::HigherOrderFunction(_) => true,
-        _ => false,
-    };
-    // The closure never fails.
-    expr.exists(|part| Ok(fails(part))).unwrap_or(true)
-}
-
-const NEVER_FAIL: [&str; 5] = ["coalesce", "nullif", "get_field", "canonical_float", "sort_key"];
-
-fn are_alike(left: Option<DataType>, right: Option<DataType>) -> bool {
-    left == right || left.zip(right).is_some_and(|(left, right)| left.is_numeric() && right.is_numeric())
 }

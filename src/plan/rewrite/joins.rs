@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Join, JoinConstraint, LogicalPlan};
 use super::RewriteError;
 
 /// Refuses them wherever they are in the plan, which must be as the SQL planner made it.
-pub(super) fn reject_misread(plan: &LogicalPlan) -> Result<(), RewriteError> {
+pub(super) fn reject_misplanned(plan: &LogicalPlan) -> Result<(), RewriteError> {
     plan.apply_with_subqueries(|node| match node {
         LogicalPlan::Join(join) => match offence(join) {
             Some(error) => Err(join.on.first().map_or(error.clone(), |(left, _)| error.at(left)).into()),

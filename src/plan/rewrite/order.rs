@@ -12,16 +12,16 @@ use datafusion::logical_expr::{
 };
 
 use super::floats::canonical_floats;
-use super::hoist_fallible::compute_early;
+use super::hoist_fallible::hoist_fallible;
 use super::ties::Rows;
 use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
 
 /// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical, breaks all ties,
-/// and computes early what can fail on single events.
+/// and hoists what can fail on single events below what events meet in.
 pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     reject_volatile(&plan)?;
-    joins::reject_misread(&plan)?;
-    Ok(compute_early(break_ties(canonical_floats(plan)?)?)?)
+    joins::reject_misplanned(&plan)?;
+    Ok(hoist_fallible(break_ties(canonical_floats(plan)?)?)?)
 }
 
 /// Breaks all ties, and plans the aggregates that need an order.

@@ -1,7 +1,7 @@
 //! What breaks ties between the rows of a plan: stream order for the rows of one event relation, the whole row for
 //! all others, without what follows from the rest of it.
 //!
-//! Stream order is threaded upwards as hidden columns. Whoever asks for it drops them again (see [`Rows::restored`]).
+//! Stream order is threaded upwards as hidden columns. The caller drops them again (see [`Rows::restored`]).
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use datafusion::logical_expr::{
 };
 
 use crate::event::metadata;
-use crate::plan::facts::functional_dependencies::{Dependency, dependencies, is_column};
-use crate::plan::facts::nodes::is_events;
+use crate::plan::facts::keys::Keys;
+use crate::plan::facts::nodes::{is_events, plain_column};
 use crate::plan::functions::by_sort_key;
 
 /// The rows of a plan, and what puts them in one total order.
@@ -28,8 +28,8 @@ pub(super) struct Rows {
     pub(super) in_stream_order: bool,
     /// Columns of the plan whose values no two rows share, unless they are equal throughout.
     ties: Vec<Column>,
-    /// What leaves some of them out behind others.
-    dependencies: Vec<Dependency>,
+    /// What leaves some of them out behind others, by the indices of the plan's columns.
+    keys: Keys,
 }
 
 impl Rows {
@@ -40,7 +40,7 @@ impl Rows {
                 plan: plan.clone(),
                 in_stream_order: false,
                 ties: plan.schema().columns(),
-                dependencies: dependencies(plan),
+                keys: Keys::of(plan, None),
             },
         })
     }
@@ -71,11 +71,13 @@ impl Rows {
                 total.push(sort);
             }
         }
+        let schema = self.plan.schema();
         for tie in &self.ties {
             let expr = Expr::Column(tie.clone());
-            let is_earlier = |column: &Column| is_among(&total, &Expr::Column(column.clone()));
-            let follows = self.dependencies.iter().any(|known| known.determines(tie, is_earlier));
-            if !follows && !is_earlier(tie) {
+            let is_earlier =
+                |index: usize| is_among(&total, &Expr::Column(Column::from(schema.qualified_field(index))));
+            let follows = schema.index_of_column(tie).is_ok_and(|index| self.keys.determines(index, is_earlier));
+            if !follows && !is_among(&total, &expr) {
                 total.push(expr.sort(ascending, !ascending));
             }
         }
@@ -142,7 +144,7 @@ fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
     let mut expressions = projection.expr.clone();
     let mut ties = Vec::new();
     for tie in rows.ties {
-        if let Some(passed) = expressions.iter().find(|expression| is_column(expression, &tie)) {
+        if let Some(passed) = expressions.iter().find(|expression| plain_column(expression) == Some(&tie)) {
             let (relation, name) = passed.qualified_name();
             ties.push(Column::new(relation, name));
         } else {
@@ -153,7 +155,7 @@ fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
         }
     }
     let plan = LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(rows.plan))?);
-    Ok(Rows { plan, in_stream_order: true, ties, dependencies: Vec::new() })
+    Ok(Rows { plan, in_stream_order: true, ties, keys: Keys::default() })
 }
 
 /// `__seq` for `_seq`, or the like with a number if that is taken.
@@ -169,7 +171,7 @@ fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
     let lists: Vec<Expr> = unnest
         .list_type_columns
         .iter()
-        .map(|(place, _)| Expr::Column(Column::from(unnest.input.schema().qualified_field(*place))))
+        .map(|(index, _)| Expr::Column(Column::from(unnest.input.schema().qualified_field(*index))))
         .collect();
     if lists.is_empty() {
         let plan = Unnest::try_new(Arc::new(rows.plan), unnest.exec_columns.clone(), unnest.options.clone())?;
@@ -191,16 +193,16 @@ fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
     if unnest.list_type_columns.iter().any(|(_, list)| list.depth > 1) {
         ties.extend(unnest.schema.columns());
     }
-    Ok(Rows { plan, in_stream_order: true, ties, dependencies: Vec::new() })
+    Ok(Rows { plan, in_stream_order: true, ties, keys: Keys::default() })
 }
 
 fn thread_scan(scan: &TableScan) -> Result<Rows> {
-    let column = |place: usize| Column::new(Some(scan.table_name.clone()), metadata::NAMES[place]);
+    let column = |index: usize| Column::new(Some(scan.table_name.clone()), metadata::NAMES[index]);
     let ties = vec![column(metadata::SEQ), column(metadata::ORD)];
     let mut scan = scan.clone();
     if !ties.iter().all(|tie| scan.projected_schema.has_column(tie)) {
         let whole = TableScanBuilder::new(scan.table_name, scan.source).with_filters(scan.filters);
         scan = whole.with_fetch(scan.fetch).build()?;
     }
-    Ok(Rows { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties, dependencies: Vec::new() })
+    Ok(Rows { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties, keys: Keys::default() })
 }

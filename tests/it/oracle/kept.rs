@@ -109,7 +109,8 @@ impl Kept {
                 }
                 if planned.compiled.upstream.is_empty() {
                     let bag = captured.progress.bags.get(circuits.len()).cloned().unwrap_or_default();
-                    check_adopted(&circuit, operators, captured, &bag).map_err(|error| failure(Kind::Restore, error))?;
+                    check_adopted(&circuit, operators, captured, &bag)
+                        .map_err(|error| failure(Kind::Restore, error))?;
                 }
                 let restored = circuit.restore(&mut stores, &mut shared);
                 restored.map_err(|error| failure(Kind::Restore, error.to_string()))?;
@@ -184,7 +185,12 @@ impl Kept {
 
 /// A circuit that takes over the state of all its operators at once, as a changed projection takes over that of those that
 /// did not change, gives all rows in its next step, if it needs no event for it.
-fn check_adopted(circuit: &Circuit, operators: &[OperatorStores], captured: &Captured, bag: &Bag) -> Result<(), String> {
+fn check_adopted(
+    circuit: &Circuit,
+    operators: &[OperatorStores],
+    captured: &Captured,
+    bag: &Bag,
+) -> Result<(), String> {
     let adopted = || -> Result<Option<ZBatch>, CircuitError> {
         let mut twin = circuit.afresh()?;
         let adoptable = twin.adoptable()?;

@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
-use datafusion::common::{DataFusionError, TableReference};
-use datafusion::datasource::empty::EmptyTable;
-use datafusion::prelude::SessionContext;
+use datafusion::common::TableReference;
 
 use crate::event::{Relation, SourceSchema};
 use crate::identity::Identity;
-use crate::plan::datafusion::session;
 use crate::progress::Reads;
 
 /// The relations that a projection's SQL may name.
@@ -33,7 +29,7 @@ pub struct ScopeSource {
 #[derive(Debug, Clone)]
 pub struct ProjectionSchema {
     pub schema: SchemaRef,
-    /// Places of the key columns.
+    /// Indices of the key columns.
     pub key: Vec<usize>,
     pub key_proven: bool,
     /// The sources and types below it.
@@ -52,30 +48,6 @@ pub(in crate::plan) enum Scanned<'a> {
 }
 
 impl Scope {
-    /// A session in which every relation of the scope is known, without rows.
-    pub(in crate::plan) fn session(&self) -> Result<SessionContext, DataFusionError> {
-        let empty = |schema| Arc::new(EmptyTable::new(schema)) as Arc<dyn TableProvider>;
-        let ctx = session()?;
-        let catalog = ctx
-            .catalog("datafusion")
-            .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
-        for (name, ScopeSource { schema: source, .. }) in &self.sources {
-            let tables = MemorySchemaProvider::new();
-            for relation in (0..source.types.len()).map(Relation::Type).chain([Relation::Events]) {
-                let table = match relation {
-                    Relation::Events => "events",
-                    Relation::Type(index) => &source.types[index].table,
-                };
-                tables.register_table(table.to_owned(), empty(source.relation_schema(relation)))?;
-            }
-            catalog.register_schema(name, Arc::new(tables))?;
-        }
-        for (name, projection) in &self.projections {
-            ctx.register_table(name.as_str(), empty(projection.schema.clone()))?;
-        }
-        Ok(ctx)
-    }
-
     pub(in crate::plan) fn find(&self, table: &TableReference) -> Option<Scanned<'_>> {
         match table.schema() {
             Some(source) if self.sources.contains_key(source) => {

@@ -2,8 +2,6 @@
 
 use datafusion::common::DataFusionError;
 
-use crate::plan::rewrite::RewriteError;
-
 /// A refusal with its reason, a way out, and where in the SQL it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -40,9 +38,9 @@ impl Refusal {
     }
 }
 
-impl From<RewriteError> for Refusal {
-    fn from(error: RewriteError) -> Self {
-        Self { message: error.message, hint: error.hint, span: error.span }
+impl From<DataFusionError> for Refusal {
+    fn from(error: DataFusionError) -> Self {
+        Self::from_datafusion(&error)
     }
 }
 

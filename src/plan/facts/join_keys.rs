@@ -1,0 +1,94 @@
+//! Keys and dependencies of joins.
+//!
+//! Rows are pairs, and rows without a partner that have NULLs for it. Two keys together tell pairs apart. One alone does
+//! where every row of its side meets one row of the other at most.
+
+use datafusion::common::{DFSchema, JoinType};
+use datafusion::logical_expr::{Expr, Join};
+
+use super::keys::{Columns, Dependency, Keys};
+use super::nodes::plain_column;
+
+pub(super) fn of_join(join: &Join, left: &Keys, right: &Keys) -> Keys {
+    let (pads_left, pads_right) = match join.join_type {
+        JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => return left.clone(),
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => return right.clone(),
+        JoinType::Inner => (false, false),
+        JoinType::Left => (false, true),
+        JoinType::Right => (true, false),
+        JoinType::Full => (true, true),
+    };
+    let (left_side, right_side) = (Side::left(join, left, pads_left), Side::right(join, right, pads_right));
+    let mut keys = Vec::new();
+    if !pads_left && right_side.is_met_once() {
+        keys.extend(left_side.keys());
+    }
+    if !pads_right && left_side.is_met_once() {
+        keys.extend(right_side.keys());
+    }
+    for one in left_side.keys() {
+        for other in right_side.keys() {
+            let key: Columns = one.union(&other).copied().collect();
+            // In a full join, NULLs for a missing right row are NULLs for a missing left one, unless a key says which.
+            if !(pads_left && pads_right) || left_side.has_required(&one) || right_side.has_required(&other) {
+                keys.push(key);
+            }
+        }
+    }
+    let dependencies = left_side.dependencies().into_iter().chain(right_side.dependencies()).collect();
+    let row_numbers = [(&left_side, pads_left), (&right_side, pads_right)].into_iter();
+    let row_numbers = row_numbers.filter(|(_, pads)| !pads).flat_map(|(side, _)| side.moved(&side.known.row_numbers));
+    Keys { keys, dependencies, row_numbers: row_numbers.collect() }
+}
+
+/// One side of a join. Its columns come behind `offset` others.
+struct Side<'a> {
+    schema: &'a DFSchema,
+    known: &'a Keys,
+    /// What rows of the other side are compared with.
+    on: Vec<&'a Expr>,
+    offset: usize,
+    /// Whether rows of the other side may have NULLs for this one.
+    pads: bool,
+}
+
+impl<'a> Side<'a> {
+    fn left(join: &'a Join, known: &'a Keys, pads: bool) -> Self {
+        let on = join.on.iter().map(|(left, _)| left).collect();
+        Self { schema: join.left.schema(), known, on, offset: 0, pads }
+    }
+
+    fn right(join: &'a Join, known: &'a Keys, pads: bool) -> Self {
+        let on = join.on.iter().map(|(_, right)| right).collect();
+        Self { schema: join.right.schema(), known, on, offset: join.left.schema().fields().len(), pads }
+    }
+
+    fn moved(&self, columns: &Columns) -> Columns {
+        columns.iter().map(|column| column + self.offset).collect()
+    }
+
+    fn keys(&self) -> impl Iterator<Item = Columns> {
+        self.known.keys.iter().map(|key| self.moved(key))
+    }
+
+    /// Whether a row of the other side has one partner here at most.
+    fn is_met_once(&self) -> bool {
+        let columns = self.on.iter().filter_map(|on| self.schema.index_of_column(plain_column(on)?).ok());
+        self.known.are_unique(&columns.collect::<Vec<_>>())
+    }
+
+    /// Whether one of these columns of the join is never NULL in a row of this side.
+    fn has_required(&self, columns: &Columns) -> bool {
+        columns.iter().any(|column| !self.schema.field(column - self.offset).is_nullable())
+    }
+
+    /// NULLs for a missing row are told from real ones where not all that determines can be NULL.
+    fn dependencies(&self) -> Vec<Dependency> {
+        let moved = self
+            .known
+            .dependencies
+            .iter()
+            .map(|known| Dependency { by: self.moved(&known.by), determined: self.moved(&known.determined) });
+        moved.filter(|known| !self.pads || self.has_required(&known.by)).collect()
+    }
+}
