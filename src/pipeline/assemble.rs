@@ -17,7 +17,7 @@ use crate::circuit::{Handles, ZBatch};
 use crate::config::ParkedLimits;
 use crate::lifecycle::{Parked, ParkedEvents};
 use crate::plan::{Planned, Program};
-use crate::progress::{Cut, SourceName};
+use crate::progress::{Cut, Position, SourceName};
 use crate::read_model::search::{SearchIndex, WriterSettings};
 
 /// Everything that a start needs before the loop runs.
@@ -113,7 +113,7 @@ pub async fn assemble(
     let _ = live.parked.take(|parked| !is_known(parked));
     live.tell_parked();
     // With nothing applied and nothing to read of others, there is nothing to catch up with.
-    if live.projections.is_empty() && cut.positions.values().all(|position| *position == 0) {
+    if live.projections.is_empty() && cut.positions.values().all(|position| *position == Position::START) {
         live.projections.append(&mut building.projections);
     }
     let read = building.projections.iter().flat_map(|kept| kept.definition.reads.keys().cloned());
@@ -195,7 +195,8 @@ fn to_build(projections: &[Planned], content: &Content, cut: &Cut) -> BTreeSet<S
         let known = content.generations.get(name).and_then(|entries| entries.first());
         let resumes = known.is_some_and(|entry| {
             let reads = planned.compiled.schema.reads.keys();
-            let there = |source: &SourceName| entry.positions.get(source).copied().unwrap_or(0) == cut.position(source);
+            let there =
+                |source: &SourceName| entry.positions.get(source).copied().unwrap_or_default() == cut.position(source);
             entry.state == "serving" && entry.fingerprint == planned.fingerprint && reads.into_iter().all(there)
         });
         // What was shared may not be alike any more to a build that knows better.

@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 use super::engine::{Engine, EngineError, Fetched};
 use super::saver::{Job, Saved, spawn_saver};
 use crate::checkpoint::Checkpointer;
-use crate::progress::{Cut, SourceName, SourceState};
+use crate::progress::{Cut, SourceName};
 use crate::read_model::catalog::Catalog;
 use crate::source::{Input, Source};
 use crate::telemetry;
@@ -161,7 +161,7 @@ impl Runner {
     fn note(&mut self, source: SourceName, input: Input) {
         let Some(intake) = self.engine.intakes.get_mut(&source) else { return };
         let progress = &mut intake.progress;
-        if progress.state == SourceState::Halted {
+        if progress.is_halted() {
             return;
         }
         match input {
@@ -169,35 +169,21 @@ impl Runner {
             Input::Fetched { .. } | Input::Heartbeat { .. } => {}
             Input::Opened { identity, last_sequence, gap } => {
                 intake.identity = serde_json::to_value(&identity).unwrap_or_default();
-                progress.last_sequence = last_sequence.max(progress.covered);
-                let caught_up = progress.covered >= progress.last_sequence;
-                progress.state = if caught_up { SourceState::Live } else { SourceState::CatchingUp };
-                progress.message = gap.map(|gap| format!("messages {gap} were lost and accepted as a gap"));
-                progress.heard_at_us = Some(now_us());
-                if caught_up {
-                    progress.caught_up_at_us = Some(now_us());
-                }
+                let notice = gap.map(|gap| format!("messages {gap} were lost and accepted as a gap"));
+                progress.opened(last_sequence.into(), notice, now_us());
                 self.engine.revision += u64::from(gap.is_some());
                 tracing::info!(%source, last_sequence, "source opened");
                 self.status.send_if_modified(|status| status.opened.insert(source));
             }
             Input::Disconnected { message } => {
                 tracing::warn!(%source, %message, "source disconnected");
-                progress.state = SourceState::Disconnected;
-                progress.message = Some(message);
+                progress.disconnected(message);
             }
             Input::Halted { message } => {
                 tracing::error!(%source, %message, "source halted");
-                progress.state = SourceState::Halted;
-                progress.message = Some(message);
+                progress.halted(message);
             }
-            Input::End => {
-                progress.last_sequence = progress.covered;
-                progress.caught_up_at_us = Some(now_us());
-                // Nothing will ever be heard of it again, and nothing is missing.
-                progress.heard_at_us = None;
-                progress.state = SourceState::Idle;
-            }
+            Input::End => progress.ended(now_us()),
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     SqlRequest, Streams, did_you_mean, named, session, sql, table_query,
 };
 use crate::config::Query;
-use crate::progress::{Basis, Freshness, SourceName};
+use crate::progress::{Basis, Freshness, Position, SourceName};
 use crate::read_model::catalog::{Catalog, RelationData, Snapshot};
 use crate::read_model::search::{SearchAnswer, SearchError, SearchRequest};
 
@@ -31,7 +31,7 @@ pub struct Reader {
 pub struct At {
     pub snapshot: Arc<Snapshot>,
     pub basis: Basis,
-    requested: BTreeMap<SourceName, u64>,
+    requested: BTreeMap<SourceName, Position>,
 }
 
 impl At {

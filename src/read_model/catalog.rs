@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
-use crate::progress::{Basis, Cut, Reads, SourceName, SourceProgress};
+use crate::progress::{Basis, Cut, Position, Reads, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +88,7 @@ pub struct ProjectionStatus {
     pub key: Vec<String>,
     /// Why it failed, if it did.
     pub error: Option<String>,
-    pub positions: BTreeMap<SourceName, u64>,
+    pub positions: BTreeMap<SourceName, Position>,
 }
 
 #[derive(Debug, Clone, Serialize)]
