@@ -124,7 +124,7 @@ impl Engine {
         intake.progress.fetched(reached(&input, decoded.halted.as_ref()), now_us);
         if let Some(unknown) = &decoded.halted {
             intake.progress.halted(format!(
-                "message {}: {}; declare its type, or set unknown_events to park",
+                "message {}: {}; declare its type, or set unknown_events to park, and start again",
                 unknown.message.seq, unknown.detail
             ));
         }
@@ -146,7 +146,7 @@ impl Engine {
             && let Some(intake) = self.intakes.get_mut(source)
         {
             intake.progress.halted(format!(
-                "{} events are parked, which reaches parked.max_events or parked.max_bytes; mend or discard them, or raise the limit",
+                "{} events are parked, which reaches parked.max_events or parked.max_bytes; correct the definition that they do not fit, or raise the limit, and start again",
                 self.parked.len()
             ));
         }

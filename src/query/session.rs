@@ -153,7 +153,7 @@ impl Sessions {
                 let cuts: Vec<String> = tables.iter().map(|(name, one)| format!("{name} at {}", one.cut)).collect();
                 let detail = format!("the relations stand at different cuts: {}", cuts.join(", "));
                 return Err(QueryError::new(Kind::MixedCuts, detail)
-                    .hint("one of them is paused, failed or building; say mixedCuts=allow to read them all the same"));
+                    .hint("one of them has failed, or is a search index whose changes are not committed yet; say mixedCuts=allow to read them all the same"));
             }
             merge(&mut basis, other);
         }
