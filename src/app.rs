@@ -124,6 +124,7 @@ async fn prepare(
     }
     let pace = RunnerConfig {
         max_events: config.commit.max_events,
+        max_delay: config.commit.max_delay,
         search_commit: config.search_commit,
         checkpoint_interval: config.checkpoint_interval,
         drain: DRAIN,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::checkpoint::GenerationEntry;
 use crate::circuit::{Attributable, Circuit, Handles, OperatorReport, StepInput, ZBatch};
-use crate::config::FreshnessGoal;
 use crate::plan::Planned;
 use crate::progress::{Cut, Reads, SourceName};
 use crate::read_model::catalog::{ColumnStatus, ProjectionState, ProjectionStatus, Relation, RelationData};
@@ -19,7 +18,6 @@ use crate::state::{StateDelta, StoredSegment};
 pub struct Definition {
     pub name: String,
     pub owner: Option<String>,
-    pub freshness: Option<FreshnessGoal>,
     /// Of everything that decides its rows.
     pub fingerprint: String,
     pub reads: Reads,
@@ -377,7 +375,6 @@ fn definition(planned: &Planned) -> Definition {
     Definition {
         name: config.name.clone(),
         owner: config.owner.clone(),
-        freshness: config.freshness.clone(),
         fingerprint: planned.fingerprint.clone(),
         reads: schema.reads.clone(),
         upstream: planned.compiled.upstream.clone(),

@@ -22,6 +22,8 @@ use crate::telemetry;
 pub struct RunnerConfig {
     /// Messages that one commit takes at the most, over all sources.
     pub max_events: usize,
+    /// Longest that one commit gathers what keeps arriving. With nothing queued it begins at once.
+    pub max_delay: Duration,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
     /// For the last checkpoint when it is told to stop.
@@ -128,6 +130,7 @@ impl Runner {
         let mut events = 0;
         let mut news = None;
         let mut next = Some((source, input));
+        let until = Instant::now() + self.config.max_delay;
         while let Some((source, input)) = next {
             match messages(source, input) {
                 Ok(input) => {
@@ -140,7 +143,8 @@ impl Runner {
                     break;
                 }
             }
-            next = if events < self.config.max_events { self.inputs.try_recv().ok() } else { None };
+            let takes_more = events < self.config.max_events && Instant::now() < until;
+            next = if takes_more { self.inputs.try_recv().ok() } else { None };
         }
         if !fetched.is_empty() {
             let began = Instant::now();

@@ -57,6 +57,7 @@ impl Stepped {
         begin(&mut assembly.live).unwrap();
         let pace = RunnerConfig {
             max_events: 1_000,
+            max_delay: Duration::from_secs(3600),
             search_commit: Duration::from_secs(3600),
             checkpoint_interval: Duration::from_secs(3600),
             drain: Duration::ZERO,
@@ -162,6 +163,20 @@ async fn what_is_given_twice_counts_once() {
     stepped.report([fetched(1, &[ONE, BROKEN])]);
     stepped.report([fetched(1, &[ONE, BROKEN, ONE]), fetched(2, &[BROKEN, ONE, ONE])]);
     assert_eq!((stepped.rows("loads"), stepped.parked(None), stepped.covered()), (3, vec![2], 4));
+}
+
+#[tokio::test]
+async fn a_commit_gathers_what_is_queued_no_longer_than_its_delay() {
+    for (max_delay, queued) in [(Duration::from_secs(3600), 0), (Duration::ZERO, 2)] {
+        let mut stepped = Stepped::start().await;
+        stepped.runner.config.max_delay = max_delay;
+        for number in 1..=3 {
+            stepped.reports.try_send(("orders".into(), fetched(number, &[ONE]))).unwrap();
+        }
+        let (source, input) = stepped.runner.inputs.try_recv().unwrap();
+        stepped.runner.take(source, input).unwrap();
+        assert_eq!((stepped.runner.inputs.len(), stepped.covered()), (queued, 3 - queued as u64));
+    }
 }
 
 #[tokio::test]

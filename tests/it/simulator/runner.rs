@@ -61,6 +61,7 @@ impl Life {
         let catalog = Catalog::new(Snapshot::default());
         let pace = RunnerConfig {
             max_events: random.usize(1..100),
+            max_delay: Duration::from_micros(random.u64(..200)),
             search_commit: Duration::from_millis(random.u64(1..5)),
             checkpoint_interval: Duration::from_millis(random.u64(1..4)),
             drain: DEADLINE,
