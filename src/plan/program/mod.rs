@@ -432,21 +432,28 @@ mod tests {
                 hint: write `on_stale: mark`; a reader can demand a position with `minPosition`
             "#]],
         );
-        check(PLAIN, "---\npolicy: own\nrow_filter: id = 1", expect![[r#"
+        check(
+            PLAIN,
+            "---\npolicy: own\nrow_filter: id = 1",
+            expect![[r#"
             error: policies are not enforced yet: `own` hides no row
               --> readside.yaml:12:9
                |
             12 | policy: own
                |         ^^^
             hint: remove it, and keep the listener where only those may reach it who may see everything
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn the_columns_of_a_view_are_held_to_its_contract() {
         let view = |columns: &str| format!("---\nprojection: v\nkind: view\nsql: SELECT id FROM p\ncolumns: {columns}");
         check(PLAIN, &view("{id: int64}"), expect![""]);
-        check(PLAIN, &view("{id: string, total: int64}"), expect![[r#"
+        check(
+            PLAIN,
+            &view("{id: string, total: int64}"),
+            expect![[r#"
             error: the column `id` comes out as Int64, not as Utf8
               --> readside.yaml:15:15
                |
@@ -460,7 +467,8 @@ mod tests {
             15 | columns: {id: string, total: int64}
                |                              ^^^^^
             hint: the query gives id
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
