@@ -17,7 +17,7 @@ use crate::pipeline::{
     begin, catch_up,
 };
 use crate::plan::{Program, program};
-use crate::progress::{SourceName, SourceState};
+use crate::progress::{Position, SourceName};
 use crate::query::{Streams, now_us};
 use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::serve::http::{Api, MetricsServer, Readiness, Server};
@@ -109,7 +109,7 @@ async fn prepare(
         (_, Err(fenced @ CheckpointError::Fenced(_))) => return Err(AppError::Replaced(fenced)),
         (assembled, _) => assembled?,
     };
-    if assembly.live.cut().positions.values().any(|position| *position > 0) {
+    if assembly.live.cut().positions.values().any(|position| *position > Position::START) {
         tracing::info!(cut = %assembly.live.cut(), "continuing from the last checkpoint");
     }
     begin(&mut assembly.live)?;
@@ -119,11 +119,12 @@ async fn prepare(
     }
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
     for (name, intake) in &assembly.live.intakes {
-        let after = intake.progress.covered;
+        let after = intake.progress.covered();
         sources.insert(name.clone(), open(config, name, after, &intake.identity)?);
     }
     let pace = RunnerConfig {
         max_events: config.commit.max_events,
+        max_delay: config.commit.max_delay,
         search_commit: config.search_commit,
         checkpoint_interval: config.checkpoint_interval,
         drain: DRAIN,
@@ -144,7 +145,7 @@ async fn build(
     let targets = assembly.live.cut().positions;
     let mut sources = BTreeMap::new();
     for (name, intake) in &building.intakes {
-        sources.insert(name.clone(), open(config, name, 0, &intake.identity)?);
+        sources.insert(name.clone(), open(config, name, Position::START, &intake.identity)?);
     }
     let began = std::time::Instant::now();
     begin(&mut building)?;
@@ -161,7 +162,7 @@ async fn build(
 fn open(
     config: &Config,
     name: &SourceName,
-    after: u64,
+    after: Position,
     identity: &serde_json::Value,
 ) -> Result<Box<dyn Source>, source::OpenError> {
     // A source that was never opened has none. One that cannot be read is no reason to open any stream of that name.
@@ -170,7 +171,7 @@ fn open(
         Err(error) => return Ok(source::halted(unreadable_identity(identity, &error))),
     };
     let limits = Limits { max_events: config.commit.max_events, ..Limits::default() };
-    let start = Start { after, identity: known, accept_gap: false };
+    let start = Start { after: after.sequence(), identity: known, accept_gap: false };
     let mut configured = config.sources.iter();
     match configured.find(|source| source.schema.source == **name) {
         Some(source) => source::open(source, config.nats.as_ref(), start, limits),
@@ -230,9 +231,9 @@ async fn report_readiness(catalog: Catalog, readiness: Readiness, mut status: wa
             let unreached = snapshot
                 .sources
                 .iter()
-                .filter(|(name, progress)| !status.opened.contains(*name) && progress.state != SourceState::Idle);
+                .filter(|(name, progress)| !status.opened.contains(*name) && !progress.has_ended());
             let reasons = unreached.map(|(name, progress)| {
-                let message = progress.message.as_deref().unwrap_or("not connected yet");
+                let message = progress.message().unwrap_or("not connected yet");
                 format!("source `{name}` was never reached: {message}")
             });
             (reasons.collect::<Vec<String>>(), warnings)

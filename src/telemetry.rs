@@ -229,7 +229,7 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
         let Ok(relation) = view.open(name) else {
             for (source, position) in &status.positions {
                 let labels = [own[0], ("source", source), own[1]];
-                page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, *position as f64);
+                page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, position.sequence() as f64);
             }
             continue;
         };
@@ -237,7 +237,7 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
         for (source, freshness) in &freshness.sources {
             let labels = [own[0], ("source", &**source), own[1]];
             page.set(PROJECTION_LAG_EVENTS, &labels, freshness.lag_events as f64);
-            page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, freshness.position as f64);
+            page.set(PROJECTION_LAST_PROCESSED_POSITION, &labels, freshness.position.sequence() as f64);
             if let Some(lag) = freshness.lag_seconds {
                 page.set(PROJECTION_LAG_SECONDS, &labels, lag);
             }
@@ -253,16 +253,16 @@ fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
             let is_in_it = if state == progress.state_at(now_us) { 1.0 } else { 0.0 };
             page.set(SOURCE_STATE, &[own, ("state", state.label())], is_in_it);
         }
-        page.set(SOURCE_LAST_SEQUENCE, &[own], progress.last_sequence as f64);
-        if let Some(watermark) = progress.watermark_us {
+        page.set(SOURCE_LAST_SEQUENCE, &[own], progress.last_sequence().sequence() as f64);
+        if let Some(watermark) = progress.watermark_us() {
             page.set(SOURCE_WATERMARK, &[own], watermark as f64 / 1e6);
         }
-        if let Some(heard) = progress.heard_at_us {
+        if let Some(heard) = progress.heard_at_us() {
             page.set(SOURCE_HEARTBEAT, &[own], heard as f64 / 1e6);
         }
-        page.set(SOURCE_LATE_EVENTS, &[own], progress.late_events as f64);
-        page.set(SOURCE_LATE_EVENTS_DROPPED, &[own], progress.late_events_dropped as f64);
-        for (event_type, events) in &progress.parked {
+        page.set(SOURCE_LATE_EVENTS, &[own], progress.late_events() as f64);
+        page.set(SOURCE_LATE_EVENTS_DROPPED, &[own], progress.late_events_dropped() as f64);
+        for (event_type, events) in progress.parked() {
             let event_type = event_type_label(Some(event_type));
             page.set(SOURCE_PARKED_EVENTS, &[own, ("event_type", &event_type)], *events as f64);
         }

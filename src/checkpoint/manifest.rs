@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::identity::Identity;
-use crate::progress::{Cut, Phase, SourceName};
+use crate::progress::{Cut, Phase, Position, SourceName};
 use crate::state::StoreShape;
 
 const FORMAT: &str = "readside checkpoint";
@@ -74,9 +74,9 @@ pub struct SourceEntry {
     /// What the source needs to know its stream again, such as the stream's created time. Opaque here.
     pub identity: serde_json::Value,
     /// Where to resume: the last sequence whose message was applied.
-    pub applied: u64,
+    pub applied: Position,
     /// The last sequence known to hold nothing more for this source.
-    pub covered: u64,
+    pub covered: Position,
     /// Microseconds since the epoch; the watermark follows from it.
     pub greatest_event_time_us: Option<i64>,
     /// Of everything that decides which messages are admitted, with which values.
@@ -99,7 +99,7 @@ pub struct GenerationEntry {
     #[serde(default)]
     pub rows: Option<Identity>,
     /// Its own positions: a generation that is being built is behind the serving one.
-    pub positions: BTreeMap<SourceName, u64>,
+    pub positions: BTreeMap<SourceName, Position>,
     pub state: Phase,
     /// `table` or `search`.
     pub kind: String,
@@ -276,13 +276,13 @@ mod tests {
         let mut manifest = Manifest { number: 7, origin: 7, writer: "a".into(), epoch: 2, ..Manifest::default() };
         let source = SourceEntry {
             identity: serde_json::json!({"created": 17}),
-            applied: u64::MAX,
+            applied: u64::MAX.into(),
             admitted: BTreeMap::from([("Placed".into(), BTreeMap::from([(1, 3), (2, 4)]))]),
             ..SourceEntry::default()
         };
         manifest.content.sources.insert("orders".into(), source);
         let generation =
-            GenerationEntry { positions: BTreeMap::from([("orders".into(), 9)]), ..GenerationEntry::default() };
+            GenerationEntry { positions: BTreeMap::from([("orders".into(), 9.into())]), ..GenerationEntry::default() };
         manifest.content.generations.insert("customers".into(), vec![generation]);
         manifest
     }

@@ -40,7 +40,9 @@ pub struct Nats {
 
 #[derive(Debug, Clone)]
 pub struct Commit {
+    /// Longest that a commit gathers what keeps arriving.
     pub max_delay: Duration,
+    /// Most messages that it gathers.
     pub max_events: usize,
 }
 
@@ -102,7 +104,7 @@ pub struct Projection {
     pub indexes: Vec<Vec<String>>,
     /// The output contract: columns that must come out with exactly this type.
     pub columns: BTreeMap<String, FieldType>,
-    pub freshness: Option<FreshnessGoal>,
+    pub on_stale: OnStale,
     /// Search only: how each column is indexed. Columns not named are stored only.
     pub fields: BTreeMap<String, SearchField>,
     pub policies: Vec<String>,
@@ -119,14 +121,7 @@ pub enum Kind {
     View,
 }
 
-#[derive(Debug, Clone)]
-pub struct FreshnessGoal {
-    pub slo: Duration,
-    /// Between 0 and 1.
-    pub objective: f64,
-    pub on_stale: OnStale,
-}
-
+/// What becomes of an answer from a source that is catching up, disconnected or halted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStale {
     /// Say so in the answer.

@@ -82,7 +82,7 @@ sql: |
 key: [customer_id]
 indexes: [[tenant_id, revenue], email]
 columns: {revenue: "decimal(38,2)!"}
-freshness: {slo: 3s, objective: 99.5%, on_stale: refuse}
+freshness: {on_stale: refuse}
 access: {policies: [by_tenant], mask: {email: "'***'"}}
 ---
 projection: order_search
@@ -262,8 +262,7 @@ fn projections_queries_and_policies_are_read() {
     assert_eq!(table.indexes, [vec!["tenant_id", "revenue"], vec!["email"]]);
     let revenue = FieldType { data_type: DataType::Decimal { precision: 38, scale: 2 }, required: true };
     assert_eq!(table.columns["revenue"], revenue);
-    let goal = table.freshness.as_ref().unwrap();
-    assert_eq!((goal.slo, goal.objective, goal.on_stale), (Duration::from_secs(3), 0.995, OnStale::Refuse));
+    assert_eq!((table.on_stale, search.on_stale), (OnStale::Refuse, OnStale::Mark));
     assert_eq!((table.policies.as_slice(), table.masks["email"].as_str()), (&["by_tenant".to_owned()][..], "'***'"));
     assert_eq!(search.key, ["order_id"]);
     let text = |tokenizer: &str| SearchKind::Text { tokenizer: tokenizer.to_owned() };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::{FreshnessGoal, Kind, OnStale, Projection, SearchField, SearchKind};
+use super::checked::{Kind, OnStale, Projection, SearchField, SearchKind};
 use super::fields::read_type;
 use super::named_types::NamedTypes;
 use super::names::{self, is_reserved};
@@ -63,7 +63,7 @@ pub(super) fn projection(
         key,
         indexes,
         columns: contract(&map),
-        freshness: freshness(&map),
+        on_stale: on_stale(&map),
         fields: search_fields(&map),
         policies,
         masks,
@@ -187,31 +187,11 @@ fn contract(map: &Map<'_>) -> BTreeMap<String, FieldType> {
     entries.iter().filter_map(column).collect()
 }
 
-fn freshness(map: &Map<'_>) -> Option<FreshnessGoal> {
-    let goal = map.map("freshness", &["slo", "objective", "on_stale"], &[])?;
-    goal.need("slo", "say how old an answer may be: `freshness: {slo: 3s}`");
-    let slo = goal.interval("slo");
-    let objective = match goal.get("objective") {
-        Some(yaml) => objective(map.reader, yaml),
-        None => Some(0.99),
-    };
-    let on_stale = goal.choice("on_stale", &[("mark", OnStale::Mark), ("refuse", OnStale::Refuse)]);
-    Some(FreshnessGoal { slo: slo?, objective: objective?, on_stale: on_stale.unwrap_or(OnStale::Mark) })
-}
-
-/// `99%` or `0.99`.
-fn objective(reader: Reader<'_>, yaml: &Yaml) -> Option<f64> {
-    let text = reader.text(yaml, "`objective`")?;
-    let share = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
-        None => text.parse::<f64>(),
-    };
-    let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
-    if share.is_none() {
-        let hint = "write the share of time in which `slo` holds: `99%` or `0.99`";
-        reader.error(yaml.mark, format!("`objective` cannot be `{text}`"), hint);
-    }
-    share
+/// Goals for freshness are planned; answers say how fresh they are in any case.
+fn on_stale(map: &Map<'_>) -> OnStale {
+    let freshness = map.map("freshness", &["on_stale"], &["slo", "objective"]);
+    let choices = [("mark", OnStale::Mark), ("refuse", OnStale::Refuse)];
+    freshness.and_then(|freshness| freshness.choice("on_stale", &choices)).unwrap_or(OnStale::Mark)
 }
 
 fn search_fields(map: &Map<'_>) -> BTreeMap<String, SearchField> {

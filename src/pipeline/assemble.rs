@@ -19,7 +19,7 @@ use crate::config::ParkedLimits;
 use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState, Parked, ParkedEvents};
 use crate::plan::{Planned, Program};
-use crate::progress::{Cut, SourceName};
+use crate::progress::{Cut, Position, SourceName};
 use crate::read_model::ReadModel;
 use crate::read_model::search::{SearchIndex, WriterSettings};
 use crate::read_model::table::{Table, TableSpec};
@@ -148,7 +148,7 @@ pub async fn assemble(
     let _ = live.parked.take(|parked| !is_known(parked));
     live.tell_parked();
     // With nothing applied and nothing to read of others, there is nothing to catch up with.
-    if live.generations.is_empty() && cut.positions.values().all(|position| *position == 0) {
+    if live.generations.is_empty() && cut.positions.values().all(|position| *position == Position::START) {
         live.take_over(std::mem::take(&mut building.generations));
     }
     let reading = building.generations.iter().filter(|generation| generation.needs_events());
@@ -317,7 +317,8 @@ fn last_rows(
         }
     };
     let reads = definition.reads.keys();
-    let positions = reads.map(|source| (source.clone(), entry.positions.get(source).copied().unwrap_or(0))).collect();
+    let positions =
+        reads.map(|source| (source.clone(), entry.positions.get(source).copied().unwrap_or_default())).collect();
     let state = GenerationState::Rebuilding { reason: reason.to_string() };
     let definition = Definition { rows: entry.rows, table, ..definition };
     let cut = Cut { positions, revision: cut.revision };

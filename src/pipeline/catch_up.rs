@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::engine::{Engine, EngineError, Fetched};
 use super::runner::now_us;
-use crate::progress::SourceName;
+use crate::progress::{Position, SourceName};
 use crate::source::{Input, Source};
 
 /// Why a build could not be finished.
@@ -22,10 +22,10 @@ pub enum CatchUpError {
 pub async fn catch_up(
     engine: &mut Engine,
     sources: BTreeMap<SourceName, Box<dyn Source>>,
-    targets: &BTreeMap<SourceName, u64>,
+    targets: &BTreeMap<SourceName, Position>,
 ) -> Result<(), CatchUpError> {
     for (name, mut source) in sources {
-        let target = targets.get(&name).copied().unwrap_or(0);
+        let target = targets.get(&name).copied().unwrap_or_default().sequence();
         let mut covered = 0;
         while covered < target {
             let fetched = match source.next().await {

@@ -10,7 +10,7 @@ use arrow::datatypes::Schema;
 use crate::checkpoint::{GenerationEntry, OperatorEntry, store_prefix, table_store};
 use crate::circuit::OperatorStores;
 use crate::identity::Identity;
-use crate::progress::{Cut, Phase, SourceName};
+use crate::progress::{Cut, Phase, Position, SourceName};
 use crate::state::{StoreShape, StoredSegment};
 
 /// The stores of a checkpoint, by name.
@@ -39,7 +39,7 @@ pub enum BuildReason {
     #[error("the last build of it was not finished")]
     Unfinished,
     #[error("it was at {had} of source `{source_name}`, and the other projections are at {at}")]
-    Apart { source_name: SourceName, had: u64, at: u64 },
+    Apart { source_name: SourceName, had: Position, at: Position },
     #[error("its definition has changed: {0}")]
     Changed(String),
     #[error("its input `{0}` is built again")]
@@ -89,7 +89,7 @@ impl Wanted<'_> {
 
     fn check_positions(&self, entry: &GenerationEntry, cut: &Cut) -> Result<(), BuildReason> {
         for source in &self.sources {
-            let (had, at) = (entry.positions.get(*source).copied().unwrap_or(0), cut.position(source));
+            let (had, at) = (entry.positions.get(*source).copied().unwrap_or_default(), cut.position(source));
             if had != at {
                 return Err(BuildReason::Apart { source_name: (*source).clone(), had, at });
             }

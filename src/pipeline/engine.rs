@@ -19,7 +19,7 @@ use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{GenerationId, GenerationState, Parked, ParkedEvents};
 use crate::plan::PlannedView;
-use crate::progress::{Cut, Phase, SourceName, SourceState};
+use crate::progress::{Applied, Cut, Phase, Reached, SourceName};
 use crate::read_model::catalog::{ProjectionStatus, Relation, RelationData, Snapshot};
 use crate::read_model::search::PinHold;
 use crate::state::StateDelta;
@@ -93,7 +93,7 @@ impl Engine {
 
     /// The cut that everything not failed stands at.
     pub fn cut(&self) -> Cut {
-        let positions = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.covered));
+        let positions = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.covered()));
         Cut { positions: positions.collect(), revision: self.revision }
     }
 
@@ -122,46 +122,22 @@ impl Engine {
         }
         let source = &input.source;
         let Some(intake) = self.intakes.get_mut(source) else { return Ok(None) };
-        if intake.progress.state == SourceState::Halted {
+        if intake.progress.is_halted() {
             return Ok(None);
         }
         // Exactly once, even if a source should repeat itself.
-        let covered = intake.progress.covered;
+        let covered = intake.progress.covered().sequence();
         let repeated = input.messages.partition_point(|message| message.seq <= covered);
         drop(input.messages.drain(..repeated));
         let decoded = intake
             .decode(&input.messages)
             .map_err(|error| EngineError::Decode { source_name: source.clone(), error })?;
-        let progress = &mut intake.progress;
-        progress.last_sequence = input.last_sequence.max(input.covered);
-        progress.heard_at_us = Some(now_us);
-        let (applied, covered) = match &decoded.halted {
-            Some(unknown) => {
-                progress.state = SourceState::Halted;
-                let detail = format!(
-                    "message {}: {}; declare its type, or set unknown_events to park",
-                    unknown.message.seq, unknown.detail
-                );
-                progress.message = Some(detail);
-                let before = unknown.message.seq.saturating_sub(1).max(progress.covered);
-                (input.messages.iter().map(|message| message.seq).take_while(|seq| *seq <= before).last(), before)
-            }
-            None => (input.messages.last().map(|message| message.seq), input.covered),
-        };
-        if let Some(seq) = applied {
-            progress.applied = seq;
-            progress.applied_published_at_us =
-                input.messages.iter().rev().find(|message| message.seq == seq).map(|message| message.published_at_us);
-        }
-        progress.covered = progress.covered.max(covered).max(progress.applied);
-        if progress.state != SourceState::Halted {
-            if progress.covered >= progress.last_sequence {
-                progress.caught_up_at_us = Some(now_us);
-                progress.state = SourceState::Live;
-            } else {
-                progress.state = SourceState::CatchingUp;
-            }
-            progress.message = None;
+        intake.progress.fetched(reached(&input, decoded.halted.as_ref()), now_us);
+        if let Some(unknown) = &decoded.halted {
+            intake.progress.halted(format!(
+                "message {}: {}; declare its type, or set unknown_events to park, and start again",
+                unknown.message.seq, unknown.detail
+            ));
         }
         for rejected in decoded.rejected {
             telemetry::count_event_failures(&input.source, rejected.reason, 1);
@@ -180,9 +156,8 @@ impl Engine {
         if self.is_full()
             && let Some(intake) = self.intakes.get_mut(source)
         {
-            intake.progress.state = SourceState::Halted;
-            intake.progress.message = Some(format!(
-                "{} events are parked, which reaches parked.max_events or parked.max_bytes; mend or discard them, or raise the limit",
+            intake.progress.halted(format!(
+                "{} events are parked, which reaches parked.max_events or parked.max_bytes; correct the definition that they do not fit, or raise the limit, and start again",
                 self.parked.len()
             ));
         }
@@ -196,7 +171,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let cut = self.cut();
         let watermarks =
-            self.intakes.iter().filter_map(|(name, intake)| Some((&**name, intake.progress.watermark_us?)));
+            self.intakes.iter().filter_map(|(name, intake)| Some((&**name, intake.progress.watermark_us()?)));
         let watermarks: Watermarks<'_> = watermarks.collect();
         let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
@@ -256,8 +231,8 @@ impl Engine {
     /// Makes the sources' progress tell of the parked events as they are now.
     pub(super) fn tell_parked(&mut self) {
         for (name, intake) in &mut self.intakes {
-            intake.progress.parked = self.parked.counts(name, None);
-            intake.progress.parked_events = self.parked.newest(name, PARKED_TOLD_MAX).into();
+            let newest = self.parked.newest(name, PARKED_TOLD_MAX);
+            intake.progress.parked_are(self.parked.counts(name, None), newest.into());
         }
         self.parked_told = Some(self.parked.edition());
     }
@@ -265,8 +240,7 @@ impl Engine {
     /// Why a source takes nothing more, if it does not.
     pub(super) fn halted(&self, source: &SourceName) -> Option<String> {
         let progress = &self.intakes.get(source)?.progress;
-        let halted = progress.state == SourceState::Halted;
-        halted.then(|| progress.message.clone().unwrap_or_else(|| "it has halted".to_owned()))
+        progress.is_halted().then(|| progress.message().unwrap_or("it has halted").to_owned())
     }
 
     /// Stops all generations; their rows stay as they are.
@@ -467,6 +441,22 @@ fn joined(fetched: Vec<Fetched>) -> Vec<Fetched> {
         }
     }
     joined
+}
+
+/// Where a fetch brings its source: to its end, or just before the message that halts it.
+fn reached(input: &Fetched, halted: Option<&Rejected>) -> Reached {
+    let last_message = input.messages.last().map_or(0, |message| message.seq);
+    let covered = match halted {
+        Some(unknown) => unknown.message.seq.saturating_sub(1),
+        None => input.covered.max(last_message),
+    };
+    let applied = input.messages.iter().rev().find(|message| message.seq <= covered);
+    Reached {
+        applied: applied
+            .map(|message| Applied { position: message.seq.into(), published_at_us: message.published_at_us }),
+        covered: covered.into(),
+        last_sequence: input.last_sequence.max(input.covered).into(),
+    }
 }
 
 /// The message that an attributable error is about, parked for its generation.

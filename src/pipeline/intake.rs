@@ -1,7 +1,6 @@
 //! One source as the engine keeps it: decoder, watermark, and how far it has come.
 
 use std::collections::BTreeMap;
-
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Int32Array};
@@ -11,7 +10,7 @@ use arrow::error::ArrowError;
 use crate::checkpoint::SourceEntry;
 use crate::event::{Decoded, Decoder, EventBatch, Message, metadata};
 use crate::identity::Identity;
-use crate::progress::{SourceProgress, SourceState, Watermark};
+use crate::progress::{Resumed, SourceProgress, Watermark};
 
 /// Reads one source's messages.
 #[derive(Debug)]
@@ -31,35 +30,22 @@ impl Intake {
     /// A source at its beginning.
     pub fn new(decoder: Arc<Decoder>, admission: Identity) -> Self {
         let watermark = Watermark::new(decoder.schema().lateness_us, None);
-        let progress = SourceProgress {
-            applied: 0,
-            covered: 0,
-            last_sequence: 0,
-            applied_published_at_us: None,
-            caught_up_at_us: None,
-            heard_at_us: None,
-            watermark_us: None,
-            late_events: 0,
-            late_events_dropped: 0,
-            state: SourceState::Disconnected,
-            message: Some("not connected yet".to_owned()),
-            parked: BTreeMap::new(),
-            parked_events: Arc::default(),
-        };
+        let progress = SourceProgress::new();
         Self { decoder, watermark, progress, identity: serde_json::Value::Null, admission, admitted: BTreeMap::new() }
     }
 
     /// A source where a checkpoint left it.
     pub fn resume(&mut self, entry: &SourceEntry) {
         self.watermark = Watermark::new(self.decoder.schema().lateness_us, entry.greatest_event_time_us);
-        self.progress.watermark_us = self.watermark.value_us();
-        self.progress.applied = entry.applied;
-        self.progress.covered = entry.covered;
-        self.progress.last_sequence = entry.covered;
+        self.progress = SourceProgress::resumed(Resumed {
+            applied: entry.applied,
+            covered: entry.covered,
+            watermark_us: self.watermark.value_us(),
+            late_events: entry.late,
+            late_events_dropped: entry.late_dropped,
+        });
         self.identity = entry.identity.clone();
         self.admitted = entry.admitted.clone();
-        self.progress.late_events = entry.late;
-        self.progress.late_events_dropped = entry.late_dropped;
     }
 
     pub fn decoder(&self) -> &Arc<Decoder> {
@@ -74,10 +60,8 @@ impl Intake {
     /// Decodes the next messages in stream order.
     pub(super) fn decode(&mut self, messages: &[Message]) -> Result<Decoded, ArrowError> {
         let decoded = self.decoder.decode(messages, &mut self.watermark)?;
-        self.progress.watermark_us = self.watermark.value_us();
-        let late = decoded.batch.metadata.column(metadata::LATE).as_boolean();
-        self.progress.late_events += late.true_count() as u64;
-        self.progress.late_events_dropped += decoded.dropped_late;
+        let late = decoded.batch.metadata.column(metadata::LATE).as_boolean().true_count() as u64;
+        self.progress.watermark_moved(self.watermark.value_us(), late, decoded.dropped_late);
         self.count(&decoded.batch);
         Ok(decoded)
     }
@@ -86,13 +70,13 @@ impl Intake {
     pub(super) fn entry(&self) -> SourceEntry {
         SourceEntry {
             identity: self.identity.clone(),
-            applied: self.progress.applied,
-            covered: self.progress.covered,
+            applied: self.progress.applied(),
+            covered: self.progress.covered(),
             greatest_event_time_us: self.watermark.greatest_us(),
             admission: Some(self.admission),
             admitted: self.admitted.clone(),
-            late: self.progress.late_events,
-            late_dropped: self.progress.late_events_dropped,
+            late: self.progress.late_events(),
+            late_dropped: self.progress.late_events_dropped(),
         }
     }
 

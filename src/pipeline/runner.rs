@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 use super::engine::{Engine, EngineError, Fetched};
 use super::saver::{Job, Saved, spawn_saver};
 use crate::checkpoint::Checkpointer;
-use crate::progress::{Cut, SourceName, SourceState};
+use crate::progress::{Cut, SourceName};
 use crate::read_model::catalog::Catalog;
 use crate::source::{Input, Source};
 use crate::telemetry;
@@ -25,6 +25,8 @@ const NEVER: Duration = Duration::from_secs(86_400);
 pub struct RunnerConfig {
     /// Messages that one commit takes at the most, over all sources.
     pub max_events: usize,
+    /// Longest that one commit gathers what keeps arriving. With nothing queued it begins at once.
+    pub max_delay: Duration,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
     /// For the last checkpoint when it is told to stop.
@@ -125,6 +127,7 @@ impl Runner {
         let mut events = 0;
         let mut news = None;
         let mut next = Some((source, input));
+        let until = Instant::now() + self.config.max_delay;
         while let Some((source, input)) = next {
             match messages(source, input) {
                 Ok(input) => {
@@ -137,7 +140,8 @@ impl Runner {
                     break;
                 }
             }
-            next = if events < self.config.max_events { self.inputs.try_recv().ok() } else { None };
+            let takes_more = events < self.config.max_events && Instant::now() < until;
+            next = if takes_more { self.inputs.try_recv().ok() } else { None };
         }
         if !fetched.is_empty() {
             let began = Instant::now();
@@ -155,7 +159,7 @@ impl Runner {
     fn note(&mut self, source: SourceName, input: Input) {
         let Some(intake) = self.engine.intakes.get_mut(&source) else { return };
         let progress = &mut intake.progress;
-        if progress.state == SourceState::Halted {
+        if progress.is_halted() {
             return;
         }
         match input {
@@ -163,35 +167,21 @@ impl Runner {
             Input::Fetched { .. } | Input::Heartbeat { .. } => {}
             Input::Opened { identity, last_sequence, gap } => {
                 intake.identity = serde_json::to_value(&identity).unwrap_or_default();
-                progress.last_sequence = last_sequence.max(progress.covered);
-                let caught_up = progress.covered >= progress.last_sequence;
-                progress.state = if caught_up { SourceState::Live } else { SourceState::CatchingUp };
-                progress.message = gap.map(|gap| format!("messages {gap} were lost and accepted as a gap"));
-                progress.heard_at_us = Some(now_us());
-                if caught_up {
-                    progress.caught_up_at_us = Some(now_us());
-                }
+                let notice = gap.map(|gap| format!("messages {gap} were lost and accepted as a gap"));
+                progress.opened(last_sequence.into(), notice, now_us());
                 self.engine.revision += u64::from(gap.is_some());
                 tracing::info!(%source, last_sequence, "source opened");
                 self.status.send_if_modified(|status| status.opened.insert(source));
             }
             Input::Disconnected { message } => {
                 tracing::warn!(%source, %message, "source disconnected");
-                progress.state = SourceState::Disconnected;
-                progress.message = Some(message);
+                progress.disconnected(message);
             }
             Input::Halted { message } => {
                 tracing::error!(%source, %message, "source halted");
-                progress.state = SourceState::Halted;
-                progress.message = Some(message);
+                progress.halted(message);
             }
-            Input::End => {
-                progress.last_sequence = progress.covered;
-                progress.caught_up_at_us = Some(now_us());
-                // Nothing will ever be heard of it again, and nothing is missing.
-                progress.heard_at_us = None;
-                progress.state = SourceState::Idle;
-            }
+            Input::End => progress.ended(now_us()),
         }
     }
 

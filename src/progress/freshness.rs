@@ -1,78 +1,17 @@
 //! Freshness: the statement that goes with every answer (DESIGN: P5).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::cut::{Cut, SourceName};
-use super::parked_note::ParkedNote;
-
-/// A source that says it is reachable but has not been heard of for this long is taken for disconnected: whatever
-/// should have noticed is itself dead or stuck.
-const SILENT_AFTER_US: i64 = 30_000_000;
+use super::position::Position;
+use super::source_progress::{SourceProgress, seconds};
+use super::source_state::SourceState;
 
 /// A relation that is behind the live cut for longer than this is catching up (or paused, or failed), although its
 /// source is live. A search index, which commits less often than tables, stays below it.
 const BEHIND_AFTER_S: f64 = 2.0;
-
-/// What a source is doing. Ordered from best to worst, so that the worst of several is their maximum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceState {
-    /// Everything stored has been applied, and something arrived lately.
-    Live,
-    /// Everything stored has been applied, and nothing has arrived for a while.
-    Idle,
-    /// Applying what was stored before.
-    CatchingUp,
-    /// Not reachable; retried.
-    Disconnected,
-    /// Stopped by an error that a person has to mend.
-    Halted,
-}
-
-impl SourceState {
-    pub fn label(self) -> &'static str {
-        match self {
-            SourceState::Live => "live",
-            SourceState::Idle => "idle",
-            SourceState::CatchingUp => "catching_up",
-            SourceState::Disconnected => "disconnected",
-            SourceState::Halted => "halted",
-        }
-    }
-}
-
-/// What the runner knows of one source at one commit. Published with the snapshot, read when an answer is made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SourceProgress {
-    /// Where to resume: the last sequence whose message was applied.
-    pub applied: u64,
-    /// The last sequence known to hold nothing more for this source: at least `applied`.
-    pub covered: u64,
-    /// The stream's last sequence when it was last heard of.
-    pub last_sequence: u64,
-    /// Publish time of the last applied message, microseconds since the epoch.
-    pub applied_published_at_us: Option<i64>,
-    /// When everything stored had last been applied, microseconds since the epoch.
-    pub caught_up_at_us: Option<i64>,
-    /// When the server was last heard of, microseconds since the epoch. Refreshed while idle too; none for an input
-    /// that has no server.
-    pub heard_at_us: Option<i64>,
-    pub watermark_us: Option<i64>,
-    /// Admitted events that came after the watermark had passed their time.
-    pub late_events: u64,
-    /// Events that were dropped because of that, where the source says so.
-    pub late_events_dropped: u64,
-    pub state: SourceState,
-    /// What stopped or disconnected it.
-    pub message: Option<String>,
-    /// Parked events by event type; the empty name for those of no declared type.
-    pub parked: BTreeMap<String, u64>,
-    /// The newest of them, and of those that a projection of this source could not take.
-    pub parked_events: Arc<[ParkedNote]>,
-}
 
 /// Which sources, and which of their event types, an answer reads. An empty set of types means all.
 pub type Reads = BTreeMap<SourceName, Vec<String>>;
@@ -102,7 +41,7 @@ pub struct Freshness {
     /// Whether an event that could belong to the answer is parked.
     pub incomplete: bool,
     pub caught_up_to_requested_position: bool,
-    pub positions: BTreeMap<SourceName, u64>,
+    pub positions: BTreeMap<SourceName, Position>,
     pub revision: u64,
     pub sources: BTreeMap<SourceName, SourceFreshness>,
 }
@@ -111,7 +50,7 @@ pub struct Freshness {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceFreshness {
-    pub position: u64,
+    pub position: Position,
     /// RFC 3339, if any event had a time.
     pub watermark: Option<String>,
     pub lag_events: u64,
@@ -130,7 +69,7 @@ impl Freshness {
     pub fn of(
         basis: &Basis,
         sources: &BTreeMap<SourceName, SourceProgress>,
-        requested: &BTreeMap<SourceName, u64>,
+        requested: &BTreeMap<SourceName, Position>,
         now_us: i64,
     ) -> Self {
         let of_source = |(name, types): (&SourceName, &Vec<String>)| {
@@ -167,14 +106,14 @@ impl Freshness {
 
 impl Basis {
     /// Whether the answer contains what was stored at each requested position.
-    pub fn reaches(&self, requested: &BTreeMap<SourceName, u64>) -> bool {
+    pub fn reaches(&self, requested: &BTreeMap<SourceName, Position>) -> bool {
         requested.iter().all(|(name, position)| !self.reads.contains_key(name) || self.cut.position(name) >= *position)
     }
 }
 
 impl SourceFreshness {
     /// Of a source that nothing has been heard of since the start.
-    fn unknown(position: u64) -> Self {
+    fn unknown(position: Position) -> Self {
         SourceFreshness {
             position,
             watermark: None,
@@ -188,37 +127,10 @@ impl SourceFreshness {
 }
 
 impl SourceProgress {
-    /// Messages stored but not yet covered.
-    pub fn lag_events(&self) -> u64 {
-        self.last_sequence.saturating_sub(self.covered)
-    }
-
-    /// The state as a reader should see it at `now_us`: a source that has fallen silent is not live, whoever says so.
-    pub fn state_at(&self, now_us: i64) -> SourceState {
-        let silent = self.heard_at_us.is_some_and(|heard| now_us.saturating_sub(heard) > SILENT_AFTER_US);
-        if silent { self.state.max(SourceState::Disconnected) } else { self.state }
-    }
-
-    /// Seconds for which something may be missing: 0 when caught up with a source that is reachable, else the time
-    /// since which it is not known that everything stored had been applied. It keeps growing when the source is dead.
-    /// None while nothing was ever applied.
-    pub fn lag_seconds(&self, now_us: i64) -> Option<f64> {
-        let caught_up = self.lag_events() == 0;
-        if caught_up && self.state_at(now_us) < SourceState::Disconnected {
-            return Some(0.0);
-        }
-        // Messages are applied in the order they were published, so nothing older than the last one is missing; and
-        // when all that the server had spoken of is applied, nothing older than its last word is.
-        let last_word = if caught_up { self.heard_at_us } else { None };
-        let complete_until =
-            [self.caught_up_at_us, self.applied_published_at_us, last_word].into_iter().flatten().max();
-        complete_until.map(|until| seconds(until, now_us))
-    }
-
     /// Of an answer that was computed at `position`, which was live at `live_at_us`.
-    fn freshness(&self, position: u64, live_at_us: i64, types: &[String], now_us: i64) -> SourceFreshness {
+    fn freshness(&self, position: Position, live_at_us: i64, types: &[String], now_us: i64) -> SourceFreshness {
         let counts = |name: &String| types.is_empty() || name.is_empty() || types.contains(name);
-        let behind_live = position < self.covered;
+        let behind_live = position < self.covered();
         let lag_seconds = match self.lag_seconds(now_us) {
             Some(lag) if behind_live => Some(lag.max(seconds(live_at_us, now_us))),
             lag => lag,
@@ -231,18 +143,14 @@ impl SourceProgress {
         };
         SourceFreshness {
             position,
-            watermark: self.watermark_us.map(rfc3339),
-            lag_events: self.last_sequence.saturating_sub(position.min(self.covered)),
+            watermark: self.watermark_us().map(rfc3339),
+            lag_events: self.last_sequence().since(position.min(self.covered())),
             lag_seconds,
             state,
-            parked: self.parked.iter().filter(|(name, _)| counts(name)).map(|(n, c)| (n.clone(), *c)).collect(),
-            message: self.message.clone(),
+            parked: self.parked().iter().filter(|(name, _)| counts(name)).map(|(n, c)| (n.clone(), *c)).collect(),
+            message: self.message().map(str::to_owned),
         }
     }
-}
-
-fn seconds(from_us: i64, to_us: i64) -> f64 {
-    to_us.saturating_sub(from_us).max(0) as f64 / 1e6
 }
 
 /// RFC 3339 in UTC with microseconds.
@@ -254,31 +162,31 @@ pub fn rfc3339(time_us: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::source_progress::{Applied, Reached};
     use super::*;
 
     const NOW: i64 = 1_000_000_000;
 
+    fn reached(applied: Option<u64>, covered: u64, last_sequence: u64) -> Reached {
+        let message = |sequence: u64| Applied { position: sequence.into(), published_at_us: NOW - 500_000_000 };
+        Reached { applied: applied.map(message), covered: covered.into(), last_sequence: last_sequence.into() }
+    }
+
     fn caught_up() -> SourceProgress {
-        SourceProgress {
-            applied: 90,
-            covered: 100,
-            last_sequence: 100,
-            applied_published_at_us: Some(NOW - 500_000_000),
-            caught_up_at_us: Some(NOW - 400_000_000),
-            heard_at_us: Some(NOW - 1_000_000),
-            watermark_us: None,
-            late_events: 0,
-            late_events_dropped: 0,
-            state: SourceState::Live,
-            message: None,
-            parked: BTreeMap::new(),
-            parked_events: Arc::default(),
-        }
+        let mut progress = SourceProgress::new();
+        progress.fetched(reached(Some(90), 100, 100), NOW - 1_000_000);
+        progress
+    }
+
+    fn with_parked(name: &str) -> SourceProgress {
+        let mut progress = caught_up();
+        progress.parked_are(BTreeMap::from([(name.to_owned(), 1)]), Default::default());
+        progress
     }
 
     fn freshness(progress: SourceProgress, position: u64, live_at_us: i64, types: &[&str]) -> Freshness {
         let name: SourceName = "orders".into();
-        let cut = Cut { positions: BTreeMap::from([(name.clone(), position)]), revision: 0 };
+        let cut = Cut { positions: BTreeMap::from([(name.clone(), position.into())]), revision: 0 };
         let reads = Reads::from([(name.clone(), types.iter().map(|name| name.to_string()).collect())]);
         Freshness::of(
             &Basis { cut, live_at_us, reads, parked: BTreeMap::new() },
@@ -286,31 +194,6 @@ mod tests {
             &BTreeMap::new(),
             NOW,
         )
-    }
-
-    fn lag(progress: SourceProgress) -> Option<f64> {
-        progress.lag_seconds(NOW)
-    }
-
-    #[test]
-    fn lag_is_0_when_caught_up_however_long_nothing_came() {
-        assert_eq!(lag(caught_up()), Some(0.0));
-    }
-
-    #[test]
-    fn lag_grows_from_the_last_word_of_a_dead_source() {
-        assert_eq!(lag(SourceProgress { state: SourceState::Disconnected, ..caught_up() }), Some(1.0));
-        let silent = SourceProgress { heard_at_us: Some(NOW - 60_000_000), ..caught_up() };
-        assert_eq!(silent.state_at(NOW), SourceState::Disconnected);
-        assert_eq!(lag(silent), Some(60.0));
-    }
-
-    #[test]
-    fn lag_while_catching_up_is_the_age_of_the_oldest_message_that_may_be_missing() {
-        let behind = SourceProgress { last_sequence: 101, state: SourceState::CatchingUp, ..caught_up() };
-        assert_eq!(lag(behind.clone()), Some(400.0));
-        let nothing_yet = SourceProgress { applied_published_at_us: None, caught_up_at_us: None, ..behind };
-        assert_eq!(lag(nothing_yet), None);
     }
 
     #[test]
@@ -323,11 +206,10 @@ mod tests {
 
     #[test]
     fn only_parked_events_that_could_belong_to_the_answer_make_it_incomplete() {
-        let parked = |name: &str| SourceProgress { parked: BTreeMap::from([(name.to_owned(), 1)]), ..caught_up() };
-        assert!(!freshness(parked("Shipped"), 100, NOW, &["Placed"]).incomplete);
-        assert!(freshness(parked("Placed"), 100, NOW, &["Placed"]).incomplete);
-        assert!(freshness(parked("Shipped"), 100, NOW, &[]).incomplete);
-        assert!(freshness(parked(""), 100, NOW, &["Placed"]).incomplete);
+        assert!(!freshness(with_parked("Shipped"), 100, NOW, &["Placed"]).incomplete);
+        assert!(freshness(with_parked("Placed"), 100, NOW, &["Placed"]).incomplete);
+        assert!(freshness(with_parked("Shipped"), 100, NOW, &[]).incomplete);
+        assert!(freshness(with_parked(""), 100, NOW, &["Placed"]).incomplete);
     }
 
     #[test]
@@ -340,7 +222,7 @@ mod tests {
     #[test]
     fn a_position_counts_only_for_sources_that_are_read() {
         let basis = Basis { reads: Reads::from([("orders".into(), vec![])]), ..Basis::default() };
-        assert!(basis.reaches(&BTreeMap::from([("payments".into(), 5)])));
-        assert!(!basis.reaches(&BTreeMap::from([("orders".into(), 5)])));
+        assert!(basis.reaches(&BTreeMap::from([("payments".into(), 5.into())])));
+        assert!(!basis.reaches(&BTreeMap::from([("orders".into(), 5.into())])));
     }
 }

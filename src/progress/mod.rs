@@ -6,10 +6,16 @@ mod cut;
 mod freshness;
 mod parked_note;
 mod phase;
+mod position;
+mod source_progress;
+mod source_state;
 mod watermark;
 
 pub use cut::{Cut, SourceName};
-pub use freshness::{Basis, Freshness, Reads, SourceFreshness, SourceProgress, SourceState, rfc3339};
+pub use freshness::{Basis, Freshness, Reads, SourceFreshness, rfc3339};
 pub use parked_note::ParkedNote;
 pub use phase::Phase;
+pub use position::Position;
+pub use source_progress::{Applied, Reached, Resumed, SourceProgress};
+pub use source_state::SourceState;
 pub use watermark::Watermark;

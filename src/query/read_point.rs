@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::now_us;
-use crate::progress::{Basis, Cut, Freshness, SourceName};
+use crate::progress::{Basis, Cut, Freshness, Position, SourceName};
 use crate::read_model::ReadView;
 
 /// The view that answers a request, and what of it the answer is computed from.
@@ -12,11 +12,11 @@ pub struct ReadPoint {
     view: ReadView,
     basis: Basis,
     /// The positions that were demanded.
-    requested: BTreeMap<SourceName, u64>,
+    requested: BTreeMap<SourceName, Position>,
 }
 
 impl ReadPoint {
-    pub(super) fn new(view: ReadView, basis: Basis, requested: BTreeMap<SourceName, u64>) -> Self {
+    pub(super) fn new(view: ReadView, basis: Basis, requested: BTreeMap<SourceName, Position>) -> Self {
         ReadPoint { view, basis, requested }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::limits::Admission;
 use super::{ErrorKind, QueryError, did_you_mean, now_us};
-use crate::progress::{Basis, Freshness, SourceName};
+use crate::progress::{Basis, Freshness, Position, SourceName};
 use crate::read_model::catalog::Catalog;
 use crate::read_model::{Caller, ReadView};
 
@@ -33,7 +33,7 @@ impl Streams {
 /// What a reader demands of an answer's freshness.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Demand {
-    pub positions: BTreeMap<SourceName, u64>,
+    pub positions: BTreeMap<SourceName, Position>,
     pub wait: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Demand {
             };
             for source in streams.resolve(name)? {
                 let demanded = demand.positions.entry(source).or_default();
-                *demanded = seq.max(*demanded);
+                *demanded = Position::from(seq).max(*demanded);
             }
         }
         if let Some(text) = wait {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_stream_stands_for_every_source_that_reads_it() {
         let demand = parse("SHOP:7,audit:3,orders:9", "500ms").unwrap();
-        let positions: Vec<_> = demand.positions.iter().map(|(name, seq)| (&**name, *seq)).collect();
+        let positions: Vec<_> = demand.positions.iter().map(|(name, seq)| (&**name, seq.sequence())).collect();
         assert_eq!(positions, [("audit", 3), ("orders", 9), ("payments", 7)]);
         assert_eq!(demand.wait, Duration::from_millis(500));
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
-use crate::progress::{Basis, Cut, Phase, Reads, SourceName, SourceProgress};
+use crate::progress::{Basis, Cut, Phase, Position, Reads, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
 #[derive(Debug, Clone, Default)]
@@ -118,7 +118,7 @@ pub struct ProjectionStatus {
     pub key: Vec<String>,
     /// Why it failed, or is being built again, or cannot be searched.
     pub error: Option<String>,
-    pub positions: BTreeMap<SourceName, u64>,
+    pub positions: BTreeMap<SourceName, Position>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -201,9 +201,11 @@ impl App {
         let label = format!("{}-{}", self.name, self.step);
         let mut content = Content { revision: self.step, ..Content::default() };
         let identity = serde_json::json!({ "label": label });
-        content.sources.insert("s".into(), SourceEntry { identity, applied: self.step, ..SourceEntry::default() });
+        content
+            .sources
+            .insert("s".into(), SourceEntry { identity, applied: self.step.into(), ..SourceEntry::default() });
         let generation =
-            GenerationEntry { generation: 1, positions: [("s".into(), self.step)].into(), ..Default::default() };
+            GenerationEntry { generation: 1, positions: [("s".into(), self.step.into())].into(), ..Default::default() };
         content.generations.insert("p".to_owned(), vec![generation]);
         let deltas: BTreeMap<String, StateDelta> =
             self.stores.iter_mut().filter_map(|(name, store)| Some((name.clone(), store.delta()?))).collect();
@@ -212,7 +214,7 @@ impl App {
             std::fs::write(&path, bytes).unwrap();
             PinnedFile { name: name.clone(), path }
         });
-        let cut = Cut { positions: [("s".into(), self.step)].into(), revision: self.step };
+        let cut = Cut { positions: [("s".into(), self.step.into())].into(), revision: self.step };
         let index = IndexDraft { cut, files: pinned.collect() };
         let newer = Draft::new(content, deltas, std::mem::take(&mut self.forget), [("index".to_owned(), index)].into());
         self.history.borrow_mut().insert(label, self.image());
@@ -237,7 +239,7 @@ pub(super) fn label(manifest: &Manifest) -> String {
 
 /// The position that the manifest's content has reached.
 pub(super) fn step(manifest: &Manifest) -> u64 {
-    manifest.content.sources.get("s").map_or(0, |source| source.applied)
+    manifest.content.sources.get("s").map_or(0, |source| source.applied.sequence())
 }
 
 pub(super) fn read_folder(folder: &Path) -> BTreeMap<String, Vec<u8>> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::search_spec::search_spec;
-use crate::config::FreshnessGoal;
 use crate::identity::Identity;
 use crate::plan::Planned;
 use crate::progress::Reads;
@@ -13,7 +12,6 @@ use crate::read_model::table::TableSpec;
 #[derive(Debug, Clone)]
 pub struct Definition {
     pub owner: Option<String>,
-    pub freshness: Option<FreshnessGoal>,
     /// Of everything that decides its rows; none of rows that an older build computed.
     pub rows: Option<Identity>,
     pub reads: Reads,
@@ -39,7 +37,6 @@ impl Definition {
         };
         Self {
             owner: config.owner.clone(),
-            freshness: config.freshness.clone(),
             rows: Some(schema.identity),
             reads: schema.reads.clone(),
             upstream: planned.compiled.upstream.clone(),

@@ -9,7 +9,7 @@ use crate::config::{Files, load};
 use crate::event::{Headers, Message};
 use crate::pipeline::{IndexRoot, assemble, begin};
 use crate::plan::program;
-use crate::progress::{Phase, SourceProgress};
+use crate::progress::{Phase, SourceProgress, SourceState};
 use crate::read_model::catalog::Snapshot;
 use crate::read_model::search::SearchRequest;
 use crate::read_model::{Caller, ReadView};
@@ -58,6 +58,7 @@ impl Stepped {
         begin(&mut assembly.live).unwrap();
         let pace = RunnerConfig {
             max_events: 1_000,
+            max_delay: Duration::from_secs(3600),
             search_commit: Duration::from_secs(3600),
             checkpoint_interval: Duration::from_secs(3600),
             drain: Duration::ZERO,
@@ -81,6 +82,14 @@ impl Stepped {
 
     fn progress(&self) -> SourceProgress {
         self.runner.catalog.snapshot().sources["orders"].clone()
+    }
+
+    fn state(&self) -> SourceState {
+        self.progress().state_at(now_us())
+    }
+
+    fn covered(&self) -> u64 {
+        self.progress().covered().sequence()
     }
 
     fn rows(&self, projection: &str) -> u64 {
@@ -111,7 +120,7 @@ impl Stepped {
 
     /// The position that the rows of a projection are of.
     fn position(&self, projection: &str) -> u64 {
-        self.view().open(projection).unwrap().basis().cut.position("orders")
+        self.view().open(projection).unwrap().basis().cut.position("orders").sequence()
     }
 }
 
@@ -138,19 +147,18 @@ async fn what_was_fetched_before_a_halt_is_applied_and_the_halt_stays() {
     let mut stepped = Stepped::start().await;
     stepped.report([fetched(1, &[ONE, ONE]), Input::Halted { message: "gone".to_owned() }, fetched(3, &[ONE])]);
     let progress = stepped.progress();
-    assert_eq!((progress.state, progress.covered, stepped.rows("loads")), (SourceState::Halted, 2, 2));
-    assert_eq!(progress.message.as_deref(), Some("gone"));
+    assert_eq!((stepped.state(), stepped.covered(), stepped.rows("loads")), (SourceState::Halted, 2, 2));
+    assert_eq!(progress.message(), Some("gone"));
 }
 
 #[tokio::test]
 async fn a_disconnection_outlasts_what_came_before_it() {
     let mut stepped = Stepped::start().await;
     stepped.report([fetched(1, &[ONE, ONE]), Input::Disconnected { message: "no route".to_owned() }]);
-    let progress = stepped.progress();
-    assert_eq!((progress.state, progress.covered), (SourceState::Disconnected, 2));
+    assert_eq!((stepped.state(), stepped.covered()), (SourceState::Disconnected, 2));
     stepped.report([Input::Heartbeat { covered: 2, last_sequence: 2 }]);
     let progress = stepped.progress();
-    assert_eq!((progress.state, progress.message), (SourceState::Live, None));
+    assert_eq!((stepped.state(), progress.message()), (SourceState::Live, None));
 }
 
 #[tokio::test]
@@ -166,7 +174,21 @@ async fn what_is_given_twice_counts_once() {
     let mut stepped = Stepped::start().await;
     stepped.report([fetched(1, &[ONE, BROKEN])]);
     stepped.report([fetched(1, &[ONE, BROKEN, ONE]), fetched(2, &[BROKEN, ONE, ONE])]);
-    assert_eq!((stepped.rows("loads"), stepped.parked(None), stepped.progress().covered), (3, vec![2], 4));
+    assert_eq!((stepped.rows("loads"), stepped.parked(None), stepped.covered()), (3, vec![2], 4));
+}
+
+#[tokio::test]
+async fn a_commit_gathers_what_is_queued_no_longer_than_its_delay() {
+    for (max_delay, queued) in [(Duration::from_secs(3600), 0), (Duration::ZERO, 2)] {
+        let mut stepped = Stepped::start().await;
+        stepped.runner.config.max_delay = max_delay;
+        for number in 1..=3 {
+            stepped.reports.try_send(("orders".into(), fetched(number, &[ONE]))).unwrap();
+        }
+        let (source, input) = stepped.runner.inputs.try_recv().unwrap();
+        stepped.runner.take(source, input).unwrap();
+        assert_eq!((stepped.runner.inputs.len(), stepped.covered()), (queued, 3 - queued as u64));
+    }
 }
 
 #[tokio::test]
@@ -182,13 +204,14 @@ async fn the_end_of_a_file_is_no_disconnection() {
 async fn at_the_limit_of_parked_events_a_restart_takes_no_more() {
     let mut stepped = Stepped::start().await;
     stepped.report([fetched(1, &[BROKEN, ONE, BROKEN]), fetched(4, &[ONE])]);
-    assert_eq!((stepped.progress().state, stepped.progress().covered), (SourceState::Live, 4));
+    assert_eq!((stepped.state(), stepped.covered()), (SourceState::Live, 4));
     stepped.report([fetched(5, &[BROKEN, BROKEN])]);
-    assert_eq!((stepped.progress().state, stepped.progress().covered), (SourceState::Halted, 6));
+    assert_eq!((stepped.state(), stepped.covered()), (SourceState::Halted, 6));
     // As a restart finds it.
-    stepped.runner.engine.intakes.get_mut("orders").unwrap().progress.state = SourceState::Disconnected;
+    let intake = stepped.runner.engine.intakes.get_mut("orders").unwrap();
+    intake.resume(&intake.entry());
     stepped.report([fetched(7, &[BROKEN, ONE])]);
-    assert_eq!((stepped.progress().state, stepped.progress().covered), (SourceState::Halted, 6));
+    assert_eq!((stepped.state(), stepped.covered()), (SourceState::Halted, 6));
     assert_eq!(stepped.parked(None), [1, 3, 5, 6]);
 }
 

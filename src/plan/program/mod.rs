@@ -74,6 +74,7 @@ pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
     }
     let mut planning = Planning { scope, projections: Vec::new(), views: Vec::new() };
     problems.extend(planning.all(&config.projections));
+    problems.extend(unused_policies(config));
     if problems.is_empty() {
         Ok(Program { sources, projections: planning.projections, views: planning.views })
     } else {
@@ -167,6 +168,10 @@ impl Planning {
         if projection.kind == Kind::View {
             let schema = view_schema(&projection.sql, &self.scope)
                 .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
+            let problems = contract(projection, &schema);
+            if !problems.is_empty() {
+                return Err(problems);
+            }
             self.scope.projections.insert(name, schema.clone());
             self.views.push(PlannedView { config: projection.clone(), schema });
             return Ok(());
@@ -184,7 +189,7 @@ impl Planning {
                 refusal.hint("make it a table, or write its SQL here"),
             )]);
         }
-        let mut problems = contract(projection, &compiled);
+        let mut problems = contract(projection, &compiled.schema);
         problems.extend(search_fields(projection, &compiled));
         let indexes = places(projection, &compiled, &mut problems);
         if !problems.is_empty() {
@@ -240,7 +245,7 @@ fn unkept(projection: &config::Projection) -> Vec<Problem> {
             .hint("write `access: public` and keep the listener where only those may reach it who may see everything");
         problems.push(problem(&projection.node, "/access", refusal));
     }
-    if projection.freshness.as_ref().is_some_and(|goal| goal.on_stale == OnStale::Refuse) {
+    if projection.on_stale == OnStale::Refuse {
         let refusal = Refusal::new("stale answers are marked, but not refused yet")
             .hint("write `on_stale: mark`; a reader can demand a position with `minPosition`");
         problems.push(problem(&projection.node, "/freshness/on_stale", refusal));
@@ -248,13 +253,24 @@ fn unkept(projection: &config::Projection) -> Vec<Problem> {
     problems
 }
 
+/// Policies that no projection names. One that names a policy is refused itself.
+fn unused_policies(config: &Config) -> Vec<Problem> {
+    let is_named = |name: &String| config.projections.iter().any(|projection| projection.policies.contains(name));
+    let unused = config.policies.iter().filter(|policy| !is_named(&policy.name));
+    let refused = |policy: &config::Policy| {
+        let refusal = Refusal::new(format!("policies are not enforced yet: `{}` hides no row", policy.name))
+            .hint("remove it, and keep the listener where only those may reach it who may see everything");
+        problem(&policy.node, "/policy", refusal)
+    };
+    unused.map(refused).collect()
+}
+
 /// The declared columns must come out with exactly the declared types.
-fn contract(projection: &config::Projection, compiled: &Compiled) -> Vec<Problem> {
-    let schema = &compiled.schema.schema;
+fn contract(projection: &config::Projection, schema: &ProjectionSchema) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, declared) in &projection.columns {
-        let refusal = match schema.field_with_name(name) {
-            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query")).hint(gives(compiled)),
+        let refusal = match schema.schema.field_with_name(name) {
+            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query")).hint(gives(schema)),
             Ok(field) if *field.data_type() != declared.data_type.to_arrow() => {
                 let wanted = declared.data_type.to_arrow();
                 Refusal::new(format!("the column `{name}` comes out as {}, not as {wanted}", field.data_type()))
@@ -275,7 +291,8 @@ fn search_fields(projection: &config::Projection, compiled: &Compiled) -> Vec<Pr
     let mut problems = Vec::new();
     for (name, field) in &projection.fields {
         let refusal = match compiled.schema.schema.field_with_name(name) {
-            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query")).hint(gives(compiled)),
+            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query"))
+                .hint(gives(&compiled.schema)),
             Ok(column) => {
                 let strings = match column.data_type() {
                     DataType::List(item) => item.data_type() == &DataType::Utf8,
@@ -303,7 +320,7 @@ fn places(projection: &config::Projection, compiled: &Compiled, problems: &mut V
                 Err(_) => {
                     let refusal = Refusal::new(format!("the column `{column}` does not come out of the query"));
                     let pointer = format!("/indexes/{number}/{at}");
-                    problems.push(problem(&projection.node, &pointer, refusal.hint(gives(compiled))));
+                    problems.push(problem(&projection.node, &pointer, refusal.hint(gives(&compiled.schema))));
                 }
             }
         }
@@ -312,8 +329,8 @@ fn places(projection: &config::Projection, compiled: &Compiled, problems: &mut V
     indexes
 }
 
-fn gives(compiled: &Compiled) -> String {
-    let names: Vec<&str> = compiled.schema.schema.fields().iter().map(|field| field.name().as_str()).collect();
+fn gives(schema: &ProjectionSchema) -> String {
+    let names: Vec<&str> = schema.schema.fields().iter().map(|field| field.name().as_str()).collect();
     format!("the query gives {}", names.join(", "))
 }
 
@@ -333,7 +350,6 @@ mod tests {
     fn check(sql: &str, lines: &str, expected: Expect) {
         let text = format!(
             "sources: []\n---\nsource: s\njetstream: {{stream: S}}\nenvelope: {{type: body:/t}}\nevents: {{A: {{fields: {{}}}}}}\n\
-             ---\npolicy: own\nrow_filter: id = 1\n\
              ---\nprojection: p\nsql: {sql}\nkey: id\n{lines}\n"
         );
         let files = Files { list: &|_| Ok(Vec::new()), read: &|_| Ok(text.clone()) };
@@ -351,13 +367,13 @@ mod tests {
             "SELECT _seq AS id FROM s.a TABLESAMPLE (10)",
             "",
             expect![[r#"
-            error: TABLESAMPLE is not kept: it picks other rows each time
-              --> readside.yaml:12:6
-               |
-            12 | sql: SELECT _seq AS id FROM s.a TABLESAMPLE (10)
-               |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-            hint: pick by the event, as in `WHERE _seq % 10 = 0`
-        "#]],
+                error: TABLESAMPLE is not kept: it picks other rows each time
+                 --> readside.yaml:9:6
+                  |
+                9 | sql: SELECT _seq AS id FROM s.a TABLESAMPLE (10)
+                  |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+                hint: pick by the event, as in `WHERE _seq % 10 = 0`
+            "#]],
         );
     }
 
@@ -365,38 +381,75 @@ mod tests {
     fn what_nobody_enforces_is_refused() {
         check(
             PLAIN,
-            "access: {policies: [own]}",
+            "access: {policies: [own]}\n---\npolicy: own\nrow_filter: id = 1",
             expect![[r#"
-            error: policies and masks are not enforced yet: everybody would see every row
-              --> readside.yaml:14:1
-               |
-            14 | access: {policies: [own]}
-               | ^^^^^^
-            hint: write `access: public` and keep the listener where only those may reach it who may see everything
-        "#]],
+                error: policies and masks are not enforced yet: everybody would see every row
+                  --> readside.yaml:11:1
+                   |
+                11 | access: {policies: [own]}
+                   | ^^^^^^
+                hint: write `access: public` and keep the listener where only those may reach it who may see everything
+            "#]],
         );
         check(
             PLAIN,
             "access: {mask: {id: '0'}}",
             expect![[r#"
-            error: policies and masks are not enforced yet: everybody would see every row
-              --> readside.yaml:14:1
-               |
-            14 | access: {mask: {id: '0'}}
-               | ^^^^^^
-            hint: write `access: public` and keep the listener where only those may reach it who may see everything
-        "#]],
+                error: policies and masks are not enforced yet: everybody would see every row
+                  --> readside.yaml:11:1
+                   |
+                11 | access: {mask: {id: '0'}}
+                   | ^^^^^^
+                hint: write `access: public` and keep the listener where only those may reach it who may see everything
+            "#]],
         );
         check(
             PLAIN,
-            "freshness: {slo: 3s, on_stale: refuse}",
+            "freshness: {on_stale: refuse}",
             expect![[r#"
-            error: stale answers are marked, but not refused yet
-              --> readside.yaml:14:32
+                error: stale answers are marked, but not refused yet
+                  --> readside.yaml:11:23
+                   |
+                11 | freshness: {on_stale: refuse}
+                   |                       ^^^^^^
+                hint: write `on_stale: mark`; a reader can demand a position with `minPosition`
+            "#]],
+        );
+        check(
+            PLAIN,
+            "---\npolicy: own\nrow_filter: id = 1",
+            expect![[r#"
+            error: policies are not enforced yet: `own` hides no row
+              --> readside.yaml:12:9
                |
-            14 | freshness: {slo: 3s, on_stale: refuse}
-               |                                ^^^^^^
-            hint: write `on_stale: mark`; a reader can demand a position with `minPosition`
+            12 | policy: own
+               |         ^^^
+            hint: remove it, and keep the listener where only those may reach it who may see everything
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_columns_of_a_view_are_held_to_its_contract() {
+        let view = |columns: &str| format!("---\nprojection: v\nkind: view\nsql: SELECT id FROM p\ncolumns: {columns}");
+        check(PLAIN, &view("{id: int64}"), expect![""]);
+        check(
+            PLAIN,
+            &view("{id: string, total: int64}"),
+            expect![[r#"
+            error: the column `id` comes out as Int64, not as Utf8
+              --> readside.yaml:15:15
+               |
+            15 | columns: {id: string, total: int64}
+               |               ^^^^^^
+            hint: cast it in the query, or declare what comes out
+
+            error: the column `total` does not come out of the query
+              --> readside.yaml:15:30
+               |
+            15 | columns: {id: string, total: int64}
+               |                              ^^^^^
+            hint: the query gives id
         "#]],
         );
     }
@@ -404,6 +457,6 @@ mod tests {
     #[test]
     fn what_is_kept_is_accepted() {
         check(PLAIN, "access: public", expect![""]);
-        check(PLAIN, "freshness: {slo: 3s, on_stale: mark}", expect![""]);
+        check(PLAIN, "freshness: {on_stale: mark}", expect![""]);
     }
 }

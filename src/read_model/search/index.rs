@@ -63,9 +63,9 @@ pub enum IndexError {
     #[error("search projection `{name}`: {problem}")]
     Spec { name: String, problem: String },
     /// What is on disk was written for another definition.
-    #[error("the search index in {} was written for another definition ({difference}): empty it and rebuild", .directory.display())]
+    #[error("the search index in {} was written for another definition ({difference})", .directory.display())]
     Unfit { directory: PathBuf, difference: &'static str },
-    #[error("search index `{name}` is unusable after a failure ({cause}): open it again from the last checkpoint")]
+    #[error("search index `{name}` is unusable after a failure ({cause}) until it is built again")]
     Poisoned { name: String, cause: String },
     #[error("search index `{name}`: cannot index a row: {cause}")]
     Row { name: String, cause: String },

@@ -189,7 +189,10 @@ impl SearchSnapshot {
         for key in keys {
             let row = self.table.get(key).map_err(|error| self.internal(error))?;
             rows.push(row.ok_or_else(|| {
-                self.internal(format!("key {key:?} is not in the table of cut {}: rebuild the projection", self.cut))
+                let cut = &self.cut;
+                self.internal(format!(
+                    "key {key:?} is not in the table of cut {cut}: start with an empty data_dir, which builds both anew"
+                ))
             })?);
         }
         concat_batches(&self.table.schema(), &rows).map_err(|error| self.internal(error))

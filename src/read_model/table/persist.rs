@@ -17,12 +17,14 @@ use crate::state::{KeyMap, NewSegment, StateDelta, StoreShape, StoredSegment, Wr
 pub enum RestoreError {
     #[error(
         "checkpoint of table `{table}`: segment {segment} has a second live row with the key {key}; \
-         restore an earlier checkpoint"
+         start with an empty data_dir, which builds it anew"
     )]
     DuplicateKey { table: String, segment: u64, key: String },
     #[error("table `{table}`: {source}")]
     Columns { table: String, source: ArrowError },
-    #[error("checkpoint of table `{table}`: segment {segment}: {source}; rebuild the projection")]
+    #[error(
+        "checkpoint of table `{table}`: segment {segment}: {source}; start with an empty data_dir, which builds it anew"
+    )]
     Rows { table: String, segment: u64, source: ArrowError },
 }
 

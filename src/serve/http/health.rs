@@ -78,7 +78,7 @@ pub(super) async fn healthz(State(api): State<Api>) -> Response {
         let state = json!({
             "state": progress.state_at(now),
             "lagSeconds": progress.lag_seconds(now),
-            "message": progress.message,
+            "message": progress.message(),
         });
         (name.to_string(), state)
     });

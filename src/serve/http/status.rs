@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answer::{answer, check_part, item, items, to_json};
 use super::{Api, caller};
-use crate::progress::{Freshness, ParkedNote, SourceProgress, SourceState, rfc3339};
+use crate::progress::{Freshness, ParkedNote, Position, SourceProgress, SourceState, rfc3339};
 use crate::query::{ErrorKind, QueryError, ReadPoint, did_you_mean, now_us};
 use crate::read_model::catalog::ProjectionStatus;
 
@@ -29,10 +29,10 @@ struct SourceItem<'a> {
     state: SourceState,
     message: Option<&'a str>,
     /// The last sequence whose message was applied.
-    applied: u64,
+    applied: Position,
     /// The last sequence known to hold nothing more for this source.
-    position: u64,
-    last_sequence: u64,
+    position: Position,
+    last_sequence: Position,
     lag_events: u64,
     lag_seconds: Option<f64>,
     watermark: Option<String>,
@@ -110,19 +110,19 @@ fn source_item<'a>(api: &'a Api, name: &'a str, progress: &'a SourceProgress) ->
         name,
         stream: api.service.streams().0.get(name).and_then(Option::as_deref),
         state: progress.state_at(now),
-        message: progress.message.as_deref(),
-        applied: progress.applied,
-        position: progress.covered,
-        last_sequence: progress.last_sequence,
+        message: progress.message(),
+        applied: progress.applied(),
+        position: progress.covered(),
+        last_sequence: progress.last_sequence(),
         lag_events: progress.lag_events(),
         lag_seconds: progress.lag_seconds(now),
-        watermark: progress.watermark_us.map(rfc3339),
-        late_events: progress.late_events,
-        late_events_dropped: progress.late_events_dropped,
-        heard_at: progress.heard_at_us.map(rfc3339),
-        caught_up_at: progress.caught_up_at_us.map(rfc3339),
-        parked: &progress.parked,
-        parked_events: &progress.parked_events,
+        watermark: progress.watermark_us().map(rfc3339),
+        late_events: progress.late_events(),
+        late_events_dropped: progress.late_events_dropped(),
+        heard_at: progress.heard_at_us().map(rfc3339),
+        caught_up_at: progress.caught_up_at_us().map(rfc3339),
+        parked: progress.parked(),
+        parked_events: progress.parked_events(),
     }
 }
 

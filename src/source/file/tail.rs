@@ -98,15 +98,15 @@ impl Tail {
             Some(Identity::File { prefix_length, prefix_hash }) => {
                 if prefix::hash(file, prefix_length)? != Some(prefix_hash) || file.metadata()?.len() < self.offset {
                     return Err(self.halted(
-                        "it was cut or replaced, it does not begin with what was read; restore it, or rebuild with an \
-                         empty data_dir",
+                        "it was cut or replaced, it does not begin with what was read; restore it, or start with an \
+                         empty data_dir, which reads this one from its beginning",
                     ));
                 }
                 prefix_length
             }
             Some(Identity::JetStream { .. } | Identity::Memory) => {
                 return Err(self.halted(
-                    "the checkpoint belongs to a source of another kind; name the source differently, or rebuild with an \
+                    "the checkpoint belongs to a source of another kind; name the source differently, or start with an \
                      empty data_dir",
                 ));
             }
@@ -145,7 +145,8 @@ impl Tail {
         if self.after > may_be_read {
             let after = self.after;
             return Err(self.halted(&format!(
-                "it has {may_be_read} lines, but {after} were already read; restore it, or rebuild with an empty data_dir"
+                "it has {may_be_read} lines, but {after} were already read; restore it, or start with an empty data_dir, which \
+                 reads this one from its beginning"
             )));
         }
         self.last_line = may_be_read;

@@ -49,12 +49,12 @@ pub(super) fn still_readable(stream: &str, identity: Option<&Identity>, facts: &
     match identity {
         Some(Identity::JetStream { created }) if *created != facts.created => Err(format!(
             "stream `{stream}` was created anew at {}, the checkpoint belongs to the one of {created}; restore that one, \
-             or rebuild with an empty data_dir",
+             or start with an empty data_dir, which reads this one from its beginning",
             facts.created
         )),
         Some(Identity::File { .. } | Identity::Memory) => Err(format!(
             "the checkpoint of stream `{stream}` belongs to a source of another kind; name the source differently, or \
-             rebuild with an empty data_dir"
+             start with an empty data_dir"
         )),
         _ => Ok(()),
     }
@@ -68,14 +68,14 @@ pub(super) fn is_mutable(config: &StreamConfig) -> bool {
 pub(super) fn rewound(stream: &str, read: u64, last: u64) -> String {
     format!(
         "stream `{stream}` ends at {last}, but {read} was already read: it was set back; restore its later messages, or \
-         rebuild with an empty data_dir"
+         start with an empty data_dir, which reads what is there from its beginning"
     )
 }
 
 pub(super) fn expired(stream: &str, gap: Gap) -> String {
     format!(
-        "messages {gap} of stream `{stream}` expired or were purged before they were read; rebuild from what is left, or \
-         resume behind them with --accept-gap"
+        "messages {gap} of stream `{stream}` expired or were purged before they were read; start with an empty data_dir, \
+         which builds everything from what is left"
     )
 }
 
@@ -125,7 +125,7 @@ mod tests {
             &start(20),
             &facts(31, 40),
             expect![
-                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; rebuild from what is left, or resume behind them with --accept-gap"
+                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; start with an empty data_dir, which builds everything from what is left"
             ],
         );
         let accepting = Start { accept_gap: true, ..start(20) };
@@ -141,7 +141,7 @@ mod tests {
             &start(20),
             &facts(1, 10),
             expect![
-                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or rebuild with an empty data_dir"
+                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or start with an empty data_dir, which reads what is there from its beginning"
             ],
         );
         let recreated = StreamFacts { created: "2026-02-02T00:00:00Z".to_owned(), ..facts(1, 30) };
@@ -149,7 +149,7 @@ mod tests {
             &start(20),
             &recreated,
             expect![
-                "stream `ORDERS` was created anew at 2026-02-02T00:00:00Z, the checkpoint belongs to the one of 2026-01-01T00:00:00Z; restore that one, or rebuild with an empty data_dir"
+                "stream `ORDERS` was created anew at 2026-02-02T00:00:00Z, the checkpoint belongs to the one of 2026-01-01T00:00:00Z; restore that one, or start with an empty data_dir, which reads this one from its beginning"
             ],
         );
     }

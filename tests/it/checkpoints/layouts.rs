@@ -42,7 +42,9 @@ async fn engine(config: &Config, checkpointer: &Checkpointer, indexes: &IndexRoo
     begin(&mut engine).unwrap();
     let shop: SourceName = "shop".into();
     let source = source::open(&config.sources[0], None, Start::default(), Limits::default()).unwrap();
-    catch_up(&mut engine, BTreeMap::from([(shop.clone(), source)]), &BTreeMap::from([(shop, TAKEN)])).await.unwrap();
+    catch_up(&mut engine, BTreeMap::from([(shop.clone(), source)]), &BTreeMap::from([(shop, TAKEN.into())]))
+        .await
+        .unwrap();
     engine
 }
 

@@ -77,7 +77,11 @@ pub(crate) async fn digest(daemon: Daemon, folder: &Folder, position: u64, withi
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
     let (manifest, parked) = folder.contents().await;
     let source = &manifest.content.sources["orders"];
-    assert_eq!((source.covered, source.applied), (position, position), "the last checkpoint is at the end");
+    assert_eq!(
+        (source.covered, source.applied),
+        (position.into(), position.into()),
+        "the last checkpoint is at the end"
+    );
     Digest {
         tables,
         searches,

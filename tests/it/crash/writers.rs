@@ -65,6 +65,6 @@ async fn assert_whole(daemon: Daemon, folder: &Folder, events: u64) {
     assert_eq!(daemon.sql("SELECT events FROM totals")["items"][0]["events"], admitted);
     assert!(daemon.terminate().0.success());
     let (manifest, parked) = folder.contents().await;
-    assert_eq!(manifest.content.sources["orders"].covered, events);
+    assert_eq!(manifest.content.sources["orders"].covered, events.into());
     assert_eq!(parked.len() as u64, rejected + indivisible);
 }

@@ -1,11 +1,12 @@
 //! The oracle (P1): at every cut each projection equals DataFusion's batch result of its SQL over the same admitted
 //! prefix, whatever the schema, the log, the SQL, the cuts and the restarts.
 //!
-//! The quick run takes as many random cases as fit into its time. The long one is `scripts/oracle`: ten thousand cases,
-//! and a report of what they reached. Both are set by variables: `ORACLE_SEED=n` runs the case of one seed,
-//! `ORACLE_CASES=n` runs that many, all of them, and reports every failure at the end; `ORACLE_FIRST=n` says with
-//! which seed either run begins, `ORACLE_THREADS=n` how many cases are run at once, and with `ORACLE_STOP=1` the first
-//! failure ends the run, and is not made small.
+//! The quick run takes as many random cases as fit into its time: the same ones each time, and then fresh ones, whose
+//! first seed is printed. The long one is `scripts/oracle`: ten thousand cases, and a report of what they reached. Both
+//! are set by variables: `ORACLE_SEED=n` runs the case of one seed, `ORACLE_CASES=n` runs that many, all of them, and
+//! reports every failure at the end; `ORACLE_FIRST=n` says with which seed either run begins, and takes no fresh ones,
+//! `ORACLE_THREADS=n` how many cases are run at once, and with `ORACLE_STOP=1` the first failure ends the run, and is not
+//! made small.
 
 mod admission;
 mod aggregates;
@@ -23,6 +24,7 @@ mod random;
 mod regressions;
 mod rows;
 mod run;
+mod seeds;
 mod setup;
 mod sharing;
 mod shrink;
@@ -37,9 +39,9 @@ use std::time::{Duration, Instant};
 use coverage::Coverage;
 use random::random_case;
 use run::{Verdict, run};
+use seeds::{Seeds, number};
 use shrink::shrink;
 
-const QUICK: Duration = Duration::from_secs(20);
 /// For each failure.
 const SHRINKING: Duration = Duration::from_secs(20);
 
@@ -52,19 +54,16 @@ fn every_projection_equals_its_batch_result_at_every_cut() {
         }
         return;
     }
-    let (begin, first, wanted) = (Instant::now(), number("ORACLE_FIRST").unwrap_or(0), number("ORACLE_CASES"));
-    let stops = number("ORACLE_STOP").is_some();
-    // Always the same cases, so that a failure is a change's and not chance's.
-    let (next, reports, coverage) = (Mutex::new(first), Mutex::new(Vec::new()), Mutex::new(Coverage::default()));
+    let seeds = Seeds::of_environment();
+    // Before the first case, so that it is there however the run ends.
+    println!("{seeds}");
+    let (begin, stops) = (Instant::now(), number("ORACLE_STOP").is_some());
+    let (seeds, reports, coverage) = (Mutex::new(seeds), Mutex::new(Vec::new()), Mutex::new(Coverage::default()));
     let take = || {
-        let mut next = next.lock().unwrap();
         let failed = !reports.lock().unwrap().is_empty();
-        let is_over = match wanted {
-            Some(cases) => *next - first >= cases || stops && failed,
-            None => begin.elapsed() > QUICK || failed,
-        };
-        *next += 1;
-        (!is_over).then_some(*next - 1)
+        let mut seeds = seeds.lock().unwrap();
+        let goes_on = !failed || seeds.runs_all() && !stops;
+        goes_on.then(|| seeds.next(begin.elapsed())).flatten()
     };
     std::thread::scope(|scope| {
         for _ in 0..number("ORACLE_THREADS").unwrap_or(1) {
@@ -79,8 +78,8 @@ fn every_projection_equals_its_batch_result_at_every_cut() {
         }
     });
     let (reports, coverage) = (reports.into_inner().unwrap(), coverage.into_inner().unwrap());
-    println!("seeds from {first}, {:?}\n{coverage}", begin.elapsed());
-    if wanted.is_some() {
+    println!("{:?}\n{coverage}", begin.elapsed());
+    if seeds.into_inner().unwrap().runs_all() {
         println!("met less than 100 times:\n  {}", coverage.gaps().join("\n  "));
     }
     assert!(reports.is_empty(), "{} cases failed\n{}", reports.len(), reports.join("\n"));
@@ -96,8 +95,4 @@ fn check(seed: u64, shrinks: bool, coverage: &Mutex<Coverage>) -> Option<String>
     let time = if shrinks { SHRINKING } else { Duration::ZERO };
     let (small, smaller) = shrink(&case, &failure, time);
     Some(format!("ORACLE_SEED={seed}: {failure}\nmade small:\n{}{smaller}\n", small.case()))
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
 }

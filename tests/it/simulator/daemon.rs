@@ -149,7 +149,7 @@ impl Daemon {
             if random.u8(0..4) == 0 {
                 continue;
             }
-            let after = before.position(source);
+            let after = before.position(source).sequence();
             let last_sequence = log.last_sequence(source);
             let rest = log.between(source, after, last_sequence);
             let messages = rest[..random.usize(0..=limit).min(rest.len())].to_vec();
@@ -169,7 +169,7 @@ impl Daemon {
         let cut = self.cut();
         let fetched = log.sources().map(|source| {
             let last_sequence = log.last_sequence(source);
-            let messages = log.between(source, cut.position(source), last_sequence).to_vec();
+            let messages = log.between(source, cut.position(source).sequence(), last_sequence).to_vec();
             Fetched { source: source.clone(), messages, covered: last_sequence, last_sequence }
         });
         self.engine.commit(fetched.collect(), NOW_US).unwrap();
@@ -229,7 +229,7 @@ impl Daemon {
         let snapshot = self.engine.snapshot(NOW_US);
         for (source, progress) in &snapshot.sources {
             let undecoded = parked.iter().filter(|(of, projection, _)| **of == **source && projection.is_none());
-            assert_eq!(progress.parked.values().sum::<u64>(), undecoded.count() as u64, "counted for `{source}`");
+            assert_eq!(progress.parked().values().sum::<u64>(), undecoded.count() as u64, "counted for `{source}`");
         }
     }
 

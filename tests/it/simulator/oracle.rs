@@ -62,7 +62,7 @@ impl Oracle {
     pub(crate) fn at<'a>(&'a self, log: &'a Log, cut: &Cut) -> Expected<'a> {
         let decoded = self.scope.sources.iter().map(|(name, source)| {
             let schema = &source.schema;
-            let messages = log.between(name, 0, cut.position(name));
+            let messages = log.between(name, 0, cut.position(name).sequence());
             let decoder = Decoder::new(schema.clone()).unwrap_or_else(|problems| panic!("{problems:?}"));
             let mut watermark = Watermark::new(schema.lateness_us, None);
             (SourceName::from(name.as_str()), decoder.decode(messages, &mut watermark).unwrap())

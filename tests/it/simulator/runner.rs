@@ -54,7 +54,7 @@ impl Life {
         let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
         for name in log.sources() {
             let (feed, source) = MemorySource::channel();
-            let last_sequence = fed.position(name);
+            let last_sequence = fed.position(name).sequence();
             feed.send(Input::Opened { identity: Identity::Memory, last_sequence, gap: None }).unwrap();
             feeds.insert(name.clone(), feed);
             sources.insert(name.clone(), Box::new(source));
@@ -62,6 +62,7 @@ impl Life {
         let catalog = Catalog::new(Snapshot::default());
         let pace = RunnerConfig {
             max_events: random.usize(1..100),
+            max_delay: Duration::from_micros(random.u64(..200)),
             search_commit: Duration::from_millis(random.u64(1..5)),
             checkpoint_interval: Duration::from_millis(random.u64(1..4)),
             drain: DEADLINE,
@@ -77,7 +78,7 @@ impl Life {
     fn feed(&mut self, log: &Log, random: &mut Rng) {
         for (source, feed) in &self.feeds {
             let last_sequence = log.last_sequence(source);
-            let mut rest = log.between(source, self.fed.position(source), last_sequence);
+            let mut rest = log.between(source, self.fed.position(source).sequence(), last_sequence);
             while !rest.is_empty() {
                 let (batch, later) = rest.split_at(random.usize(1..=rest.len().min(30)));
                 let covered = batch.last().map_or(0, |message| message.seq);
@@ -86,7 +87,7 @@ impl Life {
                 rest = later;
             }
             let _ = feed.send(Input::Heartbeat { covered: last_sequence, last_sequence });
-            self.fed.positions.insert(source.clone(), last_sequence);
+            self.fed.positions.insert(source.clone(), last_sequence.into());
         }
     }
 

@@ -30,7 +30,7 @@ fn shipped(seq: u64, order: u64) -> Message {
 }
 
 fn commit(daemon: &mut Daemon, orders: impl Iterator<Item = u64>) {
-    let after = daemon.cut().position("orders");
+    let after = daemon.cut().position("orders").sequence();
     let messages: Vec<Message> = orders.zip(after + 1..).map(|(order, seq)| shipped(seq, order)).collect();
     let covered = after + messages.len() as u64;
     daemon

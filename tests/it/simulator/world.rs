@@ -292,7 +292,7 @@ async fn manifests(store: &Arc<dyn ObjectStore>) -> Vec<(String, serde_json::Val
 
 fn positions(manifest: &serde_json::Value) -> Cut {
     let sources = manifest["content"]["sources"].as_object().into_iter().flatten();
-    let positions = sources.map(|(name, entry)| (name.as_str().into(), entry["covered"].as_u64().unwrap()));
+    let positions = sources.map(|(name, entry)| (name.as_str().into(), entry["covered"].as_u64().unwrap().into()));
     Cut { positions: positions.collect(), revision: manifest["content"]["revision"].as_u64().unwrap() }
 }
 

@@ -105,7 +105,7 @@ fn table(model: &Model) -> TableSnapshot {
 }
 
 fn cut(position: u64) -> Cut {
-    Cut { positions: BTreeMap::from([("orders".into(), position)]), revision: 0 }
+    Cut { positions: BTreeMap::from([("orders".into(), position.into())]), revision: 0 }
 }
 
 fn open(directory: &Path) -> SearchIndex {

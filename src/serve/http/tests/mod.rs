@@ -25,7 +25,7 @@ use super::{Api, MetricsServer, Readiness, Server};
 use crate::cli::query as cli;
 use crate::config::{Node, Query, QueryLimits, QueryParam};
 use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};
-use crate::progress::{Cut, Phase, Reads, SourceProgress, SourceState};
+use crate::progress::{Applied, Cut, Phase, Reached, Reads, SourceProgress};
 use crate::query::{Streams, now_us};
 use crate::read_model::catalog::{Catalog, ProjectionStatus, Relation, RelationData, Snapshot};
 use crate::read_model::table::TableSpec;
@@ -94,9 +94,18 @@ fn pairs_table() -> RelationData {
     RelationData::from_batches(Arc::new(spec), vec![batch])
 }
 
+/// A live source that stands at `position`, last heard of at `at_us`.
+fn progress(position: u64, at_us: i64) -> SourceProgress {
+    let mut progress = SourceProgress::new();
+    let applied = Some(Applied { position: position.into(), published_at_us: at_us });
+    progress.fetched(Reached { applied, covered: position.into(), last_sequence: position.into() }, at_us);
+    progress.watermark_moved(Some(at_us), 0, 0);
+    progress
+}
+
 fn snapshot(position: u64) -> Snapshot {
     let now = now_us();
-    let cut = |position| Cut { positions: BTreeMap::from([("orders".into(), position)]), revision: 0 };
+    let cut = |position: u64| Cut { positions: BTreeMap::from([("orders".into(), position.into())]), revision: 0 };
     let reads = || Reads::from([("orders".into(), vec!["OrderPlaced".to_owned()])]);
     let relation = |data, position| {
         Arc::new(Relation {
@@ -120,21 +129,7 @@ fn snapshot(position: u64) -> Snapshot {
         ),
         ("loop".to_owned(), relation(view("SELECT * FROM loop"), position)),
     ]);
-    let progress = SourceProgress {
-        applied: position,
-        covered: position,
-        last_sequence: position,
-        applied_published_at_us: Some(now),
-        caught_up_at_us: Some(now),
-        heard_at_us: Some(now),
-        late_events: 0,
-        late_events_dropped: 0,
-        watermark_us: Some(now),
-        state: SourceState::Live,
-        message: None,
-        parked: BTreeMap::new(),
-        parked_events: Arc::default(),
-    };
+    let progress = progress(position, now);
     let status = |name: &str, kind, state| {
         let status = ProjectionStatus {
             name: name.to_owned(),
@@ -149,7 +144,7 @@ fn snapshot(position: u64) -> Snapshot {
             columns: vec![],
             key: vec![],
             error: (state == Phase::Failed).then(|| "two rows have one key".to_owned()),
-            positions: BTreeMap::from([("orders".into(), position)]),
+            positions: BTreeMap::from([("orders".into(), position.into())]),
         };
         (name.to_owned(), status)
     };

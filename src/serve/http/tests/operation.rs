@@ -21,7 +21,7 @@ fn a_reader_who_has_the_answer_is_told_so() {
         assert_eq!(with_tag(path, "W/\"other\"").status, 200);
         // The same rows from a source that is lost are another answer.
         let mut lost = snapshot(100);
-        lost.sources.values_mut().for_each(|source| source.state = SourceState::Disconnected);
+        lost.sources.values_mut().for_each(|source| source.disconnected("no route".to_owned()));
         daemon.catalog.publish(lost);
         let reply = with_tag(path, &tag);
         assert_eq!((reply.status, &reply.json["freshness"]["state"]), (200, &json!("disconnected")));
@@ -67,7 +67,7 @@ fn a_source_tells_of_its_parked_events() {
         detail: "is required but missing".to_owned(),
         published_at: "2026-03-02T08:00:00Z".to_owned(),
     };
-    parked.sources.values_mut().for_each(|source| source.parked_events = [note.clone()].into());
+    parked.sources.values_mut().for_each(|source| source.parked_are(Default::default(), [note.clone()].into()));
     daemon.catalog.publish(parked);
     let event = &daemon.get("/v1/sources/orders").json["item"]["parkedEvents"][0];
     assert_eq!((&event["sequence"], &event["reason"]), (&json!(7), &json!("missing_field")));
@@ -89,7 +89,7 @@ fn ready_means_serving() {
     assert_eq!(daemon.get("/healthz").json["projections"]["broken"]["error"], "two rows have one key");
     // Far behind is not unready.
     let mut behind = snapshot(100);
-    behind.sources.values_mut().for_each(|source| source.last_sequence = 1_000_000);
+    behind.sources.values_mut().for_each(|source| source.opened(1_000_000.into(), None, now_us()));
     daemon.catalog.publish(behind);
     assert_eq!(daemon.get("/readyz").status, 200);
     daemon.readiness.set_not_ready(vec!["shutting down".to_owned()]);
@@ -144,10 +144,8 @@ fn metrics_are_on_their_own_listener_and_lag_is_computed_when_they_are_read() {
     }
     let mut dead = snapshot(100);
     dead.sources.values_mut().for_each(|source| {
-        source.state = SourceState::Disconnected;
-        source.heard_at_us = Some(now_us() - 5_000_000);
-        source.caught_up_at_us = source.heard_at_us;
-        source.applied_published_at_us = source.heard_at_us;
+        *source = progress(100, now_us() - 5_000_000);
+        source.disconnected("no route".to_owned());
     });
     daemon.catalog.publish(dead);
     let lag = || {

@@ -1,0 +1,273 @@
+//! How far one source has come.
+//!
+//! Its fields change only by what can happen to a source: one method each, time as an argument. What an answer makes of
+//! them is in `freshness`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::parked_note::ParkedNote;
+use super::position::Position;
+use super::source_state::SourceState;
+
+/// A source that says it is reachable but has not been heard of for this long is taken for disconnected: whatever
+/// should have noticed is itself dead or stuck.
+const SILENT_AFTER_US: i64 = 30_000_000;
+
+/// What is known of one source at one commit. Published with the snapshot, read when an answer is made.
+///
+/// `applied <= covered <= last_sequence`, always. A source that has halted stays so, and stays where it is, until
+/// [`SourceProgress::resumed`] begins anew from a checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceProgress {
+    applied: Position,
+    covered: Position,
+    last_sequence: Position,
+    applied_published_at_us: Option<i64>,
+    caught_up_at_us: Option<i64>,
+    heard_at_us: Option<i64>,
+    watermark_us: Option<i64>,
+    late_events: u64,
+    late_events_dropped: u64,
+    state: SourceState,
+    message: Option<String>,
+    parked: BTreeMap<String, u64>,
+    parked_events: Arc<[ParkedNote]>,
+}
+
+/// Where a checkpoint left a source.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resumed {
+    pub applied: Position,
+    pub covered: Position,
+    pub watermark_us: Option<i64>,
+    pub late_events: u64,
+    pub late_events_dropped: u64,
+}
+
+/// Where a fetch brings a source.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached {
+    /// The last message applied; none if the fetch had no message.
+    pub applied: Option<Applied>,
+    /// The last sequence known to hold nothing more for this source.
+    pub covered: Position,
+    /// The stream's last sequence as far as known.
+    pub last_sequence: Position,
+}
+
+/// A message that was applied.
+#[derive(Debug, Clone, Copy)]
+pub struct Applied {
+    pub position: Position,
+    /// Microseconds since the epoch.
+    pub published_at_us: i64,
+}
+
+/// What can happen to a source. Times are microseconds since the epoch.
+impl SourceProgress {
+    /// A source at its beginning, not reached yet.
+    pub fn new() -> Self {
+        Self::resumed(Resumed::default())
+    }
+
+    /// A source where a checkpoint left it, not reached yet. This is the only way out of a halt: what stopped the source
+    /// is looked at again, from the position where it stopped.
+    pub fn resumed(from: Resumed) -> Self {
+        let covered = from.covered.max(from.applied);
+        Self {
+            applied: from.applied,
+            covered,
+            last_sequence: covered,
+            applied_published_at_us: None,
+            caught_up_at_us: None,
+            heard_at_us: None,
+            watermark_us: from.watermark_us,
+            late_events: from.late_events,
+            late_events_dropped: from.late_events_dropped,
+            state: SourceState::Disconnected,
+            message: Some("not connected yet".to_owned()),
+            parked: BTreeMap::new(),
+            parked_events: Arc::default(),
+        }
+    }
+
+    /// The source was reached, and its stream ends at `last_sequence`. `notice` says what its readers should know.
+    pub fn opened(&mut self, last_sequence: Position, notice: Option<String>, now_us: i64) {
+        if !self.is_halted() {
+            self.heard(last_sequence, now_us);
+            self.message = notice;
+        }
+    }
+
+    /// Messages were applied, or the server confirmed that there are none.
+    pub fn fetched(&mut self, reached: Reached, now_us: i64) {
+        if self.is_halted() {
+            return;
+        }
+        // A source that repeats itself takes nothing back.
+        if let Some(applied) = reached.applied.filter(|applied| applied.position >= self.applied) {
+            self.applied = applied.position;
+            self.applied_published_at_us = Some(applied.published_at_us);
+        }
+        self.covered = self.covered.max(reached.covered).max(self.applied);
+        self.heard(reached.last_sequence, now_us);
+        self.message = None;
+    }
+
+    /// The server has said where the stream ends. It may have been set back; what was covered stays covered.
+    fn heard(&mut self, last_sequence: Position, now_us: i64) {
+        self.last_sequence = last_sequence.max(self.covered);
+        self.heard_at_us = Some(now_us);
+        if self.lag_events() == 0 {
+            self.caught_up_at_us = Some(now_us);
+            self.state = SourceState::Live;
+        } else {
+            self.state = SourceState::CatchingUp;
+        }
+    }
+
+    /// The source cannot be reached; it is retried.
+    pub fn disconnected(&mut self, message: String) {
+        if !self.is_halted() {
+            self.state = SourceState::Disconnected;
+            self.message = Some(message);
+        }
+    }
+
+    /// The source was stopped by something that a person has to mend. Of several reasons the last one is told.
+    pub fn halted(&mut self, message: String) {
+        self.state = SourceState::Halted;
+        self.message = Some(message);
+    }
+
+    /// Nothing will come any more, and nothing is missing: the end of a file that is not followed.
+    pub fn ended(&mut self, now_us: i64) {
+        if !self.is_halted() {
+            self.last_sequence = self.covered;
+            self.caught_up_at_us = Some(now_us);
+            // Nothing will ever be heard of it again, so its silence says nothing.
+            self.heard_at_us = None;
+            self.state = SourceState::Idle;
+        }
+    }
+
+    /// Event times were read: the watermark as it is now, and how many more events came late or were dropped for it.
+    pub fn watermark_moved(&mut self, watermark_us: Option<i64>, late: u64, dropped: u64) {
+        self.watermark_us = watermark_us;
+        self.late_events += late;
+        self.late_events_dropped += dropped;
+    }
+
+    /// The parked events are these: by event type, and the newest ones.
+    pub fn parked_are(&mut self, counts: BTreeMap<String, u64>, newest: Arc<[ParkedNote]>) {
+        self.parked = counts;
+        self.parked_events = newest;
+    }
+}
+
+impl Default for SourceProgress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is known of it.
+impl SourceProgress {
+    /// The last sequence whose message was applied.
+    pub fn applied(&self) -> Position {
+        self.applied
+    }
+
+    /// Where to resume: the last sequence known to hold nothing more for this source, at least `applied`.
+    pub fn covered(&self) -> Position {
+        self.covered
+    }
+
+    /// The stream's last sequence when it was last heard of, at least `covered`.
+    pub fn last_sequence(&self) -> Position {
+        self.last_sequence
+    }
+
+    /// When everything stored had last been applied, microseconds since the epoch.
+    pub fn caught_up_at_us(&self) -> Option<i64> {
+        self.caught_up_at_us
+    }
+
+    /// When the server was last heard of, microseconds since the epoch. Refreshed while idle too; none for an input that
+    /// has no server.
+    pub fn heard_at_us(&self) -> Option<i64> {
+        self.heard_at_us
+    }
+
+    /// Microseconds since the epoch; none before the first event.
+    pub fn watermark_us(&self) -> Option<i64> {
+        self.watermark_us
+    }
+
+    /// Admitted events that came after the watermark had passed their time.
+    pub fn late_events(&self) -> u64 {
+        self.late_events
+    }
+
+    /// Events that were dropped because of that, where the source says so.
+    pub fn late_events_dropped(&self) -> u64 {
+        self.late_events_dropped
+    }
+
+    /// What stopped or disconnected it, or what its readers should know.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Parked events by event type; the empty name for those of no declared type.
+    pub fn parked(&self) -> &BTreeMap<String, u64> {
+        &self.parked
+    }
+
+    /// The newest of them, and of those that a projection of this source could not take.
+    pub fn parked_events(&self) -> &[ParkedNote] {
+        &self.parked_events
+    }
+
+    pub fn is_halted(&self) -> bool {
+        self.state == SourceState::Halted
+    }
+
+    /// Whether nothing will come any more.
+    pub fn has_ended(&self) -> bool {
+        self.state == SourceState::Idle
+    }
+
+    /// Messages stored but not yet covered.
+    pub fn lag_events(&self) -> u64 {
+        self.last_sequence.since(self.covered)
+    }
+
+    /// The state as a reader should see it at `now_us`: a source that has fallen silent is not live, whoever says so.
+    pub fn state_at(&self, now_us: i64) -> SourceState {
+        let silent = self.heard_at_us.is_some_and(|heard| now_us.saturating_sub(heard) > SILENT_AFTER_US);
+        if silent { self.state.max(SourceState::Disconnected) } else { self.state }
+    }
+
+    /// Seconds for which something may be missing: 0 when caught up with a source that is reachable, else the time
+    /// since which it is not known that everything stored had been applied. It keeps growing when the source is dead.
+    /// None while nothing was ever applied.
+    pub fn lag_seconds(&self, now_us: i64) -> Option<f64> {
+        if self.lag_events() == 0 && self.state_at(now_us) < SourceState::Disconnected {
+            return Some(0.0);
+        }
+        // Messages are applied in the order they were published, so nothing older than the last one is missing; and
+        // when all that the server had spoken of was applied, nothing older than that word of its was.
+        let complete_until = [self.caught_up_at_us, self.applied_published_at_us].into_iter().flatten().max();
+        complete_until.map(|until| seconds(until, now_us))
+    }
+}
+
+/// From one time to another, both microseconds since the epoch; 0 if the clock was set back.
+pub(super) fn seconds(from_us: i64, to_us: i64) -> f64 {
+    to_us.saturating_sub(from_us).max(0) as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests;
