@@ -1,4 +1,4 @@
-//! The checked configuration. Whoever holds one need not check it again; only SQL is still text.
+//! The checked configuration. Its readers need not check it again; only SQL is still text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -34,7 +34,7 @@ pub struct Freshness {
     /// The worst of the sources.
     pub state: SourceState,
     pub lag_events: u64,
-    /// The greatest of the sources; null while one of them has not applied anything yet, so that nobody knows.
+    /// The greatest of the sources; null while one of them has not applied anything yet, so that it is not known.
     pub lag_seconds: Option<f64>,
     /// RFC 3339: when the answer was made.
     pub as_of: String,

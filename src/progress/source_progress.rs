@@ -10,8 +10,8 @@ use super::parked_note::ParkedNote;
 use super::position::Position;
 use super::source_state::SourceState;
 
-/// A source that says it is reachable but has not been heard of for this long is taken for disconnected: whatever
-/// should have noticed is itself dead or stuck.
+/// A source that says it is reachable but has not been heard of for this long is taken for disconnected: the
+/// reader that should have noticed is itself dead or stuck.
 const SILENT_AFTER_US: i64 = 30_000_000;
 
 /// What is known of one source at one commit. Published with the snapshot, read when an answer is made.
@@ -244,7 +244,8 @@ impl SourceProgress {
         self.last_sequence.since(self.covered)
     }
 
-    /// The state as a reader should see it at `now_us`: a source that has fallen silent is not live, whoever says so.
+    /// The state as a reader should see it at `now_us`: a source that has fallen silent is not live, though its reader
+    /// has not said so.
     pub fn state_at(&self, now_us: i64) -> SourceState {
         let silent = self.heard_at_us.is_some_and(|heard| now_us.saturating_sub(heard) > SILENT_AFTER_US);
         if silent { self.state.max(SourceState::Disconnected) } else { self.state }

@@ -4,8 +4,8 @@
 //! that was cut or whose first bytes changed halts the source. Here is the thread that polls; reading is in `tail`, what
 //! a line means in `line`.
 
+mod batcher;
 mod line;
-mod outbox;
 mod prefix;
 mod tail;
 
@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{Input, Limits, Source, Start, hand_over, receive};
-use outbox::Outbox;
+use batcher::Batcher;
 use tail::Tail;
 
 const POLL: Duration = Duration::from_millis(50);
@@ -36,7 +36,7 @@ enum Stop {
     Halted(String),
     /// The file cannot be read now; it is tried again.
     Unreadable(io::Error),
-    /// Nobody listens any more.
+    /// The receiver is gone.
     Closed,
 }
 
@@ -44,7 +44,7 @@ impl FileSource {
     pub fn open(path: PathBuf, follow: bool, start: Start, limits: Limits) -> Self {
         let (sender, inputs) = hand_over();
         let refused = sender.clone();
-        let poll = move || poll(Tail::new(path, follow, start), Outbox::new(sender, limits));
+        let poll = move || poll(Tail::new(path, follow, start), Batcher::new(sender, limits));
         // The thread ends within a poll after the receiver is dropped.
         if let Err(error) = thread::Builder::new().name("file-source".to_owned()).spawn(poll) {
             let message = format!("cannot start a thread to read a file: {error}");
@@ -63,12 +63,12 @@ impl Source for FileSource {
 }
 
 /// Reads what there is, then again whenever the file's length or time of change is another.
-fn poll(mut tail: Tail, mut outbox: Outbox) {
+fn poll(mut tail: Tail, mut batcher: Batcher) {
     let mut seen = None;
     let mut missing = None;
     let mut told_at = Instant::now();
-    while !outbox.is_closed() {
-        match read_if_changed(&mut tail, &mut outbox, &mut seen) {
+    while !batcher.is_closed() {
+        match read_if_changed(&mut tail, &mut batcher, &mut seen) {
             Ok(is_changed) => {
                 missing = None;
                 if is_changed {
@@ -81,34 +81,34 @@ fn poll(mut tail: Tail, mut outbox: Outbox) {
                 if missing.as_ref() != Some(&message) {
                     tracing::warn!(message, "source disconnected");
                     tail.reopen();
-                    outbox.send_last(Input::Disconnected { message: message.clone() });
+                    batcher.send_last(Input::Disconnected { message: message.clone() });
                     missing = Some(message);
                 }
             }
             Err(Stop::Halted(message)) => {
                 tracing::error!(message, "source halted");
-                return outbox.send_last(Input::Halted { message });
+                return batcher.send_last(Input::Halted { message });
             }
             Err(Stop::Closed) => return,
         }
         if missing.is_none() && !tail.follows() {
-            return outbox.send_last(Input::End);
+            return batcher.send_last(Input::End);
         }
         if missing.is_none() && told_at.elapsed() >= HEARTBEAT {
             told_at = Instant::now();
-            outbox.heartbeat(tail.covered());
+            batcher.heartbeat(tail.covered());
         }
         thread::sleep(POLL);
     }
 }
 
-fn read_if_changed(tail: &mut Tail, outbox: &mut Outbox, seen: &mut Option<(u64, SystemTime)>) -> Result<bool, Stop> {
+fn read_if_changed(tail: &mut Tail, batcher: &mut Batcher, seen: &mut Option<(u64, SystemTime)>) -> Result<bool, Stop> {
     let metadata = std::fs::metadata(tail.path())?;
     let state = (metadata.len(), metadata.modified()?);
     if *seen == Some(state) {
         return Ok(false);
     }
-    tail.catch_up(outbox)?;
+    tail.catch_up(batcher)?;
     *seen = Some(state);
     Ok(true)
 }

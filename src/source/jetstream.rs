@@ -8,8 +8,8 @@ mod convert;
 mod history;
 mod pulls;
 mod reader;
+mod receive_buffer;
 mod reply;
-mod shelf;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Outbox, Stop, line, prefix};
+use super::{Batcher, Stop, line, prefix};
 use crate::source::{Identity, Input, Start};
 
 /// Small, because a message that is kept for long keeps its chunk in memory.
@@ -63,7 +63,7 @@ impl Tail {
     }
 
     /// Takes whatever is new.
-    pub(super) fn catch_up(&mut self, outbox: &mut Outbox) -> Result<(), Stop> {
+    pub(super) fn catch_up(&mut self, batcher: &mut Batcher) -> Result<(), Stop> {
         let mut file = File::open(&self.path)?;
         let is_news = self.identify(&mut file)?;
         if !self.is_positioned {
@@ -71,24 +71,24 @@ impl Tail {
         }
         if let (true, Some(identity)) = (is_news || !self.is_opened, &self.identity) {
             let last_sequence = self.last_line.max(self.after);
-            outbox.send(Input::Opened { identity: identity.clone(), last_sequence, gap: None })?;
+            batcher.send(Input::Opened { identity: identity.clone(), last_sequence, gap: None })?;
             self.is_opened = true;
         }
         file.seek(SeekFrom::Start(self.offset))?;
         let mut rest = Bytes::new();
         while let Some(mut chunk) = read_more(&mut file, &rest)? {
             let end = chunk.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            self.take_lines(chunk.split_to(end).freeze(), outbox)?;
-            outbox.offer(self.covered(), self.last_line.max(self.after))?;
+            self.take_lines(chunk.split_to(end).freeze(), batcher)?;
+            batcher.offer(self.covered(), self.last_line.max(self.after))?;
             rest = chunk.freeze();
             if rest.len() > LINE_MAX {
                 return Err(self.halted(&format!("line {} is longer than {LINE_MAX} bytes; split it", self.line + 1)));
             }
         }
         if !self.follow {
-            self.take_last(&rest, outbox)?;
+            self.take_last(&rest, batcher)?;
         }
-        outbox.flush(self.covered(), self.last_line.max(self.after))
+        batcher.flush(self.covered(), self.last_line.max(self.after))
     }
 
     /// Halts if this is not the file that was read before. True if more of its identity is known now.
@@ -154,10 +154,10 @@ impl Tail {
         Ok(())
     }
 
-    fn take_lines(&mut self, chunk: Bytes, outbox: &mut Outbox) -> Result<(), Stop> {
+    fn take_lines(&mut self, chunk: Bytes, batcher: &mut Batcher) -> Result<(), Stop> {
         let mut from = 0;
         while let Some(length) = chunk[from..].iter().position(|byte| *byte == b'\n') {
-            self.take_line(&chunk.slice(from..from + length), outbox)?;
+            self.take_line(&chunk.slice(from..from + length), batcher)?;
             from += length + 1;
         }
         self.offset += chunk.len() as u64;
@@ -165,7 +165,7 @@ impl Tail {
     }
 
     /// Takes what follows the last line end, if it is a whole line that only lacks its end.
-    fn take_last(&mut self, rest: &Bytes, outbox: &mut Outbox) -> Result<(), Stop> {
+    fn take_last(&mut self, rest: &Bytes, batcher: &mut Batcher) -> Result<(), Stop> {
         if rest.trim_ascii().is_empty() {
             return Ok(());
         }
@@ -174,17 +174,17 @@ impl Tail {
             self.last_line = self.line;
             return Ok(());
         }
-        self.take_line(rest, outbox)
+        self.take_line(rest, batcher)
     }
 
-    fn take_line(&mut self, text: &Bytes, outbox: &mut Outbox) -> Result<(), Stop> {
+    fn take_line(&mut self, text: &Bytes, batcher: &mut Batcher) -> Result<(), Stop> {
         self.line += 1;
         self.last_line = self.last_line.max(self.line);
         if self.line <= self.after {
             return Ok(());
         }
         match line::read(self.line, text) {
-            Some(message) => outbox.put(message, self.last_line),
+            Some(message) => batcher.put(message, self.last_line),
             None => Ok(()),
         }
     }

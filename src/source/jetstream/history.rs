@@ -22,8 +22,8 @@ pub(super) fn resume(stream: &str, start: &Start, facts: &StreamFacts) -> Result
         return Ok(Resumed { covered: start.after, gap: None });
     }
     let gap = Gap { first: start.after + 1, last: first - 1 };
-    // Who has read nothing yet misses nothing: history begins where it begins. Where newer messages replace older ones,
-    // their loss is what the stream is declared for.
+    // A source that has read nothing yet misses nothing: history begins where it begins. Where newer messages replace
+    // older ones, their loss is what the stream is declared for.
     if start.after == 0 || is_mutable(&facts.config) {
         return Ok(Resumed { covered: gap.last, gap: None });
     }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_read_nothing_begins_where_history_begins() {
+    fn a_source_that_has_read_nothing_begins_where_history_begins() {
         check(&Start::default(), &facts(11, 30), expect!["from 10"]);
     }
 

@@ -1,7 +1,7 @@
 //! How much has been asked of the server. Pure: it says when to ask for more, `reader` asks.
 //!
-//! Two requests are outstanding at most, each bounded in messages and bytes, so what is on the way to us is bounded, and
-//! the next messages are already under way while the last ones are taken.
+//! Two requests are outstanding at most, each bounded in messages and bytes, so what is on the way to the reader is
+//! bounded, and the next messages are already under way while the last ones are taken.
 
 use std::time::Duration;
 

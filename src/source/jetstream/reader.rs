@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::api::{Answer, Api, ApiError, Consumer, NextStored};
 use super::pulls::{HEARTBEAT, Notice};
-use super::shelf::Shelf;
+use super::receive_buffer::ReceiveBuffer;
 use super::{JetStreamOptions, convert, history, reply};
 use crate::source::connect::shown;
 use crate::source::{Identity, Input, Start};
@@ -34,14 +34,14 @@ enum Stop {
     Lost(String),
     /// The consumer is no good; a new one may be.
     Again(String),
-    /// Nobody listens any more.
+    /// The receiver is gone.
     Closed,
 }
 
 struct Reader {
     options: JetStreamOptions,
     inputs: mpsc::Sender<Input>,
-    shelf: Shelf,
+    buffer: ReceiveBuffer,
     identity: Option<Identity>,
     accept_gap: bool,
     api: Option<Api>,
@@ -49,8 +49,8 @@ struct Reader {
     reported: Option<String>,
 }
 
-/// One consumer's course.
-struct Course {
+/// One consumer, from its opening to the first oddity.
+struct ConsumerSession {
     consumer: Consumer,
     expected_sequence: u64,
     /// When the consumer was last known to live.
@@ -62,11 +62,11 @@ struct Course {
     missing: Option<(u64, Instant)>,
 }
 
-/// Reads until a person has to mend something or nobody listens.
+/// Reads until a person has to mend something or the receiver is gone.
 pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::Sender<Input>) {
-    let shelf = Shelf::new(options.limits, start.after);
+    let buffer = ReceiveBuffer::new(options.limits, start.after);
     let Start { identity, accept_gap, .. } = start;
-    let mut reader = Reader { options, inputs, shelf, identity, accept_gap, api: None, reported: None };
+    let mut reader = Reader { options, inputs, buffer, identity, accept_gap, api: None, reported: None };
     let mut failures = 0;
     loop {
         let began = Instant::now();
@@ -83,13 +83,13 @@ impl Reader {
     /// Reads with one consumer until something is odd.
     async fn session(&mut self) -> Stop {
         match self.open().await {
-            Ok((api, mut course)) => {
-                let stop = match self.follow(&api, &mut course).await {
+            Ok((api, mut session)) => {
+                let stop = match self.follow(&api, &mut session).await {
                     Ok(never) => match never {},
                     Err(stop) => stop,
                 };
-                self.shelf.retreat();
-                api.abandon(course.consumer);
+                self.buffer.retreat();
+                api.abandon(session.consumer);
                 stop
             }
             Err(stop) => stop,
@@ -98,8 +98,8 @@ impl Reader {
 
     /// Tells why reading stopped; an error ends the task.
     async fn report(&mut self, stop: Stop, failures: u32) -> Result<(), ()> {
-        while self.shelf.is_ready() {
-            let input = self.shelf.hand_over();
+        while self.buffer.is_ready() {
+            let input = self.buffer.hand_over();
             self.inputs.send(input).await.map_err(drop)?;
         }
         match stop {
@@ -124,7 +124,7 @@ impl Reader {
         }
     }
 
-    async fn open(&mut self) -> Result<(Api, Course), Stop> {
+    async fn open(&mut self) -> Result<(Api, ConsumerSession), Stop> {
         let api = match &self.api {
             Some(api) => api.clone(),
             None => self.api.insert(Api::connect(&self.options).await?).clone(),
@@ -133,12 +133,12 @@ impl Reader {
             return Err(self.connection_lost());
         }
         let facts = api.stream().await?;
-        let after = self.shelf.covered();
+        let after = self.buffer.covered();
         let start = Start { after, identity: self.identity.clone(), accept_gap: self.accept_gap };
         let resumed = history::resume(&self.options.stream, &start, &facts).map_err(Stop::Halted)?;
         let mut consumer = api.consume(&self.options.name, resumed.covered.saturating_add(1)).await?;
         api.pull(&mut consumer).await?;
-        self.shelf.begin(resumed.covered, facts.state.last_seq, history::is_mutable(&facts.config));
+        self.buffer.begin(resumed.covered, facts.state.last_seq, history::is_mutable(&facts.config));
         let identity = Identity::JetStream { created: facts.created };
         self.identity = Some(identity.clone());
         // Accepted once: what expires from now on is another gap.
@@ -146,97 +146,97 @@ impl Reader {
         self.reported = None;
         let opened = Input::Opened { identity, last_sequence: facts.state.last_seq, gap: resumed.gap };
         self.inputs.send(opened).await.map_err(|_| Stop::Closed)?;
-        Ok((api, Course::new(consumer)))
+        Ok((api, ConsumerSession::new(consumer)))
     }
 
-    async fn follow(&mut self, api: &Api, course: &mut Course) -> Result<std::convert::Infallible, Stop> {
+    async fn follow(&mut self, api: &Api, session: &mut ConsumerSession) -> Result<std::convert::Infallible, Stop> {
         let inputs = self.inputs.clone();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.ask_if_due(api, course);
+            self.ask_if_due(api, session);
             tokio::select! {
-                permit = inputs.reserve(), if self.shelf.is_ready() => {
-                    permit.map_err(|_| Stop::Closed)?.send(self.shelf.hand_over());
+                permit = inputs.reserve(), if self.buffer.is_ready() => {
+                    permit.map_err(|_| Stop::Closed)?.send(self.buffer.hand_over());
                 }
-                message = course.consumer.messages.next(), if self.shelf.has_room() => {
-                    self.take_run(course, message)?;
-                    api.pull(&mut course.consumer).await?;
+                message = session.consumer.messages.next(), if self.buffer.has_room() => {
+                    self.take_run(session, message)?;
+                    api.pull(&mut session.consumer).await?;
                 }
-                answer = answered(&mut course.question) => {
-                    course.question = None;
-                    self.take_answer(course, answer?)?;
+                answer = answered(&mut session.question) => {
+                    session.question = None;
+                    self.take_answer(session, answer?)?;
                 }
-                _ = tick.tick() => self.look_around(api, course)?,
+                _ = tick.tick() => self.look_around(api, session)?,
             }
         }
     }
 
     /// Takes a delivery and all that have already arrived behind it.
-    fn take_run(&mut self, course: &mut Course, first: Option<async_nats::Message>) -> Result<(), Stop> {
-        course.heard_at = Instant::now();
+    fn take_run(&mut self, session: &mut ConsumerSession, first: Option<async_nats::Message>) -> Result<(), Stop> {
+        session.heard_at = Instant::now();
         let mut next = Some(first);
         let mut count = 0;
         while let Some(message) = next {
             let Some(message) = message else { return Err(Stop::Again("the subscription ended".to_owned())) };
-            self.take(course, message)?;
+            self.take(session, message)?;
             count += 1;
             // What is received here must be taken in the next round, so nothing is received for no round.
-            next = match count < RUN && self.shelf.has_room() {
+            next = match count < RUN && self.buffer.has_room() {
                 // Outside tokio's budget, which would end a run after 128 messages.
-                true => unconstrained(course.consumer.messages.next()).now_or_never(),
+                true => unconstrained(session.consumer.messages.next()).now_or_never(),
                 false => None,
             };
         }
         Ok(())
     }
 
-    fn take(&mut self, course: &mut Course, message: async_nats::Message) -> Result<(), Stop> {
+    fn take(&mut self, session: &mut ConsumerSession, message: async_nats::Message) -> Result<(), Stop> {
         if let Some(status) = message.status {
-            return match course.consumer.pulls.notice(status, &message) {
+            return match session.consumer.pulls.notice(status, &message) {
                 Notice::Fine => Ok(()),
                 Notice::Lost(why) => Err(Stop::Again(why)),
             };
         }
         let Some(delivery) = message.reply.as_deref().and_then(reply::parse) else {
-            return Err(Stop::Again("a message came without its place in the stream".to_owned()));
+            return Err(Stop::Again("a message came without its sequence in the stream".to_owned()));
         };
-        if delivery.consumer_sequence != course.expected_sequence {
-            let (expected, got) = (course.expected_sequence, delivery.consumer_sequence);
+        if delivery.consumer_sequence != session.expected_sequence {
+            let (expected, got) = (session.expected_sequence, delivery.consumer_sequence);
             return Err(Stop::Again(format!("messages were lost on the way: expected delivery {expected}, got {got}")));
         }
-        course.expected_sequence += 1;
-        course.message_at = course.heard_at;
-        course.missing = None;
-        course.consumer.pulls.received();
-        self.shelf.put(&delivery, convert::message(message, &delivery));
+        session.expected_sequence += 1;
+        session.message_at = session.heard_at;
+        session.missing = None;
+        session.consumer.pulls.received();
+        self.buffer.put(&delivery, convert::message(message, &delivery));
         Ok(())
     }
 
     /// Asks the leader at intervals, and at once if something is held back for its answer.
-    fn ask_if_due(&mut self, api: &Api, course: &mut Course) {
-        let due = self.shelf.is_in_doubt() || course.asked_at.elapsed() >= self.interval();
-        if course.question.is_some() || !due {
+    fn ask_if_due(&mut self, api: &Api, session: &mut ConsumerSession) {
+        let due = self.buffer.is_in_doubt() || session.asked_at.elapsed() >= self.interval();
+        if session.question.is_some() || !due {
             return;
         }
         // What is stored behind the covered sequence is on its way while messages flow: no need to ask.
-        let is_idle = self.shelf.is_empty() && course.message_at.elapsed() >= TICK;
-        let from = (is_idle && !self.shelf.is_in_doubt()).then(|| self.shelf.covered().saturating_add(1));
-        course.asked_at = Instant::now();
-        self.shelf.ask();
-        course.question = Some(api.clone().ask(from).boxed());
+        let is_idle = self.buffer.is_empty() && session.message_at.elapsed() >= TICK;
+        let from = (is_idle && !self.buffer.is_in_doubt()).then(|| self.buffer.covered().saturating_add(1));
+        session.asked_at = Instant::now();
+        self.buffer.ask();
+        session.question = Some(api.clone().ask(from).boxed());
     }
 
-    fn take_answer(&mut self, course: &mut Course, answer: Answer) -> Result<(), Stop> {
+    fn take_answer(&mut self, session: &mut ConsumerSession, answer: Answer) -> Result<(), Stop> {
         let stream = &self.options.stream;
         history::still_readable(stream, self.identity.as_ref(), &answer.facts).map_err(Stop::Halted)?;
         let (first, last) = (answer.facts.state.first_seq, answer.facts.state.last_seq);
-        let is_idle = course.message_at < course.asked_at;
-        if is_idle && last < self.shelf.covered() {
-            return Err(Stop::Halted(history::rewound(stream, self.shelf.covered(), last)));
+        let is_idle = session.message_at < session.asked_at;
+        if is_idle && last < self.buffer.covered() {
+            return Err(Stop::Halted(history::rewound(stream, self.buffer.covered(), last)));
         }
         let lost = |gap| Stop::Halted(history::expired(stream, gap));
-        self.shelf.answer(first, last).map_err(lost)?;
+        self.buffer.answer(first, last).map_err(lost)?;
         let through = match answer.next {
             NextStored::NotAsked => return Ok(()),
             NextStored::Nothing => last,
@@ -246,29 +246,29 @@ impl Reader {
         if !is_idle {
             return Ok(());
         }
-        self.shelf.confirm(first, through).map_err(lost)?;
+        self.buffer.confirm(first, through).map_err(lost)?;
         match answer.next {
-            NextStored::At(sequence) => course.expect_soon(sequence),
+            NextStored::At(sequence) => session.expect_soon(sequence),
             _ => Ok(()),
         }
     }
 
-    fn look_around(&mut self, api: &Api, course: &mut Course) -> Result<(), Stop> {
+    fn look_around(&mut self, api: &Api, session: &mut ConsumerSession) -> Result<(), Stop> {
         if api.client.connection_state() != State::Connected {
             return Err(self.connection_lost());
         }
-        // While the shelf is full nobody listens to the consumer.
-        if !self.shelf.has_room() {
-            course.heard_at = Instant::now();
+        // While the buffer is full the reader does not listen to the consumer.
+        if !self.buffer.has_room() {
+            session.heard_at = Instant::now();
         }
-        if course.heard_at.elapsed() > HEARTBEAT * 3 {
+        if session.heard_at.elapsed() > HEARTBEAT * 3 {
             return Err(Stop::Again("the consumer's heartbeat stopped".to_owned()));
         }
         Ok(())
     }
 
-    /// Between questions to the leader: it alone can say that what a filter leaves out holds nothing for us, and a reader
-    /// may be waiting for that.
+    /// Between questions to the leader: it alone can say that what a filter leaves out holds nothing for this source,
+    /// and a query may be waiting for that.
     fn interval(&self) -> Duration {
         match self.options.filter_subjects.is_empty() {
             true => Duration::from_secs(1),
@@ -281,7 +281,7 @@ impl Reader {
     }
 }
 
-impl Course {
+impl ConsumerSession {
     fn new(consumer: Consumer) -> Self {
         let now = Instant::now();
         Self {

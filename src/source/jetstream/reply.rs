@@ -1,4 +1,4 @@
-//! The reply subject of a delivered message, which carries its place in the stream. Pure, and free of allocation.
+//! The reply subject of a delivered message, which carries its sequence in the stream. Pure, and free of allocation.
 
 /// What the server says about one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

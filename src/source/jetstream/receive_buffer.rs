@@ -1,19 +1,20 @@
-//! What was received and not yet handed over, and how far the stream is known to hold nothing more. Pure.
+//! Messages received and not yet handed over, and how far the stream is known to hold nothing more. Pure.
+//! Nothing is put in order here: a consumer delivers in order, or the reader opens another one.
 //!
 //! A jump in the stream's sequence may mean messages that were deleted or filtered out, or history that expired before
-//! we read it. What follows a jump is held back until the stream's leader has said which: if the stream still begins
-//! at or before the jump, nothing was lost there.
+//! the reader came to it. What follows a jump is held back until the stream's leader has said which: if the stream still
+//! begins at or before the jump, nothing was lost there.
 
 use super::reply::Delivery;
 use crate::event::Message;
 use crate::source::{Gap, Input, Limits};
 
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct ReceiveBuffer {
     limits: Limits,
     messages: Vec<Message>,
     bytes: usize,
-    /// The last sequence known to hold nothing more for us, what is on the shelf included.
+    /// The last sequence known to hold nothing more for this source, the buffer's messages included.
     covered: u64,
     last_sequence: u64,
     /// The leader was heard since the last hand-over.
@@ -35,7 +36,7 @@ struct Question {
     doubt_since: Option<u64>,
 }
 
-impl Shelf {
+impl ReceiveBuffer {
     pub(super) fn new(limits: Limits, covered: u64) -> Self {
         Self {
             limits,
@@ -99,7 +100,7 @@ impl Shelf {
         self.question = Some(Question { doubt: self.doubt, doubt_since: None });
     }
 
-    /// Takes the leader's answer: where the stream begins and ends. The error is what was lost.
+    /// Takes the leader's answer: where the stream begins and ends. The error is the gap that was lost.
     pub(super) fn answer(&mut self, first: u64, last: u64) -> Result<(), Gap> {
         self.last_sequence = self.last_sequence.max(last);
         self.is_confirmed = true;
@@ -113,9 +114,9 @@ impl Shelf {
         Ok(())
     }
 
-    /// Takes, while nothing is being delivered, the leader's word that it stores nothing for us from the covered sequence up
-    /// to `through`. The error is what was lost, if the stream has begun behind us for two answers in a row: once may
-    /// be a message still on its way.
+    /// Takes, while nothing is being delivered, the leader's word that it stores nothing for this source from the covered
+    /// sequence up to `through`. The error is the gap, if the stream has begun behind the reader for two answers in a row:
+    /// once may be a message still on its way.
     pub(super) fn confirm(&mut self, first: u64, through: u64) -> Result<(), Gap> {
         if self.doubt.is_some() {
             return Ok(());
@@ -150,7 +151,7 @@ impl Shelf {
         }
     }
 
-    /// Gives up what is in doubt: the next consumer will deliver it again.
+    /// Gives up the messages in doubt: the next consumer will deliver it again.
     pub(super) fn retreat(&mut self) {
         self.question = None;
         self.suspicion = None;
@@ -173,13 +174,13 @@ mod tests {
     use super::*;
     use crate::event::Headers;
 
-    fn shelf(sequences: &[u64]) -> Shelf {
-        let mut shelf = Shelf::new(Limits::default(), 0);
-        sequences.iter().for_each(|sequence| put(&mut shelf, *sequence));
-        shelf
+    fn buffer(sequences: &[u64]) -> ReceiveBuffer {
+        let mut buffer = ReceiveBuffer::new(Limits::default(), 0);
+        sequences.iter().for_each(|sequence| put(&mut buffer, *sequence));
+        buffer
     }
 
-    fn put(shelf: &mut Shelf, seq: u64) {
+    fn put(buffer: &mut ReceiveBuffer, seq: u64) {
         let delivery = Delivery { stream_sequence: seq, consumer_sequence: seq, published_at_us: 0, pending: 0 };
         let message = Message {
             seq,
@@ -188,11 +189,11 @@ mod tests {
             payload: Bytes::from_static(b"{}"),
             published_at_us: 0,
         };
-        shelf.put(&delivery, Some(message));
+        buffer.put(&delivery, Some(message));
     }
 
-    fn handed_over(shelf: &mut Shelf) -> (Vec<u64>, u64) {
-        match shelf.hand_over() {
+    fn handed_over(buffer: &mut ReceiveBuffer) -> (Vec<u64>, u64) {
+        match buffer.hand_over() {
             Input::Fetched { messages, covered, .. } => (messages.iter().map(|m| m.seq).collect(), covered),
             Input::Heartbeat { covered, .. } => (Vec::new(), covered),
             other => panic!("{other:?}"),
@@ -201,53 +202,53 @@ mod tests {
 
     #[test]
     fn what_follows_a_jump_waits_for_the_leader() {
-        let mut shelf = shelf(&[1, 2, 5, 6]);
-        assert_eq!(handed_over(&mut shelf), (vec![1, 2], 2));
-        assert!(!shelf.is_ready() && shelf.is_in_doubt());
-        shelf.ask();
-        put(&mut shelf, 9);
-        assert_eq!(shelf.answer(1, 9), Ok(()));
-        assert_eq!(handed_over(&mut shelf), (vec![5, 6], 6), "the later jump is not explained by the earlier answer");
-        shelf.ask();
-        assert_eq!(shelf.answer(3, 9), Ok(()));
-        assert_eq!(handed_over(&mut shelf), (vec![9], 9));
+        let mut buffer = buffer(&[1, 2, 5, 6]);
+        assert_eq!(handed_over(&mut buffer), (vec![1, 2], 2));
+        assert!(!buffer.is_ready() && buffer.is_in_doubt());
+        buffer.ask();
+        put(&mut buffer, 9);
+        assert_eq!(buffer.answer(1, 9), Ok(()));
+        assert_eq!(handed_over(&mut buffer), (vec![5, 6], 6), "the later jump is not explained by the earlier answer");
+        buffer.ask();
+        assert_eq!(buffer.answer(3, 9), Ok(()));
+        assert_eq!(handed_over(&mut buffer), (vec![9], 9));
     }
 
     #[test]
     fn a_jump_over_expired_history_is_a_gap() {
-        let mut shelf = shelf(&[1, 2, 5]);
-        shelf.ask();
-        assert_eq!(shelf.answer(5, 9), Err(Gap { first: 3, last: 4 }));
-        shelf.retreat();
-        assert_eq!((handed_over(&mut shelf), shelf.covered()), ((vec![1, 2], 2), 2));
+        let mut buffer = buffer(&[1, 2, 5]);
+        buffer.ask();
+        assert_eq!(buffer.answer(5, 9), Err(Gap { first: 3, last: 4 }));
+        buffer.retreat();
+        assert_eq!((handed_over(&mut buffer), buffer.covered()), ((vec![1, 2], 2), 2));
     }
 
     #[test]
     fn silence_confirmed_by_the_leader_advances_what_is_covered() {
-        let mut shelf = shelf(&[1]);
-        shelf.ask();
-        assert_eq!((shelf.answer(1, 8), shelf.confirm(1, 8)), (Ok(()), Ok(())));
-        assert_eq!(handed_over(&mut shelf), (vec![1], 8));
-        put(&mut shelf, 9);
-        assert!(!shelf.is_in_doubt());
+        let mut buffer = buffer(&[1]);
+        buffer.ask();
+        assert_eq!((buffer.answer(1, 8), buffer.confirm(1, 8)), (Ok(()), Ok(())));
+        assert_eq!(handed_over(&mut buffer), (vec![1], 8));
+        put(&mut buffer, 9);
+        assert!(!buffer.is_in_doubt());
     }
 
     #[test]
     fn history_that_expires_right_after_an_idle_reader_is_a_gap_when_nothing_was_on_its_way() {
-        let mut shelf = shelf(&[1]);
-        assert_eq!(shelf.confirm(4, 3), Ok(()));
-        assert_eq!(shelf.covered(), 1);
-        assert_eq!(shelf.confirm(4, 3), Err(Gap { first: 2, last: 3 }));
+        let mut buffer = buffer(&[1]);
+        assert_eq!(buffer.confirm(4, 3), Ok(()));
+        assert_eq!(buffer.covered(), 1);
+        assert_eq!(buffer.confirm(4, 3), Err(Gap { first: 2, last: 3 }));
     }
 
     #[test]
-    fn the_shelf_is_full_at_its_limits() {
-        let mut shelf = Shelf::new(Limits { max_events: 2, max_bytes: 1 << 20 }, 0);
-        put(&mut shelf, 1);
-        assert!(shelf.has_room());
-        put(&mut shelf, 2);
-        assert!(!shelf.has_room());
-        handed_over(&mut shelf);
-        assert!(shelf.has_room());
+    fn it_is_full_at_its_limits() {
+        let mut buffer = ReceiveBuffer::new(Limits { max_events: 2, max_bytes: 1 << 20 }, 0);
+        put(&mut buffer, 1);
+        assert!(buffer.has_room());
+        put(&mut buffer, 2);
+        assert!(!buffer.has_room());
+        handed_over(&mut buffer);
+        assert!(buffer.has_room());
     }
 }

@@ -1,4 +1,4 @@
-//! What a file source has read and not yet handed over, within its limits.
+//! Gathers the messages that a file source has read into batches within its limits, and hands them over.
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -8,7 +8,7 @@ use crate::event::Message;
 use crate::source::{Input, Limits};
 
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct Batcher {
     inputs: mpsc::Sender<Input>,
     limits: Limits,
     messages: Vec<Message>,
@@ -17,7 +17,7 @@ pub(super) struct Outbox {
     told: u64,
 }
 
-impl Outbox {
+impl Batcher {
     pub(super) fn new(inputs: mpsc::Sender<Input>, limits: Limits) -> Self {
         Self { inputs, limits, messages: Vec::new(), bytes: 0, told: 0 }
     }
@@ -66,7 +66,7 @@ impl Outbox {
         self.inputs.blocking_send(input).map_err(|_| Stop::Closed)
     }
 
-    /// Sends what may as well go unheard: if nobody listens any more, the caller finds out by itself.
+    /// Sends a report that may as well go unheard: if the receiver is gone, the caller finds out by itself.
     pub(super) fn send_last(&mut self, input: Input) {
         let _ = self.inputs.blocking_send(input);
     }
