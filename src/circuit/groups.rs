@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 use hashbrown::HashTable;
 
 use super::row_codec::RowCodec;
-use crate::state::{Key, KeyMap, Keyed};
+use crate::state::{Key, KeyMap, Keyed, SlotIndex};
 
 /// The groups of one operator, each with its key and whatever else the operator keeps of it in one record.
 #[derive(Debug)]
@@ -80,10 +80,12 @@ impl<R: Keyed> Groups<R> {
                 let (other, other_hash) = different[place as usize];
                 other_hash == hash && key(other) == key(row)
             };
-            let place = known.find(KeyMap::spread(hash), is_equal).copied().unwrap_or(different.len() as u32);
+            let place = known.find(SlotIndex::spread(hash), is_equal).copied().unwrap_or(different.len() as u32);
             if place as usize == different.len() {
                 different.push((row, hash));
-                known.insert_unique(KeyMap::spread(hash), place, |&place| KeyMap::spread(different[place as usize].1));
+                known.insert_unique(SlotIndex::spread(hash), place, |&place| {
+                    SlotIndex::spread(different[place as usize].1)
+                });
             }
             touched.rows.push(place);
         }

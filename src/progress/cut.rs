@@ -10,10 +10,10 @@ use super::position::Position;
 
 pub type SourceName = Arc<str>;
 
-/// A consistent place over all sources.
+/// A position in every source, all of one commit.
 ///
-/// `positions` are covered stream sequences. `revision` counts changes to the admitted set that
-/// positions do not show: replays, discards and accepted gaps.
+/// `positions` are covered stream sequences. `revision` counts changes to the admitted set that positions do not show:
+/// replays, discards and accepted gaps.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cut {
     pub positions: BTreeMap<SourceName, Position>,

@@ -1,6 +1,6 @@
 //! Where the persisted row of a slot lies, and what became of it since.
 
-use super::RowAddress;
+use super::segment::RowAddress;
 
 /// The home of a slot. Its owner keeps it with whatever else it keeps of the slot, because they are asked for together,
 /// and leaves it be when the slot becomes free: what changed is known until the next checkpoint.

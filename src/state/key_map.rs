@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::ShortBytes;
+use super::short_bytes::ShortBytes;
 use super::slot_index::SlotIndex;
 
 /// A hash map from key bytes to a dense `u32` slot, with a record a slot.
@@ -50,11 +50,6 @@ impl KeyMap {
     /// The hash of a key: the same in every process.
     pub fn hash(key: &[u8]) -> u32 {
         xxh3_64(key) as u32
-    }
-
-    /// The hash for a table that takes its buckets from one end of 64 bits and its tags from the other.
-    pub fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 

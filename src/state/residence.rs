@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 
-use super::home::Change;
-use super::{Home, Homed, NewSegment, RowAddress, StateDelta};
+use super::home::{Change, Home, Homed};
+use super::segment::{NewSegment, RowAddress, StateDelta};
 
 /// Segments of one size class that are joined; also the ratio between classes.
 const FAN: usize = 4;

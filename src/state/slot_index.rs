@@ -1,7 +1,5 @@
 //! Slots by the hashes of their keys.
 
-use super::KeyMap;
-
 /// Buckets of the smallest index that holds anything.
 const BUCKETS_MIN: usize = 8;
 /// No slot is so great.
@@ -18,6 +16,11 @@ pub struct SlotIndex {
 }
 
 impl SlotIndex {
+    /// The hash for a table that takes its buckets from one end of 64 bits and its tags from the other.
+    pub fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     /// Number of slots.
     pub fn len(&self) -> usize {
         self.len
@@ -109,7 +112,7 @@ impl SlotIndex {
 
     /// Where to look for a hash first. All its bits count, whatever the number of buckets.
     fn start(&self, hash: u32) -> usize {
-        (KeyMap::spread(hash) >> (u64::BITS - self.buckets.len().trailing_zeros())) as usize
+        (Self::spread(hash) >> (u64::BITS - self.buckets.len().trailing_zeros())) as usize
     }
 
     fn after(&self, bucket: usize) -> usize {

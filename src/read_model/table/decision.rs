@@ -12,7 +12,7 @@ use super::apply_error::{ApplyError, KeyConflict, shown_key, shown_row};
 use super::encoding::Encoded;
 use super::segments::{Hashes, Segments, Slots};
 use crate::circuit::ZBatch;
-use crate::state::KeyMap;
+use crate::state::{KeyMap, SlotIndex};
 
 /// The changes of a delta by row of the delta, in the delta's order.
 #[derive(Debug, Default)]
@@ -122,11 +122,11 @@ impl Deciding<'_> {
                 let change = &changes[change as usize];
                 change.hash == hash && self.encoded_keys.get(change.key_row as usize) == key
             };
-            let change = match known.find(KeyMap::spread(hash), equal) {
+            let change = match known.find(SlotIndex::spread(hash), equal) {
                 Some(&change) => change as usize,
                 None => {
-                    known.insert_unique(KeyMap::spread(hash), changes.len() as u32, |&c| {
-                        KeyMap::spread(changes[c as usize].hash)
+                    known.insert_unique(SlotIndex::spread(hash), changes.len() as u32, |&c| {
+                        SlotIndex::spread(changes[c as usize].hash)
                     });
                     changes.push(KeyChange { key_row: row, hash, taken: None, given: None });
                     changes.len() - 1
