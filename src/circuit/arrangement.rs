@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use super::first_slots::{FirstSlots, Near, Spot};
 use super::sorted_slots::{Place, SortedSlots};
-use crate::state::{Home, Homed, Residence, ShortBytes, StoredSegment, Writing};
+use crate::state::{Located, RowLocation, SegmentLog, ShortBytes, StoredSegment, Writing};
 
 /// Rows that are loaded at once.
 pub(crate) const PRELOADED: usize = 256;
@@ -22,7 +22,7 @@ pub(crate) struct Arrangement {
     first_only: bool,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    residence: Residence,
+    segment_log: SegmentLog,
     /// Of rows that are too long to lie in `entries`.
     bytes_elsewhere: usize,
     /// Rows looked at.
@@ -34,16 +34,16 @@ pub(crate) struct Arrangement {
 #[repr(align(64))]
 struct Entry {
     row: ShortBytes,
-    home: Home,
+    location: RowLocation,
     group: u32,
     weight: i64,
     /// A number that the owner keeps with the row.
     extra: i64,
 }
 
-impl Homed for Entry {
-    fn home(&mut self) -> &mut Home {
-        &mut self.home
+impl Located for Entry {
+    fn location(&mut self) -> &mut RowLocation {
+        &mut self.location
     }
 }
 
@@ -57,11 +57,11 @@ impl Arrangement {
     pub(crate) fn add(&mut self, group: u32, row: &[u8], weight: i64) {
         let (slot, spot) = self.change(group, row, weight);
         if self.entries[slot as usize].weight == 0 {
-            self.residence.remove(slot, &mut self.entries);
+            self.segment_log.remove(slot, &mut self.entries);
             self.groups[group as usize].remove(spot, slot, |slot| &self.entries[slot as usize].row);
             self.free(slot);
         } else {
-            self.residence.touch(slot, &mut self.entries);
+            self.segment_log.touch(slot, &mut self.entries);
         }
         self.balance(group);
     }
@@ -80,14 +80,14 @@ impl Arrangement {
     pub(crate) fn remove_group(&mut self, group: u32) {
         let Some(slots) = self.groups.get_mut(group as usize).map(std::mem::take) else { return };
         for slot in slots.slots() {
-            self.residence.remove(slot, &mut self.entries);
+            self.segment_log.remove(slot, &mut self.entries);
             self.free(slot);
         }
     }
 
     /// Takes over a segment whose rows were put back, each in its slot.
     pub(crate) fn restored(&mut self, segment: &StoredSegment, slots: &[Option<u32>]) {
-        self.residence.restore(segment.id, slots, segment.dead.clone(), &mut self.entries);
+        self.segment_log.restore(segment.id, slots, segment.dead.clone(), &mut self.entries);
     }
 
     /// Puts back a row that a checkpoint kept, and gives its slot.
@@ -133,7 +133,7 @@ impl Arrangement {
 
     /// Approximate bytes in memory.
     pub(crate) fn size(&self) -> usize {
-        // A row's slot and window in its group, and in the residence a slot number.
+        // A row's slot and window in its group, and in the log of segments a slot number.
         let groups = self.groups.capacity() * size_of::<FirstSlots>();
         self.bytes_elsewhere + groups + self.len() * 24 + self.entries.capacity() * size_of::<Entry>()
     }
@@ -150,7 +150,7 @@ impl Arrangement {
             && self.entries[slot as usize].extra != extra
         {
             self.entries[slot as usize].extra = extra;
-            self.residence.touch(slot, &mut self.entries);
+            self.segment_log.touch(slot, &mut self.entries);
         }
     }
 
@@ -166,12 +166,12 @@ impl Arrangement {
     }
 
     pub(crate) fn write(&mut self) -> Option<Writing> {
-        self.residence.write(&mut self.entries)
+        self.segment_log.write(&mut self.entries)
     }
 
     /// Number of rows that the checkpoints hold since the last writing.
     pub(crate) fn persisted_rows(&self) -> u64 {
-        self.residence.live_rows() as u64
+        self.segment_log.live_rows() as u64
     }
 
     /// Group, row bytes and count of an entry in use.
@@ -217,8 +217,8 @@ impl Arrangement {
                     (self.entries.len() - 1) as u32
                 });
                 let entry = &mut self.entries[slot as usize];
-                *entry = Entry { row: row.into(), home: entry.home, group, weight, extra: 0 };
-                self.bytes_elsewhere += entry.row.elsewhere();
+                *entry = Entry { row: row.into(), location: entry.location, group, weight, extra: 0 };
+                self.bytes_elsewhere += entry.row.heap_bytes();
                 slots.insert(spot, slot, |slot| &self.entries[slot as usize].row);
                 (slot, spot)
             }
@@ -228,7 +228,7 @@ impl Arrangement {
     /// Lets an entry be used again that its group has no more.
     fn free(&mut self, slot: u32) {
         let row = std::mem::take(&mut self.entries[slot as usize].row);
-        self.bytes_elsewhere -= row.elsewhere();
+        self.bytes_elsewhere -= row.heap_bytes();
         self.free.push(slot);
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::generation::GenerationId;
 use crate::event::{Headers, Message, Reason, Rejected};
 use crate::progress::{ParkedNote, SourceName, rfc3339};
-use crate::state::{Home, NewSegment, Residence, StateDelta, StoreShape, StoredSegment};
+use crate::state::{NewSegment, RowLocation, SegmentLog, StateDelta, StoreShape, StoredSegment};
 
 /// An event that is not in some read models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +44,9 @@ impl Parked {
 #[derive(Debug, Default)]
 pub struct ParkedEvents {
     slots: Vec<Option<Parked>>,
-    homes: Vec<Home>,
+    locations: Vec<RowLocation>,
     free: Vec<u32>,
-    residence: Residence,
+    segment_log: SegmentLog,
     bytes: usize,
     edition: u64,
     counts: BTreeMap<(SourceName, Option<GenerationId>), BTreeMap<String, u64>>,
@@ -93,7 +93,7 @@ impl ParkedEvents {
         let payload = &mut parked.rejected.message.payload;
         *payload = Bytes::copy_from_slice(payload);
         let slot = self.insert(parked);
-        self.residence.touch(slot, &mut self.homes);
+        self.segment_log.touch(slot, &mut self.locations);
     }
 
     /// Takes out the events that `matches` says.
@@ -107,7 +107,7 @@ impl ParkedEvents {
                 self.bytes -= parked.rejected.message.size();
                 self.uncount(&parked);
                 self.free.push(slot as u32);
-                self.residence.remove(slot as u32, &mut self.homes);
+                self.segment_log.remove(slot as u32, &mut self.locations);
                 taken.push(parked);
             }
         }
@@ -116,7 +116,7 @@ impl ParkedEvents {
 
     /// What changed since the last call.
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
-        let Some(writing) = self.residence.write(&mut self.homes) else { return Ok(None) };
+        let Some(writing) = self.segment_log.write(&mut self.locations) else { return Ok(None) };
         let rows: Vec<&Parked> = writing.slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect();
         let rows = encode(&rows)?;
         let segment = (!writing.slots.is_empty() || !writing.dead.is_empty()).then_some(NewSegment {
@@ -129,7 +129,7 @@ impl ParkedEvents {
 
     /// What the checkpoints hold of it since the last capture.
     pub fn shape(&self) -> StoreShape {
-        StoreShape { schema: schema(), rows: self.residence.live_rows() as u64 }
+        StoreShape { schema: schema(), rows: self.segment_log.live_rows() as u64 }
     }
 
     /// The events that the stored segments hold. `number` tells the generation of a projection where a checkpoint does
@@ -143,7 +143,7 @@ impl ParkedEvents {
             let parked = decode(&segment.rows, &number)?;
             let slots: Vec<Option<u32>> =
                 parked.into_iter().zip(&segment.live).map(|(parked, &live)| live.then(|| all.insert(parked))).collect();
-            all.residence.restore(segment.id, &slots, segment.dead.clone(), &mut all.homes);
+            all.segment_log.restore(segment.id, &slots, segment.dead.clone(), &mut all.locations);
         }
         Ok(all)
     }
@@ -172,7 +172,7 @@ impl ParkedEvents {
             }
             None => {
                 self.slots.push(Some(parked));
-                self.homes.push(Home::default());
+                self.locations.push(RowLocation::default());
                 (self.slots.len() - 1) as u32
             }
         }

@@ -21,7 +21,7 @@ pub struct KeyMap<R = Key> {
     records: Vec<R>,
     free: Vec<u32>,
     /// Of keys that are too long to lie in `records`.
-    bytes_elsewhere: usize,
+    heap_bytes: usize,
 }
 
 /// What is kept of a slot, its key among it. A record stays when its key is removed, and the slot's next key finds it.
@@ -81,7 +81,7 @@ impl<R: Keyed> KeyMap<R> {
 
     /// Approximate bytes in memory.
     pub fn size(&self) -> usize {
-        let records = self.records.capacity() * size_of::<R>() + self.bytes_elsewhere;
+        let records = self.records.capacity() * size_of::<R>() + self.heap_bytes;
         records + self.index.size() + self.free.capacity() * 4
     }
 
@@ -116,7 +116,7 @@ impl<R: Keyed> KeyMap<R> {
             return (slot, false);
         }
         let key = ShortBytes::from(key);
-        self.bytes_elsewhere += key.elsewhere();
+        self.heap_bytes += key.heap_bytes();
         let slot = match self.free.pop() {
             Some(slot) => {
                 *self.records[slot as usize].key_mut() = Some(key);
@@ -137,7 +137,7 @@ impl<R: Keyed> KeyMap<R> {
     pub fn remove(&mut self, slot: u32) {
         let Some(key) = self.records[slot as usize].key_mut().take() else { return };
         self.index.remove(KeyMap::hash(&key), slot);
-        self.bytes_elsewhere -= key.elsewhere();
+        self.heap_bytes -= key.heap_bytes();
         self.free.push(slot);
     }
 

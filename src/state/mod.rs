@@ -2,16 +2,16 @@
 //!
 //! Pure memory. It says what a checkpoint has to write; the `checkpoint` room writes it.
 
-mod home;
 mod key_map;
-mod residence;
+mod row_location;
 mod segment;
+mod segment_log;
 mod short_bytes;
 mod slot_index;
 
-pub use home::{Home, Homed};
 pub use key_map::{Key, KeyMap, Keyed};
-pub use residence::{Residence, Writing};
+pub use row_location::{Located, RowLocation};
 pub use segment::{NewSegment, RowAddress, StateDelta, StoreShape, StoredSegment};
+pub use segment_log::{SegmentLog, Writing};
 pub use short_bytes::ShortBytes;
 pub use slot_index::SlotIndex;

@@ -2,10 +2,10 @@
 
 use std::ops::Deref;
 
-/// Bytes that need no place of their own.
+/// Bytes that need no allocation of their own.
 const INLINE: usize = 30;
 
-/// A byte string in half a cache line. Only a long one is elsewhere, so that looking at a key among a million waits for
+/// A byte string in half a cache line. Only a long one is on the heap, so that looking at a key among a million waits for
 /// memory once.
 #[derive(Debug, Clone)]
 #[repr(align(32))]
@@ -14,15 +14,15 @@ pub struct ShortBytes(Repr);
 #[derive(Debug, Clone)]
 enum Repr {
     Inline { length: u8, bytes: [u8; INLINE] },
-    Elsewhere(Box<[u8]>),
+    Heap(Box<[u8]>),
 }
 
 impl ShortBytes {
     /// Bytes in memory beside the string itself.
-    pub fn elsewhere(&self) -> usize {
+    pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Repr::Inline { .. } => 0,
-            Repr::Elsewhere(bytes) => bytes.len(),
+            Repr::Heap(bytes) => bytes.len(),
         }
     }
 }
@@ -35,7 +35,7 @@ impl From<&[u8]> for ShortBytes {
                 front.copy_from_slice(from);
                 Self(Repr::Inline { length: from.len() as u8, bytes })
             }
-            None => Self(Repr::Elsewhere(from.into())),
+            None => Self(Repr::Heap(from.into())),
         }
     }
 }
@@ -52,7 +52,7 @@ impl Deref for ShortBytes {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { length, bytes } => &bytes[..usize::from(*length)],
-            Repr::Elsewhere(bytes) => bytes,
+            Repr::Heap(bytes) => bytes,
         }
     }
 }
@@ -68,7 +68,7 @@ mod tests {
             let bytes: Vec<u8> = (0..length).collect();
             let short = ShortBytes::from(bytes.as_slice());
             assert_eq!(*short, *bytes);
-            assert_eq!(short.elsewhere(), if bytes.len() <= INLINE { 0 } else { bytes.len() });
+            assert_eq!(short.heap_bytes(), if bytes.len() <= INLINE { 0 } else { bytes.len() });
         }
         assert!(ShortBytes::default().is_empty());
     }

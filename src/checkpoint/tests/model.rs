@@ -17,7 +17,7 @@ use crate::checkpoint::restore::{Fault, load};
 use crate::checkpoint::vault::{MANIFESTS, Vault, numbered};
 use crate::checkpoint::{Checkpointer, Draft, IndexDraft, PinnedFile, Restored};
 use crate::progress::Cut;
-use crate::state::{Home, KeyMap, Residence, StateDelta, StoredSegment};
+use crate::state::{KeyMap, RowLocation, SegmentLog, StateDelta, StoredSegment};
 
 pub(super) type Rows = BTreeMap<u64, u64>;
 
@@ -35,27 +35,27 @@ pub(super) type History = Rc<RefCell<BTreeMap<String, Image>>>;
 struct Store {
     keys: KeyMap,
     values: Vec<u64>,
-    homes: Vec<Home>,
-    residence: Residence,
+    locations: Vec<RowLocation>,
+    segment_log: SegmentLog,
 }
 
 impl Store {
     fn set(&mut self, key: u64, value: u64) -> u32 {
         let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
         self.values.resize(self.keys.records().len(), 0);
-        self.homes.resize(self.keys.records().len(), Home::default());
+        self.locations.resize(self.keys.records().len(), RowLocation::default());
         self.values[slot as usize] = value;
         slot
     }
 
     fn put(&mut self, key: u64, value: u64) {
         let slot = self.set(key, value);
-        self.residence.touch(slot, &mut self.homes);
+        self.segment_log.touch(slot, &mut self.locations);
     }
 
     fn remove(&mut self, key: u64) {
         if let Some(slot) = self.keys.get(&key.to_be_bytes()) {
-            self.residence.remove(slot, &mut self.homes);
+            self.segment_log.remove(slot, &mut self.locations);
             self.keys.remove(slot);
         }
     }
@@ -69,7 +69,7 @@ impl Store {
     }
 
     fn delta(&mut self) -> Option<StateDelta> {
-        let writing = self.residence.write(&mut self.homes)?;
+        let writing = self.segment_log.write(&mut self.locations)?;
         let keys: UInt64Array = writing.slots.iter().map(|slot| self.key(*slot)).collect::<Vec<_>>().into();
         let values: UInt64Array =
             writing.slots.iter().map(|slot| self.values[*slot as usize]).collect::<Vec<_>>().into();
@@ -91,7 +91,7 @@ impl Store {
                     })
                 })
                 .collect();
-            store.residence.restore(segment.id, &slots, segment.dead, &mut store.homes);
+            store.segment_log.restore(segment.id, &slots, segment.dead, &mut store.locations);
         }
         store
     }

@@ -129,8 +129,8 @@ impl Best {
     }
 
     fn set(&mut self, slot: u32, row: Option<ShortBytes>) {
-        self.bytes_elsewhere += row.as_ref().map_or(0, ShortBytes::elsewhere);
+        self.bytes_elsewhere += row.as_ref().map_or(0, ShortBytes::heap_bytes);
         let old = std::mem::replace(&mut self.rows[slot as usize], row);
-        self.bytes_elsewhere -= old.as_ref().map_or(0, ShortBytes::elsewhere);
+        self.bytes_elsewhere -= old.as_ref().map_or(0, ShortBytes::heap_bytes);
     }
 }

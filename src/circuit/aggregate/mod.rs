@@ -26,7 +26,9 @@ use super::digest::Digest;
 use super::groups::{Groups, Touched};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{Home, Homed, Key, Keyed, NewSegment, Residence, StateDelta, StoreShape, StoredSegment, Writing};
+use crate::state::{
+    Key, Keyed, Located, NewSegment, RowLocation, SegmentLog, StateDelta, StoreShape, StoredSegment, Writing,
+};
 use best::Best;
 use ranked::Ranked;
 pub use spec::{AggregateSpec, Call, Function};
@@ -38,7 +40,7 @@ pub struct Aggregate {
     spec: AggregateSpec,
     groups: Groups<Group>,
     states: Vec<State>,
-    residence: Residence,
+    segment_log: SegmentLog,
     closing: Option<Closing>,
     /// Groups that have a row even over no input.
     totals: Vec<u32>,
@@ -55,7 +57,7 @@ struct Group {
     key: Key,
     /// How many input rows it has.
     weight: i64,
-    home: Home,
+    location: RowLocation,
 }
 
 impl Keyed for Group {
@@ -68,9 +70,9 @@ impl Keyed for Group {
     }
 }
 
-impl Homed for Group {
-    fn home(&mut self) -> &mut Home {
-        &mut self.home
+impl Located for Group {
+    fn location(&mut self) -> &mut RowLocation {
+        &mut self.location
     }
 }
 
@@ -96,9 +98,9 @@ impl Aggregate {
         }
         let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, ArrowError>>()?;
         let closing = spec.closing.clone().map(Closing::new).transpose()?;
-        let residence = Residence::default();
+        let segment_log = SegmentLog::default();
         let (started, touched) = (false, 0);
-        let mut new = Self { spec, groups, states, residence, closing, totals, started, touched };
+        let mut new = Self { spec, groups, states, segment_log, closing, totals, started, touched };
         new.grow();
         Ok(new)
     }
@@ -184,7 +186,7 @@ impl Aggregate {
                 return Err(DataFusionError::Internal("a group lost more rows than it had".into()).into());
             }
             if self.exists(slot) {
-                self.residence.touch(slot, self.groups.records_mut());
+                self.segment_log.touch(slot, self.groups.records_mut());
             } else {
                 self.forget(slot);
             }
@@ -196,7 +198,7 @@ impl Aggregate {
     fn forget(&mut self, slot: u32) {
         self.groups.record_mut(slot).weight = 0;
         self.states.iter_mut().for_each(|state| state.clear(slot));
-        self.residence.remove(slot, self.groups.records_mut());
+        self.segment_log.remove(slot, self.groups.records_mut());
         self.groups.remove(slot);
     }
 
@@ -271,7 +273,7 @@ impl Aggregate {
 
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         let mut deltas = Vec::new();
-        if let Some(writing) = self.residence.write(self.groups.records_mut()) {
+        if let Some(writing) = self.segment_log.write(self.groups.records_mut()) {
             let rows = self.persisted(&writing.slots)?;
             deltas.push((String::new(), delta(writing, rows)));
         }
@@ -286,7 +288,7 @@ impl Aggregate {
     }
 
     pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
-        let groups = StoreShape { schema: self.persisted(&[])?.schema(), rows: self.residence.live_rows() as u64 };
+        let groups = StoreShape { schema: self.persisted(&[])?.schema(), rows: self.segment_log.live_rows() as u64 };
         let mut stores = BTreeMap::from([(String::new(), groups)]);
         for (place, state) in self.states.iter().enumerate() {
             if let State::Ranked(ranked) = state {
@@ -388,7 +390,7 @@ impl Aggregate {
                 State::Ranked(_) => rest,
             };
         }
-        self.residence.restore(segment.id, &slots, segment.dead.clone(), self.groups.records_mut());
+        self.segment_log.restore(segment.id, &slots, segment.dead.clone(), self.groups.records_mut());
         Ok(())
     }
 }

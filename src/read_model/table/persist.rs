@@ -31,7 +31,7 @@ pub enum RestoreError {
 impl Table {
     /// What changed since the last capture, or none. It counts as written: whoever calls this has to write it.
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
-        let Some(Writing { id, slots, dead, dropped }) = self.residence.write(self.slots.records_mut()) else {
+        let Some(Writing { id, slots, dead, dropped }) = self.segment_log.write(self.slots.records_mut()) else {
             return Ok(None);
         };
         let segment = match slots.is_empty() && dead.is_empty() {
@@ -43,7 +43,7 @@ impl Table {
 
     /// What the checkpoints hold of it since the last capture.
     pub fn shape(&self) -> StoreShape {
-        StoreShape { schema: self.spec.schema.clone(), rows: self.residence.live_rows() as u64 }
+        StoreShape { schema: self.spec.schema.clone(), rows: self.segment_log.live_rows() as u64 }
     }
 
     /// The table that the stored segments make up; they may come in any order.
@@ -84,7 +84,7 @@ impl Table {
             self.segments.add(part, slots.to_vec(), hashes, &mut self.slots);
         }
         self.segments.compact(0, &mut self.slots).map_err(&rows_error)?;
-        self.residence.restore(stored.id, &slots, stored.dead.clone(), self.slots.records_mut());
+        self.segment_log.restore(stored.id, &slots, stored.dead.clone(), self.slots.records_mut());
         Ok(())
     }
 }

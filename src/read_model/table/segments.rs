@@ -13,7 +13,7 @@ use super::canonical::canonical_rows;
 use super::key_index::KeyIndex;
 use super::liveness::Liveness;
 use super::segment::{Segment, View, gather};
-use crate::state::{Home, Homed, Key, KeyMap, Keyed};
+use crate::state::{Key, KeyMap, Keyed, Located, RowLocation};
 
 /// More rows than this are never joined in one segment, so that no commit stalls long.
 pub(super) const SEGMENT_ROWS: usize = 65_536;
@@ -27,7 +27,7 @@ pub(super) type Slots = KeyMap<Slot>;
 pub(super) struct Slot {
     key: Key,
     place: Place,
-    home: Home,
+    location: RowLocation,
 }
 
 #[derive(Debug)]
@@ -84,9 +84,9 @@ impl Keyed for Slot {
     }
 }
 
-impl Homed for Slot {
-    fn home(&mut self) -> &mut Home {
-        &mut self.home
+impl Located for Slot {
+    fn location(&mut self) -> &mut RowLocation {
+        &mut self.location
     }
 }
 

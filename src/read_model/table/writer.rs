@@ -14,7 +14,7 @@ use super::encoding::{Encoded, Encoding, batch};
 use super::segments::{Hashes, SEGMENT_ROWS, Segments, Slots};
 use super::{TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
-use crate::state::Residence;
+use crate::state::SegmentLog;
 
 /// A table as its writer sees it.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Table {
     pub(super) row_encoding: Encoding,
     pub(super) slots: Slots,
     pub(super) segments: Segments,
-    pub(super) residence: Residence,
+    pub(super) segment_log: SegmentLog,
 }
 
 /// What a commit did, by key; a row that stayed as it was is in none of these.
@@ -62,7 +62,7 @@ impl Table {
             row_encoding: Encoding::new(&spec.schema, &columns)?,
             slots: Slots::default(),
             segments: Segments::new(spec.schema.clone(), spec.indexes.len(), segment_rows),
-            residence: Residence::default(),
+            segment_log: SegmentLog::default(),
             spec,
         })
     }
@@ -107,7 +107,7 @@ impl Table {
         for &(_, slot) in deleted {
             self.segments.kill(self.slots.record_mut(slot));
             self.slots.remove(slot);
-            self.residence.remove(slot, self.slots.records_mut());
+            self.segment_log.remove(slot, self.slots.records_mut());
         }
         let mut slots = Vec::with_capacity(written.len());
         slots.extend(inserted.iter().map(|written| self.slots.get_or_insert(keys.get(written.row as usize)).0));
@@ -122,7 +122,7 @@ impl Table {
             start = range.end;
             self.segments.add(part, slots[range.clone()].to_vec(), &hashes[range], &mut self.slots);
         }
-        slots.iter().for_each(|&slot| self.residence.touch(slot, self.slots.records_mut()));
+        slots.iter().for_each(|&slot| self.segment_log.touch(slot, self.slots.records_mut()));
 
         let changes = Changes {
             inserted: new_rows.slice(0, inserted.len()),
@@ -155,7 +155,7 @@ impl Table {
 
     /// Approximate bytes in memory, without what only older snapshots hold.
     pub fn size(&self) -> usize {
-        // Residence: a slot number a row.
+        // SegmentLog: a slot number a row.
         self.segments.size() + self.slots.size() + self.slots.records().len() * 4
     }
 

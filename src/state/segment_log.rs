@@ -1,4 +1,4 @@
-//! Where the persisted row of each slot lives, and what a checkpoint has to write.
+//! The log of segments of one store: where the persisted row of each slot lives, and what a checkpoint has to write.
 //!
 //! Persisted state is a log of immutable segments. A checkpoint writes one new segment: the slots that changed, and the
 //! addresses of the rows that died by it. Two rules move what is still needed of old segments into the new one, each
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 
-use super::home::{Change, Home, Homed};
+use super::row_location::{Change, Located, RowLocation};
 use super::segment::{NewSegment, RowAddress, StateDelta};
 
 /// Segments of one size class that are joined; also the ratio between classes.
@@ -25,9 +25,9 @@ const SPARE_ITEMS: usize = 256;
 /// The slot of a row that was dead when it was read back.
 const NO_SLOT: u32 = u32::MAX;
 
-/// The bookkeeping of one store. The slots' homes lie with their owner, who gives them with each call.
+/// The bookkeeping of one store. The slots' locations lie with their owner, who gives them with each call.
 #[derive(Debug, Default)]
-pub struct Residence {
+pub struct SegmentLog {
     /// Slots whose change is not [`Change::None`], each once.
     changed: Vec<u32>,
     segments: BTreeMap<u64, Segment>,
@@ -38,7 +38,7 @@ pub struct Residence {
 
 #[derive(Debug, Default)]
 struct Segment {
-    /// The slot of each row when it was written; the row is live while that slot's home is still here.
+    /// The slot of each row when it was written; the row is live while that slot's location is still here.
     slots: Vec<u32>,
     live: usize,
     /// Dead addresses that this segment records.
@@ -85,23 +85,23 @@ impl Writing {
     }
 }
 
-impl Residence {
+impl SegmentLog {
     /// Notes that a slot's row is new or changed.
-    pub fn touch(&mut self, slot: u32, slots: &mut [impl Homed]) {
-        let home = slots[slot as usize].home();
-        if home.change() == Change::None {
+    pub fn touch(&mut self, slot: u32, slots: &mut [impl Located]) {
+        let location = slots[slot as usize].location();
+        if location.change() == Change::None {
             self.changed.push(slot);
         }
-        home.set_change(Change::Touched);
+        location.set_change(Change::Touched);
     }
 
     /// Notes that a slot's row is gone.
-    pub fn remove(&mut self, slot: u32, slots: &mut [impl Homed]) {
-        let home = slots[slot as usize].home();
-        if home.change() == Change::Touched {
-            home.set_change(Change::Withdrawn);
+    pub fn remove(&mut self, slot: u32, slots: &mut [impl Located]) {
+        let location = slots[slot as usize].location();
+        if location.change() == Change::Touched {
+            location.set_change(Change::Withdrawn);
         }
-        self.vacate(home);
+        self.vacate(location);
     }
 
     /// Whether there may be anything to write.
@@ -120,15 +120,15 @@ impl Residence {
     }
 
     /// Decides what to write, and takes it as written: whoever calls this has to write it, retrying if need be.
-    pub fn write(&mut self, homed: &mut [impl Homed]) -> Option<Writing> {
+    pub fn write(&mut self, located: &mut [impl Located]) -> Option<Writing> {
         let mut slots = Vec::with_capacity(self.changed.len());
         for slot in std::mem::take(&mut self.changed) {
-            let home = homed[slot as usize].home();
-            if home.is_touched() {
-                self.vacate(home);
+            let location = located[slot as usize].location();
+            if location.is_touched() {
+                self.vacate(location);
                 slots.push(slot);
             }
-            home.set_change(Change::None);
+            location.set_change(Change::None);
         }
         let mut dead = std::mem::take(&mut self.died);
         if slots.is_empty() && dead.is_empty() {
@@ -136,18 +136,18 @@ impl Residence {
         }
         let mut dropped = Vec::new();
         for id in self.crowded() {
-            self.empty(id, homed, &mut slots, &mut dead);
+            self.empty(id, located, &mut slots, &mut dead);
             dropped.push(id);
         }
         while let Some(id) = self.worth_emptying(slots.len()) {
-            self.empty(id, homed, &mut slots, &mut dead);
+            self.empty(id, located, &mut slots, &mut dead);
             dropped.push(id);
         }
         dead.retain(|address| self.segments.contains_key(&address.segment));
         let id = self.next_id;
         self.next_id += 1;
         for (row, slot) in slots.iter().enumerate() {
-            homed[*slot as usize].home().settle(RowAddress { segment: id, row: row as u32 });
+            located[*slot as usize].location().settle(RowAddress { segment: id, row: row as u32 });
         }
         if !slots.is_empty() || !dead.is_empty() {
             self.insert(id, slots.clone(), slots.len(), dead.clone());
@@ -157,10 +157,10 @@ impl Residence {
 
     /// Takes over a segment that was read back: `slots` has the slot given to each row, none for a dead one. Segments
     /// are restored in ascending order.
-    pub fn restore(&mut self, id: u64, slots: &[Option<u32>], dead: Vec<RowAddress>, homed: &mut [impl Homed]) {
+    pub fn restore(&mut self, id: u64, slots: &[Option<u32>], dead: Vec<RowAddress>, located: &mut [impl Located]) {
         for (row, slot) in slots.iter().enumerate() {
             let Some(slot) = *slot else { continue };
-            homed[slot as usize].home().settle(RowAddress { segment: id, row: row as u32 });
+            located[slot as usize].location().settle(RowAddress { segment: id, row: row as u32 });
         }
         let live = slots.iter().flatten().count();
         self.insert(id, slots.iter().map(|slot| slot.unwrap_or(NO_SLOT)).collect(), live, dead);
@@ -176,8 +176,8 @@ impl Residence {
         self.segments.insert(id, Segment { slots, live, dead, about, needed });
     }
 
-    fn vacate(&mut self, home: &mut Home) {
-        let Some(address) = home.leave() else { return };
+    fn vacate(&mut self, location: &mut RowLocation) {
+        let Some(address) = location.leave() else { return };
         if let Some(segment) = self.segments.get_mut(&address.segment) {
             segment.live -= 1;
         }
@@ -185,12 +185,12 @@ impl Residence {
     }
 
     /// Moves what is needed of a segment into the one that is being written.
-    fn empty(&mut self, id: u64, homed: &mut [impl Homed], slots: &mut Vec<u32>, dead: &mut Vec<RowAddress>) {
+    fn empty(&mut self, id: u64, located: &mut [impl Located], slots: &mut Vec<u32>, dead: &mut Vec<RowAddress>) {
         let Some(segment) = self.segments.remove(&id) else { return };
         for (row, &slot) in segment.slots.iter().enumerate().filter(|(_, slot)| **slot != NO_SLOT) {
-            let (home, here) = (homed[slot as usize].home(), RowAddress { segment: id, row: row as u32 });
-            if home.address() == Some(here) {
-                home.leave();
+            let (location, here) = (located[slot as usize].location(), RowAddress { segment: id, row: row as u32 });
+            if location.address() == Some(here) {
+                location.leave();
                 slots.push(slot);
             }
         }
@@ -245,7 +245,7 @@ mod tests {
     struct Kept {
         key: Key,
         value: u64,
-        home: Home,
+        location: RowLocation,
     }
 
     impl Keyed for Kept {
@@ -258,9 +258,9 @@ mod tests {
         }
     }
 
-    impl Homed for Kept {
-        fn home(&mut self) -> &mut Home {
-            &mut self.home
+    impl Located for Kept {
+        fn location(&mut self) -> &mut RowLocation {
+            &mut self.location
         }
     }
 
@@ -268,7 +268,7 @@ mod tests {
     #[derive(Default)]
     struct Store {
         keys: KeyMap<Kept>,
-        residence: Residence,
+        segment_log: SegmentLog,
         log: BTreeMap<u64, Logged>,
         changes: usize,
         written: usize,
@@ -280,20 +280,20 @@ mod tests {
         fn put(&mut self, key: u64, value: u64) {
             let (slot, _) = self.keys.get_or_insert(&key.to_be_bytes());
             self.keys.record_mut(slot).value = value;
-            self.residence.touch(slot, self.keys.records_mut());
+            self.segment_log.touch(slot, self.keys.records_mut());
             self.changes += 1;
         }
 
         fn remove(&mut self, key: u64) {
             if let Some(slot) = self.keys.get(&key.to_be_bytes()) {
-                self.residence.remove(slot, self.keys.records_mut());
+                self.segment_log.remove(slot, self.keys.records_mut());
                 self.keys.remove(slot);
                 self.changes += 1;
             }
         }
 
         fn write(&mut self) {
-            let Some(writing) = self.residence.write(self.keys.records_mut()) else { return };
+            let Some(writing) = self.segment_log.write(self.keys.records_mut()) else { return };
             for id in &writing.dropped {
                 assert!(self.log.remove(id).is_some(), "segment {id} was dropped twice");
             }
@@ -334,7 +334,7 @@ mod tests {
 
         fn restart(&mut self) {
             let dead = self.dead();
-            (self.keys, self.residence) = Default::default();
+            (self.keys, self.segment_log) = Default::default();
             for (id, (rows, recorded)) in &self.log {
                 let mut slots = Vec::new();
                 for (row, (key, value)) in rows.iter().enumerate() {
@@ -344,7 +344,7 @@ mod tests {
                         slot
                     }));
                 }
-                self.residence.restore(*id, &slots, recorded.clone(), self.keys.records_mut());
+                self.segment_log.restore(*id, &slots, recorded.clone(), self.keys.records_mut());
             }
         }
 
@@ -353,7 +353,7 @@ mod tests {
             let live = self.keys.len();
             let rows: usize = self.log.values().map(|(rows, _)| rows.len()).sum();
             let addresses: usize = self.log.values().map(|(_, dead)| dead.len()).sum();
-            assert_eq!((rows, live), (self.residence.rows(), self.residence.live_rows()));
+            assert_eq!((rows, live), (self.segment_log.rows(), self.segment_log.live_rows()));
             assert!(rows <= 2 * live + SPARE_ITEMS, "{rows} rows for {live} live ones");
             assert!(rows + addresses <= 3 * live + 2 * SPARE_ITEMS + self.changes, "{addresses} addresses");
             assert!(self.log.len() <= (FAN + 1) * 12, "{} segments", self.log.len());
@@ -429,31 +429,31 @@ mod tests {
         (0..1000).for_each(|key| store.remove(key));
         store.write();
         assert!(store.log.is_empty());
-        assert_eq!(store.residence.write(store.keys.records_mut()), None);
+        assert_eq!(store.segment_log.write(store.keys.records_mut()), None);
     }
 
     #[test]
     fn a_restored_segment_of_dead_rows_only_can_be_emptied() {
-        let (mut residence, mut homes) = (Residence::default(), [Home::default()]);
-        residence.restore(0, &[None, None], Vec::new(), &mut homes);
+        let (mut segment_log, mut locations) = (SegmentLog::default(), [RowLocation::default()]);
+        segment_log.restore(0, &[None, None], Vec::new(), &mut locations);
         let dead = vec![RowAddress { segment: 0, row: 0 }, RowAddress { segment: 0, row: 1 }];
-        residence.restore(1, &[], dead, &mut homes);
-        residence.touch(0, &mut homes);
+        segment_log.restore(1, &[], dead, &mut locations);
+        segment_log.touch(0, &mut locations);
         assert_eq!(
-            residence.write(&mut homes),
+            segment_log.write(&mut locations),
             Some(Writing { id: 2, slots: vec![0], dead: vec![], dropped: vec![0, 1] })
         );
     }
 
     #[test]
     fn what_was_touched_and_taken_back_is_not_written() {
-        let (mut residence, mut homes) = (Residence::default(), [Home::default()]);
+        let (mut segment_log, mut locations) = (SegmentLog::default(), [RowLocation::default()]);
         for _ in 0..3 {
-            residence.touch(0, &mut homes);
-            residence.remove(0, &mut homes);
+            segment_log.touch(0, &mut locations);
+            segment_log.remove(0, &mut locations);
         }
-        assert_eq!(residence.changed.len(), 1);
-        assert_eq!(residence.write(&mut homes), None);
-        assert!(!residence.is_dirty());
+        assert_eq!(segment_log.changed.len(), 1);
+        assert_eq!(segment_log.write(&mut locations), None);
+        assert!(!segment_log.is_dirty());
     }
 }

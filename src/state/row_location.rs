@@ -2,19 +2,19 @@
 
 use super::segment::RowAddress;
 
-/// The home of a slot. Its owner keeps it with whatever else it keeps of the slot, because they are asked for together,
+/// The location of a slot's persisted row. The slot's owner keeps it with whatever else it keeps of the slot, because they are asked for together,
 /// and leaves it be when the slot becomes free: what changed is known until the next checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(Rust, packed(4))]
-pub struct Home {
+pub struct RowLocation {
     /// The segment and, in the lowest two bits, the change.
     segment: u64,
     row: u32,
 }
 
-/// Something that is kept of a slot, its home among it.
-pub trait Homed {
-    fn home(&mut self) -> &mut Home;
+/// Something that is kept of a slot, its location among it.
+pub trait Located {
+    fn location(&mut self) -> &mut RowLocation;
 }
 
 /// What is known of a slot since the last checkpoint.
@@ -30,19 +30,19 @@ const CHANGE: u64 = 0b11;
 /// The row was not written, or is no longer needed there.
 const NO_SEGMENT: u64 = !CHANGE;
 
-impl Default for Home {
+impl Default for RowLocation {
     fn default() -> Self {
         Self { segment: NO_SEGMENT, row: 0 }
     }
 }
 
-impl Homed for Home {
-    fn home(&mut self) -> &mut Home {
+impl Located for RowLocation {
+    fn location(&mut self) -> &mut RowLocation {
         self
     }
 }
 
-impl Home {
+impl RowLocation {
     /// Whether the slot's row is new or changed since the last checkpoint.
     pub fn is_touched(self) -> bool {
         self.change() == Change::Touched
@@ -83,16 +83,16 @@ mod tests {
 
     #[test]
     fn where_it_is_and_what_changed_are_apart() {
-        let mut home = Home::default();
-        assert_eq!((home.address(), home.change()), (None, Change::None));
+        let mut location = RowLocation::default();
+        assert_eq!((location.address(), location.change()), (None, Change::None));
         let address = RowAddress { segment: 1 << 40, row: u32::MAX };
         for change in [Change::Touched, Change::Withdrawn, Change::None] {
-            home.set_change(change);
-            home.settle(address);
-            assert_eq!((home.address(), home.change()), (Some(address), change));
-            assert_eq!(home.leave(), Some(address));
-            assert_eq!((home.address(), home.change()), (None, change));
+            location.set_change(change);
+            location.settle(address);
+            assert_eq!((location.address(), location.change()), (Some(address), change));
+            assert_eq!(location.leave(), Some(address));
+            assert_eq!((location.address(), location.change()), (None, change));
         }
-        assert_eq!(size_of::<Home>(), 12);
+        assert_eq!(size_of::<RowLocation>(), 12);
     }
 }
