@@ -427,14 +427,19 @@ fn take_over(
     stores: &mut BTreeMap<String, Vec<StoredSegment>>,
     restored: &mut Handles,
 ) -> Result<(), CircuitError> {
-    if let Some(known) = restored.0.get(prefix) {
+    if let Some(known) = restored.known.get(prefix) {
         *handle = known.clone();
         return Ok(());
+    }
+    // Its stores are gone, and an operator without them would look like one that never took anything.
+    if !restored.failed.insert(prefix.to_owned()) {
+        return Err(DataFusionError::Execution(format!("the stores of `{prefix}` do not make up a state")).into());
     }
     let own = stores.extract_if(prefix.to_owned().., |store, _| store.starts_with(prefix));
     let own = own.map(|(store, segments)| (store[prefix.len()..].to_owned(), segments));
     handle.lock().restore(&own.collect())?;
-    restored.0.insert(prefix.to_owned(), handle.clone());
+    restored.failed.remove(prefix);
+    restored.known.insert(prefix.to_owned(), handle.clone());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The operators that keep state, behind a handle: circuits that compute the same may hold the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::common::DataFusionError;
@@ -52,7 +52,11 @@ impl Handle {
 
 /// Operators that were restored, by what the names of their stores begin with.
 #[derive(Debug, Default)]
-pub struct Handles(pub(super) BTreeMap<String, Handle>);
+pub struct Handles {
+    pub(super) known: BTreeMap<String, Handle>,
+    /// Those whose stores are used up, although they do not make up a state.
+    pub(super) failed: BTreeSet<String>,
+}
 
 impl From<Aggregate> for Handle {
     fn from(aggregate: Aggregate) -> Self {

@@ -123,7 +123,9 @@ pub async fn assemble(
         let index = empty_index(&planned, &indexes.directory(&name, number))?;
         let failed = |error| AssembleError::Projection { name: name.clone(), error };
         let mut generation = Generation::new(planned, number, index).map_err(&failed)?;
-        let adopted = adoptable.get(&name).cloned().unwrap_or_default();
+        // What could not be restored is used up.
+        let is_whole = !matches!(reason, BuildReason::Restore(_));
+        let adopted = adoptable.get(&name).filter(|_| is_whole).cloned().unwrap_or_default();
         generation.adopt(&adopted, &mut stores, &mut shared).map_err(&failed)?;
         if let (Some(entry), false) = (entry, generation.needs_events()) {
             continued.insert(generation.id.clone(), GenerationId::new(name.as_str(), entry.generation));

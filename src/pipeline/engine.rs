@@ -317,6 +317,7 @@ impl Engine {
                 reads: view.schema.reads.clone(),
                 cut: cut.clone(),
                 live_at_us: now_us,
+                phase: Phase::Serving,
                 parked: BTreeMap::new(),
             };
             relations.insert(view.config.name.clone(), Arc::new(relation));

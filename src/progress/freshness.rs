@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cut::{Cut, SourceName};
+use super::phase::Phase;
 use super::position::Position;
 use super::source_progress::{SourceProgress, seconds};
 use super::source_state::SourceState;
@@ -22,6 +23,8 @@ pub struct Basis {
     pub cut: Cut,
     /// When `cut` was last the live cut, microseconds since the epoch: what was stored later may be missing.
     pub live_at_us: i64,
+    /// What the relations are doing: the worst of several.
+    pub phase: Phase,
     pub reads: Reads,
     /// Events that the relations themselves could not take, by source and event type.
     pub parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
@@ -33,6 +36,9 @@ pub struct Basis {
 pub struct Freshness {
     /// The worst of the sources.
     pub state: SourceState,
+    /// What the relations that were read are doing, the worst of them: the rows of one that has failed, or is built again,
+    /// stay as they were.
+    pub phase: Phase,
     pub lag_events: u64,
     /// The greatest of the sources; null while one of them has not applied anything yet, so that it is not known.
     pub lag_seconds: Option<f64>,
@@ -87,6 +93,7 @@ impl Freshness {
         let lags: Option<Vec<f64>> = sources.values().map(|source| source.lag_seconds).collect();
         Freshness {
             state: sources.values().map(|source| source.state).max().unwrap_or(SourceState::Live),
+            phase: basis.phase,
             lag_events: sources.values().map(|source| source.lag_events).sum(),
             lag_seconds: lags.map(|lags| lags.into_iter().fold(0.0, f64::max)),
             as_of: rfc3339(now_us),
@@ -100,7 +107,7 @@ impl Freshness {
 
     /// Whether something that is stored is known or feared to be missing: the answer is worth a warning.
     pub fn is_stale(&self) -> bool {
-        self.state > SourceState::Idle
+        self.state > SourceState::Idle || self.phase > Phase::Serving
     }
 }
 
@@ -189,7 +196,7 @@ mod tests {
         let cut = Cut { positions: BTreeMap::from([(name.clone(), position.into())]), revision: 0 };
         let reads = Reads::from([(name.clone(), types.iter().map(|name| name.to_string()).collect())]);
         Freshness::of(
-            &Basis { cut, live_at_us, reads, parked: BTreeMap::new() },
+            &Basis { cut, live_at_us, phase: Phase::Serving, reads, parked: BTreeMap::new() },
             &BTreeMap::from([(name, progress)]),
             &BTreeMap::new(),
             NOW,
@@ -210,6 +217,17 @@ mod tests {
         assert!(freshness(with_parked("Placed"), 100, NOW, &["Placed"]).incomplete);
         assert!(freshness(with_parked("Shipped"), 100, NOW, &[]).incomplete);
         assert!(freshness(with_parked(""), 100, NOW, &["Placed"]).incomplete);
+    }
+
+    #[test]
+    fn rows_that_stay_as_they_were_say_so_although_the_source_is_live() {
+        let progress = BTreeMap::from([("orders".into(), caught_up())]);
+        let of = |phase| {
+            let basis = Basis { phase, reads: Reads::from([("orders".into(), vec![])]), ..Basis::default() };
+            Freshness::of(&basis, &progress, &BTreeMap::new(), NOW)
+        };
+        assert!(Phase::ALL.iter().all(|&phase| of(phase).phase == phase));
+        assert!(of(Phase::Failed).is_stale() && of(Phase::Rebuilding).is_stale());
     }
 
     #[test]

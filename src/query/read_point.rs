@@ -23,7 +23,7 @@ impl ReadPoint {
     /// The whole view, with everything that it reads.
     pub(super) fn whole(view: ReadView) -> Self {
         let reads = view.sources().keys().map(|name| (name.clone(), Vec::new())).collect();
-        let basis = Basis { cut: view.cut().clone(), live_at_us: now_us(), reads, parked: BTreeMap::new() };
+        let basis = Basis { cut: view.cut().clone(), live_at_us: now_us(), reads, ..Basis::default() };
         Self::new(view, basis, BTreeMap::new())
     }
 

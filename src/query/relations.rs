@@ -122,6 +122,14 @@ fn merge(basis: &mut Basis, other: Basis) {
     }
     basis.cut.revision = basis.cut.revision.min(other.cut.revision);
     basis.live_at_us = basis.live_at_us.min(other.live_at_us);
+    basis.phase = basis.phase.max(other.phase);
+    for (source, parked) in other.parked {
+        let known = basis.parked.entry(source).or_default();
+        for (event_type, count) in parked {
+            // What one of them reads of the other, both count.
+            known.entry(event_type).and_modify(|known| *known = count.max(*known)).or_insert(count);
+        }
+    }
     for (source, types) in other.reads {
         match basis.reads.get_mut(&source) {
             // No types means all of them.
@@ -129,5 +137,28 @@ fn merge(basis: &mut Basis, other: Basis) {
             Some(known) => *known = known.drain(..).chain(types).collect::<BTreeSet<_>>().into_iter().collect(),
             None => drop(basis.reads.insert(source, types)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::{Cut, Phase};
+
+    fn basis(position: u64, phase: Phase, parked: &[(&str, u64)]) -> Basis {
+        let parked = parked.iter().map(|(event_type, count)| ((*event_type).to_owned(), *count)).collect();
+        Basis {
+            cut: Cut { positions: BTreeMap::from([("orders".into(), position.into())]), revision: 0 },
+            phase,
+            parked: BTreeMap::from([("orders".into(), parked)]),
+            ..Basis::default()
+        }
+    }
+
+    #[test]
+    fn an_answer_from_two_relations_says_the_worst_of_both() {
+        let mut merged = basis(9, Phase::Serving, &[("Placed", 2)]);
+        merge(&mut merged, basis(7, Phase::Failed, &[("Placed", 1), ("Shipped", 3)]));
+        assert_eq!(merged, basis(7, Phase::Failed, &[("Placed", 2), ("Shipped", 3)]));
     }
 }

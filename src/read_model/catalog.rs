@@ -45,6 +45,8 @@ pub struct Relation {
     pub parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
     /// When `cut` was last the live cut, microseconds since the epoch: the commit's time, for all but those.
     pub live_at_us: i64,
+    /// What its generation is doing.
+    pub phase: Phase,
 }
 
 impl Relation {
@@ -53,6 +55,7 @@ impl Relation {
         Basis {
             cut: self.cut.clone(),
             live_at_us: self.live_at_us,
+            phase: self.phase,
             reads: self.reads.clone(),
             parked: self.parked.clone(),
         }

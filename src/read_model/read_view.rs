@@ -231,6 +231,7 @@ mod tests {
             reads: BTreeMap::new(),
             cut: Cut::default(),
             live_at_us: 0,
+            phase: Phase::Failed,
             parked: BTreeMap::new(),
         };
         let relations = BTreeMap::from([("stopped".to_owned(), Arc::new(relation))]);

@@ -281,7 +281,7 @@ impl Generation {
 
     pub(super) fn relation(&self, parked: BTreeMap<SourceName, BTreeMap<String, u64>>) -> Relation {
         let Published { data, cut, live_at_us } = self.rows.published(&self.cut, self.arrived_at_us);
-        Relation { data, reads: self.definition.reads.clone(), cut, live_at_us, parked }
+        Relation { data, reads: self.definition.reads.clone(), cut, live_at_us, phase: self.phase(), parked }
     }
 
     /// What a checkpoint lists of it, right after a capture.

@@ -113,6 +113,7 @@ fn snapshot(position: u64) -> Snapshot {
             reads: reads(),
             cut: cut(position),
             live_at_us: now - (position == 1) as i64 * 9_000_000,
+            phase: if position == 1 { Phase::Failed } else { Phase::Serving },
             parked: BTreeMap::new(),
         })
     };
