@@ -10,10 +10,11 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 
 use super::closing::Watermarks;
+use super::error::{Attributable, CircuitError};
 use super::map::Map;
 use super::memo::Memo;
 use super::report::{Kept, OperatorReport};
-use super::sharing::Standing;
+use super::standing::Standing;
 use super::stateful::{Handle, Handles};
 use super::unnest::Unnest;
 use super::zset::ZBatch;
@@ -104,26 +105,6 @@ pub struct StepInput<'a> {
     pub watermarks: Watermarks<'a>,
     /// What other circuits have made in this same step.
     pub memo: Option<&'a Memo>,
-}
-
-/// An error that one event alone is to blame for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attributable {
-    pub source: String,
-    /// The event's place in the batch of that source.
-    pub row: usize,
-    pub message: String,
-}
-
-/// Why a step failed as a whole. The circuit must not be used any further.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CircuitError(#[from] pub DataFusionError);
-
-impl From<arrow::error::ArrowError> for CircuitError {
-    fn from(error: arrow::error::ArrowError) -> Self {
-        Self(error.into())
-    }
 }
 
 impl Circuit {

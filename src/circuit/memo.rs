@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 
-use super::graph::{Attributable, CircuitError};
+use super::error::{Attributable, CircuitError};
 use super::zset::ZBatch;
 use crate::event::{EventBatch, Relation};
 use crate::identity::Identity;

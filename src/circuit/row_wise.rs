@@ -4,7 +4,8 @@
 
 use datafusion::common::DataFusionError;
 
-use super::graph::{Attributable, Circuit, CircuitError, Node, Operator, StepInput};
+use super::error::{Attributable, CircuitError};
+use super::graph::{Circuit, Node, Operator, StepInput};
 use super::memo::Memo;
 use super::zset::ZBatch;
 use crate::event::EventBatch;

@@ -10,24 +10,6 @@ use super::graph::{Circuit, Operator};
 use super::stateful::Handle;
 use crate::identity::Identity;
 
-/// What is known of a node beside what it does.
-#[derive(Debug, Clone)]
-pub(super) struct Standing {
-    /// Equal for nodes that compute the same of the same events, in this process and in any other.
-    pub(super) identity: Identity,
-    /// Begins the names of its stores.
-    pub(super) store_prefix: String,
-    /// The number under which its output is found by the other circuits that have it too.
-    pub(super) shared: Option<usize>,
-    pub(super) shared_with: Vec<String>,
-}
-
-impl Standing {
-    pub(super) fn new(identity: Identity) -> Self {
-        Self { identity, store_prefix: String::new(), shared: None, shared_with: Vec::new() }
-    }
-}
-
 /// Lets circuits at one cut, each with its projection's name, share what they compute alike. Where states are equal, the
 /// first circuit's operator is kept, and those of later ones that no checkpoint has yet are let go.
 pub fn share(circuits: &mut [(&str, &mut Circuit)]) {

@@ -236,7 +236,11 @@ fn write_freshness(out: &mut dyn Write, freshness: &Value) -> Result<(), ClientE
     let positions: Vec<String> = positions.map(|(source, position)| format!("{source} at {position}")).collect();
     let incomplete = if freshness["incomplete"] == true { ", incomplete: events are parked" } else { "" };
     let events = &freshness["lagEvents"];
-    writeln!(out, "{state}, {events} events behind ({lag}){incomplete}; {}", positions.join(", "))?;
+    let phase = match freshness["phase"].as_str() {
+        Some(phase) if phase != "serving" => format!("{phase}, so that the rows stay as they were; "),
+        _ => String::new(),
+    };
+    writeln!(out, "{phase}{state}, {events} events behind ({lag}){incomplete}; {}", positions.join(", "))?;
     Ok(())
 }
 
@@ -271,6 +275,18 @@ mod tests {
                 2 rows
                 live, 0 events behind (0.0 s), incomplete: events are parked; orders at 7
             "]],
+        );
+    }
+
+    #[test]
+    fn rows_that_stay_as_they_were_are_told_before_how_live_their_source_is() {
+        check(
+            show_items,
+            r#"{"columns":[],"items":[],"freshness":{"state":"live","phase":"failed","lagEvents":0,"lagSeconds":0.0,"positions":{"orders":7}}}"#,
+            expect![[r#"
+                0 rows
+                failed, so that the rows stay as they were; live, 0 events behind (0.0 s); orders at 7
+            "#]],
         );
     }
 

@@ -1,0 +1,21 @@
+//! Where a node stands among those of all circuits: its identity, its stores, and with which projections it is shared.
+
+use crate::identity::Identity;
+
+/// What is known of a node beside what it does.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    /// Equal for nodes that compute the same of the same events, in this process and in any other.
+    pub(super) identity: Identity,
+    /// Begins the names of its stores.
+    pub(super) store_prefix: String,
+    /// The number under which its output is found by the other circuits that have it too.
+    pub(super) shared: Option<usize>,
+    pub(super) shared_with: Vec<String>,
+}
+
+impl Standing {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self { identity, store_prefix: String::new(), shared: None, shared_with: Vec::new() }
+    }
+}
