@@ -140,7 +140,8 @@ async fn build(
     readiness: &Readiness,
 ) -> Result<(), AppError> {
     let names: Vec<&str> = building.generations.iter().map(|one| one.projection()).collect();
-    tracing::info!(projections = names.join(", "), "building from the start of the sources");
+    let sources: Vec<&str> = building.intakes.keys().map(AsRef::as_ref).collect();
+    tracing::info!(projections = names.join(", "), read_from_the_start = sources.join(", "), "building");
     readiness.set_not_ready(names.iter().map(|name| format!("projection `{name}` is being built")).collect());
     let targets = assembly.live.cut().positions;
     let mut sources = BTreeMap::new();

@@ -114,15 +114,34 @@ fn jetstream(map: &Map<'_>) -> Option<Input> {
         }
         fine
     });
-    let mut filter_subjects = Vec::new();
+    let mut filter_subjects: Vec<String> = Vec::new();
     for (subject, yaml) in map.texts("filter_subjects") {
         if !is_subject(subject) {
             let hint = "a subject is tokens between dots; `*` stands for one token, `>` for all that follow";
             map.reader.error(yaml.mark, format!("`{subject}` is not a subject"), hint);
+            continue;
+        }
+        // The server would refuse it, and say so only once the daemon runs.
+        if let Some(other) = filter_subjects.iter().find(|other| overlap(other, subject)) {
+            let hint = "narrow one of them, or leave one out: the server takes no filters that share a subject";
+            map.reader.error(yaml.mark, format!("`{subject}` overlaps with `{other}`"), hint);
         }
         filter_subjects.push(subject.to_owned());
     }
     Some(Input::JetStream { stream: stream?.to_owned(), filter_subjects })
+}
+
+/// Whether a subject can pass both filters.
+fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (Some(">"), Some(_)) | (Some(_), Some(">")) | (None, None) => return true,
+            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
 }
 
 fn is_subject(subject: &str) -> bool {

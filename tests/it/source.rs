@@ -261,6 +261,24 @@ async fn queues_are_refused() {
 }
 
 #[tokio::test]
+async fn a_stream_may_limit_its_consumers() {
+    needs_nats!();
+    let server = NatsServer::start();
+    let jetstream = server.jetstream().await;
+    let limits = stream::ConsumerLimits { inactive_threshold: Duration::from_secs(5), max_ack_pending: 10 };
+    let config = stream::Config {
+        name: "ORDERS".to_owned(),
+        subjects: vec!["orders.>".to_owned()],
+        consumer_limits: Some(limits),
+        ..Default::default()
+    };
+    jetstream.create_stream(config).await.unwrap();
+    publish_many(&jetstream, 20).await;
+    let mut source = open(&server, &[], Start::default());
+    assert_eq!(sequences(&messages(&mut source, 20).await), (1..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_missing_stream_is_waited_for() {
     needs_nats!();
     let server = NatsServer::start();

@@ -17,7 +17,7 @@ use super::JetStreamOptions;
 use super::pulls::{Pulls, Request};
 use crate::source::{connect, explain, jetstream_context};
 
-/// An abandoned consumer disappears after this.
+/// An abandoned consumer disappears after this, or earlier where the stream wants it so.
 const INACTIVE: Duration = Duration::from_secs(30);
 const RECONNECT: Duration = Duration::from_secs(3);
 
@@ -47,6 +47,26 @@ pub(super) struct StreamConfig {
     pub(super) max_msgs_per_subject: i64,
     #[serde(default)]
     pub(super) allow_msg_ttl: bool,
+    #[serde(default)]
+    pub(super) consumer_limits: ConsumerLimits,
+}
+
+/// What the stream allows of its consumers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct ConsumerLimits {
+    /// Nanoseconds; 0 if there is no limit.
+    #[serde(default)]
+    pub(super) inactive_threshold: u64,
+}
+
+impl ConsumerLimits {
+    /// How long a consumer of ours is kept while nothing is heard of its reader.
+    fn inactive(self) -> Duration {
+        match self.inactive_threshold {
+            0 => INACTIVE,
+            limit => INACTIVE.min(Duration::from_nanos(limit)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -164,8 +184,13 @@ impl Api {
         Ok(first)
     }
 
-    /// A new consumer that delivers from `sequence` on.
-    pub(super) async fn consume(&self, source: &str, sequence: u64) -> Result<Consumer, ApiError> {
+    /// A new consumer that delivers from `sequence` on, within what the stream allows.
+    pub(super) async fn consume(
+        &self,
+        source: &str,
+        sequence: u64,
+        limits: ConsumerLimits,
+    ) -> Result<Consumer, ApiError> {
         let inbox = self.client.new_inbox();
         let unique = inbox.rsplit('.').next().unwrap_or_default();
         let config = pull::Config {
@@ -174,7 +199,7 @@ impl Api {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: sequence },
             ack_policy: AckPolicy::None,
             filter_subjects: self.filter_subjects.clone(),
-            inactive_threshold: INACTIVE,
+            inactive_threshold: limits.inactive(),
             num_replicas: 1,
             memory_storage: true,
             ..Default::default()

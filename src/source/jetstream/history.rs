@@ -83,13 +83,18 @@ pub(super) fn expired(stream: &str, gap: Gap) -> String {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::super::api::StreamState;
+    use super::super::api::{ConsumerLimits, StreamState};
     use super::*;
 
     fn facts(first: u64, last: u64) -> StreamFacts {
         StreamFacts {
             created: "2026-01-01T00:00:00Z".to_owned(),
-            config: StreamConfig { retention: "limits".to_owned(), max_msgs_per_subject: -1, allow_msg_ttl: false },
+            config: StreamConfig {
+                retention: "limits".to_owned(),
+                max_msgs_per_subject: -1,
+                allow_msg_ttl: false,
+                consumer_limits: ConsumerLimits::default(),
+            },
             state: StreamState { first_seq: first, last_seq: last },
         }
     }

@@ -136,7 +136,8 @@ impl Reader {
         let after = self.buffer.covered();
         let start = Start { after, identity: self.identity.clone(), accept_gap: self.accept_gap };
         let resumed = history::resume(&self.options.stream, &start, &facts).map_err(Stop::Halted)?;
-        let mut consumer = api.consume(&self.options.name, resumed.covered.saturating_add(1)).await?;
+        let from = resumed.covered.saturating_add(1);
+        let mut consumer = api.consume(&self.options.name, from, facts.config.consumer_limits).await?;
         api.pull(&mut consumer).await?;
         self.buffer.begin(resumed.covered, facts.state.last_seq, history::is_mutable(&facts.config));
         let identity = Identity::JetStream { created: facts.created };
