@@ -76,7 +76,12 @@ impl ExactMoments {
 
     /// Bytes in memory.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.sum.size() + self.squares.size() + self.specials.size()
+        size_of::<Self>() + self.heap_bytes()
+    }
+
+    /// Bytes in memory beside the value itself.
+    pub fn heap_bytes(&self) -> usize {
+        self.sum.size() + self.squares.size() + self.specials.size()
     }
 
     /// The same bytes for equal multisets.

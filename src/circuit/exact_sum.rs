@@ -51,7 +51,12 @@ impl ExactSum {
 
     /// Bytes in memory.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.finite.size() + self.specials.size()
+        size_of::<Self>() + self.heap_bytes()
+    }
+
+    /// Bytes in memory beside the value itself.
+    pub fn heap_bytes(&self) -> usize {
+        self.finite.size() + self.specials.size()
     }
 
     /// The same bytes for equal multisets.

@@ -1,7 +1,7 @@
 //! A Z-set as an Arrow batch: rows with integer weights. A positive weight inserts copies of a row, a negative one
 //! takes them back.
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::{concat, concat_batches, filter, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -56,9 +56,7 @@ impl ZBatch {
     pub fn filter(&self, mask: &BooleanArray) -> Result<Self, ArrowError> {
         let weights = match &self.weights {
             Weights::Ones => Weights::Ones,
-            Weights::Each(weights) => {
-                Weights::Each(filter(weights, mask)?.as_any().downcast_ref().cloned().unwrap_or_else(empty))
-            }
+            Weights::Each(weights) => Weights::Each(counts(&filter(weights, mask)?)?),
         };
         Ok(Self { rows: filter_record_batch(&self.rows, mask)?, weights })
     }
@@ -71,8 +69,7 @@ impl ZBatch {
         }
         let weights: Vec<Int64Array> = batches.iter().map(ZBatch::weights_array).collect();
         let parts: Vec<&dyn Array> = weights.iter().map(|part| part as &dyn Array).collect();
-        let weights = concat(&parts)?;
-        Ok(Self { rows, weights: Weights::Each(weights.as_any().downcast_ref().cloned().unwrap_or_else(empty)) })
+        Ok(Self { rows, weights: Weights::Each(counts(&concat(&parts)?)?) })
     }
 
     /// Some rows that follow each other.
@@ -105,6 +102,8 @@ impl ZBatch {
     }
 }
 
-fn empty() -> Int64Array {
-    Int64Array::from(Vec::<i64>::new())
+/// Weights that a kernel has passed on. Rows without their weights would be wrong rows.
+fn counts(weights: &ArrayRef) -> Result<Int64Array, ArrowError> {
+    let counts = weights.as_any().downcast_ref::<Int64Array>().cloned();
+    counts.ok_or_else(|| ArrowError::CastError(format!("weights came out as {}", weights.data_type())))
 }

@@ -1,0 +1,67 @@
+//! `bool_and` and `bool_or`: how many are true, of how many.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::error::ArrowError;
+
+use super::super::super::CircuitError;
+use super::{Counted, Group, Sum};
+
+#[derive(Debug)]
+pub(super) struct Bools {
+    trues: Vec<i64>,
+    /// Whether all have to be true, or any.
+    all: bool,
+}
+
+impl Bools {
+    pub(super) fn all() -> Self {
+        Self { trues: Vec::new(), all: true }
+    }
+
+    pub(super) fn any() -> Self {
+        Self { trues: Vec::new(), all: false }
+    }
+}
+
+impl Sum for Bools {
+    fn grow(&mut self, slots: usize) {
+        self.trues.resize(slots, 0);
+    }
+
+    fn clear(&mut self, slot: usize) {
+        self.trues[slot] = 0;
+    }
+
+    fn add(&mut self, values: &dyn Array, rows: &[Counted]) -> Result<(), ArrowError> {
+        let values = values.as_boolean();
+        for &Counted { row, slot, weight } in rows {
+            self.trues[slot] += weight * i64::from(values.value(row));
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, groups: &[Group], _: &DataType) -> Result<ArrayRef, CircuitError> {
+        let value = |group: &Group| match self.all {
+            true => self.trues[group.slot] == group.count,
+            false => self.trues[group.slot] > 0,
+        };
+        Ok(Arc::new(groups.iter().map(|group| group.some(|_| value(group))).collect::<BooleanArray>()))
+    }
+
+    fn size(&self) -> usize {
+        self.trues.capacity() * size_of::<i64>()
+    }
+
+    fn persisted(&self, slots: &[u32]) -> ArrayRef {
+        Arc::new(slots.iter().map(|&slot| self.trues[slot as usize]).collect::<Int64Array>())
+    }
+
+    fn restore(&mut self, column: &ArrayRef, live: &[(usize, usize)]) -> Result<(), ArrowError> {
+        let values = column.as_primitive::<Int64Type>();
+        live.iter().for_each(|&(row, slot)| self.trues[slot] = values.value(row));
+        Ok(())
+    }
+}

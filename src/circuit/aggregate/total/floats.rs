@@ -1,0 +1,110 @@
+//! Sums and averages of floats: exact, and independent of the order of their values.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Float64Array};
+use arrow::datatypes::{DataType, Float64Type};
+use arrow::error::ArrowError;
+
+use super::super::super::CircuitError;
+use super::super::super::exact_sum::ExactSum;
+use super::{Counted, Group, Sum, damaged};
+
+#[derive(Debug, Default)]
+pub(super) struct Floats {
+    sums: Vec<ExactSum>,
+    /// Whether the result is the exact sum, rounded once, divided by the count.
+    average: bool,
+    /// Of sums that are too wide to lie in the list.
+    heap_bytes: usize,
+}
+
+impl Floats {
+    pub(super) fn averaged() -> Self {
+        Self { average: true, ..Self::default() }
+    }
+
+    /// Changes a sum, and keeps count of its bytes.
+    fn change(&mut self, slot: usize, change: impl FnOnce(&mut ExactSum)) {
+        self.heap_bytes -= self.sums[slot].heap_bytes();
+        change(&mut self.sums[slot]);
+        self.heap_bytes += self.sums[slot].heap_bytes();
+    }
+}
+
+impl Sum for Floats {
+    fn grow(&mut self, slots: usize) {
+        self.sums.resize_with(slots, ExactSum::default);
+    }
+
+    fn clear(&mut self, slot: usize) {
+        self.change(slot, |sum| *sum = ExactSum::default());
+    }
+
+    fn add(&mut self, values: &dyn Array, rows: &[Counted]) -> Result<(), ArrowError> {
+        let values = values.as_primitive::<Float64Type>().values();
+        for &Counted { row, slot, weight } in rows {
+            self.change(slot, |sum| sum.add(values[row], weight));
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, groups: &[Group], _: &DataType) -> Result<ArrayRef, CircuitError> {
+        let value = |group: &Group| match self.average {
+            true => self.sums[group.slot].mean(),
+            false => self.sums[group.slot].value(),
+        };
+        Ok(Arc::new(groups.iter().map(value).collect::<Float64Array>()))
+    }
+
+    fn size(&self) -> usize {
+        self.sums.capacity() * size_of::<ExactSum>() + self.heap_bytes
+    }
+
+    fn persisted(&self, slots: &[u32]) -> ArrayRef {
+        let bytes = slots.iter().map(|&slot| self.sums[slot as usize].to_bytes());
+        Arc::new(BinaryArray::from_iter_values(bytes))
+    }
+
+    fn restore(&mut self, column: &ArrayRef, live: &[(usize, usize)]) -> Result<(), ArrowError> {
+        let values = column.as_binary::<i32>();
+        for &(row, slot) in live {
+            let restored = ExactSum::from_bytes(values.value(row)).ok_or_else(|| damaged("float sum"))?;
+            self.change(slot, |sum| *sum = restored);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// The bytes of a column with these values in one group, beyond those of a column with none.
+    fn bytes(values: &[f64]) -> usize {
+        let mut floats = Floats::default();
+        floats.grow(1);
+        let empty = floats.size();
+        let rows: Vec<Counted> = (0..values.len()).map(|row| Counted { row, slot: 0, weight: 1 }).collect();
+        floats.add(&Float64Array::from(values.to_vec()), &rows).unwrap();
+        let full = floats.size() - empty;
+        let mut restored = Floats::default();
+        restored.grow(1);
+        restored.restore(&floats.persisted(&[0]), &[(0, 0)]).unwrap();
+        assert_eq!(restored.size() > empty, full > 0, "what is restored is counted");
+        floats.clear(0);
+        assert_eq!(floats.size(), empty, "nothing is left of a group that is gone");
+        full
+    }
+
+    #[test]
+    fn wide_sums_count_what_they_take() {
+        assert_eq!(bytes(&[1.0, 2.5, -3.25]), 0, "narrow ones lie in the list");
+        // From the greatest to the least float there are some 2,100 bits: more than 33 limbs of 64.
+        let wide = bytes(&[f64::MAX, f64::MIN_POSITIVE]);
+        assert!((33 * 8..33 * 32).contains(&wide), "{wide}");
+        assert!(bytes(&[f64::NAN]) > 0, "NaN and the infinities are counted apart");
+    }
+}
