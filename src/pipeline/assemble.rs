@@ -121,19 +121,20 @@ pub async fn assemble(
         let last = entry.and_then(|entry| last_rows(&planned, entry, &reason, &cut, &mut stores));
         let number = newest_generation(&name, &manifest) + 1;
         let index = empty_index(&planned, &indexes.directory(&name, number))?;
-        let failed = |error| AssembleError::Projection { name: name.clone(), error };
-        let mut generation = Generation::new(planned, number, index).map_err(&failed)?;
+        let generation = Generation::new(planned, number, index);
+        let mut generation = generation.map_err(|error| AssembleError::Projection { name: name.clone(), error })?;
         // What could not be restored is used up.
         let is_whole = !matches!(reason, BuildReason::Restore(_));
         let adopted = adoptable.get(&name).filter(|_| is_whole).cloned().unwrap_or_default();
-        generation.adopt(&adopted, &mut stores, &mut shared).map_err(&failed)?;
+        if let Err(error) = generation.adopt(&adopted, &mut stores, &mut shared) {
+            tracing::warn!(projection = %name, %error, "no operator keeps its state");
+        }
         if let (Some(entry), false) = (entry, generation.needs_events()) {
             continued.insert(generation.id.clone(), GenerationId::new(name.as_str(), entry.generation));
         }
         if reason != BuildReason::New {
             let from = if generation.needs_events() { "the start of its sources" } else { "the state that it had" };
-            let kept = adopted.len();
-            tracing::warn!(projection = %name, %reason, from, operators_kept = kept, "projection is built again");
+            tracing::warn!(projection = %name, %reason, from, "projection is built again");
         }
         match last {
             Some(last) => live.generations.push(last),

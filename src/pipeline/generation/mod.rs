@@ -68,14 +68,14 @@ impl Generation {
     ) -> Result<Self, GenerationError> {
         let definition = Definition::of(planned);
         let id = GenerationId::new(planned.config.name.as_str(), entry.generation);
-        let stored = stores.remove(&table_store(&id.projection, id.number)).unwrap_or_default();
-        let table = Table::restore(definition.table.clone(), stored)?;
-        let rows = read_model(&definition, table, index, &cut)?;
-        // The planned one stays as it is, for the case that this one cannot be restored.
+        // The planned one stays as it is, for the case that this one cannot be restored; so do the rows.
         let mut circuit = planned.compiled.circuit.afresh()?;
         let names = entry.operators.iter().map(|(identity, operator)| (*identity, operator.prefix.clone()));
         circuit.name_stores(&store_prefix(&id.projection, id.number), &names.collect());
         circuit.restore(stores, restored)?;
+        let stored = stores.remove(&table_store(&id.projection, id.number)).unwrap_or_default();
+        let table = Table::restore(definition.table.clone(), stored)?;
+        let rows = read_model(&definition, table, index, &cut)?;
         let state = GenerationState::Serving;
         Ok(Self::running(id, definition, state, circuit, rows, cut))
     }
@@ -83,17 +83,20 @@ impl Generation {
     /// Takes over the state of some operators of a predecessor, which stands at the cut that this generation is brought to.
     ///
     /// # Errors
-    /// What is stored does not make up an operator's state.
+    /// What is stored does not make up an operator's state. The generation then begins without any.
     pub(super) fn adopt(
         &mut self,
         adopted: &BTreeMap<Identity, String>,
         stores: &mut BTreeMap<String, Vec<StoredSegment>>,
         restored: &mut Handles,
     ) -> Result<(), GenerationError> {
-        match &mut self.circuit {
-            Some(circuit) => Ok(circuit.adopt(adopted, stores, restored)?),
-            None => Ok(()),
+        let Some(circuit) = &mut self.circuit else { return Ok(()) };
+        let adopted = circuit.adopt(adopted, stores, restored);
+        if adopted.is_err() {
+            *circuit = circuit.afresh()?;
+            circuit.name_stores(&store_prefix(&self.id.projection, self.id.number), &BTreeMap::new());
         }
+        Ok(adopted?)
     }
 
     /// Says that the cut of the adopted state is reached: the next step gives what comes of it.
