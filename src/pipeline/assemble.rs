@@ -313,7 +313,7 @@ fn last_rows(
     let table = TableSpec { name: name.to_owned(), schema, key, key_proven: false, indexes: Vec::new() };
     let table = Arc::new(table);
     let rows = match Table::restore(table.clone(), stores.remove(&store).unwrap_or_default()) {
-        Ok(rows) => ReadModel::Table(rows),
+        Ok(rows) => ReadModel::Table(Box::new(rows)),
         Err(error) => {
             tracing::warn!(projection = name, %error, "the rows of the last checkpoint cannot be served meanwhile");
             return None;

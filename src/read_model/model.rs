@@ -15,7 +15,7 @@ use crate::state::{StateDelta, StoreShape};
 /// The rows of a generation, in the form in which readers ask for them.
 pub enum ReadModel {
     /// A SQL table. What is applied can be published at once.
-    Table(Table),
+    Table(Box<Table>),
     /// A SQL table with a full-text index over it, which commits less often.
     Search(Box<IndexedTable>),
 }

@@ -334,6 +334,6 @@ fn read_model(
         (Some(spec), Some(index)) => {
             Ok(ReadModel::Search(Box::new(IndexedTable::new(table, index, spec.clone(), cut)?)))
         }
-        _ => Ok(ReadModel::Table(table)),
+        _ => Ok(ReadModel::Table(Box::new(table))),
     }
 }

@@ -187,7 +187,7 @@ const EDITS: &[(&str, Edit, Ends)] = &[
 async fn state_that_is_not_as_it_must_be_is_never_read() {
     for (what, edit, ends) in EDITS {
         let (mut place, definitions) = place().await;
-        rewrite(&place.store, 3, |manifest| edit(manifest)).await;
+        rewrite(&place.store, 3, edit).await;
         match (place.try_start(&definitions).await, ends) {
             (Ok((mut daemon, started)), Ends::Rebuilt(name, reason) | Ends::RebuiltBlind(name, reason)) => {
                 let Started { rebuilding, .. } = started;

@@ -127,12 +127,10 @@ fn is_plain(operator: Operator) -> bool {
         And, BitwiseAnd, BitwiseOr, BitwiseShiftLeft, BitwiseShiftRight, BitwiseXor, Divide, Eq, Gt, GtEq,
         IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, Minus, Modulo, Multiply, NotEq, Or, Plus, StringConcat,
     };
-    match operator {
-        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom | And | Or => true,
-        Plus | Minus | Multiply | Divide | Modulo => true,
-        BitwiseAnd | BitwiseOr | BitwiseXor | BitwiseShiftRight | BitwiseShiftLeft | StringConcat => true,
-        _ => false,
-    }
+    let compares = matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom);
+    let calculates = matches!(operator, Plus | Minus | Multiply | Divide | Modulo | StringConcat);
+    let is_bitwise = matches!(operator, BitwiseAnd | BitwiseOr | BitwiseXor | BitwiseShiftRight | BitwiseShiftLeft);
+    compares || calculates || is_bitwise || matches!(operator, And | Or)
 }
 
 /// A function by its name, and by the revision of this crate's own computation or the libraries that compute it.
