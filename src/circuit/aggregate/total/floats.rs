@@ -2,77 +2,63 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Float64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::error::ArrowError;
 
 use super::super::super::CircuitError;
 use super::super::super::exact_sum::ExactSum;
-use super::{Counted, Group, Sum, damaged};
+use super::wide_column::WideColumn;
+use super::{Counted, Group, Sum};
 
 #[derive(Debug, Default)]
 pub(super) struct Floats {
-    sums: Vec<ExactSum>,
+    sums: WideColumn<ExactSum>,
     /// Whether the result is the exact sum, rounded once, divided by the count.
     average: bool,
-    /// Of sums that are too wide to lie in the list.
-    heap_bytes: usize,
 }
 
 impl Floats {
     pub(super) fn averaged() -> Self {
         Self { average: true, ..Self::default() }
     }
-
-    /// Changes a sum, and keeps count of its bytes.
-    fn change(&mut self, slot: usize, change: impl FnOnce(&mut ExactSum)) {
-        self.heap_bytes -= self.sums[slot].heap_bytes();
-        change(&mut self.sums[slot]);
-        self.heap_bytes += self.sums[slot].heap_bytes();
-    }
 }
 
 impl Sum for Floats {
     fn grow(&mut self, slots: usize) {
-        self.sums.resize_with(slots, ExactSum::default);
+        self.sums.grow(slots);
     }
 
     fn clear(&mut self, slot: usize) {
-        self.change(slot, |sum| *sum = ExactSum::default());
+        self.sums.clear(slot);
     }
 
     fn add(&mut self, values: &dyn Array, rows: &[Counted]) -> Result<(), ArrowError> {
         let values = values.as_primitive::<Float64Type>().values();
         for &Counted { row, slot, weight } in rows {
-            self.change(slot, |sum| sum.add(values[row], weight));
+            self.sums.change(slot, |sum| sum.add(values[row], weight));
         }
         Ok(())
     }
 
     fn evaluate(&self, groups: &[Group], _: &DataType) -> Result<ArrayRef, CircuitError> {
         let value = |group: &Group| match self.average {
-            true => self.sums[group.slot].mean(),
-            false => self.sums[group.slot].value(),
+            true => self.sums.get(group.slot).mean(),
+            false => self.sums.get(group.slot).value(),
         };
         Ok(Arc::new(groups.iter().map(value).collect::<Float64Array>()))
     }
 
     fn size(&self) -> usize {
-        self.sums.capacity() * size_of::<ExactSum>() + self.heap_bytes
+        self.sums.size()
     }
 
     fn persisted(&self, slots: &[u32]) -> ArrayRef {
-        let bytes = slots.iter().map(|&slot| self.sums[slot as usize].to_bytes());
-        Arc::new(BinaryArray::from_iter_values(bytes))
+        self.sums.persisted(slots)
     }
 
     fn restore(&mut self, column: &ArrayRef, live: &[(usize, usize)]) -> Result<(), ArrowError> {
-        let values = column.as_binary::<i32>();
-        for &(row, slot) in live {
-            let restored = ExactSum::from_bytes(values.value(row)).ok_or_else(|| damaged("float sum"))?;
-            self.change(slot, |sum| *sum = restored);
-        }
-        Ok(())
+        self.sums.restore(column, live)
     }
 }
 

@@ -9,6 +9,7 @@ mod decimals;
 mod floats;
 mod integers;
 mod moments;
+mod wide_column;
 
 use std::fmt::Debug;
 use std::sync::Arc;
