@@ -26,7 +26,7 @@ mod sharing;
 mod sorted_slots;
 mod standing;
 mod stateful;
-mod unhurried;
+mod unbudgeted;
 mod unnest;
 mod zset;
 
@@ -37,7 +37,7 @@ pub use error::{Attributable, CircuitError};
 pub use exact_moments::{ExactMoments, Spread};
 pub use exact_sum::{ExactSum, canonical};
 pub use graph::{Circuit, Node, Operator, OperatorStores, StepInput};
-pub use join::{Join, JoinSpec, Lonely};
+pub use join::{Join, JoinSpec, Unmatched};
 pub use map::Map;
 pub use memo::Memo;
 pub use partition::{Outcome, Partition, PartitionSpec, Ranking, RankingFunction, Rerun};

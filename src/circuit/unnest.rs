@@ -11,7 +11,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::unnest::{ListUnnest, UnnestExec};
 use datafusion::physical_plan::{ExecutionPlan, common::collect};
 
-use super::{Weights, ZBatch, unhurried};
+use super::{Weights, ZBatch, unbudgeted};
 
 /// Unnests list and struct columns of its input.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Unnest {
         let exec =
             UnnestExec::new(source, self.lists.clone(), self.structs.clone(), output.clone(), self.options.clone())?;
         let stream = exec.execute(0, Arc::new(TaskContext::default()))?;
-        let batch = concat_batches(&output, &unhurried::run(collect(stream))?)?;
+        let batch = concat_batches(&output, &unbudgeted::run(collect(stream))?)?;
         let weights = batch.column(batch.num_columns() - 1).as_primitive::<Int64Type>().clone();
         let rows = RecordBatch::try_new(self.schema.clone(), batch.columns()[..batch.num_columns() - 1].to_vec())?;
         let weights = match input.weights {

@@ -40,7 +40,7 @@ const ROOMS: &[Room] = &[
     // Keeps DataFusion's operators from waiting for the task that runs the step.
     Room {
         name: "circuit, running operators",
-        modules: &["circuit::unhurried"],
+        modules: &["circuit::unbudgeted"],
         rooms: &[],
         outside: &["tokio::task::unconstrained"],
     },

@@ -24,7 +24,7 @@ use super::report::Kept;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoreShape, StoredSegment};
 use partners::Partners;
-pub use spec::{JoinSpec, Lonely};
+pub use spec::{JoinSpec, Unmatched};
 
 /// The join operator and its state.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Join {
 
 /// Which side a row is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hand {
+enum Side {
     Left,
     Right,
 }
@@ -67,32 +67,32 @@ impl Join {
         let mut output = Output { spec: &self.spec, parts: Vec::new() };
         let left = Change::new(left, &mut self.keys, &self.left)?;
         let right = Change::new(right, &mut self.keys, &self.right)?;
-        output.lonely(Hand::Left, &left.unmatchable()?, false)?;
-        output.lonely(Hand::Right, &right.unmatchable()?, false)?;
+        output.unmatched(Side::Left, &left.unmatchable()?, false)?;
+        output.unmatched(Side::Right, &right.unmatchable()?, false)?;
         self.left.grow(self.keys.slots());
         self.right.grow(self.keys.slots());
         let mut partners = Partners::new(&self.spec, &left, &right, &self.left, &self.right);
 
         // The left change meets the old right side, then the right change the new left side.
-        for (hand, change) in [(Hand::Left, &left), (Hand::Right, &right)] {
+        for (side, change) in [(Side::Left, &left), (Side::Right, &right)] {
             // Where keys alone decide who has a partner, only who shows pairs has to look at them.
             if self.spec.pairs || self.spec.condition.is_some() {
-                let pairs = self.pairs(hand, change)?;
+                let pairs = self.pairs(side, change)?;
                 let passing = self.passing(&pairs.batch)?;
-                partners.note(&passing, change, &pairs.members, hand);
+                partners.note(&passing, change, &pairs.members, side);
                 output.pairs(&pairs.batch, &passing)?;
             }
-            match hand {
-                Hand::Left => self.left.apply(change),
-                Hand::Right => self.right.apply(change),
+            match side {
+                Side::Left => self.left.apply(change),
+                Side::Right => self.right.apply(change),
             }
         }
 
-        for (matched, rows) in partners.lonely(Hand::Left, &mut self.left, &self.right)? {
-            output.lonely(Hand::Left, &rows, matched)?;
+        for (matched, rows) in partners.unmatched(Side::Left, &mut self.left, &self.right)? {
+            output.unmatched(Side::Left, &rows, matched)?;
         }
-        for (matched, rows) in partners.lonely(Hand::Right, &mut self.right, &self.left)? {
-            output.lonely(Hand::Right, &rows, matched)?;
+        for (matched, rows) in partners.unmatched(Side::Right, &mut self.right, &self.left)? {
+            output.unmatched(Side::Right, &rows, matched)?;
         }
         for slot in left.slots().chain(right.slots()) {
             if self.left.is_empty(slot) && self.right.is_empty(slot) {
@@ -105,8 +105,8 @@ impl Join {
     }
 
     /// Every pair of a changed row and a row of the other side as that is now.
-    fn pairs(&self, hand: Hand, change: &Change) -> Result<Pairs<'_>, CircuitError> {
-        let other = if hand == Hand::Left { &self.right } else { &self.left };
+    fn pairs(&self, side: Side, change: &Change) -> Result<Pairs<'_>, CircuitError> {
+        let other = if side == Side::Left { &self.right } else { &self.left };
         let (mut places, mut members, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for (number, row) in change.rows.iter().enumerate() {
             for (partner, weight) in other.rows(row.slot) {
@@ -117,7 +117,7 @@ impl Join {
         }
         let mut columns = taken(&change.batch, places)?;
         let mut partners = other.decode(members.iter().map(|member| member.partner))?;
-        if hand == Hand::Right {
+        if side == Side::Right {
             std::mem::swap(&mut columns, &mut partners);
         }
         columns.extend(partners);
@@ -236,24 +236,24 @@ impl Output<'_> {
     }
 
     /// Rows of one side without a partner, or with one, as far as the join shows them.
-    fn lonely(&mut self, hand: Hand, rows: &ZBatch, matched: bool) -> Result<(), ArrowError> {
-        let shown = if hand == Hand::Left { self.spec.left_lonely } else { self.spec.right_lonely };
+    fn unmatched(&mut self, side: Side, rows: &ZBatch, matched: bool) -> Result<(), ArrowError> {
+        let shown = if side == Side::Left { self.spec.left_unmatched } else { self.spec.right_unmatched };
         if rows.is_empty() {
             return Ok(());
         }
         let mut columns = rows.rows.columns().to_vec();
         match (shown, matched) {
-            (Lonely::Padded, false) => {
-                let others = if hand == Hand::Left { &self.spec.right } else { &self.spec.left };
+            (Unmatched::Padded, false) => {
+                let others = if side == Side::Left { &self.spec.right } else { &self.spec.left };
                 let nulls = others.fields().iter().map(|field| new_null_array(field.data_type(), rows.len()));
-                if hand == Hand::Left {
+                if side == Side::Left {
                     columns.extend(nulls);
                 } else {
                     columns = nulls.chain(columns).collect();
                 }
             }
-            (Lonely::Anti, false) | (Lonely::Semi, true) => {}
-            (Lonely::Mark, matched) => columns.push(Arc::new(BooleanArray::from(vec![matched; rows.len()]))),
+            (Unmatched::Anti, false) | (Unmatched::Semi, true) => {}
+            (Unmatched::Mark, matched) => columns.push(Arc::new(BooleanArray::from(vec![matched; rows.len()]))),
             _ => return Ok(()),
         }
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));

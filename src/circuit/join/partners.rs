@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use arrow::array::BooleanArray;
 use arrow::error::ArrowError;
 
-use super::spec::{JoinSpec, Lonely};
-use super::{Hand, Member};
+use super::spec::{JoinSpec, Unmatched};
+use super::{Member, Side};
 use crate::circuit::ZBatch;
 use crate::circuit::keyed_rows::{Change, KeyedRows};
 
@@ -25,7 +25,7 @@ type WeightedRow = (Box<[u8]>, i64);
 
 /// One side's rows that may gain or lose their partners.
 struct Watch {
-    shown: Lonely,
+    shown: Unmatched,
     /// By touched key: the other side's weight before the step.
     keys: BTreeMap<u32, i64>,
     /// This side's change by key, where keys decide.
@@ -62,58 +62,58 @@ impl Partners {
         let by_row = spec.condition.is_some();
         Self {
             by_row,
-            left: Watch::new(spec.left_lonely, by_row, (left, left_side), (right, right_side)),
-            right: Watch::new(spec.right_lonely, by_row, (right, right_side), (left, left_side)),
+            left: Watch::new(spec.left_unmatched, by_row, (left, left_side), (right, right_side)),
+            right: Watch::new(spec.right_unmatched, by_row, (right, right_side), (left, left_side)),
         }
     }
 
     /// Takes note of the pairs that meet the condition, those of the left change first.
-    pub(super) fn note(&mut self, passing: &BooleanArray, change: &Change, members: &[Member<'_>], hand: Hand) {
+    pub(super) fn note(&mut self, passing: &BooleanArray, change: &Change, members: &[Member<'_>], side: Side) {
         if !self.by_row {
             return;
         }
-        let (own, other) = match hand {
-            Hand::Left => (&mut self.left, &mut self.right),
-            Hand::Right => (&mut self.right, &mut self.left),
+        let (own, other) = match side {
+            Side::Left => (&mut self.left, &mut self.right),
+            Side::Right => (&mut self.right, &mut self.left),
         };
         for (_, member) in members.iter().enumerate().filter(|(place, _)| passing.value(*place)) {
             let row = &change.rows[member.number];
-            own.note(row.slot, change.bytes(row), member.weight, hand);
-            other.note(row.slot, member.partner, change.weights[member.number], hand);
+            own.note(row.slot, change.bytes(row), member.weight, side);
+            other.note(row.slot, member.partner, change.weights[member.number], side);
         }
     }
 
     /// Rows that come out by having a partner (true) or lacking one, with the change of their count. Both sides have
     /// been changed.
-    pub(super) fn lonely(
+    pub(super) fn unmatched(
         &self,
-        hand: Hand,
+        side: Side,
         own: &mut KeyedRows,
         other: &KeyedRows,
     ) -> Result<Vec<(bool, ZBatch)>, ArrowError> {
-        let watch = if hand == Hand::Left { &self.left } else { &self.right };
+        let watch = if side == Side::Left { &self.left } else { &self.right };
         let flags: &[bool] = match watch.shown {
-            Lonely::Dropped => return Ok(Vec::new()),
-            Lonely::Padded | Lonely::Anti => &[false],
-            Lonely::Semi => &[true],
-            Lonely::Mark => &[false, true],
+            Unmatched::Dropped => return Ok(Vec::new()),
+            Unmatched::Padded | Unmatched::Anti => &[false],
+            Unmatched::Semi => &[true],
+            Unmatched::Mark => &[false, true],
         };
         let mut shown = Vec::new();
         for &flag in flags {
-            let rows = if self.by_row { watch.by_row(hand, flag, own) } else { watch.by_key(flag, own, other) };
+            let rows = if self.by_row { watch.by_row(side, flag, own) } else { watch.by_key(flag, own, other) };
             shown.push((flag, own.batch(&rows)?));
         }
         if self.by_row {
-            watch.keep(hand, own);
+            watch.keep(side, own);
         }
         Ok(shown)
     }
 }
 
 impl Watch {
-    fn new(shown: Lonely, by_row: bool, own: (&Change, &KeyedRows), other: (&Change, &KeyedRows)) -> Self {
+    fn new(shown: Unmatched, by_row: bool, own: (&Change, &KeyedRows), other: (&Change, &KeyedRows)) -> Self {
         let mut watch = Self { shown, keys: BTreeMap::new(), changes: BTreeMap::new(), rows: BTreeMap::new() };
-        if shown == Lonely::Dropped {
+        if shown == Unmatched::Dropped {
             return watch;
         }
         let (change, side) = own;
@@ -134,14 +134,14 @@ impl Watch {
         watch
     }
 
-    fn note(&mut self, slot: u32, bytes: &[u8], weight: i64, changed: Hand) {
-        if self.shown == Lonely::Dropped {
+    fn note(&mut self, slot: u32, bytes: &[u8], weight: i64, changed: Side) {
+        if self.shown == Unmatched::Dropped {
             return;
         }
         let touched = self.rows.entry((slot, bytes.into())).or_default();
         match changed {
-            Hand::Left => touched.first += weight,
-            Hand::Right => touched.second += weight,
+            Side::Left => touched.first += weight,
+            Side::Right => touched.second += weight,
         }
     }
 
@@ -172,10 +172,10 @@ impl Watch {
     }
 
     /// The change of the rows that have (or lack) a partner.
-    fn by_row(&self, hand: Hand, flag: bool, own: &KeyedRows) -> Vec<WeightedRow> {
+    fn by_row(&self, side: Side, flag: bool, own: &KeyedRows) -> Vec<WeightedRow> {
         let mut rows = Vec::new();
         for ((slot, bytes), touched) in &self.rows {
-            let course = touched.course(hand, own.row(*slot, bytes));
+            let course = touched.course(side, own.row(*slot, bytes));
             let before = if (course.partners.0 > 0) == flag { course.count.0 } else { 0 };
             let after = if (course.partners.1 > 0) == flag { course.count.1 } else { 0 };
             if after != before {
@@ -186,9 +186,9 @@ impl Watch {
     }
 
     /// Keeps the new number of partners with each row.
-    fn keep(&self, hand: Hand, own: &mut KeyedRows) {
+    fn keep(&self, side: Side, own: &mut KeyedRows) {
         for ((slot, bytes), touched) in &self.rows {
-            let course = touched.course(hand, own.row(*slot, bytes));
+            let course = touched.course(side, own.row(*slot, bytes));
             if course.count.1 != 0 {
                 own.set_partners(*slot, bytes, course.partners.1);
             }
@@ -198,15 +198,15 @@ impl Watch {
 
 impl Touched {
     /// `now` is the row's count after the step, with the partners it had before.
-    fn course(&self, hand: Hand, now: Option<(i64, i64)>) -> Course {
+    fn course(&self, side: Side, now: Option<(i64, i64)>) -> Course {
         let (count, stored) = now.unwrap_or((0, 0));
-        match (self.own, hand) {
+        match (self.own, side) {
             // The left change met the whole old right side, then the right change.
-            (Some((before, _, change)), Hand::Left) => {
+            (Some((before, _, change)), Side::Left) => {
                 Course { count: (before, before + change), partners: (self.first, self.first + self.second) }
             }
             // The right change met the whole new left side.
-            (Some((before, partners, change)), Hand::Right) => {
+            (Some((before, partners, change)), Side::Right) => {
                 Course { count: (before, before + change), partners: (partners, self.second) }
             }
             (None, _) => Course { count: (count, count), partners: (stored, stored + self.first + self.second) },

@@ -22,8 +22,8 @@ pub struct JoinSpec {
     pub condition: Option<Arc<dyn PhysicalExpr>>,
     /// Whether matching pairs come out.
     pub pairs: bool,
-    pub left_lonely: Lonely,
-    pub right_lonely: Lonely,
+    pub left_unmatched: Unmatched,
+    pub right_unmatched: Unmatched,
     pub schema: SchemaRef,
 }
 
@@ -31,9 +31,9 @@ impl JoinSpec {
     /// Whether every row that comes out is kept: a row whose key is NULL matches nothing and comes out at once, if at all.
     pub(in crate::circuit) fn keeps_all(&self) -> Result<bool, CircuitError> {
         let sides =
-            [(self.left_lonely, &self.left_keys, &self.left), (self.right_lonely, &self.right_keys, &self.right)];
-        for (lonely, keys, schema) in sides {
-            let shows_only_matched = matches!(lonely, Lonely::Dropped | Lonely::Semi);
+            [(self.left_unmatched, &self.left_keys, &self.left), (self.right_unmatched, &self.right_keys, &self.right)];
+        for (unmatched, keys, schema) in sides {
+            let shows_only_matched = matches!(unmatched, Unmatched::Dropped | Unmatched::Semi);
             let nulls = keys.iter().map(|key| key.nullable(schema)).collect::<Result<Vec<_>, _>>()?;
             if !shows_only_matched && !self.null_equals_null && nulls.contains(&true) {
                 return Ok(false);
@@ -43,21 +43,21 @@ impl JoinSpec {
     }
 
     pub(super) fn name(&self) -> &'static str {
-        match (self.left_lonely, self.right_lonely) {
-            (Lonely::Dropped, Lonely::Dropped) => "inner join",
-            (Lonely::Padded, Lonely::Padded) => "full join",
-            (Lonely::Padded, _) => "left join",
-            (_, Lonely::Padded) => "right join",
-            (Lonely::Semi, _) | (_, Lonely::Semi) => "semi join",
-            (Lonely::Anti, _) | (_, Lonely::Anti) => "anti join",
-            (Lonely::Mark, _) | (_, Lonely::Mark) => "mark join",
+        match (self.left_unmatched, self.right_unmatched) {
+            (Unmatched::Dropped, Unmatched::Dropped) => "inner join",
+            (Unmatched::Padded, Unmatched::Padded) => "full join",
+            (Unmatched::Padded, _) => "left join",
+            (_, Unmatched::Padded) => "right join",
+            (Unmatched::Semi, _) | (_, Unmatched::Semi) => "semi join",
+            (Unmatched::Anti, _) | (_, Unmatched::Anti) => "anti join",
+            (Unmatched::Mark, _) | (_, Unmatched::Mark) => "mark join",
         }
     }
 }
 
 /// What becomes of one side's rows by whether they have a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lonely {
+pub enum Unmatched {
     /// Only pairs come out.
     Dropped,
     /// Without a partner a row comes out with NULLs for the other side.

@@ -13,7 +13,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 
-use crate::circuit::{CircuitError, unhurried};
+use crate::circuit::{CircuitError, unbudgeted};
 
 /// A plan over one table, run again over other rows each time.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ impl Rerun {
             }
             other => Ok(Transformed::no(other)),
         })?;
-        let batches = unhurried::run(async {
+        let batches = unbudgeted::run(async {
             let physical = self.state.query_planner().create_physical_plan(&plan.data, &self.state).await?;
             collect(physical, self.state.task_ctx()).await
         })?;

@@ -4,7 +4,7 @@ use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::{self as logical, ExprSchemable};
 
 use super::{Specified, arrow, is_sortable, physical, specification};
-use crate::circuit::{JoinSpec, Lonely};
+use crate::circuit::{JoinSpec, Unmatched};
 use crate::identity::Specification;
 use crate::plan::Refusal;
 
@@ -31,17 +31,17 @@ pub(super) fn lower_join(join: &logical::Join) -> Result<Specified<JoinSpec>, Re
         Some(filter) => physical(std::slice::from_ref(filter), &pair_schema(left, right)?)?.pop(),
         None => None,
     };
-    let (pairs, left_lonely, right_lonely) = match join.join_type {
-        JoinType::Inner => (true, Lonely::Dropped, Lonely::Dropped),
-        JoinType::Left => (true, Lonely::Padded, Lonely::Dropped),
-        JoinType::Right => (true, Lonely::Dropped, Lonely::Padded),
-        JoinType::Full => (true, Lonely::Padded, Lonely::Padded),
-        JoinType::LeftSemi => (false, Lonely::Semi, Lonely::Dropped),
-        JoinType::LeftAnti => (false, Lonely::Anti, Lonely::Dropped),
-        JoinType::LeftMark => (false, Lonely::Mark, Lonely::Dropped),
-        JoinType::RightSemi => (false, Lonely::Dropped, Lonely::Semi),
-        JoinType::RightAnti => (false, Lonely::Dropped, Lonely::Anti),
-        JoinType::RightMark => (false, Lonely::Dropped, Lonely::Mark),
+    let (pairs, left_unmatched, right_unmatched) = match join.join_type {
+        JoinType::Inner => (true, Unmatched::Dropped, Unmatched::Dropped),
+        JoinType::Left => (true, Unmatched::Padded, Unmatched::Dropped),
+        JoinType::Right => (true, Unmatched::Dropped, Unmatched::Padded),
+        JoinType::Full => (true, Unmatched::Padded, Unmatched::Padded),
+        JoinType::LeftSemi => (false, Unmatched::Semi, Unmatched::Dropped),
+        JoinType::LeftAnti => (false, Unmatched::Anti, Unmatched::Dropped),
+        JoinType::LeftMark => (false, Unmatched::Mark, Unmatched::Dropped),
+        JoinType::RightSemi => (false, Unmatched::Dropped, Unmatched::Semi),
+        JoinType::RightAnti => (false, Unmatched::Dropped, Unmatched::Anti),
+        JoinType::RightMark => (false, Unmatched::Dropped, Unmatched::Mark),
     };
     let keys = specification::expressions(Specification::of("join/1"), &left_on, left)?;
     let keys = specification::expressions(keys, &right_on, right)?;
@@ -56,8 +56,8 @@ pub(super) fn lower_join(join: &logical::Join) -> Result<Specified<JoinSpec>, Re
         null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
         condition,
         pairs,
-        left_lonely,
-        right_lonely,
+        left_unmatched,
+        right_unmatched,
         left: arrow(left),
         right: arrow(right),
         schema: arrow(&join.schema),

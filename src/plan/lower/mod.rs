@@ -29,7 +29,7 @@ use self::join::lower_join;
 use self::partition::{constant, lower_slice, lower_window};
 use self::ranking::{lower_ranking, sunk};
 use crate::circuit::{
-    Aggregate, Circuit, Handle, Join, JoinSpec, Lonely, Map, Node, Operator, Partition, PartitionSpec, Unnest,
+    Aggregate, Circuit, Handle, Join, JoinSpec, Map, Node, Operator, Partition, PartitionSpec, Unmatched, Unnest,
 };
 use crate::event::{Relation, specify_evaluator};
 use crate::identity::{Identity, Specification};
@@ -272,7 +272,8 @@ impl Lowering<'_> {
     fn join(&mut self, join: Specified<JoinSpec>, left: Edge, right: Edge) -> Result<Edge, Refusal> {
         let Specified { operator: spec, specification } = join;
         // Only pairs of rows that stay do stay.
-        let plain = spec.pairs && spec.left_lonely == Lonely::Dropped && spec.right_lonely == Lonely::Dropped;
+        let plain =
+            spec.pairs && spec.left_unmatched == Unmatched::Dropped && spec.right_unmatched == Unmatched::Dropped;
         let schema = spec.schema.clone();
         let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
         let edge = self.stateful(operator.into(), specification, &[left, right], schema)?;

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{self as logical, Expr};
 
 use super::join::lower_join;
 use super::{Edge, Lowering, Specified, columns, filtered};
-use crate::circuit::{JoinSpec, Lonely};
+use crate::circuit::{JoinSpec, Unmatched};
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::facts::not_null::never_null;
@@ -70,8 +70,8 @@ fn without_key(left: &SchemaRef) -> Specified<JoinSpec> {
         null_equals_null: false,
         condition: None,
         pairs: false,
-        left_lonely: Lonely::Anti,
-        right_lonely: Lonely::Dropped,
+        left_unmatched: Unmatched::Anti,
+        right_unmatched: Unmatched::Dropped,
         schema: left.clone(),
     };
     Specified { operator, specification: Specification::of("anti_join_without_key/1") }

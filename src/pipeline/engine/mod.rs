@@ -1,7 +1,11 @@
-//! One commit: messages are decoded, every projection takes one step, and the new snapshot is made.
+//! One commit: messages are decoded, and every generation takes one step. What readers see of that is made in `showing`,
+//! what a checkpoint keeps of it in `drafting`.
 //!
 //! All projections advance together, so a snapshot is one cut over all of them. Time arrives as an argument; nothing
 //! here waits. The search indexes' own files are the only ones written.
+
+mod drafting;
+mod showing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,20 +17,17 @@ use arrow::error::ArrowError;
 use super::error::GenerationError;
 use super::generation::Generation;
 use super::intake::Intake;
-use crate::checkpoint::{Content, Draft, GenerationEntry, IndexDraft, PinnedFile};
 use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{GenerationId, GenerationState, Parked, ParkedEvents};
 use crate::plan::PlannedView;
-use crate::progress::{Applied, Cut, Phase, Reached, SourceName};
-use crate::read_model::catalog::{ProjectionStatus, Relation, RelationData, Snapshot};
-use crate::read_model::search::PinHold;
-use crate::state::StateDelta;
+use crate::progress::{Applied, Cut, Reached, SourceName};
+use crate::read_model::catalog::ProjectionStatus;
 use crate::telemetry;
 
 /// The store of the parked events.
-pub(super) const PARKED_STORE: &str = "parked";
+pub(in crate::pipeline) const PARKED_STORE: &str = "parked";
 
 /// Parked events that a source's status describes one by one; beyond it they are only counted.
 const PARKED_TOLD_MAX: usize = 100;
@@ -87,7 +88,7 @@ impl Engine {
     }
 
     /// Lets projections share what they compute alike. All of them stand at one cut.
-    pub(super) fn share(&mut self) {
+    pub(in crate::pipeline) fn share(&mut self) {
         share(&mut self.generations.iter_mut().filter_map(Generation::circuit).collect::<Vec<_>>());
     }
 
@@ -229,7 +230,7 @@ impl Engine {
     }
 
     /// Makes the sources' progress tell of the parked events as they are now.
-    pub(super) fn tell_parked(&mut self) {
+    pub(in crate::pipeline) fn tell_parked(&mut self) {
         for (name, intake) in &mut self.intakes {
             let newest = self.parked.newest(name, PARKED_TOLD_MAX);
             intake.progress.parked_are(self.parked.counts(name, None), newest.into());
@@ -238,7 +239,7 @@ impl Engine {
     }
 
     /// Why a source takes nothing more, if it does not.
-    pub(super) fn halted(&self, source: &SourceName) -> Option<String> {
+    pub(in crate::pipeline) fn halted(&self, source: &SourceName) -> Option<String> {
         let progress = &self.intakes.get(source)?.progress;
         progress.is_halted().then(|| progress.message().unwrap_or("it has halted").to_owned())
     }
@@ -249,13 +250,13 @@ impl Engine {
     }
 
     /// Shows a projection that is built elsewhere.
-    pub(super) fn announce(&mut self, status: ProjectionStatus) {
+    pub(in crate::pipeline) fn announce(&mut self, status: ProjectionStatus) {
         self.announced.push(status);
     }
 
     /// Takes generations that stand at this engine's cut, in the place of what was there of their projections. One whose
     /// build has failed leaves the last rows of its predecessor.
-    pub(super) fn take_over(&mut self, built: Vec<Generation>) {
+    pub(in crate::pipeline) fn take_over(&mut self, built: Vec<Generation>) {
         for mut generation in built {
             let name = generation.projection().to_owned();
             self.announced.retain(|status| status.name != name);
@@ -297,134 +298,6 @@ impl Engine {
     /// Tries to build again what could not be written, as on a full disk.
     pub fn mend(&mut self) {
         self.generations.iter_mut().for_each(Generation::mend);
-    }
-
-    /// Everything of one cut, for readers.
-    pub fn snapshot(&self, now_us: i64) -> Snapshot {
-        let cut = self.cut();
-        let mut relations: BTreeMap<String, Arc<Relation>> = BTreeMap::new();
-        let announced = self.announced.iter().map(|status| (status.name.clone(), status.clone()));
-        let mut projections: BTreeMap<String, ProjectionStatus> = announced.collect();
-        for generation in self.shown() {
-            let name = generation.projection().to_owned();
-            let relation = generation.relation(self.parked_below(generation, &relations));
-            relations.insert(name.clone(), Arc::new(relation));
-            projections.insert(name, generation.status());
-        }
-        for view in &self.views {
-            let relation = Relation {
-                data: RelationData::view(view.config.sql.as_str()),
-                reads: view.schema.reads.clone(),
-                cut: cut.clone(),
-                live_at_us: now_us,
-                phase: Phase::Serving,
-                parked: BTreeMap::new(),
-            };
-            relations.insert(view.config.name.clone(), Arc::new(relation));
-        }
-        projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut))));
-        let sources = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect();
-        Snapshot::new(cut, relations, sources, projections)
-    }
-
-    /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.
-    fn shown(&self) -> impl Iterator<Item = &Generation> {
-        let mut best: BTreeMap<&str, &Generation> = BTreeMap::new();
-        let rank = |generation: &Generation| (generation.phase(), std::cmp::Reverse(generation.id.number));
-        for generation in &self.generations {
-            let shown = best.entry(generation.projection()).or_insert(generation);
-            if rank(generation) < rank(shown) {
-                *shown = generation;
-            }
-        }
-        // In the order of a step, so that what a relation reads comes first.
-        self.generations.iter().filter(move |one| best.get(one.projection()).is_some_and(|shown| shown.id == one.id))
-    }
-
-    /// Events that a generation, or one below it, could not take.
-    fn parked_below(
-        &self,
-        generation: &Generation,
-        relations: &BTreeMap<String, Arc<Relation>>,
-    ) -> BTreeMap<SourceName, BTreeMap<String, u64>> {
-        let mut parked: BTreeMap<SourceName, BTreeMap<String, u64>> = BTreeMap::new();
-        for source in generation.definition.reads.keys() {
-            let own = self.parked.counts(source, Some(&generation.id));
-            let below =
-                generation.definition.upstream.iter().filter_map(|name| relations.get(name)?.parked.get(source));
-            for (event_type, count) in below.flatten().map(|(name, count)| (name.clone(), *count)).chain(own) {
-                *parked.entry(source.clone()).or_default().entry(event_type).or_default() += count;
-            }
-        }
-        parked
-    }
-
-    /// Everything at the current cut as a checkpoint to be, without the stores of generations that are no more. It counts
-    /// as written: the caller has to write it. The holds keep the index files as they are until then.
-    ///
-    /// # Errors
-    /// State cannot be gathered into columns; the engine must not be used any further.
-    pub fn draft(&mut self, now_us: i64) -> Result<(Draft, Vec<PinHold>), EngineError> {
-        self.commit_read_models();
-        let mut indexes = BTreeMap::new();
-        let mut holds = Vec::new();
-        for generation in &mut self.generations {
-            let Some(pinned) = generation.pin() else { continue };
-            let files = pinned.files.into_iter().map(|(name, path)| PinnedFile { name, path });
-            let draft = IndexDraft { cut: pinned.cut, files: files.collect() };
-            indexes.insert(generation.projection().to_owned(), draft);
-            holds.push(pinned.hold);
-        }
-        let deltas = self.capture()?;
-        let content = self.content(now_us)?;
-        let forget = self.forget(&content, &deltas);
-        Ok((Draft::new(content, deltas, forget, indexes), holds))
-    }
-
-    /// What changed in all state since the last call, by store name.
-    fn capture(&mut self) -> Result<BTreeMap<String, StateDelta>, EngineError> {
-        let mut deltas = BTreeMap::new();
-        let parked = self.parked.capture().map_err(EngineError::Parked)?;
-        deltas.extend(parked.map(|delta| (PARKED_STORE.to_owned(), delta)));
-        for generation in &mut self.generations {
-            let captured = generation.capture();
-            deltas.extend(captured.map_err(|error| EngineError::Capture { id: generation.id.clone(), error })?);
-        }
-        Ok(deltas)
-    }
-
-    /// What a checkpoint lists beside the stores, right after the capture.
-    fn content(&self, now_us: i64) -> Result<Content, EngineError> {
-        let mut generations: BTreeMap<String, Vec<GenerationEntry>> = BTreeMap::new();
-        for generation in &self.generations {
-            let entry = generation.entry();
-            let entry =
-                entry.map_err(|error| EngineError::Capture { id: generation.id.clone(), error: error.into() })?;
-            generations.entry(generation.projection().to_owned()).or_default().push(entry);
-        }
-        Ok(Content {
-            created_at_us: now_us,
-            revision: self.revision,
-            sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.entry())).collect(),
-            generations,
-            parked: Some(self.parked.shape()),
-        })
-    }
-
-    /// The stores that the checkpoints hold and that nothing in `content` lists, and takes account of new ones.
-    fn forget(&mut self, content: &Content, deltas: &BTreeMap<String, StateDelta>) -> BTreeSet<String> {
-        let listed = content.stores();
-        let (kept, forget): (BTreeSet<String>, _) = std::mem::take(&mut self.persisted)
-            .into_iter()
-            .partition(|store| store == PARKED_STORE || listed.contains(store));
-        self.persisted = kept;
-        self.persisted.extend(deltas.keys().cloned());
-        forget
-    }
-
-    /// Takes account of the stores that the last checkpoint holds.
-    pub(super) fn holds(&mut self, stores: impl Iterator<Item = String>) {
-        self.persisted.extend(stores);
     }
 }
 
@@ -478,22 +351,4 @@ fn parked(
         event_type: Some(event_type.to_owned()),
     };
     Some(Parked { source: source.clone(), generation: Some(generation), rejected })
-}
-
-fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
-    ProjectionStatus {
-        name: view.config.name.clone(),
-        kind: "view",
-        owner: view.config.owner.clone(),
-        generation: 1,
-        state: Phase::Serving,
-        rows: 0,
-        state_bytes: 0,
-        state_limit: 0,
-        operators: Vec::new(),
-        columns: Vec::new(),
-        key: Vec::new(),
-        error: None,
-        positions: cut.positions.clone(),
-    }
 }

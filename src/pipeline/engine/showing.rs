@@ -1,0 +1,90 @@
+//! What readers see: everything of one cut, and what status says of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::generation::Generation;
+use super::Engine;
+use crate::plan::PlannedView;
+use crate::progress::{Cut, Phase, SourceName};
+use crate::read_model::catalog::{ProjectionStatus, Relation, RelationData, Snapshot};
+
+impl Engine {
+    /// Everything of one cut, for readers.
+    pub fn snapshot(&self, now_us: i64) -> Snapshot {
+        let cut = self.cut();
+        let mut relations: BTreeMap<String, Arc<Relation>> = BTreeMap::new();
+        let announced = self.announced.iter().map(|status| (status.name.clone(), status.clone()));
+        let mut projections: BTreeMap<String, ProjectionStatus> = announced.collect();
+        for generation in self.shown() {
+            let name = generation.projection().to_owned();
+            let relation = generation.relation(self.parked_below(generation, &relations));
+            relations.insert(name.clone(), Arc::new(relation));
+            projections.insert(name, generation.status());
+        }
+        for view in &self.views {
+            let relation = Relation {
+                data: RelationData::view(view.config.sql.as_str()),
+                reads: view.schema.reads.clone(),
+                cut: cut.clone(),
+                live_at_us: now_us,
+                phase: Phase::Serving,
+                parked: BTreeMap::new(),
+            };
+            relations.insert(view.config.name.clone(), Arc::new(relation));
+        }
+        projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut))));
+        let sources = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect();
+        Snapshot::new(cut, relations, sources, projections)
+    }
+
+    /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.
+    fn shown(&self) -> impl Iterator<Item = &Generation> {
+        let mut best: BTreeMap<&str, &Generation> = BTreeMap::new();
+        let rank = |generation: &Generation| (generation.phase(), std::cmp::Reverse(generation.id.number));
+        for generation in &self.generations {
+            let shown = best.entry(generation.projection()).or_insert(generation);
+            if rank(generation) < rank(shown) {
+                *shown = generation;
+            }
+        }
+        // In the order of a step, so that what a relation reads comes first.
+        self.generations.iter().filter(move |one| best.get(one.projection()).is_some_and(|shown| shown.id == one.id))
+    }
+
+    /// Events that a generation, or one below it, could not take.
+    fn parked_below(
+        &self,
+        generation: &Generation,
+        relations: &BTreeMap<String, Arc<Relation>>,
+    ) -> BTreeMap<SourceName, BTreeMap<String, u64>> {
+        let mut parked: BTreeMap<SourceName, BTreeMap<String, u64>> = BTreeMap::new();
+        for source in generation.definition.reads.keys() {
+            let own = self.parked.counts(source, Some(&generation.id));
+            let below =
+                generation.definition.upstream.iter().filter_map(|name| relations.get(name)?.parked.get(source));
+            for (event_type, count) in below.flatten().map(|(name, count)| (name.clone(), *count)).chain(own) {
+                *parked.entry(source.clone()).or_default().entry(event_type).or_default() += count;
+            }
+        }
+        parked
+    }
+}
+
+fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
+    ProjectionStatus {
+        name: view.config.name.clone(),
+        kind: "view",
+        owner: view.config.owner.clone(),
+        generation: 1,
+        state: Phase::Serving,
+        rows: 0,
+        state_bytes: 0,
+        state_limit: 0,
+        operators: Vec::new(),
+        columns: Vec::new(),
+        key: Vec::new(),
+        error: None,
+        positions: cut.positions.clone(),
+    }
+}
