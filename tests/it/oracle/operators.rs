@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use readside::circuit::{Aggregate, Join, JoinSpec, Lonely, Operator, Stateful};
+use readside::circuit::{Aggregate, Join, JoinSpec, Operator, Stateful, Unmatched};
 use readside::plan::Program;
 
 /// The operators of each projection.
@@ -38,13 +38,13 @@ fn calls(aggregate: &Aggregate) -> Vec<String> {
 }
 
 fn kind(join: &Join) -> String {
-    let JoinSpec { pairs, left_lonely, right_lonely, condition, .. } = join.spec();
-    let kind = match (pairs, left_lonely, right_lonely) {
-        (true, Lonely::Dropped, Lonely::Dropped) => "inner".to_owned(),
-        (true, Lonely::Padded, Lonely::Padded) => "full".to_owned(),
-        (true, _, Lonely::Dropped) => "left".to_owned(),
+    let JoinSpec { pairs, left_unmatched, right_unmatched, condition, .. } = join.spec();
+    let kind = match (pairs, left_unmatched, right_unmatched) {
+        (true, Unmatched::Dropped, Unmatched::Dropped) => "inner".to_owned(),
+        (true, Unmatched::Padded, Unmatched::Padded) => "full".to_owned(),
+        (true, _, Unmatched::Dropped) => "left".to_owned(),
         (true, _, _) => "right".to_owned(),
-        (false, Lonely::Dropped, shown) => format!("right {shown:?}").to_lowercase(),
+        (false, Unmatched::Dropped, shown) => format!("right {shown:?}").to_lowercase(),
         (false, shown, _) => format!("left {shown:?}").to_lowercase(),
     };
     let with = if condition.is_some() { " with a condition" } else { "" };
