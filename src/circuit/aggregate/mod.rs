@@ -148,8 +148,11 @@ impl Aggregate {
         Ok(output)
     }
 
-    /// The rows of all groups.
+    /// The rows of all groups. Those of totals come with the first step, if that is still to come.
     pub(in crate::circuit) fn output(&self) -> Result<ZBatch, CircuitError> {
+        if !self.started {
+            return Ok(ZBatch::empty(self.spec.schema.clone()));
+        }
         let slots: Vec<u32> = self.groups.live().filter(|&slot| self.exists(slot)).collect();
         Ok(ZBatch::inserts(RecordBatch::try_new(self.spec.schema.clone(), self.evaluate(&slots)?)?))
     }
