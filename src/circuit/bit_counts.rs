@@ -41,7 +41,7 @@ impl BitCounts {
     }
 
     /// Bytes in memory beside itself.
-    pub(super) fn elsewhere(&self) -> usize {
+    pub(super) fn heap_bytes(&self) -> usize {
         self.counts.capacity() * size_of::<i64>()
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Best {
     codec: RowCodec,
     rows: Vec<Option<ShortBytes>>,
     /// Of rows that are too long to lie in `rows`.
-    bytes_elsewhere: usize,
+    heap_bytes: usize,
 }
 
 impl Best {
@@ -32,7 +32,7 @@ impl Best {
         let ordered = order.iter().map(|(place, options)| (column_type(input, *place), *options));
         let codec = RowCodec::new(ordered.chain([(column_type(input, value), SortOptions::default())]))?;
         columns.push(value);
-        Ok(Self { columns, value, skip_null, codec, rows: Vec::new(), bytes_elsewhere: 0 })
+        Ok(Self { columns, value, skip_null, codec, rows: Vec::new(), heap_bytes: 0 })
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
@@ -44,7 +44,7 @@ impl Best {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.bytes_elsewhere + self.rows.capacity() * size_of::<ShortBytes>()
+        self.heap_bytes + self.rows.capacity() * size_of::<ShortBytes>()
     }
 
     pub(super) fn update(
@@ -129,8 +129,8 @@ impl Best {
     }
 
     fn set(&mut self, slot: u32, row: Option<ShortBytes>) {
-        self.bytes_elsewhere += row.as_ref().map_or(0, ShortBytes::heap_bytes);
+        self.heap_bytes += row.as_ref().map_or(0, ShortBytes::heap_bytes);
         let old = std::mem::replace(&mut self.rows[slot as usize], row);
-        self.bytes_elsewhere -= old.as_ref().map_or(0, ShortBytes::heap_bytes);
+        self.heap_bytes -= old.as_ref().map_or(0, ShortBytes::heap_bytes);
     }
 }

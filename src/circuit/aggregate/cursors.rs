@@ -11,7 +11,7 @@ pub(super) struct Cursors {
     distinct: bool,
     cursors: Vec<Cursor>,
     /// Of the cursors' rows.
-    bytes_elsewhere: usize,
+    heap_bytes: usize,
 }
 
 /// The place where a group's cursor stands.
@@ -43,7 +43,7 @@ pub(super) struct Neighbours<'a> {
 
 impl Cursors {
     pub(super) fn new(wanted: Wanted, distinct: bool) -> Self {
-        Self { wanted, distinct, cursors: Vec::new(), bytes_elsewhere: 0 }
+        Self { wanted, distinct, cursors: Vec::new(), heap_bytes: 0 }
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
@@ -51,11 +51,11 @@ impl Cursors {
     }
 
     pub(super) fn clear(&mut self, slot: u32) {
-        self.bytes_elsewhere -= std::mem::take(&mut self.cursors[slot as usize]).elsewhere();
+        self.heap_bytes -= std::mem::take(&mut self.cursors[slot as usize]).heap_bytes();
     }
 
     pub(super) fn size(&self) -> usize {
-        self.cursors.capacity() * size_of::<Cursor>() + self.bytes_elsewhere
+        self.cursors.capacity() * size_of::<Cursor>() + self.heap_bytes
     }
 
     /// Takes note of copies of a row that were added to a group or taken away, and by how many different rows the group
@@ -73,9 +73,9 @@ impl Cursors {
     pub(super) fn settle(&mut self, rows: &Arrangement, slots: &[u32]) {
         for &slot in slots {
             let cursor = &mut self.cursors[slot as usize];
-            self.bytes_elsewhere -= cursor.elsewhere();
+            self.heap_bytes -= cursor.heap_bytes();
             cursor.settle(self.wanted, self.distinct, rows, slot);
-            self.bytes_elsewhere += cursor.elsewhere();
+            self.heap_bytes += cursor.heap_bytes();
         }
     }
 
@@ -96,7 +96,7 @@ impl Cursors {
 }
 
 impl Cursor {
-    fn elsewhere(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         self.row.as_ref().map_or(0, |row| row.len())
     }
 

@@ -8,7 +8,7 @@ use super::super::super::CircuitError;
 use super::super::super::bit_counts::{BitCounts, BitOperation};
 use super::integers::{integers, of_type};
 use super::wide_column::WideColumn;
-use super::{Counted, Group, Sum};
+use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug)]
 pub(super) struct Bits {
@@ -39,8 +39,8 @@ impl Sum for Bits {
         Ok(())
     }
 
-    fn evaluate(&self, groups: &[Group], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
-        let value = |group: &Group| self.counts.get(group.slot).value(self.operation, group.count) as i64;
+    fn evaluate(&self, groups: &[CountedGroup], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
+        let value = |group: &CountedGroup| self.counts.get(group.slot).value(self.operation, group.count) as i64;
         Ok(of_type(groups.iter().map(|group| group.some(|_| value(group))).collect(), data_type)?)
     }
 

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 
 use super::super::super::CircuitError;
-use super::{Counted, Group, Sum};
+use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug)]
 pub(super) struct Bools {
@@ -43,8 +43,8 @@ impl Sum for Bools {
         Ok(())
     }
 
-    fn evaluate(&self, groups: &[Group], _: &DataType) -> Result<ArrayRef, CircuitError> {
-        let value = |group: &Group| match self.all {
+    fn evaluate(&self, groups: &[CountedGroup], _: &DataType) -> Result<ArrayRef, CircuitError> {
+        let value = |group: &CountedGroup| match self.all {
             true => self.trues[group.slot] == group.count,
             false => self.trues[group.slot] > 0,
         };

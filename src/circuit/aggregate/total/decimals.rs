@@ -11,7 +11,7 @@ use datafusion::logical_expr::EmitTo;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::super::super::CircuitError;
-use super::{Counted, Group, Sum, damaged};
+use super::{Counted, CountedGroup, Sum, damaged};
 
 #[derive(Debug, Default)]
 pub(super) struct Decimals {
@@ -43,7 +43,7 @@ impl Sum for Decimals {
         Ok(())
     }
 
-    fn evaluate(&self, groups: &[Group], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
+    fn evaluate(&self, groups: &[CountedGroup], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
         if let Some(average) = &self.average {
             return averages(groups, &self.sums, average);
         }
@@ -72,9 +72,9 @@ impl Sum for Decimals {
 }
 
 /// DataFusion's averages, which take sums and counts as the state of its own accumulator.
-fn averages(groups: &[Group], sums: &[i128], average: &AggregateFunctionExpr) -> Result<ArrayRef, CircuitError> {
+fn averages(groups: &[CountedGroup], sums: &[i128], average: &AggregateFunctionExpr) -> Result<ArrayRef, CircuitError> {
     // It cannot be told of a group without values.
-    let known: Vec<&Group> = groups.iter().filter(|group| group.count != 0).collect();
+    let known: Vec<&CountedGroup> = groups.iter().filter(|group| group.count != 0).collect();
     let mut next = 0..known.len() as u32;
     let indices: UInt32Array = groups.iter().map(|group| (group.count != 0).then(|| next.next()).flatten()).collect();
     let counts = known.iter().map(|group| group.count.unsigned_abs()).collect::<UInt64Array>();

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use super::super::super::CircuitError;
 use super::super::super::exact_sum::ExactSum;
 use super::wide_column::WideColumn;
-use super::{Counted, Group, Sum};
+use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug, Default)]
 pub(super) struct Floats {
@@ -41,8 +41,8 @@ impl Sum for Floats {
         Ok(())
     }
 
-    fn evaluate(&self, groups: &[Group], _: &DataType) -> Result<ArrayRef, CircuitError> {
-        let value = |group: &Group| match self.average {
+    fn evaluate(&self, groups: &[CountedGroup], _: &DataType) -> Result<ArrayRef, CircuitError> {
+        let value = |group: &CountedGroup| match self.average {
             true => self.sums.get(group.slot).mean(),
             false => self.sums.get(group.slot).value(),
         };

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
 use super::super::super::CircuitError;
-use super::{Counted, Group, Sum};
+use super::{Counted, CountedGroup, Sum};
 
 /// Wraps around as DataFusion's sums do.
 #[derive(Debug, Default)]
@@ -41,8 +41,8 @@ impl Sum for Integers {
         Ok(())
     }
 
-    fn evaluate(&self, groups: &[Group], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
-        let sum = |group: Group| match self.average {
+    fn evaluate(&self, groups: &[CountedGroup], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
+        let sum = |group: CountedGroup| match self.average {
             true => self.sums[group.slot].wrapping_div(group.count),
             false => self.sums[group.slot],
         };

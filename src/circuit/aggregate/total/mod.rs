@@ -41,7 +41,7 @@ pub(super) trait Sum: Debug + Send + Sync {
     ///
     /// # Errors
     /// A result does not fit `data_type`.
-    fn evaluate(&self, groups: &[Group], data_type: &DataType) -> Result<ArrayRef, CircuitError>;
+    fn evaluate(&self, groups: &[CountedGroup], data_type: &DataType) -> Result<ArrayRef, CircuitError>;
 
     /// Bytes in memory, those on the heap included.
     fn size(&self) -> usize;
@@ -68,13 +68,13 @@ pub(super) struct Counted {
 
 /// A group that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Group {
+pub(super) struct CountedGroup {
     slot: usize,
     /// How many of its rows count.
     count: i64,
 }
 
-impl Group {
+impl CountedGroup {
     /// The group's result, NULL if no row counts.
     fn some<T>(self, result: impl FnOnce(usize) -> T) -> Option<T> {
         (self.count != 0).then(|| result(self.slot))
@@ -187,7 +187,7 @@ impl Total {
         weight: impl Fn(u32) -> i64,
         data_type: &DataType,
     ) -> Result<ArrayRef, CircuitError> {
-        let groups = slots.iter().map(|&slot| Group { slot: slot as usize, count: self.count(slot, &weight) });
+        let groups = slots.iter().map(|&slot| CountedGroup { slot: slot as usize, count: self.count(slot, &weight) });
         match &self.sum {
             Some(sum) => sum.evaluate(&groups.collect::<Vec<_>>(), data_type),
             None => Ok(Arc::new(groups.map(|group| group.count).collect::<Int64Array>())),

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use super::super::super::CircuitError;
 use super::super::super::exact_moments::{ExactMoments, Spread};
 use super::wide_column::WideColumn;
-use super::{Counted, Group, Sum};
+use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug)]
 pub(super) struct Moments {
@@ -42,8 +42,8 @@ impl Sum for Moments {
         Ok(())
     }
 
-    fn evaluate(&self, groups: &[Group], _: &DataType) -> Result<ArrayRef, CircuitError> {
-        let value = |group: &Group| match self.root {
+    fn evaluate(&self, groups: &[CountedGroup], _: &DataType) -> Result<ArrayRef, CircuitError> {
+        let value = |group: &CountedGroup| match self.root {
             true => self.moments.get(group.slot).deviation(self.spread),
             false => self.moments.get(group.slot).variance(self.spread),
         };

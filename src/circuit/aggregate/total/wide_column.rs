@@ -110,7 +110,7 @@ impl Wide for BitCounts {
     const NAME: &'static str = "count of bits";
 
     fn heap_bytes(&self) -> usize {
-        self.elsewhere()
+        self.heap_bytes()
     }
 
     fn to_bytes(&self) -> Vec<u8> {
