@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use crate::checkpoint::{CheckpointError, Checkpointer, OpenError};
 use crate::config::{Config, Input, Problem};
 use crate::pipeline::{
-    AssembleError, Assembly, Engine, EngineError, IndexRoot, Outcome, Runner, RunnerConfig, RunnerStatus, assemble,
-    begin, catch_up,
+    AssembleError, Build, Builder, Commands, EngineError, IndexRoot, Outcome, Runner, RunnerConfig, RunnerStatus,
+    assemble, begin,
 };
 use crate::plan::{Program, program};
 use crate::progress::{Position, SourceName};
@@ -79,7 +79,7 @@ pub async fn run(
     });
     let mut interrupted = stopped.clone();
     let ready = tokio::select! {
-        runner = prepare(&config, program, &catalog, &readiness) => runner?,
+        runner = prepare(&config, program, &catalog) => runner?,
         // Nothing was applied yet that a checkpoint could keep.
         _ = interrupted.wait_for(|stop| *stop) => return Ok(Outcome::Drained),
     };
@@ -90,12 +90,11 @@ pub async fn run(
     Ok(outcome)
 }
 
-/// Opens the checkpoints, brings every projection to one cut, and starts reading.
+/// Opens the checkpoints, sorts out what goes on and what is built, and starts reading.
 async fn prepare(
     config: &Config,
     program: Program,
     catalog: &Catalog,
-    readiness: &Readiness,
 ) -> Result<(Runner, watch::Receiver<RunnerStatus>), AppError> {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "readside".to_owned());
     let (mut checkpointer, restored) = Checkpointer::open(&config.data_dir, &host).await?;
@@ -114,9 +113,6 @@ async fn prepare(
     }
     begin(&mut assembly.live)?;
     catalog.publish(assembly.live.snapshot(now_us()));
-    if let Some(building) = assembly.building.take() {
-        build(config, &mut assembly, building, readiness).await?;
-    }
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
     for (name, intake) in &assembly.live.intakes {
         let after = intake.progress.covered();
@@ -129,35 +125,32 @@ async fn prepare(
         checkpoint_interval: config.checkpoint_interval,
         drain: DRAIN,
     };
-    Ok(Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace))
+    let builder = assembly.build.map(|build| builder(config, build)).transpose()?;
+    let (runner, status, commands) = Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace);
+    if let Some(builder) = builder {
+        build_on_own_thread(builder, commands).map_err(AppError::Thread)?;
+    }
+    Ok((runner, status))
 }
 
-/// Builds new and changed projections from the start of their sources.
-async fn build(
-    config: &Config,
-    assembly: &mut Assembly,
-    mut building: Engine,
-    readiness: &Readiness,
-) -> Result<(), AppError> {
-    let names: Vec<&str> = building.generations.iter().map(|one| one.projection()).collect();
-    let sources: Vec<&str> = building.intakes.keys().map(AsRef::as_ref).collect();
-    tracing::info!(projections = names.join(", "), read_from_the_start = sources.join(", "), "building");
-    readiness.set_not_ready(names.iter().map(|name| format!("projection `{name}` is being built")).collect());
-    let targets = assembly.live.cut().positions;
+/// What builds new and changed projections from the start of their sources.
+fn builder(config: &Config, build: Build) -> Result<Builder, source::OpenError> {
+    let names: Vec<&str> = build.projections().collect();
     let mut sources = BTreeMap::new();
-    for (name, intake) in &building.intakes {
-        sources.insert(name.clone(), open(config, name, Position::START, &intake.identity)?);
+    for (name, identity) in build.sources() {
+        sources.insert(name.clone(), open(config, name, Position::START, identity)?);
     }
-    let began = std::time::Instant::now();
-    begin(&mut building)?;
-    if let Err(error) = catch_up(&mut building, sources, &targets).await {
-        tracing::error!(%error, "projections cannot be built");
-        building.fail_all(&error.to_string());
-    }
-    for generation in &building.generations {
-        telemetry::observe_rebuild(generation.projection(), began.elapsed());
-    }
-    Ok(assembly.join(building)?)
+    let read: Vec<&str> = sources.keys().map(|name: &SourceName| &**name).collect();
+    tracing::info!(projections = names.join(", "), read_from_the_start = read.join(", "), "building");
+    Ok(Builder::new(build, sources))
+}
+
+/// A build has a thread of its own, so that the live generations and the queries go on meanwhile. It ends with the loop.
+fn build_on_own_thread(builder: Builder, live: Commands) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let body = move || runtime.block_on(builder.run(live));
+    std::thread::Builder::new().name("builder".to_owned()).spawn(body)?;
+    Ok(())
 }
 
 fn open(

@@ -316,7 +316,23 @@ impl Circuit {
 
     /// Whether events have to be read for the output, as it is now.
     pub fn needs_events(&self) -> bool {
-        let needed = self.needed(&Memo::default(), false);
+        self.reads_events(|place| self.held[place] != Held::No)
+    }
+
+    /// Whether events would have to be read for the output if the state of these operators was adopted.
+    pub fn would_need_events(&self, adopted: &BTreeSet<Identity>) -> bool {
+        self.reads_events(|place| self.handle(place).is_some() && adopted.contains(&self.standings[place].identity))
+    }
+
+    /// Whether the output is made of events, where some nodes need no input.
+    fn reads_events(&self, has_all: impl Fn(usize) -> bool) -> bool {
+        let mut needed = vec![false; self.nodes.len()];
+        for (place, node) in self.nodes.iter().enumerate().rev() {
+            needed[place] |= place + 1 == self.nodes.len();
+            if needed[place] && !has_all(place) {
+                node.inputs.iter().for_each(|&input| needed[input] = true);
+            }
+        }
         self.nodes.iter().zip(needed).any(|(node, needed)| needed && matches!(node.operator, Operator::Events { .. }))
     }
 

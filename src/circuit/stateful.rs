@@ -58,6 +58,13 @@ pub struct Handles {
     pub(super) failed: BTreeSet<String>,
 }
 
+impl Handles {
+    /// What the names of their stores begin with, and of those whose stores are used up.
+    pub fn prefixes(&self) -> BTreeSet<String> {
+        self.known.keys().chain(&self.failed).cloned().collect()
+    }
+}
+
 impl From<Aggregate> for Handle {
     fn from(aggregate: Aggregate) -> Self {
         Self::new(Stateful::Aggregate(Box::new(aggregate)))

@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use crate::checkpoint::SourceEntry;
 use crate::event::{Decoded, Decoder, EventBatch, Message, metadata};
 use crate::identity::Identity;
-use crate::progress::{Resumed, SourceProgress, Watermark};
+use crate::progress::{Position, Resumed, SourceProgress, Watermark};
 
 /// Reads one source's messages.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Intake {
     pub identity: serde_json::Value,
     /// Of everything that decides which messages are admitted, with which values.
     admission: Identity,
+    /// The same of how all messages up to here were read, as far as a checkpoint says it.
+    recorded: Option<Identity>,
     /// Admitted events by type and stored version.
     admitted: BTreeMap<String, BTreeMap<u32, u64>>,
 }
@@ -30,8 +32,15 @@ impl Intake {
     /// A source at its beginning.
     pub fn new(decoder: Arc<Decoder>, admission: Identity) -> Self {
         let watermark = Watermark::new(decoder.schema().lateness_us, None);
-        let progress = SourceProgress::new();
-        Self { decoder, watermark, progress, identity: serde_json::Value::Null, admission, admitted: BTreeMap::new() }
+        Self {
+            decoder,
+            watermark,
+            progress: SourceProgress::new(),
+            identity: serde_json::Value::Null,
+            admission,
+            recorded: Some(admission),
+            admitted: BTreeMap::new(),
+        }
     }
 
     /// A source where a checkpoint left it.
@@ -46,6 +55,23 @@ impl Intake {
         });
         self.identity = entry.identity.clone();
         self.admitted = entry.admitted.clone();
+        // With nothing read, nothing was read otherwise.
+        let has_read = entry.covered > Position::START;
+        self.recorded = if has_read { entry.admission } else { Some(self.admission) };
+    }
+
+    /// Whether all messages up to here were read as they would be now.
+    pub(super) fn is_read_as_declared(&self) -> bool {
+        self.recorded == Some(self.admission)
+    }
+
+    /// Takes what another reading of the same messages has found, as they are declared now. What is known of the stream
+    /// and of the connection to it stays: this intake is the one that goes on.
+    pub(super) fn readmit(&mut self, read: Intake) {
+        let Intake { watermark, progress, recorded, admitted, .. } = read;
+        let (late, dropped) = (progress.late_events(), progress.late_events_dropped());
+        self.progress.reread(watermark.value_us(), late, dropped);
+        (self.watermark, self.recorded, self.admitted) = (watermark, recorded, admitted);
     }
 
     pub fn decoder(&self) -> &Arc<Decoder> {
@@ -73,7 +99,7 @@ impl Intake {
             applied: self.progress.applied(),
             covered: self.progress.covered(),
             greatest_event_time_us: self.watermark.greatest_us(),
-            admission: Some(self.admission),
+            admission: self.recorded,
             admitted: self.admitted.clone(),
             late: self.progress.late_events(),
             late_dropped: self.progress.late_events_dropped(),

@@ -1,10 +1,11 @@
 //! From fetched messages to a published snapshot.
 //!
-//! `engine` is one commit: pure but for the search indexes' files. `runner` is the only loop: it awaits sources and
-//! checkpoints, and decides when to commit.
+//! `engine` is one commit: pure but for the search indexes' files. `runner` is the only loop: it awaits sources,
+//! checkpoints and commands, and decides when to commit. `build` brings new and changed generations to the live cut beside it.
 
 mod assemble;
-mod catch_up;
+mod build;
+mod commands;
 mod continuation;
 mod engine;
 mod error;
@@ -14,7 +15,8 @@ mod runner;
 mod saver;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
-pub use catch_up::{CatchUpError, catch_up};
+pub use build::{Build, BuildError, Builder, LiveCut};
+pub use commands::Commands;
 pub use continuation::{BuildReason, Mismatch};
 pub use engine::{Engine, EngineError, Fetched};
 pub use error::GenerationError;

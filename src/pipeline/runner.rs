@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
+use super::build::LiveCut;
+use super::commands::{Command, Commands};
 use super::engine::{Engine, EngineError, Fetched};
 use super::saver::{Job, Saved, spawn_saver};
 use crate::checkpoint::Checkpointer;
@@ -19,6 +21,9 @@ use crate::telemetry;
 
 /// As good as never: the loop looks again at the next checkpoint at the latest.
 const NEVER: Duration = Duration::from_secs(86_400);
+
+/// How long the loop waits at a cut for a build to come there. Readers see that as lag, so it is short.
+const HOLD_LONGEST: Duration = Duration::from_secs(1);
 
 /// How the loop paces itself.
 #[derive(Debug, Clone)]
@@ -61,6 +66,9 @@ pub struct Runner {
     catalog: Catalog,
     config: RunnerConfig,
     inputs: mpsc::Receiver<(SourceName, Input)>,
+    commands: mpsc::Receiver<Command>,
+    /// Until when nothing is taken in, because a build is about to join.
+    held_until: Option<Instant>,
     jobs: mpsc::Sender<Job>,
     saved: mpsc::Receiver<Saved>,
     status: watch::Sender<RunnerStatus>,
@@ -71,14 +79,15 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts reading the sources and takes over the checkpointer. Call it within a tokio runtime.
+    /// Starts reading the sources and takes over the checkpointer. Call it within a tokio runtime. The loop can be asked
+    /// through the commands once it runs.
     pub fn start(
         engine: Engine,
         sources: BTreeMap<SourceName, Box<dyn Source>>,
         checkpointer: Checkpointer,
         catalog: Catalog,
         config: RunnerConfig,
-    ) -> (Self, watch::Receiver<RunnerStatus>) {
+    ) -> (Self, watch::Receiver<RunnerStatus>, Commands) {
         let (input_sender, inputs) = mpsc::channel(1);
         for (name, source) in sources {
             tokio::spawn(forward(name, source, input_sender.clone()));
@@ -88,11 +97,14 @@ impl Runner {
         spawn_saver(checkpointer, job_receiver, saved_sender);
         let (status, status_receiver) = watch::channel(RunnerStatus::default());
         let next_checkpoint = Instant::now() + config.checkpoint_interval;
+        let (commander, commands) = Commands::new();
         let runner = Self {
             engine,
             catalog,
             config,
             inputs,
+            commands,
+            held_until: None,
             jobs,
             saved,
             status,
@@ -100,7 +112,7 @@ impl Runner {
             durable: None,
             next_checkpoint,
         };
-        (runner, status_receiver)
+        (runner, status_receiver, commander)
     }
 
     /// Runs until `shutdown` becomes true.
@@ -108,11 +120,16 @@ impl Runner {
         self.publish();
         loop {
             let wake = self.next_checkpoint.min(Instant::now() + self.until_commit());
+            let wake = self.held_until.map_or(wake, |until| until.min(wake));
             let step = tokio::select! {
                 biased;
                 () = told(&mut shutdown) => return self.drain().await,
                 Some(saved) = self.saved.recv() => self.checkpointed(saved),
-                Some((source, input)) = self.inputs.recv() => self.take(source, input),
+                Some(command) = self.commands.recv() => {
+                    self.obey(command);
+                    Ok(())
+                }
+                Some((source, input)) = self.inputs.recv(), if self.held_until.is_none() => self.take(source, input),
                 () = sleep_until(wake.into()) => Ok(()),
             };
             if let Err(outcome) = step.and_then(|()| self.whatever_is_due()) {
@@ -185,6 +202,26 @@ impl Runner {
         }
     }
 
+    /// Does what is asked of it. An answer that is no more waited for is lost.
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Look { inputs, hold, reply } => {
+                self.held_until = hold.then(|| Instant::now() + HOLD_LONGEST).or(self.held_until);
+                let _ = reply.send(LiveCut::of(&self.engine, &inputs));
+            }
+            Command::Join { build, reply } => {
+                self.held_until = None;
+                let joined = build.join(&mut self.engine, now_us());
+                self.publish();
+                let _ = reply.send(joined);
+            }
+            Command::Announce(statuses) => {
+                statuses.into_iter().for_each(|status| self.engine.announce(status));
+                self.publish();
+            }
+        }
+    }
+
     /// After which time what the read models have taken has to be made visible.
     fn until_commit(&self) -> Duration {
         let since = self.engine.uncommitted_since_us();
@@ -198,6 +235,9 @@ impl Runner {
 
     fn whatever_is_due(&mut self) -> Result<(), Outcome> {
         let now = Instant::now();
+        if self.held_until.is_some_and(|until| until <= now) {
+            self.held_until = None;
+        }
         if self.until_commit().is_zero() {
             self.engine.commit_read_models();
             self.publish();

@@ -159,6 +159,12 @@ impl SourceProgress {
         self.late_events_dropped += dropped;
     }
 
+    /// All events were read once more: the watermark, and how many of all came late or were dropped for it.
+    pub fn reread(&mut self, watermark_us: Option<i64>, late: u64, dropped: u64) {
+        self.watermark_us = watermark_us;
+        (self.late_events, self.late_events_dropped) = (late, dropped);
+    }
+
     /// The parked events are these: by event type, and the newest ones.
     pub fn parked_are(&mut self, counts: BTreeMap<String, u64>, newest: Arc<[ParkedNote]>) {
         self.parked = counts;

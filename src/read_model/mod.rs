@@ -2,11 +2,13 @@
 
 mod caller;
 pub mod catalog;
+mod input_rows;
 mod model;
 mod read_view;
 pub mod search;
 pub mod table;
 
 pub use caller::Caller;
+pub use input_rows::InputRows;
 pub use model::{Published, ReadModel, TakeError};
 pub use read_view::{NotServed, OpenRelation, OpenTable, ReadView, Rows};

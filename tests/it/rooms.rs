@@ -163,9 +163,16 @@ const ROOMS: &[Room] = &[
         rooms: &["identity", "event", "progress", "state"],
         outside: &["arrow", "object_store", "tokio", "tracing", "clock", "std::fs", "std::process::id"],
     },
+    // What a build takes is given to it: sources and the loop are the builder's.
+    Room {
+        name: "pipeline, what is built beside",
+        modules: &["pipeline::build"],
+        rooms: &["lifecycle", "progress", "read_model", "pipeline::engine"],
+        outside: &[],
+    },
     Room {
         name: "pipeline",
-        modules: &["pipeline"],
+        modules: &["pipeline", "pipeline::build::builder", "pipeline::build::reader"],
         rooms: &[
             "config",
             "identity",

@@ -39,6 +39,8 @@ pub struct Engine {
     pub generations: Vec<Generation>,
     /// Projections that are built elsewhere and have no rows to show yet.
     announced: Vec<ProjectionStatus>,
+    /// The projections in the order of a step.
+    pub(in crate::pipeline) order: Vec<String>,
     pub views: Vec<Arc<PlannedView>>,
     pub parked: ParkedEvents,
     pub revision: u64,
@@ -68,8 +70,8 @@ pub enum EngineError {
     Parked(ArrowError),
     #[error("the state of {id} cannot be captured for a checkpoint: {error}")]
     Capture { id: GenerationId, error: GenerationError },
-    #[error("the rows of {id}, which a projection that is built reads, cannot be read: {error}")]
-    Inputs { id: GenerationId, error: GenerationError },
+    #[error("the rows of `{projection}`, which a projection that is built reads, cannot be read: {error}")]
+    Inputs { projection: String, error: ArrowError },
 }
 
 impl Engine {
@@ -78,6 +80,7 @@ impl Engine {
             intakes: BTreeMap::new(),
             generations: Vec::new(),
             announced: Vec::new(),
+            order: Vec::new(),
             views: Vec::new(),
             parked: ParkedEvents::default(),
             revision: 0,
@@ -251,6 +254,7 @@ impl Engine {
 
     /// Shows a projection that is built elsewhere.
     pub(in crate::pipeline) fn announce(&mut self, status: ProjectionStatus) {
+        self.announced.retain(|other| other.name != status.name);
         self.announced.push(status);
     }
 
@@ -277,6 +281,28 @@ impl Engine {
                 }
             }
             self.generations.push(generation);
+        }
+    }
+
+    /// Lets operators give what they have adopted. What comes of it comes in one step, in which all that read it take it.
+    ///
+    /// # Errors
+    /// A commit failed as a whole.
+    pub(in crate::pipeline) fn release(&mut self, now_us: i64) -> Result<(), EngineError> {
+        self.generations.iter_mut().for_each(|generation| generation.release());
+        self.feed(BTreeMap::new(), now_us)
+    }
+
+    /// Puts the generations into the order of a step.
+    pub(in crate::pipeline) fn sort(&mut self) {
+        let order = &self.order;
+        self.generations.sort_by_key(|one| order.iter().position(|name| name == one.projection()));
+    }
+
+    /// Says that all that take part stand at this cut of the live engine.
+    pub(in crate::pipeline) fn arrive(&mut self, cut: &Cut, now_us: i64) {
+        for generation in self.generations.iter_mut().filter(|generation| generation.state().steps()) {
+            generation.arrive(cut, now_us);
         }
     }
 

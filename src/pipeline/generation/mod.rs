@@ -93,10 +93,21 @@ impl Generation {
         let Some(circuit) = &mut self.circuit else { return Ok(()) };
         let adopted = circuit.adopt(adopted, stores, restored);
         if adopted.is_err() {
+            self.adopt_nothing()?;
+        }
+        Ok(adopted?)
+    }
+
+    /// Begins without the state of any predecessor.
+    ///
+    /// # Errors
+    /// An operator cannot be made, which no accepted plan leads to.
+    pub(super) fn adopt_nothing(&mut self) -> Result<(), GenerationError> {
+        if let Some(circuit) = &mut self.circuit {
             *circuit = circuit.afresh()?;
             circuit.name_stores(&store_prefix(&self.id.projection, self.id.number), &BTreeMap::new());
         }
-        Ok(adopted?)
+        Ok(())
     }
 
     /// Says that the cut of the adopted state is reached: the next step gives what comes of it.
@@ -271,15 +282,6 @@ impl Generation {
         let rows = self.rows.capture()?;
         deltas.extend(rows.map(|delta| (table_store(&self.id.projection, self.id.number), delta)));
         Ok(deltas)
-    }
-
-    /// The whole table as inserts: what a projection built later reads of this one.
-    ///
-    /// # Errors
-    /// A segment cannot be read.
-    pub(super) fn inserts(&self) -> Result<Vec<ZBatch>, GenerationError> {
-        let batches = self.table().snapshot().scan().map(|batch| Ok(ZBatch::inserts(batch?)));
-        batches.collect()
     }
 
     pub(super) fn relation(&self, parked: BTreeMap<SourceName, BTreeMap<String, u64>>) -> Relation {

@@ -1,6 +1,8 @@
 //! The loop, stepped by hand: what it makes of reports that arrive together.
 #![allow(clippy::unwrap_used)]
 
+mod builds;
+
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -64,7 +66,7 @@ impl Stepped {
             drain: Duration::ZERO,
         };
         let catalog = Catalog::new(Snapshot::default());
-        let (mut runner, _) = Runner::start(assembly.live, BTreeMap::new(), checkpointer, catalog, pace);
+        let (mut runner, _, _) = Runner::start(assembly.live, BTreeMap::new(), checkpointer, catalog, pace);
         let (reports, inputs) = mpsc::channel(16);
         runner.inputs = inputs;
         Self { runner, reports, indexes }

@@ -9,6 +9,7 @@ mod apply_error;
 mod canonical;
 mod compaction;
 mod decision;
+mod difference;
 mod encoding;
 mod key_index;
 mod liveness;

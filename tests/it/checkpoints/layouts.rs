@@ -12,10 +12,10 @@ use expect_test::expect_file;
 use object_store::memory::InMemory;
 use readside::checkpoint::Checkpointer;
 use readside::config::{Config, Files, load};
-use readside::pipeline::{Engine, IndexRoot, assemble, begin, catch_up};
+use readside::pipeline::{Engine, Fetched, IndexRoot, assemble, begin};
 use readside::plan::program;
 use readside::progress::SourceName;
-use readside::source::{self, Limits, Start};
+use readside::source::{self, Input, Limits, Start};
 use readside::state::StoredSegment;
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
@@ -41,10 +41,13 @@ async fn engine(config: &Config, checkpointer: &Checkpointer, indexes: &IndexRoo
     let mut engine = assemble(program, None, checkpointer, indexes, config.parked.clone()).await.unwrap().live;
     begin(&mut engine).unwrap();
     let shop: SourceName = "shop".into();
-    let source = source::open(&config.sources[0], None, Start::default(), Limits::default()).unwrap();
-    catch_up(&mut engine, BTreeMap::from([(shop.clone(), source)]), &BTreeMap::from([(shop, TAKEN.into())]))
-        .await
-        .unwrap();
+    let mut source = source::open(&config.sources[0], None, Start::default(), Limits::default()).unwrap();
+    while engine.cut().position(&shop) < TAKEN.into() {
+        let Input::Fetched { mut messages, last_sequence, .. } = source.next().await else { continue };
+        messages.retain(|message| message.seq <= TAKEN);
+        let covered = messages.last().map_or(0, |message| message.seq);
+        engine.commit(vec![Fetched { source: shop.clone(), messages, covered, last_sequence }], 0).unwrap();
+    }
     engine
 }
 

@@ -1,6 +1,6 @@
 //! One life of a daemon without its loop: opening, building, commits and checkpoints as single steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use fastrand::Rng;
 use readside::checkpoint::faulty::FaultyStore;
 use readside::checkpoint::{CheckpointError, Checkpointer, Draft, Manifest, OpenError, Stats};
 use readside::config::ParkedLimits;
-use readside::lifecycle::GenerationState;
-use readside::pipeline::{Assembly, Engine, Fetched, IndexRoot, assemble, begin, catch_up};
+use readside::lifecycle::{GenerationId, GenerationState};
+use readside::pipeline::{Build, Builder, Engine, Fetched, IndexRoot, LiveCut, assemble, begin};
 use readside::progress::{Cut, SourceName};
 use readside::read_model::search::{PinHold, SearchRequest};
 use readside::read_model::{Caller, OpenRelation, ReadView};
@@ -20,6 +20,7 @@ use readside::source::{Input, MemorySource, Source};
 use super::definitions::Definitions;
 use super::log::{Log, WORDS};
 use super::oracle::{Expected, Oracle, text};
+use tokio::sync::mpsc;
 
 const NOW_US: i64 = 1_800_000_000_000_000;
 
@@ -28,8 +29,21 @@ pub(crate) struct Daemon {
     pub(crate) engine: Engine,
     pub(crate) oracle: Oracle,
     pub(crate) checkpointer: Checkpointer,
+    pub(crate) building: Option<Building>,
     pending: Option<Pending>,
 }
+
+/// A build beside the engine, with what feeds its sources.
+pub(crate) struct Building {
+    builder: Builder,
+    feeds: Feeds,
+    /// The live projections that it reads.
+    inputs: BTreeSet<String>,
+    projections: usize,
+}
+
+/// What feeds the sources of a build, and how much of each it has given.
+pub(crate) struct Feeds(BTreeMap<SourceName, (mpsc::UnboundedSender<Input>, u64)>);
 
 /// A checkpoint that did not succeed so far.
 struct Pending {
@@ -54,13 +68,15 @@ pub(crate) struct Started {
     pub(crate) restored: Option<Cut>,
     /// Damaged checkpoints that were skipped.
     pub(crate) skipped: usize,
-    /// Projections that went on, and that were built.
+    /// Projections that went on, and that were built: at once from state that was there, or beside.
     pub(crate) resumed: usize,
     pub(crate) built: usize,
     /// Sources that were read from their beginning.
     pub(crate) read: Vec<SourceName>,
-    /// Projections whose last rows are shown while they are built again: why, and how many rows.
-    pub(crate) rebuilding: BTreeMap<String, (String, usize)>,
+    /// Why projections do not go on as they were.
+    pub(crate) reasons: BTreeMap<String, String>,
+    /// Projections whose last rows are shown while they are built beside: how many rows.
+    pub(crate) rebuilding: BTreeMap<String, usize>,
 }
 
 /// How a checkpoint ended.
@@ -72,18 +88,17 @@ pub(crate) enum Saved {
 }
 
 impl Daemon {
-    /// Opens the store and brings every projection to one cut, as the composition root does; what was restored and what
-    /// was built are both compared with the batch result.
+    /// Opens the store and sorts out what goes on and what is built, as the composition root does; what was restored is
+    /// compared with the batch result. What is to be built has not begun.
     pub(crate) async fn start(
         store: Arc<FaultyStore>,
         writer: &str,
         definitions: &Definitions,
         folder: &Path,
         log: &Log,
-        random: &mut Rng,
     ) -> Result<(Self, Started), NotStarted> {
         let limits = ParkedLimits { max_events: 100_000, max_bytes: 1 << 30 };
-        Self::start_within(store, writer, definitions, folder, log, limits, random).await
+        Self::start_within(store, writer, definitions, folder, log, limits).await
     }
 
     /// The same within limits of parked events.
@@ -94,7 +109,6 @@ impl Daemon {
         folder: &Path,
         log: &Log,
         limits: ParkedLimits,
-        random: &mut Rng,
     ) -> Result<(Self, Started), NotStarted> {
         let (checkpointer, restored) = match Checkpointer::open_store(store, writer).await {
             Ok(opened) => opened,
@@ -105,30 +119,57 @@ impl Daemon {
         };
         let mut started = Started { restored: restored.as_ref().map(|r| cut_of(&r.manifest)), ..Started::default() };
         started.skipped = restored.iter().map(|restored| restored.skipped.len()).sum();
+        let known: Option<BTreeSet<(String, u64)>> = restored.as_ref().map(|restored| {
+            let generations = restored.manifest.content.generations.iter();
+            generations.flat_map(|(name, all)| all.iter().map(|one| (name.clone(), one.generation))).collect()
+        });
         let program = definitions.program();
         let oracle = Oracle::new(definitions, &program);
         let indexes = IndexRoot(folder.join(checkpointer.writer().epoch.to_string()));
         let assembled = assemble(program, restored, &checkpointer, &indexes, limits).await;
         let mut assembly = assembled.map_err(|error| NotStarted::Failed(error.to_string()))?;
         begin(&mut assembly.live).unwrap();
-        let building = assembly.building.take();
         if started.restored.is_some() {
             // Whatever goes on is right before anything else happens to it.
             check_tables(&assembly.live, &oracle.at(log, &assembly.live.cut()));
         }
-        started.resumed = assembly.live.generations.iter().filter(|one| one.state().steps()).count();
+        let steps = assembly.live.generations.iter().filter(|one| one.state().steps()).map(|one| &one.id);
+        let goes_on = |id: &&GenerationId| {
+            known.as_ref().is_none_or(|known| known.contains(&(id.projection.to_string(), id.number)))
+        };
+        let (resumed, joined): (Vec<_>, Vec<_>) = steps.partition(goes_on);
+        (started.resumed, started.built) = (resumed.len(), joined.len());
         for generation in &assembly.live.generations {
-            if let GenerationState::Rebuilding { reason } = generation.state() {
-                let rows = generation.table().num_rows();
-                started.rebuilding.insert(generation.projection().to_owned(), (reason.clone(), rows));
+            if let GenerationState::Rebuilding { .. } = generation.state() {
+                started.rebuilding.insert(generation.projection().to_owned(), generation.table().num_rows());
             }
         }
-        if let Some(building) = building {
-            started.built = building.generations.len();
-            started.read = building.intakes.keys().cloned().collect();
-            build(&mut assembly, building, log, random).await;
+        started.reasons = assembly.reasons.iter().map(|(name, reason)| (name.clone(), reason.to_string())).collect();
+        let building = assembly.build.map(Building::new);
+        if let Some(building) = &building {
+            started.built += building.projections;
+            started.read = building.feeds.0.keys().cloned().collect();
         }
-        Ok((Self { engine: assembly.live, oracle, checkpointer, pending: None }, started))
+        Ok((Self { engine: assembly.live, oracle, checkpointer, building, pending: None }, started))
+    }
+
+    /// Builds on to the live cut, if there is anything to build.
+    pub(crate) async fn build(&mut self, log: &Log, random: &mut Rng) {
+        if let Some(building) = &mut self.building {
+            building.feeds.feed(log, random);
+            let at = LiveCut::of(&self.engine, &building.inputs);
+            building.builder.advance(&at).await;
+        }
+    }
+
+    /// Lets what is built join.
+    pub(crate) async fn join(&mut self, log: &Log, random: &mut Rng) {
+        self.build(log, random).await;
+        if let Some(building) = self.building.take() {
+            let before = self.cut();
+            assert!(building.builder.finish().join(&mut self.engine, NOW_US).is_ok(), "it stands at the live cut");
+            assert_monotone(&before, &self.cut());
+        }
     }
 
     pub(crate) fn cut(&self) -> Cut {
@@ -212,6 +253,10 @@ impl Daemon {
     pub(crate) fn check(&self, log: &Log) {
         let expected = self.oracle.at(log, &self.cut());
         check_tables(&self.engine, &expected);
+        if self.building.is_some() {
+            // What is parked of what is built comes with it.
+            return;
+        }
         let mut parked: Vec<_> = self
             .engine
             .parked
@@ -251,26 +296,38 @@ impl Daemon {
     }
 }
 
-/// Builds what has to be built from the start of the sources.
-async fn build(assembly: &mut Assembly, mut building: Engine, log: &Log, random: &mut Rng) {
-    let targets = assembly.live.cut().positions;
-    let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
-    for name in building.intakes.keys() {
-        let last_sequence = log.last_sequence(name);
-        let batches = log.all(name).chunks(random.usize(1..60)).map(|batch| Input::Fetched {
-            messages: batch.to_vec(),
-            covered: batch.last().map_or(0, |message| message.seq),
-            last_sequence,
-        });
-        // The stream may end with messages that no filter lets through.
-        let inputs = batches.chain([Input::Heartbeat { covered: last_sequence, last_sequence }]);
-        sources.insert(name.clone(), Box::new(MemorySource::scripted(inputs)));
+impl Building {
+    fn new(build: Build) -> Self {
+        let (projections, inputs) = (build.projections().count(), build.inputs());
+        let (mut feeds, mut sources) = (BTreeMap::new(), BTreeMap::new());
+        for (name, _) in build.sources() {
+            let (sender, source) = MemorySource::channel();
+            sources.insert(name.clone(), Box::new(source) as Box<dyn Source>);
+            feeds.insert(name.clone(), (sender, 0));
+        }
+        Self { builder: Builder::new(build, sources), feeds: Feeds(feeds), inputs, projections }
     }
-    begin(&mut building).unwrap();
-    if let Err(error) = catch_up(&mut building, sources, &targets).await {
-        building.fail_all(&error.to_string());
+
+    pub(crate) fn into_parts(self) -> (Feeds, Builder) {
+        (self.feeds, self.builder)
     }
-    assembly.join(building).unwrap();
+}
+
+impl Feeds {
+    /// Gives the build's sources everything there is, in batches of random size.
+    pub(crate) fn feed(&mut self, log: &Log, random: &mut Rng) {
+        for (name, (sender, fed)) in &mut self.0 {
+            let last_sequence = log.last_sequence(name);
+            for batch in log.between(name, *fed, last_sequence).chunks(random.usize(1..60)) {
+                let covered = batch.last().map_or(0, |message| message.seq);
+                // A build that has failed reads no more.
+                let _ = sender.send(Input::Fetched { messages: batch.to_vec(), covered, last_sequence });
+            }
+            // The stream may end with messages that no filter lets through.
+            let _ = sender.send(Input::Heartbeat { covered: last_sequence, last_sequence });
+            *fed = last_sequence;
+        }
+    }
 }
 
 fn check_tables(engine: &Engine, expected: &Expected<'_>) {

@@ -40,10 +40,6 @@ impl Log {
         self.last[source]
     }
 
-    pub(crate) fn all(&self, source: &str) -> &[Message] {
-        &self.messages[source]
-    }
-
     /// Messages after one sequence, through another.
     pub(crate) fn between(&self, source: &str, after: u64, through: u64) -> &[Message] {
         let all = &self.messages[source];

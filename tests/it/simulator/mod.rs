@@ -39,9 +39,14 @@ async fn a_daemon_survives_everything_and_equals_the_batch() {
         World::new(seed).run(STEPS, &mut coverage).await;
     }
     println!("{coverage}");
-    for met in
-        ["checkpoints", "crashes in a checkpoint", "projections restored", "projections built", "operators shared"]
-    {
+    for met in [
+        "checkpoints",
+        "crashes in a checkpoint",
+        "projections restored",
+        "projections built",
+        "operators shared",
+        "joins beside",
+    ] {
         assert!(coverage.of(met) > 0 || std::env::var_os("SIM_SEED").is_some(), "no {met} in\n{coverage}");
     }
 }

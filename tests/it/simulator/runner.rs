@@ -9,15 +9,15 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use readside::checkpoint::faulty::{Faults, FaultyStore};
 use readside::pipeline::{Outcome, Runner, RunnerConfig};
-use readside::progress::{Cut, SourceName};
-use readside::read_model::catalog::{Catalog, Snapshot};
+use readside::progress::{Cut, Phase, SourceName};
+use readside::read_model::catalog::{Catalog, ProjectionStatus, Snapshot};
 use readside::read_model::{Caller, ReadView};
 use readside::source::{Identity, Input, MemorySource, Source};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::coverage::Coverage;
-use super::daemon::{Daemon, table_text};
+use super::daemon::{Daemon, Feeds, table_text};
 use super::definitions::Definitions;
 use super::log::Log;
 use super::oracle::Oracle;
@@ -29,6 +29,8 @@ struct Life {
     oracle: Oracle,
     catalog: Catalog,
     feeds: BTreeMap<SourceName, mpsc::UnboundedSender<Input>>,
+    /// What feeds the builder, if anything is built.
+    building: Option<Feeds>,
     fed: Cut,
     store: Arc<FaultyStore>,
     stop: watch::Sender<bool>,
@@ -47,7 +49,7 @@ impl Life {
         let faults = Faults { slow: 300, ..Faults::default() };
         let store = Arc::new(FaultyStore::new(inner.clone(), random.u64(..), faults));
         let folder = tempfile::tempdir().unwrap();
-        let started = Daemon::start(store.clone(), name, chosen, folder.path(), log, random).await;
+        let started = Daemon::start(store.clone(), name, chosen, folder.path(), log).await;
         let (daemon, _) = started.unwrap_or_else(|error| panic!("{error:?}"));
         let fed = daemon.cut();
         let mut feeds = BTreeMap::new();
@@ -67,15 +69,31 @@ impl Life {
             checkpoint_interval: Duration::from_millis(random.u64(1..4)),
             drain: DEADLINE,
         };
-        let Daemon { engine, checkpointer, oracle, .. } = daemon;
-        let (runner, _) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace);
+        let Daemon { engine, checkpointer, oracle, building, .. } = daemon;
+        let (runner, _, commands) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace);
+        let building = building.map(|building| {
+            let (feeding, builder) = building.into_parts();
+            tokio::spawn(builder.run(commands));
+            feeding
+        });
         let (stop, stopped) = watch::channel(false);
         let loop_ends = tokio::spawn(runner.run(stopped));
-        Self { oracle, catalog, feeds, fed, store, stop, loop_ends, _folder: folder }
+        Self { oracle, catalog, feeds, building, fed, store, stop, loop_ends, _folder: folder }
     }
 
-    /// Sends everything that it has not had, in batches of random size.
+    /// Sends everything that it has not had, in batches of random size, to what is built too.
     fn feed(&mut self, log: &Log, random: &mut Rng) {
+        self.feed_build(log, random);
+        self.feed_live(log, random);
+    }
+
+    fn feed_build(&mut self, log: &Log, random: &mut Rng) {
+        if let Some(building) = &mut self.building {
+            building.feed(log, random);
+        }
+    }
+
+    fn feed_live(&mut self, log: &Log, random: &mut Rng) {
         for (source, feed) in &self.feeds {
             let last_sequence = log.last_sequence(source);
             let mut rest = log.between(source, self.fed.position(source).sequence(), last_sequence);
@@ -97,6 +115,9 @@ impl Life {
         for name in view.names() {
             let (relation, failed) = (view.open(name).unwrap(), view.projections()[name].error.is_some());
             let cut = relation.basis().cut;
+            if view.projections()[name].state == Phase::Rebuilding {
+                continue;
+            }
             // One that has failed stays where it was.
             let expected = self.oracle.at(log, if failed { view.cut() } else { &cut });
             assert_eq!(failed, expected.fails(name), "`{name}` at {cut}");
@@ -113,7 +134,9 @@ impl Life {
         let arrived = |snapshot: &Arc<Snapshot>| {
             let view = ReadView::new(snapshot.clone(), Caller::Anonymous);
             let positions = |name| view.open(name).unwrap().basis().cut.positions;
+            let is_built = |status: &ProjectionStatus| !matches!(status.state, Phase::Building | Phase::Rebuilding);
             view.cut().positions == self.fed.positions
+                && view.projections().values().all(is_built)
                 && view
                     .names()
                     .all(|name| view.projections()[name].error.is_some() || positions(name) == self.fed.positions)
@@ -179,6 +202,47 @@ async fn a_loop_that_is_replaced_stops_even_if_it_has_nothing_to_write() {
     second.feed(&log, &mut random);
     let last = second.caught_up().await;
     second.check(&log, last.clone());
+    second.stop.send_replace(true);
+    assert_eq!(second.outcome().await, Outcome::Drained);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_live_projections_go_on_while_others_are_built() {
+    let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let mut random = Rng::with_seed(5);
+    let mut log = Log::new();
+    log.publish(&mut random, 200);
+    let mut first =
+        Life::start(&inner, "first", &Definitions::of(&["customers", "order_state"]), &log, &mut random).await;
+    first.feed(&log, &mut random);
+    first.caught_up().await;
+    first.stop.send_replace(true);
+    assert_eq!(first.outcome().await, Outcome::Drained);
+    // One reads events and one reads a live projection; a third is changed, so that its last rows stay readable.
+    let mut definitions = Definitions::of(&["customers", "sizes", "reach", "order_state"]);
+    definitions.set_variant("order_state", 1);
+    let mut second = Life::start(&inner, "second", &definitions, &log, &mut random).await;
+    for _ in 0..3 {
+        log.publish(&mut random, 100);
+        second.feed_live(&log, &mut random);
+        let mut snapshots = second.catalog.subscribe();
+        let fed = second.fed.positions.clone();
+        let taken = tokio::time::timeout(DEADLINE, snapshots.wait_for(|one| one.cut.positions == fed)).await;
+        let snapshot = taken.expect("taken within the deadline").unwrap().clone();
+        let phase = |name: &str| snapshot.projections[name].state;
+        assert_eq!((phase("customers"), phase("sizes")), (Phase::Serving, Phase::Building));
+        assert_eq!(phase("order_state"), Phase::Rebuilding);
+        second.check(&log, snapshot);
+    }
+    let before = second.catalog.snapshot().cut.revision;
+    second.feed_build(&log, &mut random);
+    let last = second.caught_up().await;
+    assert!(last.cut.revision > before, "the same positions have other rows");
+    second.check(&log, last);
+    log.publish(&mut random, 100);
+    second.feed(&log, &mut random);
+    let last = second.caught_up().await;
+    second.check(&log, last);
     second.stop.send_replace(true);
     assert_eq!(second.outcome().await, Outcome::Drained);
 }

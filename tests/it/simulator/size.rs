@@ -51,7 +51,7 @@ async fn large(store: &Arc<dyn ObjectStore>, keys: u64, random: &mut Rng) -> (Da
     let store = Arc::new(FaultyStore::new(store.clone(), 0, Faults::default()));
     let folder = tempfile::tempdir().unwrap();
     let definitions = Definitions::of(&["order_state", "newest"]);
-    let start = Daemon::start(store, "one", &definitions, folder.path(), &Log::new(), random).await;
+    let start = Daemon::start(store, "one", &definitions, folder.path(), &Log::new()).await;
     let (mut daemon, _) = start.unwrap_or_else(|error| panic!("{error:?}"));
     for part in 0..10 {
         commit(&mut daemon, part * keys / 10..(part + 1) * keys / 10);

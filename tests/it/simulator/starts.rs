@@ -40,7 +40,10 @@ impl Place {
         let store = Arc::new(FaultyStore::new(self.store.clone(), 0, Faults::default()));
         let (folder, writer) = (self.folder.path(), format!("life{}", self.lives));
         let Self { log, limits, random, .. } = self;
-        Daemon::start_within(store, &writer, definitions, folder, log, limits.clone(), random).await
+        let (mut daemon, started) =
+            Daemon::start_within(store, &writer, definitions, folder, log, limits.clone()).await?;
+        daemon.join(log, random).await;
+        Ok((daemon, started))
     }
 
     pub(super) async fn save(&mut self, daemon: &mut Daemon) {

@@ -35,7 +35,7 @@ async fn compete(
     }
     // Like a real one, each works in a folder of its own epoch.
     let folder = tempfile::tempdir().unwrap();
-    let started = Daemon::start(store, &writer, definitions, folder.path(), log, &mut random).await;
+    let started = Daemon::start(store, &writer, definitions, folder.path(), log).await;
     let mut contender = match started {
         Ok((daemon, _)) => Contender { daemon, _folder: folder },
         // Its successor may have collected what it was about to read.
@@ -86,7 +86,7 @@ async fn race(inner: Arc<dyn ObjectStore>, seed: u64, coverage: &mut Coverage) {
     // The one that remains is what the next daemon finds, and it is right.
     let store = Arc::new(FaultyStore::new(inner, seed, Faults::default()));
     let folder = tempfile::tempdir().unwrap();
-    let next = Daemon::start(store, "next", &definitions, folder.path(), &log, &mut random).await;
+    let next = Daemon::start(store, "next", &definitions, folder.path(), &log).await;
     let (mut next, started) = next.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
     assert_eq!(started.restored, Some(last.clone()), "seed {seed}");
     assert_eq!(started.skipped, 0, "seed {seed}");

@@ -66,7 +66,10 @@ impl World {
         self.reopen(coverage).await;
         for _ in 0..steps {
             match self.random.u8(0..100) {
-                0..50 => self.commit(coverage),
+                0..50 => {
+                    self.commit(coverage);
+                    self.build(coverage).await;
+                }
                 50..72 => self.checkpoint(coverage).await,
                 72..80 => self.crash(coverage).await,
                 80..84 => self.stop(coverage).await,
@@ -97,6 +100,24 @@ impl World {
         let cut = daemon.cut();
         self.tell(format!("commit {cut}"));
         coverage.count("commits");
+    }
+
+    /// What is built comes nearer, or joins.
+    async fn build(&mut self, coverage: &mut Coverage) {
+        let Self { daemon, log, random, .. } = self;
+        let daemon = daemon.as_mut().expect("a daemon lives between two steps");
+        if daemon.building.is_none() || random.u8(0..3) == 0 {
+            return;
+        }
+        if random.bool() {
+            daemon.build(log, random).await;
+            self.tell("build".to_owned());
+        } else {
+            daemon.join(log, random).await;
+            daemon.check(log);
+            self.tell("join".to_owned());
+            coverage.count("joins beside");
+        }
     }
 
     /// One attempt, with or without faults.
@@ -226,9 +247,12 @@ impl World {
             self.store = Arc::new(FaultyStore::new(self.inner.clone(), self.random.u64(..), faults));
             let writer = format!("life{}", self.lives);
             let Self { store, definitions, folder, log, random, .. } = self;
-            match Daemon::start(store.clone(), &writer, definitions, folder.path(), log, random).await {
-                Ok((daemon, started)) => {
+            match Daemon::start(store.clone(), &writer, definitions, folder.path(), log).await {
+                Ok((mut daemon, started)) => {
                     store.set_faults(Faults::default());
+                    if random.u8(0..3) == 0 {
+                        daemon.join(log, random).await;
+                    }
                     daemon.check(log);
                     let cut = daemon.cut();
                     assert_monotone(&self.acknowledged, &started.restored.clone().unwrap_or_default());

@@ -134,6 +134,25 @@ fn run(seed: u64, commits: usize) {
         assert_eq!(content(snapshot), rows_of(model));
         assert_eq!(snapshot.num_rows(), model.len());
     }
+    for pair in seen.windows(2) {
+        let [(earlier, from), (later, to)] = pair else { continue };
+        check_difference(earlier, later, from, to);
+        check_difference(later, earlier, to, from);
+    }
+}
+
+/// What leads from one snapshot to another leads from its rows to the other's, and takes back nothing before it was there.
+fn check_difference(from: &TableSnapshot, to: &TableSnapshot, before: &Model, after: &Model) {
+    let mut rows: BTreeMap<Row, i64> = rows_of(before).into_iter().map(|row| (row, 1)).collect();
+    for batch in to.difference(Some(from)).unwrap() {
+        for (index, row) in decoded(&batch.rows).into_iter().enumerate() {
+            let count = rows.entry(row).or_default();
+            *count += batch.weight(index);
+            assert!((0..=1).contains(count));
+        }
+    }
+    rows.retain(|_, count| *count > 0);
+    assert_eq!(rows.into_keys().collect::<Vec<_>>(), rows_of(after));
 }
 
 #[test]

@@ -1,0 +1,319 @@
+//! What a start begins with: generations that go on from the checkpoint, and those that are built.
+//!
+//! A projection whose definition changed, or that had failed, is built again; so is everything that reads it. One that
+//! needs no event for that, because operators with equal identities keep their state, joins the others at once. The rest is
+//! built beside them, from the start of its sources.
+
+mod groups;
+mod indexes;
+mod last_rows;
+mod verdicts;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::build::{Build, LiveCut};
+use super::continuation::{BuildReason, Mismatch, Stores, check_store};
+use super::engine::{Engine, EngineError, PARKED_STORE};
+use super::error::GenerationError;
+use super::generation::Generation;
+use super::intake::Intake;
+use super::runner::now_us;
+use crate::checkpoint::{Checkpointer, Content, Manifest, Restored};
+use crate::circuit::Handles;
+use crate::config::ParkedLimits;
+use crate::identity::Identity;
+use crate::lifecycle::{GenerationId, Parked, ParkedEvents};
+use crate::plan::{Planned, Program, ProgramSource};
+use crate::progress::{Position, SourceName};
+
+use groups::groups;
+pub use indexes::IndexRoot;
+use indexes::{empty_index, restored_index};
+use last_rows::last_rows;
+use verdicts::{Verdicts, entry_of, verdicts};
+
+/// Everything that a start needs before the loop runs.
+pub struct Assembly {
+    /// Generations at the checkpoint's cut, and the last rows of those that are built.
+    pub live: Engine,
+    /// Generations at the beginning, to be brought to the live cut; none if there is nothing to build.
+    pub build: Option<Build>,
+    /// Why projections do not go on from the checkpoint as they were, by name.
+    pub reasons: BTreeMap<String, BuildReason>,
+}
+
+/// Why a start cannot go on. What concerns one generation alone is no such reason: it is built again.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    #[error("projection `{name}` cannot be set up: {error}")]
+    Projection { name: String, error: GenerationError },
+    #[error("the parked events in the checkpoint cannot be read: {0}")]
+    Parked(#[from] arrow::error::ArrowError),
+    #[error("the parked events in the checkpoint are not those that it lists: {0}")]
+    ParkedStore(#[from] Mismatch),
+    #[error("the search index of `{name}` cannot be set up: {message}")]
+    Index { name: String, message: String },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Sorts out what goes on and what is built.
+///
+/// # Errors
+/// The parked events are not whole, a search index has no place to work in, or a generation cannot be set up.
+pub async fn assemble(
+    program: Program,
+    restored: Option<Restored>,
+    checkpointer: &Checkpointer,
+    indexes: &IndexRoot,
+    limits: ParkedLimits,
+) -> Result<Assembly, AssembleError> {
+    let (manifest, mut stores) = match restored {
+        Some(Restored { manifest, stores, .. }) => (manifest, stores),
+        None => (Manifest::default(), BTreeMap::new()),
+    };
+    let content = &manifest.content;
+    let mut live = Engine::new(limits.clone());
+    live.holds(manifest.stores.keys().cloned());
+    live.revision = content.revision;
+    live.parked = restored_parked(content, &mut stores)?;
+    let changed_sources = take_intakes(&mut live, program.sources, content);
+    live.views = program.views.into_iter().map(Arc::new).collect();
+    live.order = program.projections.iter().map(|planned| planned.config.name.clone()).collect();
+    let cut = live.cut();
+    // All are looked at before the first one takes its stores, because several may share one.
+    let Verdicts { mut reasons, adoptable } = verdicts(&program.projections, content, &cut, &stores);
+    let mut shared = Handles::default();
+    let mut rebuilt: Vec<Planned> = Vec::new();
+    for planned in program.projections {
+        let name = planned.config.name.clone();
+        if let Some(input) = planned.compiled.upstream.iter().find(|input| reasons.contains_key(*input)) {
+            reasons.entry(name.clone()).or_insert_with(|| BuildReason::Input(input.clone()));
+        }
+        if let (Some(entry), false) = (entry_of(content, &name), reasons.contains_key(&name)) {
+            let index = restored_index(&planned, entry, &cut, checkpointer, indexes).await?;
+            match Generation::restore(&planned, entry, cut.clone(), &mut stores, &mut shared, index) {
+                Ok(generation) => {
+                    live.generations.push(generation);
+                    continue;
+                }
+                Err(error) => drop(reasons.insert(name.clone(), BuildReason::Restore(error.to_string()))),
+            }
+        }
+        rebuilt.push(planned);
+    }
+    let nothing_applied = cut.positions.values().all(|position| *position == Position::START);
+    let mut start = Start { manifest: &manifest, indexes, stores, shared, reasons, adoptable, live };
+    let (at_once, beside) = start.divide(rebuilt, nothing_applied);
+    let mut engine = Engine::new(limits.clone());
+    engine.generations = start.join_at_once(at_once, nothing_applied, limits)?;
+    engine.generations.extend(start.begin_beside(beside)?);
+    let Start { mut live, reasons, .. } = start;
+    forget_parked(&mut live);
+    let read = engine.generations.iter().filter(|generation| generation.needs_events());
+    let read = read.flat_map(|generation| generation.definition.reads.keys().cloned());
+    // A changed source is read anew even if nothing asks for it: what is parked of it may be right now.
+    let read: BTreeSet<SourceName> = read.chain(changed_sources.iter().cloned()).collect();
+    engine.intakes = read.into_iter().map(|source| (source.clone(), fresh_intake(&source, &live))).collect();
+    live.share();
+    engine.share();
+    if engine.generations.is_empty() && engine.intakes.is_empty() {
+        return Ok(Assembly { live, build: None, reasons });
+    }
+    begin(&mut engine)?;
+    let mut build = Build::new(engine, changed_sources);
+    build.begins_at(LiveCut::of(&live, &build.inputs()));
+    Ok(Assembly { live, build: Some(build), reasons })
+}
+
+/// What generations are made of that do not go on from the checkpoint as they are.
+struct Start<'a> {
+    manifest: &'a Manifest,
+    indexes: &'a IndexRoot,
+    stores: Stores,
+    /// The operators that have taken their state from the checkpoint.
+    shared: Handles,
+    reasons: BTreeMap<String, BuildReason>,
+    adoptable: BTreeMap<String, BTreeMap<Identity, String>>,
+    live: Engine,
+}
+
+impl Start<'_> {
+    /// Separates the projections that can join at once, because they need no event to come to the live cut, from those that
+    /// have to be built beside. What reads each other stays together.
+    fn divide(&self, rebuilt: Vec<Planned>, nothing_applied: bool) -> (Vec<Vec<Planned>>, Vec<Planned>) {
+        let needs_events = |planned: &Planned| {
+            let adopted = self.adopted(planned).into_keys().collect();
+            planned.compiled.circuit.would_need_events(&adopted)
+        };
+        let (at_once, beside): (Vec<_>, Vec<_>) = groups(rebuilt).into_iter().partition(|group| {
+            // Without adopted state there is no hurry: the rows of the projections that it reads are taken beside.
+            let adopts = group.iter().any(|planned| !self.adopted(planned).is_empty());
+            nothing_applied || adopts && !group.iter().any(needs_events)
+        });
+        (at_once, beside.into_iter().flatten().collect())
+    }
+
+    /// The operators of a projection whose state in the checkpoint is as good as new: what begins the names of their stores.
+    fn adopted(&self, planned: &Planned) -> BTreeMap<Identity, String> {
+        let name = &planned.config.name;
+        // What could not be restored is used up.
+        let is_whole = !matches!(self.reasons.get(name), Some(BuildReason::Restore(_)));
+        self.adoptable.get(name).filter(|_| is_whole).cloned().unwrap_or_default()
+    }
+
+    /// Brings projections that need no event to the live cut. Gives back those that need some after all, because the state
+    /// that they were to adopt cannot be read.
+    fn join_at_once(
+        &mut self,
+        groups: Vec<Vec<Planned>>,
+        nothing_applied: bool,
+        limits: ParkedLimits,
+    ) -> Result<Vec<Generation>, AssembleError> {
+        let (mut engine, mut continued, mut left) = (Engine::new(limits), BTreeMap::new(), Vec::new());
+        for group in groups {
+            let mut generations = Vec::new();
+            for planned in group {
+                let adopted = self.adopted(&planned);
+                let mut generation = self.new_generation(planned, "the state that it had")?;
+                self.adopt(&mut generation, &adopted);
+                generations.push(generation);
+            }
+            if !nothing_applied && generations.iter().any(Generation::needs_events) {
+                for generation in &mut generations {
+                    generation.adopt_nothing().map_err(|error| setting_up(generation.projection(), error))?;
+                }
+                left.append(&mut generations);
+            }
+            engine.generations.append(&mut generations);
+        }
+        if engine.generations.is_empty() {
+            return Ok(left);
+        }
+        for GenerationId { projection, number } in engine.generations.iter().map(|generation| &generation.id) {
+            if let Some(entry) = entry_of(&self.manifest.content, projection) {
+                let predecessor = GenerationId::new(projection.clone(), entry.generation);
+                continued.insert(GenerationId::new(projection.clone(), *number), predecessor);
+            }
+        }
+        engine.share();
+        begin(&mut engine)?;
+        let mut build = Build::new(engine, BTreeSet::new());
+        build.continues(continued);
+        let at = LiveCut::of(&self.live, &build.inputs());
+        build.begins_at(at.clone());
+        build.arrive(&at, now_us())?;
+        if build.join(&mut self.live, now_us()).is_err() {
+            unreachable!("nothing has moved since the build came to the live cut");
+        }
+        Ok(left)
+    }
+
+    /// Generations that have to read events. They go on only from state that no live generation has, because that moves on.
+    fn begin_beside(&mut self, projections: Vec<Planned>) -> Result<Vec<Generation>, AssembleError> {
+        let live = self.shared.prefixes();
+        let mut generations = Vec::new();
+        for planned in projections {
+            let mut adopted = self.adopted(&planned);
+            adopted.retain(|_, prefix| !live.contains(prefix));
+            let mut generation = self.new_generation(planned, "the start of its sources")?;
+            // Only its last rows keep the adopted state in the checkpoints until the generation has joined.
+            if self.live.generations.iter().any(|last| last.projection() == generation.projection()) {
+                self.adopt(&mut generation, &adopted);
+            }
+            generations.push(generation);
+        }
+        Ok(generations)
+    }
+
+    fn adopt(&mut self, generation: &mut Generation, adopted: &BTreeMap<Identity, String>) {
+        if let Err(error) = generation.adopt(adopted, &mut self.stores, &mut self.shared) {
+            tracing::warn!(projection = generation.projection(), %error, "no operator keeps its state");
+        }
+    }
+
+    /// A generation without rows. Its predecessor's last rows become part of the live engine until it is there.
+    fn new_generation(&mut self, planned: Planned, from: &str) -> Result<Generation, AssembleError> {
+        let (name, content) = (planned.config.name.clone(), &self.manifest.content);
+        let reason = self.reasons.get(&name).cloned().unwrap_or(BuildReason::New);
+        if reason != BuildReason::New {
+            tracing::warn!(projection = %name, %reason, from, "projection is built again");
+        }
+        let cut = self.live.cut();
+        let last = entry_of(content, &name);
+        let last = last.and_then(|entry| last_rows(&planned, entry, &reason, &cut, &mut self.stores));
+        let number = newest_generation(&name, self.manifest) + 1;
+        let index = empty_index(&planned, &self.indexes.directory(&name, number))?;
+        let generation = Generation::new(planned, number, index).map_err(|error| setting_up(&name, error))?;
+        match last {
+            Some(last) => self.live.generations.push(last),
+            None => self.live.announce(generation.status()),
+        }
+        Ok(generation)
+    }
+}
+
+fn setting_up(projection: &str, error: GenerationError) -> AssembleError {
+    AssembleError::Projection { name: projection.to_owned(), error }
+}
+
+fn restored_parked(content: &Content, stores: &mut Stores) -> Result<ParkedEvents, AssembleError> {
+    if let Some(shape) = &content.parked {
+        check_store(PARKED_STORE, shape, stores)?;
+    }
+    let number = |projection: &str| entry_of(content, projection).map_or(0, |entry| entry.generation);
+    Ok(ParkedEvents::restore(&stores.remove(PARKED_STORE).unwrap_or_default(), number)?)
+}
+
+/// The last generation of a projection, 0 if there was none. What another one has borrowed of it outlives it, and keeps its
+/// name.
+fn newest_generation(name: &str, manifest: &Manifest) -> u64 {
+    let entries = manifest.content.generations.get(name).into_iter().flatten().map(|entry| entry.generation);
+    let generation = |store: &String| store.strip_prefix(name)?.strip_prefix('/')?.split('/').next()?.parse().ok();
+    entries.chain(manifest.stores.keys().filter_map(generation)).max().unwrap_or(0)
+}
+
+/// Makes the live intakes, each where the checkpoint left its source, and gives the sources whose messages are read in
+/// another way than before.
+fn take_intakes(live: &mut Engine, sources: Vec<ProgramSource>, content: &Content) -> BTreeSet<SourceName> {
+    let mut changed = BTreeSet::new();
+    for source in sources {
+        let name: SourceName = source.config.schema.source.as_str().into();
+        let mut intake = Intake::new(Arc::new(source.decoder), source.identity);
+        if let Some(entry) = content.sources.get(&name) {
+            intake.resume(entry);
+            if !intake.is_read_as_declared() {
+                changed.insert(name.clone());
+            }
+        }
+        live.intakes.insert(name, intake);
+    }
+    changed
+}
+
+/// Lets go of parked events of what is neither configured nor kept any more: nothing of it can be mended.
+fn forget_parked(live: &mut Engine) {
+    let kept: BTreeSet<GenerationId> = live.generations.iter().map(|generation| generation.id.clone()).collect();
+    let is_known = |parked: &Parked| {
+        live.intakes.contains_key(&parked.source) && parked.generation.as_ref().is_none_or(|id| kept.contains(id))
+    };
+    let _ = live.parked.take(|parked| !is_known(parked));
+    live.tell_parked();
+}
+
+/// A source at its beginning.
+fn fresh_intake(source: &SourceName, live: &Engine) -> Intake {
+    let known = &live.intakes[source];
+    let decoder = known.decoder().clone();
+    let mut intake = Intake::new(decoder, known.admission());
+    intake.identity = known.identity.clone();
+    intake
+}
+
+/// Brings a fresh start's global aggregates to their first row, and the search indexes to the same cut.
+pub fn begin(engine: &mut Engine) -> Result<(), EngineError> {
+    engine.commit(Vec::new(), now_us())?;
+    engine.commit_read_models();
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! How generations that were built beside become live.
+
+use std::collections::BTreeSet;
+
+use super::super::engine::Engine;
+use super::{Build, LiveCut};
+use crate::lifecycle::{GenerationId, Parked};
+use crate::progress::SourceName;
+use crate::read_model::InputRows;
+
+impl LiveCut {
+    /// The cut of a live engine, with the rows of some projections at it: of those that take part in every commit.
+    pub fn of(live: &Engine, inputs: &BTreeSet<String>) -> Self {
+        let running = live.generations.iter().filter(|generation| generation.state().steps());
+        let asked = running.filter(|generation| inputs.contains(generation.projection()));
+        let rows = asked.map(|generation| (generation.projection().to_owned(), InputRows::of(generation.table())));
+        Self { cut: live.cut(), inputs: rows.collect() }
+    }
+}
+
+impl Build {
+    /// Joins a live engine: brings its generations, with what was parked for them. A generation whose build has failed
+    /// leaves the last rows of its predecessor, if there are any, which then says why it stopped.
+    ///
+    /// # Errors
+    /// Gives itself back if it does not stand at the live cut. It has to come there first.
+    pub fn join(self, live: &mut Engine, now_us: i64) -> Result<(), Box<Build>> {
+        if !self.failed && self.arrived.as_ref() != Some(&live.cut()) {
+            return Err(Box::new(self));
+        }
+        let Self { engine: mut built, changed_sources, continued, failed, .. } = self;
+        let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
+        if brings_rows && !live.generations.is_empty() {
+            // A reader may hold what the relations were at these positions.
+            live.revision += 1;
+            live.arrive(&live.cut(), now_us);
+        }
+        // A build that has failed has not read its sources to the end.
+        for source in changed_sources.iter().filter(|_| !failed) {
+            readmit(live, source, &mut built);
+        }
+        fail_readers_of_stopped(live, &mut built);
+        let cut = live.cut();
+        for generation in built.generations.iter_mut().filter(|generation| generation.state().steps()) {
+            generation.arrive(&cut, now_us);
+            if let Some(predecessor) = continued.get(&generation.id) {
+                hand_on_parked(live, predecessor, &generation.id);
+            }
+            for parked in built.parked.take(|parked| parked.generation.as_ref() == Some(&generation.id)) {
+                live.parked.park(parked);
+            }
+        }
+        live.take_over(built.generations);
+        // Those that were live come first, so that theirs is what a checkpoint has already.
+        live.share();
+        live.sort();
+        live.tell_parked();
+        Ok(())
+    }
+}
+
+/// Takes what another reading of a source has admitted and parked in the place of what the first one did.
+fn readmit(live: &mut Engine, source: &SourceName, built: &mut Engine) {
+    let undecoded = |parked: &Parked| parked.source == *source && parked.generation.is_none();
+    if let (Some(intake), Some(read)) = (live.intakes.get_mut(source), built.intakes.remove(source)) {
+        intake.readmit(read);
+        let _ = live.parked.take(undecoded);
+        for parked in built.parked.take(undecoded) {
+            live.parked.park(parked);
+        }
+    }
+}
+
+/// Stops built generations that read a live one which has stopped meanwhile.
+fn fail_readers_of_stopped(live: &Engine, built: &mut Engine) {
+    let is_built = |name: &str| built.generations.iter().any(|one| one.projection() == name);
+    let live = live.generations.iter().filter(|generation| !generation.state().steps());
+    let live = live.map(|generation| generation.projection()).filter(|name| !is_built(name));
+    let mut stopped: BTreeSet<String> = live.map(str::to_owned).collect();
+    for generation in &mut built.generations {
+        let input = generation.definition.upstream.iter().find(|name| stopped.contains(*name)).cloned();
+        if let Some(input) = input.filter(|_| generation.state().steps()) {
+            generation.fail(format!("its input `{input}` has failed"));
+        }
+        if !generation.state().steps() {
+            stopped.insert(generation.projection().to_owned());
+        }
+    }
+}
+
+/// Parks for a generation that reads no event what its predecessor could not take: it rejects the same events, or the state
+/// that it went on from would have another identity.
+fn hand_on_parked(live: &mut Engine, predecessor: &GenerationId, successor: &GenerationId) {
+    for parked in live.parked.take(|parked| parked.generation.as_ref() == Some(predecessor)) {
+        live.parked.park(Parked { generation: Some(successor.clone()), ..parked });
+    }
+}

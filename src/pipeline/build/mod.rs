@@ -1,0 +1,143 @@
+//! Generations that are built beside the live ones, in an engine of their own, until they stand at the live cut.
+//!
+//! Pure: what they take is given to them. `builder` reads the sources and asks the loop.
+
+mod builder;
+mod error;
+mod joining;
+mod reader;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::engine::{Engine, EngineError, Fetched};
+use crate::lifecycle::GenerationId;
+use crate::progress::{Cut, Position, SourceName};
+use crate::read_model::InputRows;
+use crate::read_model::catalog::ProjectionStatus;
+
+pub use builder::Builder;
+pub use error::BuildError;
+
+/// A cut of the live engine, as those see it who build beside it.
+#[derive(Debug, Clone, Default)]
+pub struct LiveCut {
+    pub cut: Cut,
+    /// The rows of the asked-for projections at that cut, of those that take part in every commit.
+    pub inputs: BTreeMap<String, InputRows>,
+}
+
+/// New and changed generations, and the intakes of what they read.
+pub struct Build {
+    pub(super) engine: Engine,
+    /// Where the state stands that was adopted from a checkpoint, until the build has come as far.
+    adopted: Option<LiveCut>,
+    /// What the build has taken of live projections.
+    taken: BTreeMap<String, InputRows>,
+    /// Sources whose messages are read in another way than before. Their intakes replace those of the live engine.
+    changed_sources: BTreeSet<SourceName>,
+    /// Generations that read no event, with those whose state they go on from.
+    continued: BTreeMap<GenerationId, GenerationId>,
+    /// The last live cut at which everything stands.
+    arrived: Option<Cut>,
+    failed: bool,
+}
+
+impl Build {
+    /// Generations of `engine` with nothing applied but what some of them have adopted.
+    pub(super) fn new(engine: Engine, changed_sources: BTreeSet<SourceName>) -> Self {
+        let (taken, continued) = (BTreeMap::new(), BTreeMap::new());
+        Self { engine, adopted: None, taken, changed_sources, continued, arrived: None, failed: false }
+    }
+
+    /// Says at which live cut the adopted state stands.
+    pub(super) fn begins_at(&mut self, adopted: LiveCut) {
+        self.adopted = Some(adopted);
+    }
+
+    /// Says whose state generations go on from without reading an event.
+    pub(super) fn continues(&mut self, continued: BTreeMap<GenerationId, GenerationId>) {
+        self.continued = continued;
+    }
+
+    /// The projections that are built.
+    pub fn projections(&self) -> impl Iterator<Item = &str> {
+        self.engine.generations.iter().map(|generation| generation.projection())
+    }
+
+    /// The sources that have to be read from their beginning, with what is known of their streams.
+    pub fn sources(&self) -> impl Iterator<Item = (&SourceName, &serde_json::Value)> {
+        self.engine.intakes.iter().map(|(name, intake)| (name, &intake.identity))
+    }
+
+    /// The live projections that the built ones read.
+    pub fn inputs(&self) -> BTreeSet<String> {
+        let built: BTreeSet<&str> = self.projections().collect();
+        let read = self.engine.generations.iter().flat_map(|generation| &generation.definition.upstream);
+        read.filter(|name| !built.contains(name.as_str())).cloned().collect()
+    }
+
+    /// What status shows of the generations.
+    pub fn status(&self) -> Vec<ProjectionStatus> {
+        self.engine.generations.iter().map(|generation| generation.status()).collect()
+    }
+
+    /// Whether it has stood at a live cut.
+    fn has_arrived(&self) -> bool {
+        self.arrived.is_some()
+    }
+
+    /// How far a source has been taken.
+    fn position(&self, source: &SourceName) -> Position {
+        self.engine.intakes.get(source).map_or(Position::START, |intake| intake.progress.covered())
+    }
+
+    /// Where the adopted state stands, if the build has yet to come there. It has to pass exactly there.
+    fn adopted(&self) -> Option<LiveCut> {
+        self.adopted.clone()
+    }
+
+    /// Takes messages of a source.
+    ///
+    /// # Errors
+    /// A commit failed as a whole, or the source has halted: the build would be short of what the others have.
+    fn take(&mut self, fetched: Fetched, now_us: i64) -> Result<(), BuildError> {
+        let name = fetched.source.clone();
+        self.engine.commit(vec![fetched], now_us)?;
+        match self.engine.halted(&name) {
+            Some(message) => Err(BuildError::Halted { source_name: name, message }),
+            None => Ok(()),
+        }
+    }
+
+    /// Says that all events before a live cut were taken: takes the rows of the live projections at it.
+    ///
+    /// # Errors
+    /// A commit failed as a whole, or the rows of a live projection cannot be read.
+    pub(super) fn arrive(&mut self, at: &LiveCut, now_us: i64) -> Result<(), EngineError> {
+        for (name, rows) in &at.inputs {
+            let changes = rows.changes_since(self.taken.get(name));
+            let changes = changes.map_err(|error| EngineError::Inputs { projection: name.clone(), error })?;
+            for batch in &changes {
+                self.engine.feed(BTreeMap::from([(name.as_str(), batch)]), now_us)?;
+            }
+            self.taken.insert(name.clone(), rows.clone());
+        }
+        if self.adopted.take().is_some() {
+            self.engine.release(now_us)?;
+        }
+        self.engine.arrive(&at.cut, now_us);
+        self.arrived = Some(at.cut.clone());
+        Ok(())
+    }
+
+    /// Makes visible what the read models have taken.
+    fn commit_read_models(&mut self) {
+        self.engine.commit_read_models();
+    }
+
+    /// Stops all generations: they will not come to the live cut.
+    fn fail(&mut self, reason: &str) {
+        self.engine.fail_all(reason);
+        self.failed = true;
+    }
+}
