@@ -15,9 +15,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::arrangement::{Arrangement, PRELOADED};
 use super::digest::Digest;
 use super::groups::Groups;
+use super::persisted_batch::persisted_batch;
 use super::row_codec::RowCodec;
 use super::{CircuitError, ZBatch};
-use crate::state::{NewSegment, StateDelta, StoreShape, StoredSegment};
+use crate::state::{StateDelta, StoreShape, StoredSegment};
 
 /// The rows of one input, arranged by key slot.
 #[derive(Debug)]
@@ -223,12 +224,7 @@ impl KeyedRows {
     pub(crate) fn capture(&mut self) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };
         let rows = self.persisted(&writing.slots)?;
-        let segment = (!writing.slots.is_empty() || !writing.dead.is_empty()).then_some(NewSegment {
-            id: writing.id,
-            rows,
-            dead: writing.dead,
-        });
-        Ok(Some(StateDelta { segment, dropped: writing.dropped }))
+        Ok(Some(writing.into_delta(rows)))
     }
 
     fn persisted(&self, slots: &[u32]) -> Result<RecordBatch, ArrowError> {
@@ -236,7 +232,7 @@ impl KeyedRows {
         let mut columns = self.decode(entries.iter().map(|(row, _, _)| *row))?;
         columns.push(Arc::new(entries.iter().map(|(_, count, _)| *count).collect::<Int64Array>()));
         columns.push(Arc::new(entries.iter().map(|(_, _, extra)| *extra).collect::<Int64Array>()));
-        super::aggregate::unnamed_batch(columns)
+        persisted_batch(columns)
     }
 
     /// What the checkpoints hold of it since the last capture.

@@ -19,6 +19,7 @@ mod keyed_rows;
 mod map;
 mod memo;
 mod partition;
+mod persisted_batch;
 mod report;
 mod row_codec;
 mod row_wise;
@@ -30,7 +31,7 @@ mod unbudgeted;
 mod unnest;
 mod zset;
 
-pub use aggregate::{Aggregate, AggregateSpec, Call, Function};
+pub use aggregate::{Aggregate, AggregateSpec, Call, Function, TotalFunction};
 pub use bit_counts::BitOperation;
 pub use closing::{ClosingSpec, Watermarks};
 pub use error::{Attributable, CircuitError};

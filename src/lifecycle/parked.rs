@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::generation::GenerationId;
 use crate::event::{Headers, Message, Reason, Rejected};
 use crate::progress::{ParkedNote, SourceName, rfc3339};
-use crate::state::{NewSegment, RowLocation, SegmentLog, StateDelta, StoreShape, StoredSegment};
+use crate::state::{RowLocation, SegmentLog, StateDelta, StoreShape, StoredSegment};
 
 /// An event that is not in some read models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +119,7 @@ impl ParkedEvents {
         let Some(writing) = self.segment_log.write(&mut self.locations) else { return Ok(None) };
         let rows: Vec<&Parked> = writing.slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect();
         let rows = encode(&rows)?;
-        let segment = (!writing.slots.is_empty() || !writing.dead.is_empty()).then_some(NewSegment {
-            id: writing.id,
-            rows,
-            dead: writing.dead,
-        });
-        Ok(Some(StateDelta { segment, dropped: writing.dropped }))
+        Ok(Some(writing.into_delta(rows)))
     }
 
     /// What the checkpoints hold of it since the last capture.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use arrow::compute::{SortOptions, take};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::super::ZBatch;
-use super::super::groups::Touched;
+use super::super::groups::{Groups, Touched};
 use super::super::row_codec::RowCodec;
-use super::spec::Order;
-use super::{column_type, passes};
+use super::super::{CircuitError, ZBatch};
+use super::call_state::{CallState, passes};
+use super::group::Group;
+use super::spec::{Order, column_type};
 use crate::state::ShortBytes;
 
 /// One kept row a group: the order's columns, then the value.
@@ -28,32 +29,53 @@ pub(super) struct Best {
 
 impl Best {
     pub(super) fn new(order: &Order, value: usize, skip_null: bool, input: &Schema) -> Result<Self, ArrowError> {
-        let mut columns: Vec<usize> = order.iter().map(|(place, _)| *place).collect();
-        let ordered = order.iter().map(|(place, options)| (column_type(input, *place), *options));
+        let mut columns: Vec<usize> = order.iter().map(|(index, _)| *index).collect();
+        let ordered = order.iter().map(|(index, options)| (column_type(input, *index), *options));
         let codec = RowCodec::new(ordered.chain([(column_type(input, value), SortOptions::default())]))?;
         columns.push(value);
         Ok(Self { columns, value, skip_null, codec, rows: Vec::new(), heap_bytes: 0 })
     }
 
-    pub(super) fn grow(&mut self, slots: usize) {
+    /// The kept rows' columns, NULL where there is none.
+    fn spread(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
+        let mut kept = Vec::with_capacity(slots.len());
+        let indices: UInt32Array = slots
+            .iter()
+            .map(|&slot| {
+                let row = self.rows[slot as usize].as_deref()?;
+                kept.push(row);
+                Some(kept.len() as u32 - 1)
+            })
+            .collect();
+        let columns = self.codec.decode(kept)?;
+        if indices.null_count() == 0 {
+            return Ok(columns);
+        }
+        columns.iter().map(|column| take(column, &indices, None)).collect()
+    }
+
+    fn set(&mut self, slot: u32, row: Option<ShortBytes>) {
+        self.heap_bytes += row.as_ref().map_or(0, ShortBytes::heap_bytes);
+        let old = std::mem::replace(&mut self.rows[slot as usize], row);
+        self.heap_bytes -= old.as_ref().map_or(0, ShortBytes::heap_bytes);
+    }
+}
+
+impl CallState for Best {
+    fn grow(&mut self, slots: usize) {
         self.rows.resize(slots, None);
     }
 
-    pub(super) fn clear(&mut self, slot: u32) {
+    fn clear(&mut self, slot: u32) {
         self.set(slot, None);
     }
 
-    pub(super) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         self.heap_bytes + self.rows.capacity() * size_of::<ShortBytes>()
     }
 
-    pub(super) fn update(
-        &mut self,
-        input: &ZBatch,
-        touched: &Touched,
-        mask: Option<&BooleanArray>,
-    ) -> Result<(), ArrowError> {
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|&place| input.rows.column(place).clone()).collect();
+    fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) -> Result<(), ArrowError> {
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|&index| input.rows.column(index).clone()).collect();
         let values = input.rows.column(self.value);
         let rows = self.codec.encode(&columns)?;
         // First the best of this batch in each group, so that what is kept changes at most once.
@@ -77,13 +99,13 @@ impl Best {
         Ok(())
     }
 
-    pub(super) fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
+    fn evaluate(&self, slots: &[u32], _: &Groups<Group>, _: &DataType) -> Result<ArrayRef, CircuitError> {
         let mut columns = self.spread(slots)?;
-        columns.pop().ok_or_else(|| ArrowError::ComputeError("a kept row without a value".into()))
+        Ok(columns.pop().ok_or_else(|| ArrowError::ComputeError("a kept row without a value".into()))?)
     }
 
     /// Whether there is a row, and its columns.
-    pub(super) fn persisted(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
+    fn persisted(&self, slots: &[u32], _: &Groups<Group>) -> Result<Vec<ArrayRef>, ArrowError> {
         let present: BooleanArray = slots.iter().map(|&slot| Some(self.rows[slot as usize].is_some())).collect();
         let mut columns: Vec<ArrayRef> = vec![Arc::new(present)];
         columns.extend(self.spread(slots)?);
@@ -91,11 +113,7 @@ impl Best {
     }
 
     /// Takes its columns from the front and gives back the rest.
-    pub(super) fn restore<'a>(
-        &mut self,
-        columns: &'a [ArrayRef],
-        slots: &[Option<u32>],
-    ) -> Result<&'a [ArrayRef], ArrowError> {
+    fn restore<'a>(&mut self, columns: &'a [ArrayRef], slots: &[Option<u32>]) -> Result<&'a [ArrayRef], ArrowError> {
         let (present, rest) = columns.split_at(1);
         let (kept, rest) = rest.split_at(self.columns.len());
         let present = present[0].as_boolean();
@@ -108,29 +126,5 @@ impl Best {
             }
         }
         Ok(rest)
-    }
-
-    /// The kept rows' columns, NULL where there is none.
-    fn spread(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
-        let mut kept = Vec::with_capacity(slots.len());
-        let places: UInt32Array = slots
-            .iter()
-            .map(|&slot| {
-                let row = self.rows[slot as usize].as_deref()?;
-                kept.push(row);
-                Some(kept.len() as u32 - 1)
-            })
-            .collect();
-        let columns = self.codec.decode(kept)?;
-        if places.null_count() == 0 {
-            return Ok(columns);
-        }
-        columns.iter().map(|column| take(column, &places, None)).collect()
-    }
-
-    fn set(&mut self, slot: u32, row: Option<ShortBytes>) {
-        self.heap_bytes += row.as_ref().map_or(0, ShortBytes::heap_bytes);
-        let old = std::mem::replace(&mut self.rows[slot as usize], row);
-        self.heap_bytes -= old.as_ref().map_or(0, ShortBytes::heap_bytes);
     }
 }

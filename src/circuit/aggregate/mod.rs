@@ -1,13 +1,16 @@
 //! Group by: one output row a group, replaced when the group's aggregates change.
 //!
+//! What is kept of a call is behind one trait (`call_state.rs`), and `registry.rs` says which state computes which function.
 //! Totals (count, sum, avg, bool_and, bit_or …) are columns indexed by group and follow retractions by arithmetic. Over
 //! append-only input the first row in some order (min, max, latest …) is one kept row. Everything else keeps the
 //! group's rows in order: for one at a place, for a total of the different ones, or for DataFusion's accumulator, which
 //! goes over them all.
 
 mod best;
-mod cursors;
+mod call_state;
+mod group;
 mod ranked;
+mod registry;
 mod spec;
 mod total;
 
@@ -15,31 +18,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::make_comparator;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{SortOptions, concat, take};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, ScalarValue};
 
 use super::closing::{Closing, Watermarks};
 use super::digest::Digest;
 use super::groups::{Groups, Touched};
+use super::persisted_batch::persisted_batch;
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{
-    Key, Keyed, Located, NewSegment, RowLocation, SegmentLog, StateDelta, StoreShape, StoredSegment, Writing,
-};
-use best::Best;
-use ranked::Ranked;
-pub use spec::{AggregateSpec, Call, Function};
-use total::Total;
+use crate::state::{SegmentLog, StateDelta, StoreShape, StoredSegment};
+use call_state::CallState;
+use group::Group;
+pub use spec::{AggregateSpec, Call, Function, TotalFunction};
 
 /// The aggregate operator and its state.
 #[derive(Debug)]
 pub struct Aggregate {
     spec: AggregateSpec,
     groups: Groups<Group>,
-    states: Vec<State>,
+    /// By call.
+    states: Vec<Box<dyn CallState>>,
     segment_log: SegmentLog,
     closing: Option<Closing>,
     /// Groups that have a row even over no input.
@@ -48,39 +50,6 @@ pub struct Aggregate {
     started: bool,
     /// Input rows and groups looked at.
     touched: u64,
-}
-
-/// What is kept of a group whatever is computed of it, in one cache line.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-struct Group {
-    key: Key,
-    /// How many input rows it has.
-    weight: i64,
-    location: RowLocation,
-}
-
-impl Keyed for Group {
-    fn key(&self) -> &Key {
-        &self.key
-    }
-
-    fn key_mut(&mut self) -> &mut Key {
-        &mut self.key
-    }
-}
-
-impl Located for Group {
-    fn location(&mut self) -> &mut RowLocation {
-        &mut self.location
-    }
-}
-
-#[derive(Debug)]
-enum State {
-    Total(Total),
-    Best(Best),
-    Ranked(Box<Ranked>),
 }
 
 /// The column of a persisted group that holds its weight.
@@ -96,7 +65,7 @@ impl Aggregate {
             let key = key.iter().map(ScalarValue::to_array).collect::<Result<Vec<_>, _>>()?;
             totals.extend(groups.touch(&key, 1)?.slots);
         }
-        let states = spec.calls.iter().map(|call| State::new(call, &spec)).collect::<Result<_, ArrowError>>()?;
+        let states = spec.calls.iter().map(|call| registry::state(call, &spec)).collect::<Result<_, ArrowError>>()?;
         let closing = spec.closing.clone().map(Closing::new).transpose()?;
         let segment_log = SegmentLog::default();
         let (started, touched) = (false, 0);
@@ -128,7 +97,7 @@ impl Aggregate {
         if input.is_empty() && !first {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
         }
-        let keys: Vec<ArrayRef> = self.spec.groups.iter().map(|&place| input.rows.column(place).clone()).collect();
+        let keys: Vec<ArrayRef> = self.spec.groups.iter().map(|&index| input.rows.column(index).clone()).collect();
         let mut touched = self.groups.touch(&keys, input.len())?;
         for slot in self.totals.iter().filter(|_| first) {
             if !touched.slots.contains(slot) {
@@ -144,7 +113,7 @@ impl Aggregate {
         let after: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot)).collect();
         let new = self.evaluate(&after)?;
         let output = self.difference(&before, old, &after, new)?;
-        self.settle(&touched)?;
+        self.retain(&touched)?;
         Ok(output)
     }
 
@@ -172,18 +141,14 @@ impl Aggregate {
             self.groups.record_mut(touched.slots[*local as usize]).weight += input.weight(row);
         }
         for (call, state) in self.spec.calls.iter().zip(&mut self.states) {
-            let mask = call.filter.map(|place| input.rows.column(place).as_boolean());
-            match state {
-                State::Total(total) => total.update(input, touched, mask)?,
-                State::Best(best) => best.update(input, touched, mask)?,
-                State::Ranked(ranked) => ranked.update(input, touched, mask)?,
-            }
+            let mask = call.filter.map(|index| input.rows.column(index).as_boolean());
+            state.update(input, touched, mask)?;
         }
         Ok(())
     }
 
-    /// Notes what a checkpoint has to write, and forgets the groups that are gone.
-    fn settle(&mut self, touched: &Touched) -> Result<(), CircuitError> {
+    /// Marks the touched groups as changed for the next checkpoint, and forgets those without rows.
+    fn retain(&mut self, touched: &Touched) -> Result<(), CircuitError> {
         for &slot in &touched.slots {
             if self.groups.record(slot).weight < 0 {
                 return Err(DataFusionError::Internal("a group lost more rows than it had".into()).into());
@@ -205,7 +170,7 @@ impl Aggregate {
         self.groups.remove(slot);
     }
 
-    /// Tells what closes groups of those that did not exist before this step.
+    /// Registers the groups that this step created with what will close them.
     fn open_new(&mut self, touched: &Touched) -> Result<(), CircuitError> {
         let Some(closing) = &mut self.closing else { return Ok(()) };
         let new: Vec<u32> =
@@ -216,15 +181,9 @@ impl Aggregate {
     /// The output rows of some groups.
     fn evaluate(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, CircuitError> {
         let mut columns = self.groups.keys(slots)?;
-        for (place, state) in self.states.iter().enumerate() {
-            let field = self.spec.schema.field(self.spec.groups.len() + place);
-            columns.push(match state {
-                State::Total(total) => {
-                    total.evaluate(slots, |slot| self.groups.record(slot).weight, field.data_type())?
-                }
-                State::Best(best) => best.evaluate(slots)?,
-                State::Ranked(ranked) => ranked.evaluate(slots, field.data_type())?,
-            });
+        for (call, state) in self.states.iter().enumerate() {
+            let field = self.spec.schema.field(self.spec.groups.len() + call);
+            columns.push(state.evaluate(slots, &self.groups, field.data_type())?);
         }
         Ok(columns)
     }
@@ -278,13 +237,13 @@ impl Aggregate {
         let mut deltas = Vec::new();
         if let Some(writing) = self.segment_log.write(self.groups.records_mut()) {
             let rows = self.persisted(&writing.slots)?;
-            deltas.push((String::new(), delta(writing, rows)));
+            deltas.push((String::new(), writing.into_delta(rows)));
         }
-        for (place, state) in self.states.iter_mut().enumerate() {
-            if let State::Ranked(ranked) = state
-                && let Some(delta) = ranked.capture(&self.groups)?
+        for (call, state) in self.states.iter_mut().enumerate() {
+            if let Some(rows) = state.rows_mut()
+                && let Some(delta) = rows.capture(&self.groups)?
             {
-                deltas.push((format!("r{place}"), delta));
+                deltas.push((store_of_rows(call), delta));
             }
         }
         Ok(deltas)
@@ -293,9 +252,9 @@ impl Aggregate {
     pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
         let groups = StoreShape { schema: self.persisted(&[])?.schema(), rows: self.segment_log.live_rows() as u64 };
         let mut stores = BTreeMap::from([(String::new(), groups)]);
-        for (place, state) in self.states.iter().enumerate() {
-            if let State::Ranked(ranked) = state {
-                stores.insert(format!("r{place}"), ranked.shape(&self.groups)?);
+        for (call, state) in self.states.iter().enumerate() {
+            if let Some(rows) = state.rows() {
+                stores.insert(store_of_rows(call), rows.shape(&self.groups)?);
             }
         }
         Ok(stores)
@@ -308,10 +267,10 @@ impl Aggregate {
         for segment in stored("").into_iter().flatten() {
             self.restore_groups(segment)?;
         }
-        for (place, state) in self.states.iter_mut().enumerate() {
-            if let State::Ranked(ranked) = state {
-                for segment in stored(&format!("r{place}")).into_iter().flatten() {
-                    ranked.restore(segment, &mut self.groups)?;
+        for (call, state) in self.states.iter_mut().enumerate() {
+            if let Some(rows) = state.rows_mut() {
+                for segment in stored(&store_of_rows(call)).into_iter().flatten() {
+                    rows.restore(segment, &mut self.groups)?;
                 }
             }
         }
@@ -324,9 +283,9 @@ impl Aggregate {
         for slots in slots.chunks(DIGESTED_AT_ONCE) {
             digest.rows(0, self.persisted(slots)?.columns())?;
         }
-        for (place, state) in self.states.iter().enumerate() {
-            if let State::Ranked(ranked) = state {
-                ranked.digest(place + 1, &self.groups, &mut digest);
+        for (call, state) in self.states.iter().enumerate() {
+            if let Some(rows) = state.rows() {
+                rows.digest(call + 1, &self.groups, &mut digest);
             }
         }
         digest.add(0, &[&[u8::from(self.started)]]);
@@ -334,14 +293,11 @@ impl Aggregate {
     }
 
     pub(in crate::circuit) fn kept(&self) -> Kept {
-        let states: usize = self.states.iter().map(State::size).sum();
-        let ranked = self.states.iter().filter_map(|state| match state {
-            State::Ranked(ranked) => Some(ranked.rows()),
-            State::Total(_) | State::Best(_) => None,
-        });
-        let (rows, touched) = ranked.clone().fold((0, 0), |sum, rows| (sum.0 + rows.len(), sum.1 + rows.touched()));
+        let states: usize = self.states.iter().map(|state| state.size()).sum();
+        let stores = self.states.iter().filter_map(|state| state.rows());
+        let (rows, touched) = stores.clone().fold((0, 0), |sum, rows| (sum.0 + rows.len(), sum.1 + rows.touched()));
         Kept {
-            grows_with: Some(match (self.closing.is_some(), ranked.count() == 0) {
+            grows_with: Some(match (self.closing.is_some(), stores.count() == 0) {
                 (false, true) => "its groups",
                 (false, false) => "its groups and the values in them",
                 (true, true) => "its open windows",
@@ -358,13 +314,9 @@ impl Aggregate {
         let mut columns = self.groups.keys(slots)?;
         columns.push(Arc::new(slots.iter().map(|&slot| self.groups.record(slot).weight).collect::<Int64Array>()));
         for state in &self.states {
-            match state {
-                State::Total(total) => columns.extend(total.persisted(slots, |slot| self.groups.record(slot).weight)),
-                State::Best(best) => columns.extend(best.persisted(slots)?),
-                State::Ranked(_) => {}
-            }
+            columns.extend(state.persisted(slots, &self.groups)?);
         }
-        unnamed_batch(columns)
+        persisted_batch(columns)
     }
 
     fn restore_groups(&mut self, segment: &StoredSegment) -> Result<(), CircuitError> {
@@ -387,81 +339,14 @@ impl Aggregate {
             closing.open(&live, &self.groups.keys(&live)?)?;
         }
         for state in &mut self.states {
-            rest = match state {
-                State::Total(total) => total.restore(rest, &slots)?,
-                State::Best(best) => best.restore(rest, &slots)?,
-                State::Ranked(_) => rest,
-            };
+            rest = state.restore(rest, &slots)?;
         }
         self.segment_log.restore(segment.id, &slots, segment.dead.clone(), self.groups.records_mut());
         Ok(())
     }
 }
 
-impl State {
-    fn new(call: &Call, spec: &AggregateSpec) -> Result<Self, ArrowError> {
-        Ok(match &call.function {
-            Function::First { order, column, skip_null } if spec.append_only => {
-                State::Best(Best::new(order, *column, *skip_null, &spec.input)?)
-            }
-            Function::First { .. }
-            | Function::Nth { .. }
-            | Function::Ordered { .. }
-            | Function::Distinct { .. }
-            | Function::Median { .. }
-            | Function::Percentile { .. } => State::Ranked(Box::new(Ranked::new(&call.function, spec)?)),
-            total => {
-                let nullable = total.argument().is_some_and(|column| spec.input.field(column).is_nullable());
-                State::Total(Total::new(total, nullable || call.filter.is_some()))
-            }
-        })
-    }
-
-    fn grow(&mut self, slots: usize) {
-        match self {
-            State::Total(total) => total.grow(slots),
-            State::Best(best) => best.grow(slots),
-            State::Ranked(ranked) => ranked.grow(slots),
-        }
-    }
-
-    fn clear(&mut self, slot: u32) {
-        match self {
-            State::Total(total) => total.clear(slot),
-            State::Best(best) => best.clear(slot),
-            State::Ranked(ranked) => ranked.clear(slot),
-        }
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            State::Total(total) => total.size(),
-            State::Best(best) => best.size(),
-            State::Ranked(ranked) => ranked.size(),
-        }
-    }
-}
-
-/// The delta of a store whose rows to write have been gathered.
-fn delta(writing: Writing, rows: RecordBatch) -> StateDelta {
-    let Writing { id, slots, dead, dropped } = writing;
-    let segment = (!slots.is_empty() || !dead.is_empty()).then_some(NewSegment { id, rows, dead });
-    StateDelta { segment, dropped }
-}
-
-/// A batch whose columns are known by their places.
-pub(super) fn unnamed_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
-    let field = |(place, column): (usize, &ArrayRef)| Field::new(format!("c{place}"), column.data_type().clone(), true);
-    let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
-    RecordBatch::try_new(Arc::new(schema), columns)
-}
-
-/// Whether a row passes a FILTER clause: NULL does not.
-fn passes(mask: Option<&BooleanArray>, row: usize) -> bool {
-    mask.is_none_or(|mask| mask.is_valid(row) && mask.value(row))
-}
-
-/// The type that a call's argument column has.
-fn column_type(schema: &Schema, place: usize) -> DataType {
-    schema.field(place).data_type().clone()
+/// The store of the rows that a call keeps one by one.
+fn store_of_rows(call: usize) -> String {
+    format!("r{call}")
 }

@@ -1,14 +1,13 @@
 //! What an aggregate operator computes, decided by the planner.
 
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
-use super::column_type;
 use crate::circuit::{BitOperation, ClosingSpec, Spread};
 
-/// Columns are places in `input`, which holds nothing but group keys, arguments, orders and filters.
+/// Columns are indices in `input`, which holds nothing but group keys, arguments, orders and filters.
 #[derive(Debug, Clone)]
 pub struct AggregateSpec {
     pub groups: Vec<usize>,
@@ -38,117 +37,55 @@ pub(super) type Order = [(usize, SortOptions)];
 /// How a call is computed.
 #[derive(Debug, Clone)]
 pub enum Function {
-    /// Rows, or those whose column is not NULL.
-    Count {
-        column: Option<usize>,
-    },
+    /// A total of the values of a column that are not NULL, or of all rows.
+    Total { column: Option<usize>, total: TotalFunction },
+    /// The column's value in the first row of the order: min, max, first_value, last_value.
+    First { order: Vec<(usize, SortOptions)>, column: usize, skip_null: bool },
+    /// The column's value in the row at a place of the order, counted from 1. `distinct` takes equal rows as one.
+    Nth { order: Vec<(usize, SortOptions)>, column: usize, skip_null: bool, distinct: bool, place: i64 },
+    /// A total of the column's different values, each counted once.
+    Distinct { column: usize, total: TotalFunction },
+    /// DataFusion's median of the values about the middle. `distinct` takes equal values as one.
+    Median { column: usize, distinct: bool, accumulator: Box<AggregateFunctionExpr> },
+    /// A quantile of floats, interpolated as DataFusion does.
+    Percentile { column: usize, distinct: bool, fraction: f64 },
+    /// DataFusion's accumulator over the group's rows in order. It takes the arguments and then the order's columns.
+    Ordered { order: Vec<(usize, SortOptions)>, columns: Vec<usize>, accumulator: Box<AggregateFunctionExpr> },
+}
+
+/// What follows a change of its rows by arithmetic.
+#[derive(Debug, Clone)]
+pub enum TotalFunction {
+    Count,
     /// Of integers or durations. Wraps around as DataFusion's does.
-    SumInt {
-        column: usize,
-    },
+    SumInt,
     /// Of durations: the sum divided by the count, without what remains.
-    AvgDuration {
-        column: usize,
-    },
-    SumDecimal {
-        column: usize,
-    },
+    AvgDuration,
+    SumDecimal,
     /// DataFusion's average of the sum and the count.
-    AvgDecimal {
-        column: usize,
-        accumulator: Box<AggregateFunctionExpr>,
-    },
+    AvgDecimal(Box<AggregateFunctionExpr>),
     /// Exact and independent of order.
-    SumFloat {
-        column: usize,
-    },
+    SumFloat,
     /// The exact sum, rounded once, divided by the count.
-    AvgFloat {
-        column: usize,
-    },
+    AvgFloat,
     /// Variance, or its square root: exact and rounded once.
     Moments {
-        column: usize,
         spread: Spread,
         root: bool,
     },
-    BoolAnd {
-        column: usize,
-    },
-    BoolOr {
-        column: usize,
-    },
+    BoolAnd,
+    BoolOr,
     /// Of integers, bit by bit.
-    Bits {
-        column: usize,
-        operation: BitOperation,
-    },
-    /// The column's value in the first row of the order: min, max, first_value, last_value.
-    First {
-        order: Vec<(usize, SortOptions)>,
-        column: usize,
-        skip_null: bool,
-    },
-    /// The column's value in a row of the order, counted from 1. `distinct` takes equal rows as one.
-    Nth {
-        order: Vec<(usize, SortOptions)>,
-        column: usize,
-        skip_null: bool,
-        distinct: bool,
-        place: i64,
-    },
-    /// A total of the column's different values, each counted once.
-    Distinct {
-        column: usize,
-        total: Box<Function>,
-    },
-    /// DataFusion's median of the values about the middle. `distinct` takes equal values as one.
-    Median {
-        column: usize,
-        distinct: bool,
-        accumulator: Box<AggregateFunctionExpr>,
-    },
-    /// A quantile of floats, interpolated as DataFusion does.
-    Percentile {
-        column: usize,
-        distinct: bool,
-        fraction: f64,
-    },
-    /// DataFusion's accumulator over the group's rows in order. It takes the arguments and then the order's columns.
-    Ordered {
-        order: Vec<(usize, SortOptions)>,
-        columns: Vec<usize>,
-        accumulator: Box<AggregateFunctionExpr>,
-    },
-}
-
-impl Function {
-    /// The only argument of a total, whose NULLs do not count.
-    pub(super) fn argument(&self) -> Option<usize> {
-        match self {
-            Function::Count { column } => *column,
-            Function::SumInt { column }
-            | Function::AvgDuration { column }
-            | Function::SumDecimal { column }
-            | Function::AvgDecimal { column, .. }
-            | Function::SumFloat { column }
-            | Function::AvgFloat { column }
-            | Function::Moments { column, .. }
-            | Function::BoolAnd { column }
-            | Function::BoolOr { column }
-            | Function::Bits { column, .. } => Some(*column),
-            Function::First { .. }
-            | Function::Nth { .. }
-            | Function::Distinct { .. }
-            | Function::Median { .. }
-            | Function::Percentile { .. }
-            | Function::Ordered { .. } => None,
-        }
-    }
+    Bits(BitOperation),
 }
 
 impl AggregateSpec {
     pub(super) fn group_types(&self) -> Vec<DataType> {
-        self.groups.iter().map(|&place| column_type(&self.input, place)).collect()
+        self.groups.iter().map(|&index| column_type(&self.input, index)).collect()
     }
+}
+
+/// The type of an input column.
+pub(super) fn column_type(input: &Schema, index: usize) -> DataType {
+    input.field(index).data_type().clone()
 }

@@ -15,7 +15,7 @@ use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 use super::{is_sortable, specification};
-use crate::circuit::{BitOperation, Call, Function, Spread};
+use crate::circuit::{BitOperation, Call, Function, Spread, TotalFunction};
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::functions::place;
@@ -95,38 +95,40 @@ impl PlacedCall<'_> {
     fn total(&self, input: &Schema) -> Result<Option<Function>, Refusal> {
         let name = self.function.func.name();
         let distinct = self.function.params.distinct;
+        let rows = Function::Total { column: None, total: TotalFunction::Count };
         let &[column] = self.arguments.as_slice() else {
-            let rows = name == "count" && self.arguments.is_empty();
-            return Ok(rows.then_some(Function::Count { column: None }));
+            return Ok((name == "count" && self.arguments.is_empty()).then_some(rows));
         };
+        if name == "count" && !distinct && self.counts_every_row() {
+            return Ok(Some(rows));
+        }
         let total = match (name, input.field(column).data_type()) {
-            ("count", _) if !distinct && self.counts_every_row() => Function::Count { column: None },
-            ("count", _) => Function::Count { column: Some(column) },
-            ("sum", DataType::Int64 | DataType::UInt64 | DataType::Duration(_)) => Function::SumInt { column },
-            ("sum", DataType::Decimal128(_, _)) => Function::SumDecimal { column },
-            ("sum", DataType::Float64) => Function::SumFloat { column },
-            ("avg", DataType::Duration(_)) if !distinct => Function::AvgDuration { column },
-            ("avg", DataType::Float64) => Function::AvgFloat { column },
+            ("count", _) => TotalFunction::Count,
+            ("sum", DataType::Int64 | DataType::UInt64 | DataType::Duration(_)) => TotalFunction::SumInt,
+            ("sum", DataType::Decimal128(_, _)) => TotalFunction::SumDecimal,
+            ("sum", DataType::Float64) => TotalFunction::SumFloat,
+            ("avg", DataType::Duration(_)) if !distinct => TotalFunction::AvgDuration,
+            ("avg", DataType::Float64) => TotalFunction::AvgFloat,
             ("avg", DataType::Decimal128(precision, _)) if *precision <= AVERAGED_PRECISION_MAX && !distinct => {
-                Function::AvgDecimal { column, accumulator: self.accumulator(input)? }
+                TotalFunction::AvgDecimal(self.accumulator(input)?)
             }
-            // The same again and again says nothing new to these.
-            ("bool_and", _) => return Ok(Some(Function::BoolAnd { column })),
-            ("bool_or", _) => return Ok(Some(Function::BoolOr { column })),
-            ("bit_and", of) if of.is_integer() => {
-                return Ok(Some(Function::Bits { column, operation: BitOperation::And }));
-            }
-            ("bit_or", of) if of.is_integer() => {
-                return Ok(Some(Function::Bits { column, operation: BitOperation::Or }));
-            }
-            ("bit_xor", of) if of.is_integer() => Function::Bits { column, operation: BitOperation::Xor },
+            ("bool_and", _) => TotalFunction::BoolAnd,
+            ("bool_or", _) => TotalFunction::BoolOr,
+            ("bit_and", of) if of.is_integer() => TotalFunction::Bits(BitOperation::And),
+            ("bit_or", of) if of.is_integer() => TotalFunction::Bits(BitOperation::Or),
+            ("bit_xor", of) if of.is_integer() => TotalFunction::Bits(BitOperation::Xor),
             (name, DataType::Float64) => match moments(name) {
-                Some((spread, root)) => Function::Moments { column, spread, root },
+                Some((spread, root)) => TotalFunction::Moments { spread, root },
                 None => return Ok(None),
             },
             _ => return Ok(None),
         };
-        Ok(Some(if distinct { Function::Distinct { column, total: Box::new(total) } } else { total }))
+        // The same again and again says nothing new to some.
+        let distinct = distinct && !matches!(name, "bool_and" | "bool_or" | "bit_and" | "bit_or");
+        Ok(Some(match distinct {
+            true => Function::Distinct { column, total },
+            false => Function::Total { column: Some(column), total },
+        }))
     }
 
     /// What is one row of an order, or what is about a place in it.

@@ -35,7 +35,7 @@ fn seeds(few: u64) -> std::ops::Range<u64> {
 #[tokio::test]
 async fn a_daemon_survives_everything_and_equals_the_batch() {
     let mut coverage = Coverage::default();
-    for seed in seeds(4) {
+    for seed in seeds(6) {
         World::new(seed).run(STEPS, &mut coverage).await;
     }
     println!("{coverage}");

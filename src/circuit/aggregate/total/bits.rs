@@ -11,13 +11,13 @@ use super::wide_column::WideColumn;
 use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug)]
-pub(super) struct Bits {
+pub(in crate::circuit::aggregate) struct Bits {
     counts: WideColumn<BitCounts>,
     operation: BitOperation,
 }
 
 impl Bits {
-    pub(super) fn new(operation: BitOperation) -> Self {
+    pub(in crate::circuit::aggregate) fn new(operation: BitOperation) -> Self {
         Self { counts: WideColumn::default(), operation }
     }
 }

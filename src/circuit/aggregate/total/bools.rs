@@ -10,18 +10,18 @@ use super::super::super::CircuitError;
 use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug)]
-pub(super) struct Bools {
+pub(in crate::circuit::aggregate) struct Bools {
     trues: Vec<i64>,
     /// Whether all have to be true, or any.
     all: bool,
 }
 
 impl Bools {
-    pub(super) fn all() -> Self {
+    pub(in crate::circuit::aggregate) fn all() -> Self {
         Self { trues: Vec::new(), all: true }
     }
 
-    pub(super) fn any() -> Self {
+    pub(in crate::circuit::aggregate) fn any() -> Self {
         Self { trues: Vec::new(), all: false }
     }
 }

@@ -14,14 +14,14 @@ use super::super::super::CircuitError;
 use super::{Counted, CountedGroup, Sum, damaged};
 
 #[derive(Debug, Default)]
-pub(super) struct Decimals {
+pub(in crate::circuit::aggregate) struct Decimals {
     sums: Vec<i128>,
     /// DataFusion's average of the sum and the count, if that is asked for.
     average: Option<Box<AggregateFunctionExpr>>,
 }
 
 impl Decimals {
-    pub(super) fn averaged(average: Box<AggregateFunctionExpr>) -> Self {
+    pub(in crate::circuit::aggregate) fn averaged(average: Box<AggregateFunctionExpr>) -> Self {
         Self { sums: Vec::new(), average: Some(average) }
     }
 }

@@ -12,14 +12,14 @@ use super::wide_column::WideColumn;
 use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug, Default)]
-pub(super) struct Floats {
+pub(in crate::circuit::aggregate) struct Floats {
     sums: WideColumn<ExactSum>,
     /// Whether the result is the exact sum, rounded once, divided by the count.
     average: bool,
 }
 
 impl Floats {
-    pub(super) fn averaged() -> Self {
+    pub(in crate::circuit::aggregate) fn averaged() -> Self {
         Self { average: true, ..Self::default() }
     }
 }

@@ -12,14 +12,14 @@ use super::{Counted, CountedGroup, Sum};
 
 /// Wraps around as DataFusion's sums do.
 #[derive(Debug, Default)]
-pub(super) struct Integers {
+pub(in crate::circuit::aggregate) struct Integers {
     sums: Vec<i64>,
     /// Whether the result is the sum divided by the count, without the remainder.
     average: bool,
 }
 
 impl Integers {
-    pub(super) fn averaged() -> Self {
+    pub(in crate::circuit::aggregate) fn averaged() -> Self {
         Self { sums: Vec::new(), average: true }
     }
 }

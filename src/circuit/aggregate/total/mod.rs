@@ -1,14 +1,14 @@
 //! Aggregates that are sums: a change of the input is added, a retraction subtracted.
 //!
 //! A total of all groups is columns indexed by group slot: how many rows count, and what they add up to. The latter is one
-//! file a kind behind [`Sum`]; a new kind is one more file and its line in [`sum`].
+//! file a kind behind [`Sum`]; a new kind is one more file and its line in the registry.
 
-mod bits;
-mod bools;
-mod decimals;
-mod floats;
-mod integers;
-mod moments;
+pub(super) mod bits;
+pub(super) mod bools;
+pub(super) mod decimals;
+pub(super) mod floats;
+pub(super) mod integers;
+pub(super) mod moments;
 mod wide_column;
 
 use std::fmt::Debug;
@@ -18,10 +18,10 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 
-use super::super::groups::Touched;
+use super::super::groups::{Groups, Touched};
 use super::super::{CircuitError, ZBatch};
-use super::passes;
-use super::spec::Function;
+use super::call_state::{CallState, passes};
+use super::group::Group;
 
 /// What the rows that count add up to, for all groups. A batch is one call, so that its inner loops know their types.
 pub(super) trait Sum: Debug + Send + Sync {
@@ -60,10 +60,10 @@ pub(super) trait Sum: Debug + Send + Sync {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted {
     /// In the batch.
-    row: usize,
+    pub(super) row: usize,
     /// Of its group.
-    slot: usize,
-    weight: i64,
+    pub(super) slot: usize,
+    pub(super) weight: i64,
 }
 
 /// A group that is asked for.
@@ -92,75 +92,18 @@ pub(super) struct Total {
     sum: Option<Box<dyn Sum>>,
 }
 
-/// What a function adds up, if it is a total and not just a count.
-fn sum(function: &Function) -> Option<Box<dyn Sum>> {
-    Some(match function {
-        Function::SumInt { .. } => Box::new(integers::Integers::default()),
-        Function::AvgDuration { .. } => Box::new(integers::Integers::averaged()),
-        Function::SumDecimal { .. } => Box::new(decimals::Decimals::default()),
-        Function::AvgDecimal { accumulator, .. } => Box::new(decimals::Decimals::averaged(accumulator.clone())),
-        Function::SumFloat { .. } => Box::new(floats::Floats::default()),
-        Function::AvgFloat { .. } => Box::new(floats::Floats::averaged()),
-        Function::Moments { spread, root, .. } => Box::new(moments::Moments::new(*spread, *root)),
-        Function::BoolAnd { .. } => Box::new(bools::Bools::all()),
-        Function::BoolOr { .. } => Box::new(bools::Bools::any()),
-        Function::Bits { operation, .. } => Box::new(bits::Bits::new(*operation)),
-        Function::Count { .. }
-        | Function::First { .. }
-        | Function::Nth { .. }
-        | Function::Distinct { .. }
-        | Function::Median { .. }
-        | Function::Percentile { .. }
-        | Function::Ordered { .. } => return None,
-    })
-}
-
 impl Total {
-    /// For the functions that are totals; any other counts rows. `counts` if some rows may not count.
-    pub(super) fn new(function: &Function, counts: bool) -> Self {
-        Self { column: function.argument(), counts: counts.then(Vec::new), sum: sum(function) }
+    /// A total of the values of `column` that are not NULL, or of all rows; without a `sum`, their number. Every row counts
+    /// unless it is `counted`.
+    pub(super) fn new(column: Option<usize>, sum: Option<Box<dyn Sum>>, counted: bool) -> Self {
+        Self { column, counts: counted.then(Vec::new), sum }
     }
 
-    pub(super) fn grow(&mut self, slots: usize) {
-        if let Some(counts) = &mut self.counts {
-            counts.resize(slots, 0);
-        }
-        if let Some(sum) = &mut self.sum {
-            sum.grow(slots);
-        }
-    }
-
-    pub(super) fn clear(&mut self, slot: u32) {
-        if let Some(counts) = &mut self.counts {
-            counts[slot as usize] = 0;
-        }
-        if let Some(sum) = &mut self.sum {
-            sum.clear(slot as usize);
-        }
-    }
-
-    pub(super) fn size(&self) -> usize {
-        let counts = self.counts.as_ref().map_or(0, |counts| counts.capacity() * size_of::<i64>());
-        counts + self.sum.as_ref().map_or(0, |sum| sum.size())
-    }
-
-    pub(super) fn update(
-        &mut self,
-        input: &ZBatch,
-        touched: &Touched,
-        mask: Option<&BooleanArray>,
-    ) -> Result<(), ArrowError> {
-        let values = self.column.map(|index| input.rows.column(index).as_ref());
-        let nulls = values.and_then(Array::logical_nulls);
-        let rows = touched.rows.iter().enumerate().filter_map(|(row, local)| {
-            let counts = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && passes(mask, row);
-            let slot = touched.slots[*local as usize] as usize;
-            counts.then(|| Counted { row, slot, weight: input.weight(row) })
-        });
-        self.add(values, rows)
-    }
-
-    fn add(
+    /// Adds values, none of them NULL.
+    ///
+    /// # Errors
+    /// They have a type that the planner does not give to this total.
+    pub(super) fn add(
         &mut self,
         values: Option<&dyn Array>,
         rows: impl Iterator<Item = Counted> + Clone,
@@ -174,14 +117,11 @@ impl Total {
         }
     }
 
-    /// Puts back what distinct values, none of them NULL, add up to.
-    pub(super) fn restore_different(&mut self, values: &ArrayRef, slots: &[Option<u32>]) -> Result<(), ArrowError> {
-        let live = slots.iter().enumerate();
-        let live = live.filter_map(|(row, slot)| Some(Counted { row, slot: (*slot)? as usize, weight: 1 }));
-        self.add(Some(values), live)
-    }
-
-    pub(super) fn evaluate(
+    /// The results for some groups; `weight` is how many rows a group has, where every row counts.
+    ///
+    /// # Errors
+    /// A result does not fit `data_type`.
+    pub(super) fn results(
         &self,
         slots: &[u32],
         weight: impl Fn(u32) -> i64,
@@ -197,20 +137,56 @@ impl Total {
     fn count(&self, slot: u32, weight: impl Fn(u32) -> i64) -> i64 {
         self.counts.as_ref().map_or_else(|| weight(slot), |counts| counts[slot as usize])
     }
+}
+
+impl CallState for Total {
+    fn grow(&mut self, slots: usize) {
+        if let Some(counts) = &mut self.counts {
+            counts.resize(slots, 0);
+        }
+        if let Some(sum) = &mut self.sum {
+            sum.grow(slots);
+        }
+    }
+
+    fn clear(&mut self, slot: u32) {
+        if let Some(counts) = &mut self.counts {
+            counts[slot as usize] = 0;
+        }
+        if let Some(sum) = &mut self.sum {
+            sum.clear(slot as usize);
+        }
+    }
+
+    fn size(&self) -> usize {
+        let counts = self.counts.as_ref().map_or(0, |counts| counts.capacity() * size_of::<i64>());
+        counts + self.sum.as_ref().map_or(0, |sum| sum.size())
+    }
+
+    fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) -> Result<(), ArrowError> {
+        let values = self.column.map(|index| input.rows.column(index).as_ref());
+        let nulls = values.and_then(Array::logical_nulls);
+        let rows = touched.rows.iter().enumerate().filter_map(|(row, local)| {
+            let counts = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && passes(mask, row);
+            let slot = touched.slots[*local as usize] as usize;
+            counts.then(|| Counted { row, slot, weight: input.weight(row) })
+        });
+        self.add(values, rows)
+    }
+
+    fn evaluate(&self, slots: &[u32], groups: &Groups<Group>, data_type: &DataType) -> Result<ArrayRef, CircuitError> {
+        self.results(slots, |slot| groups.record(slot).weight, data_type)
+    }
 
     /// The count, and the sum where there is one.
-    pub(super) fn persisted(&self, slots: &[u32], weight: impl Fn(u32) -> i64) -> Vec<ArrayRef> {
-        let counts = slots.iter().map(|&slot| self.count(slot, &weight)).collect::<Int64Array>();
-        let counts: ArrayRef = Arc::new(counts);
-        std::iter::once(counts).chain(self.sum.as_ref().map(|sum| sum.persisted(slots))).collect()
+    fn persisted(&self, slots: &[u32], groups: &Groups<Group>) -> Result<Vec<ArrayRef>, ArrowError> {
+        let count = |&slot: &u32| self.count(slot, |slot| groups.record(slot).weight);
+        let counts: ArrayRef = Arc::new(slots.iter().map(count).collect::<Int64Array>());
+        Ok(std::iter::once(counts).chain(self.sum.as_ref().map(|sum| sum.persisted(slots))).collect())
     }
 
     /// Takes its columns from the front and gives back the rest.
-    pub(super) fn restore<'a>(
-        &mut self,
-        columns: &'a [ArrayRef],
-        slots: &[Option<u32>],
-    ) -> Result<&'a [ArrayRef], ArrowError> {
+    fn restore<'a>(&mut self, columns: &'a [ArrayRef], slots: &[Option<u32>]) -> Result<&'a [ArrayRef], ArrowError> {
         let (taken, rest) = columns.split_at(1 + usize::from(self.sum.is_some()));
         let live = slots.iter().enumerate().filter_map(|(row, slot)| Some((row, (*slot)? as usize)));
         let live: Vec<(usize, usize)> = live.collect();

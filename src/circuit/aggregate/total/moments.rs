@@ -12,7 +12,7 @@ use super::wide_column::WideColumn;
 use super::{Counted, CountedGroup, Sum};
 
 #[derive(Debug)]
-pub(super) struct Moments {
+pub(in crate::circuit::aggregate) struct Moments {
     moments: WideColumn<ExactMoments>,
     spread: Spread,
     /// Whether the result is the square root: a deviation.
@@ -20,7 +20,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    pub(super) fn new(spread: Spread, root: bool) -> Self {
+    pub(in crate::circuit::aggregate) fn new(spread: Spread, root: bool) -> Self {
         Self { moments: WideColumn::default(), spread, root }
     }
 }

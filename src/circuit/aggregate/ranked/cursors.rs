@@ -1,11 +1,81 @@
 //! Where a quantile or the n-th row stands in each group's ordered rows, so that a change moves it by a few rows and
 //! nothing is gone over from the start.
 
-use super::super::arrangement::Arrangement;
+use std::fmt::Debug;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+use super::super::super::CircuitError;
+use super::super::super::arrangement::Arrangement;
+use super::ordered_rows::OrderedRows;
+use super::outcome::{Change, Outcome};
+
+/// What is made of the rows at a place of the order.
+pub(super) trait Pick: Debug + Send {
+    /// The results for some groups, of which the rows at the place were found.
+    ///
+    /// # Errors
+    /// A row cannot be decoded, or DataFusion's accumulator fails.
+    fn results(
+        &self,
+        rows: &OrderedRows,
+        found: &[Option<Neighbours<'_>>],
+        data_type: &DataType,
+    ) -> Result<ArrayRef, CircuitError>;
+}
+
+/// The outcome at one place of the order, which a cursor follows.
+#[derive(Debug)]
+pub(super) struct AtCursor<P> {
+    cursors: Cursors,
+    pick: P,
+}
+
+impl<P: Pick> AtCursor<P> {
+    pub(super) fn new(wanted: Wanted, distinct: bool, pick: P) -> Self {
+        Self { cursors: Cursors::new(wanted, distinct), pick }
+    }
+}
+
+impl<P: Pick> Outcome for AtCursor<P> {
+    fn grow(&mut self, slots: usize) {
+        self.cursors.grow(slots);
+    }
+
+    fn clear(&mut self, slot: u32) {
+        self.cursors.clear(slot);
+    }
+
+    fn size(&self) -> usize {
+        self.cursors.size()
+    }
+
+    fn follow(
+        &mut self,
+        rows: &OrderedRows,
+        changes: &[Change<'_>],
+        _: &[ArrayRef],
+        slots: &[u32],
+    ) -> Result<(), ArrowError> {
+        for change in changes {
+            self.cursors.count(change.slot, change.bytes, change.weight, change.distinct);
+        }
+        self.cursors.advance(&rows.rows, slots);
+        Ok(())
+    }
+
+    fn evaluate(&self, rows: &OrderedRows, slots: &[u32], data_type: &DataType) -> Result<ArrayRef, CircuitError> {
+        let found: Vec<Option<Neighbours<'_>>> =
+            slots.iter().map(|&slot| self.cursors.neighbours(&rows.rows, slot)).collect();
+        self.pick.results(rows, &found, data_type)
+    }
+}
 
 /// One cursor a group: on the row at the wanted place, or just below it.
 #[derive(Debug)]
-pub(super) struct Cursors {
+struct Cursors {
     wanted: Wanted,
     /// Whether copies of a row count as one.
     distinct: bool,
@@ -42,26 +112,25 @@ pub(super) struct Neighbours<'a> {
 }
 
 impl Cursors {
-    pub(super) fn new(wanted: Wanted, distinct: bool) -> Self {
+    fn new(wanted: Wanted, distinct: bool) -> Self {
         Self { wanted, distinct, cursors: Vec::new(), heap_bytes: 0 }
     }
 
-    pub(super) fn grow(&mut self, slots: usize) {
+    fn grow(&mut self, slots: usize) {
         self.cursors.resize(slots, Cursor::default());
     }
 
-    pub(super) fn clear(&mut self, slot: u32) {
+    fn clear(&mut self, slot: u32) {
         self.heap_bytes -= std::mem::take(&mut self.cursors[slot as usize]).heap_bytes();
     }
 
-    pub(super) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         self.cursors.capacity() * size_of::<Cursor>() + self.heap_bytes
     }
 
-    /// Takes note of copies of a row that were added to a group or taken away, and by how many different rows the group
-    /// has more since.
-    pub(super) fn note(&mut self, slot: u32, row: &[u8], weight: i64, different: i64) {
-        let weight = if self.distinct { different } else { weight };
+    /// Counts copies of a row that were added to a group or taken away; the group has `distinct` different rows more since.
+    fn count(&mut self, slot: u32, row: &[u8], weight: i64, distinct: i64) {
+        let weight = if self.distinct { distinct } else { weight };
         let cursor = &mut self.cursors[slot as usize];
         cursor.total += weight;
         if cursor.row.as_deref().is_some_and(|at| row < at) {
@@ -70,17 +139,17 @@ impl Cursors {
     }
 
     /// Moves the cursors of changed groups to where they belong now.
-    pub(super) fn settle(&mut self, rows: &Arrangement, slots: &[u32]) {
+    fn advance(&mut self, rows: &Arrangement, slots: &[u32]) {
         for &slot in slots {
             let cursor = &mut self.cursors[slot as usize];
             self.heap_bytes -= cursor.heap_bytes();
-            cursor.settle(self.wanted, self.distinct, rows, slot);
+            cursor.advance(self.wanted, self.distinct, rows, slot);
             self.heap_bytes += cursor.heap_bytes();
         }
     }
 
     /// None in a group without such a place.
-    pub(super) fn neighbours<'a>(&self, rows: &'a Arrangement, slot: u32) -> Option<Neighbours<'a>> {
+    fn neighbours<'a>(&self, rows: &'a Arrangement, slot: u32) -> Option<Neighbours<'a>> {
         let cursor = &self.cursors[slot as usize];
         let at = cursor.row.as_deref().filter(|_| cursor.total > 0)?;
         if matches!(self.wanted, Wanted::Nth(n) if n > cursor.total) {
@@ -100,7 +169,7 @@ impl Cursor {
         self.row.as_ref().map_or(0, |row| row.len())
     }
 
-    fn settle(&mut self, wanted: Wanted, distinct: bool, rows: &Arrangement, slot: u32) {
+    fn advance(&mut self, wanted: Wanted, distinct: bool, rows: &Arrangement, slot: u32) {
         if self.total <= 0 {
             *self = Cursor::default();
             return;
@@ -193,9 +262,9 @@ mod tests {
                 }
                 let different = rows.len() as i64;
                 rows.add(1, &[value], weight);
-                cursors.note(1, &[value], weight, rows.len() as i64 - different);
+                cursors.count(1, &[value], weight, rows.len() as i64 - different);
             }
-            cursors.settle(&rows, &[1]);
+            cursors.advance(&rows, &[1]);
             let found = cursors.neighbours(&rows, 1).map(|found| (found.lower[0], found.upper[0]));
             assert_eq!(found, gone_over(&values, wanted, distinct), "{wanted:?} of {values:?}");
         }

@@ -1,0 +1,42 @@
+//! A quantile of floats, between the values about its place.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array};
+use arrow::datatypes::{DataType, Float64Type};
+
+use super::super::super::CircuitError;
+use super::cursors::{AtCursor, Neighbours, Pick, Wanted};
+use super::ordered_rows::OrderedRows;
+use super::outcome::Outcome;
+
+/// What DataFusion rounds the weights of an interpolation to.
+const INTERPOLATION_STEPS: f64 = 1_000_000.0;
+
+/// The quantile at `fraction` of the way from the least value to the greatest; with `distinct`, equal values count as one.
+pub(in super::super) fn percentile(fraction: f64, distinct: bool) -> Box<dyn Outcome> {
+    Box::new(AtCursor::new(Wanted::Quantile(fraction), distinct, Percentile))
+}
+
+#[derive(Debug)]
+struct Percentile;
+
+impl Pick for Percentile {
+    fn results(
+        &self,
+        rows: &OrderedRows,
+        found: &[Option<Neighbours<'_>>],
+        _: &DataType,
+    ) -> Result<ArrayRef, CircuitError> {
+        let values = found.iter().flatten().flat_map(|found| [found.lower, found.upper]);
+        let values = rows.codec.decode(values)?;
+        let mut values = values[0].as_primitive::<Float64Type>().values().chunks_exact(2);
+        let percentiles = found.iter().map(|found| {
+            let Neighbours { part, .. } = (*found)?;
+            let (lower, upper) = values.next().map(|pair| (pair[0], pair[1]))?;
+            let weight = (part * INTERPOLATION_STEPS).trunc() / INTERPOLATION_STEPS;
+            Some(if part == 0.0 { lower } else { lower + (upper - lower) * weight })
+        });
+        Ok(Arc::new(percentiles.collect::<Float64Array>()))
+    }
+}
