@@ -3,6 +3,7 @@
 //! Every one is a function of the set of its rows: batches, partitions and order of arrival do not matter. Those that
 //! need an order get it from the `rewrite` room.
 
+mod aggregates;
 mod canonical;
 mod distinct_list;
 mod distinct_xor;
@@ -21,6 +22,7 @@ use datafusion::functions_aggregate::{array_agg, average, bit_and_or_xor, min_ma
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
+pub(super) use self::aggregates::{Lowering, OrderedForm, exact_form, known};
 use self::canonical::CanonicalFloat;
 pub(super) use self::distinct_list::distinct_list;
 use self::distinct_xor::DistinctXor;
@@ -35,7 +37,7 @@ use crate::circuit::Spread;
 
 /// Registers all functions, those of JSON too, over the built-in ones of the same name.
 pub fn register(context: &SessionContext) -> Result<()> {
-    aggregates().into_iter().for_each(|function| context.register_udaf(function));
+    own_aggregates().into_iter().for_each(|function| context.register_udaf(function));
     context.register_udf(ScalarUDF::from(CanonicalFloat::default()));
     // A clone shares the state.
     datafusion_functions_json::register_all(&mut context.clone())
@@ -50,7 +52,7 @@ pub(super) fn is_canonical_float(function: &ScalarUDF) -> bool {
     function.inner().is::<CanonicalFloat>()
 }
 
-fn aggregates() -> Vec<AggregateUDF> {
+fn own_aggregates() -> Vec<AggregateUDF> {
     let exact = |builtin: Arc<AggregateUDF>, measure| AggregateUDF::from(Exact { builtin, measure });
     vec![
         exact(sum::sum_udaf(), Measure::Sum),

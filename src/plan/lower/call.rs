@@ -15,10 +15,10 @@ use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 use super::{is_sortable, specification};
-use crate::circuit::{BitOperation, Call, Function, Spread, TotalFunction};
+use crate::circuit::{BitOperation, Call, Function, TotalFunction};
 use crate::identity::Specification;
 use crate::plan::Refusal;
-use crate::plan::functions::place;
+use crate::plan::functions::{Lowering, known, place};
 
 /// An aggregate call whose expressions have places in the aggregate's input.
 pub(super) struct PlacedCall<'a> {
@@ -29,10 +29,6 @@ pub(super) struct PlacedCall<'a> {
     pub(super) filter: Option<usize>,
 }
 
-/// Aggregates whose results depend on arrival or are not exact.
-const APPROXIMATE: [&str; 4] =
-    ["approx_distinct", "approx_median", "approx_percentile_cont", "approx_percentile_cont_with_weight"];
-
 const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
 const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: false };
 
@@ -42,19 +38,16 @@ const AVERAGED_PRECISION_MAX: u8 = 28;
 impl PlacedCall<'_> {
     /// Refuses what DataFusion's accumulators cannot compute either, or not always alike.
     fn reject(&self, input: &Schema) -> Result<(), Refusal> {
-        let name = self.function.func.name();
-        if APPROXIMATE.contains(&name) {
-            return Err(Refusal::new(format!("`{name}` depends on the order of arrival"))
-                .hint("use the exact form: count(DISTINCT x), median(x), percentile_cont"));
-        }
+        let lowering = self.lowering();
         for place in self.arguments.iter().chain(self.order.iter().map(|(place, _)| place)) {
             let data_type = input.field(*place).data_type();
-            let compares_maps = matches!(data_type, DataType::Map(_, _)) && matches!(name, "min" | "max");
+            let compares_maps =
+                matches!(data_type, DataType::Map(_, _)) && matches!(lowering, Some(Lowering::Min | Lowering::Max));
             if compares_maps || !is_sortable(data_type) {
                 return Err(Refusal::new(format!("`{}` is over a type that has no order", self.name)));
             }
         }
-        if name == "count" && self.function.params.distinct && self.arguments.len() > 1 {
+        if lowering == Some(Lowering::Count) && self.function.params.distinct && self.arguments.len() > 1 {
             return Err(Refusal::new("count(DISTINCT …) takes one value")
                 .hint("put several together: `count(DISTINCT named_struct('a', a, 'b', b))`"));
         }
@@ -93,38 +86,40 @@ impl PlacedCall<'_> {
 
     /// What follows by arithmetic, over all values or over the different ones.
     fn total(&self, input: &Schema) -> Result<Option<Function>, Refusal> {
-        let name = self.function.func.name();
+        let Some(lowering) = self.lowering() else { return Ok(None) };
         let distinct = self.function.params.distinct;
         let rows = Function::Total { column: None, total: TotalFunction::Count };
         let &[column] = self.arguments.as_slice() else {
-            return Ok((name == "count" && self.arguments.is_empty()).then_some(rows));
+            return Ok((lowering == Lowering::Count && self.arguments.is_empty()).then_some(rows));
         };
-        if name == "count" && !distinct && self.counts_every_row() {
+        if lowering == Lowering::Count && !distinct && self.counts_every_row() {
             return Ok(Some(rows));
         }
-        let total = match (name, input.field(column).data_type()) {
-            ("count", _) => TotalFunction::Count,
-            ("sum", DataType::Int64 | DataType::UInt64 | DataType::Duration(_)) => TotalFunction::SumInt,
-            ("sum", DataType::Decimal128(_, _)) => TotalFunction::SumDecimal,
-            ("sum", DataType::Float64) => TotalFunction::SumFloat,
-            ("avg", DataType::Duration(_)) if !distinct => TotalFunction::AvgDuration,
-            ("avg", DataType::Float64) => TotalFunction::AvgFloat,
-            ("avg", DataType::Decimal128(precision, _)) if *precision <= AVERAGED_PRECISION_MAX && !distinct => {
+        let total = match (lowering, input.field(column).data_type()) {
+            (Lowering::Count, _) => TotalFunction::Count,
+            (Lowering::Sum, DataType::Int64 | DataType::UInt64 | DataType::Duration(_)) => TotalFunction::SumInt,
+            (Lowering::Sum, DataType::Decimal128(_, _)) => TotalFunction::SumDecimal,
+            (Lowering::Sum, DataType::Float64) => TotalFunction::SumFloat,
+            (Lowering::Average, DataType::Duration(_)) if !distinct => TotalFunction::AvgDuration,
+            (Lowering::Average, DataType::Float64) => TotalFunction::AvgFloat,
+            (Lowering::Average, DataType::Decimal128(precision, _))
+                if *precision <= AVERAGED_PRECISION_MAX && !distinct =>
+            {
                 TotalFunction::AvgDecimal(self.accumulator(input)?)
             }
-            ("bool_and", _) => TotalFunction::BoolAnd,
-            ("bool_or", _) => TotalFunction::BoolOr,
-            ("bit_and", of) if of.is_integer() => TotalFunction::Bits(BitOperation::And),
-            ("bit_or", of) if of.is_integer() => TotalFunction::Bits(BitOperation::Or),
-            ("bit_xor", of) if of.is_integer() => TotalFunction::Bits(BitOperation::Xor),
-            (name, DataType::Float64) => match moments(name) {
-                Some((spread, root)) => TotalFunction::Moments { spread, root },
-                None => return Ok(None),
-            },
+            (Lowering::BoolAnd, _) => TotalFunction::BoolAnd,
+            (Lowering::BoolOr, _) => TotalFunction::BoolOr,
+            (Lowering::Bits(operation), of) if of.is_integer() => TotalFunction::Bits(operation),
+            (Lowering::Moments { spread, root }, DataType::Float64) => TotalFunction::Moments { spread, root },
             _ => return Ok(None),
         };
         // The same again and again says nothing new to some.
-        let distinct = distinct && !matches!(name, "bool_and" | "bool_or" | "bit_and" | "bit_or");
+        let repeats_count = match lowering {
+            Lowering::BoolAnd | Lowering::BoolOr => false,
+            Lowering::Bits(operation) => operation == BitOperation::Xor,
+            _ => true,
+        };
+        let distinct = distinct && repeats_count;
         Ok(Some(match distinct {
             true => Function::Distinct { column, total },
             false => Function::Total { column: Some(column), total },
@@ -137,22 +132,31 @@ impl PlacedCall<'_> {
         let params = &self.function.params;
         let skip_null = params.null_treatment == Some(NullTreatment::IgnoreNulls);
         let first = |order, skip_null| Function::First { order, column, skip_null };
-        Ok(Some(match self.function.func.name() {
-            "min" => first(vec![(column, ASCENDING)], true),
-            "max" => first(vec![(column, DESCENDING)], true),
-            "first_value" if !self.order.is_empty() => first(self.order.clone(), skip_null),
-            "last_value" if !self.order.is_empty() => first(self.reversed(), skip_null),
-            "nth_value" => match self.place() {
+        Ok(Some(match self.lowering() {
+            Some(Lowering::Min) => first(vec![(column, ASCENDING)], true),
+            Some(Lowering::Max) => first(vec![(column, DESCENDING)], true),
+            Some(Lowering::FirstValue) if !self.order.is_empty() => first(self.order.clone(), skip_null),
+            Some(Lowering::LastValue) if !self.order.is_empty() => first(self.reversed(), skip_null),
+            Some(Lowering::NthValue) => match self.place() {
                 Some((order, place)) => Function::Nth { order, column, skip_null, distinct: params.distinct, place },
                 None => return Ok(None),
             },
-            "median" => Function::Median { column, distinct: params.distinct, accumulator: self.accumulator(input)? },
-            "percentile_cont" if *input.field(column).data_type() == DataType::Float64 => match self.fraction() {
-                Some(fraction) => Function::Percentile { column, distinct: params.distinct, fraction },
-                None => return Ok(None),
-            },
+            Some(Lowering::Median) => {
+                Function::Median { column, distinct: params.distinct, accumulator: self.accumulator(input)? }
+            }
+            Some(Lowering::Percentile) if *input.field(column).data_type() == DataType::Float64 => {
+                match self.fraction() {
+                    Some(fraction) => Function::Percentile { column, distinct: params.distinct, fraction },
+                    None => return Ok(None),
+                }
+            }
             _ => return Ok(None),
         }))
+    }
+
+    /// How the circuit computes the function, where its types allow that.
+    fn lowering(&self) -> Option<Lowering> {
+        known(self.function.func.name())?.lowering
     }
 
     /// Whether what is counted is a constant other than NULL.
@@ -208,16 +212,5 @@ impl PlacedCall<'_> {
         // Rows come to it in their order. It would put them in another one where lists have NULLs in them.
         let as_they_come = Arc::new(accumulator.clone()).with_beneficial_ordering(true)?;
         Ok(Box::new(as_they_come.unwrap_or(accumulator)))
-    }
-}
-
-/// What a variance or deviation divides by, and whether it is the root.
-fn moments(name: &str) -> Option<(Spread, bool)> {
-    match name {
-        "var" | "var_samp" => Some((Spread::Sample, false)),
-        "var_pop" => Some((Spread::Population, false)),
-        "stddev" | "stddev_samp" => Some((Spread::Sample, true)),
-        "stddev_pop" => Some((Spread::Population, true)),
-        _ => None,
     }
 }

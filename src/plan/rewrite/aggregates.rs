@@ -21,12 +21,12 @@ use datafusion::logical_expr::{
 
 use super::RewriteError;
 use super::ties::Rows;
-use crate::plan::functions::{distinct_list, nth_value, place};
+use crate::plan::functions::{OrderedForm, distinct_list, exact_form, known, nth_value, place};
 
 /// The aggregate with every order made total; None if no function in it needs one.
 pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, RewriteError> {
     aggregate.aggr_expr.iter().try_for_each(reject)?;
-    if !aggregate.aggr_expr.iter().filter_map(call).any(|call| needs_order(call.func.name())) {
+    if !aggregate.aggr_expr.iter().filter_map(call).any(|call| ordered_form(call.func.name()).is_some()) {
         return Ok(None);
     }
     let rows = Rows::of(&aggregate.input)?;
@@ -39,12 +39,13 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
     for (place, expression) in aggregate.aggr_expr.iter().enumerate() {
         let name = expression.qualified_name().1;
         let column = |name: &str| Expr::Column(Column::new_unqualified(name));
-        let Some(call) = call(expression).filter(|call| needs_order(call.func.name())) else {
+        let ordered = call(expression).and_then(|call| Some((call, ordered_form(call.func.name())?)));
+        let Some((call, form)) = ordered else {
             functions.push(expression.clone());
             outputs.push(column(&name));
             continue;
         };
-        let Planned { function, finish } = plan(call, &rows).map_err(|error| error.at(expression))?;
+        let Planned { function, finish } = plan(call, form, &rows).map_err(|error| error.at(expression))?;
         match finish {
             None => {
                 functions.push(Expr::AggregateFunction(function).alias(&name));
@@ -66,15 +67,9 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
     Ok(Some(LogicalPlan::Projection(projection)))
 }
 
-/// The names of all functions that [`plan`] knows.
-pub(super) fn needs_order(name: &str) -> bool {
-    is_own(name)
-        || matches!(name, "array_agg" | "string_agg" | "first_value" | "last_value" | "nth_value" | "any_value")
-}
-
-/// Functions that only this rewriting knows how to compute.
-pub(super) fn is_own(name: &str) -> bool {
-    matches!(name, "latest" | "earliest" | "collect" | "max_by" | "min_by" | "map_agg")
+/// How an aggregate gets the order that its result depends on; none if it depends on none.
+fn ordered_form(name: &str) -> Option<OrderedForm> {
+    known(name)?.ordered
 }
 
 fn call(expression: &Expr) -> Option<&AggregateFunction> {
@@ -92,17 +87,7 @@ fn reject(expression: &Expr) -> Result<(), RewriteError> {
 }
 
 pub(super) fn reject_inexact(name: &str) -> Result<(), RewriteError> {
-    let hint = match name {
-        "approx_median" => "write `median(x)`",
-        "approx_percentile_cont" | "approx_percentile_cont_with_weight" => "write `percentile_cont`",
-        "corr" | "covar" | "covar_samp" | "covar_pop" => {
-            "compute it at query time from `sum(x)`, `sum(y)`, `sum(x * y)`, which are exact"
-        }
-        _ if name.starts_with("regr_") && name != "regr_count" => {
-            "compute it at query time from `sum(x)`, `sum(y)`, `sum(x * y)`, which are exact"
-        }
-        _ => return Ok(()),
-    };
+    let Some(hint) = exact_form(name) else { return Ok(()) };
     Err(RewriteError::new(format!("`{name}` is not allowed here: its result depends on the order of arrival"), hint))
 }
 
@@ -133,39 +118,41 @@ fn finished(finish: Finish, value: Expr, data_type: DataType) -> Result<Expr, Re
     })
 }
 
-fn plan(call: &AggregateFunction, rows: &Rows) -> Result<Planned, RewriteError> {
+fn plan(call: &AggregateFunction, form: OrderedForm, rows: &Rows) -> Result<Planned, RewriteError> {
     let function = &call.func;
     let call = Call { name: function.name(), params: &call.params, rows };
     let (x, order) = (call.argument(0)?, &call.params.order_by);
     let nulls = call.params.null_treatment;
     let skip_nulls = Some(nulls.unwrap_or(NullTreatment::IgnoreNulls));
     let value = |function| Planned { function, finish: None };
-    Ok(match call.name {
-        "latest" => value(call.one(last_value_udaf(), &[], order, None, skip_nulls)?),
-        "earliest" => value(call.one(first_value_udaf(), &[], order, None, skip_nulls)?),
-        "last_value" => value(call.one(last_value_udaf(), &[], order, None, nulls)?),
-        "first_value" => value(call.one(first_value_udaf(), &[], order, None, nulls)?),
+    Ok(match form {
+        OrderedForm::Latest => value(call.one(last_value_udaf(), &[], order, None, skip_nulls)?),
+        OrderedForm::Earliest => value(call.one(first_value_udaf(), &[], order, None, skip_nulls)?),
+        OrderedForm::LastValue => value(call.one(last_value_udaf(), &[], order, None, nulls)?),
+        OrderedForm::FirstValue => value(call.one(first_value_udaf(), &[], order, None, nulls)?),
         // Any value may as well be the first.
-        "any_value" => value(call.pick(first_value_udaf(), rows.complete_by_keys(order.clone())?, None, skip_nulls)),
-        "max_by" | "min_by" => {
+        OrderedForm::AnyValue => {
+            value(call.pick(first_value_udaf(), rows.complete_by_keys(order.clone())?, None, skip_nulls))
+        }
+        OrderedForm::MaxBy | OrderedForm::MinBy => {
             let y = call.argument(1)?;
-            let function = if call.name == "max_by" { last_value_udaf() } else { first_value_udaf() };
+            let function = if form == OrderedForm::MaxBy { last_value_udaf() } else { first_value_udaf() };
             value(call.one(function, &[y.clone().sort(true, false)], order, Some(y.is_not_null()), None)?)
         }
-        "map_agg" => {
+        OrderedForm::Map => {
             let mut map = call.one(function.clone(), &[], order, Some(x.is_not_null()), None)?;
             map.params.args = call.params.args.clone();
             value(map)
         }
-        "collect" => {
+        OrderedForm::Collect => {
             Planned { function: call.list(x.clone(), Some(x.is_not_null()), None)?, finish: Some(Finish::List) }
         }
-        "string_agg" => {
+        OrderedForm::Text => {
             let text = cast(x.clone(), DataType::Utf8);
             let delimiter = call.params.args.get(1).cloned().unwrap_or_else(|| lit(""));
             Planned { function: call.list(text, Some(x.is_not_null()), None)?, finish: Some(Finish::Join(delimiter)) }
         }
-        "nth_value" => {
+        OrderedForm::NthValue => {
             let n = call.argument(1)?;
             let mut list = call.list(x, None, nulls)?;
             if place(&n).is_some() {
@@ -175,7 +162,7 @@ fn plan(call: &AggregateFunction, rows: &Rows) -> Result<Planned, RewriteError> 
             }
             Planned { function: list, finish: Some(Finish::Nth(n)) }
         }
-        _ => value(call.list(x, None, nulls)?),
+        OrderedForm::List => value(call.list(x, None, nulls)?),
     })
 }
 

@@ -8,8 +8,9 @@ use datafusion::logical_expr::expr::{NullTreatment, WindowFunction};
 use datafusion::logical_expr::{Expr, LogicalPlan, Window, WindowFrameUnits};
 
 use super::RewriteError;
-use super::aggregates::{is_own, needs_order, reject_inexact};
+use super::aggregates::reject_inexact;
 use super::ties::Rows;
+use crate::plan::functions::{OrderedForm, known};
 
 /// The windows with every order made total; None if no function in them needs one.
 pub(super) fn rewrite(window: &Window) -> Result<Option<LogicalPlan>, RewriteError> {
@@ -56,15 +57,19 @@ fn needs_total_order(function: &WindowFunction) -> Result<bool, RewriteError> {
     let [from_start, to_end] = [&frame.start_bound, &frame.end_bound].map(|bound| bound.is_unbounded());
     let by_rows = frame.units == WindowFrameUnits::Rows;
     reject_inexact(name)?;
-    Ok(match name {
-        _ if is_own(name) => return Err(not_a_window(name)),
-        "rank" | "dense_rank" | "percent_rank" | "cume_dist" => false,
-        "row_number" | "ntile" | "lag" | "lead" => true,
-        _ if !needs_order(name) => by_rows && !(from_start && to_end),
+    let known = known(name);
+    if known.is_some_and(|known| known.is_own) {
+        return Err(not_a_window(name, known.and_then(|known| known.ordered)));
+    }
+    let skips_nulls = params.null_treatment == Some(NullTreatment::IgnoreNulls);
+    Ok(match (name, known.and_then(|known| known.ordered)) {
+        ("rank" | "dense_rank" | "percent_rank" | "cume_dist", _) => false,
+        ("row_number" | "ntile" | "lag" | "lead", _) => true,
+        (_, None) => by_rows && !(from_start && to_end),
         _ if by_rows || from_start && to_end => true,
         // The row at the open end of a frame is the same, wherever its other end is among the peers.
-        "first_value" if from_start && params.null_treatment != Some(NullTreatment::IgnoreNulls) => true,
-        "last_value" if to_end && params.null_treatment != Some(NullTreatment::IgnoreNulls) => true,
+        (_, Some(OrderedForm::FirstValue)) if from_start && !skips_nulls => true,
+        (_, Some(OrderedForm::LastValue)) if to_end && !skips_nulls => true,
         _ => {
             return Err(RewriteError::new(
                 format!("`{name}` over a frame of peers is undefined where they tie"),
@@ -74,10 +79,14 @@ fn needs_total_order(function: &WindowFunction) -> Result<bool, RewriteError> {
     })
 }
 
-fn not_a_window(name: &str) -> RewriteError {
-    let hint = match name {
-        "latest" | "max_by" => "write `last_value(x) IGNORE NULLS OVER (… ORDER BY … ROWS BETWEEN …)`",
-        "earliest" | "min_by" => "write `first_value(x) IGNORE NULLS OVER (… ORDER BY … ROWS BETWEEN …)`",
+fn not_a_window(name: &str, form: Option<OrderedForm>) -> RewriteError {
+    let hint = match form {
+        Some(OrderedForm::Latest | OrderedForm::MaxBy) => {
+            "write `last_value(x) IGNORE NULLS OVER (… ORDER BY … ROWS BETWEEN …)`"
+        }
+        Some(OrderedForm::Earliest | OrderedForm::MinBy) => {
+            "write `first_value(x) IGNORE NULLS OVER (… ORDER BY … ROWS BETWEEN …)`"
+        }
         _ => "write `array_agg(x) OVER (… ORDER BY … ROWS BETWEEN …)`",
     };
     RewriteError::new(format!("`{name}` is an aggregate, not a window function"), hint)
