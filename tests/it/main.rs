@@ -14,3 +14,7 @@ mod rooms;
 mod simulator;
 mod source;
 mod support;
+
+/// Counts what is allocated, for the tests that compare it with what operators say.
+#[global_allocator]
+static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);

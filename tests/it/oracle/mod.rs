@@ -15,6 +15,7 @@ mod closed;
 mod coverage;
 mod expressions;
 pub(crate) mod given;
+mod heap;
 mod kept;
 mod logs;
 mod met;
