@@ -74,7 +74,7 @@ pub async fn run(
     tokio::spawn(async move {
         shutdown.await;
         stop.send_replace(true);
-        // Held until the process ends, so that nobody takes the signal for lost.
+        // Held until the process ends, so that no receiver takes the signal for lost.
         stop.closed().await;
     });
     let mut interrupted = stopped.clone();

@@ -222,7 +222,7 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
             page.set(PROJECTION_STATE_LIMIT_BYTES, &own, status.state_limit as f64);
         }
         for operator in status.operators.iter().filter(|operator| operator.grows_with.is_some()) {
-            let labels = [own[0], own[1], ("operator", &*format!("{} {}", operator.place, operator.name))];
+            let labels = [own[0], own[1], ("operator", &*format!("{} {}", operator.index, operator.name))];
             page.set(PROJECTION_OPERATOR_STATE_ROWS, &labels, operator.rows as f64);
             page.set(PROJECTION_OPERATOR_STATE_BYTES, &labels, operator.bytes as f64);
         }

@@ -56,7 +56,7 @@ impl Stats {
 
 impl Checkpointer {
     /// Opens a local folder (a path or `file://` URL, created if need be) or an object-store URL, and takes it over from
-    /// whoever wrote to it. `memory://` is a store of its own that ends with the checkpointer. `label` tells this
+    /// the writer before it. `memory://` is a store of its own that ends with the checkpointer. `label` tells this
     /// daemon's writer from others in messages, such as the host's name.
     ///
     /// There is nothing restored if the place was empty.
@@ -156,7 +156,7 @@ impl Checkpointer {
         if std::mem::replace(&mut self.unfinished, true) {
             self.collect_garbage().await;
         }
-        // 2. Objects, under names that no one knows yet. A crash here leaves only garbage.
+        // 2. Objects, under names that no manifest knows yet. A crash here leaves only garbage.
         self.uploads.write_segments(&self.vault, &mut self.names, draft, &mut stats).await?;
         let mut next = Manifest { content: draft.content.clone(), ..self.current.clone() };
         self.uploads.apply(draft, &mut next);

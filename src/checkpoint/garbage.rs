@@ -33,7 +33,7 @@ async fn try_collect(
     let epochs: Vec<String> = epochs.map(|epoch| numbered(EPOCHS, epoch)).take(BATCH).collect();
     let objects = vault.names(OBJECTS, BATCH, |name| !needed.contains(name)).await?;
 
-    // The epoch is checked after everything was listed. Had somebody claimed a higher one before the check, nothing is
+    // The epoch is checked after everything was listed. Had another writer claimed a higher one before the check, nothing is
     // deleted; if later, then what they wrote is not in the lists.
     if successor(vault, writer).await?.is_some() {
         return Ok(());

@@ -32,7 +32,7 @@ pub(super) struct Uploads {
     pub(super) unsettled: BTreeSet<String>,
 }
 
-/// Gives out object names that nobody else uses: the writer's id and epoch, and a counter.
+/// Gives out unique object names: the writer's id and epoch, and a counter.
 #[derive(Debug)]
 pub(super) struct Names {
     prefix: String,

@@ -54,14 +54,14 @@ impl Vault {
         }
     }
 
-    /// Writes an object whose name nobody else uses.
+    /// Writes an object whose name is unique.
     pub(super) async fn write(&self, object: &str, payload: PutPayload) -> Result<(), StoreFailure> {
         let path = Path::from(object);
         let written = self.store.put_opts(&path, payload, PutMode::Create.into()).await;
         written.map(drop).map_err(|source| failure(object, source))
     }
 
-    /// Begins a long object whose name nobody else uses. Nothing is visible before it is finished.
+    /// Begins a long object whose name is unique. Nothing is visible before it is finished.
     pub(super) async fn begin(&self, object: &str) -> Result<WriteMultipart, StoreFailure> {
         let upload = self.store.put_multipart(&Path::from(object)).await;
         let upload = upload.map_err(|source| failure(object, source))?;

@@ -24,7 +24,7 @@ pub(crate) struct Arrangement {
     free: Vec<u32>,
     segment_log: SegmentLog,
     /// Of rows that are too long to lie in `entries`.
-    bytes_elsewhere: usize,
+    heap_bytes: usize,
     /// Rows looked at.
     touched: Cell<u64>,
 }
@@ -48,7 +48,7 @@ impl Located for Entry {
 }
 
 impl Arrangement {
-    /// For an owner who asks for the first rows of a group in order. Others come in order too, but at a price.
+    /// For an owner that asks for the first rows of a group in order. Others come in order too, but at a price.
     pub(crate) fn of_first_rows() -> Self {
         Self { first_only: true, ..Self::default() }
     }
@@ -135,7 +135,7 @@ impl Arrangement {
     pub(crate) fn size(&self) -> usize {
         // A row's slot and window in its group, and in the log of segments a slot number.
         let groups = self.groups.capacity() * size_of::<FirstSlots>();
-        self.bytes_elsewhere + groups + self.len() * 24 + self.entries.capacity() * size_of::<Entry>()
+        self.heap_bytes + groups + self.len() * 24 + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Count of a row and the number kept with it.
@@ -218,7 +218,7 @@ impl Arrangement {
                 });
                 let entry = &mut self.entries[slot as usize];
                 *entry = Entry { row: row.into(), location: entry.location, group, weight, extra: 0 };
-                self.bytes_elsewhere += entry.row.heap_bytes();
+                self.heap_bytes += entry.row.heap_bytes();
                 slots.insert(spot, slot, |slot| &self.entries[slot as usize].row);
                 (slot, spot)
             }
@@ -228,7 +228,7 @@ impl Arrangement {
     /// Lets an entry be used again that its group has no more.
     fn free(&mut self, slot: u32) {
         let row = std::mem::take(&mut self.entries[slot as usize].row);
-        self.bytes_elsewhere -= row.heap_bytes();
+        self.heap_bytes -= row.heap_bytes();
         self.free.push(slot);
     }
 }

@@ -22,8 +22,8 @@ impl BitCounts {
         if needed > self.counts.len() {
             self.counts.resize(needed, 0);
         }
-        for (place, count) in self.counts.iter_mut().enumerate() {
-            *count += weight * (bits >> place & 1) as i64;
+        for (index, count) in self.counts.iter_mut().enumerate() {
+            *count += weight * (bits >> index & 1) as i64;
         }
         let used = self.counts.iter().rposition(|&count| count != 0).map_or(0, |last| last + 1);
         self.counts.truncate(used);
@@ -37,7 +37,7 @@ impl BitCounts {
             BitOperation::Xor => count % 2 != 0,
         };
         let set = self.counts.iter().enumerate().filter(|(_, count)| is_set(**count));
-        set.fold(0, |bits, (place, _)| bits | 1 << place)
+        set.fold(0, |bits, (index, _)| bits | 1 << index)
     }
 
     /// Bytes in memory beside itself.

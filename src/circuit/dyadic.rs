@@ -69,8 +69,8 @@ impl Dyadic {
         match &other.0 {
             Form::Narrow { high, low, exponent } => self.add(join(*high, *low), *exponent),
             Form::Wide(limbs) => {
-                for (place, limb) in limbs.limbs.iter().enumerate() {
-                    self.add(i128::from(*limb), (limbs.lowest + place as i32) * LIMB_BITS);
+                for (index, limb) in limbs.limbs.iter().enumerate() {
+                    self.add(i128::from(*limb), (limbs.lowest + index as i32) * LIMB_BITS);
                 }
             }
         }
@@ -126,9 +126,9 @@ impl Dyadic {
 impl From<&Parts> for Dyadic {
     fn from(parts: &Parts) -> Self {
         let mut value = Dyadic::default();
-        for (place, digit) in parts.magnitude.iter_u32_digits().enumerate() {
+        for (index, digit) in parts.magnitude.iter_u32_digits().enumerate() {
             let digit = if parts.negative { -i128::from(digit) } else { i128::from(digit) };
-            value.add(digit, parts.exponent + place as i32 * LIMB_BITS);
+            value.add(digit, parts.exponent + index as i32 * LIMB_BITS);
         }
         value
     }
@@ -234,9 +234,9 @@ impl Limbs {
     }
 
     fn add_word(&mut self, word: u64, exponent: i32, negative: bool) {
-        let place = exponent.div_euclid(LIMB_BITS);
+        let limb_exponent = exponent.div_euclid(LIMB_BITS);
         let shifted = u128::from(word) << exponent.rem_euclid(LIMB_BITS);
-        let from = self.reach(place);
+        let from = self.reach(limb_exponent);
         for (limb, digit) in self.limbs[from..from + 3].iter_mut().zip(0..) {
             let digit = (shifted >> (digit * LIMB_BITS)) as u32;
             *limb += if negative { -i64::from(digit) } else { i64::from(digit) };
@@ -247,17 +247,17 @@ impl Limbs {
         }
     }
 
-    /// The index of the limb at `place`, with two more above it.
-    fn reach(&mut self, place: i32) -> usize {
+    /// The index of the limb at `exponent`, with two more above it.
+    fn reach(&mut self, exponent: i32) -> usize {
         if self.limbs.is_empty() {
-            self.lowest = place;
+            self.lowest = exponent;
         }
-        if place < self.lowest {
-            let missing = (self.lowest - place) as usize;
+        if exponent < self.lowest {
+            let missing = (self.lowest - exponent) as usize;
             self.limbs.splice(0..0, std::iter::repeat_n(0, missing));
-            self.lowest = place;
+            self.lowest = exponent;
         }
-        let from = (place - self.lowest) as usize;
+        let from = (exponent - self.lowest) as usize;
         if self.limbs.len() < from + 3 {
             self.limbs.resize(from + 3, 0);
         }

@@ -1,6 +1,6 @@
 //! Slots of rows of which the first are asked for: these in order, the rest by the hashes of their rows.
 //!
-//! Where nobody asks for the order of all rows, most of them need none: a change far behind the first ones is looked up
+//! Where no caller asks for the order of all rows, most of them need none: a change far behind the first ones is looked up
 //! and no more. The front takes rows over from the rest when it has become short, and gives some up when it has become
 //! long; both are paid for by earlier changes of the front.
 
@@ -14,7 +14,7 @@ const FRONT_MIN: usize = 8;
 /// Of so many rows one is in the front, so that going over the rest is paid for by as many changes of the front.
 const FRONT_SHARE: usize = 32;
 
-/// Different slots. The rows are the owner's, who gives them with each call.
+/// Different slots. The rows are the owner's, which gives them with each call.
 #[derive(Debug, Default)]
 pub(super) struct FirstSlots {
     front: SortedSlots,
@@ -27,7 +27,7 @@ struct Rest {
     /// Rows up to this one are in the front, all others here.
     border: ShortBytes,
     index: SlotIndex,
-    /// How long the front is meant to be at least, because someone asked for more of it than there was.
+    /// How long the front is meant to be at least, because a caller asked for more of it than there was.
     front_min: Cell<usize>,
 }
 

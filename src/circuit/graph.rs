@@ -182,8 +182,8 @@ impl Circuit {
         Ok(operators)
     }
 
-    pub(super) fn handle(&self, place: usize) -> Option<&Handle> {
-        match &self.nodes[place].operator {
+    pub(super) fn handle(&self, index: usize) -> Option<&Handle> {
+        match &self.nodes[index].operator {
             Operator::Stateful(handle) => Some(handle),
             _ => None,
         }
@@ -204,9 +204,9 @@ impl Circuit {
             Some(rejected) => rejected,
             None => self.admit(input, memo, &needed, &mut outputs)?,
         };
-        for place in 0..self.nodes.len() {
-            if needed[place] && outputs[place].is_none() {
-                outputs[place] = Some(self.output(place, &outputs, input, memo, &rejected)?);
+        for index in 0..self.nodes.len() {
+            if needed[index] && outputs[index].is_none() {
+                outputs[index] = Some(self.output(index, &outputs, input, memo, &rejected)?);
             }
         }
         for held in self.held.iter_mut().filter(|held| **held == Held::Emitting) {
@@ -217,13 +217,13 @@ impl Circuit {
         Ok((output, rejected))
     }
 
-    /// By place, what the output is made of that no other circuit has made; and if this circuit is to say which events are
-    /// rejected, what can reject them.
+    /// Marks, by index, the nodes that this step has to evaluate: inputs of the output that no other circuit has made, and if
+    /// this circuit has to find the rejected events, what can reject them.
     fn needed(&self, memo: &Memo, rejects: bool) -> Vec<bool> {
         let mut needed = vec![false; self.nodes.len()];
-        for (place, node) in self.nodes.iter().enumerate().rev() {
-            needed[place] |= place + 1 == self.nodes.len() || rejects && self.fallible[place];
-            if needed[place] && self.held[place] == Held::No && !memo.has(self.standings[place].shared) {
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            needed[index] |= index + 1 == self.nodes.len() || rejects && self.fallible[index];
+            if needed[index] && self.held[index] == Held::No && !memo.has(self.standings[index].shared) {
                 node.inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
@@ -233,25 +233,25 @@ impl Circuit {
     /// What comes out of a node, once it is known which events are taken.
     fn output(
         &self,
-        place: usize,
+        index: usize,
         outputs: &[Option<ZBatch>],
         input: &StepInput<'_>,
         memo: &Memo,
         rejected: &[Attributable],
     ) -> Result<ZBatch, CircuitError> {
-        let shared = self.standings[place].shared;
+        let shared = self.standings[index].shared;
         if let Some(known) = memo.output(shared) {
             return known;
         }
-        let node = &self.nodes[place];
-        match (self.held[place], &node.operator) {
+        let node = &self.nodes[index];
+        match (self.held[index], &node.operator) {
             (Held::Waiting, _) => return Ok(ZBatch::empty(node.schema.clone())),
             (Held::Emitting, Operator::Stateful(handle)) => return memo.keep(shared, handle.lock().output()),
             _ => {}
         }
         let inputs: Vec<&ZBatch> = node.inputs.iter().filter_map(|&input| outputs[input].as_ref()).collect();
         let output = match &node.operator {
-            Operator::Events { .. } => self.admitted(place, input, memo, rejected),
+            Operator::Events { .. } => self.admitted(index, input, memo, rejected),
             operator if node.row_wise => operator.pass(&inputs, &node.schema),
             operator => operator.step(&inputs, input, &node.schema),
         };
@@ -297,12 +297,12 @@ impl Circuit {
         stores: &mut BTreeMap<String, Vec<StoredSegment>>,
         restored: &mut Handles,
     ) -> Result<(), CircuitError> {
-        for (place, (node, standing)) in self.nodes.iter_mut().zip(&mut self.standings).enumerate() {
+        for (index, (node, standing)) in self.nodes.iter_mut().zip(&mut self.standings).enumerate() {
             let Operator::Stateful(handle) = &mut node.operator else { continue };
             let Some(prefix) = adopted.get(&standing.identity) else { continue };
             standing.store_prefix.clone_from(prefix);
             take_over(handle, prefix, stores, restored)?;
-            self.held[place] = Held::Waiting;
+            self.held[index] = Held::Waiting;
         }
         Ok(())
     }
@@ -316,20 +316,20 @@ impl Circuit {
 
     /// Whether events have to be read for the output, as it is now.
     pub fn needs_events(&self) -> bool {
-        self.reads_events(|place| self.held[place] != Held::No)
+        self.reads_events(|index| self.held[index] != Held::No)
     }
 
     /// Whether events would have to be read for the output if the state of these operators was adopted.
     pub fn would_need_events(&self, adopted: &BTreeSet<Identity>) -> bool {
-        self.reads_events(|place| self.handle(place).is_some() && adopted.contains(&self.standings[place].identity))
+        self.reads_events(|index| self.handle(index).is_some() && adopted.contains(&self.standings[index].identity))
     }
 
     /// Whether the output is made of events, where some nodes need no input.
     fn reads_events(&self, has_all: impl Fn(usize) -> bool) -> bool {
         let mut needed = vec![false; self.nodes.len()];
-        for (place, node) in self.nodes.iter().enumerate().rev() {
-            needed[place] |= place + 1 == self.nodes.len();
-            if needed[place] && !has_all(place) {
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            needed[index] |= index + 1 == self.nodes.len();
+            if needed[index] && !has_all(index) {
                 node.inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
@@ -360,10 +360,10 @@ impl Circuit {
     /// Every operator with what it keeps, in the order in which a step runs them.
     pub fn report(&self) -> Vec<OperatorReport> {
         let nodes = self.nodes.iter().zip(&self.standings).enumerate();
-        let reports = nodes.map(|(place, (node, standing))| {
+        let reports = nodes.map(|(index, (node, standing))| {
             let Kept { grows_with, rows, bytes, touched } = node.operator.kept();
             let (rows, bytes, shared_with) = (rows as u64, bytes as u64, standing.shared_with.clone());
-            OperatorReport { place, name: node.operator.name(), grows_with, rows, bytes, touched, shared_with }
+            OperatorReport { index, name: node.operator.name(), grows_with, rows, bytes, touched, shared_with }
         });
         reports.collect()
     }
@@ -395,7 +395,7 @@ impl Operator {
             (Operator::Map(map), [input]) => Ok(map.apply(input)?),
             (Operator::Unnest(unnest), [input]) => Ok(unnest.apply(input)?),
             (Operator::Union, inputs) => {
-                // The inputs' columns are the union's by place; only names and nullability may differ.
+                // The inputs' columns are the union's by index; only names and nullability may differ.
                 let renamed = inputs.iter().map(|input| input.with_schema(schema)).collect::<Result<Vec<_>, _>>()?;
                 Ok(ZBatch::concat(schema, &renamed)?)
             }

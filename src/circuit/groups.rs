@@ -19,7 +19,7 @@ pub(crate) struct Groups<R = Key> {
 /// The groups that a batch touches.
 #[derive(Debug)]
 pub(crate) struct Touched {
-    /// For each row, the place of its group in `slots`.
+    /// For each row, the index of its group in `slots`.
     pub(crate) rows: Vec<u32>,
     /// Slots in the order of their first row.
     pub(crate) slots: Vec<u32>,
@@ -69,25 +69,25 @@ impl<R: Keyed> Groups<R> {
             return Ok(Touched { rows: vec![0; rows], slots: vec![slot] });
         }
         let encoded = self.codec.encode(keys)?;
-        // By place: the row of each different key, and the key's hash.
+        // By index: the row of each different key, and the key's hash.
         let mut different: Vec<(usize, u32)> = Vec::with_capacity(rows);
         let mut known: HashTable<u32> = HashTable::with_capacity(rows);
         let key = |row: usize| encoded.row(row).data();
         let mut touched = Touched { rows: Vec::with_capacity(rows), slots: Vec::new() };
         for row in 0..rows {
             let hash = KeyMap::hash(key(row));
-            let is_equal = |&place: &u32| {
-                let (other, other_hash) = different[place as usize];
+            let is_equal = |&index: &u32| {
+                let (other, other_hash) = different[index as usize];
                 other_hash == hash && key(other) == key(row)
             };
-            let place = known.find(SlotIndex::spread(hash), is_equal).copied().unwrap_or(different.len() as u32);
-            if place as usize == different.len() {
+            let index = known.find(SlotIndex::spread(hash), is_equal).copied().unwrap_or(different.len() as u32);
+            if index as usize == different.len() {
                 different.push((row, hash));
-                known.insert_unique(SlotIndex::spread(hash), place, |&place| {
-                    SlotIndex::spread(different[place as usize].1)
+                known.insert_unique(SlotIndex::spread(hash), index, |&index| {
+                    SlotIndex::spread(different[index as usize].1)
                 });
             }
-            touched.rows.push(place);
+            touched.rows.push(index);
         }
         let found = self.map.get_many(different.iter().map(|&(row, hash)| (hash, key(row))));
         let slot = |(found, (row, _)): (Option<u32>, &(usize, u32))| {

@@ -31,8 +31,8 @@ pub(crate) struct KeyedRows {
     order: Vec<Arc<dyn PhysicalExpr>>,
     /// The order's columns, then those of the row that are not among them.
     codec: RowCodec,
-    /// For each column of the row, its place in `codec`.
-    places: Vec<usize>,
+    /// For each column of the row, its index in `codec`.
+    indices: Vec<usize>,
     /// The order's columns alone.
     order_codec: RowCodec,
     rows: Arrangement,
@@ -57,7 +57,7 @@ pub(crate) struct Change {
 pub(crate) struct ChangedRow {
     pub(crate) slot: u32,
     /// In the change's batch.
-    pub(crate) place: u32,
+    pub(crate) index: u32,
 }
 
 /// The rows of a batch as bytes; none where a row has no columns, so that all are empty.
@@ -86,19 +86,19 @@ impl KeyedRows {
         let is_column = |expr: &Arc<dyn PhysicalExpr>, column: usize| {
             expr.downcast_ref::<Column>().is_some_and(|expr| expr.index() == column)
         };
-        let mut places = Vec::with_capacity(schema.fields().len());
+        let mut indices = Vec::with_capacity(schema.fields().len());
         for (column, field) in schema.fields().iter().enumerate() {
-            places.push(order.iter().position(|expr| is_column(expr, column)).unwrap_or_else(|| {
+            indices.push(order.iter().position(|expr| is_column(expr, column)).unwrap_or_else(|| {
                 fields.push((field.data_type().clone(), SortOptions::default()));
                 fields.len() - 1
             }));
         }
         let codec = RowCodec::new(fields)?;
         let (rows, totals) = (Arrangement::default(), Vec::new());
-        Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, places, order_codec, rows, totals })
+        Ok(Self { schema: schema.clone(), keys, null_is_key, order, codec, indices, order_codec, rows, totals })
     }
 
-    /// For an owner who asks for the first rows of a key in order.
+    /// For an owner that asks for the first rows of a key in order.
     pub(crate) fn of_first_rows(self) -> Self {
         Self { rows: Arrangement::of_first_rows(), ..self }
     }
@@ -121,22 +121,22 @@ impl KeyedRows {
         self.totals.get(slot as usize).is_none_or(|(_, different)| *different == 0)
     }
 
-    /// Count and number of partners of one row.
+    /// Count and number of matches of one row.
     pub(crate) fn row(&self, slot: u32, bytes: &[u8]) -> Option<(i64, i64)> {
         self.rows.find(slot, bytes)
     }
 
-    pub(crate) fn set_partners(&mut self, slot: u32, bytes: &[u8], partners: i64) {
-        self.rows.set_extra(slot, bytes, partners);
+    pub(crate) fn set_matches(&mut self, slot: u32, bytes: &[u8], matches: i64) {
+        self.rows.set_extra(slot, bytes, matches);
     }
 
     /// The columns of some rows.
     pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
         let columns = self.codec.decode(rows)?;
-        Ok(self.places.iter().map(|&place| columns[place].clone()).collect())
+        Ok(self.indices.iter().map(|&index| columns[index].clone()).collect())
     }
 
-    /// The front of a row's bytes that holds what it is ordered by: equal for peers, and for nobody else.
+    /// The front of a row's bytes that holds what it is ordered by: equal for peers, and for no other rows.
     pub(crate) fn order_of(&self, row: &[u8]) -> Result<Vec<u8>, ArrowError> {
         if self.order_codec.is_unit() {
             return Ok(Vec::new());
@@ -151,7 +151,7 @@ impl KeyedRows {
             return Ok(Encoded(None));
         }
         let mut columns = evaluated(&self.order, batch)?;
-        let others = self.places.iter().zip(batch.columns()).filter(|(place, _)| **place >= self.order.len());
+        let others = self.indices.iter().zip(batch.columns()).filter(|(index, _)| **index >= self.order.len());
         columns.extend(others.map(|(_, column)| column.clone()));
         Ok(Encoded(Some(self.codec.encode(&columns)?)))
     }
@@ -205,8 +205,8 @@ impl KeyedRows {
     pub(crate) fn digest(&self, part: usize, groups: &Groups, digest: &mut Digest) {
         for slot in groups.live() {
             for (row, count) in self.rows(slot) {
-                let partners = self.row(slot, row).map_or(0, |(_, partners)| partners);
-                digest.add(part, &[row, &count.to_le_bytes(), &partners.to_le_bytes()]);
+                let matches = self.row(slot, row).map_or(0, |(_, matches)| matches);
+                digest.add(part, &[row, &count.to_le_bytes(), &matches.to_le_bytes()]);
             }
         }
     }
@@ -220,7 +220,7 @@ impl KeyedRows {
         Ok(ZBatch::new(batch, counts.into()))
     }
 
-    /// Rows as a checkpoint keeps them: the columns, the count, and the number of partners.
+    /// Rows as a checkpoint keeps them: the columns, the count, and the number of matches.
     pub(crate) fn capture(&mut self) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };
         let rows = self.persisted(&writing.slots)?;
@@ -245,7 +245,7 @@ impl KeyedRows {
         let (columns, rest) = segment.rows.columns().split_at(width);
         let options = RecordBatchOptions::new().with_row_count(Some(segment.rows.num_rows()));
         let batch = RecordBatch::try_new_with_options(nullable(&self.schema), columns.to_vec(), &options)?;
-        let (counts, partners) = (rest[0].as_primitive::<Int64Type>(), rest[1].as_primitive::<Int64Type>());
+        let (counts, matches) = (rest[0].as_primitive::<Int64Type>(), rest[1].as_primitive::<Int64Type>());
         let slots = groups.restore(&evaluated(&self.keys, &batch)?, &segment.live)?;
         self.grow(groups.slots());
         let encoded = self.encode(&batch)?;
@@ -255,7 +255,7 @@ impl KeyedRows {
                 let total = &mut self.totals[slot as usize];
                 *total = (total.0 + counts.value(row), total.1 + 1);
                 let entry = self.rows.restore(slot, encoded.get(row), counts.value(row));
-                self.rows.restore_extra(entry, partners.value(row));
+                self.rows.restore_extra(entry, matches.value(row));
                 entry
             }));
         }
@@ -287,9 +287,9 @@ impl Change {
         change.rows.reserve(kept.len());
         change.weights.reserve(kept.len());
         let mut known: HashTable<(u64, u32)> = HashTable::with_capacity(kept.len());
-        for (local, &place) in touched.rows.iter().zip(kept.values()) {
+        for (local, &index) in touched.rows.iter().zip(kept.values()) {
             let slot = touched.slots[*local as usize];
-            change.add(ChangedRow { slot, place }, delta.weight(place as usize), &mut known);
+            change.add(ChangedRow { slot, index }, delta.weight(index as usize), &mut known);
         }
         let mut weights = change.weights.iter();
         change.rows.retain(|_| weights.next().is_some_and(|weight| *weight != 0));
@@ -317,15 +317,15 @@ impl Change {
 
     /// A changed row as it is kept.
     pub(crate) fn bytes(&self, row: &ChangedRow) -> &[u8] {
-        self.encoded.get(row.place as usize)
+        self.encoded.get(row.index as usize)
     }
 
     /// Rows whose key matches nothing, ever.
     pub(crate) fn unmatchable(&self) -> Result<ZBatch, ArrowError> {
-        let (places, weights) = &self.null_keys;
-        let taken = UInt32Array::from(places.clone());
+        let (indices, weights) = &self.null_keys;
+        let taken = UInt32Array::from(indices.clone());
         let columns = self.batch.columns().iter().map(|column| take(column, &taken, None));
-        let options = RecordBatchOptions::new().with_row_count(Some(places.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
         let rows =
             RecordBatch::try_new_with_options(self.batch.schema(), columns.collect::<Result<_, _>>()?, &options)?;
         Ok(ZBatch::new(rows, weights.iter().copied().collect()))

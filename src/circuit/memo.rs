@@ -17,7 +17,7 @@ use crate::identity::Identity;
 /// Of one step of all circuits. It must not outlive that.
 #[derive(Debug, Default)]
 pub struct Memo {
-    /// By source, relation and place in the relation's schema.
+    /// By source, relation and index in the relation's schema.
     columns: RefCell<HashMap<(String, Relation, usize), ArrayRef>>,
     /// Of nodes that several circuits have, by their number.
     outputs: RefCell<HashMap<usize, Result<ZBatch, Arc<DataFusionError>>>>,
@@ -36,12 +36,12 @@ impl Memo {
         projection: &[usize],
     ) -> Result<RecordBatch, ArrowError> {
         let mut columns = self.columns.borrow_mut();
-        let made = projection.iter().map(|&place| {
-            let key = (source.to_owned(), relation, place);
+        let made = projection.iter().map(|&index| {
+            let key = (source.to_owned(), relation, index);
             if let Some(column) = columns.get(&key) {
                 return Ok(column.clone());
             }
-            let column = batch.column(relation, schema, place)?;
+            let column = batch.column(relation, schema, index)?;
             columns.insert(key, column.clone());
             Ok(column)
         });

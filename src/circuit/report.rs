@@ -6,8 +6,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OperatorReport {
-    /// Its place in the circuit, from 0.
-    pub place: usize,
+    /// Its index in the circuit, from 0.
+    pub index: usize,
     pub name: &'static str,
     /// What its state grows with; none if it keeps nothing.
     pub grows_with: Option<&'static str>,

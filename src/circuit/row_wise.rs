@@ -15,7 +15,7 @@ use crate::event::EventBatch;
 enum Run<'a> {
     /// All of a source's, which other circuits read too.
     Whole(&'a Memo),
-    /// Some, from this place on.
+    /// Some, from this index on.
     From(usize),
 }
 
@@ -28,9 +28,9 @@ impl Run<'_> {
     }
 }
 
-/// A run of events that failed in the operator at this place.
+/// A run of events that failed in the operator at this index.
 struct Failed {
-    place: usize,
+    index: usize,
     error: CircuitError,
 }
 
@@ -49,14 +49,14 @@ impl Circuit {
             self.row_wise(source, batch, Run::Whole(memo), needed, &mut parts, &mut rejected)?;
         }
         memo.reject(self.admission, &rejected);
-        for (place, parts) in parts.into_iter().enumerate().filter(|(place, _)| needed[*place]) {
-            let node = &self.nodes[place];
+        for (index, parts) in parts.into_iter().enumerate().filter(|(index, _)| needed[*index]) {
+            let node = &self.nodes[index];
             if node.row_wise {
                 let whole = match <[ZBatch; 1]>::try_from(parts) {
                     Ok([only]) => Ok(only),
                     Err(parts) => ZBatch::concat(&node.schema, &parts).map_err(CircuitError::from),
                 };
-                outputs[place] = Some(memo.keep(self.standings[place].shared, whole)?);
+                outputs[index] = Some(memo.keep(self.standings[index].shared, whole)?);
             }
         }
         Ok(rejected)
@@ -79,7 +79,7 @@ impl Circuit {
                 }
             }
             // Other circuits have this operator, or rely on it not to reject anything, and so on all events.
-            Err(Failed { place, error }) if batch.is_empty() || !self.fallible[place] => return Err(error),
+            Err(Failed { index, error }) if batch.is_empty() || !self.fallible[index] => return Err(error),
             Err(Failed { error, .. }) if batch.len() == 1 => {
                 let message = error.to_string();
                 rejected.push(Attributable { source: source.to_owned(), row: run.offset(), message });
@@ -103,9 +103,9 @@ impl Circuit {
         needed: &[bool],
     ) -> Result<Vec<Option<ZBatch>>, Failed> {
         let mut outputs: Vec<Option<ZBatch>> = Vec::with_capacity(self.nodes.len());
-        for (place, node) in self.nodes.iter().enumerate() {
+        for (index, node) in self.nodes.iter().enumerate() {
             let output = match &node.operator {
-                _ if !node.row_wise || !needed[place] => Ok(None),
+                _ if !node.row_wise || !needed[index] => Ok(None),
                 Operator::Events { source: name, .. } if name != source => Ok(None),
                 Operator::Events { relation, schema, columns, .. } => {
                     let rows = match run {
@@ -120,7 +120,7 @@ impl Circuit {
                     if inputs.is_empty() { Ok(None) } else { operator.pass(&inputs, &node.schema).map(Some) }
                 }
             };
-            outputs.push(output.map_err(|error| Failed { place, error })?);
+            outputs.push(output.map_err(|error| Failed { index, error })?);
         }
         Ok(outputs)
     }
@@ -128,13 +128,13 @@ impl Circuit {
     /// A scan of events whose rejection another circuit has found out.
     pub(super) fn admitted(
         &self,
-        place: usize,
+        index: usize,
         input: &StepInput<'_>,
         memo: &Memo,
         rejected: &[Attributable],
     ) -> Result<ZBatch, CircuitError> {
         let Node { operator: Operator::Events { source, relation, schema, columns }, schema: projected, .. } =
-            &self.nodes[place]
+            &self.nodes[index]
         else {
             return Err(DataFusionError::Internal("only events are admitted".into()).into());
         };

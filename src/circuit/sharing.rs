@@ -17,31 +17,31 @@ pub fn share(circuits: &mut [(&str, &mut Circuit)]) {
     let mut found: HashMap<Identity, Vec<usize>> = HashMap::new();
     for (number, (_, circuit)) in circuits.iter_mut().enumerate() {
         let mut numbers: Vec<usize> = Vec::with_capacity(circuit.nodes.len());
-        for place in 0..circuit.nodes.len() {
-            let inputs: Vec<usize> = circuit.nodes[place].inputs.iter().map(|&input| numbers[input]).collect();
-            let identity = circuit.standings[place].identity;
+        for index in 0..circuit.nodes.len() {
+            let inputs: Vec<usize> = circuit.nodes[index].inputs.iter().map(|&input| numbers[input]).collect();
+            let identity = circuit.standings[index].identity;
             let candidates = found.get(&identity);
-            let twin = candidates.into_iter().flatten().copied().find(|&one| known[one].takes(circuit, place, &inputs));
+            let twin = candidates.into_iter().flatten().copied().find(|&one| known[one].takes(circuit, index, &inputs));
             let one = twin.unwrap_or_else(|| {
-                let (handle, places) = (circuit.handle(place).cloned(), Vec::new());
-                let store_prefix = circuit.standings[place].store_prefix.clone();
-                known.push(Known { inputs, handle, store_prefix, places });
+                let (handle, indices) = (circuit.handle(index).cloned(), Vec::new());
+                let store_prefix = circuit.standings[index].store_prefix.clone();
+                known.push(Known { inputs, handle, store_prefix, indices });
                 found.entry(identity).or_default().push(known.len() - 1);
                 known.len() - 1
             });
-            known[one].places.push((number, place));
+            known[one].indices.push((number, index));
             if let Some(handle) = &known[one].handle {
-                circuit.nodes[place].operator = Operator::Stateful(handle.clone());
-                circuit.standings[place].store_prefix.clone_from(&known[one].store_prefix);
+                circuit.nodes[index].operator = Operator::Stateful(handle.clone());
+                circuit.standings[index].store_prefix.clone_from(&known[one].store_prefix);
             }
             numbers.push(one);
         }
     }
-    for (one, Known { places, .. }) in known.iter().enumerate() {
-        let names: BTreeSet<String> = places.iter().map(|(circuit, _)| circuits[*circuit].0.to_owned()).collect();
-        for (circuit, place) in places {
+    for (one, Known { indices, .. }) in known.iter().enumerate() {
+        let names: BTreeSet<String> = indices.iter().map(|(circuit, _)| circuits[*circuit].0.to_owned()).collect();
+        for (circuit, index) in indices {
             let (name, circuit) = &mut circuits[*circuit];
-            let standing = &mut circuit.standings[*place];
+            let standing = &mut circuit.standings[*index];
             standing.shared = (names.len() > 1).then_some(one);
             standing.shared_with = names.iter().filter(|other| *other != name).cloned().collect();
         }
@@ -55,13 +55,13 @@ struct Known {
     handle: Option<Handle>,
     store_prefix: String,
     /// Circuits that have it, and where.
-    places: Vec<(usize, usize)>,
+    indices: Vec<(usize, usize)>,
 }
 
 impl Known {
     /// Whether a circuit's node of the same identity can be this one from now on.
-    fn takes(&self, circuit: &Circuit, place: usize, inputs: &[usize]) -> bool {
-        let (Some(own), Some(other)) = (&self.handle, circuit.handle(place)) else { return self.inputs == inputs };
+    fn takes(&self, circuit: &Circuit, index: usize, inputs: &[usize]) -> bool {
+        let (Some(own), Some(other)) = (&self.handle, circuit.handle(index)) else { return self.inputs == inputs };
         own.is(other) || self.inputs == inputs && !circuit.is_captured && have_equal_state(own, other)
     }
 }

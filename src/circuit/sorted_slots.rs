@@ -15,7 +15,7 @@ const RUN_MAX: usize = 256;
 /// The bits of an item that are a number.
 const NUMBER: u128 = u32::MAX as u128;
 
-/// Different slots, in the order of their rows. The rows are the owner's, who gives them with each call.
+/// Different slots, in the order of their rows. The rows are the owner's, which gives them with each call.
 #[derive(Debug)]
 pub(super) enum SortedSlots {
     One(Vec<u32>),

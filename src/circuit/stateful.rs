@@ -30,7 +30,7 @@ impl Handle {
         Self(Arc::new(Mutex::new(operator)))
     }
 
-    /// The operator, for as long as the guard lives. A step that panicked ends the daemon, so nobody is left to be misled
+    /// The operator, for as long as the guard lives. A step that panicked ends the daemon, so no step is left to be misled
     /// by what it left behind.
     pub fn lock(&self) -> MutexGuard<'_, Stateful> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -134,8 +134,8 @@ impl Column {
                 if !raw.starts_with('[') {
                     return Err(shape.wrong_type(raw));
                 }
-                json::elements(raw, |place, raw| {
-                    items.push(raw, undeclared).map_err(|fault| fault.below(&place.to_string()))
+                json::elements(raw, |index, raw| {
+                    items.push(raw, undeclared).map_err(|fault| fault.below(&index.to_string()))
                 })?;
                 ends.push(items.len());
             }

@@ -88,7 +88,7 @@ impl Rows {
 /// A row being filled: a column that has it is one longer than `row`.
 struct Filling<'r, 'a> {
     columns: &'r mut [Column],
-    /// By the envelope's slot; empty where nobody asks.
+    /// By the envelope's slot; empty where no column asks.
     facts: &'r mut [Option<&'a str>],
     row: usize,
     undeclared: u64,

@@ -195,7 +195,7 @@ impl Decoder {
     ) -> Result<i32, Box<Fault>> {
         let event_type = &self.schema.types[type_index];
         let (stored, version) = self.version(event_type, opened)?;
-        let place = building.metadata.len();
+        let index = building.metadata.len();
         let versions = &mut building.types[type_index];
         let rows = match versions.iter().position(|rows| rows.version == version) {
             Some(found) => &mut versions[found],
@@ -218,7 +218,7 @@ impl Decoder {
             }
             None => push_absent(&mut rows.rows, self.envelope.data())?,
         }
-        rows.places.push(place);
+        rows.indices.push(index);
         Ok(stored)
     }
 
@@ -261,15 +261,15 @@ impl Decoder {
             let mut pieces = Vec::with_capacity(versions.len());
             for rows in versions {
                 let version = rows.version;
-                let (places, rows) = rows.finish(&event_type.versions[&version])?;
+                let (indices, rows) = rows.finish(&event_type.versions[&version])?;
                 let upcast = self.upcasters.upcast(type_index, version, rows)?;
                 for (row, detail) in upcast.rejected {
-                    admitted[places[row]] = false;
-                    let message = metadata.origin(places[row]);
+                    admitted[indices[row]] = false;
+                    let message = metadata.origin(indices[row]);
                     parked.push((message, upcast_rejection(&messages[message], event_type, detail)));
                 }
-                let places = upcast.kept.into_iter().map(|row| places[row]).collect();
-                pieces.push(Admitted { places, rows: upcast.rows });
+                let indices = upcast.kept.into_iter().map(|row| indices[row]).collect();
+                pieces.push(Admitted { indices, rows: upcast.rows });
             }
             merged.push(Admitted::merge(pieces)?);
         }
@@ -279,8 +279,8 @@ impl Decoder {
         }
         let ranks = Ranks::new(&admitted);
         let types = merged.into_iter().zip(&self.none).map(|(admitted, none)| match admitted {
-            Some(Admitted { places, rows }) if !places.is_empty() => {
-                TypeRows { rows: places.iter().map(|place| ranks.of(*place)).collect(), fields: rows }
+            Some(Admitted { indices, rows }) if !indices.is_empty() => {
+                TypeRows { rows: indices.iter().map(|index| ranks.of(*index)).collect(), fields: rows }
             }
             _ => none.clone(),
         });
@@ -312,8 +312,8 @@ impl Ranks {
         )
     }
 
-    fn of(&self, place: usize) -> u32 {
-        self.0[place]
+    fn of(&self, index: usize) -> u32 {
+        self.0[index]
     }
 }
 

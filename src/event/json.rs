@@ -1,7 +1,7 @@
 //! JSON text read one level at a time: each member or element is handed on as the text that was written, so that
 //! numbers keep their digits. What the values mean is not known here.
 //!
-//! Syntax is checked by serde_json. A key that occurs twice is handed on twice: who reads keeps the last.
+//! Syntax is checked by serde_json. A key that occurs twice is handed on twice: the reader keeps the last.
 
 use std::borrow::Cow;
 use std::fmt;

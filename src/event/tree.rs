@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::json::{self, Read};
 
-/// A value in the document: who wants it, and what is wanted below it.
+/// A value in the document: the places that want it, and what is wanted below it.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     /// Places that read this value.
@@ -41,7 +41,7 @@ pub(super) trait Sink<'a> {
     /// Something is wanted below `raw`, which is neither an object nor null.
     fn mismatch(&mut self, raw: &str) -> Read;
 
-    /// A member that nobody wants.
+    /// A member that no place wants.
     fn undeclared(&mut self);
 }
 
@@ -56,7 +56,7 @@ impl Tree {
         node.wanted.push(place);
     }
 
-    /// Declares the member that `pointer` leads through: somebody else reads it.
+    /// Declares the member that `pointer` leads through: another reader takes it.
     pub(super) fn know(&mut self, pointer: &str) {
         if let (Some(members), Some(token)) = (&mut self.members, json::tokens(pointer).next()) {
             members.entry(token);

@@ -14,25 +14,25 @@ use super::shape::Layout;
 pub(super) struct VersionRows {
     pub(super) version: u32,
     pub(super) rows: Rows,
-    /// For each row its place in the metadata, ascending.
-    pub(super) places: Vec<usize>,
+    /// For each row its index in the metadata, ascending.
+    pub(super) indices: Vec<usize>,
 }
 
 /// Rows at the current version.
 pub(super) struct Admitted {
-    /// For each row its place in the metadata, ascending.
-    pub(super) places: Vec<usize>,
+    /// For each row its index in the metadata, ascending.
+    pub(super) indices: Vec<usize>,
     pub(super) rows: RecordBatch,
 }
 
 impl VersionRows {
     pub(super) fn new(version: u32, layout: &Arc<Layout>) -> Self {
-        Self { version, rows: Rows::new(layout), places: Vec::new() }
+        Self { version, rows: Rows::new(layout), indices: Vec::new() }
     }
 
     pub(super) fn finish(self, schema: &VersionSchema) -> Result<(Vec<usize>, RecordBatch), ArrowError> {
-        let count = RecordBatchOptions::new().with_row_count(Some(self.places.len()));
-        Ok((self.places, RecordBatch::try_new_with_options(schema.to_arrow(), self.rows.finish()?, &count)?))
+        let count = RecordBatchOptions::new().with_row_count(Some(self.indices.len()));
+        Ok((self.indices, RecordBatch::try_new_with_options(schema.to_arrow(), self.rows.finish()?, &count)?))
     }
 }
 
@@ -43,19 +43,19 @@ impl Admitted {
             return Ok(pieces.pop());
         }
         let rows = pieces.iter().enumerate().flat_map(|(piece, admitted)| {
-            admitted.places.iter().enumerate().map(move |(row, &place)| (place, (piece, row)))
+            admitted.indices.iter().enumerate().map(move |(row, &index)| (index, (piece, row)))
         });
         let mut rows: Vec<(usize, (usize, usize))> = rows.collect();
         rows.sort_unstable();
-        let (places, sources): (Vec<usize>, Vec<(usize, usize)>) = rows.into_iter().unzip();
+        let (indices, sources): (Vec<usize>, Vec<(usize, usize)>) = rows.into_iter().unzip();
         let batches: Vec<&RecordBatch> = pieces.iter().map(|admitted| &admitted.rows).collect();
         let rows = match batches[0].num_columns() {
             0 => {
-                let count = RecordBatchOptions::new().with_row_count(Some(places.len()));
+                let count = RecordBatchOptions::new().with_row_count(Some(indices.len()));
                 RecordBatch::try_new_with_options(batches[0].schema(), vec![], &count)?
             }
             _ => interleave_record_batch(&batches, &sources)?,
         };
-        Ok(Some(Admitted { places, rows }))
+        Ok(Some(Admitted { indices, rows }))
     }
 }

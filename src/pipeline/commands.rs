@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::build::{Build, BuildError, LiveCut};
 use crate::read_model::catalog::ProjectionStatus;
 
-/// Commands that wait for the loop at the most; who asks more waits.
+/// Commands that wait for the loop at the most; the next caller waits for room.
 const QUEUED: usize = 16;
 
 /// One thing asked of the loop.

@@ -335,7 +335,7 @@ async fn told(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-/// Hands over what one source reports, until nobody listens.
+/// Hands over what one source reports, until the loop ends.
 async fn forward(name: SourceName, mut source: Box<dyn Source>, inputs: mpsc::Sender<(SourceName, Input)>) {
     loop {
         let input = source.next().await;

@@ -29,7 +29,7 @@ pub(super) enum Saved {
         stats: Stats,
         took: Duration,
     },
-    /// Nobody else has taken over.
+    /// No other writer has taken over.
     Confirmed,
     /// It is tried again.
     Failed {
@@ -49,7 +49,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(10);
 pub(super) fn spawn_saver(checkpointer: Checkpointer, jobs: mpsc::Receiver<Job>, results: mpsc::Sender<Saved>) {
     std::thread::spawn(move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(save(checkpointer, jobs, results)),
-        // The runner notices that nobody takes its checkpoints.
+        // The runner notices that its checkpoints are not taken.
         Err(error) => tracing::error!(%error, "the checkpoint thread cannot start"),
     });
 }

@@ -1,4 +1,4 @@
-//! What is said of a parked event to those who look at its source.
+//! The description of a parked event in the status of its source.
 
 use serde::Serialize;
 

@@ -13,7 +13,7 @@ use super::slot_index::SlotIndex;
 /// A hash map from key bytes to a dense `u32` slot, with a record a slot.
 ///
 /// Hashes are kept beside the slots, so that growing touches no key, and many look-ups at once can wait for memory
-/// together rather than one after the other. What is kept of a slot lies with its key: whoever looks for a key among a
+/// together rather than one after the other. What is kept of a slot lies with its key: a search for a key among a
 /// million has waited for both.
 #[derive(Debug, Default)]
 pub struct KeyMap<R = Key> {

@@ -25,7 +25,7 @@ const SPARE_ITEMS: usize = 256;
 /// The slot of a row that was dead when it was read back.
 const NO_SLOT: u32 = u32::MAX;
 
-/// The bookkeeping of one store. The slots' locations lie with their owner, who gives them with each call.
+/// The bookkeeping of one store. The slots' locations lie with their owner, which gives them with each call.
 #[derive(Debug, Default)]
 pub struct SegmentLog {
     /// Slots whose change is not [`Change::None`], each once.
@@ -55,7 +55,7 @@ impl Segment {
         self.live + self.needed
     }
 
-    /// Items that nobody needs.
+    /// Items that no later checkpoint needs.
     fn garbage(&self) -> usize {
         self.slots.len() - self.live + self.dead.len() - self.needed
     }
@@ -119,7 +119,7 @@ impl SegmentLog {
         self.segments.values().map(|segment| segment.live).sum()
     }
 
-    /// Decides what to write, and takes it as written: whoever calls this has to write it, retrying if need be.
+    /// Decides what to write, and takes it as written: the caller has to write it, retrying if need be.
     pub fn write(&mut self, located: &mut [impl Located]) -> Option<Writing> {
         let mut slots = Vec::with_capacity(self.changed.len());
         for slot in std::mem::take(&mut self.changed) {

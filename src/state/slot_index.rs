@@ -58,7 +58,7 @@ impl SlotIndex {
         }
     }
 
-    /// Loads where looking for a hash begins. Whoever looks for many does this for all first, because it decides nothing:
+    /// Loads where looking for a hash begins. A caller that looks for many does this for all first, because it decides nothing:
     /// they wait for memory together then.
     pub fn load(&self, hash: u32) -> u64 {
         if self.buckets.is_empty() { EMPTY } else { self.buckets[self.start(hash)] }

@@ -1,10 +1,10 @@
 //! Joins of all kinds, kept by both sides' rows arranged by the equality key.
 //!
 //! Pairs are bilinear: the change is the left change against the old right side, and the new left side against the right
-//! change. Rows that are kept without a partner follow from how many partners they have: per key where the key alone
+//! change. Rows that are kept without a match follow from how many matches they have: per key where the key alone
 //! decides, per row where a further condition does.
 
-mod partners;
+mod matches;
 mod spec;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoreShape, StoredSegment};
-use partners::Partners;
+use matches::Matches;
 pub use spec::{JoinSpec, Unmatched};
 
 /// The join operator and its state.
@@ -71,15 +71,15 @@ impl Join {
         output.unmatched(Side::Right, &right.unmatchable()?, false)?;
         self.left.grow(self.keys.slots());
         self.right.grow(self.keys.slots());
-        let mut partners = Partners::new(&self.spec, &left, &right, &self.left, &self.right);
+        let mut matches = Matches::new(&self.spec, &left, &right, &self.left, &self.right);
 
         // The left change meets the old right side, then the right change the new left side.
         for (side, change) in [(Side::Left, &left), (Side::Right, &right)] {
-            // Where keys alone decide who has a partner, only who shows pairs has to look at them.
+            // Where keys alone decide which rows have a match, only a join that shows pairs has to look at them.
             if self.spec.pairs || self.spec.condition.is_some() {
                 let pairs = self.pairs(side, change)?;
                 let passing = self.passing(&pairs.batch)?;
-                partners.note(&passing, change, &pairs.members, side);
+                matches.note(&passing, change, &pairs.members, side);
                 output.pairs(&pairs.batch, &passing)?;
             }
             match side {
@@ -88,10 +88,10 @@ impl Join {
             }
         }
 
-        for (matched, rows) in partners.unmatched(Side::Left, &mut self.left, &self.right)? {
+        for (matched, rows) in matches.unmatched(Side::Left, &mut self.left, &self.right)? {
             output.unmatched(Side::Left, &rows, matched)?;
         }
-        for (matched, rows) in partners.unmatched(Side::Right, &mut self.right, &self.left)? {
+        for (matched, rows) in matches.unmatched(Side::Right, &mut self.right, &self.left)? {
             output.unmatched(Side::Right, &rows, matched)?;
         }
         for slot in left.slots().chain(right.slots()) {
@@ -107,20 +107,20 @@ impl Join {
     /// Every pair of a changed row and a row of the other side as that is now.
     fn pairs(&self, side: Side, change: &Change) -> Result<Pairs<'_>, CircuitError> {
         let other = if side == Side::Left { &self.right } else { &self.left };
-        let (mut places, mut members, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut indices, mut members, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for (number, row) in change.rows.iter().enumerate() {
-            for (partner, weight) in other.rows(row.slot) {
-                places.push(row.place);
+            for (matching, weight) in other.rows(row.slot) {
+                indices.push(row.index);
                 weights.push(change.weights[number] * weight);
-                members.push(Member { number, partner, weight });
+                members.push(Member { number, matching, weight });
             }
         }
-        let mut columns = taken(&change.batch, places)?;
-        let mut partners = other.decode(members.iter().map(|member| member.partner))?;
+        let mut columns = taken(&change.batch, indices)?;
+        let mut matches = other.decode(members.iter().map(|member| member.matching))?;
         if side == Side::Right {
-            std::mem::swap(&mut columns, &mut partners);
+            std::mem::swap(&mut columns, &mut matches);
         }
-        columns.extend(partners);
+        columns.extend(matches);
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(weights.len()));
         let rows = RecordBatch::try_new_with_options(self.pair_schema.clone(), columns, &options)?;
         Ok(Pairs { members, batch: ZBatch::new(rows, Int64Array::from(weights)) })
@@ -200,24 +200,24 @@ fn met(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Result<BooleanArray,
     Ok(if mask.null_count() == 0 { mask.clone() } else { prep_null_mask_filter(mask) })
 }
 
-/// Changed rows of one side with their partners on the other.
+/// Changed rows of one side with their matches on the other.
 struct Pairs<'a> {
     members: Vec<Member<'a>>,
     batch: ZBatch,
 }
 
-/// Who is in a pair.
+/// The two rows of a pair.
 struct Member<'a> {
     /// Of the changed row in its change.
     number: usize,
-    partner: &'a [u8],
-    /// How often the partner is there.
+    matching: &'a [u8],
+    /// How often the match is there.
     weight: i64,
 }
 
-fn taken(batch: &RecordBatch, places: Vec<u32>) -> Result<Vec<ArrayRef>, ArrowError> {
-    let places = UInt32Array::from(places);
-    batch.columns().iter().map(|column| take(column, &places, None)).collect()
+fn taken(batch: &RecordBatch, indices: Vec<u32>) -> Result<Vec<ArrayRef>, ArrowError> {
+    let indices = UInt32Array::from(indices);
+    batch.columns().iter().map(|column| take(column, &indices, None)).collect()
 }
 
 /// The parts of one step's output.
@@ -235,7 +235,7 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Rows of one side without a partner, or with one, as far as the join shows them.
+    /// Rows of one side without a match, or with one, as far as the join shows them.
     fn unmatched(&mut self, side: Side, rows: &ZBatch, matched: bool) -> Result<(), ArrowError> {
         let shown = if side == Side::Left { self.spec.left_unmatched } else { self.spec.right_unmatched };
         if rows.is_empty() {

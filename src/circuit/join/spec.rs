@@ -55,17 +55,17 @@ impl JoinSpec {
     }
 }
 
-/// What becomes of one side's rows by whether they have a partner.
+/// What becomes of one side's rows by whether they have a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmatched {
     /// Only pairs come out.
     Dropped,
-    /// Without a partner a row comes out with NULLs for the other side.
+    /// Without a match a row comes out with NULLs for the other side.
     Padded,
-    /// Rows with a partner come out, alone.
+    /// Rows with a match come out, alone.
     Semi,
-    /// Rows without a partner come out, alone.
+    /// Rows without a match come out, alone.
     Anti,
-    /// All rows come out with a column that says whether they have a partner.
+    /// All rows come out with a column that says whether they have a match.
     Mark,
 }

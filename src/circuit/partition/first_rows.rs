@@ -11,7 +11,7 @@ use super::sized_batch;
 use crate::circuit::keyed_rows::KeyedRows;
 use crate::circuit::{CircuitError, ZBatch};
 
-/// Ranks of rows in one order, as far as someone asks for them.
+/// Ranks of rows in one order, as far as a function asks for them.
 #[derive(Debug, Clone)]
 pub struct Ranking {
     /// One column each comes out behind the row's own.

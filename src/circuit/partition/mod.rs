@@ -116,10 +116,10 @@ impl Partition {
         }
         let mut difference = Difference::default();
         for (sign, (output, rows)) in [(-1, &before), (1, &after)] {
-            for place in 0..output.len() {
+            for index in 0..output.len() {
                 // Rows without columns are all alike.
-                let row: &[u8] = if self.output.is_unit() { &[] } else { rows.row(place).data() };
-                difference.add(row, sign * output.weight(place));
+                let row: &[u8] = if self.output.is_unit() { &[] } else { rows.row(index).data() };
+                difference.add(row, sign * output.weight(index));
             }
         }
         let (rows, counts): (Vec<&[u8]>, Vec<i64>) = difference.rows().into_iter().unzip();

@@ -1,4 +1,4 @@
-//! `events append`: one event, under the condition that nobody else has appended to its subject.
+//! `events append`: one event, under the condition that its subject has no event that the caller has not seen.
 
 use std::io::Read;
 

@@ -46,7 +46,7 @@ pub struct Replayed {
 
 /// Publishes the whole file. On an error, the lines before the one it names are stored.
 pub async fn replay(args: &ReplayArgs, nats: &config::Nats) -> Result<Replayed, Error> {
-    // A source would wait for its file; here someone waits for the command.
+    // A source would wait for its file; here the caller waits for the command.
     let unreadable = |error| Error::Source(format!("cannot read {}: {error}", args.file.display()));
     std::fs::File::open(&args.file).map_err(unreadable)?;
     let context = jetstream_context(connect(nats).await?, nats);

@@ -41,7 +41,7 @@ pub async fn stream(args: &StreamArgs, nats: &config::Nats, output: &mut dyn Wri
         filter_subjects: args.filter_subjects.clone(),
         limits: Limits::default(),
     };
-    // Whoever looks at a stream sees what is left of it.
+    // The caller sees what is left of the stream.
     let start = Start { after: args.from.saturating_sub(1), identity: None, accept_gap: true };
     let mut source = JetStreamSource::open(options, start);
     match print(&mut source, args, output).await {

@@ -18,7 +18,7 @@ use crate::read_model::catalog::ProjectionStatus;
 pub use builder::Builder;
 pub use error::BuildError;
 
-/// A cut of the live engine, as those see it who build beside it.
+/// A cut of the live engine, as a build beside it sees it.
 #[derive(Debug, Clone, Default)]
 pub struct LiveCut {
     pub cut: Cut,

@@ -27,7 +27,7 @@ pub(super) fn lower_aggregate(
     let sets = grouping_sets(aggregate)?;
     let mut columns = Columns { exprs: Vec::new(), shared_from: 0, schema: aggregate.input.schema() };
     let mut groups: Vec<usize> = match &sets {
-        None => aggregate.group_expr.iter().map(|expr| columns.place(expr)).collect(),
+        None => aggregate.group_expr.iter().map(|expr| columns.index_of(expr)).collect(),
         Some(sets) => {
             columns.exprs = sets.exprs.clone();
             (0..sets.exprs.len()).collect()
@@ -44,8 +44,8 @@ pub(super) fn lower_aggregate(
         columns.exprs[groups.len() - 1] = logical::lit(ScalarValue::new_zero(&sets.id_type)?);
     }
     let input = columns.arrow(sets.is_some().then_some(groups.len()))?;
-    for &place in &groups {
-        let field = input.field(place);
+    for &index in &groups {
+        let field = input.field(index);
         if !is_sortable(field.data_type()) {
             return Err(Refusal::new(format!("cannot group by a column of type {}", field.data_type())));
         }
@@ -97,7 +97,7 @@ fn grouping_sets(aggregate: &logical::Aggregate) -> Result<Option<GroupingSets>,
             .map(|bits| {
                 keys.iter()
                     .enumerate()
-                    .filter(|(place, _)| bits >> place & 1 == 1)
+                    .filter(|(index, _)| bits >> index & 1 == 1)
                     .map(|(_, key)| key.clone())
                     .collect()
             })
@@ -122,8 +122,8 @@ impl GroupingSets {
     fn exprs_of(&self, set: usize, exprs: &[Expr], input: &Schema) -> Result<Vec<Expr>, Refusal> {
         let (left_out, before) = &self.sets[set];
         let mut exprs = exprs.to_vec();
-        for (place, _) in left_out.iter().enumerate().filter(|(_, left_out)| **left_out) {
-            exprs[place] = logical::lit(ScalarValue::try_from(input.field(place).data_type())?);
+        for (index, _) in left_out.iter().enumerate().filter(|(_, left_out)| **left_out) {
+            exprs[index] = logical::lit(ScalarValue::try_from(input.field(index).data_type())?);
         }
         exprs[left_out.len()] = logical::lit(self.id(left_out, *before)?);
         Ok(exprs)
@@ -133,7 +133,7 @@ impl GroupingSets {
     fn totals(&self, input: &Schema) -> Result<Vec<Vec<ScalarValue>>, Refusal> {
         let empty = self.sets.iter().filter(|(left_out, _)| left_out.iter().all(|&left_out| left_out));
         let key = |(left_out, before): &(Vec<bool>, usize)| {
-            let nulls = (0..left_out.len()).map(|place| ScalarValue::try_from(input.field(place).data_type()));
+            let nulls = (0..left_out.len()).map(|index| ScalarValue::try_from(input.field(index).data_type()));
             let mut key = nulls.collect::<Result<Vec<_>, _>>()?;
             key.push(self.id(left_out, *before)?);
             Ok(key)
@@ -151,16 +151,16 @@ impl GroupingSets {
 /// The distinct expressions that the aggregate needs, in the order they were first asked for.
 struct Columns<'a> {
     exprs: Vec<Expr>,
-    /// Expressions before this place are never used for another purpose.
+    /// Expressions before this index are never used for another purpose.
     shared_from: usize,
     schema: &'a DFSchema,
 }
 
 impl Columns<'_> {
-    fn place(&mut self, expr: &Expr) -> usize {
+    fn index_of(&mut self, expr: &Expr) -> usize {
         let expr = expr.clone().unalias();
         match self.exprs[self.shared_from..].iter().position(|other| *other == expr) {
-            Some(place) => self.shared_from + place,
+            Some(index) => self.shared_from + index,
             None => {
                 self.exprs.push(expr);
                 self.exprs.len() - 1
@@ -176,9 +176,9 @@ impl Columns<'_> {
                 Ok(PlacedCall {
                     function,
                     name: expr.schema_name().to_string(),
-                    arguments: args.iter().map(|arg| self.place(arg)).collect(),
-                    order: order_by.iter().map(|sort| (self.place(&sort.expr), options(sort))).collect(),
-                    filter: filter.as_ref().map(|filter| self.place(filter)),
+                    arguments: args.iter().map(|arg| self.index_of(arg)).collect(),
+                    order: order_by.iter().map(|sort| (self.index_of(&sort.expr), options(sort))).collect(),
+                    filter: filter.as_ref().map(|filter| self.index_of(filter)),
                 })
             }
             other => Err(Refusal::new(format!("`{other}` is not an aggregate"))),
@@ -187,10 +187,10 @@ impl Columns<'_> {
 
     /// `nullable` columns at the front may be NULL whatever their expressions say.
     fn arrow(&self, nullable: Option<usize>) -> Result<SchemaRef, Refusal> {
-        let fields = self.exprs.iter().enumerate().map(|(place, expr)| {
+        let fields = self.exprs.iter().enumerate().map(|(index, expr)| {
             let (_, field) = expr.to_field(self.schema)?;
-            let null = field.is_nullable() || nullable.is_some_and(|nullable| place < nullable);
-            Ok(Field::new(format!("c{place}"), field.data_type().clone(), null))
+            let null = field.is_nullable() || nullable.is_some_and(|nullable| index < nullable);
+            Ok(Field::new(format!("c{index}"), field.data_type().clone(), null))
         });
         Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, Refusal>>()?)))
     }

@@ -70,7 +70,7 @@ impl Batch {
     }
 }
 
-/// Some plans spawn tasks. They have a runtime and a thread of their own: whoever waits here may be the only thread of
+/// Some plans spawn tasks. They have a runtime and a thread of their own: the thread that waits here may be the only one of
 /// another one, or of none.
 fn run(state: &SessionState, optimized: &LogicalPlan) -> Result<Vec<RecordBatch>, DataFusionError> {
     let body = || {

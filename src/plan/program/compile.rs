@@ -42,10 +42,10 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
     let optimized = state.optimize(&plan).map_err(|error| Refusal::from_datafusion(&error))?;
     let schema = output_schema(&plan, &optimized);
     distinct_names(&schema)?;
-    let key = key.iter().map(|column| place(&schema, column)).collect::<Result<Vec<_>, _>>()?;
+    let key = key.iter().map(|column| index_of(&schema, column)).collect::<Result<Vec<_>, _>>()?;
     let lowered = lower(&optimized, scope, &state)?;
     let proven = Keys::of(&optimized, Some(scope)).are_unique(&key);
-    let non_null = key.iter().all(|&place| !schema.field(place).is_nullable());
+    let non_null = key.iter().all(|&index| !schema.field(index).is_nullable());
     let identity = Specification::of("rows/1")
         .identity(lowered.circuit.identity())
         .schema(&schema)
@@ -164,15 +164,15 @@ fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
 }
 
 fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
-    for (place, field) in schema.fields().iter().enumerate() {
-        if schema.fields()[..place].iter().any(|other| other.name() == field.name()) {
+    for (index, field) in schema.fields().iter().enumerate() {
+        if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
             return Err(Refusal::new(format!("two columns are named `{}`", field.name())).hint("rename one with AS"));
         }
     }
     Ok(())
 }
 
-fn place(schema: &SchemaRef, column: &str) -> Result<usize, Refusal> {
+fn index_of(schema: &SchemaRef, column: &str) -> Result<usize, Refusal> {
     schema.index_of(column).map_err(|_| {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         Refusal::new(format!("the key column `{column}` is not among the query's columns"))

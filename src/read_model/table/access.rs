@@ -48,7 +48,7 @@ impl Access {
     pub(super) fn choose(spec: &TableSpec, filters: &[&Expr]) -> Result<(Self, Vec<bool>), DataFusionError> {
         let conditions: Vec<Option<(usize, Condition)>> =
             filters.iter().map(|filter| condition(spec, filter)).collect();
-        // Of several conditions on one column the shortest list counts; the others are left to whoever asked.
+        // Of several conditions on one column the shortest list counts; the others are left to the caller.
         let mut equal: BTreeMap<usize, (usize, &[ScalarValue])> = BTreeMap::new();
         for (filter, condition) in conditions.iter().enumerate() {
             let Some((column, Condition::OneOf(values))) = condition else { continue };

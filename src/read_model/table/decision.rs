@@ -1,7 +1,7 @@
 //! What a delta does to each key, decided and checked before anything is changed.
 //!
 //! The weights of equal rows add up first; then each key may lose the row it has and may gain one. Anything else is a
-//! conflict of keys, or a mistake of whoever made the delta.
+//! conflict of keys, or a mistake of the operator that made the delta.
 
 use arrow::array::RecordBatch;
 use hashbrown::HashTable;

@@ -1,6 +1,6 @@
 //! The immutable hash index of one segment: from a key's hash to the rows that may have that key.
 
-/// Open addressing over the hashes of [`KeyMap`](crate::state::KeyMap). Whoever looks something up compares the keys themselves.
+/// Open addressing over the hashes of [`KeyMap`](crate::state::KeyMap). The caller of a look-up compares the keys themselves.
 #[derive(Debug)]
 pub(super) struct KeyIndex {
     /// By row.

@@ -45,7 +45,7 @@ impl Liveness {
     /// The live rows, ascending.
     pub(super) fn live_rows(&self) -> impl Iterator<Item = usize> + '_ {
         let words = self.words.iter().enumerate();
-        words.flat_map(|(place, &word)| BitsOf(word).map(move |bit| place * WORD_ROWS + bit))
+        words.flat_map(|(index, &word)| BitsOf(word).map(move |bit| index * WORD_ROWS + bit))
     }
 
     /// The bits of `length` rows from `start`, which is a multiple of 64.
@@ -56,7 +56,7 @@ impl Liveness {
     }
 }
 
-/// The places of the ones in a word, ascending.
+/// The indices of the ones in a word, ascending.
 struct BitsOf(u64);
 
 impl Iterator for BitsOf {

@@ -29,7 +29,7 @@ pub enum RestoreError {
 }
 
 impl Table {
-    /// What changed since the last capture, or none. It counts as written: whoever calls this has to write it.
+    /// What changed since the last capture, or none. It counts as written: the caller has to write it.
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
         let Some(Writing { id, slots, dead, dropped }) = self.segment_log.write(self.slots.records_mut()) else {
             return Ok(None);
@@ -79,8 +79,8 @@ impl Table {
         }
         let limit = self.segments.segment_rows;
         let parts = live_rows.chunks(limit).zip(live_slots.chunks(limit)).zip(hashes.chunks(limit));
-        for ((places, slots), hashes) in parts {
-            let part = take_rows(&rows, places.iter().copied()).map_err(&rows_error)?;
+        for ((indices, slots), hashes) in parts {
+            let part = take_rows(&rows, indices.iter().copied()).map_err(&rows_error)?;
             self.segments.add(part, slots.to_vec(), hashes, &mut self.slots);
         }
         self.segments.compact(0, &mut self.slots).map_err(&rows_error)?;

@@ -76,17 +76,17 @@ impl Reader {
             return Ok(None);
         }
         let rest = self.found.split_off(self.found.len().min(BATCH_ROWS));
-        let mut places = std::mem::replace(&mut self.found, rest);
+        let mut indices = std::mem::replace(&mut self.found, rest);
         let mut sources: Vec<&RecordBatch> = Vec::new();
         let mut current = usize::MAX;
-        for (number, _) in &mut places {
+        for (number, _) in &mut indices {
             if *number != current {
                 current = *number;
                 sources.push(self.views[current].segment.rows());
             }
             *number = sources.len() - 1;
         }
-        gather(&sources, &places, &self.columns, &self.schema).map(Some)
+        gather(&sources, &indices, &self.columns, &self.schema).map(Some)
     }
 }
 

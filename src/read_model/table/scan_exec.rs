@@ -116,11 +116,11 @@ fn partitions(snapshot: &TableSnapshot, target: usize) -> Vec<Range<usize>> {
     let wanted = (snapshot.num_rows() / PARTITION_ROWS + 1).min(target.max(1));
     let share = snapshot.num_rows().div_ceil(wanted).max(1);
     let (mut partitions, mut start, mut rows) = (Vec::with_capacity(wanted), 0, 0);
-    for (place, view) in views.iter().enumerate() {
+    for (index, view) in views.iter().enumerate() {
         rows += view.liveness.live();
         if rows >= share && partitions.len() + 1 < wanted {
-            partitions.push(start..place + 1);
-            (start, rows) = (place + 1, 0);
+            partitions.push(start..index + 1);
+            (start, rows) = (index + 1, 0);
         }
     }
     partitions.push(start..views.len());
@@ -209,7 +209,7 @@ impl ExecutionPlan for ScanExec {
         args: &StatisticsArgs,
     ) -> Result<Arc<Statistics>, DataFusionError> {
         let mut statistics = Statistics::new_unknown(&self.schema());
-        let segments = args.partition().map_or(0..self.snapshot.views.len(), |place| self.partitions[place].clone());
+        let segments = args.partition().map_or(0..self.snapshot.views.len(), |index| self.partitions[index].clone());
         let live: usize = self.snapshot.views[segments].iter().map(|view| view.liveness.live()).sum();
         let exact = matches!(*self.access, Access::All) && self.filter.is_none();
         statistics.num_rows = match (exact, self.access.as_ref(), self.limit) {

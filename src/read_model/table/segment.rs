@@ -54,13 +54,13 @@ impl Segment {
         Ok(self.keys.get_or_init(|| KeyIndex::new(hashes)))
     }
 
-    /// The secondary index at `place`, whose columns `encoding` encodes.
-    pub(super) fn sorted(&self, place: usize, encoding: &Encoding) -> Result<&SortedIndex, ArrowError> {
-        if let Some(sorted) = self.sorted[place].get() {
+    /// The secondary index of this number, whose columns `encoding` encodes.
+    pub(super) fn sorted(&self, number: usize, encoding: &Encoding) -> Result<&SortedIndex, ArrowError> {
+        if let Some(sorted) = self.sorted[number].get() {
             return Ok(sorted);
         }
         let sorted = SortedIndex::new(&self.rows, encoding)?;
-        Ok(self.sorted[place].get_or_init(|| sorted))
+        Ok(self.sorted[number].get_or_init(|| sorted))
     }
 
     /// Bytes of the rows, dead ones included, without indexes.
@@ -76,19 +76,19 @@ impl Segment {
     }
 }
 
-/// Copies the rows at `places` (batch, row) into one batch: of each source, the columns that `columns` names.
+/// Copies the rows at `indices` (batch, row) into one batch: of each source, the columns that `columns` names.
 pub(super) fn gather(
     sources: &[&RecordBatch],
-    places: &[(usize, usize)],
+    indices: &[(usize, usize)],
     columns: &[usize],
     schema: &SchemaRef,
 ) -> Result<RecordBatch, ArrowError> {
-    if places.is_empty() {
+    if indices.is_empty() {
         return Ok(RecordBatch::new_empty(schema.clone()));
     }
     let gathered = columns.iter().map(|&column| {
         let arrays: Vec<&dyn Array> = sources.iter().map(|rows| rows.column(column).as_ref()).collect();
-        interleave(&arrays, places)
+        interleave(&arrays, indices)
     });
-    batch(schema.clone(), gathered.collect::<Result<_, _>>()?, places.len())
+    batch(schema.clone(), gathered.collect::<Result<_, _>>()?, indices.len())
 }

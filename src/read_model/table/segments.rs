@@ -1,6 +1,6 @@
-//! The segments that the writer holds, and the place of each slot's row among them.
+//! The segments that the writer holds, and where each slot's row is among them.
 //!
-//! Keys are unknown here: rows are named by their slot, and carry the hashes that their indexes need along. The places
+//! Keys are unknown here: rows are named by their slot, and carry the hashes that their indexes need along. Locations
 //! themselves lie with the keys, because a changed key asks for both.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) type Slots = KeyMap<Slot>;
 #[repr(align(64))]
 pub(super) struct Slot {
     key: Key,
-    place: Place,
+    index: Place,
     location: RowLocation,
 }
 
@@ -93,7 +93,7 @@ impl Located for Slot {
 impl Slot {
     /// The hash of the row, if there is one.
     pub(super) fn row_hash(&self) -> u32 {
-        self.place.hashes.row
+        self.index.hashes.row
     }
 }
 
@@ -115,7 +115,7 @@ impl Segments {
             (self.held.len() - 1) as u32
         });
         for (row, (slot, hashes)) in slots.iter().zip(hashes).enumerate() {
-            all.record_mut(*slot).place = Place { segment: number, row: row as u32, hashes: *hashes };
+            all.record_mut(*slot).index = Place { segment: number, row: row as u32, hashes: *hashes };
         }
         self.stored += slots.len();
         self.live += slots.len();
@@ -127,9 +127,9 @@ impl Segments {
 
     /// The slot's row is no longer live.
     pub(super) fn kill(&mut self, slot: &mut Slot) {
-        let place = std::mem::take(&mut slot.place);
-        if let Some(held) = self.held.get_mut(place.segment as usize).and_then(Option::as_mut) {
-            Arc::make_mut(&mut held.liveness).kill(place.row as usize);
+        let index = std::mem::take(&mut slot.index);
+        if let Some(held) = self.held.get_mut(index.segment as usize).and_then(Option::as_mut) {
+            Arc::make_mut(&mut held.liveness).kill(index.row as usize);
             self.live -= 1;
         }
     }
@@ -140,30 +140,30 @@ impl Segments {
             self.held.iter().enumerate().filter_map(|(n, held)| Some((n, held.as_ref()?.segment.rows()))).unzip();
         let mut dense = vec![usize::MAX; self.held.len()];
         numbers.iter().enumerate().for_each(|(source, &number)| dense[number] = source);
-        let places = slots.iter().map(|&slot| {
-            let place = all.record(slot).place;
-            let source = dense.get(place.segment as usize).copied().filter(|&source| source != usize::MAX);
+        let indices = slots.iter().map(|&slot| {
+            let index = all.record(slot).index;
+            let source = dense.get(index.segment as usize).copied().filter(|&source| source != usize::MAX);
             let source = source.ok_or_else(|| ArrowError::InvalidArgumentError(format!("slot {slot} has no row")))?;
-            Ok((source, place.row as usize))
+            Ok((source, index.row as usize))
         });
-        gather(&sources, &places.collect::<Result<Vec<_>, ArrowError>>()?, &self.columns, &self.schema)
+        gather(&sources, &indices.collect::<Result<Vec<_>, ArrowError>>()?, &self.columns, &self.schema)
     }
 
     /// Moves the live rows of some segments into a new one.
     pub(super) fn rewrite(&mut self, numbers: &[usize], all: &mut Slots) -> Result<(), ArrowError> {
-        let (mut sources, mut places, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sources, mut indices, mut slots) = (Vec::new(), Vec::new(), Vec::new());
         for held in numbers.iter().filter_map(|&number| self.held[number].as_ref()) {
             for row in held.liveness.live_rows() {
-                places.push((sources.len(), row));
+                indices.push((sources.len(), row));
                 slots.push(held.slots[row]);
             }
             sources.push(held.segment.rows());
         }
-        let rows = gather(&sources, &places, &self.columns, &self.schema)?;
+        let rows = gather(&sources, &indices, &self.columns, &self.schema)?;
         // Views would keep the buffers of the old segments.
         let rows = canonical_rows(&rows, &self.schema)?;
         numbers.iter().for_each(|&number| self.release(number));
-        let hashes: Vec<Hashes> = slots.iter().map(|&slot| all.record(slot).place.hashes).collect();
+        let hashes: Vec<Hashes> = slots.iter().map(|&slot| all.record(slot).index.hashes).collect();
         self.add(rows, slots, &hashes, all);
         Ok(())
     }

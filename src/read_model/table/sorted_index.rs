@@ -87,7 +87,7 @@ impl SortedIndex {
         let start = last * FENCE_ROWS;
         let block = &self.order[start..self.order.len().min(start + FENCE_ROWS)];
         let keys = encoding.encode_some(rows, block)?;
-        let places: Vec<usize> = (0..block.len()).collect();
-        Ok(start + places.partition_point(|&place| edge.is_after(keys.get(place))))
+        let indices: Vec<usize> = (0..block.len()).collect();
+        Ok(start + indices.partition_point(|&index| edge.is_after(keys.get(index))))
     }
 }

@@ -71,7 +71,7 @@ impl Table {
         &self.spec
     }
 
-    /// Applies a Z-set of rows, of which the table's columns are made by place.
+    /// Applies a Z-set of rows, of which the table's columns are made by index.
     ///
     /// The same row may come several times, in any order. Afterwards each key has at most one row: a delta that says
     /// otherwise, or takes back what is not there, is refused and leaves the table as it was.
@@ -170,10 +170,10 @@ impl Table {
 }
 
 /// Copies of some rows, none of which holds on to the batch that they come from.
-pub(super) fn take_rows(rows: &RecordBatch, places: impl Iterator<Item = u32>) -> Result<RecordBatch, ArrowError> {
-    let places = UInt32Array::from_iter_values(places);
-    let columns = rows.columns().iter().map(|column| canonical(&take(column, &places, None)?));
-    batch(rows.schema(), columns.collect::<Result<_, _>>()?, places.len())
+pub(super) fn take_rows(rows: &RecordBatch, indices: impl Iterator<Item = u32>) -> Result<RecordBatch, ArrowError> {
+    let indices = UInt32Array::from_iter_values(indices);
+    let columns = rows.columns().iter().map(|column| canonical(&take(column, &indices, None)?));
+    batch(rows.schema(), columns.collect::<Result<_, _>>()?, indices.len())
 }
 
 /// The rows in batches of at most so many; each owns its memory.

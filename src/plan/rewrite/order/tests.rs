@@ -82,8 +82,8 @@ fn context(rng: Option<&mut fastrand::Rng>, rows: &RecordBatch) -> SessionContex
             shuffled(rng, rows)
         }
     };
-    let places: Vec<usize> = (2..rows.num_columns()).collect();
-    let facts: Vec<RecordBatch> = batches.iter().map(|batch| batch.project(&places).unwrap()).collect();
+    let indices: Vec<usize> = (2..rows.num_columns()).collect();
+    let facts: Vec<RecordBatch> = batches.iter().map(|batch| batch.project(&indices).unwrap()).collect();
     let table = |schema: SchemaRef, batches: Vec<RecordBatch>| {
         let partitions = batches.chunks(batches.len().div_ceil(2)).map(<[_]>::to_vec).collect();
         Arc::new(MemTable::try_new(schema, partitions).unwrap())
@@ -94,9 +94,9 @@ fn context(rng: Option<&mut fastrand::Rng>, rows: &RecordBatch) -> SessionContex
 }
 
 fn shuffled(rng: &mut fastrand::Rng, rows: &RecordBatch) -> Vec<RecordBatch> {
-    let mut places: Vec<u64> = (0..rows.num_rows() as u64).collect();
-    rng.shuffle(&mut places);
-    let rows = take_record_batch(rows, &UInt64Array::from(places)).unwrap();
+    let mut indices: Vec<u64> = (0..rows.num_rows() as u64).collect();
+    rng.shuffle(&mut indices);
+    let rows = take_record_batch(rows, &UInt64Array::from(indices)).unwrap();
     let mut batches = Vec::new();
     let mut start = 0;
     while start < rows.num_rows() {

@@ -1,4 +1,4 @@
-//! What those who run the daemon see.
+//! What an operator of the daemon sees.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

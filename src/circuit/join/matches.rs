@@ -1,7 +1,7 @@
-//! How many partners each row has, before and after a step, for the rows that come out by having one or lacking one.
+//! How many matches each row has, before and after a step, for the rows that come out by having one or lacking one.
 //!
 //! Without a further condition a key decides for all its rows, so its totals are enough. With one, each row keeps the
-//! weight of its partners.
+//! weight of its matches.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use super::{Member, Side};
 use crate::circuit::ZBatch;
 use crate::circuit::keyed_rows::{Change, KeyedRows};
 
-/// What one step does to partners.
-pub(super) struct Partners {
+/// What one step does to matches.
+pub(super) struct Matches {
     by_row: bool,
     left: Watch,
     right: Watch,
@@ -23,7 +23,7 @@ pub(super) struct Partners {
 /// An encoded row and its weight.
 type WeightedRow = (Box<[u8]>, i64);
 
-/// One side's rows that may gain or lose their partners.
+/// One side's rows that may gain or lose their matches.
 struct Watch {
     shown: Unmatched,
     /// By touched key: the other side's weight before the step.
@@ -36,21 +36,21 @@ struct Watch {
 
 #[derive(Debug, Default)]
 struct Touched {
-    /// If this side changed the row: its count and partners before, and the change of its count.
+    /// If this side changed the row: its count and matches before, and the change of its count.
     own: Option<(i64, i64, i64)>,
-    /// Weight of partners found between the left change and the old right side.
+    /// Weight of matches found between the left change and the old right side.
     first: i64,
-    /// Weight of partners found between the new left side and the right change.
+    /// Weight of matches found between the new left side and the right change.
     second: i64,
 }
 
-/// A row with its count and partners before and after.
+/// A row with its count and matches before and after.
 struct Course {
     count: (i64, i64),
-    partners: (i64, i64),
+    matches: (i64, i64),
 }
 
-impl Partners {
+impl Matches {
     /// Looks at both sides before they change.
     pub(super) fn new(
         spec: &JoinSpec,
@@ -79,11 +79,11 @@ impl Partners {
         for (_, member) in members.iter().enumerate().filter(|(place, _)| passing.value(*place)) {
             let row = &change.rows[member.number];
             own.note(row.slot, change.bytes(row), member.weight, side);
-            other.note(row.slot, member.partner, change.weights[member.number], side);
+            other.note(row.slot, member.matching, change.weights[member.number], side);
         }
     }
 
-    /// Rows that come out by having a partner (true) or lacking one, with the change of their count. Both sides have
+    /// Rows that come out by having a match (true) or lacking one, with the change of their count. Both sides have
     /// been changed.
     pub(super) fn unmatched(
         &self,
@@ -120,8 +120,8 @@ impl Watch {
         for (row, weight) in change.rows.iter().zip(&change.weights) {
             let bytes = change.bytes(row);
             if by_row {
-                let (count, partners) = side.row(row.slot, bytes).unwrap_or((0, 0));
-                let touched = Touched { own: Some((count, partners, *weight)), ..Touched::default() };
+                let (count, matches) = side.row(row.slot, bytes).unwrap_or((0, 0));
+                let touched = Touched { own: Some((count, matches, *weight)), ..Touched::default() };
                 watch.rows.insert((row.slot, bytes.into()), touched);
             } else {
                 watch.changes.entry(row.slot).or_default().push((bytes.into(), *weight));
@@ -145,7 +145,7 @@ impl Watch {
         }
     }
 
-    /// The change of the rows whose key has (or lacks) a partner.
+    /// The change of the rows whose key has (or lacks) a match.
     fn by_key(&self, flag: bool, own: &KeyedRows, other: &KeyedRows) -> Vec<WeightedRow> {
         let mut rows = Vec::new();
         for (slot, before) in &self.keys {
@@ -171,13 +171,13 @@ impl Watch {
         rows
     }
 
-    /// The change of the rows that have (or lack) a partner.
+    /// The change of the rows that have (or lack) a match.
     fn by_row(&self, side: Side, flag: bool, own: &KeyedRows) -> Vec<WeightedRow> {
         let mut rows = Vec::new();
         for ((slot, bytes), touched) in &self.rows {
             let course = touched.course(side, own.row(*slot, bytes));
-            let before = if (course.partners.0 > 0) == flag { course.count.0 } else { 0 };
-            let after = if (course.partners.1 > 0) == flag { course.count.1 } else { 0 };
+            let before = if (course.matches.0 > 0) == flag { course.count.0 } else { 0 };
+            let after = if (course.matches.1 > 0) == flag { course.count.1 } else { 0 };
             if after != before {
                 rows.push((bytes.clone(), after - before));
             }
@@ -185,31 +185,31 @@ impl Watch {
         rows
     }
 
-    /// Keeps the new number of partners with each row.
+    /// Keeps the new number of matches with each row.
     fn keep(&self, side: Side, own: &mut KeyedRows) {
         for ((slot, bytes), touched) in &self.rows {
             let course = touched.course(side, own.row(*slot, bytes));
             if course.count.1 != 0 {
-                own.set_partners(*slot, bytes, course.partners.1);
+                own.set_matches(*slot, bytes, course.matches.1);
             }
         }
     }
 }
 
 impl Touched {
-    /// `now` is the row's count after the step, with the partners it had before.
+    /// `now` is the row's count after the step, with the matches it had before.
     fn course(&self, side: Side, now: Option<(i64, i64)>) -> Course {
         let (count, stored) = now.unwrap_or((0, 0));
         match (self.own, side) {
             // The left change met the whole old right side, then the right change.
             (Some((before, _, change)), Side::Left) => {
-                Course { count: (before, before + change), partners: (self.first, self.first + self.second) }
+                Course { count: (before, before + change), matches: (self.first, self.first + self.second) }
             }
             // The right change met the whole new left side.
-            (Some((before, partners, change)), Side::Right) => {
-                Course { count: (before, before + change), partners: (partners, self.second) }
+            (Some((before, matches, change)), Side::Right) => {
+                Course { count: (before, before + change), matches: (matches, self.second) }
             }
-            (None, _) => Course { count: (count, count), partners: (stored, stored + self.first + self.second) },
+            (None, _) => Course { count: (count, count), matches: (stored, stored + self.first + self.second) },
         }
     }
 }
