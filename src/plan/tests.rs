@@ -50,6 +50,12 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("SELECT id FROM shop.placed WHERE other NOT IN (SELECT id FROM shop.placed) OR amount = 1", "id"),
     ("SELECT id FROM shop.placed WHERE NOT (other IN (SELECT id FROM shop.placed) AND amount = 1)", "id"),
+    ("SELECT id FROM shop.placed WHERE nullif(id, 'x') NOT IN (SELECT id FROM shop.placed)", "id"),
+    ("SELECT id FROM shop.placed WHERE 'x' NOT IN (SELECT other FROM shop.placed)", "id"),
+    (
+        "SELECT id FROM shop.placed a WHERE EXISTS (SELECT 1 FROM shop.placed b WHERE b.id = a.id GROUP BY ROLLUP (b.id))",
+        "id",
+    ),
     ("SELECT count(DISTINCT id, other) AS n FROM shop.placed", "n"),
     ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r", "n"),
     ("SELECT 1 AS n", "n"),
