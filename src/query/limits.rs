@@ -19,6 +19,10 @@ use crate::config::QueryLimits;
 /// Longest time a query waits for its turn.
 const QUEUE_WAIT: Duration = Duration::from_secs(1);
 
+/// Stack of a query thread. Planning recurses over what is nested in the SQL, whose depth is limited (`sql_limits`); only
+/// what is used of it takes memory.
+const STACK_BYTES: usize = 256 << 20;
+
 /// How long a query may overstay its time-out before the reader is told: it is cancelled where it next yields.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -76,6 +80,7 @@ impl Admission {
             .worker_threads(threads)
             .max_blocking_threads(threads)
             .thread_name("query")
+            .thread_stack_size(STACK_BYTES)
             .enable_time()
             .build()?;
         Ok(Admission {

@@ -17,6 +17,7 @@ mod relations;
 mod service;
 mod session;
 mod sql;
+mod sql_limits;
 mod values;
 mod wait;
 

@@ -61,7 +61,7 @@ pub(super) async fn run(
     request: &NamedRequest,
     cut: &Cut,
 ) -> Result<(Page, bool), QueryError> {
-    let parsed = sessions.parse(&query.sql)?;
+    let parsed = sessions.parse_declared(&query.sql)?;
     let params: ParamValues = request.params.clone().into();
     let planned = session.plan(sessions, &parsed, params).await?;
     let (plan, order) = if query.sort.is_empty() {

@@ -50,8 +50,8 @@ impl Sessions {
             return Ok(());
         };
         check_depth(name, depth)?;
-        for reference in self.parse(sql)?.references {
-            self.tables_below(view, relation_name(view, &reference)?, depth + 1, found)?;
+        for reference in &self.parse_declared(sql)?.references {
+            self.tables_below(view, relation_name(view, reference)?, depth + 1, found)?;
         }
         Ok(())
     }

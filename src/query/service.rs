@@ -77,12 +77,23 @@ impl QueryService {
         self.at(caller, demand, |view| self.sessions.basis_of_relation(view, name)).await
     }
 
-    /// Parses one query.
+    /// Parses one query, on the query threads: they have the stack for it, and nothing else waits for them.
     ///
     /// # Errors
-    /// Where the text is too long, is no SQL, or asks for something else than reading.
-    pub fn parse(&self, sql: &str) -> Result<ParsedQuery, QueryError> {
-        self.sessions.parse(sql)
+    /// Where the text is no SQL, has too much of something, or asks for something else than reading; where too many queries
+    /// run.
+    pub async fn parse(&self, sql: String) -> Result<ParsedQuery, QueryError> {
+        let sessions = self.sessions.clone();
+        self.admission.run(async move { sessions.parse(&sql) }).await
+    }
+
+    /// Parses a query of the configuration, once.
+    ///
+    /// # Errors
+    /// As [`QueryService::parse`].
+    pub async fn parse_declared(&self, query: &Arc<Query>) -> Result<Arc<ParsedQuery>, QueryError> {
+        let (sessions, query) = (self.sessions.clone(), query.clone());
+        self.admission.run(async move { sessions.parse_declared(&query.sql) }).await
     }
 
     /// The snapshot to run SQL on.

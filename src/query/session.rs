@@ -3,8 +3,9 @@
 //! The snapshot's relations are tables; a view is expanded into its plan. Nothing can be created, changed, set or
 //! reached outside of it: no files, no URLs, no sources.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
@@ -27,15 +28,13 @@ use super::QueryError;
 use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, relation_name};
+use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
 use crate::plan::sound;
 use crate::read_model::{ReadView, Rows};
 
 /// The catalog and schema that relations are in; neither need be written.
 pub(super) const CATALOG: &str = "readside";
 pub(super) const SCHEMA: &str = "public";
-
-/// Longest SQL text of a reader.
-const SQL_LENGTH_MAX: usize = 64 * 1024;
 
 /// Functions whose result is as long as an argument says: one call could fill the memory, unseen by its limit.
 const UNBOUNDED: [&str; 8] =
@@ -45,6 +44,8 @@ const UNBOUNDED: [&str; 8] =
 pub(super) struct Sessions {
     template: SessionState,
     memory_bytes: usize,
+    /// Parsed queries of the configuration, of views and of declared queries, by their text. As many as are declared.
+    declared: RwLock<HashMap<String, Arc<ParsedQuery>>>,
 }
 
 impl fmt::Debug for Sessions {
@@ -79,21 +80,39 @@ pub(super) struct Session {
 impl Sessions {
     /// `memory_bytes` limits each query.
     pub(super) fn new(memory_bytes: usize) -> Result<Self, DataFusionError> {
-        Ok(Sessions { template: template()?, memory_bytes })
+        Ok(Sessions { template: template()?, memory_bytes, declared: RwLock::default() })
     }
 
-    /// Parses one query. Anything else than reading is refused here, before it is planned.
+    /// Parses one query. Anything else than reading is refused here, before it is planned, and what would need too much
+    /// stack or time to be planned.
+    ///
+    /// # Errors
+    /// The text is no SQL, too large in some way, or asks for something else than reading.
     pub(super) fn parse(&self, sql: &str) -> Result<ParsedQuery, QueryError> {
-        if sql.len() > SQL_LENGTH_MAX {
-            return Err(QueryError::invalid(format!("the SQL is longer than {SQL_LENGTH_MAX} bytes")));
-        }
+        check_text(sql)?;
         let dialect = self.template.config_options().sql_parser.dialect;
         let statement = self.template.sql_to_statement(sql, &dialect).map_err(QueryError::planning)?;
         if !reads_only(&statement) {
             return Err(read_only());
         }
+        check_planned(&statement)?;
         let references = self.template.resolve_table_references(&statement).map_err(QueryError::planning)?;
         Ok(ParsedQuery { statement, references })
+    }
+
+    /// Parses a query of the configuration, once.
+    ///
+    /// # Errors
+    /// As [`Sessions::parse`].
+    pub(super) fn parse_declared(&self, sql: &str) -> Result<Arc<ParsedQuery>, QueryError> {
+        let known = self.declared.read().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let parsed = Arc::new(self.parse(sql)?);
+        let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
+        declared.insert(sql.to_owned(), parsed.clone());
+        Ok(parsed)
     }
 
     /// A session over a view of a snapshot.
@@ -123,6 +142,8 @@ fn template() -> Result<SessionState, DataFusionError> {
     options.sql_parser.dialect = Dialect::DuckDB;
     options.execution.time_zone = Some("UTC".to_owned());
     options.execution.enable_recursive_ctes = false;
+    // The text is limited before it is parsed. Where the parser hits a limit of its own, it tries its other readings.
+    options.set("datafusion.sql_parser.recursion_limit", &PARSER_RECURSION_MAX.to_string())?;
     let mut template = sound(config).build();
     datafusion_functions_json::register_all(&mut template)?;
     for name in UNBOUNDED {
@@ -130,6 +151,14 @@ fn template() -> Result<SessionState, DataFusionError> {
         template.deregister_udf(name)?;
     }
     Ok(template)
+}
+
+fn check_planned(statement: &Statement) -> Result<(), QueryError> {
+    match statement {
+        Statement::Statement(statement) => check_statement(statement),
+        Statement::Explain(explain) => check_planned(&explain.statement),
+        Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => Ok(()),
+    }
 }
 
 impl Session {
@@ -202,12 +231,13 @@ impl Session {
             Rows::Kept(table) => table.provider().map_err(QueryError::running)?,
             Rows::Computed { sql } => {
                 check_depth(name, depth)?;
-                let parsed = sessions.parse(sql)?;
+                let parsed = sessions.parse_declared(sql)?;
                 for reference in &parsed.references {
                     let below = relation_name(&self.view, reference)?;
                     Box::pin(self.register(sessions, below, depth + 1)).await?;
                 }
-                let plan = self.state.statement_to_plan(parsed.statement).await.map_err(QueryError::planning)?;
+                let plan =
+                    self.state.statement_to_plan(parsed.statement.clone()).await.map_err(QueryError::planning)?;
                 let plan = held(plan).map_err(QueryError::planning)?;
                 Arc::new(ViewTable::new(plan, Some(sql.to_owned())))
             }

@@ -67,7 +67,7 @@ pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, bo
         let (streams, longest) = (api.service.streams(), api.service.limits().wait);
         let demand = Demand::parse(body.min_position.as_deref(), body.wait.as_deref(), streams, longest)?;
         let allow_mixed = body.mixed_cuts == Some(MixedCuts::Allow);
-        let parsed = api.service.parse(&body.sql)?;
+        let parsed = api.service.parse(body.sql).await?;
         let at = api.service.at_sql(caller(), &parsed, allow_mixed, &demand).await?;
         let (request, bytes_max) = (SqlRequest { parsed, params: params.typed()? }, api.service.limits().max_bytes);
         let (columns, rows) = api.service.sql(&at, request, move |batches| render_all(batches, bytes_max)).await?;
@@ -98,7 +98,7 @@ pub(super) async fn named(
         let mut pairs = pairs(&uri)?;
         let demand = demand(&api, &mut pairs)?;
         let request = named_request(&query, pairs, api.service.limits().max_rows)?;
-        let parsed = api.service.parse(&query.sql)?;
+        let parsed = api.service.parse_declared(&query).await?;
         let at = api.service.at_sql(caller(), &parsed, false, &demand).await?;
         let bytes_max = api.service.limits().max_bytes;
         let run = move |page, repeatable| Ok((render(page, bytes_max)?, repeatable));

@@ -113,3 +113,46 @@ fn too_many_queries_are_refused_and_other_answers_go_on() {
         }
     });
 }
+
+/// What lies just within the limits of a text is planned and answered, on the stack that query threads have.
+#[test]
+fn the_largest_sql_that_is_let_in_is_answered() {
+    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_secs(30), ..limits() });
+    let chain = |operator: &str, count: usize| vec!["order_id"; count].join(operator);
+    let unions = vec!["SELECT order_id FROM orders WHERE order_id < 0"; 64].join(" UNION ALL ");
+    let expressions: String = (1..60).map(|n| format!(", c{n} AS (SELECT * FROM c{})", n - 1)).collect();
+    let doubling: String =
+        (1..8).map(|n| format!(", c{n} AS (SELECT * FROM c{0} UNION ALL SELECT * FROM c{0})", n - 1)).collect();
+    let joins: String = (0..63).map(|n| format!(" JOIN pairs AS p{n} ON p{n}.n = orders.order_id")).collect();
+    let alternatives = (0..250).map(|n| format!("order_id = {n}")).collect::<Vec<_>>().join(" OR ");
+    let nested = |open: &str, close: &str| {
+        format!("SELECT {}order_id{} AS x FROM orders LIMIT 1", open.repeat(31), close.repeat(31))
+    };
+    for sql in [
+        format!("SELECT {} AS x FROM orders LIMIT 1", chain(" % ", 500)),
+        format!("SELECT count(*) AS x FROM orders WHERE {alternatives}"),
+        format!("SELECT {}true AS x", "NOT ".repeat(500)),
+        format!("SELECT 1{} AS x", "::int".repeat(499)),
+        format!("SELECT count(*) AS x FROM ({unions})"),
+        format!("SELECT count(*) AS x FROM orders{joins}"),
+        format!("WITH c0 AS (SELECT * FROM pairs){expressions} SELECT count(*) AS x FROM c59"),
+        format!("WITH c0 AS (SELECT * FROM pairs){doubling} SELECT count(*) AS x FROM c7"),
+        format!("SELECT count(*) AS x FROM {}pairs{}", "(SELECT * FROM ".repeat(31), ")".repeat(31)),
+        format!("SELECT 1 AS x WHERE {}true{}", "EXISTS (SELECT 1 WHERE ".repeat(6), ")".repeat(6)),
+        nested("NOT (NOT (true OR 1 = ", "))")
+            .replace(&"NOT (NOT (true OR 1 = ".repeat(31), &"NOT (NOT (true OR 1 = ".repeat(15))
+            .replace(&"))".repeat(31), &"))".repeat(15)),
+        nested("(1 % ", ")"),
+        nested("abs(", ")"),
+        nested("CASE WHEN true THEN ", " END"),
+        nested("[", "]"),
+        "SELECT count(*) AS x FROM pairs GROUP BY CUBE (tenant, n, tenant, n, tenant, n, tenant, n, tenant, n)"
+            .to_owned(),
+    ] {
+        let began = Instant::now();
+        let reply = daemon.sql(&sql);
+        println!("{:>6} ms {} {}", began.elapsed().as_millis(), reply.status, &sql[..sql.len().min(70)]);
+        assert!([200, 400, 422].contains(&reply.status), "{}: {}", &sql[..sql.len().min(200)], reply.json);
+        assert_eq!(daemon.get("/livez").status, 200);
+    }
+}
