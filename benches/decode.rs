@@ -113,6 +113,8 @@ fn schema(envelope: EnvelopeSpec) -> SourceSchema {
         naming: Naming::AsWritten,
         lateness_us: 0,
         late_events: LateEvents::Correct,
+        max_ahead_us: 3_600_000_000,
+        unreadable_time: Default::default(),
         unknown_events: UnknownEvents::Park,
         newer_version: NewerVersion::Park,
         types: vec![placed],

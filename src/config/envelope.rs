@@ -1,12 +1,13 @@
 //! Where each fact about an event lives: `header:NAME | subject:N | body:/pointer | stream | const:VALUE | {at, match}`.
 
+use chrono::format::{Item, StrftimeItems};
 use regex::Regex;
 
 use super::fields::pointer;
 use super::reader::{Map, Reader};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Yaml};
-use crate::event::{EnvelopeSpec, Locator, Locators};
+use crate::event::{EnvelopeSpec, Locator, Locators, TimeFormat, TimeZone, TimestampFormat};
 
 const FACTS: &[&str] = &["type", "version", "id", "key", "time", "data"];
 const FORMS: &str = "header:NAME, subject:N, body:/pointer, stream or const:VALUE";
@@ -78,9 +79,66 @@ fn locators(map: &Map<'_>, fact: &str) -> Option<Locators> {
 
 fn locator(reader: Reader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
     match &yaml.data {
+        Data::Map(_) if fact == "time" => timed(reader, yaml),
         Data::Map(_) => matched(reader, yaml, fact),
         _ => plain(reader, yaml, fact),
     }
+}
+
+/// `{at: …, format: …, zone: …}`
+fn timed(reader: Reader<'_>, yaml: &Yaml) -> Option<Locator> {
+    let map = reader.map(yaml, "the place of `time`", &["at", "format", "zone"], &[])?;
+    let hint = "such as `{at: body:/at, format: epoch_s}`";
+    let at = map.need("at", hint).and_then(|at| plain(reader, at, "time"));
+    let written = map.need("format", hint)?;
+    let format = reader.text(written, "`format`")?;
+    let zone = match map.get("zone") {
+        None => None,
+        Some(yaml) => {
+            let name = reader.text(yaml, "`zone`")?;
+            let zone = TimeZone::named(name);
+            if zone.is_none() {
+                reader.error(yaml.mark, format!("`{name}` is no time zone"), "such as UTC, Europe/Berlin or +01:00");
+            }
+            Some(zone?)
+        }
+    };
+    let named = TimestampFormat::ALL.into_iter().find(|(name, _)| *name == format);
+    let format = match named {
+        Some((name, _)) if zone.is_some() => {
+            map.error_at_key("zone", format!("`{name}` says its zone itself"), "remove `zone`");
+            return None;
+        }
+        Some((_, named)) => TimeFormat::Named(named),
+        None => TimeFormat::Pattern { pattern: pattern(reader, written, format, zone.is_some())?, zone },
+    };
+    Some(Locator::Time { at: Box::new(at?), format })
+}
+
+/// A pattern of `strftime` that gives a day and, unless it is assumed, a zone.
+fn pattern(reader: Reader<'_>, yaml: &Yaml, text: &str, has_zone: bool) -> Option<String> {
+    let names: Vec<&str> = TimestampFormat::ALL.iter().map(|(name, _)| *name).collect();
+    let wrong = |message: String, hint: String| {
+        reader.error(yaml.mark, message, hint);
+        None
+    };
+    let known = || {
+        did_you_mean(text, &names)
+            .unwrap_or_else(|| format!("one of {}, or a pattern such as '%d.%m.%Y %H:%M %z'", names.join(", ")))
+    };
+    if !text.contains('%') || StrftimeItems::new(text).any(|item| item == Item::Error) {
+        return wrong(format!("`{text}` is not a format of a time"), known());
+    }
+    let says_zone =
+        ["%z", "%:z", "%::z", "%#z", "%Z", "%+", "%s"].iter().any(|zone| text.contains(zone) && *zone != "%Z");
+    if says_zone == has_zone {
+        let (message, hint) = match says_zone {
+            true => (format!("`{text}` says its zone itself"), "remove `zone`".to_owned()),
+            false => (format!("`{text}` says no zone"), "add `zone: UTC`, or `%z` to the pattern".to_owned()),
+        };
+        return wrong(message, hint);
+    }
+    Some(text.to_owned())
 }
 
 /// `{at: …, match: pattern}`

@@ -119,8 +119,7 @@ pub(super) fn field(reader: Reader<'_>, entry: &Entry, standing: Standing, types
     let field_type = long.need("type", "such as `{type: string, from: /address/city}`");
     let mut field_type = field_type.and_then(|yaml| read_type(reader, yaml, &what, types));
     if let Some(yaml) = long.get("format") {
-        let formats = [("rfc3339", TimestampFormat::Rfc3339), ("epoch_ms", TimestampFormat::EpochMs)];
-        let format = reader.choice(yaml, "`format`", &formats);
+        let format = reader.choice(yaml, "`format`", &TimestampFormat::ALL);
         field_type = match (field_type, format) {
             (Some(FieldType { data_type: DataType::Timestamp(_), required }), Some(format)) => {
                 Some(FieldType { data_type: DataType::Timestamp(format), required })

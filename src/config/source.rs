@@ -12,7 +12,7 @@ use super::names::{self, is_identifier, is_reserved, is_reserved_schema, snake_c
 use super::paths::resolve;
 use super::reader::{Map, Reader};
 use super::yaml::{Entry, Yaml};
-use crate::event::{EventType, LateEvents, Naming, NewerVersion, SourceSchema, UnknownEvents};
+use crate::event::{EventType, LateEvents, Naming, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
 
 const KEYS: &[&str] = &[
     "source",
@@ -38,7 +38,7 @@ pub(super) fn source(reader: Reader<'_>, yaml: &Yaml, document: usize, folder: &
     let newer = [("park", NewerVersion::Park), ("read_as_latest", NewerVersion::ReadAsLatest)];
     let unknown_events = map.choice("unknown_events", &unknown);
     let newer_version = map.choice("newer_version", &newer);
-    let (lateness, late_events) = event_time(&map);
+    let EventTime { lateness, late, max_ahead, unreadable } = event_time(&map);
     let types = named_types(reader, map.get("types"));
     types.check_all();
     let events = map.need("events", "declare the event types: `events: {OrderPlaced: {fields: {order_id: string!}}}`");
@@ -48,7 +48,9 @@ pub(super) fn source(reader: Reader<'_>, yaml: &Yaml, document: usize, folder: &
         envelope: envelope?,
         naming: naming.unwrap_or_default(),
         lateness_us: i64::try_from(lateness.as_micros()).unwrap_or(i64::MAX),
-        late_events,
+        late_events: late,
+        max_ahead_us: i64::try_from(max_ahead.as_micros()).unwrap_or(i64::MAX),
+        unreadable_time: unreadable,
         unknown_events: unknown_events.unwrap_or_default(),
         newer_version: newer_version.unwrap_or_default(),
         types: types?,
@@ -56,15 +58,34 @@ pub(super) fn source(reader: Reader<'_>, yaml: &Yaml, document: usize, folder: &
     Some(Source { schema, input: input?, node: reader.node(document) })
 }
 
-/// How far event times may run behind, and what becomes of those that run further behind.
-fn event_time(map: &Map<'_>) -> (Duration, LateEvents) {
-    let Some(time) = map.map("event_time", &["lateness", "late"], &[]) else { return Default::default() };
+/// What is said of event times: how far they may run behind or ahead, and what becomes of those that do, or cannot be read.
+struct EventTime {
+    lateness: Duration,
+    late: LateEvents,
+    max_ahead: Duration,
+    unreadable: UnreadableTime,
+}
+
+/// A clock that is wrong by more than a time zone's slip is no clock.
+const MAX_AHEAD: Duration = Duration::from_secs(3600);
+
+fn event_time(map: &Map<'_>) -> EventTime {
+    let Some(time) = map.map("event_time", &["lateness", "late", "max_ahead", "unreadable"], &[]) else {
+        let (late, unreadable) = (LateEvents::default(), UnreadableTime::default());
+        return EventTime { lateness: Duration::ZERO, late, max_ahead: MAX_AHEAD, unreadable };
+    };
     let late = time.choice("late", &[("correct", LateEvents::Correct), ("drop", LateEvents::Drop)]);
     if late == Some(LateEvents::Drop) && time.get("lateness").is_none() {
         let hint = "say how far behind events may be: `lateness: 1h`";
         time.error_at_key("late", "`late: drop` without `lateness` would drop every event that is out of order", hint);
     }
-    (time.duration("lateness").unwrap_or_default(), late.unwrap_or_default())
+    let choices = [("park", UnreadableTime::Park), ("use_publish_time", UnreadableTime::UsePublishTime)];
+    EventTime {
+        lateness: time.duration("lateness").unwrap_or_default(),
+        late: late.unwrap_or_default(),
+        max_ahead: time.duration("max_ahead").unwrap_or(MAX_AHEAD),
+        unreadable: time.choice("unreadable", &choices).unwrap_or_default(),
+    }
 }
 
 fn name(map: &Map<'_>) -> Option<String> {

@@ -20,6 +20,9 @@ use super::number::{self, NumberFault};
 use super::shape::{Kind, Shape};
 use super::types::TimestampFormat;
 
+/// Powers of ten from a microsecond to a nanosecond.
+const NANOSECONDS: i64 = 3;
+
 /// Values of one shape.
 #[derive(Debug)]
 pub(super) struct Column {
@@ -129,7 +132,12 @@ impl Column {
                 let time = instant::rfc3339_us(&text);
                 values.push(time.ok_or_else(|| shape.unreadable(raw, "RFC 3339 with an offset"))?);
             }
-            Values::Timestamp { format: TimestampFormat::EpochMs, values } => values.push(shape.epoch_ms(raw)?),
+            Values::Timestamp { format: TimestampFormat::Rfc1123, values } => {
+                let text = json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?;
+                let time = chrono::DateTime::parse_from_rfc2822(&text).ok().map(|time| time.timestamp_micros());
+                values.push(time.ok_or_else(|| shape.unreadable(raw, "RFC 1123"))?);
+            }
+            Values::Timestamp { format, values } => values.push(shape.epoch(raw, format.scale().unwrap_or(0))?),
             Values::List { ends, items } => {
                 if !raw.starts_with('[') {
                     return Err(shape.wrong_type(raw));
@@ -286,9 +294,11 @@ impl Shape {
     }
 
     /// Microseconds, exactly.
-    fn epoch_ms(&self, raw: &str) -> Read<i64> {
-        let micros = self.number(raw, number::scaled(raw, 3))?;
-        i64::try_from(micros).map_err(|_| self.out_of_range(raw))
+    /// Microseconds of a number that is `scale` powers of ten coarser. Digits below a microsecond are cut off, towards the
+    /// past.
+    fn epoch(&self, raw: &str, scale: i64) -> Read<i64> {
+        let finer = self.number(raw, number::scaled(raw, scale + NANOSECONDS))?;
+        i64::try_from(finer.div_euclid(1_000)).map_err(|_| self.out_of_range(raw))
     }
 }
 

@@ -16,8 +16,9 @@ use super::decode::Rows;
 use super::envelope::{Envelope, Opened, Scratch};
 use super::json::Fault;
 use super::metadata_rows::{Facts, MetadataRows};
-use super::schema::{EventType, LateEvents, NewerVersion, SourceSchema, UnknownEvents};
+use super::schema::{EventType, LateEvents, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
 use super::shape::Layout;
+use super::time::too_far_ahead;
 use super::type_rows::{Admitted, VersionRows};
 use super::upcast::{UpcastProblem, Upcasters};
 use super::{Message, Reason, Rejected};
@@ -157,8 +158,12 @@ impl Decoder {
             (UnknownEvents::Halt, Some(name), None) => return Verdict::Halt(unknown(name)),
             _ => {}
         }
+        let (time_us, wrong_time) = match self.event_time(message, opened) {
+            Ok(time) => (Some(time), None),
+            Err(fault) => (None, Some(fault)),
+        };
         // Decided on the envelope alone, so that a fix of the payload changes nothing about it.
-        if self.schema.late_events == LateEvents::Drop && watermark.has_passed(opened.time_us()) {
+        if self.schema.late_events == LateEvents::Drop && time_us.is_some_and(|time| watermark.has_passed(time)) {
             return Verdict::DropLate;
         }
         let outcome = match (&name, found) {
@@ -167,22 +172,44 @@ impl Decoder {
                 None => reject(Reason::MissingType, None, "no place of the envelope gives a type".into()),
             }),
             (Some(name), None) => Err(unknown(name)),
+            (Some(_), Some(_)) if let Some(fault) = wrong_time => {
+                Err(reject(fault.reason, fault.pointer, fault.detail))
+            }
             (Some(_), Some(type_index)) => self.decode_payload(type_index, opened, building).map_err(|fault| {
                 let fault = *fault;
                 reject(fault.reason, fault.pointer, fault.detail)
             }),
         };
-        // A parked event moves the watermark too: it will count after its fix as if it had been right at first.
-        let time_us = opened.time_us();
-        let late = watermark.observe(time_us);
-        match (outcome, found) {
-            (Ok(version), Some(type_index)) => {
+        // A parked event moves the watermark too: it will count after its fix as if it had been right at first. One whose time
+        // is wrong says nothing of the time that it is; another way of reading it is another source, read from its beginning.
+        let late = time_us.is_some_and(|time| watermark.observe(time));
+        match (outcome, found.zip(time_us)) {
+            (Ok(version), Some((type_index, time_us))) => {
                 let facts = Facts { version, id: opened.id(), key: opened.key(), time_us, late };
                 Verdict::Admit { type_index, facts }
             }
             (Err(rejected), _) => Verdict::Park(rejected),
             (Ok(_), None) => Verdict::Ignore,
         }
+    }
+
+    /// The event time; the publish time where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, or is so far beyond the publish time that one of the clocks is wrong.
+    fn event_time(&self, message: &Message, opened: &mut Opened<'_, '_>) -> Result<i64, Box<Fault>> {
+        let published = message.published_at_us;
+        let time = match (opened.time_us(), self.schema.unreadable_time) {
+            (Ok(time), _) => time.unwrap_or(published),
+            (Err(_), UnreadableTime::UsePublishTime) => published,
+            (Err(fault), UnreadableTime::Park) => return Err(fault),
+        };
+        // A file's line that does not say when it was published was published at the epoch.
+        let is_known = published != 0;
+        if is_known && time > published.saturating_add(self.schema.max_ahead_us) {
+            return Err(too_far_ahead(time, published, self.schema.max_ahead_us));
+        }
+        Ok(time)
     }
 
     /// Appends the payload to the rows of its type and version, and gives the version as stored.
@@ -441,18 +468,16 @@ mod tests {
                 #12 upcast Placed -: step from version 1 to 2, column `total`: 999999999.9900 does not become decimal(9,2) without loss
                 #13 unknown_version Paid -: version `` is not a number of a version
                 #14 malformed Paid -: the payload is empty
+                #16 wrong_type Paid /at: the event time `soon` is neither RFC 3339 with an offset nor a number of milliseconds; declare how it is written: `time: {at: …, format: …}`
                 _seq=1 _ord=0 _type=Placed _version=1 _id=m1 _key=k1 _time=1970-01-01T00:00:00.000100Z _published_at=1970-01-01T00:00:00.000001Z _subject=orders.k1 _late=false
                 _seq=15 _ord=0 _type=Closed _version=1 _id=- _key=k15 _time=1970-01-01T00:00:00.000015Z _published_at=1970-01-01T00:00:00.000015Z _subject=orders.k15 _late=true
-                _seq=16 _ord=0 _type=Paid _version=1 _id=- _key=k16 _time=1970-01-01T00:00:00.000016Z _published_at=1970-01-01T00:00:00.000016Z _subject=orders.k16 _late=true
                 _seq=17 _ord=0 _type=Placed _version=2 _id=- _key=k17 _time=1970-01-01T00:00:00.000017Z _published_at=1970-01-01T00:00:00.000017Z _subject=orders.k17 _late=true
-                type 0 at ScalarBuffer([0, 3])
+                type 0 at ScalarBuffer([0, 2])
                 id=a total=1.50 tags=- lines=-
                 id=b total=2.00 tags=- lines=[{sku: p}]
-                type 1 at ScalarBuffer([2])
-                amount=7
                 type 2 at ScalarBuffer([1])
 
-                ignored=1 undeclared=1
+                ignored=1 undeclared=0
             "#]],
         );
     }
@@ -505,6 +530,64 @@ mod tests {
                 id=a total=1.50 tags=- lines=-
                 ignored=0 undeclared=1
             "#]],
+        );
+    }
+
+    #[test]
+    fn a_wrong_time_parks_its_event_and_costs_no_other() {
+        let at = |seq, time: &str| message(seq, "type=Paid", format!(r#"{{"amount":1,"at":{time}}}"#));
+        let messages = [
+            at(1, r#""1970-01-01T00:00:01Z""#),
+            at(2, r#""1970-01-01T00:59:00Z""#),
+            at(3, r#""1970-01-01T01:01:00Z""#),
+            at(4, r#""9999-12-31T00:00:00Z""#),
+            at(5, r#""yesterday""#),
+            at(6, "[1]"),
+            at(7, "true"),
+            at(8, "1767225600"),
+            at(9, "null"),
+            at(10, r#""1970-01-01T00:59:00Z""#),
+        ];
+        let dropping = SourceSchema { late_events: LateEvents::Drop, lateness_us: 3_600_000_000, ..orders() };
+        check(
+            dropping.clone(),
+            &messages,
+            expect![[r#"
+                #3 out_of_range Paid -: the event time is 3659 s beyond the publish time, and `event_time.max_ahead` is 3600 s; is it written in another unit?
+                #4 out_of_range Paid -: the event time is 253402214399 s beyond the publish time, and `event_time.max_ahead` is 3600 s; is it written in another unit?
+                #5 wrong_type Paid /at: the event time `yesterday` is neither RFC 3339 with an offset nor a number of milliseconds; declare how it is written: `time: {at: …, format: …}`
+                #6 wrong_type Paid /at: the event time `[1]` is neither RFC 3339 with an offset nor a number of milliseconds; declare how it is written: `time: {at: …, format: …}`
+                #7 wrong_type Paid /at: the event time `true` is neither RFC 3339 with an offset nor a number of milliseconds; declare how it is written: `time: {at: …, format: …}`
+                #8 wrong_type Paid /at: the event time `1767225600` is no plausible number of milliseconds; declare its unit: `time: {at: …, format: epoch_s}`
+                _seq=1 _ord=0 _type=Paid _version=1 _id=- _key=k1 _time=1970-01-01T00:00:01Z _published_at=1970-01-01T00:00:00.000001Z _subject=orders.k1 _late=false
+                _seq=2 _ord=0 _type=Paid _version=1 _id=- _key=k2 _time=1970-01-01T00:59:00Z _published_at=1970-01-01T00:00:00.000002Z _subject=orders.k2 _late=false
+                _seq=9 _ord=0 _type=Paid _version=1 _id=- _key=k9 _time=1970-01-01T00:00:00.000009Z _published_at=1970-01-01T00:00:00.000009Z _subject=orders.k9 _late=false
+                _seq=10 _ord=0 _type=Paid _version=1 _id=- _key=k10 _time=1970-01-01T00:59:00Z _published_at=1970-01-01T00:00:00.000010Z _subject=orders.k10 _late=false
+                type 1 at ScalarBuffer([0, 1, 2, 3])
+                amount=1
+                amount=1
+                amount=1
+                amount=1
+                ignored=0 undeclared=0
+            "#]],
+        );
+        let lenient =
+            SourceSchema { unreadable_time: UnreadableTime::UsePublishTime, max_ahead_us: i64::MAX, ..dropping };
+        check(
+            lenient,
+            &messages,
+            expect![[r#"
+            _seq=1 _ord=0 _type=Paid _version=1 _id=- _key=k1 _time=1970-01-01T00:00:01Z _published_at=1970-01-01T00:00:00.000001Z _subject=orders.k1 _late=false
+            _seq=2 _ord=0 _type=Paid _version=1 _id=- _key=k2 _time=1970-01-01T00:59:00Z _published_at=1970-01-01T00:00:00.000002Z _subject=orders.k2 _late=false
+            _seq=3 _ord=0 _type=Paid _version=1 _id=- _key=k3 _time=1970-01-01T01:01:00Z _published_at=1970-01-01T00:00:00.000003Z _subject=orders.k3 _late=false
+            _seq=4 _ord=0 _type=Paid _version=1 _id=- _key=k4 _time=9999-12-31T00:00:00Z _published_at=1970-01-01T00:00:00.000004Z _subject=orders.k4 _late=false
+            type 1 at ScalarBuffer([0, 1, 2, 3])
+            amount=1
+            amount=1
+            amount=1
+            amount=1
+            ignored=0 undeclared=0
+        "#]],
         );
     }
 
@@ -570,7 +653,11 @@ mod tests {
                 "",
                 r#"{"type":"com.Placed.v2","id":"m\u0031","time":"1970-01-01T00:00:01Z","data":{"id":"a","total":1,"account":7,"x":0}}"#,
             ),
-            message(2, "", r#"{"data":{"amount":5},"kind":"Paid","v":1,"at":2000,"time":"1970-01-01T00:00:01Z"}"#),
+            message(
+                2,
+                "",
+                r#"{"data":{"amount":5},"kind":"Paid","v":1,"at":"1970-01-01T00:00:02Z","time":"1970-01-01T00:00:01Z"}"#,
+            ),
             message(3, "", r#"{"type":"com.Placed.v1","data":{"id":"a","cents":true}}"#),
             message(4, "", r#"{"type":"com.Placed.v1","data":null}"#),
             message(5, "", r#"{"type":"com.Placed.v1"}"#),

@@ -6,11 +6,10 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use super::Message;
-use super::instant;
 use super::json::{self, Fault, Read};
-use super::number;
-use super::schema::{EnvelopeSpec, Locator, Locators};
+use super::schema::{EnvelopeSpec, Locator, Locators, TimeFormat};
 use super::shape::Fact;
+use super::time::event_time_us;
 use super::tree::{Sink, Tree};
 
 /// An envelope prepared for reading messages: every pointer into the body has a slot, and all of them are read in
@@ -39,6 +38,7 @@ enum Place {
     Body(usize),
     Stream,
     Const(String),
+    Time { at: Box<Place>, format: TimeFormat },
     Match { at: Box<Place>, pattern: Regex },
 }
 
@@ -108,6 +108,9 @@ impl Place {
             }
             Locator::Stream => Place::Stream,
             Locator::Const(value) => Place::Const(value.clone()),
+            Locator::Time { at, format } => {
+                Place::Time { at: Box::new(Place::new(at, body, pointers)), format: format.clone() }
+            }
             Locator::Match { at, pattern } => {
                 Place::Match { at: Box::new(Place::new(at, body, pointers)), pattern: pattern.clone() }
             }
@@ -132,12 +135,36 @@ impl<'m> Opened<'m, '_> {
         self.first(&self.envelope.key, "key", |message| Some(Cow::Borrowed(&message.subject)))
     }
 
-    /// Event time in microseconds since the epoch: RFC 3339, or a number of milliseconds. The publish time where
-    /// there is none, or none that can be read.
-    pub(super) fn time_us(&mut self) -> i64 {
-        let published = self.message.published_at_us;
-        let time = self.first(&self.envelope.time, "time", |_| None);
-        time.and_then(|text| time_us(&text)).unwrap_or(published)
+    /// Event time in microseconds since the epoch; none where no place has one. The stream's own time is none too.
+    ///
+    /// # Errors
+    /// What is at the first place that has anything is not a time.
+    pub(super) fn time_us(&mut self) -> Result<Option<i64>, Box<Fault>> {
+        for place in &self.envelope.time {
+            let (at, format) = match place {
+                Place::Stream => return Ok(None),
+                Place::Time { at, format } => (&**at, Some(format)),
+                other => (other, None),
+            };
+            let text = match at {
+                // Something that is no text and no number is no time either.
+                Place::Body(slot) => self.slot(*slot).filter(|raw| *raw != "null").map(|raw| match json::string(raw) {
+                    Ok(Some(text)) => text,
+                    _ => Cow::Borrowed(raw),
+                }),
+                _ => self.value(at, "time", |_| None),
+            };
+            if let Some(text) = text {
+                let pointer = |fault: Box<Fault>| match at {
+                    Place::Body(slot) => {
+                        Box::new(Fault { pointer: Some(self.envelope.pointers[*slot].clone()), ..*fault })
+                    }
+                    _ => fault,
+                };
+                return event_time_us(&text, format).map(Some).map_err(pointer);
+            }
+        }
+        Ok(None)
     }
 
     /// The payload's text, if there is any. Its syntax has been checked only if it is not the whole body.
@@ -206,6 +233,8 @@ impl<'m> Opened<'m, '_> {
                 raw => Some(Cow::Borrowed(raw)),
             },
             Place::Stream => stream(self.message),
+            // Times are read by `time_us`.
+            Place::Time { .. } => None,
             Place::Const(value) => Some(Cow::Borrowed(value)),
             Place::Match { at, pattern } => {
                 let text = self.value(at, group, stream)?;
@@ -244,10 +273,6 @@ impl<'m> Opened<'m, '_> {
 
 fn text(message: &Message) -> Read<&str> {
     std::str::from_utf8(&message.payload).map_err(Fault::malformed)
-}
-
-fn time_us(text: &str) -> Option<i64> {
-    instant::rfc3339_us(text).or_else(|| i64::try_from(number::scaled(text, 3).ok()?).ok())
 }
 
 struct Slots<'s, 'm>(&'s mut Scratch<'m>);

@@ -103,6 +103,8 @@ pub(super) fn schema(types: Vec<EventType>) -> SourceSchema {
         naming: Naming::AsWritten,
         lateness_us: 10,
         late_events: LateEvents::Correct,
+        max_ahead_us: 3_600_000_000,
+        unreadable_time: UnreadableTime::Park,
         unknown_events: UnknownEvents::Park,
         newer_version: NewerVersion::Park,
         types,

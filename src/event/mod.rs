@@ -21,6 +21,7 @@ mod schema;
 mod shape;
 mod specification;
 mod step;
+mod time;
 mod tree;
 mod type_rows;
 mod types;
@@ -31,8 +32,8 @@ pub use decoder::{Decoded, Decoder};
 pub use message::{Headers, Message};
 pub use rejected::{Reason, Rejected};
 pub use schema::{
-    EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, UnknownEvents,
-    UpcastStep, VersionSchema,
+    EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat, TimeZone,
+    UnknownEvents, UnreadableTime, UpcastStep, VersionSchema,
 };
 pub use specification::specify_evaluator;
 pub use types::{DataType, Field, FieldType, JSON_MARK, TimestampFormat, timestamp};

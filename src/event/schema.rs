@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::timezone::Tz;
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 use regex::Regex;
 
-use super::types::Field;
+use super::types::{Field, TimestampFormat};
 
 /// Everything that decoding and upcasting need to know about one source.
 #[derive(Debug, Clone)]
@@ -17,6 +18,9 @@ pub struct SourceSchema {
     /// Watermark = greatest event time seen minus this, in microseconds.
     pub lateness_us: i64,
     pub late_events: LateEvents,
+    /// How far beyond the publish time an event time may be, in microseconds.
+    pub max_ahead_us: i64,
+    pub unreadable_time: UnreadableTime,
     pub unknown_events: UnknownEvents,
     pub newer_version: NewerVersion,
     /// In order of declaration. The place in this list is the type's index everywhere.
@@ -51,11 +55,58 @@ pub enum Locator {
     /// The stream's own metadata: the publish time for `time`, the sequence for `id`, the stream's subject for `key`.
     Stream,
     Const(String),
+    /// A time at another place, in a format of its own.
+    Time {
+        at: Box<Locator>,
+        format: TimeFormat,
+    },
     /// The named groups `type` and `version` of a pattern over another place.
     Match {
         at: Box<Locator>,
         pattern: Regex,
     },
+}
+
+/// How an event time is written in the envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimeFormat {
+    Named(TimestampFormat),
+    /// A pattern of `strftime`. The zone is the one that is assumed where the pattern has none.
+    Pattern {
+        pattern: String,
+        zone: Option<TimeZone>,
+    },
+}
+
+/// A zone of the IANA database, or a fixed offset. Its name says all of it.
+#[derive(Debug, Clone)]
+pub struct TimeZone {
+    pub name: String,
+    pub(super) zone: Tz,
+}
+
+impl PartialEq for TimeZone {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for TimeZone {}
+
+impl TimeZone {
+    /// None for a name that is no zone.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(Self { name: name.to_owned(), zone: name.parse().ok()? })
+    }
+}
+
+/// What becomes of an event whose time cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnreadableTime {
+    #[default]
+    Park,
+    /// It counts at the time when the stream stored it.
+    UsePublishTime,
 }
 
 /// How column names are written in the payload.

@@ -6,10 +6,10 @@
 use datafusion::DATAFUSION_VERSION;
 
 use super::schema::{
-    EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, UnknownEvents,
-    UpcastStep, VersionSchema,
+    EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat,
+    UnknownEvents, UnreadableTime, UpcastStep, VersionSchema,
 };
-use super::types::{DataType, Field, FieldType, TimestampFormat};
+use super::types::{DataType, Field, FieldType};
 use crate::identity::Specification;
 
 /// The version of the crate that brings the `json_…` functions, which does not export it.
@@ -24,7 +24,8 @@ pub fn specify_evaluator(specification: Specification) -> Specification {
 impl SourceSchema {
     /// Adds everything that decides which messages are admitted, with which values.
     pub fn specify(&self, specification: Specification) -> Specification {
-        let Self { source, envelope, naming, lateness_us, late_events, unknown_events, newer_version, types } = self;
+        let Self { source, envelope, naming, lateness_us, late_events, .. } = self;
+        let Self { max_ahead_us, unreadable_time, unknown_events, newer_version, types, .. } = self;
         let named = specify_envelope(specification.text(source), envelope)
             .text(match naming {
                 Naming::AsWritten => "as_written",
@@ -44,7 +45,15 @@ impl SourceSchema {
                 NewerVersion::Park => "park",
                 NewerVersion::ReadAsLatest => "read_as_latest",
             });
-        named.list(types.iter(), specify_type)
+        let named = named.list(types.iter(), specify_type);
+        // The publish time is always readable.
+        if envelope.time.0.is_empty() {
+            return named;
+        }
+        named.text("event_time/2").number(*max_ahead_us).text(match unreadable_time {
+            UnreadableTime::Park => "park",
+            UnreadableTime::UsePublishTime => "use_publish_time",
+        })
     }
 }
 
@@ -65,7 +74,18 @@ fn specify_locator(specification: Specification, locator: &Locator) -> Specifica
         Locator::Body(pointer) => specification.text("body").text(pointer),
         Locator::Stream => specification.text("stream"),
         Locator::Const(value) => specification.text("const").text(value),
+        Locator::Time { at, format } => specify_locator(specify_time_format(specification.text("time"), format), at),
         Locator::Match { at, pattern } => specify_locator(specification.text("match").text(pattern.as_str()), at),
+    }
+}
+
+fn specify_time_format(specification: Specification, format: &TimeFormat) -> Specification {
+    match format {
+        TimeFormat::Named(format) => specification.text(format.name()),
+        TimeFormat::Pattern { pattern, zone } => {
+            let zone = zone.as_ref().map(|zone| zone.name.as_str());
+            specification.text("pattern").text(pattern).option(zone, Specification::text)
+        }
     }
 }
 
@@ -102,8 +122,7 @@ fn specify_data_type(specification: Specification, data_type: &DataType) -> Spec
         DataType::Float64 => specification.text("float64"),
         DataType::Decimal { precision, scale } => specification.text("decimal").number(*precision).number(*scale),
         DataType::Date => specification.text("date"),
-        DataType::Timestamp(TimestampFormat::Rfc3339) => specification.text("timestamp").text("rfc3339"),
-        DataType::Timestamp(TimestampFormat::EpochMs) => specification.text("timestamp").text("epoch_ms"),
+        DataType::Timestamp(format) => specification.text("timestamp").text(format.name()),
         DataType::Json => specification.text("json"),
         DataType::List(item) => specify_field_type(specification.text("list"), item),
         DataType::Map(value) => specify_field_type(specification.text("map"), value),

@@ -39,7 +39,46 @@ pub enum DataType {
 pub enum TimestampFormat {
     #[default]
     Rfc3339,
+    /// As in HTTP and mail: `Thu, 01 Jan 2026 00:00:00 GMT`.
+    Rfc1123,
+    EpochS,
     EpochMs,
+    EpochUs,
+    EpochNs,
+}
+
+impl TimestampFormat {
+    pub const ALL: [(&'static str, TimestampFormat); 6] = [
+        ("rfc3339", TimestampFormat::Rfc3339),
+        ("rfc1123", TimestampFormat::Rfc1123),
+        ("epoch_s", TimestampFormat::EpochS),
+        ("epoch_ms", TimestampFormat::EpochMs),
+        ("epoch_us", TimestampFormat::EpochUs),
+        ("epoch_ns", TimestampFormat::EpochNs),
+    ];
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            TimestampFormat::Rfc3339 => "rfc3339",
+            TimestampFormat::Rfc1123 => "rfc1123",
+            TimestampFormat::EpochS => "epoch_s",
+            TimestampFormat::EpochMs => "epoch_ms",
+            TimestampFormat::EpochUs => "epoch_us",
+            TimestampFormat::EpochNs => "epoch_ns",
+        }
+    }
+
+    /// Powers of ten from its unit to the microsecond; none if it is not a number.
+    pub(super) fn scale(self) -> Option<i64> {
+        match self {
+            TimestampFormat::Rfc3339 | TimestampFormat::Rfc1123 => None,
+            TimestampFormat::EpochS => Some(6),
+            TimestampFormat::EpochMs => Some(3),
+            TimestampFormat::EpochUs => Some(0),
+            TimestampFormat::EpochNs => Some(-3),
+        }
+    }
 }
 
 /// A data type and whether a value is required (`!`).

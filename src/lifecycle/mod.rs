@@ -4,4 +4,4 @@ mod generation;
 mod parked;
 
 pub use generation::{GenerationId, GenerationState};
-pub use parked::{Parked, ParkedEvents};
+pub use parked::{Owner, Parked, ParkedEvents, Usage};

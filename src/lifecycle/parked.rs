@@ -25,6 +25,13 @@ pub struct Parked {
 }
 
 impl Parked {
+    pub fn owner(&self) -> Owner {
+        match &self.generation {
+            Some(generation) => Owner::Generation(generation.clone()),
+            None => Owner::Source(self.source.clone()),
+        }
+    }
+
     fn note(&self) -> ParkedNote {
         let Rejected { message, reason, pointer, detail, event_type } = &self.rejected;
         ParkedNote {
@@ -50,6 +57,23 @@ pub struct ParkedEvents {
     bytes: usize,
     edition: u64,
     counts: BTreeMap<(SourceName, Option<GenerationId>), BTreeMap<String, u64>>,
+    /// What each owner has parked.
+    usage: BTreeMap<Owner, Usage>,
+}
+
+/// Whose limit a parked event counts against: a source's if it could not be decoded, else the generation's that could not
+/// take it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    Source(SourceName),
+    Generation(GenerationId),
+}
+
+/// What an owner has parked: events, and bytes of their messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub events: usize,
+    pub bytes: usize,
 }
 
 impl ParkedEvents {
@@ -64,6 +88,11 @@ impl ParkedEvents {
     /// Bytes of the parked messages.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What an owner has parked.
+    pub fn usage(&self, owner: &Owner) -> Usage {
+        self.usage.get(owner).copied().unwrap_or_default()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Parked> {
@@ -152,6 +181,10 @@ impl ParkedEvents {
             *count -= 1;
             counts.retain(|_, count| *count > 0);
         }
+        if let Some(usage) = self.usage.get_mut(&parked.owner()) {
+            usage.events -= 1;
+            usage.bytes -= parked.rejected.message.size();
+        }
     }
 
     fn insert(&mut self, parked: Parked) -> u32 {
@@ -160,6 +193,9 @@ impl ParkedEvents {
         let event_type = parked.rejected.event_type.clone().unwrap_or_default();
         let owner = (parked.source.clone(), parked.generation.clone());
         *self.counts.entry(owner).or_default().entry(event_type).or_default() += 1;
+        let usage = self.usage.entry(parked.owner()).or_default();
+        usage.events += 1;
+        usage.bytes += parked.rejected.message.size();
         match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = Some(parked);

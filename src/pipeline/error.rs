@@ -21,6 +21,10 @@ pub enum GenerationError {
         /// Where most of it is, as a sentence.
         most: String,
     },
+    #[error(
+        "{events} events at once cannot be computed, and with those before they are more than `parked.max_events` allows; the last is one of `{source_name}`: {detail}; correct its SQL, or raise the limit, and start again"
+    )]
+    ParkedLimit { events: usize, source_name: String, detail: String },
     #[error(transparent)]
     Restore(#[from] RestoreError),
     #[error(transparent)]

@@ -7,8 +7,9 @@ use arrow::array::{AsArray, Int32Array};
 use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;
 
+use super::quota::Quota;
 use crate::checkpoint::SourceEntry;
-use crate::event::{Decoded, Decoder, EventBatch, Message, metadata};
+use crate::event::{Decoded, Decoder, EventBatch, Message, Rejected, metadata};
 use crate::identity::Identity;
 use crate::progress::{Position, Resumed, SourceProgress, Watermark};
 
@@ -83,13 +84,29 @@ impl Intake {
         self.admission
     }
 
-    /// Decodes the next messages in stream order.
-    pub(super) fn decode(&mut self, messages: &[Message]) -> Result<Decoded, ArrowError> {
-        let decoded = self.decoder.decode(messages, &mut self.watermark)?;
+    /// Decodes the next messages in stream order, up to the first rejected one that `quota` has no room for: that one comes
+    /// beside.
+    ///
+    /// # Errors
+    /// A batch outgrows Arrow's offsets.
+    pub(super) fn decode(
+        &mut self,
+        messages: &[Message],
+        quota: Quota,
+    ) -> Result<(Decoded, Option<Rejected>), ArrowError> {
+        let mut watermark = self.watermark;
+        let mut decoded = self.decoder.decode(messages, &mut watermark)?;
+        let beyond = quota.first_beyond(&decoded.rejected).cloned();
+        if let Some(beyond) = &beyond {
+            let before = messages.partition_point(|message| message.seq < beyond.message.seq);
+            watermark = self.watermark;
+            decoded = self.decoder.decode(&messages[..before], &mut watermark)?;
+        }
+        self.watermark = watermark;
         let late = decoded.batch.metadata.column(metadata::LATE).as_boolean().true_count() as u64;
         self.progress.watermark_moved(self.watermark.value_us(), late, decoded.dropped_late);
         self.count(&decoded.batch);
-        Ok(decoded)
+        Ok((decoded, beyond))
     }
 
     /// What a checkpoint keeps.

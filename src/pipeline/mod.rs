@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod generation;
 mod intake;
+mod quota;
 mod runner;
 mod saver;
 

@@ -10,7 +10,7 @@ use expect_test::expect_file;
 use super::{Scope, ScopeSource, compile};
 use crate::event::{
     DataType, EnvelopeSpec, EventType, Field, FieldType, LateEvents, Locator, Locators, Naming, NewerVersion,
-    SourceSchema, UnknownEvents, VersionSchema,
+    SourceSchema, UnknownEvents, UnreadableTime, VersionSchema,
 };
 use crate::identity::Specification;
 
@@ -118,6 +118,8 @@ fn shop() -> SourceSchema {
         naming: Naming::AsWritten,
         lateness_us: 0,
         late_events: LateEvents::Correct,
+        max_ahead_us: 3_600_000_000,
+        unreadable_time: UnreadableTime::Park,
         unknown_events: UnknownEvents::Park,
         newer_version: NewerVersion::Park,
         types: vec![EventType {

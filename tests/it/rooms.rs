@@ -53,6 +53,7 @@ const ROOMS: &[Room] = &[
             "pipeline::error",
             "pipeline::generation",
             "pipeline::intake",
+            "pipeline::quota",
         ],
         rooms: &[
             "config",
@@ -68,6 +69,7 @@ const ROOMS: &[Room] = &[
             "pipeline::error",
             "pipeline::generation",
             "pipeline::intake",
+            "pipeline::quota",
             // What a checkpoint keeps of a step, as data; the saver writes it.
             "checkpoint::Content",
             "checkpoint::Draft",

@@ -17,10 +17,11 @@ use arrow::error::ArrowError;
 use super::error::GenerationError;
 use super::generation::Generation;
 use super::intake::Intake;
+use super::quota::Quota;
 use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
-use crate::lifecycle::{GenerationId, GenerationState, Parked, ParkedEvents};
+use crate::lifecycle::{GenerationId, GenerationState, Owner, Parked, ParkedEvents};
 use crate::plan::PlannedView;
 use crate::progress::{Applied, Cut, Reached, SourceName};
 use crate::read_model::catalog::ProjectionStatus;
@@ -45,6 +46,8 @@ pub struct Engine {
     pub parked: ParkedEvents,
     pub revision: u64,
     limits: ParkedLimits,
+    /// The kinds of parked events that the log has one of.
+    told: BTreeSet<(Owner, Reason)>,
     /// The edition of the parked events that the sources' progress tells of.
     parked_told: Option<u64>,
     /// The stores that the checkpoints hold, or will once the last draft is written.
@@ -85,6 +88,7 @@ impl Engine {
             parked: ParkedEvents::default(),
             revision: 0,
             limits,
+            told: BTreeSet::new(),
             parked_told: None,
             persisted: BTreeSet::new(),
         }
@@ -120,10 +124,7 @@ impl Engine {
 
     /// Decodes one source's messages and parks the rejected ones. None if the source has halted.
     fn admit(&mut self, mut input: Fetched, now_us: i64) -> Result<Option<(EventBatch, Vec<Message>)>, EngineError> {
-        // A source that is started again at the limit stays where it was.
-        if self.is_full() && self.parked.iter().any(|parked| parked.source == input.source) {
-            self.check_limits(&input.source);
-        }
+        let quota = Quota::left(&self.limits, self.parked.usage(&Owner::Source(input.source.clone())));
         let source = &input.source;
         let Some(intake) = self.intakes.get_mut(source) else { return Ok(None) };
         if intake.progress.is_halted() {
@@ -133,38 +134,41 @@ impl Engine {
         let covered = intake.progress.covered().sequence();
         let repeated = input.messages.partition_point(|message| message.seq <= covered);
         drop(input.messages.drain(..repeated));
-        let decoded = intake
-            .decode(&input.messages)
+        let (decoded, beyond) = intake
+            .decode(&input.messages, quota)
             .map_err(|error| EngineError::Decode { source_name: source.clone(), error })?;
-        intake.progress.fetched(reached(&input, decoded.halted.as_ref()), now_us);
+        intake.progress.fetched(reached(&input, decoded.halted.as_ref().or(beyond.as_ref())), now_us);
         if let Some(unknown) = &decoded.halted {
             intake.progress.halted(format!(
                 "message {}: {}; declare its type, or set unknown_events to park, and start again",
                 unknown.message.seq, unknown.detail
             ));
         }
+        if let Some(Rejected { message, detail, .. }) = &beyond {
+            intake.progress.halted(format!(
+                "message {}: {detail}; no more can be parked, because the source has as many as parked.max_events or \
+                 parked.max_bytes allow; correct the definition that they do not fit, or raise the limit, and start again",
+                message.seq
+            ));
+        }
         for rejected in decoded.rejected {
             telemetry::count_event_failures(&input.source, rejected.reason, 1);
-            self.parked.park(Parked { source: source.clone(), generation: None, rejected });
+            self.park(Parked { source: source.clone(), generation: None, rejected });
         }
-        self.check_limits(&input.source);
         Ok(Some((decoded.batch, input.messages)))
     }
 
-    fn is_full(&self) -> bool {
-        self.parked.len() >= self.limits.max_events || self.parked.bytes() >= self.limits.max_bytes
-    }
-
-    /// At the limit the source halts after this batch, so the limit can be passed by one batch and no more.
-    fn check_limits(&mut self, source: &SourceName) {
-        if self.is_full()
-            && let Some(intake) = self.intakes.get_mut(source)
-        {
-            intake.progress.halted(format!(
-                "{} events are parked, which reaches parked.max_events or parked.max_bytes; correct the definition that they do not fit, or raise the limit, and start again",
-                self.parked.len()
-            ));
+    /// Parks an event. The log has the first of each kind, the status all of them.
+    fn park(&mut self, parked: Parked) {
+        let Rejected { message, reason, detail, .. } = &parked.rejected;
+        if self.told.insert((parked.owner(), *reason)) {
+            let projection = parked.generation.as_ref().map(|generation| generation.projection.as_ref());
+            tracing::warn!(
+                source = %parked.source, projection, sequence = message.seq, reason = reason.label(), %detail,
+                "an event is parked; the next ones for this reason are only counted"
+            );
         }
+        self.parked.park(parked);
     }
 
     fn step(
@@ -203,7 +207,8 @@ impl Engine {
                 watermarks: watermarks.clone(),
                 memo: Some(&memo),
             };
-            match generation.step(&input, now_us) {
+            let quota = Quota::left(&self.limits, self.parked.usage(&Owner::Generation(generation.id.clone())));
+            match generation.step(&input, quota, now_us) {
                 Ok((delta, found)) => {
                     generation.arrive(&cut, now_us);
                     rejected.extend(found.into_iter().map(|attributable| (generation.id.clone(), attributable)));
@@ -220,10 +225,8 @@ impl Engine {
         for (generation, attributable) in rejected {
             let projection = generation.projection.clone();
             if let Some(parked) = parked(generation, attributable, batches) {
-                let source = parked.source.clone();
                 telemetry::count_projection_errors(&projection, parked.rejected.event_type.as_deref(), 1);
-                self.parked.park(parked);
-                self.check_limits(&source);
+                self.park(parked);
             }
         }
         if self.parked_told != Some(self.parked.edition()) {
@@ -343,11 +346,11 @@ fn joined(fetched: Vec<Fetched>) -> Vec<Fetched> {
     joined
 }
 
-/// Where a fetch brings its source: to its end, or just before the message that halts it.
-fn reached(input: &Fetched, halted: Option<&Rejected>) -> Reached {
+/// Where a fetch brings its source: to its end, or just before the message that stops it.
+fn reached(input: &Fetched, stopped_by: Option<&Rejected>) -> Reached {
     let last_message = input.messages.last().map_or(0, |message| message.seq);
-    let covered = match halted {
-        Some(unknown) => unknown.message.seq.saturating_sub(1),
+    let covered = match stopped_by {
+        Some(stopping) => stopping.message.seq.saturating_sub(1),
         None => input.covered.max(last_message),
     };
     let applied = input.messages.iter().rev().find(|message| message.seq <= covered);

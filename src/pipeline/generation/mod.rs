@@ -7,6 +7,7 @@ mod status;
 use std::collections::BTreeMap;
 
 use super::error::GenerationError;
+use super::quota::Quota;
 use crate::checkpoint::{GenerationEntry, OperatorEntry, store_prefix, table_store};
 use crate::circuit::{Attributable, Circuit, CircuitError, Handles, OperatorReport, StepInput, ZBatch};
 use crate::identity::Identity;
@@ -172,19 +173,21 @@ impl Generation {
         self.state = GenerationState::Serving;
     }
 
-    /// Takes one step.
+    /// Takes one step. `quota` is how many more events it may have that it cannot take.
     ///
     /// # Errors
     /// The generation has to be failed, alone: its rows are still those of the last cut.
     pub(super) fn step(
         &mut self,
         input: &StepInput<'_>,
+        quota: Quota,
         now_us: i64,
     ) -> Result<(ZBatch, Vec<Attributable>), GenerationError> {
         // Before anything is changed, so that the rows stay those of the last cut.
         self.check_state_limit()?;
         let circuit = self.circuit.as_mut().ok_or(GenerationError::NoCircuit)?;
         let (delta, rejected) = circuit.step(input)?;
+        check_quota(&rejected, quota)?;
         let was_writable = self.rows.failure().is_none();
         self.rows.apply(&delta, now_us)?;
         if let Some(error) = self.rows.failure().filter(|_| was_writable) {
@@ -323,6 +326,18 @@ impl Generation {
 
     pub(super) fn phase(&self) -> Phase {
         self.state.phase()
+    }
+}
+
+/// Whether so many events may be parked for a generation.
+fn check_quota(rejected: &[Attributable], quota: Quota) -> Result<(), GenerationError> {
+    match rejected.get(quota.events()) {
+        None => Ok(()),
+        Some(beyond) => Err(GenerationError::ParkedLimit {
+            events: rejected.len(),
+            source_name: beyond.source.to_string(),
+            detail: beyond.message.clone(),
+        }),
     }
 }
 

@@ -203,18 +203,36 @@ async fn the_end_of_a_file_is_no_disconnection() {
 }
 
 #[tokio::test]
-async fn at_the_limit_of_parked_events_a_restart_takes_no_more() {
+async fn at_the_limit_of_parked_events_a_source_stops_before_the_next_one() {
     let mut stepped = Stepped::start().await;
     stepped.report([fetched(1, &[BROKEN, ONE, BROKEN]), fetched(4, &[ONE])]);
     assert_eq!((stepped.state(), stepped.covered()), (SourceState::Live, 4));
-    stepped.report([fetched(5, &[BROKEN, BROKEN])]);
-    assert_eq!((stepped.state(), stepped.covered()), (SourceState::Halted, 6));
+    stepped.report([fetched(5, &[BROKEN, ONE, BROKEN, ONE])]);
+    assert_eq!((stepped.state(), stepped.covered(), stepped.rows("loads")), (SourceState::Halted, 6, 3));
+    let message = stepped.progress().message().unwrap().to_owned();
+    assert!(message.contains("message 7: ") && message.contains("parked.max_events"), "{message}");
     // As a restart finds it.
     let intake = stepped.runner.engine.intakes.get_mut("orders").unwrap();
     intake.resume(&intake.entry());
     stepped.report([fetched(7, &[BROKEN, ONE])]);
     assert_eq!((stepped.state(), stepped.covered()), (SourceState::Halted, 6));
-    assert_eq!(stepped.parked(None), [1, 3, 5, 6]);
+    assert_eq!(stepped.parked(None), [1, 3, 5]);
+}
+
+#[tokio::test]
+async fn a_projection_with_too_many_events_that_it_cannot_take_fails_alone() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[NONE, ONE, NONE, BROKEN, NONE, BROKEN, BROKEN])]);
+    assert_eq!((stepped.parked(Some("loads")), stepped.parked(None)), (vec![1, 3, 5], vec![4, 6, 7]));
+    stepped.report([fetched(8, &[ONE])]);
+    stepped.report([fetched(9, &[ONE, NONE])]);
+    let snapshot = stepped.runner.catalog.snapshot();
+    let (loads, found) = (&snapshot.projections["loads"], &snapshot.projections["found"]);
+    assert_eq!((loads.state, found.state), (Phase::Failed, Phase::Serving));
+    assert_eq!((stepped.rows("loads"), stepped.position("loads")), (2, 8), "its rows are those of its last cut");
+    assert_eq!((stepped.state(), stepped.covered(), stepped.rows("found")), (SourceState::Live, 10, 7));
+    let error = loads.error.as_deref().unwrap();
+    assert!(error.contains("parked.max_events") && error.to_lowercase().contains("divide by zero"), "{error}");
 }
 
 #[tokio::test]

@@ -18,8 +18,10 @@ pub(super) fn offence(expression: &Expr) -> Option<Refusal> {
         return None;
     };
     has_totals_of_outer_rows(&subquery.subquery).then(|| {
-        Refusal::new("an aggregate without GROUP BY has a row even where nothing matches the outer one")
-            .hint("compare with the aggregate itself, for example `(SELECT count(*) …) > 0`")
+        Refusal::new(
+            "an aggregate without GROUP BY, or with a grand total, has a row even where nothing matches the outer one",
+        )
+        .hint("compare with the aggregate itself, for example `(SELECT count(*) …) > 0`")
     })
 }
 

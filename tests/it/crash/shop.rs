@@ -10,7 +10,7 @@ use fastrand::Rng;
 pub(crate) const SOURCE: &str = r#"source: orders
 jetstream: {stream: ORDERS}
 envelope: {type: header:Event-Type, key: subject:2, time: body:/at}
-event_time: {lateness: 10s}
+event_time: {lateness: 10s, max_ahead: 36500d}
 types: {Line: {number: int64!, sku: string!, quantity: int64!, price: "decimal(18,2)!"}}
 events:
   OrderPlaced: {fields: {total: "decimal(18,2)!", city: string, weight: float64!, boxes: int64!, notes: string!, lines: "list<Line!>!"}}

@@ -252,10 +252,10 @@ impl fmt::Display for Entry {
 pub(super) fn configuration(case: &Case) -> String {
     let mut yaml = String::from("nats: {url: \"nats://127.0.0.1:4222\"}\n");
     for source in case.sources() {
-        let envelope = "{type: header:type, key: header:key, time: header:at}";
+        let envelope = "{type: header:type, key: header:key, time: {at: header:at, format: epoch_ms}}";
         let _ = write!(yaml, "---\nsource: {source}\nfile: {{path: {source}.ndjson}}\nenvelope: {envelope}\n");
         let late = if case.dropping.iter().any(|dropping| dropping == source) { "drop" } else { "correct" };
-        let _ = write!(yaml, "event_time: {{lateness: 10s, late: {late}}}\nevents:\n");
+        let _ = write!(yaml, "event_time: {{lateness: 10s, late: {late}, max_ahead: 10000d}}\nevents:\n");
         for declared in case.types.iter().filter(|declared| declared.source == source) {
             let _ = writeln!(yaml, "  {}: {{fields: {}}}", declared.name, declared.fields);
         }

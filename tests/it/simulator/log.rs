@@ -10,7 +10,7 @@ use super::definitions::LATER;
 
 const ORDERS: &str = "orders";
 const PAYMENTS: &str = "payments";
-const BEGIN_US: i64 = 1_700_000_000_000_000;
+const BEGIN_US: i64 = 1_767_225_600_000_000;
 
 /// Two streams. Their sequences have gaps, as a filtered stream has.
 #[derive(Debug, Default)]
@@ -151,6 +151,6 @@ fn message(seq: u64, subject: String, headers: &[(&str, &str)], body: String) ->
         subject,
         headers: Headers(headers.collect()),
         payload: body.into_bytes().into(),
-        published_at_us: BEGIN_US + seq as i64,
+        published_at_us: BEGIN_US + seq as i64 * 1_000_000,
     }
 }
