@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use arrow::array::BooleanArray;
 use arrow::error::ArrowError;
 
+use super::member::{Member, Side};
 use super::spec::{JoinSpec, Unmatched};
-use super::{Member, Side};
 use crate::circuit::ZBatch;
 use crate::circuit::keyed_rows::{Change, KeyedRows};
 

@@ -5,6 +5,7 @@
 //! decides, per row where a further condition does.
 
 mod matches;
+mod member;
 mod spec;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use super::report::Kept;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoreShape, StoredSegment};
 use matches::Matches;
+use member::{Member, Side};
 pub use spec::{JoinSpec, Unmatched};
 
 /// The join operator and its state.
@@ -35,13 +37,6 @@ pub struct Join {
     right: KeyedRows,
     /// Left columns, then right columns: what the condition sees.
     pair_schema: SchemaRef,
-}
-
-/// Which side a row is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
 }
 
 impl Join {
@@ -204,15 +199,6 @@ fn met(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Result<BooleanArray,
 struct Pairs<'a> {
     members: Vec<Member<'a>>,
     batch: ZBatch,
-}
-
-/// The two rows of a pair.
-struct Member<'a> {
-    /// Of the changed row in its change.
-    number: usize,
-    matching: &'a [u8],
-    /// How often the match is there.
-    weight: i64,
 }
 
 fn taken(batch: &RecordBatch, indices: Vec<u32>) -> Result<Vec<ArrayRef>, ArrowError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::SchemaRef;
 
-use super::sized_batch;
+use super::sized_batch::sized_batch;
 use crate::circuit::keyed_rows::KeyedRows;
 use crate::circuit::{CircuitError, ZBatch};
 

@@ -7,11 +7,11 @@
 mod difference;
 mod first_rows;
 mod rerun;
+mod sized_batch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::Rows;
@@ -28,6 +28,7 @@ use crate::state::{StateDelta, StoreShape, StoredSegment};
 use difference::Difference;
 pub use first_rows::{Ranking, RankingFunction};
 pub use rerun::Rerun;
+use sized_batch::sized_batch;
 
 /// What a partition operator computes, decided by the planner.
 #[derive(Debug, Clone)]
@@ -210,15 +211,6 @@ impl Partition {
             touched: self.rows.touched(),
         }
     }
-}
-
-/// A batch of so many rows, which may have no columns.
-fn sized_batch(
-    schema: &SchemaRef,
-    columns: Vec<arrow::array::ArrayRef>,
-    rows: usize,
-) -> Result<RecordBatch, arrow::error::ArrowError> {
-    RecordBatch::try_new_with_options(schema.clone(), columns, &RecordBatchOptions::new().with_row_count(Some(rows)))
 }
 
 #[cfg(test)]
