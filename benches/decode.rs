@@ -78,6 +78,7 @@ fn message(seq: u64, version: &str, structured: bool) -> Message {
         headers: Headers(headers.map(|(name, value)| (name.to_owned(), value)).into()),
         payload: payload.into(),
         published_at_us: 1_715_940_000_000_000 + seq as i64,
+        unreadable: None,
     }
 }
 

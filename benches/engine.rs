@@ -143,7 +143,14 @@ fn message(next: &mut u64, of: &str, key: usize, round: i64) -> Message {
     let amount = (key as i64 * 7919 + round) % 1000;
     let body = format!(r#"{{"key":{key},"amount":{amount},"at":"2026-11-21T10:00:00.{:06}Z"}}"#, seq % 1_000_000);
     let (subject, headers) = (of.to_owned(), Headers::default());
-    Message { seq, subject, headers, payload: body.into(), published_at_us: 1_795_000_000_000_000 + seq as i64 }
+    Message {
+        seq,
+        subject,
+        headers,
+        payload: body.into(),
+        published_at_us: 1_795_000_000_000_000 + seq as i64,
+        unreadable: None,
+    }
 }
 
 fn commit(engine: &mut Engine, messages: Vec<Message>) {

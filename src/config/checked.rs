@@ -81,7 +81,7 @@ impl Source {
                 let stream = Specification::of("jetstream/1").text(stream);
                 stream.list(filters.into_iter(), |specification, filter| specification.text(filter))
             }
-            Input::File { .. } => Specification::of("file/1"),
+            Input::File { lines, .. } => Specification::of("file/2").text(lines.name()),
         };
         self.schema.specify(specification).finish()
     }
@@ -90,7 +90,32 @@ impl Source {
 #[derive(Debug, Clone)]
 pub enum Input {
     JetStream { stream: String, filter_subjects: Vec<String> },
-    File { path: PathBuf, follow: bool },
+    File { path: PathBuf, follow: bool, lines: Lines },
+}
+
+/// What a line of a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lines {
+    /// A message if it has no members but those of one, else a payload.
+    #[default]
+    Auto,
+    /// A message: `{"subject", "headers", "data", "published_at"}`.
+    Message,
+    /// A payload as a whole.
+    Payload,
+}
+
+impl Lines {
+    pub(crate) const ALL: [(&'static str, Lines); 3] =
+        [("auto", Lines::Auto), ("message", Lines::Message), ("payload", Lines::Payload)];
+
+    fn name(self) -> &'static str {
+        match self {
+            Lines::Auto => "auto",
+            Lines::Message => "message",
+            Lines::Payload => "payload",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -243,7 +243,7 @@ fn types_are_resolved() {
 fn one_pattern_gives_type_and_version() {
     let config = loaded().config;
     let Source { schema, input, .. } = &config.sources[1];
-    assert!(matches!(input, Input::File { path, follow: true } if path == Path::new("events.ndjson")));
+    assert!(matches!(input, Input::File { path, follow: true, .. } if path == Path::new("events.ndjson")));
     for locators in [&schema.envelope.event_type, &schema.envelope.version] {
         let [Locator::Match { at, pattern }] = &locators.0[..] else { unreachable!("{locators:?}") };
         assert!(matches!(&**at, Locator::Header(name) if name == "ce-type"));

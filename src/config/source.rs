@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Input, Source};
+use super::checked::{Input, Lines, Source};
 use super::envelope::envelope;
 use super::fields::{Standing, fields, named_types};
 use super::history::chain;
@@ -103,7 +103,7 @@ fn name(map: &Map<'_>) -> Option<String> {
 
 fn input(map: &Map<'_>, folder: &str) -> Option<Input> {
     let stream = map.map("jetstream", &["stream", "filter_subjects"], &[]).and_then(|map| jetstream(&map));
-    let file = map.map("file", &["path", "follow"], &[]).and_then(|map| file(&map, folder));
+    let file = map.map("file", &["path", "follow", "lines"], &[]).and_then(|map| file(&map, folder));
     match (map.get("jetstream"), map.get("file")) {
         (Some(_), None) => stream,
         (None, Some(_)) => file,
@@ -122,7 +122,8 @@ fn input(map: &Map<'_>, folder: &str) -> Option<Input> {
 fn file(map: &Map<'_>, folder: &str) -> Option<Input> {
     map.need("path", "name the file: `file: {path: events.ndjson}`");
     let follow = map.flag("follow").unwrap_or(false);
-    Some(Input::File { path: PathBuf::from(resolve(folder, map.text("path")?)), follow })
+    let lines = map.choice("lines", &Lines::ALL).unwrap_or_default();
+    Some(Input::File { path: PathBuf::from(resolve(folder, map.text("path")?)), follow, lines })
 }
 
 fn jetstream(map: &Map<'_>) -> Option<Input> {

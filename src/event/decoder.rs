@@ -24,9 +24,6 @@ use super::upcast::{UpcastProblem, Upcasters};
 use super::{Message, Reason, Rejected};
 use crate::progress::Watermark;
 
-/// Marks a message that JetStream itself stored in place of a deleted one.
-const DELETE_MARKER: &str = "Nats-Marker-Reason";
-
 /// Decodes and upcasts the messages of one source.
 #[derive(Debug)]
 pub struct Decoder {
@@ -143,8 +140,18 @@ impl Decoder {
         watermark: &mut Watermark,
         building: &mut Building,
     ) -> Verdict<'m> {
-        if message.headers.get(DELETE_MARKER).is_some() {
+        if message.is_deletion_marker() {
             return Verdict::Ignore;
+        }
+        if let Some(detail) = &message.unreadable {
+            let (message, detail) = (message.clone(), detail.clone());
+            return Verdict::Park(Rejected {
+                message,
+                reason: Reason::Malformed,
+                pointer: None,
+                detail,
+                event_type: None,
+            });
         }
         let name = opened.event_type();
         let found = name.as_deref().and_then(|name| self.types.get(name).copied());

@@ -120,6 +120,7 @@ pub(super) fn message(seq: u64, headers: &str, payload: impl Into<Vec<u8>>) -> M
         headers: Headers(headers.map(|(name, value)| (name.into(), value.into())).collect()),
         payload: payload.into().into(),
         published_at_us: seq as i64,
+        unreadable: None,
     }
 }
 

@@ -12,6 +12,9 @@ pub struct Message {
     pub payload: Bytes,
     /// Microseconds since the epoch, UTC: when the stream stored it.
     pub published_at_us: i64,
+    /// Why what was stored could not be read as a message: it is parked, whatever else is known of it. The payload is what was
+    /// stored then.
+    pub unreadable: Option<String>,
 }
 
 /// Headers in the order they were written; names compare without case.
@@ -25,7 +28,17 @@ impl Headers {
     }
 }
 
+/// What JetStream stores in the place of messages that it has deleted says why, in this header.
+const MARKER: &str = "Nats-Marker-Reason";
+const MARKER_REASONS: [&str; 3] = ["MaxAge", "Purge", "Remove"];
+
 impl Message {
+    /// Whether JetStream itself stored it in the place of deleted ones. A publisher may use the header as well, but a marker has
+    /// no payload.
+    pub fn is_deletion_marker(&self) -> bool {
+        self.payload.is_empty() && self.headers.get(MARKER).is_some_and(|reason| MARKER_REASONS.contains(&reason))
+    }
+
     /// Bytes that this message holds in memory, for limits.
     pub fn size(&self) -> usize {
         let headers: usize = self.headers.0.iter().map(|(name, value)| name.len() + value.len()).sum();

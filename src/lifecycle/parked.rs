@@ -281,6 +281,7 @@ fn decode(rows: &RecordBatch, number: impl Fn(&str) -> u64) -> Result<Vec<Parked
                 headers: Headers(headers),
                 payload: Bytes::copy_from_slice(payloads.value(row)),
                 published_at_us: times.value(row),
+                unreadable: None,
             };
             let rejected =
                 Rejected { message, reason, pointer: text(3, row), detail: required(4, row), event_type: text(5, row) };

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{Input, Limits, Source, Start, hand_over, receive};
+use crate::config::Lines;
 use batcher::Batcher;
 use tail::Tail;
 
@@ -41,10 +42,10 @@ enum Stop {
 }
 
 impl FileSource {
-    pub fn open(path: PathBuf, follow: bool, start: Start, limits: Limits) -> Self {
+    pub fn open(path: PathBuf, follow: bool, lines: Lines, start: Start, limits: Limits) -> Self {
         let (sender, inputs) = hand_over();
         let refused = sender.clone();
-        let poll = move || poll(Tail::new(path, follow, start), Batcher::new(sender, limits));
+        let poll = move || poll(Tail::new(path, follow, lines, start), Batcher::new(sender, limits));
         // The thread ends within a poll after the receiver is dropped.
         if let Err(error) = thread::Builder::new().name("file-source".to_owned()).spawn(poll) {
             let message = format!("cannot start a thread to read a file: {error}");

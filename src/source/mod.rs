@@ -114,7 +114,9 @@ pub fn open(
     limits: Limits,
 ) -> Result<Box<dyn Source>, OpenError> {
     match &source.input {
-        config::Input::File { path, follow } => Ok(Box::new(FileSource::open(path.clone(), *follow, start, limits))),
+        config::Input::File { path, follow, lines } => {
+            Ok(Box::new(FileSource::open(path.clone(), *follow, *lines, start, limits)))
+        }
         config::Input::JetStream { stream, filter_subjects } => {
             let name = source.schema.source.clone();
             let nats = nats.ok_or_else(|| OpenError { source_name: name.clone() })?.clone();

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use readside::config::Lines;
 use readside::source::{FileSource, Identity, Input, Limits, Source, Start};
 use tempfile::TempDir;
 
@@ -25,7 +26,7 @@ fn lines(numbers: impl IntoIterator<Item = u64>) -> String {
 }
 
 fn open(path: &Path, follow: bool, start: Start) -> FileSource {
-    FileSource::open(path.to_owned(), follow, start, Limits::default())
+    FileSource::open(path.to_owned(), follow, Lines::Auto, start, Limits::default())
 }
 
 /// Sequence and payload of every message until the end, and the sequence that is covered then.
@@ -84,7 +85,7 @@ async fn a_large_file_comes_whole_in_bounded_batches() {
     const COUNT: u64 = 50_000;
     let (_folder, path) = file(&lines(1..=COUNT));
     let limits = Limits { max_events: 1_000, max_bytes: 1 << 20 };
-    let mut source = FileSource::open(path, false, Start { after: 10, ..Start::default() }, limits);
+    let mut source = FileSource::open(path, false, Lines::Auto, Start { after: 10, ..Start::default() }, limits);
     let mut expected = 11;
     loop {
         match next(&mut source).await {

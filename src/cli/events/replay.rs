@@ -88,6 +88,9 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     async fn publish(&mut self, message: Message) -> Result<(), Error> {
         let line = message.seq;
+        if let Some(wrong) = &message.unreadable {
+            return Err(self.line_error(line, &format!("{wrong}; fix or remove it")));
+        }
         if message.subject.is_empty() {
             return Err(self.line_error(line, "it is not `{\"subject\", \"headers\", \"data\"}`; fix or remove it"));
         }
@@ -138,7 +141,10 @@ struct Lines {
 
 impl Lines {
     fn open(path: &Path) -> Self {
-        Self { source: FileSource::open(path.to_owned(), false, Start::default(), Limits::default()), last_line: 0 }
+        Self {
+            source: FileSource::open(path.to_owned(), false, config::Lines::Auto, Start::default(), Limits::default()),
+            last_line: 0,
+        }
     }
 
     async fn next(&mut self) -> Result<Option<Vec<Message>>, Error> {

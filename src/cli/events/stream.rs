@@ -160,6 +160,7 @@ mod tests {
             headers: Headers(headers.collect()),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             published_at_us: 1_000_000,
+            unreadable: None,
         };
         let mut output = Vec::new();
         write_line(&message, &mut output).unwrap();

@@ -134,6 +134,7 @@ fn fetched(first: u64, bodies: &[&str]) -> Input {
         headers: Headers::default(),
         payload: Bytes::from(body.to_string()),
         published_at_us: 1_000_000,
+        unreadable: None,
     };
     let messages: Vec<Message> = bodies.iter().enumerate().map(message).collect();
     let covered = first + bodies.len() as u64 - 1;

@@ -1,8 +1,8 @@
 //! What one line of a file means.
 //!
-//! A line is `{"subject": …, "headers": {…}, "data": …, "published_at": …}`, all optional. The payload is the text of `data`
-//! as it is written. Whatever is not such an object is handed on whole as the payload, so that decoding judges it:
-//! a plain event is read as it is, and a broken line gets parked instead of lost.
+//! A message is `{"subject": …, "headers": {…}, "data": …, "published_at": …}`, all optional. Its payload is the text of
+//! `data` as it is written. An object that has another member is a plain event, and a payload as a whole, and so is what is
+//! no object: decoding judges it. A line that is meant as a message and is none says what is wrong, and gets parked.
 
 use std::fmt;
 
@@ -12,9 +12,11 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
+use crate::config::Lines;
 use crate::event::{Headers, Message};
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line<'a> {
     #[serde(default)]
     subject: String,
@@ -28,7 +30,7 @@ struct Line<'a> {
 
 /// The message of a line; none for a blank one. A line without `published_at` was published at the epoch: the file's own
 /// times change as it grows, and a restart must read the same.
-pub(super) fn read(seq: u64, text: &Bytes) -> Option<Message> {
+pub(super) fn read(seq: u64, text: &Bytes, lines: Lines) -> Option<Message> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return None;
@@ -40,10 +42,29 @@ pub(super) fn read(seq: u64, text: &Bytes) -> Option<Message> {
         headers: Headers::default(),
         payload: whole.clone(),
         published_at_us: 0,
+        unreadable: None,
     };
-    let Ok(line) = serde_json::from_slice::<Line<'_>>(&whole) else { return Some(message) };
-    if let Some(time) = line.published_at {
-        let Ok(time) = DateTime::parse_from_rfc3339(&time) else { return Some(message) };
+    if lines == Lines::Payload {
+        return Some(message);
+    }
+    if let Err(wrong) = fill(&mut message, &whole)
+        && (lines == Lines::Message || has_members_of_messages_only(&whole))
+    {
+        message.unreadable = Some(format!("the line is no message: {wrong}"));
+    }
+    // Without data there is nothing to decode but the line itself, unless it is known to be a message.
+    if lines == Lines::Message && message.unreadable.is_none() && message.payload == whole {
+        message.payload = Bytes::new();
+    }
+    Some(message)
+}
+
+/// Takes the facts of a message from its line.
+fn fill(message: &mut Message, whole: &Bytes) -> Result<(), String> {
+    let line = serde_json::from_slice::<Line<'_>>(whole).map_err(|error| error.to_string())?;
+    if let Some(text) = &line.published_at {
+        let time = DateTime::parse_from_rfc3339(text);
+        let time = time.map_err(|_| format!("`published_at` is `{text}`, which is not RFC 3339 with an offset"))?;
         message.published_at_us = time.timestamp_micros();
     }
     if let Some(data) = line.data {
@@ -51,7 +72,34 @@ pub(super) fn read(seq: u64, text: &Bytes) -> Option<Message> {
     }
     message.subject = line.subject;
     message.headers = line.headers;
-    Some(message)
+    Ok(())
+}
+
+const MEMBERS: [&str; 4] = ["subject", "headers", "data", "published_at"];
+
+/// Whether a line is an object with members, and with none that a message does not have.
+fn has_members_of_messages_only(whole: &[u8]) -> bool {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+            let mut members = 0;
+            while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+                if !MEMBERS.contains(&name.as_str()) {
+                    return Err(A::Error::custom("a member that no message has"));
+                }
+                members += 1;
+            }
+            Ok(members)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_slice(whole);
+    json.deserialize_map(Members).is_ok_and(|members| members > 0) && json.end().is_ok()
 }
 
 /// Whether a line that has no end yet can be taken for whole.
@@ -85,8 +133,9 @@ fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Err
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
             let mut pairs = Vec::new();
-            while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                match value {
+            while let Some(name) = map.next_key::<String>()? {
+                let wrong = |_| A::Error::custom(format!("header `{name}` is neither a string nor a list of strings"));
+                match map.next_value::<Value>().map_err(wrong)? {
                     Value::One(value) => pairs.push((name, value)),
                     Value::Many(values) => pairs.extend(values.into_iter().map(|value| (name.clone(), value))),
                 }
@@ -104,13 +153,14 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> Message {
-        read(7, &Bytes::copy_from_slice(text.as_bytes())).unwrap()
+        read(7, &Bytes::copy_from_slice(text.as_bytes()), Lines::Auto).unwrap()
     }
 
     #[test]
     fn a_line_is_a_message() {
         let text = r#"{"subject":"a.b","headers":{"Z":"1","A":["2","3"]},"published_at":"1970-01-01T00:00:01Z","data":{"x": 1.0}}"#;
-        let Message { seq, subject, headers, payload, published_at_us } = message(text);
+        let Message { seq, subject, headers, payload, published_at_us, unreadable } = message(text);
+        assert_eq!(unreadable, None);
         assert_eq!((seq, subject.as_str(), published_at_us), (7, "a.b", 1_000_000));
         assert_eq!(payload, r#"{"x": 1.0}"#);
         let expected = [("Z", "1"), ("A", "2"), ("A", "3")].map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -128,17 +178,50 @@ mod tests {
             r#"{"order_id":"1"}"#,
             "not json",
             r#"{"subject":"a","data":{"x":1}"#,
-            r#"{"subject":1,"data":{}}"#,
-            r#"{"data":{},"published_at":"yesterday"}"#,
+            r#"{"device":"b","v":2,"data":{"v":99}}"#,
+            r#"{"data":"raw","device":"d"}"#,
+            r#"{"specversion":"1.0","type":"T","data":{},"subject":7}"#,
+            "{}",
             "[1, 2]",
         ] {
             let message = message(&format!(" {text}\r"));
             assert_eq!((message.subject.as_str(), message.payload), ("", Bytes::from(text)));
+            assert_eq!(message.unreadable, None, "{text}");
         }
     }
 
     #[test]
+    fn what_is_meant_as_a_message_and_is_none_says_what_is_wrong() {
+        let cases = [
+            (r#"{"subject":1,"data":{}}"#, "invalid type: integer `1`, expected a string"),
+            (r#"{"data":{},"published_at":"yesterday"}"#, "`published_at` is `yesterday`"),
+            (r#"{"headers":{"T":"a","V":1},"data":{}}"#, "header `V` is neither a string"),
+            (r#"{"headers":{"V":null},"data":{}}"#, "header `V` is neither a string"),
+            (r#"{"headers":[],"data":{}}"#, "an object of strings or lists of strings"),
+            (r#"{"subject":"a","subject":"b"}"#, "duplicate field `subject`"),
+        ];
+        for (text, expected) in cases {
+            let message = message(text);
+            assert_eq!(message.payload, text);
+            let wrong = message.unreadable.unwrap();
+            assert!(wrong.contains(expected), "{text}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_declared_line_is_nothing_else() {
+        let read = |text: &'static str, lines| read(1, &Bytes::from_static(text.as_bytes()), lines).unwrap();
+        for text in [r#"{"order_id":"1"}"#, "not json", "{}1"] {
+            assert!(read(text, Lines::Message).unreadable.is_some(), "{text}");
+        }
+        let empty = read(r#"{"subject":"a"}"#, Lines::Message);
+        assert_eq!((empty.subject.as_str(), empty.payload.len(), empty.unreadable), ("a", 0, None));
+        let plain = read(r#"{"subject":"a","data":{}}"#, Lines::Payload);
+        assert_eq!((plain.subject.as_str(), plain.payload), ("", Bytes::from_static(br#"{"subject":"a","data":{}}"#)));
+    }
+
+    #[test]
     fn a_blank_line_is_no_message() {
-        assert_eq!(read(1, &Bytes::from_static(b" \r")), None);
+        assert_eq!(read(1, &Bytes::from_static(b" \r"), Lines::Auto), None);
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 
 use super::{Batcher, Stop, line, prefix};
+use crate::config::Lines;
 use crate::source::{Identity, Input, Start};
 
 /// Small, because a message that is kept for long keeps its chunk in memory.
@@ -18,6 +19,7 @@ const LINE_MAX: usize = 64 << 20;
 pub(super) struct Tail {
     path: PathBuf,
     follow: bool,
+    lines: Lines,
     identity: Option<Identity>,
     /// Lines up to this number were handed over before this start.
     after: u64,
@@ -31,10 +33,11 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(path: PathBuf, follow: bool, start: Start) -> Self {
+    pub(super) fn new(path: PathBuf, follow: bool, lines: Lines, start: Start) -> Self {
         Self {
             path,
             follow,
+            lines,
             identity: start.identity,
             after: start.after,
             line: 0,
@@ -183,7 +186,7 @@ impl Tail {
         if self.line <= self.after {
             return Ok(());
         }
-        match line::read(self.line, text) {
+        match line::read(self.line, text, self.lines) {
             Some(message) => batcher.put(message, self.last_line),
             None => Ok(()),
         }

@@ -5,23 +5,21 @@ use async_nats::HeaderMap;
 use super::reply::Delivery;
 use crate::event::{Headers, Message};
 
-/// Marks a message that the server stored where others expired: not an event (NATS 2.11 and later).
-const MARKER: &str = "Nats-Marker-Reason";
-
 /// The message, or none if it is only the marker of a deletion.
 pub(super) fn message(wire: async_nats::Message, delivery: &Delivery) -> Option<Message> {
     let headers = match &wire.headers {
         None => Headers::default(),
-        Some(map) if map.get(MARKER).is_some() => return None,
         Some(map) => headers(map),
     };
-    Some(Message {
+    let message = Message {
         seq: delivery.stream_sequence,
         subject: wire.subject.into_string(),
         headers,
         payload: wire.payload,
         published_at_us: delivery.published_at_us,
-    })
+        unreadable: None,
+    };
+    (!message.is_deletion_marker()).then_some(message)
 }
 
 /// The driver keeps headers in a hash map, so their written order is lost: they are sorted by name, to be the same on

@@ -188,6 +188,7 @@ mod tests {
             headers: Headers::default(),
             payload: Bytes::from_static(b"{}"),
             published_at_us: 0,
+            unreadable: None,
         };
         buffer.put(&delivery, Some(message));
     }

@@ -43,5 +43,6 @@ fn message(event: &Event, seq: u64) -> Message {
         headers: Headers(headers),
         payload: event.payload.clone().into(),
         published_at_us: seq as i64 * 1_000_000,
+        unreadable: None,
     }
 }

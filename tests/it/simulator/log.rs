@@ -152,5 +152,6 @@ fn message(seq: u64, subject: String, headers: &[(&str, &str)], body: String) ->
         headers: Headers(headers.collect()),
         payload: body.into_bytes().into(),
         published_at_us: BEGIN_US + seq as i64 * 1_000_000,
+        unreadable: None,
     }
 }

@@ -26,6 +26,7 @@ fn shipped(seq: u64, order: u64) -> Message {
         headers: Headers(vec![("type".to_owned(), "Shipped".to_owned())]),
         payload: body.into_bytes().into(),
         published_at_us: 1_767_225_600_000_000 + seq as i64,
+        unreadable: None,
     }
 }
 
