@@ -95,7 +95,10 @@ impl Publisher<'_> {
             return Err(self.line_error(line, "it is not `{\"subject\", \"headers\", \"data\"}`; fix or remove it"));
         }
         let mut headers = HeaderMap::new();
-        for (name, value) in &message.headers.0 {
+        // What the first publisher expected of its stream says nothing of this one.
+        let kept =
+            message.headers.0.iter().filter(|(name, _)| !name.to_ascii_lowercase().starts_with("nats-expected-"));
+        for (name, value) in kept {
             add_header(&mut headers, name, value).map_err(|error| self.not_published(line, error))?;
         }
         if self.waiting.len() >= self.args.in_flight as usize {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -92,32 +94,39 @@ fn write_line(message: &Message, output: &mut dyn Write) -> Result<(), Error> {
         published_at: String,
         subject: &'a str,
         headers: Object<'a>,
-        data: &'a RawValue,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<Box<RawValue>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data_base64: Option<String>,
     }
     let data = body(&message.payload).map_err(io::Error::from)?;
+    // What is read back is exactly what was stored.
+    let is_exact = data.as_ref().is_some_and(|data| data.get().as_bytes() == message.payload);
+    let data_base64 = (!is_exact).then(|| STANDARD.encode(&message.payload));
     let line = Line {
         seq: message.seq,
         published_at: rfc3339(message.published_at_us),
         subject: &message.subject,
         headers: Object(&message.headers),
-        data: &data,
+        data,
+        data_base64,
     };
     serde_json::to_writer(&mut *output, &line).map_err(io::Error::from)?;
     output.write_all(b"\n")?;
     Ok(())
 }
 
-/// A body on one line: JSON as it is written, anything else as a JSON string.
-fn body(payload: &[u8]) -> serde_json::Result<Box<RawValue>> {
-    let text = String::from_utf8_lossy(payload);
+/// A body for people to read, on one line: JSON as it is written, any other text as a JSON string; nothing of what is no text.
+fn body(payload: &[u8]) -> serde_json::Result<Option<Box<RawValue>>> {
+    let Some(text) = std::str::from_utf8(payload).ok().filter(|text| !text.is_empty()) else { return Ok(None) };
     // A line break in JSON is always white space, never part of a string.
     let line = match text.contains(['\n', '\r']) {
         true => Cow::Owned(text.replace(['\n', '\r'], " ")),
-        false => Cow::Borrowed(text.as_ref()),
+        false => Cow::Borrowed(text),
     };
     match serde_json::from_str::<&RawValue>(&line) {
-        Ok(json) => Ok(json.to_owned()),
-        Err(_) => to_raw_value(&text),
+        Ok(json) => Ok(Some(json.to_owned())),
+        Err(_) => to_raw_value(text).map(Some),
     }
 }
 
@@ -152,13 +161,13 @@ mod tests {
 
     use super::*;
 
-    fn check(headers: &[(&str, &str)], payload: &str, expect: Expect) {
+    fn check(headers: &[(&str, &str)], payload: impl AsRef<[u8]>, expect: Expect) {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let message = Message {
             seq: 7,
             subject: "orders.1".to_owned(),
             headers: Headers(headers.collect()),
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            payload: Bytes::copy_from_slice(payload.as_ref()),
             published_at_us: 1_000_000,
             unreadable: None,
         };
@@ -173,8 +182,33 @@ mod tests {
             &[("A", "1"), ("B", "2"), ("A", "3")],
             "{\"x\":\n  1.00}",
             expect![[r#"
-                {"seq":7,"published_at":"1970-01-01T00:00:01.000000Z","subject":"orders.1","headers":{"A":["1","3"],"B":"2"},"data":{"x":   1.00}}
+                {"seq":7,"published_at":"1970-01-01T00:00:01.000000Z","subject":"orders.1","headers":{"A":["1","3"],"B":"2"},"data":{"x":   1.00},"data_base64":"eyJ4IjoKICAxLjAwfQ=="}
             "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_there_as_bytes_alone() {
+        check(
+            &[],
+            b"\x1f\x8b\xff",
+            expect![[r#"
+            {"seq":7,"published_at":"1970-01-01T00:00:01.000000Z","subject":"orders.1","headers":{},"data_base64":"H4v/"}
+        "#]],
+        );
+        check(
+            &[],
+            "",
+            expect![[r#"
+            {"seq":7,"published_at":"1970-01-01T00:00:01.000000Z","subject":"orders.1","headers":{},"data_base64":""}
+        "#]],
+        );
+        check(
+            &[],
+            r#"{"x":1}"#,
+            expect![[r#"
+            {"seq":7,"published_at":"1970-01-01T00:00:01.000000Z","subject":"orders.1","headers":{},"data":{"x":1}}
+        "#]],
         );
     }
 
@@ -184,7 +218,7 @@ mod tests {
             &[],
             "two\nlines",
             expect![[r#"
-                {"seq":7,"published_at":"1970-01-01T00:00:01.000000Z","subject":"orders.1","headers":{},"data":"two\nlines"}
+                {"seq":7,"published_at":"1970-01-01T00:00:01.000000Z","subject":"orders.1","headers":{},"data":"two\nlines","data_base64":"dHdvCmxpbmVz"}
             "#]],
         );
     }

@@ -1,11 +1,13 @@
 //! What one line of a file means.
 //!
 //! A message is `{"subject": …, "headers": {…}, "data": …, "published_at": …}`, all optional. Its payload is the text of
-//! `data` as it is written. An object that has another member is a plain event, and a payload as a whole, and so is what is
+//! `data` as it is written, or the bytes of `data_base64`. An object that has another member is a plain event, and a payload as a whole, and so is what is
 //! no object: decoding judges it. A line that is meant as a message and is none says what is wrong, and gets parked.
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::DateTime;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -25,7 +27,12 @@ struct Line<'a> {
     /// Present and `null` is a payload, too.
     #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
+    /// The payload's bytes where `data` cannot show them exactly. It counts instead of `data`.
+    data_base64: Option<String>,
     published_at: Option<String>,
+    /// Where `events stream` found it; another file has numbers of its own.
+    #[serde(default, rename = "seq")]
+    _seq: IgnoredAny,
 }
 
 /// The message of a line; none for a blank one. A line without `published_at` was published at the epoch: the file's own
@@ -53,7 +60,7 @@ pub(super) fn read(seq: u64, text: &Bytes, lines: Lines) -> Option<Message> {
         message.unreadable = Some(format!("the line is no message: {wrong}"));
     }
     // Without data there is nothing to decode but the line itself, unless it is known to be a message.
-    if lines == Lines::Message && message.unreadable.is_none() && message.payload == whole {
+    if lines == Lines::Message && message.unreadable.is_none() && message.payload.as_ptr() == whole.as_ptr() {
         message.payload = Bytes::new();
     }
     Some(message)
@@ -67,7 +74,10 @@ fn fill(message: &mut Message, whole: &Bytes) -> Result<(), String> {
         let time = time.map_err(|_| format!("`published_at` is `{text}`, which is not RFC 3339 with an offset"))?;
         message.published_at_us = time.timestamp_micros();
     }
-    if let Some(data) = line.data {
+    if let Some(text) = &line.data_base64 {
+        let bytes = STANDARD.decode(text).map_err(|error| format!("`data_base64` is not base64: {error}"))?;
+        message.payload = bytes.into();
+    } else if let Some(data) = line.data {
         message.payload = whole.slice_ref(data.get().as_bytes());
     }
     message.subject = line.subject;
@@ -75,7 +85,7 @@ fn fill(message: &mut Message, whole: &Bytes) -> Result<(), String> {
     Ok(())
 }
 
-const MEMBERS: [&str; 4] = ["subject", "headers", "data", "published_at"];
+const MEMBERS: [&str; 6] = ["subject", "headers", "data", "data_base64", "published_at", "seq"];
 
 /// Whether a line is an object with members, and with none that a message does not have.
 fn has_members_of_messages_only(whole: &[u8]) -> bool {
@@ -165,6 +175,14 @@ mod tests {
         assert_eq!(payload, r#"{"x": 1.0}"#);
         let expected = [("Z", "1"), ("A", "2"), ("A", "3")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(headers.0, expected);
+    }
+
+    #[test]
+    fn bytes_that_are_no_json_come_as_base64() {
+        let text = r#"{"seq":3,"subject":"a","data":"for people","data_base64":"bm90IGpzb27/"}"#;
+        assert_eq!(message(text).payload, b"not json\xff".as_slice());
+        assert_eq!(message(r#"{"data_base64":""}"#).payload.len(), 0);
+        assert!(message(r#"{"data_base64":"?"}"#).unreadable.unwrap().contains("not base64"));
     }
 
     #[test]
