@@ -71,6 +71,17 @@ struct Building {
     undeclared: u64,
 }
 
+impl Building {
+    /// Takes back the row that the present message has added to a type.
+    fn withdraw(&mut self, type_index: usize) {
+        let present = self.metadata.len();
+        for rows in self.types[type_index].iter_mut().filter(|rows| rows.indices.last() == Some(&present)) {
+            rows.indices.pop();
+            rows.rows.truncate(rows.indices.len());
+        }
+    }
+}
+
 impl Decoder {
     /// Prepares everything that does not depend on messages. The problems are those of upcaster steps.
     pub fn new(schema: Arc<SourceSchema>) -> Result<Self, Vec<UpcastProblem>> {
@@ -165,27 +176,35 @@ impl Decoder {
             (UnknownEvents::Halt, Some(name), None) => return Verdict::Halt(unknown(name)),
             _ => {}
         }
-        let (time_us, wrong_time) = match self.event_time(message, opened) {
-            Ok(time) => (Some(time), None),
-            Err(fault) => (None, Some(fault)),
-        };
         // Decided on the envelope alone, so that a fix of the payload changes nothing about it.
-        if self.schema.late_events == LateEvents::Drop && time_us.is_some_and(|time| watermark.has_passed(time)) {
+        let early = (self.schema.late_events == LateEvents::Drop).then(|| self.event_time(message, opened));
+        if let Some(Ok(time_us)) = early
+            && watermark.has_passed(time_us)
+        {
             return Verdict::DropLate;
         }
+        let undeclared = building.undeclared;
         let outcome = match (&name, found) {
             (None, _) => Err(match opened.fault() {
                 Some(fault) => reject(fault.reason, fault.pointer.clone(), fault.detail.clone()),
                 None => reject(Reason::MissingType, None, "no place of the envelope gives a type".into()),
             }),
             (Some(name), None) => Err(unknown(name)),
-            (Some(_), Some(_)) if let Some(fault) = wrong_time => {
-                Err(reject(fault.reason, fault.pointer, fault.detail))
-            }
             (Some(_), Some(type_index)) => self.decode_payload(type_index, opened, building).map_err(|fault| {
                 let fault = *fault;
                 reject(fault.reason, fault.pointer, fault.detail)
             }),
+        };
+        // After the payload, so that the body is gone through once for both.
+        let (outcome, time_us) = match (outcome, early.unwrap_or_else(|| self.event_time(message, opened))) {
+            (outcome, Ok(time_us)) => (outcome, Some(time_us)),
+            (Err(rejected), Err(_)) => (Err(rejected), None),
+            (Ok(_), Err(fault)) => {
+                found.iter().for_each(|&type_index| building.withdraw(type_index));
+                building.undeclared = undeclared;
+                let fault = *fault;
+                (Err(reject(fault.reason, fault.pointer, fault.detail)), None)
+            }
         };
         // A parked event moves the watermark too: it will count after its fix as if it had been right at first. One whose time
         // is wrong says nothing of the time that it is; another way of reading it is another source, read from its beginning.
@@ -595,6 +614,28 @@ mod tests {
             amount=1
             ignored=0 undeclared=0
         "#]],
+        );
+    }
+
+    #[test]
+    fn an_event_with_a_wrong_time_leaves_nothing_in_the_rows() {
+        let paid = |seq, amount: i32, time: &str| {
+            message(seq, "type=Paid", format!(r#"{{"amount":{amount},"x":0,"at":"{time}"}}"#))
+        };
+        let (right, wrong) = ("1970-01-01T00:00:00Z", "soon");
+        check(
+            orders(),
+            &[paid(1, 1, wrong), paid(2, 2, right), paid(3, 3, wrong), paid(4, 4, right)],
+            expect![[r#"
+                #1 wrong_type Paid /at: the event time `soon` is neither RFC 3339 with an offset nor a number of milliseconds; declare how it is written: `time: {at: …, format: …}`
+                #3 wrong_type Paid /at: the event time `soon` is neither RFC 3339 with an offset nor a number of milliseconds; declare how it is written: `time: {at: …, format: …}`
+                _seq=2 _ord=0 _type=Paid _version=1 _id=- _key=k2 _time=1970-01-01T00:00:00Z _published_at=1970-01-01T00:00:00.000002Z _subject=orders.k2 _late=false
+                _seq=4 _ord=0 _type=Paid _version=1 _id=- _key=k4 _time=1970-01-01T00:00:00Z _published_at=1970-01-01T00:00:00.000004Z _subject=orders.k4 _late=false
+                type 1 at ScalarBuffer([0, 1])
+                amount=2
+                amount=4
+                ignored=0 undeclared=2
+            "#]],
         );
     }
 

@@ -28,7 +28,7 @@ pub struct LiveCut {
 
 /// New and changed generations, and the intakes of what they read.
 pub struct Build {
-    pub(super) engine: Engine,
+    engine: Engine,
     /// Where the state stands that was adopted from a checkpoint, until the build has come as far.
     adopted: Option<LiveCut>,
     /// What the build has taken of live projections.
