@@ -127,10 +127,12 @@ async fn engine(
     let projection = format!("projection: p\nkey: [{key}]\nsql: \"{sql}\"\n");
     let texts = BTreeMap::from([("readside.yaml", CONFIG), ("source.yaml", SOURCE), ("projection.yaml", &projection)]);
     let list = |_: &str| {
-        let listed = |name: &&str| readside::config::Listed { name: (*name).to_owned(), is_folder: false };
+        let listed = |name: &&str| readside::config::FolderEntry { name: (*name).to_owned(), is_folder: false };
         Ok(texts.keys().map(listed).collect())
     };
-    let read = |path: &str| texts.get(path).map(|text| (*text).to_owned()).ok_or_else(|| format!("no {path}"));
+    let read = |path: &str| {
+        texts.get(path).map(|text| (*text).to_owned()).ok_or_else(|| std::io::Error::other(format!("no {path}")))
+    };
     let loaded = load("readside.yaml", &Files { list: &list, read: &read }, &|_| None).unwrap();
     let program = program(&loaded.config).unwrap();
     let indexes = IndexRoot(folder.join("indexes"));

@@ -13,7 +13,7 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::{self, Context, stream};
 use futures::StreamExt;
 use readside::config;
-use readside::source::{Input, JetStreamOptions, JetStreamSource, Limits, Source, Start};
+use readside::source::{BatchLimits, Input, JetStreamOptions, JetStreamSource, Source, Start};
 
 const ROUNDS: usize = 3;
 const SIZE: usize = 200;
@@ -102,7 +102,7 @@ async fn source(nats: &config::Nats, filter_subjects: &[&str], count: usize) -> 
         nats: nats.clone(),
         stream: "BENCH".to_owned(),
         filter_subjects: filter_subjects.iter().map(|subject| (*subject).to_owned()).collect(),
-        limits: Limits::default(),
+        limits: BatchLimits::default(),
     };
     let began = Instant::now();
     let mut source = JetStreamSource::open(options, Start::default());

@@ -17,7 +17,7 @@ use readside::config::Config;
 use readside::event::Message;
 use readside::pipeline::{Engine, Fetched, IndexRoot, assemble};
 use readside::plan::program;
-use readside::source::{Input, Limits, Start, open};
+use readside::source::{BatchLimits, Input, Start, open};
 
 use auction_house::{Size, configuration, write};
 
@@ -83,7 +83,7 @@ async fn engine(config: Config, folder: &Path) -> Engine {
 /// Reads a whole file, and commits as the daemon does: a commit and a snapshot that readers would get.
 async fn read(config: &Config, name: &str, engine: &mut Engine) {
     let source = config.sources.iter().find(|source| source.schema.source == name).unwrap();
-    let mut reader = open(source, None, Start::default(), Limits::default()).unwrap();
+    let mut reader = open(source, None, Start::default(), BatchLimits::default()).unwrap();
     let mut waiting: Vec<Message> = Vec::new();
     loop {
         let input = reader.next().await;

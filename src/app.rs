@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::checkpoint::{CheckpointError, Checkpointer, OpenError};
-use crate::config::{Config, Input, Problem};
+use crate::config::{Config, Problem, SourceKind};
 use crate::pipeline::{
-    AssembleError, Build, Builder, Commands, EngineError, IndexRoot, Outcome, Runner, RunnerConfig, RunnerStatus,
+    AssembleError, Build, Builder, Commands, EngineError, IndexRoot, LoopEnd, Runner, RunnerConfig, RunnerStatus,
     assemble, begin,
 };
 use crate::plan::{Program, program};
@@ -21,7 +21,7 @@ use crate::progress::{Position, SourceName};
 use crate::query::{Streams, now_us};
 use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::serve::http::{Api, MetricsServer, Readiness, Server};
-use crate::source::{self, Identity, Limits, Source, Start};
+use crate::source::{self, BatchLimits, Source, Start, StreamIdentity};
 use crate::telemetry;
 
 /// From the signal to the last checkpoint.
@@ -65,7 +65,7 @@ pub async fn run(
     config: Config,
     started: impl FnOnce(Addresses),
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<Outcome, AppError> {
+) -> Result<LoopEnd, AppError> {
     let program = program(&config).map_err(AppError::Problems)?;
     let (stop, stopped) = watch::channel(false);
     let catalog = Catalog::new(Snapshot::default());
@@ -81,7 +81,7 @@ pub async fn run(
     let ready = tokio::select! {
         runner = prepare(&config, program, &catalog) => runner?,
         // Nothing was applied yet that a checkpoint could keep.
-        _ = interrupted.wait_for(|stop| *stop) => return Ok(Outcome::Drained),
+        _ = interrupted.wait_for(|stop| *stop) => return Ok(LoopEnd::Drained),
     };
     let (runner, status) = ready;
     tokio::spawn(report_readiness(catalog, readiness, status));
@@ -160,11 +160,11 @@ fn open(
     identity: &serde_json::Value,
 ) -> Result<Box<dyn Source>, source::OpenError> {
     // A source that was never opened has none. One that cannot be read is no reason to open any stream of that name.
-    let known: Option<Identity> = match serde_json::from_value(identity.clone()) {
+    let known: Option<StreamIdentity> = match serde_json::from_value(identity.clone()) {
         Ok(known) => known,
         Err(error) => return Ok(source::halted(unreadable_identity(identity, &error))),
     };
-    let limits = Limits { max_events: config.commit.max_events, ..Limits::default() };
+    let limits = BatchLimits { max_events: config.commit.max_events, ..BatchLimits::default() };
     let start = Start { after: after.sequence(), identity: known, accept_gap: false };
     let mut configured = config.sources.iter();
     match configured.find(|source| source.schema.source == **name) {
@@ -200,12 +200,12 @@ fn index_root(data_dir: &str, epoch: u64) -> IndexRoot {
 }
 
 /// The runner has a thread of its own, so that neither queries nor sources delay a commit.
-async fn on_own_thread(runner: Runner, stopped: watch::Receiver<bool>) -> Result<Outcome, AppError> {
+async fn on_own_thread(runner: Runner, stopped: watch::Receiver<bool>) -> Result<LoopEnd, AppError> {
     let (done, outcome) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AppError::Thread)?;
     let body = move || drop(done.send(runtime.block_on(runner.run(stopped))));
     std::thread::Builder::new().name("runner".to_owned()).spawn(body).map_err(AppError::Thread)?;
-    Ok(outcome.await.unwrap_or_else(|_| Outcome::Poisoned("the runner's thread panicked; see the log".to_owned())))
+    Ok(outcome.await.unwrap_or_else(|_| LoopEnd::Poisoned("the runner's thread panicked; see the log".to_owned())))
 }
 
 /// Says why the daemon is not ready (a source that was never reached), and what is wrong although it serves: checkpoints
@@ -266,8 +266,8 @@ impl Servers {
         let upkeep = tokio::spawn(telemetry::upkeep(handle.clone()));
         let streams = config.sources.iter().map(|source| {
             let stream = match &source.input {
-                Input::JetStream { stream, .. } => Some(stream.clone()),
-                Input::File { .. } => None,
+                SourceKind::JetStream { stream, .. } => Some(stream.clone()),
+                SourceKind::File { .. } => None,
             };
             (SourceName::from(source.schema.source.as_str()), stream)
         });

@@ -10,11 +10,11 @@ use object_store::{ObjectStore, PutPayload};
 use super::draft::Draft;
 use super::error::{CheckpointError, OpenError, RestoreIndexError};
 use super::fence::{self, Writer};
-use super::index::{self, Hashes};
+use super::index::{self, KnownChecksums};
 use super::location;
 use super::manifest::Manifest;
 use super::pack::{self, Names, Uploads};
-use super::restore::{self, Found, Restored};
+use super::restore::{self, LastCheckpoint, Restored};
 use super::vault::{Created, MANIFESTS, Vault, numbered};
 use super::{garbage, manifest};
 
@@ -30,7 +30,7 @@ pub struct Checkpointer {
     /// The number that the next manifest will try.
     next_number: u64,
     uploads: Uploads,
-    hashes: Hashes,
+    hashes: KnownChecksums,
     /// Whether the last attempt failed or was cancelled.
     unfinished: bool,
     fenced: Option<Writer>,
@@ -72,7 +72,7 @@ impl Checkpointer {
         let vault = Vault::new(store);
         let writer = fence::claim(&vault, writer).await?;
         loop {
-            let Found { greatest, good, previous, skipped } = restore::newest(&vault).await?;
+            let LastCheckpoint { greatest, good, previous, skipped } = restore::newest(&vault).await?;
             if let Some(other) = fence::successor(&vault, &writer).await? {
                 return Err(OpenError::Fenced(other));
             }
@@ -88,7 +88,7 @@ impl Checkpointer {
                 names: Names::new(&writer),
                 next_number: current.number + 1,
                 uploads: Uploads::default(),
-                hashes: Hashes::default(),
+                hashes: KnownChecksums::default(),
                 unfinished: false,
                 fenced: None,
                 vault,

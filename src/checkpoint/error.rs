@@ -23,7 +23,7 @@ pub enum OpenError {
     Version { object: String, version: u32 },
     #[error(
         "no checkpoint can be read: {}; restore these objects, or empty the place to build everything again",
-        Listed(.0)
+        DamageList(.0)
     )]
     NothingGood(Vec<Damage>),
     #[error("{object} cannot be reached; try again, or remove it to fall back to the previous checkpoint")]
@@ -95,9 +95,9 @@ fn readable() -> String {
     READABLE.map(|version| version.to_string()).join(" and ")
 }
 
-struct Listed<'a>(&'a [Damage]);
+struct DamageList<'a>(&'a [Damage]);
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for DamageList<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, damage) in self.0.iter().enumerate() {
             write!(f, "{}{damage}", if place == 0 { "" } else { "; " })?;

@@ -36,7 +36,7 @@ pub struct Faults {
 
 /// What a fault does to one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+enum InjectedFault {
     None,
     Failed,
     Torn,
@@ -88,7 +88,7 @@ impl FaultyStore {
     }
 
     /// Counts an operation and draws what happens to it.
-    async fn next(&self) -> Fault {
+    async fn next(&self) -> InjectedFault {
         let (fault, delay, turns) = self.state().draw();
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -97,12 +97,12 @@ impl FaultyStore {
             tokio::task::yield_now().await;
         }
         // The process may have died meanwhile.
-        if self.has_crashed() && fault == Fault::None { Fault::Failed } else { fault }
+        if self.has_crashed() && fault == InjectedFault::None { InjectedFault::Failed } else { fault }
     }
 
     /// For operations that only read or delete: they happen or not.
     async fn allowed(&self) -> Result<()> {
-        if self.next().await == Fault::None { Ok(()) } else { Err(self.injected()) }
+        if self.next().await == InjectedFault::None { Ok(()) } else { Err(self.injected()) }
     }
 
     fn injected(&self) -> Error {
@@ -111,12 +111,18 @@ impl FaultyStore {
     }
 
     /// Writes an object as the fault has it.
-    async fn put_with(&self, fault: Fault, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put_with(
+        &self,
+        fault: InjectedFault,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
         match fault {
-            Fault::None => return self.inner.put_opts(path, payload, options).await,
-            Fault::Failed => {}
-            Fault::Unacknowledged => drop(self.inner.put_opts(path, payload, options).await),
-            Fault::Torn => drop(self.inner.put_opts(path, self.part(payload), options).await),
+            InjectedFault::None => return self.inner.put_opts(path, payload, options).await,
+            InjectedFault::Failed => {}
+            InjectedFault::Unacknowledged => drop(self.inner.put_opts(path, payload, options).await),
+            InjectedFault::Torn => drop(self.inner.put_opts(path, self.part(payload), options).await),
         }
         Err(self.injected())
     }
@@ -129,26 +135,30 @@ impl FaultyStore {
 }
 
 impl State {
-    fn draw(&mut self) -> (Fault, Duration, u64) {
+    fn draw(&mut self) -> (InjectedFault, Duration, u64) {
         let operation = self.operations;
         self.operations += 1;
         if self.crashed {
-            return (Fault::Failed, Duration::ZERO, 0);
+            return (InjectedFault::Failed, Duration::ZERO, 0);
         }
         if self.faults.crash_at.is_some_and(|at| operation >= at) {
             self.crashed = true;
             // A write that was under way is lost, torn, or done without anybody having heard of it.
-            return ([Fault::Failed, Fault::Torn, Fault::Unacknowledged][self.below(3) as usize], Duration::ZERO, 0);
+            return (
+                [InjectedFault::Failed, InjectedFault::Torn, InjectedFault::Unacknowledged][self.below(3) as usize],
+                Duration::ZERO,
+                0,
+            );
         }
         let slow = self.below(1000) < u64::from(self.faults.slow);
         let turns = if slow && self.faults.delay.is_zero() { 1 + self.below(8) } else { 0 };
         let delay = if slow { self.faults.delay } else { Duration::ZERO };
         let (draw, Faults { failed, torn, unacknowledged, .. }) = (self.below(1000) as u32, self.faults);
         let fault = match draw {
-            draw if draw < failed => Fault::Failed,
-            draw if draw < failed + torn => Fault::Torn,
-            draw if draw < failed + torn + unacknowledged => Fault::Unacknowledged,
-            _ => Fault::None,
+            draw if draw < failed => InjectedFault::Failed,
+            draw if draw < failed + torn => InjectedFault::Torn,
+            draw if draw < failed + torn + unacknowledged => InjectedFault::Unacknowledged,
+            _ => InjectedFault::None,
         };
         (fault, delay, turns)
     }

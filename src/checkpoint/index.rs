@@ -16,7 +16,7 @@ use super::draft::{Draft, PinnedFile};
 use super::error::{CheckpointError, RestoreIndexError};
 use super::manifest::{Checksum, FileEntry, IndexEntry, Manifest};
 use super::pack::{Names, Uploads};
-use super::restore::{Damage, Wrong, pieces};
+use super::restore::{Damage, ObjectError, pieces};
 use super::vault::{CONCURRENCY, PIECE_BYTES, Vault, failure};
 
 /// Shorter files are read again each time: some of them (`meta.json`) are replaced in place.
@@ -25,7 +25,7 @@ const REMEMBERED_BYTES_MIN: u64 = 64 << 10;
 /// Checksums of files seen before, so that a large index is not read at every checkpoint. By index and name; valid as
 /// long as length and modification time are the same.
 #[derive(Debug, Default)]
-pub(super) struct Hashes(HashMap<(String, String), (u64, SystemTime, Checksum)>);
+pub(super) struct KnownChecksums(HashMap<(String, String), (u64, SystemTime, Checksum)>);
 
 /// Makes sure that all files of the draft's indexes are in the object store.
 pub(super) async fn upload(
@@ -34,7 +34,7 @@ pub(super) async fn upload(
     draft: &Draft,
     current: &Manifest,
     uploads: &mut Uploads,
-    hashes: &mut Hashes,
+    hashes: &mut KnownChecksums,
     stats: &mut Stats,
 ) -> Result<BTreeMap<String, IndexEntry>, CheckpointError> {
     let mut indexes: BTreeMap<String, IndexEntry> = BTreeMap::new();
@@ -73,7 +73,7 @@ pub(super) async fn upload(
     failed.map_or(Ok(indexes), Err)
 }
 
-impl Hashes {
+impl KnownChecksums {
     fn forget_all_but(&mut self, draft: &Draft) {
         let mentioned: BTreeSet<(&str, &str)> = draft
             .indexes
@@ -113,7 +113,7 @@ impl Hashes {
 /// Uploads one file, in pieces if it is long.
 async fn upload_file(vault: &Vault, file: &PinnedFile, object: String) -> Result<FileEntry, CheckpointError> {
     let unreadable = |source| CheckpointError::File { path: file.path.clone(), source };
-    let (mut reader, mut piece) = Reader::open(file.path.clone()).await.map_err(unreadable)?;
+    let (mut reader, mut piece) = FileChunks::open(file.path.clone()).await.map_err(unreadable)?;
     let (mut hash, mut length) = (Xxh3::new(), piece.len() as u64);
     hash.update(&piece);
     if length < PIECE_BYTES {
@@ -133,7 +133,7 @@ async fn upload_file(vault: &Vault, file: &PinnedFile, object: String) -> Result
 }
 
 async fn checksum(path: &Path) -> io::Result<Checksum> {
-    let (mut reader, mut piece) = Reader::open(path.to_owned()).await?;
+    let (mut reader, mut piece) = FileChunks::open(path.to_owned()).await?;
     let mut hash = Xxh3::new();
     while !piece.is_empty() {
         hash.update(&piece);
@@ -143,12 +143,12 @@ async fn checksum(path: &Path) -> io::Result<Checksum> {
 }
 
 /// Reads a file in pieces, off the async threads.
-struct Reader(File);
+struct FileChunks(File);
 
-impl Reader {
+impl FileChunks {
     /// The reader and the first piece; only the last piece is shorter than [`PIECE_BYTES`].
     async fn open(path: PathBuf) -> io::Result<(Self, Bytes)> {
-        blocking(move || Reader(File::open(path)?).read()).await
+        blocking(move || FileChunks(File::open(path)?).read()).await
     }
 
     async fn next(self) -> io::Result<(Self, Bytes)> {
@@ -191,8 +191,8 @@ pub(super) async fn restore(
         let mut output = File::create_new(&path).map_err(|source| failed(&path, source))?;
         let mut pieces = std::pin::pin!(pieces(vault, file));
         while let Some(piece) = pieces.try_next().await.map_err(|wrong| match wrong {
-            Wrong::Store(store) => store.into(),
-            Wrong::Object(problem) => {
+            ObjectError::Store(store) => store.into(),
+            ObjectError::Object(problem) => {
                 RestoreIndexError::Damaged(Damage { manifest: manifest.number, object: file.object.clone(), problem })
             }
         })? {

@@ -201,7 +201,7 @@ impl TryFrom<String> for Checksum {
 
 /// The outer form, which stays the same in all versions.
 #[derive(Serialize, Deserialize)]
-struct Envelope<'a> {
+struct ManifestFrame<'a> {
     format: &'a str,
     version: u32,
     /// Of the version and the manifest's text.
@@ -240,14 +240,14 @@ impl Manifest {
         let manifest = serde_json::value::to_raw_value(self)?;
         let checksum = checksum(VERSION, &manifest);
         let mut text =
-            serde_json::to_vec(&Envelope { format: FORMAT, version: VERSION, checksum, manifest: &manifest })?;
+            serde_json::to_vec(&ManifestFrame { format: FORMAT, version: VERSION, checksum, manifest: &manifest })?;
         text.push(b'\n');
         Ok(text)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let damaged = |error: serde_json::Error| Unreadable::Damaged(format!("not a manifest: {error}"));
-        let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
+        let envelope: ManifestFrame<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
         if envelope.format != FORMAT {
             return Err(Unreadable::Damaged(format!("not a manifest: its format is `{}`", envelope.format)));
         }
@@ -314,7 +314,8 @@ mod tests {
     fn a_version_that_is_not_known_is_told_from_damage() {
         for version in [0, 1, VERSION + 1, u32::MAX] {
             let text = serde_json::value::to_raw_value(&serde_json::json!({"anything": 1})).unwrap();
-            let envelope = Envelope { format: FORMAT, version, checksum: checksum(version, &text), manifest: &text };
+            let envelope =
+                ManifestFrame { format: FORMAT, version, checksum: checksum(version, &text), manifest: &text };
             let read = Manifest::decode(&serde_json::to_vec(&envelope).unwrap());
             assert_eq!(read, Err(Unreadable::Version(version)));
         }

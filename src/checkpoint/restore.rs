@@ -15,14 +15,14 @@ use super::error::{OpenError, StoreFailure};
 use super::manifest::{Checksum, FileEntry, Manifest, SegmentEntry, Unreadable};
 use super::section;
 use super::vault::{CONCURRENCY, MANIFESTS, OBJECTS, PIECE_BYTES, Vault, numbered};
-use crate::state::StoredSegment;
+use crate::state::{RowAddress, StoredSegment, Stores};
 
 /// What was read back at opening.
 #[derive(Debug, Clone)]
 pub struct Restored {
     pub manifest: Manifest,
     /// Segments of every store, ascending by id.
-    pub stores: BTreeMap<String, Vec<StoredSegment>>,
+    pub stores: Stores,
     /// Why newer checkpoints could not be used.
     pub skipped: Vec<Damage>,
 }
@@ -42,11 +42,9 @@ impl fmt::Display for Damage {
     }
 }
 
-pub(super) type Stores = BTreeMap<String, Vec<StoredSegment>>;
-
 /// What there is to go on from.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct LastCheckpoint {
     /// The greatest number in use, by an unreadable manifest too.
     pub(super) greatest: u64,
     pub(super) good: Option<(Manifest, Stores)>,
@@ -57,23 +55,23 @@ pub(super) struct Found {
 
 /// Why one checkpoint could not be read.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum UnreadableCheckpoint {
     Damage(Damage),
     /// Whole, but of a version that this build does not know.
     Version(u32),
     Store(StoreFailure),
 }
 
-impl From<StoreFailure> for Fault {
+impl From<StoreFailure> for UnreadableCheckpoint {
     fn from(failure: StoreFailure) -> Self {
-        Fault::Store(failure)
+        UnreadableCheckpoint::Store(failure)
     }
 }
 
 /// Finds the newest checkpoint that is whole.
-pub(super) async fn newest(vault: &Vault) -> Result<Found, OpenError> {
+pub(super) async fn newest(vault: &Vault) -> Result<LastCheckpoint, OpenError> {
     let numbers = vault.numbers(MANIFESTS).await?;
-    let mut found = Found { greatest: numbers.last().copied().unwrap_or(0), ..Found::default() };
+    let mut found = LastCheckpoint { greatest: numbers.last().copied().unwrap_or(0), ..LastCheckpoint::default() };
     for number in numbers.into_iter().rev() {
         let read = match &found.good {
             None => load(vault, number).await.map(|good| found.good = Some(good)),
@@ -86,11 +84,11 @@ pub(super) async fn newest(vault: &Vault) -> Result<Found, OpenError> {
         match read {
             Ok(()) if found.previous.is_some() => break,
             Ok(()) => {}
-            Err(Fault::Store(failure)) => return Err(failure.into()),
+            Err(UnreadableCheckpoint::Store(failure)) => return Err(failure.into()),
             // What is wrong with an older checkpoint is of no interest as long as a newer one is good.
             Err(_) if found.good.is_some() => {}
-            Err(Fault::Damage(damage)) => found.skipped.push(damage),
-            Err(Fault::Version(version)) => {
+            Err(UnreadableCheckpoint::Damage(damage)) => found.skipped.push(damage),
+            Err(UnreadableCheckpoint::Version(version)) => {
                 return Err(OpenError::Version { object: numbered(MANIFESTS, number), version });
             }
         }
@@ -103,7 +101,7 @@ pub(super) async fn newest(vault: &Vault) -> Result<Found, OpenError> {
 }
 
 /// Reads one checkpoint whole; its index files are only verified.
-pub(super) async fn load(vault: &Vault, number: u64) -> Result<(Manifest, Stores), Fault> {
+pub(super) async fn load(vault: &Vault, number: u64) -> Result<(Manifest, Stores), UnreadableCheckpoint> {
     let manifest = read_manifest(vault, number).await?;
     let mut packs: BTreeMap<&str, Vec<(&str, &SegmentEntry)>> = BTreeMap::new();
     for (store, entries) in &manifest.stores {
@@ -122,7 +120,8 @@ pub(super) async fn load(vault: &Vault, number: u64) -> Result<(Manifest, Stores
     }
     for (name, segments) in &mut stores {
         segments.sort_unstable_by_key(|segment| segment.id);
-        bury(segments).map_err(|problem| Wrong::Object(problem).of(number, &format!("store {name}")))?;
+        bury(segments)
+            .map_err(|problem| ObjectError::Object(problem.to_string()).of(number, &format!("store {name}")))?;
     }
     let files = manifest.indexes.values().flat_map(|index| &index.files).map(|file| async move {
         let read = pieces(vault, file).try_for_each(|_| std::future::ready(Ok(()))).await;
@@ -132,37 +131,39 @@ pub(super) async fn load(vault: &Vault, number: u64) -> Result<(Manifest, Stores
     Ok((manifest, stores))
 }
 
-async fn read_manifest(vault: &Vault, number: u64) -> Result<Manifest, Fault> {
+async fn read_manifest(vault: &Vault, number: u64) -> Result<Manifest, UnreadableCheckpoint> {
     let object = numbered(MANIFESTS, number);
-    let damage = |problem: String| Wrong::Object(problem).of(number, &object);
+    let damage = |problem: String| ObjectError::Object(problem).of(number, &object);
     let text = vault.read(&object).await?.ok_or_else(|| damage("missing".to_owned()))?;
     match Manifest::decode(&text) {
         Ok(manifest) if manifest.number == number => Ok(manifest),
         Ok(manifest) => Err(damage(format!("it says that it is number {}", manifest.number))),
         Err(Unreadable::Damaged(problem)) => Err(damage(problem)),
-        Err(Unreadable::Version(version)) => Err(Fault::Version(version)),
+        Err(Unreadable::Version(version)) => Err(UnreadableCheckpoint::Version(version)),
     }
 }
 
 /// Why an object could not be read.
 #[derive(Debug)]
-pub(super) enum Wrong {
+pub(super) enum ObjectError {
     /// It is missing, or not what it should be.
     Object(String),
     Store(StoreFailure),
 }
 
-impl From<StoreFailure> for Wrong {
+impl From<StoreFailure> for ObjectError {
     fn from(failure: StoreFailure) -> Self {
-        Wrong::Store(failure)
+        ObjectError::Store(failure)
     }
 }
 
-impl Wrong {
-    fn of(self, manifest: u64, object: &str) -> Fault {
+impl ObjectError {
+    fn of(self, manifest: u64, object: &str) -> UnreadableCheckpoint {
         match self {
-            Wrong::Object(problem) => Fault::Damage(Damage { manifest, object: object.to_owned(), problem }),
-            Wrong::Store(failure) => Fault::Store(failure),
+            ObjectError::Object(problem) => {
+                UnreadableCheckpoint::Damage(Damage { manifest, object: object.to_owned(), problem })
+            }
+            ObjectError::Store(failure) => UnreadableCheckpoint::Store(failure),
         }
     }
 }
@@ -173,44 +174,45 @@ async fn read_pack(
     object: &str,
     length: u64,
     entries: Vec<(&str, &SegmentEntry)>,
-) -> Result<Vec<(String, StoredSegment)>, Wrong> {
+) -> Result<Vec<(String, StoredSegment)>, ObjectError> {
     expect_length(vault, object, length).await?;
     let ranges: Vec<_> = entries.iter().map(|(_, entry)| entry.offset..entry.offset + entry.length).collect();
     if let Some(range) = ranges.iter().find(|range| range.end > length) {
-        return Err(Wrong::Object(format!("a segment ends at byte {}, the object at {length}", range.end)));
+        return Err(ObjectError::Object(format!("a segment ends at byte {}, the object at {length}", range.end)));
     }
     let sections = vault.read_ranges(object, &ranges).await?.ok_or_else(missing)?;
     let entries: Vec<_> = entries.into_iter().map(|(store, entry)| (store.to_owned(), entry.clone())).collect();
     let decode = move || {
         let segments = entries.into_iter().zip(sections).map(|((store, entry), bytes)| {
-            let (rows, dead) = section::decode(&entry, &bytes)
-                .map_err(|problem| format!("segment {} of store `{store}`: {problem}", entry.id))?;
+            let (rows, dead) = section::decode(&entry, &bytes).map_err(|problem| {
+                ObjectError::Object(format!("segment {} of store `{store}`: {problem}", entry.id))
+            })?;
             let live = vec![true; rows.num_rows()];
             Ok((store, StoredSegment { id: entry.id, rows, live, dead }))
         });
-        segments.collect::<Result<Vec<_>, String>>()
+        segments.collect::<Result<Vec<_>, ObjectError>>()
     };
     let decoded = tokio::task::spawn_blocking(decode).await;
-    decoded.map_err(|error| Wrong::Object(error.to_string()))?.map_err(Wrong::Object)
+    decoded.map_err(|error| ObjectError::Object(error.to_string()))?
 }
+
+/// A dead address of a row that its segment does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("row {} of segment {} is dead, but there is none", .0.row, .0.segment)]
+struct NoSuchRow(RowAddress);
 
 /// Marks the rows that died, by the addresses that all segments record. An address in a segment that is gone is of no
 /// account any more.
-fn bury(segments: &mut [StoredSegment]) -> Result<(), String> {
-    let places: BTreeMap<u64, usize> =
-        segments.iter().enumerate().map(|(place, segment)| (segment.id, place)).collect();
+fn bury(segments: &mut [StoredSegment]) -> Result<(), NoSuchRow> {
+    let index_of: BTreeMap<u64, usize> =
+        segments.iter().enumerate().map(|(index, segment)| (segment.id, index)).collect();
     for recording in 0..segments.len() {
         for address in std::mem::take(&mut segments[recording].dead) {
             segments[recording].dead.push(address);
-            let Some(&place) = places.get(&address.segment) else { continue };
-            match segments[place].live.get_mut(address.row as usize) {
+            let Some(&index) = index_of.get(&address.segment) else { continue };
+            match segments[index].live.get_mut(address.row as usize) {
                 Some(live) => *live = false,
-                None => {
-                    return Err(format!(
-                        "row {} of segment {} is dead, but there is none",
-                        address.row, address.segment
-                    ));
-                }
+                None => return Err(NoSuchRow(address)),
             }
         }
     }
@@ -218,14 +220,14 @@ fn bury(segments: &mut [StoredSegment]) -> Result<(), String> {
 }
 
 /// A file of an index, piece by piece. If it is not what the checkpoint says, an error comes at the latest at its end.
-pub(super) fn pieces<'a>(vault: &'a Vault, file: &'a FileEntry) -> impl Stream<Item = Result<Bytes, Wrong>> + 'a {
+pub(super) fn pieces<'a>(vault: &'a Vault, file: &'a FileEntry) -> impl Stream<Item = Result<Bytes, ObjectError>> + 'a {
     stream::try_unfold((0, Xxh3::new()), move |(offset, mut hash)| async move {
         if offset == 0 {
             expect_length(vault, &file.object, file.length).await?;
         }
         if offset == file.length {
             let whole = Checksum(hash.digest()) == file.checksum;
-            return if whole { Ok(None) } else { Err(Wrong::Object("checksum mismatch".to_owned())) };
+            return if whole { Ok(None) } else { Err(ObjectError::Object("checksum mismatch".to_owned())) };
         }
         let end = file.length.min(offset + PIECE_BYTES);
         let piece = vault.read_range(&file.object, offset..end).await?.ok_or_else(missing)?;
@@ -235,14 +237,14 @@ pub(super) fn pieces<'a>(vault: &'a Vault, file: &'a FileEntry) -> impl Stream<I
 }
 
 /// The length is checked first, because a range beyond the end looks like a failure of the object store.
-async fn expect_length(vault: &Vault, object: &str, length: u64) -> Result<(), Wrong> {
+async fn expect_length(vault: &Vault, object: &str, length: u64) -> Result<(), ObjectError> {
     match vault.length(object).await? {
         Some(found) if found == length => Ok(()),
-        Some(found) => Err(Wrong::Object(format!("it is {found} bytes long, not {length}"))),
+        Some(found) => Err(ObjectError::Object(format!("it is {found} bytes long, not {length}"))),
         None => Err(missing()),
     }
 }
 
-fn missing() -> Wrong {
-    Wrong::Object("missing".to_owned())
+fn missing() -> ObjectError {
+    ObjectError::Object("missing".to_owned())
 }

@@ -41,24 +41,36 @@ pub(super) fn encode(segment: &NewSegment) -> Result<Section, ArrowError> {
     Ok(Section { bytes: bytes.into(), entry })
 }
 
-/// The rows and dead addresses of a section, or what is wrong with it.
-pub(super) fn decode(entry: &SegmentEntry, bytes: &[u8]) -> Result<(RecordBatch, Vec<RowAddress>), String> {
+/// How the bytes of a section differ from what the manifest says of them.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SectionError {
+    #[error("checksum mismatch")]
+    Checksum,
+    #[error("its rows end after {expected} bytes, it has {length}")]
+    TooShort { expected: u64, length: usize },
+    #[error("{0}")]
+    Arrow(#[from] ArrowError),
+    #[error("it has {rows} rows and {dead} dead addresses, not {} and {}", expected.0, expected.1)]
+    Counts { rows: u64, dead: u64, expected: (u64, u64) },
+}
+
+/// The rows and dead addresses of a section.
+///
+/// # Errors
+/// If the bytes are not those that were written for `entry`.
+pub(super) fn decode(entry: &SegmentEntry, bytes: &[u8]) -> Result<(RecordBatch, Vec<RowAddress>), SectionError> {
     if Checksum::of(bytes) != entry.checksum {
-        return Err("checksum mismatch".to_owned());
+        return Err(SectionError::Checksum);
     }
     let Some((rows, dead)) = bytes.split_at_checked(entry.rows_length as usize) else {
-        return Err(format!("its rows end after {} bytes, it has {}", entry.rows_length, bytes.len()));
+        return Err(SectionError::TooShort { expected: entry.rows_length, length: bytes.len() });
     };
-    let rows = read_stream(rows).map_err(|error| error.to_string())?;
-    let dead = if dead.is_empty() { Vec::new() } else { read_addresses(dead).map_err(|error| error.to_string())? };
-    if (rows.num_rows() as u64, dead.len() as u64) != (entry.rows, entry.dead) {
-        return Err(format!(
-            "it has {} rows and {} dead addresses, not {} and {}",
-            rows.num_rows(),
-            dead.len(),
-            entry.rows,
-            entry.dead
-        ));
+    let rows = read_stream(rows)?;
+    let dead = if dead.is_empty() { Vec::new() } else { read_addresses(dead)? };
+    let (row_count, dead_count) = (rows.num_rows() as u64, dead.len() as u64);
+    let expected = (entry.rows, entry.dead);
+    if (row_count, dead_count) != expected {
+        return Err(SectionError::Counts { rows: row_count, dead: dead_count, expected });
     }
     Ok((rows, dead))
 }
@@ -219,10 +231,10 @@ mod tests {
     #[test]
     fn any_flipped_bit_is_found() {
         let section = encode(&segment(all_types(), vec![RowAddress { segment: 1, row: 4 }])).unwrap();
-        for place in (0..section.bytes.len()).step_by(7) {
+        for index in (0..section.bytes.len()).step_by(7) {
             let mut bytes = section.bytes.to_vec();
-            bytes[place] ^= 1;
-            assert_eq!(decode(&section.entry, &bytes).unwrap_err(), "checksum mismatch");
+            bytes[index] ^= 1;
+            assert!(matches!(decode(&section.entry, &bytes), Err(SectionError::Checksum)));
         }
     }
 }

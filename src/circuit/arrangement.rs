@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use super::first_slots::{FirstSlots, Near, Spot};
-use super::sorted_slots::{Place, SortedSlots};
+use super::sorted_slots::{Position, SortedSlots};
 use crate::state::{Located, RowLocation, SegmentLog, ShortBytes, StoredSegment, Writing};
 
 /// Rows that are loaded at once.
@@ -20,7 +20,7 @@ pub(crate) struct Arrangement {
     groups: Vec<FirstSlots>,
     /// Whether only the first rows of a group are asked for in order.
     first_only: bool,
-    entries: Vec<Entry>,
+    entries: Vec<ArrangedRow>,
     free: Vec<u32>,
     segment_log: SegmentLog,
     /// Of rows that are too long to lie in `entries`.
@@ -32,7 +32,7 @@ pub(crate) struct Arrangement {
 /// A row and what is kept of it, in one cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Entry {
+struct ArrangedRow {
     row: ShortBytes,
     location: RowLocation,
     group: u32,
@@ -41,7 +41,7 @@ struct Entry {
     extra: i64,
 }
 
-impl Located for Entry {
+impl Located for ArrangedRow {
     fn location(&mut self) -> &mut RowLocation {
         &mut self.location
     }
@@ -122,7 +122,7 @@ impl Arrangement {
 
     fn counted(&self, slot: u32) -> (&[u8], i64) {
         self.touched.update(|touched| touched + 1);
-        let Entry { row, weight, .. } = &self.entries[slot as usize];
+        let ArrangedRow { row, weight, .. } = &self.entries[slot as usize];
         (row, *weight)
     }
 
@@ -135,12 +135,12 @@ impl Arrangement {
     pub(crate) fn size(&self) -> usize {
         // A row's slot and window in its group, and in the log of segments a slot number.
         let groups = self.groups.capacity() * size_of::<FirstSlots>();
-        self.heap_bytes + groups + self.len() * 24 + self.entries.capacity() * size_of::<Entry>()
+        self.heap_bytes + groups + self.len() * 24 + self.entries.capacity() * size_of::<ArrangedRow>()
     }
 
     /// Count of a row and the number kept with it.
     pub(crate) fn find(&self, group: u32, row: &[u8]) -> Option<(i64, i64)> {
-        let Entry { weight, extra, .. } = &self.entries[self.slot(group, row)? as usize];
+        let ArrangedRow { weight, extra, .. } = &self.entries[self.slot(group, row)? as usize];
         Some((*weight, *extra))
     }
 
@@ -161,7 +161,7 @@ impl Arrangement {
 
     /// Row bytes, count and number of an entry in use.
     pub(crate) fn entry_with_extra(&self, slot: u32) -> (&[u8], i64, i64) {
-        let Entry { row, weight, extra, .. } = &self.entries[slot as usize];
+        let ArrangedRow { row, weight, extra, .. } = &self.entries[slot as usize];
         (row, *weight, *extra)
     }
 
@@ -176,7 +176,7 @@ impl Arrangement {
 
     /// Group, row bytes and count of an entry in use.
     pub(crate) fn entry(&self, slot: u32) -> (u32, &[u8], i64) {
-        let Entry { row, group, weight, .. } = &self.entries[slot as usize];
+        let ArrangedRow { row, group, weight, .. } = &self.entries[slot as usize];
         (*group, row, *weight)
     }
 
@@ -186,7 +186,7 @@ impl Arrangement {
     }
 
     /// Where a row is among the slots of its group, or would be.
-    fn place(&self, slots: &SortedSlots, row: &[u8]) -> Place {
+    fn place(&self, slots: &SortedSlots, row: &[u8]) -> Position {
         match slots.find(row, |slot| &self.entries[slot as usize].row) {
             Ok((_, place)) | Err(place) => place,
         }
@@ -213,11 +213,11 @@ impl Arrangement {
             }
             Err(spot) => {
                 let slot = self.free.pop().unwrap_or_else(|| {
-                    self.entries.push(Entry::default());
+                    self.entries.push(ArrangedRow::default());
                     (self.entries.len() - 1) as u32
                 });
                 let entry = &mut self.entries[slot as usize];
-                *entry = Entry { row: row.into(), location: entry.location, group, weight, extra: 0 };
+                *entry = ArrangedRow { row: row.into(), location: entry.location, group, weight, extra: 0 };
                 self.heap_bytes += entry.row.heap_bytes();
                 slots.insert(spot, slot, |slot| &self.entries[slot as usize].row);
                 (slot, spot)

@@ -78,10 +78,10 @@ impl ExactSum {
 
 /// How many NaN and infinities are among the values. Almost always none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Specials(Option<Box<Counts>>);
+pub(super) struct Specials(Option<Box<SpecialCounts>>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Counts {
+struct SpecialCounts {
     nan: i64,
     positive: i64,
     negative: i64,
@@ -90,9 +90,9 @@ struct Counts {
 impl Specials {
     pub(super) fn add(&mut self, x: f64, weight: i64) {
         let counts = match x {
-            f64::INFINITY => Counts { positive: weight, ..Counts::default() },
-            f64::NEG_INFINITY => Counts { negative: weight, ..Counts::default() },
-            _ => Counts { nan: weight, ..Counts::default() },
+            f64::INFINITY => SpecialCounts { positive: weight, ..SpecialCounts::default() },
+            f64::NEG_INFINITY => SpecialCounts { negative: weight, ..SpecialCounts::default() },
+            _ => SpecialCounts { nan: weight, ..SpecialCounts::default() },
         };
         self.add_counts(&counts);
     }
@@ -103,19 +103,19 @@ impl Specials {
         }
     }
 
-    fn add_counts(&mut self, other: &Counts) {
+    fn add_counts(&mut self, other: &SpecialCounts) {
         let counts = self.0.get_or_insert_default();
         counts.nan += other.nan;
         counts.positive += other.positive;
         counts.negative += other.negative;
-        if **counts == Counts::default() {
+        if **counts == SpecialCounts::default() {
             self.0 = None;
         }
     }
 
     /// What the sum is because of them, if there are any.
     fn value(&self) -> Option<f64> {
-        let Counts { nan, positive, negative } = **self.0.as_ref()?;
+        let SpecialCounts { nan, positive, negative } = **self.0.as_ref()?;
         Some(match (nan != 0, positive != 0, negative != 0) {
             (false, true, false) => f64::INFINITY,
             (false, false, true) => f64::NEG_INFINITY,
@@ -128,7 +128,7 @@ impl Specials {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.0.as_ref().map_or(0, |_| size_of::<Counts>())
+        self.0.as_ref().map_or(0, |_| size_of::<SpecialCounts>())
     }
 
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
@@ -143,7 +143,7 @@ impl Specials {
             [0] => Some(Self(None)),
             [1] => {
                 let (nan, positive, negative) = (read_i64(bytes)?, read_i64(bytes)?, read_i64(bytes)?);
-                Some(Self(Some(Box::new(Counts { nan, positive, negative }))))
+                Some(Self(Some(Box::new(SpecialCounts { nan, positive, negative }))))
             }
             _ => None,
         }

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::sorted_slots::{Place, Search, SortedSlots};
+use super::sorted_slots::{Position, Search, SortedSlots};
 use crate::state::{KeyMap, ShortBytes, SlotIndex};
 
 /// Rows of the shortest front.
@@ -34,7 +34,7 @@ struct Rest {
 /// Where a slot is, or where it would have to be.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Spot {
-    Front(Place),
+    Front(Position),
     /// By the hash of its row.
     Rest(u32),
 }

@@ -13,35 +13,35 @@ use super::closing::Watermarks;
 use super::error::{Attributable, CircuitError};
 use super::map::Map;
 use super::memo::Memo;
+use super::node_facts::NodeFacts;
 use super::report::{Kept, OperatorReport};
-use super::standing::Standing;
 use super::stateful::{Handle, Handles};
 use super::unnest::Unnest;
 use super::zset::ZBatch;
 use crate::event::EventBatch;
-use crate::event::Relation;
+use crate::event::SourceRelation;
 use crate::identity::{Identity, Specification};
-use crate::state::{StateDelta, StoreShape, StoredSegment};
+use crate::state::{StateDelta, StoreShape, Stores};
 
 /// The operators of one projection. The last node is its output.
 #[derive(Debug)]
 pub struct Circuit {
     pub(super) nodes: Vec<Node>,
     /// By node.
-    pub(super) standings: Vec<Standing>,
+    pub(super) node_facts: Vec<NodeFacts>,
     /// By node, whether an operator can reject events.
     pub(super) fallible: Vec<bool>,
     /// What can reject events: circuits in which it is the same take the same events.
     pub(super) admission: Identity,
     /// By node, whether its state came from elsewhere while the others are still on their way there.
-    held: Vec<Held>,
+    held: Vec<HeldBack>,
     /// Whether a checkpoint may have its state.
     pub(super) is_captured: bool,
 }
 
 /// What an operator does whose state was adopted at a cut that its circuit has yet to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
+enum HeldBack {
     /// It was not adopted, or its circuit has reached the cut.
     No,
     /// It takes nothing and gives nothing: it has taken everything already.
@@ -80,7 +80,7 @@ pub enum Operator {
     /// Columns of a source's relation.
     Events {
         source: String,
-        relation: Relation,
+        relation: SourceRelation,
         schema: SchemaRef,
         columns: Vec<usize>,
     },
@@ -118,7 +118,7 @@ impl Circuit {
         let rejecting = Specification::of("admission/1").list(rejecting.into_iter(), Specification::identity);
         let admission = rejecting.finish();
         let mut of_events: Vec<bool> = Vec::with_capacity(nodes.len());
-        let mut standings = Vec::with_capacity(nodes.len());
+        let mut node_facts = Vec::with_capacity(nodes.len());
         for node in &nodes {
             let reads = matches!(node.operator, Operator::Events { .. });
             let of_events_too = reads || node.inputs.iter().any(|&input| of_events[input]);
@@ -126,10 +126,10 @@ impl Circuit {
             // An event that fails in any row-wise operator counts for no operator of the circuit. So what is computed
             // of events is the same only where the same operators can fail.
             let identity = if of_events_too { node.identity.among(admission) } else { node.identity };
-            standings.push(Standing::new(identity));
+            node_facts.push(NodeFacts::new(identity));
         }
-        let held = vec![Held::No; nodes.len()];
-        let mut circuit = Self { nodes, standings, fallible, admission, held, is_captured: false };
+        let held = vec![HeldBack::No; nodes.len()];
+        let mut circuit = Self { nodes, node_facts, fallible, admission, held, is_captured: false };
         circuit.name_stores("", &BTreeMap::new());
         circuit
     }
@@ -151,15 +151,15 @@ impl Circuit {
 
     /// What comes out of the circuit, as the identity of its last node.
     pub fn identity(&self) -> Identity {
-        self.standings.last().map_or(self.admission, |standing| standing.identity)
+        self.node_facts.last().map_or(self.admission, |facts| facts.identity)
     }
 
     /// Gives the operators' stores names that begin with this, and with their identity; those in `borrowed` have the
     /// names that another circuit gave them.
     pub fn name_stores(&mut self, prefix: &str, borrowed: &BTreeMap<Identity, String>) {
-        for standing in &mut self.standings {
-            let own = || format!("{prefix}{}.", standing.identity);
-            standing.store_prefix = borrowed.get(&standing.identity).cloned().unwrap_or_else(own);
+        for facts in &mut self.node_facts {
+            let own = || format!("{prefix}{}.", facts.identity);
+            facts.store_prefix = borrowed.get(&facts.identity).cloned().unwrap_or_else(own);
         }
     }
 
@@ -169,13 +169,13 @@ impl Circuit {
     /// Fails if columns of an operator cannot be made, which no accepted plan leads to.
     pub fn stores(&self) -> Result<Vec<OperatorStores>, CircuitError> {
         let mut operators = Vec::new();
-        for (node, standing) in self.nodes.iter().zip(&self.standings) {
+        for (node, facts) in self.nodes.iter().zip(&self.node_facts) {
             let Operator::Stateful(handle) = &node.operator else { continue };
             let operator = handle.lock();
             operators.push(OperatorStores {
-                identity: standing.identity,
+                identity: facts.identity,
                 name: operator.name(),
-                prefix: standing.store_prefix.clone(),
+                prefix: facts.store_prefix.clone(),
                 stores: operator.stores()?,
             });
         }
@@ -209,8 +209,8 @@ impl Circuit {
                 outputs[index] = Some(self.output(index, &outputs, input, memo, &rejected)?);
             }
         }
-        for held in self.held.iter_mut().filter(|held| **held == Held::Emitting) {
-            *held = Held::No;
+        for held in self.held.iter_mut().filter(|held| **held == HeldBack::Emitting) {
+            *held = HeldBack::No;
         }
         let output = outputs.pop().flatten();
         let output = output.ok_or_else(|| DataFusionError::Internal("a circuit without nodes".into()))?;
@@ -223,7 +223,7 @@ impl Circuit {
         let mut needed = vec![false; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate().rev() {
             needed[index] |= index + 1 == self.nodes.len() || rejects && self.fallible[index];
-            if needed[index] && self.held[index] == Held::No && !memo.has(self.standings[index].shared) {
+            if needed[index] && self.held[index] == HeldBack::No && !memo.has(self.node_facts[index].shared) {
                 node.inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
@@ -239,14 +239,14 @@ impl Circuit {
         memo: &Memo,
         rejected: &[Attributable],
     ) -> Result<ZBatch, CircuitError> {
-        let shared = self.standings[index].shared;
+        let shared = self.node_facts[index].shared;
         if let Some(known) = memo.output(shared) {
             return known;
         }
         let node = &self.nodes[index];
         match (self.held[index], &node.operator) {
-            (Held::Waiting, _) => return Ok(ZBatch::empty(node.schema.clone())),
-            (Held::Emitting, Operator::Stateful(handle)) => return memo.keep(shared, handle.lock().output()),
+            (HeldBack::Waiting, _) => return Ok(ZBatch::empty(node.schema.clone())),
+            (HeldBack::Emitting, Operator::Stateful(handle)) => return memo.keep(shared, handle.lock().output()),
             _ => {}
         }
         let inputs: Vec<&ZBatch> = node.inputs.iter().filter_map(|&input| outputs[input].as_ref()).collect();
@@ -262,7 +262,7 @@ impl Circuit {
     pub fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         self.is_captured = true;
         let mut deltas = Vec::new();
-        for (node, Standing { store_prefix, .. }) in self.nodes.iter().zip(&self.standings) {
+        for (node, NodeFacts { store_prefix, .. }) in self.nodes.iter().zip(&self.node_facts) {
             let Operator::Stateful(handle) = &node.operator else { continue };
             let captured = handle.lock().capture()?;
             deltas.extend(captured.into_iter().map(|(store, delta)| (format!("{store_prefix}{store}"), delta)));
@@ -272,13 +272,9 @@ impl Circuit {
 
     /// Takes over the state that [`Circuit::capture`] gave, as it was read back, out of `stores`, or the operator that
     /// another circuit has restored of it. Only for a new circuit.
-    pub fn restore(
-        &mut self,
-        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
-        restored: &mut Handles,
-    ) -> Result<(), CircuitError> {
+    pub fn restore(&mut self, stores: &mut Stores, restored: &mut Handles) -> Result<(), CircuitError> {
         self.is_captured = true;
-        for (node, Standing { store_prefix, .. }) in self.nodes.iter_mut().zip(&self.standings) {
+        for (node, NodeFacts { store_prefix, .. }) in self.nodes.iter_mut().zip(&self.node_facts) {
             let Operator::Stateful(handle) = &mut node.operator else { continue };
             take_over(handle, store_prefix, stores, restored)?;
         }
@@ -294,34 +290,34 @@ impl Circuit {
     pub fn adopt(
         &mut self,
         adopted: &BTreeMap<Identity, String>,
-        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        stores: &mut Stores,
         restored: &mut Handles,
     ) -> Result<(), CircuitError> {
-        for (index, (node, standing)) in self.nodes.iter_mut().zip(&mut self.standings).enumerate() {
+        for (index, (node, facts)) in self.nodes.iter_mut().zip(&mut self.node_facts).enumerate() {
             let Operator::Stateful(handle) = &mut node.operator else { continue };
-            let Some(prefix) = adopted.get(&standing.identity) else { continue };
-            standing.store_prefix.clone_from(prefix);
+            let Some(prefix) = adopted.get(&facts.identity) else { continue };
+            facts.store_prefix.clone_from(prefix);
             take_over(handle, prefix, stores, restored)?;
-            self.held[index] = Held::Waiting;
+            self.held[index] = HeldBack::Waiting;
         }
         Ok(())
     }
 
     /// Says that everything has reached the cut of the adopted state: the next step gives what it makes of that.
     pub fn release(&mut self) {
-        for held in self.held.iter_mut().filter(|held| **held == Held::Waiting) {
-            *held = Held::Emitting;
+        for held in self.held.iter_mut().filter(|held| **held == HeldBack::Waiting) {
+            *held = HeldBack::Emitting;
         }
     }
 
     /// Whether events have to be read for the output, as it is now.
     pub fn needs_events(&self) -> bool {
-        self.reads_events(|index| self.held[index] != Held::No)
+        self.reads_events(|index| self.held[index] != HeldBack::No)
     }
 
     /// Whether events would have to be read for the output if the state of these operators was adopted.
     pub fn would_need_events(&self, adopted: &BTreeSet<Identity>) -> bool {
-        self.reads_events(|index| self.handle(index).is_some() && adopted.contains(&self.standings[index].identity))
+        self.reads_events(|index| self.handle(index).is_some() && adopted.contains(&self.node_facts[index].identity))
     }
 
     /// Whether the output is made of events, where some nodes need no input.
@@ -342,11 +338,11 @@ impl Circuit {
     /// An operator's keys do not fit its input, which no accepted plan leads to.
     pub fn adoptable(&self) -> Result<BTreeSet<Identity>, CircuitError> {
         let mut adoptable = BTreeSet::new();
-        for (node, standing) in self.nodes.iter().zip(&self.standings) {
+        for (node, facts) in self.nodes.iter().zip(&self.node_facts) {
             if let Operator::Stateful(handle) = &node.operator
                 && handle.lock().keeps_all()?
             {
-                adoptable.insert(standing.identity);
+                adoptable.insert(facts.identity);
             }
         }
         Ok(adoptable)
@@ -359,10 +355,10 @@ impl Circuit {
 
     /// Every operator with what it keeps, in the order in which a step runs them.
     pub fn report(&self) -> Vec<OperatorReport> {
-        let nodes = self.nodes.iter().zip(&self.standings).enumerate();
-        let reports = nodes.map(|(index, (node, standing))| {
+        let nodes = self.nodes.iter().zip(&self.node_facts).enumerate();
+        let reports = nodes.map(|(index, (node, facts))| {
             let Kept { grows_with, rows, bytes, touched } = node.operator.kept();
-            let (rows, bytes, shared_with) = (rows as u64, bytes as u64, standing.shared_with.clone());
+            let (rows, bytes, shared_with) = (rows as u64, bytes as u64, facts.shared_with.clone());
             OperatorReport { index, name: node.operator.name(), grows_with, rows, bytes, touched, shared_with }
         });
         reports.collect()
@@ -421,7 +417,7 @@ impl Operator {
 fn take_over(
     handle: &mut Handle,
     prefix: &str,
-    stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+    stores: &mut Stores,
     restored: &mut Handles,
 ) -> Result<(), CircuitError> {
     if let Some(known) = restored.known.get(prefix) {

@@ -18,7 +18,7 @@ pub(crate) struct Groups<R = Key> {
 
 /// The groups that a batch touches.
 #[derive(Debug)]
-pub(crate) struct Touched {
+pub(crate) struct TouchedGroups {
     /// For each row, the index of its group in `slots`.
     pub(crate) rows: Vec<u32>,
     /// Slots in the order of their first row.
@@ -63,17 +63,17 @@ impl<R: Keyed> Groups<R> {
     }
 
     /// Finds or makes the group of each row.
-    pub(crate) fn touch(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Touched, ArrowError> {
+    pub(crate) fn touch(&mut self, keys: &[ArrayRef], rows: usize) -> Result<TouchedGroups, ArrowError> {
         if self.is_global() {
             let (slot, _) = self.map.get_or_insert(&[]);
-            return Ok(Touched { rows: vec![0; rows], slots: vec![slot] });
+            return Ok(TouchedGroups { rows: vec![0; rows], slots: vec![slot] });
         }
         let encoded = self.codec.encode(keys)?;
         // By index: the row of each different key, and the key's hash.
         let mut different: Vec<(usize, u32)> = Vec::with_capacity(rows);
         let mut known: HashTable<u32> = HashTable::with_capacity(rows);
         let key = |row: usize| encoded.row(row).data();
-        let mut touched = Touched { rows: Vec::with_capacity(rows), slots: Vec::new() };
+        let mut touched = TouchedGroups { rows: Vec::with_capacity(rows), slots: Vec::new() };
         for row in 0..rows {
             let hash = KeyMap::hash(key(row));
             let is_equal = |&index: &u32| {

@@ -45,7 +45,7 @@ pub(crate) struct KeyedRows {
 pub(crate) struct Change {
     pub(crate) batch: RecordBatch,
     /// Of every row of the batch.
-    encoded: Encoded,
+    encoded: RowBytes,
     pub(crate) rows: Vec<ChangedRow>,
     /// By row.
     pub(crate) weights: Vec<i64>,
@@ -62,9 +62,9 @@ pub(crate) struct ChangedRow {
 
 /// The rows of a batch as bytes; none where a row has no columns, so that all are empty.
 #[derive(Debug)]
-struct Encoded(Option<Rows>);
+struct RowBytes(Option<Rows>);
 
-impl Encoded {
+impl RowBytes {
     fn get(&self, row: usize) -> &[u8] {
         self.0.as_ref().map_or(&[], |rows| rows.row(row).data())
     }
@@ -146,14 +146,14 @@ impl KeyedRows {
         Ok(self.order_codec.encode(&columns)?.row(0).data().to_vec())
     }
 
-    fn encode(&self, batch: &RecordBatch) -> Result<Encoded, CircuitError> {
+    fn encode(&self, batch: &RecordBatch) -> Result<RowBytes, CircuitError> {
         if self.codec.is_unit() {
-            return Ok(Encoded(None));
+            return Ok(RowBytes(None));
         }
         let mut columns = evaluated(&self.order, batch)?;
         let others = self.indices.iter().zip(batch.columns()).filter(|(index, _)| **index >= self.order.len());
         columns.extend(others.map(|(_, column)| column.clone()));
-        Ok(Encoded(Some(self.codec.encode(&columns)?)))
+        Ok(RowBytes(Some(self.codec.encode(&columns)?)))
     }
 
     /// Some rows as a batch.

@@ -11,14 +11,14 @@ use datafusion::common::DataFusionError;
 
 use super::error::{Attributable, CircuitError};
 use super::zset::ZBatch;
-use crate::event::{EventBatch, Relation};
+use crate::event::{EventBatch, SourceRelation};
 use crate::identity::Identity;
 
 /// Of one step of all circuits. It must not outlive that.
 #[derive(Debug, Default)]
 pub struct Memo {
     /// By source, relation and index in the relation's schema.
-    columns: RefCell<HashMap<(String, Relation, usize), ArrayRef>>,
+    columns: RefCell<HashMap<(String, SourceRelation, usize), ArrayRef>>,
     /// Of nodes that several circuits have, by their number.
     outputs: RefCell<HashMap<usize, Result<ZBatch, Arc<DataFusionError>>>>,
     /// The events that circuits of one admission reject.
@@ -31,7 +31,7 @@ impl Memo {
         &self,
         source: &str,
         batch: &EventBatch,
-        relation: Relation,
+        relation: SourceRelation,
         schema: &SchemaRef,
         projection: &[usize],
     ) -> Result<RecordBatch, ArrowError> {

@@ -12,24 +12,24 @@ use crate::event::EventBatch;
 
 /// Which events of a step are evaluated.
 #[derive(Debug, Clone, Copy)]
-enum Run<'a> {
+enum EventRange<'a> {
     /// All of a source's, which other circuits read too.
     Whole(&'a Memo),
     /// Some, from this index on.
     From(usize),
 }
 
-impl Run<'_> {
+impl EventRange<'_> {
     fn offset(self) -> usize {
         match self {
-            Run::Whole(_) => 0,
-            Run::From(offset) => offset,
+            EventRange::Whole(_) => 0,
+            EventRange::From(offset) => offset,
         }
     }
 }
 
 /// A run of events that failed in the operator at this index.
-struct Failed {
+struct FailedRun {
     index: usize,
     error: CircuitError,
 }
@@ -46,7 +46,7 @@ impl Circuit {
         let mut rejected = Vec::new();
         let mut parts: Vec<Vec<ZBatch>> = self.nodes.iter().map(|_| Vec::new()).collect();
         for (source, batch) in &input.events {
-            self.row_wise(source, batch, Run::Whole(memo), needed, &mut parts, &mut rejected)?;
+            self.row_wise(source, batch, EventRange::Whole(memo), needed, &mut parts, &mut rejected)?;
         }
         memo.reject(self.admission, &rejected);
         for (index, parts) in parts.into_iter().enumerate().filter(|(index, _)| needed[*index]) {
@@ -56,7 +56,7 @@ impl Circuit {
                     Ok([only]) => Ok(only),
                     Err(parts) => ZBatch::concat(&node.schema, &parts).map_err(CircuitError::from),
                 };
-                outputs[index] = Some(memo.keep(self.standings[index].shared, whole)?);
+                outputs[index] = Some(memo.keep(self.node_facts[index].shared, whole)?);
             }
         }
         Ok(rejected)
@@ -67,7 +67,7 @@ impl Circuit {
         &self,
         source: &str,
         batch: &EventBatch,
-        run: Run<'_>,
+        run: EventRange<'_>,
         needed: &[bool],
         parts: &mut [Vec<ZBatch>],
         rejected: &mut Vec<Attributable>,
@@ -79,16 +79,16 @@ impl Circuit {
                 }
             }
             // Other circuits have this operator, or rely on it not to reject anything, and so on all events.
-            Err(Failed { index, error }) if batch.is_empty() || !self.fallible[index] => return Err(error),
-            Err(Failed { error, .. }) if batch.len() == 1 => {
+            Err(FailedRun { index, error }) if batch.is_empty() || !self.fallible[index] => return Err(error),
+            Err(FailedRun { error, .. }) if batch.len() == 1 => {
                 let message = error.to_string();
                 rejected.push(Attributable { source: source.to_owned(), row: run.offset(), message });
             }
             Err(_) => {
                 let (half, start) = (batch.len() / 2, run.offset());
-                self.row_wise(source, &batch.slice(0, half), Run::From(start), needed, parts, rejected)?;
+                self.row_wise(source, &batch.slice(0, half), EventRange::From(start), needed, parts, rejected)?;
                 let rest = batch.slice(half, batch.len() - half);
-                self.row_wise(source, &rest, Run::From(start + half), needed, parts, rejected)?;
+                self.row_wise(source, &rest, EventRange::From(start + half), needed, parts, rejected)?;
             }
         }
         Ok(())
@@ -99,9 +99,9 @@ impl Circuit {
         &self,
         source: &str,
         batch: &EventBatch,
-        run: Run<'_>,
+        run: EventRange<'_>,
         needed: &[bool],
-    ) -> Result<Vec<Option<ZBatch>>, Failed> {
+    ) -> Result<Vec<Option<ZBatch>>, FailedRun> {
         let mut outputs: Vec<Option<ZBatch>> = Vec::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             let output = match &node.operator {
@@ -109,8 +109,8 @@ impl Circuit {
                 Operator::Events { source: name, .. } if name != source => Ok(None),
                 Operator::Events { relation, schema, columns, .. } => {
                     let rows = match run {
-                        Run::Whole(memo) => memo.relation(source, batch, *relation, schema, columns),
-                        Run::From(_) => batch.relation(*relation, schema, columns),
+                        EventRange::Whole(memo) => memo.relation(source, batch, *relation, schema, columns),
+                        EventRange::From(_) => batch.relation(*relation, schema, columns),
                     };
                     rows.map(|rows| Some(ZBatch::inserts(rows))).map_err(CircuitError::from)
                 }
@@ -120,7 +120,7 @@ impl Circuit {
                     if inputs.is_empty() { Ok(None) } else { operator.pass(&inputs, &node.schema).map(Some) }
                 }
             };
-            outputs.push(output.map_err(|error| Failed { index, error })?);
+            outputs.push(output.map_err(|error| FailedRun { index, error })?);
         }
         Ok(outputs)
     }

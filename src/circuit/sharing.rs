@@ -19,12 +19,12 @@ pub fn share(circuits: &mut [(&str, &mut Circuit)]) {
         let mut numbers: Vec<usize> = Vec::with_capacity(circuit.nodes.len());
         for index in 0..circuit.nodes.len() {
             let inputs: Vec<usize> = circuit.nodes[index].inputs.iter().map(|&input| numbers[input]).collect();
-            let identity = circuit.standings[index].identity;
+            let identity = circuit.node_facts[index].identity;
             let candidates = found.get(&identity);
             let twin = candidates.into_iter().flatten().copied().find(|&one| known[one].takes(circuit, index, &inputs));
             let one = twin.unwrap_or_else(|| {
                 let (handle, indices) = (circuit.handle(index).cloned(), Vec::new());
-                let store_prefix = circuit.standings[index].store_prefix.clone();
+                let store_prefix = circuit.node_facts[index].store_prefix.clone();
                 known.push(Known { inputs, handle, store_prefix, indices });
                 found.entry(identity).or_default().push(known.len() - 1);
                 known.len() - 1
@@ -32,7 +32,7 @@ pub fn share(circuits: &mut [(&str, &mut Circuit)]) {
             known[one].indices.push((number, index));
             if let Some(handle) = &known[one].handle {
                 circuit.nodes[index].operator = Operator::Stateful(handle.clone());
-                circuit.standings[index].store_prefix.clone_from(&known[one].store_prefix);
+                circuit.node_facts[index].store_prefix.clone_from(&known[one].store_prefix);
             }
             numbers.push(one);
         }
@@ -41,9 +41,9 @@ pub fn share(circuits: &mut [(&str, &mut Circuit)]) {
         let names: BTreeSet<String> = indices.iter().map(|(circuit, _)| circuits[*circuit].0.to_owned()).collect();
         for (circuit, index) in indices {
             let (name, circuit) = &mut circuits[*circuit];
-            let standing = &mut circuit.standings[*index];
-            standing.shared = (names.len() > 1).then_some(one);
-            standing.shared_with = names.iter().filter(|other| *other != name).cloned().collect();
+            let facts = &mut circuit.node_facts[*index];
+            facts.shared = (names.len() > 1).then_some(one);
+            facts.shared_with = names.iter().filter(|other| *other != name).cloned().collect();
         }
     }
 }

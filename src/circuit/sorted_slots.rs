@@ -52,7 +52,7 @@ struct Sequence {
 
 /// Where a slot is, or where it would have to be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Position {
     /// Which run, counted in order.
     run: usize,
     at: usize,
@@ -91,11 +91,11 @@ impl SortedSlots {
     }
 
     /// Finds the slot of a row, or its place.
-    pub(super) fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Place), Place> {
+    pub(super) fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Position), Position> {
         match self {
             SortedSlots::One(slots) => match slots.binary_search_by(|&slot| row(slot).cmp(wanted)) {
-                Ok(at) => Ok((slots[at], Place { run: 0, at })),
-                Err(at) => Err(Place { run: 0, at }),
+                Ok(at) => Ok((slots[at], Position { run: 0, at })),
+                Err(at) => Err(Position { run: 0, at }),
             },
             SortedSlots::Many(runs) => runs.find(wanted, row),
         }
@@ -110,7 +110,7 @@ impl SortedSlots {
     }
 
     /// Puts a slot where its row was looked for and not found. `row` knows the new one too.
-    pub(super) fn insert<'r>(&mut self, place: Place, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
+    pub(super) fn insert<'r>(&mut self, place: Position, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
         match self {
             SortedSlots::One(slots) => {
                 slots.insert(place.at, slot);
@@ -121,7 +121,7 @@ impl SortedSlots {
     }
 
     /// Takes out what was found.
-    pub(super) fn remove<'r>(&mut self, place: Place, row: impl Fn(u32) -> &'r [u8]) {
+    pub(super) fn remove<'r>(&mut self, place: Position, row: impl Fn(u32) -> &'r [u8]) {
         match self {
             SortedSlots::One(slots) => {
                 slots.remove(place.at);
@@ -139,13 +139,13 @@ impl SortedSlots {
     }
 
     /// Those from a place on.
-    pub(super) fn iter_from(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn iter_from(&self, place: Position) -> impl Iterator<Item = u32> + '_ {
         let later = (place.run + 1..self.runs()).flat_map(|run| self.of_run(run, ..));
         self.of_run(place.run, place.at..).chain(later)
     }
 
     /// Those before a place, the last first.
-    pub(super) fn iter_before(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn iter_before(&self, place: Position) -> impl Iterator<Item = u32> + '_ {
         let earlier = (0..place.run).rev().flat_map(|run| self.of_run(run, ..).rev());
         self.of_run(place.run, ..place.at).rev().chain(earlier)
     }
@@ -188,12 +188,12 @@ impl Runs {
         &self.runs[self.order.number(at) as usize]
     }
 
-    fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Place), Place> {
+    fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Position), Position> {
         let run = self.run_of(wanted);
         let Run { last, slots } = self.run(run);
         match slots.find(wanted, last, row) {
-            Ok(at) => Ok((slots.number(at), Place { run, at })),
-            Err(at) => Err(Place { run, at }),
+            Ok(at) => Ok((slots.number(at), Position { run, at })),
+            Err(at) => Err(Position { run, at }),
         }
     }
 
@@ -204,7 +204,7 @@ impl Runs {
         found.unwrap_or_else(|at| at.min(self.order.len() - 1))
     }
 
-    fn insert<'r>(&mut self, place: Place, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
+    fn insert<'r>(&mut self, place: Position, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
         let number = self.order.number(place.run) as usize;
         let Run { last, slots } = &mut self.runs[number];
         slots.insert(place.at, slot, &row);
@@ -226,7 +226,7 @@ impl Runs {
         }
     }
 
-    fn remove<'r>(&mut self, place: Place, row: impl Fn(u32) -> &'r [u8]) {
+    fn remove<'r>(&mut self, place: Position, row: impl Fn(u32) -> &'r [u8]) {
         let number = self.order.number(place.run);
         let Run { last, slots } = &mut self.runs[number as usize];
         slots.items.remove(place.at);

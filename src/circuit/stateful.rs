@@ -12,7 +12,7 @@ use super::join::Join;
 use super::partition::Partition;
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
-use crate::state::{StateDelta, StoreShape, StoredSegment};
+use crate::state::{StateDelta, StoreShape, Stores};
 
 #[derive(Debug)]
 pub enum Stateful {
@@ -137,7 +137,7 @@ impl Stateful {
         }
     }
 
-    pub(super) fn restore(&mut self, stores: &BTreeMap<String, Vec<StoredSegment>>) -> Result<(), CircuitError> {
+    pub(super) fn restore(&mut self, stores: &Stores) -> Result<(), CircuitError> {
         let stored = |store: &str| stores.get(store);
         match self {
             Stateful::Aggregate(aggregate) => aggregate.restore(stored),

@@ -1,9 +1,9 @@
 //! Loads the configuration from the file system and the process's environment. What it means is `config`'s matter.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use crate::config::{Diagnostic, Files, Listed, Loaded, load};
+use crate::config::{Diagnostic, Files, FolderEntry, Loaded, load};
 
 /// Loads the configuration whose root file is `root`.
 ///
@@ -13,29 +13,29 @@ pub fn load_config(root: &str) -> Result<Loaded, Vec<Diagnostic>> {
     load(root, &Files { list: &list, read: &read }, &|name| std::env::var(name).ok())
 }
 
-fn read(path: &str) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+fn read(path: &str) -> io::Result<String> {
+    std::fs::read_to_string(path)
 }
 
 /// The entries of a folder. A link counts as the file that it leads to, as in mounted secrets and config maps, but a
 /// link to a folder is left out, because it may lead back up.
-fn list(folder: &str) -> Result<Vec<Listed>, String> {
+fn list(folder: &str) -> io::Result<Vec<FolderEntry>> {
     let path = if folder.is_empty() { Path::new(".") } else { Path::new(folder) };
     let entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(error),
     };
     let mut listed = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|error| error.to_string())?;
+        let entry = entry?;
         // A name that is not UTF-8 cannot be matched by a pattern either.
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_folder || entry.path().is_file() {
-            listed.push(Listed { name, is_folder });
+            listed.push(FolderEntry { name, is_folder });
         }
     }
     Ok(listed)

@@ -7,6 +7,7 @@ pub mod query;
 mod run;
 mod validate;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -16,11 +17,11 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "readside", version, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Verb,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Verb {
     /// Run the daemon
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
@@ -77,30 +78,30 @@ struct ConfigArgs {
 
 /// Exit codes: 0 fine, 1 error, 2 wrong arguments.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Run(args) => return run::run(args),
-        Command::Validate(args) => return validate::validate(&args),
-        Command::Demo(args) => return demo::demo(&args),
-        Command::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(|error| chain(&error)),
-        Command::Search(args) => query::search(&args, &mut std::io::stdout()).map_err(|error| chain(&error)),
-        Command::Projection(ProjectionArgs { command: ProjectionCommand::List(args) }) => {
-            query::projection_list(&args, &mut std::io::stdout()).map_err(|error| chain(&error))
+    let result: Result<(), Box<dyn Error>> = match Cli::parse().command {
+        Verb::Run(args) => return run::run(args),
+        Verb::Validate(args) => return validate::validate(&args),
+        Verb::Demo(args) => return demo::demo(&args),
+        Verb::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(Into::into),
+        Verb::Search(args) => query::search(&args, &mut std::io::stdout()).map_err(Into::into),
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::List(args) }) => {
+            query::projection_list(&args, &mut std::io::stdout()).map_err(Into::into)
         }
-        Command::Projection(ProjectionArgs { command: ProjectionCommand::Status(args) }) => {
-            query::projection_status(&args, &mut std::io::stdout()).map_err(|error| chain(&error))
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Status(args) }) => {
+            query::projection_status(&args, &mut std::io::stdout()).map_err(Into::into)
         }
-        Command::Events(args) => run_events(args),
+        Verb::Events(args) => run_events(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => failed(&chain(&*error)),
     }
 }
 
-fn run_events(args: EventStoreArgs) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| chain(&error))?;
+fn run_events(args: EventStoreArgs) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let nats = crate::config::Nats::at(&args.connection.nats);
-    runtime.block_on(events::run(args.events, &nats)).map_err(|error| chain(&error))
+    Ok(runtime.block_on(events::run(args.events, &nats))?)
 }
 
 fn failed(error: &str) -> ExitCode {
@@ -109,7 +110,7 @@ fn failed(error: &str) -> ExitCode {
 }
 
 /// An error with all its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

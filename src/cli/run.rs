@@ -11,7 +11,7 @@ use super::files::load_config;
 use super::{ConfigArgs, chain, failed};
 use crate::app::{self, AppError};
 use crate::config::{Loaded, Severity};
-use crate::pipeline::Outcome;
+use crate::pipeline::LoopEnd;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -44,12 +44,12 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     // Queries that are still running are not waited for.
     runtime.shutdown_background();
     match outcome {
-        Ok(Outcome::Drained) => ExitCode::SUCCESS,
-        Ok(Outcome::Undrained) => {
+        Ok(LoopEnd::Drained) => ExitCode::SUCCESS,
+        Ok(LoopEnd::Undrained) => {
             tracing::warn!("the last checkpoint did not become durable in time; the streams still have what it lacks");
             ExitCode::SUCCESS
         }
-        Ok(Outcome::Fenced(message) | Outcome::Poisoned(message)) => failed(&message),
+        Ok(LoopEnd::Fenced(message) | LoopEnd::Poisoned(message)) => failed(&message),
         Err(AppError::Problems(problems)) => {
             problems.iter().for_each(|problem| eprintln!("{}\n", places.diagnostic(problem)));
             failed("the configuration cannot be used; `readside validate` shows the same")

@@ -67,8 +67,8 @@ pub struct QueryLimits {
 #[derive(Debug, Clone)]
 pub struct Source {
     pub schema: SourceSchema,
-    pub input: Input,
-    pub node: Node,
+    pub input: SourceKind,
+    pub node: NodePath,
 }
 
 impl Source {
@@ -76,26 +76,26 @@ impl Source {
     /// the source looks at when it opens it, so its path does not count: files are moved.
     pub fn identity(&self) -> Identity {
         let specification = match &self.input {
-            Input::JetStream { stream, filter_subjects } => {
+            SourceKind::JetStream { stream, filter_subjects } => {
                 let filters: BTreeSet<&String> = filter_subjects.iter().collect();
                 let stream = Specification::of("jetstream/1").text(stream);
                 stream.list(filters.into_iter(), |specification, filter| specification.text(filter))
             }
-            Input::File { lines, .. } => Specification::of("file/2").text(lines.name()),
+            SourceKind::File { lines, .. } => Specification::of("file/2").text(lines.name()),
         };
         self.schema.specify(specification).finish()
     }
 }
 
 #[derive(Debug, Clone)]
-pub enum Input {
+pub enum SourceKind {
     JetStream { stream: String, filter_subjects: Vec<String> },
-    File { path: PathBuf, follow: bool, lines: Lines },
+    File { path: PathBuf, follow: bool, lines: LineFormat },
 }
 
 /// What a line of a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lines {
+pub enum LineFormat {
     /// A message if it has no members but those of one, else a payload.
     #[default]
     Auto,
@@ -105,15 +105,15 @@ pub enum Lines {
     Payload,
 }
 
-impl Lines {
-    pub(crate) const ALL: [(&'static str, Lines); 3] =
-        [("auto", Lines::Auto), ("message", Lines::Message), ("payload", Lines::Payload)];
+impl LineFormat {
+    pub(crate) const ALL: [(&'static str, LineFormat); 3] =
+        [("auto", LineFormat::Auto), ("message", LineFormat::Message), ("payload", LineFormat::Payload)];
 
     fn name(self) -> &'static str {
         match self {
-            Lines::Auto => "auto",
-            Lines::Message => "message",
-            Lines::Payload => "payload",
+            LineFormat::Auto => "auto",
+            LineFormat::Message => "message",
+            LineFormat::Payload => "payload",
         }
     }
 }
@@ -121,7 +121,7 @@ impl Lines {
 #[derive(Debug, Clone)]
 pub struct Projection {
     pub name: String,
-    pub kind: Kind,
+    pub kind: ProjectionKind,
     pub owner: Option<String>,
     pub sql: String,
     /// Column names; empty for a view.
@@ -136,11 +136,11 @@ pub struct Projection {
     pub masks: BTreeMap<String, String>,
     /// Most bytes of state before it fails.
     pub state_limit: u64,
-    pub node: Node,
+    pub node: NodePath,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProjectionKind {
     Table,
     Search,
     View,
@@ -184,7 +184,7 @@ pub struct Query {
     pub sort: Vec<(String, bool)>,
     pub page_default: usize,
     pub page_max: usize,
-    pub node: Node,
+    pub node: NodePath,
 }
 
 #[derive(Debug, Clone)]
@@ -198,30 +198,30 @@ pub struct QueryParam {
 pub struct Policy {
     pub name: String,
     pub row_filter: String,
-    pub node: Node,
+    pub node: NodePath,
 }
 
 /// A place in the configuration: which document of which file, and the JSON pointer of the YAML node within it
 /// (`/sql`, `/events/OrderPlaced/history/1/to_next/set/total`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Node {
+pub struct NodePath {
     pub file: String,
     /// The document's place in the file, from 0.
     pub document: usize,
     pub pointer: String,
 }
 
-impl Node {
+impl NodePath {
     /// The node at `pointer` below this one.
-    pub fn below(&self, pointer: &str) -> Node {
-        Node { pointer: format!("{}{pointer}", self.pointer), ..self.clone() }
+    pub fn below(&self, pointer: &str) -> NodePath {
+        NodePath { pointer: format!("{}{pointer}", self.pointer), ..self.clone() }
     }
 }
 
 /// Something wrong with the configuration, before its place is turned into line and column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    pub node: Node,
+    pub node: NodePath,
     /// Line and column within the node's text, both from 1, for SQL.
     pub within: Option<(u64, u64)>,
     pub message: String,

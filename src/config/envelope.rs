@@ -4,7 +4,7 @@ use chrono::format::{Item, StrftimeItems};
 use regex::Regex;
 
 use super::fields::pointer;
-use super::reader::{Map, Reader};
+use super::reader::{Mapping, NodeReader};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Yaml};
 use crate::event::{EnvelopeSpec, Locator, Locators, TimeFormat, TimeZone, TimestampFormat};
@@ -15,7 +15,7 @@ const FORMS: &str = "header:NAME, subject:N, body:/pointer, stream or const:VALU
 const FORMS_OF_TYPE: &str = "header:NAME, subject:N, body:/pointer or const:VALUE";
 
 /// Reads a source's `envelope`.
-pub(super) fn envelope(source: &Map<'_>) -> Option<EnvelopeSpec> {
+pub(super) fn envelope(source: &Mapping<'_>) -> Option<EnvelopeSpec> {
     let hint = "say at least where the event type is: `envelope: {type: header:Event-Type}`";
     source.need("envelope", hint)?;
     let map = source.map("envelope", FACTS, &["preset"])?;
@@ -47,7 +47,7 @@ fn has_group(pattern: &Regex, group: &str) -> bool {
 }
 
 /// The payload's root, as a pointer into the body.
-fn data(map: &Map<'_>) -> Option<String> {
+fn data(map: &Mapping<'_>) -> Option<String> {
     let Some(yaml) = map.get("data") else {
         return Some(String::new());
     };
@@ -65,7 +65,7 @@ fn data(map: &Map<'_>) -> Option<String> {
 }
 
 /// The places of one fact: none if the key is absent, `None` if something is wrong.
-fn locators(map: &Map<'_>, fact: &str) -> Option<Locators> {
+fn locators(map: &Mapping<'_>, fact: &str) -> Option<Locators> {
     let Some(yaml) = map.get(fact) else {
         return Some(Locators::default());
     };
@@ -77,16 +77,16 @@ fn locators(map: &Map<'_>, fact: &str) -> Option<Locators> {
     locators.into_iter().collect::<Option<Vec<Locator>>>().map(Locators)
 }
 
-fn locator(reader: Reader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
+fn locator(reader: NodeReader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
     match &yaml.data {
-        Data::Map(_) if fact == "time" => timed(reader, yaml),
-        Data::Map(_) => matched(reader, yaml, fact),
+        Data::Mapping(_) if fact == "time" => timed(reader, yaml),
+        Data::Mapping(_) => matched(reader, yaml, fact),
         _ => plain(reader, yaml, fact),
     }
 }
 
 /// `{at: …, format: …, zone: …}`
-fn timed(reader: Reader<'_>, yaml: &Yaml) -> Option<Locator> {
+fn timed(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Locator> {
     let map = reader.map(yaml, "the place of `time`", &["at", "format", "zone"], &[])?;
     let hint = "such as `{at: body:/at, format: epoch_s}`";
     let at = map.need("at", hint).and_then(|at| plain(reader, at, "time"));
@@ -116,7 +116,7 @@ fn timed(reader: Reader<'_>, yaml: &Yaml) -> Option<Locator> {
 }
 
 /// A pattern of `strftime` that gives a day and, unless it is assumed, a zone.
-fn pattern(reader: Reader<'_>, yaml: &Yaml, text: &str, has_zone: bool) -> Option<String> {
+fn pattern(reader: NodeReader<'_>, yaml: &Yaml, text: &str, has_zone: bool) -> Option<String> {
     let names: Vec<&str> = TimestampFormat::ALL.iter().map(|(name, _)| *name).collect();
     let wrong = |message: String, hint: String| {
         reader.error(yaml.mark, message, hint);
@@ -142,7 +142,7 @@ fn pattern(reader: Reader<'_>, yaml: &Yaml, text: &str, has_zone: bool) -> Optio
 }
 
 /// `{at: …, match: pattern}`
-fn matched(reader: Reader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
+fn matched(reader: NodeReader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
     let map = reader.map(yaml, &format!("the place of `{fact}`"), &["at", "match"], &[])?;
     if !matches!(fact, "type" | "version") {
         map.error(format!("`{fact}` cannot be matched"), format!("patterns are for `type` and `version`; use {FORMS}"));
@@ -168,7 +168,7 @@ fn matched(reader: Reader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
     }
 }
 
-fn plain(reader: Reader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
+fn plain(reader: NodeReader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
     let text = reader.text(yaml, &format!("the place of `{fact}`"))?;
     let (form, rest) = match text.split_once(':') {
         Some((form, rest)) => (form, Some(rest.trim())),

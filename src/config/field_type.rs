@@ -9,7 +9,7 @@ use crate::event::{DataType, Field, FieldType, TimestampFormat};
 
 /// What is wrong with a type's text, and where in it (characters, from 0; number of characters).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct FieldTypeError {
     pub at: usize,
     pub length: usize,
     pub message: String,
@@ -58,7 +58,7 @@ pub(super) fn is_builtin(name: &str) -> bool {
 }
 
 /// Reads a whole type.
-pub(super) fn parse(text: &str, named: &NamedTypes<'_>) -> Result<FieldType, Wrong> {
+pub(super) fn parse(text: &str, named: &NamedTypes<'_>) -> Result<FieldType, FieldTypeError> {
     let mut parser = Parser { text, rest: text.char_indices().peekable(), named };
     let field_type = parser.field_type()?;
     match parser.next_place() {
@@ -92,13 +92,13 @@ struct Parser<'a, 'n> {
 }
 
 impl<'a> Parser<'a, '_> {
-    fn field_type(&mut self) -> Result<FieldType, Wrong> {
+    fn field_type(&mut self) -> Result<FieldType, FieldTypeError> {
         let data_type = self.data_type()?;
         let required = self.accept('!');
         Ok(FieldType { data_type, required })
     }
 
-    fn data_type(&mut self) -> Result<DataType, Wrong> {
+    fn data_type(&mut self) -> Result<DataType, FieldTypeError> {
         let start = self.next_place().unwrap_or(self.text.len());
         let name = self.word();
         match name {
@@ -122,8 +122,8 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn named_type(&self, name: &str, start: usize) -> Result<DataType, Wrong> {
-        let wrong = |message: String, hint: String| Wrong {
+    fn named_type(&self, name: &str, start: usize) -> Result<DataType, FieldTypeError> {
+        let wrong = |message: String, hint: String| FieldTypeError {
             at: self.text[..start].chars().count(),
             length: name.chars().count(),
             message,
@@ -145,7 +145,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn decimal(&mut self) -> Result<DataType, Wrong> {
+    fn decimal(&mut self) -> Result<DataType, FieldTypeError> {
         let hint =
             "give precision and scale: `\"decimal(18,2)\"`, in quotes within `{…}`, where a comma ends the value";
         self.expect('(', hint)?;
@@ -156,7 +156,7 @@ impl<'a> Parser<'a, '_> {
         Ok(DataType::Decimal { precision, scale: scale as i8 })
     }
 
-    fn map(&mut self) -> Result<DataType, Wrong> {
+    fn map(&mut self) -> Result<DataType, FieldTypeError> {
         let hint = "write `\"map<string,int64>\"`, in quotes within `{…}`, where a comma ends the value";
         self.expect('<', hint)?;
         let before = self.rest.clone();
@@ -171,7 +171,7 @@ impl<'a> Parser<'a, '_> {
         Ok(DataType::Map(Box::new(value)))
     }
 
-    fn structure(&mut self) -> Result<DataType, Wrong> {
+    fn structure(&mut self) -> Result<DataType, FieldTypeError> {
         let hint = "write `\"struct<street: string, zip: string!>\"`, in quotes";
         self.expect('<', hint)?;
         let mut fields: Vec<Field> = Vec::new();
@@ -201,7 +201,7 @@ impl<'a> Parser<'a, '_> {
         &self.text[start..end]
     }
 
-    fn number(&mut self, range: std::ops::RangeInclusive<u8>, message: &str) -> Result<u8, Wrong> {
+    fn number(&mut self, range: std::ops::RangeInclusive<u8>, message: &str) -> Result<u8, FieldTypeError> {
         let before = self.rest.clone();
         match self.word().parse::<u8>() {
             Ok(number) if range.contains(&number) => Ok(number),
@@ -217,7 +217,7 @@ impl<'a> Parser<'a, '_> {
         self.rest.next_if(|(_, c)| *c == expected).is_some()
     }
 
-    fn expect(&mut self, expected: char, hint: &str) -> Result<(), Wrong> {
+    fn expect(&mut self, expected: char, hint: &str) -> Result<(), FieldTypeError> {
         if self.accept(expected) { Ok(()) } else { Err(self.wrong(&format!("`{expected}` is missing here"), hint)) }
     }
 
@@ -228,10 +228,10 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Something is wrong at the next character.
-    fn wrong(&mut self, message: &str, hint: &str) -> Wrong {
+    fn wrong(&mut self, message: &str, hint: &str) -> FieldTypeError {
         let at = self.next_place().unwrap_or(self.text.len());
         let message = format!("`{}` is not a type: {message}", self.text);
-        Wrong { at: self.text[..at].chars().count(), length: 1, message, hint: hint.to_owned() }
+        FieldTypeError { at: self.text[..at].chars().count(), length: 1, message, hint: hint.to_owned() }
     }
 }
 

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use super::field_type::{self, is_builtin};
 use super::named_types::{Declared, NamedTypes};
 use super::names::{is_reserved, snake_case};
-use super::reader::Reader;
+use super::reader::NodeReader;
 use super::yaml::{Data, Entry, Yaml};
 use crate::event::{DataType, Field, FieldType, TimestampFormat};
 
 /// Where fields stand, because columns of an event obey more rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum FieldOwner {
     Column,
     Nested,
 }
 
 /// The named types of a source's `types`. Nothing is read yet: see [`NamedTypes::check_all`].
-pub(super) fn named_types<'a>(reader: Reader<'a>, yaml: Option<&'a Yaml>) -> NamedTypes<'a> {
+pub(super) fn named_types<'a>(reader: NodeReader<'a>, yaml: Option<&'a Yaml>) -> NamedTypes<'a> {
     let entries = yaml.and_then(|yaml| reader.entries(yaml, "`types`")).unwrap_or_default();
     let mut declared: BTreeMap<String, Declared<'a>> = BTreeMap::new();
     for entry in entries {
@@ -28,7 +28,7 @@ pub(super) fn named_types<'a>(reader: Reader<'a>, yaml: Option<&'a Yaml>) -> Nam
         } else if !is_word(name) {
             reader.error(entry.mark, format!("`{name}` cannot name a type"), "use letters, digits and `_`");
         } else {
-            let read = move |types: &NamedTypes<'a>| fields(reader, &entry.value, Standing::Nested, types);
+            let read = move |types: &NamedTypes<'a>| fields(reader, &entry.value, FieldOwner::Nested, types);
             declared.insert(name.clone(), Box::new(read));
         }
     }
@@ -37,9 +37,9 @@ pub(super) fn named_types<'a>(reader: Reader<'a>, yaml: Option<&'a Yaml>) -> Nam
 
 /// All fields of a mapping, or `None` if any is wrong.
 pub(super) fn fields(
-    reader: Reader<'_>,
+    reader: NodeReader<'_>,
     yaml: &Yaml,
-    standing: Standing,
+    standing: FieldOwner,
     types: &NamedTypes<'_>,
 ) -> Option<Vec<Field>> {
     let entries = reader.entries(yaml, "the fields")?;
@@ -52,7 +52,7 @@ pub(super) fn fields(
 }
 
 /// Two columns that read one place may be meant, but are more often a slip of copying.
-fn warn_of_shared_places(reader: Reader<'_>, entries: &[Entry], fields: &[Field]) {
+fn warn_of_shared_places(reader: NodeReader<'_>, entries: &[Entry], fields: &[Field]) {
     for (place, field) in fields.iter().enumerate() {
         let same = |earlier: &&Field| field.from.is_some() && earlier.from == field.from;
         if let (Some(earlier), Some(entry)) = (fields[..place].iter().find(same), entries.get(place)) {
@@ -64,7 +64,7 @@ fn warn_of_shared_places(reader: Reader<'_>, entries: &[Entry], fields: &[Field]
 }
 
 /// Checks the names of fields. Upper case is only warned of, because it can be quoted.
-pub(super) fn check_names(reader: Reader<'_>, entries: &[Entry], standing: Standing) -> bool {
+pub(super) fn check_names(reader: NodeReader<'_>, entries: &[Entry], standing: FieldOwner) -> bool {
     let mut fine = true;
     for (place, Entry { name, mark, .. }) in entries.iter().enumerate() {
         if is_torn(entries, place) {
@@ -75,7 +75,7 @@ pub(super) fn check_names(reader: Reader<'_>, entries: &[Entry], standing: Stand
             let message = format!("columns `{}` and `{name}` differ only in case", earlier.name);
             reader.error(*mark, message, "SQL ignores case: rename one of them");
             fine = false;
-        } else if standing == Standing::Column && name.starts_with('_') {
+        } else if standing == FieldOwner::Column && name.starts_with('_') {
             let hint = format!("write `{}: {{type: …, from: /{name}}}`", name.trim_start_matches('_'));
             reader.error(*mark, format!("column `{name}` begins with `_`, as only metadata columns do"), hint);
             fine = false;
@@ -98,7 +98,7 @@ pub(super) fn check_names(reader: Reader<'_>, entries: &[Entry], standing: Stand
 }
 
 /// Reads a type; what is wrong is reported at its place within the text.
-pub(super) fn read_type(reader: Reader<'_>, yaml: &Yaml, what: &str, types: &NamedTypes<'_>) -> Option<FieldType> {
+pub(super) fn read_type(reader: NodeReader<'_>, yaml: &Yaml, what: &str, types: &NamedTypes<'_>) -> Option<FieldType> {
     let text = reader.text(yaml, what)?;
     match field_type::parse(text, types) {
         Ok(field_type) => Some(field_type),
@@ -109,9 +109,14 @@ pub(super) fn read_type(reader: Reader<'_>, yaml: &Yaml, what: &str, types: &Nam
     }
 }
 
-pub(super) fn field(reader: Reader<'_>, entry: &Entry, standing: Standing, types: &NamedTypes<'_>) -> Option<Field> {
+pub(super) fn field(
+    reader: NodeReader<'_>,
+    entry: &Entry,
+    standing: FieldOwner,
+    types: &NamedTypes<'_>,
+) -> Option<Field> {
     let what = format!("the type of `{}`", entry.name);
-    if !matches!(entry.value.data, Data::Map(_)) {
+    if !matches!(entry.value.data, Data::Mapping(_)) {
         let field_type = read_type(reader, &entry.value, &what, types)?;
         return Some(Field { name: entry.name.clone(), field_type, from: None });
     }
@@ -134,7 +139,7 @@ pub(super) fn field(reader: Reader<'_>, entry: &Entry, standing: Standing, types
     }
     let from = match long.get("from") {
         None => None,
-        Some(_) if standing == Standing::Nested => {
+        Some(_) if standing == FieldOwner::Nested => {
             let hint = "declare a column of the event with this `from` instead";
             long.error_at_key("from", "`from` is only for the columns of an event", hint);
             return None;
@@ -145,7 +150,7 @@ pub(super) fn field(reader: Reader<'_>, entry: &Entry, standing: Standing, types
 }
 
 /// Checks a JSON pointer that begins at this character of the scalar.
-pub(super) fn pointer<'a>(reader: Reader<'_>, yaml: &Yaml, text: &'a str, begin: usize) -> Option<&'a str> {
+pub(super) fn pointer<'a>(reader: NodeReader<'_>, yaml: &Yaml, text: &'a str, begin: usize) -> Option<&'a str> {
     if !text.starts_with('/') {
         let hint =
             format!("write it with slashes, from the root: `/{}`", text.trim_start_matches("$.").replace('.', "/"));

@@ -167,8 +167,8 @@ fn defaults_fill_what_is_left_out() {
     assert_eq!((config.limits.concurrency, config.limits.scan_limit), (8, 100_000));
     assert_eq!(config.limits.timeout, Duration::from_secs(30));
     let source = &config.sources[0];
-    assert_eq!(source.node, Node { file: "readside.yaml".into(), document: 1, pointer: String::new() });
-    assert!(matches!(&source.input, Input::JetStream { filter_subjects, .. } if filter_subjects.is_empty()));
+    assert_eq!(source.node, NodePath { file: "readside.yaml".into(), document: 1, pointer: String::new() });
+    assert!(matches!(&source.input, SourceKind::JetStream { filter_subjects, .. } if filter_subjects.is_empty()));
     assert_eq!((source.schema.naming, source.schema.unknown_events), (Naming::AsWritten, UnknownEvents::Park));
     assert_eq!((source.schema.newer_version, source.schema.lateness_us), (NewerVersion::Park, 0));
     assert_eq!((source.schema.types[0].current, source.schema.envelope.data.as_str()), (1, ""));
@@ -178,7 +178,7 @@ fn defaults_fill_what_is_left_out() {
 fn a_source_becomes_its_schema() {
     let config = loaded().config;
     let Source { schema, input, .. } = &config.sources[0];
-    assert!(matches!(input, Input::JetStream { stream, filter_subjects }
+    assert!(matches!(input, SourceKind::JetStream { stream, filter_subjects }
         if stream == "ORDERS" && filter_subjects == &["orders.>"]));
     assert_eq!((schema.source.as_str(), schema.naming, schema.lateness_us), ("orders", Naming::CamelCase, 10_000_000));
     assert_eq!((schema.unknown_events, schema.newer_version), (UnknownEvents::Ignore, NewerVersion::ReadAsLatest));
@@ -243,7 +243,7 @@ fn types_are_resolved() {
 fn one_pattern_gives_type_and_version() {
     let config = loaded().config;
     let Source { schema, input, .. } = &config.sources[1];
-    assert!(matches!(input, Input::File { path, follow: true, .. } if path == Path::new("events.ndjson")));
+    assert!(matches!(input, SourceKind::File { path, follow: true, .. } if path == Path::new("events.ndjson")));
     for locators in [&schema.envelope.event_type, &schema.envelope.version] {
         let [Locator::Match { at, pattern }] = &locators.0[..] else { unreachable!("{locators:?}") };
         assert!(matches!(&**at, Locator::Header(name) if name == "ce-type"));
@@ -255,7 +255,10 @@ fn one_pattern_gives_type_and_version() {
 fn projections_queries_and_policies_are_read() {
     let config = loaded().config;
     let [table, search, view] = &config.projections[..] else { unreachable!("{}", config.projections.len()) };
-    assert_eq!((table.kind, search.kind, view.kind), (Kind::Table, Kind::Search, Kind::View));
+    assert_eq!(
+        (table.kind, search.kind, view.kind),
+        (ProjectionKind::Table, ProjectionKind::Search, ProjectionKind::View)
+    );
     assert_eq!((table.name.as_str(), table.owner.as_deref()), ("customers", Some("team-sales")));
     assert_eq!(table.sql, "SELECT _key AS customer_id, latest(email) AS email\nFROM orders.events GROUP BY _key\n");
     assert_eq!(table.key, ["customer_id"]);
@@ -298,7 +301,7 @@ hint: cast it
     assert_eq!(diagnostic.to_string(), expected);
     let json = serde_json::to_value(&diagnostic).unwrap();
     assert_eq!((&json["severity"], &json["line"]), (&serde_json::json!("error"), &serde_json::json!(38)));
-    let nowhere = Problem { node: Node::default(), within: None, message: "m".into(), hint: None };
+    let nowhere = Problem { node: NodePath::default(), within: None, message: "m".into(), hint: None };
     assert_eq!(loaded.places.diagnostic(&nowhere).to_string(), "error: m\n --> :1:1\n");
 }
 

@@ -2,9 +2,10 @@
 //! `UPDATE_EXPECT=1` writes the diagnostics anew; then read them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Diagnostic, Files, Listed, Loaded, load};
+use super::{Diagnostic, Files, FolderEntry, Loaded, load};
 
 /// Files of a case, by path, and the environment that it sees.
 #[derive(Default)]
@@ -31,9 +32,9 @@ impl Case {
             let entries: BTreeSet<(String, bool)> = below
                 .map(|rest| rest.split_once('/').map_or((rest.to_owned(), false), |(name, _)| (name.to_owned(), true)))
                 .collect();
-            Ok(entries.into_iter().map(|(name, is_folder)| Listed { name, is_folder }).collect())
+            Ok(entries.into_iter().map(|(name, is_folder)| FolderEntry { name, is_folder }).collect())
         };
-        let read = |path: &str| self.files.get(path).cloned().ok_or_else(|| "no such file".to_owned());
+        let read = |path: &str| self.files.get(path).cloned().ok_or_else(|| io::Error::other("no such file"));
         load(root, &Files { list: &list, read: &read }, &|name| self.env.get(name).cloned())
     }
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use super::diagnostic::Mark;
 use super::field_type::describe;
-use super::fields::{Standing, check_names, field};
+use super::fields::{FieldOwner, check_names, field};
 use super::named_types::NamedTypes;
-use super::reader::{Map, Reader};
+use super::reader::{Mapping, NodeReader};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Entry, Yaml};
 use crate::event::{DataType, Field, UpcastStep, VersionSchema};
@@ -20,12 +20,12 @@ pub(super) type Chain = (BTreeMap<u32, VersionSchema>, BTreeMap<u32, UpcastStep>
 struct Past<'a> {
     version: u32,
     mark: Mark,
-    map: Map<'a>,
+    map: Mapping<'a>,
 }
 
 /// Reads the `history` of an event type whose current version and fields are known.
 pub(super) fn chain(
-    event: &Map<'_>,
+    event: &Mapping<'_>,
     name: &str,
     current: u32,
     fields: Vec<Field>,
@@ -56,7 +56,7 @@ pub(super) fn chain(
 }
 
 /// The entries in order of version, contiguous up to the current one.
-fn pasts<'a>(reader: Reader<'a>, history: &'a Yaml, name: &str, current: u32) -> Option<Vec<Past<'a>>> {
+fn pasts<'a>(reader: NodeReader<'a>, history: &'a Yaml, name: &str, current: u32) -> Option<Vec<Past<'a>>> {
     let mut pasts: BTreeMap<u32, Past<'a>> = BTreeMap::new();
     let mut fine = true;
     for entry in reader.entries(history, "`history`")? {
@@ -100,7 +100,7 @@ fn pasts<'a>(reader: Reader<'a>, history: &'a Yaml, name: &str, current: u32) ->
 
 /// A past version and the fields of the next one.
 struct Link<'a> {
-    reader: Reader<'a>,
+    reader: NodeReader<'a>,
     event: &'a str,
     version: u32,
     next: &'a [Field],
@@ -108,13 +108,13 @@ struct Link<'a> {
 
 impl Link<'_> {
     /// The next version's fields with the stated differences undone.
-    fn fields(&self, past: &Map<'_>, types: &NamedTypes<'_>) -> Option<Vec<Field>> {
+    fn fields(&self, past: &Mapping<'_>, types: &NamedTypes<'_>) -> Option<Vec<Field>> {
         let mut fields = self.next.to_vec();
         let Some(yaml) = past.get("fields") else {
             return Some(fields);
         };
         let entries = self.reader.entries(yaml, "the fields")?;
-        let mut fine = check_names(self.reader, entries, Standing::Column);
+        let mut fine = check_names(self.reader, entries, FieldOwner::Column);
         for entry in entries {
             let place = fields.iter().position(|field| field.name == entry.name);
             if is_none(&entry.value) {
@@ -127,7 +127,7 @@ impl Link<'_> {
                 }
                 continue;
             }
-            match (field(self.reader, entry, Standing::Column, types), place) {
+            match (field(self.reader, entry, FieldOwner::Column, types), place) {
                 (None, _) => fine = false,
                 (Some(field), Some(place)) => {
                     if fields[place] == field {

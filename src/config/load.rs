@@ -1,12 +1,12 @@
 //! From the root file to the whole configuration: reads all files, checks all documents, reports all problems at once.
 
-use super::checked::{Config, Input, Nats, Policy, Projection, Query, Source};
+use super::checked::{Config, Nats, Policy, Projection, Query, Source, SourceKind};
 use super::diagnostic::{Diagnostic, Mark, Report, Severity, at};
 use super::paths::{Files, expand, folder_of};
 use super::place::Places;
 use super::projection::projection;
 use super::query::{policy, query};
-use super::reader::Reader;
+use super::reader::NodeReader;
 use super::settings::{NATS_DEFAULT, Pattern, Settings, settings};
 use super::source::source;
 use super::suggest::did_you_mean;
@@ -28,20 +28,20 @@ const KINDS: [&str; 4] = ["source", "projection", "policy", "query"];
 struct Named<'a> {
     kind: &'static str,
     name: String,
-    reader: Reader<'a>,
+    reader: NodeReader<'a>,
     mark: Mark,
 }
 
 /// Everything that the documents declare.
 #[derive(Default)]
-struct Declared {
+struct Declarations {
     sources: Vec<Source>,
     projections: Vec<Projection>,
     queries: Vec<Query>,
     policies: Vec<Policy>,
 }
 
-impl Declared {
+impl Declarations {
     fn count(&self) -> usize {
         self.sources.len() + self.projections.len() + self.queries.len() + self.policies.len()
     }
@@ -64,7 +64,7 @@ pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>)
         }
     };
     let settings = {
-        let reader = Reader { file: &root_file, report: &report };
+        let reader = NodeReader { file: &root_file, report: &report };
         if root_file.documents.is_empty() && root_file.complete {
             reader.error(Mark::START, "the configuration is empty", "begin with `sources: sources/*.yaml`");
         }
@@ -137,12 +137,12 @@ fn read_pattern(
 
 /// Checks every document but the first of the root. Nothing is said to be missing unless all that is declared is
 /// `complete`, because a file that could not be read may hold it.
-fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declared {
+fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declarations {
     let mut complete = complete && read.iter().all(|file| file.complete);
-    let mut documents: Vec<(&'static str, Reader<'_>, usize, &Yaml)> = Vec::new();
+    let mut documents: Vec<(&'static str, NodeReader<'_>, usize, &Yaml)> = Vec::new();
     let mut names: Vec<Named<'_>> = Vec::new();
     for (place, file) in read.iter().enumerate() {
-        let reader = Reader { file, report };
+        let reader = NodeReader { file, report };
         if place > 0 && file.documents.is_empty() && file.complete {
             reader.error(
                 Mark::START,
@@ -167,7 +167,7 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
     }
     unique(&names);
     if complete && names.iter().all(|named| named.kind != "source") {
-        let reader = Reader { file: &read[0], report };
+        let reader = NodeReader { file: &read[0], report };
         let hint = "add a file that begins with `source: NAME`, and name it in `sources: sources/*.yaml`";
         let mark = read[0].documents.first().map_or(Mark::START, Yaml::head);
         reader.error(mark, "the configuration declares no source", hint);
@@ -175,7 +175,7 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
     let policies: Vec<String> =
         names.iter().filter(|named| named.kind == "policy").map(|named| named.name.clone()).collect();
     let policies = complete.then_some(policies.as_slice());
-    let mut declared = Declared::default();
+    let mut declared = Declarations::default();
     let documents_count = documents.len();
     for (kind, reader, document, yaml) in documents {
         match kind {
@@ -191,7 +191,7 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
 }
 
 /// What a document declares, by its key.
-fn kind(reader: Reader<'_>, yaml: &Yaml) -> Option<&'static str> {
+fn kind(reader: NodeReader<'_>, yaml: &Yaml) -> Option<&'static str> {
     if yaml.is_null() {
         reader.error(yaml.mark, "this document is empty", "remove the `---`, or declare something after it");
         return None;
@@ -238,8 +238,8 @@ fn unique(names: &[Named<'_>]) {
     }
 }
 
-fn assemble(settings: Settings, declared: Declared) -> Config {
-    let needs_nats = declared.sources.iter().any(|source| matches!(source.input, Input::JetStream { .. }));
+fn assemble(settings: Settings, declared: Declarations) -> Config {
+    let needs_nats = declared.sources.iter().any(|source| matches!(source.input, SourceKind::JetStream { .. }));
     let nats = settings.nats.or_else(|| needs_nats.then(default_nats));
     let Settings {
         data_dir,
@@ -252,7 +252,7 @@ fn assemble(settings: Settings, declared: Declared) -> Config {
         limits,
         ..
     } = settings;
-    let Declared { sources, projections, queries, policies } = declared;
+    let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
         data_dir,

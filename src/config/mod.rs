@@ -29,5 +29,5 @@ mod yaml;
 pub use checked::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load};
-pub use paths::{Files, Listed};
+pub use paths::{Files, FolderEntry};
 pub use place::Places;

@@ -1,7 +1,7 @@
 //! Names as SQL sees them: identifiers, reserved words, and the table name of an event type.
 
 use super::diagnostic::Mark;
-use super::reader::Reader;
+use super::reader::NodeReader;
 
 /// Words that SQL keeps to itself: a relation or column of that name would have to be quoted everywhere.
 const RESERVED: &[&str] = &[
@@ -146,7 +146,7 @@ pub(super) fn snake_case(name: &str) -> String {
 }
 
 /// Checks the name of a document of the user's: "projection", "query", ….
-pub(super) fn check(reader: Reader<'_>, mark: Mark, what: &str, name: &str) -> bool {
+pub(super) fn check(reader: NodeReader<'_>, mark: Mark, what: &str, name: &str) -> bool {
     if is_identifier(name) {
         return true;
     }

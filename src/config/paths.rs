@@ -1,18 +1,19 @@
 //! Paths and patterns of the configuration, relative to its folder. Lexical: the caller does the reading.
 
 use std::collections::BTreeSet;
+use std::io;
 
 /// What the caller reads for this room.
 pub struct Files<'a> {
     /// The entries of a folder (`""` is the current one), sorted or not; none if there is no such folder.
-    pub list: &'a dyn Fn(&str) -> Result<Vec<Listed>, String>,
+    pub list: &'a dyn Fn(&str) -> io::Result<Vec<FolderEntry>>,
     /// The text of a file.
-    pub read: &'a dyn Fn(&str) -> Result<String, String>,
+    pub read: &'a dyn Fn(&str) -> io::Result<String>,
 }
 
 /// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct FolderEntry {
     pub name: String,
     pub is_folder: bool,
 }
@@ -51,7 +52,7 @@ pub(super) fn resolve(folder: &str, path: &str) -> String {
 }
 
 /// The files that a resolved pattern names, sorted. Without a wildcard it is the file itself, there or not.
-pub(super) fn expand(pattern: &str, files: &Files<'_>) -> Result<Vec<String>, String> {
+pub(super) fn expand(pattern: &str, files: &Files<'_>) -> io::Result<Vec<String>> {
     if !pattern.contains(['*', '?']) {
         return Ok(vec![pattern.to_owned()]);
     }
@@ -71,7 +72,7 @@ fn walk(
     files: &Files<'_>,
     depth: usize,
     found: &mut BTreeSet<String>,
-) -> Result<(), String> {
+) -> io::Result<()> {
     let Some((segment, rest)) = segments.split_first() else {
         return Ok(());
     };
@@ -179,7 +180,7 @@ mod tests {
                     None => (rest.to_owned(), false),
                 })
                 .collect();
-            Ok(names.into_iter().map(|(name, is_folder)| Listed { name, is_folder }).collect())
+            Ok(names.into_iter().map(|(name, is_folder)| FolderEntry { name, is_folder }).collect())
         };
         let read = |_: &str| Ok(String::new());
         let files = Files { list: &list, read: &read };

@@ -2,7 +2,7 @@
 
 use saphyr_parser::ScalarStyle;
 
-use super::checked::{Node, Problem};
+use super::checked::{NodePath, Problem};
 use super::diagnostic::{Diagnostic, Mark, Severity, at};
 use super::substitute::written_place;
 use super::yaml::{Data, File, Scalar, Yaml};
@@ -36,12 +36,12 @@ impl Places {
 }
 
 /// The node that the pointer leads to, or the last one on the way, and whether it is the one.
-fn find<'a>(document: &'a Yaml, node: &Node) -> (&'a Yaml, bool) {
+fn find<'a>(document: &'a Yaml, node: &NodePath) -> (&'a Yaml, bool) {
     let mut current = document;
     for part in node.pointer.split('/').skip(1) {
         let name = part.replace("~1", "/").replace("~0", "~");
         let next = match &current.data {
-            Data::Map(_) => current.entry(&name).map(|entry| &entry.value),
+            Data::Mapping(_) => current.entry(&name).map(|entry| &entry.value),
             Data::List(items) => name.parse::<usize>().ok().and_then(|index| items.get(index)),
             Data::Scalar(_) => None,
         };
@@ -75,7 +75,7 @@ pub(super) fn within(text: &str, start: Mark, scalar: &Scalar, place: usize) -> 
 pub(super) fn written_mark(text: &str, start: Mark, style: ScalarStyle, written: &str, place: usize) -> Mark {
     let visible = written.chars().take(place).filter(|c| !c.is_whitespace()).count();
     let past_the_end = written.chars().skip(place).all(char::is_whitespace);
-    let mut source = Source::new(text, start);
+    let mut source = PatternText::new(text, start);
     if matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) {
         source.skip(1);
     }
@@ -94,7 +94,7 @@ pub(super) fn written_mark(text: &str, start: Mark, style: ScalarStyle, written:
 
 /// Where a scalar's text begins whose node begins with an anchor or a tag.
 pub(super) fn after_properties(text: &str, start: Mark, style: ScalarStyle) -> Mark {
-    let mut source = Source::new(text, start);
+    let mut source = PatternText::new(text, start);
     while matches!(source.peek(0), Some('&' | '!')) {
         source.skip_while(|c| !c.is_whitespace());
         source.skip_while(char::is_whitespace);
@@ -108,14 +108,14 @@ pub(super) fn after_properties(text: &str, start: Mark, style: ScalarStyle) -> M
 }
 
 /// A walk over the characters of the source.
-struct Source {
+struct PatternText {
     rest: Vec<char>,
     at: usize,
     line: usize,
     column: usize,
 }
 
-impl Source {
+impl PatternText {
     fn new(text: &str, start: Mark) -> Self {
         let lines: Vec<&str> = text.lines().skip(start.line - 1).collect();
         let rest = lines.join("\n").chars().skip(start.column - 1).collect();
@@ -194,7 +194,7 @@ mod tests {
         let report = Report::default();
         let file = parse("a.yaml", text.to_owned(), &env, &report);
         assert!(file.complete, "{text}");
-        let node = Node { file: "a.yaml".into(), document: file.documents.len() - 1, pointer: pointer.into() };
+        let node = NodePath { file: "a.yaml".into(), document: file.documents.len() - 1, pointer: pointer.into() };
         let Data::Scalar(scalar) = &find(&file.documents[node.document], &node).0.data else {
             unreachable!("{pointer} is no scalar")
         };
@@ -238,7 +238,7 @@ mod tests {
     fn a_pointer_that_leads_nowhere_ends_at_the_last_known_key() {
         let report = Report::default();
         let file = parse("a.yaml", "events:\n  A: {x: 1}\n".to_owned(), &|_| None, &report);
-        let node = Node { file: "a.yaml".into(), document: 0, pointer: "/events/A/y/z".into() };
+        let node = NodePath { file: "a.yaml".into(), document: 0, pointer: "/events/A/y/z".into() };
         let problem = Problem { node, within: Some((1, 1)), message: "m".into(), hint: None };
         let shown = Places::new(vec![file]).diagnostic(&problem);
         assert_eq!((shown.line, shown.column, shown.length), (2, 3, 1));

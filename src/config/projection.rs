@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::{Kind, OnStale, Projection, SearchField, SearchKind};
+use super::checked::{OnStale, Projection, ProjectionKind, SearchField, SearchKind};
 use super::fields::read_type;
 use super::named_types::NamedTypes;
 use super::names::{self, is_reserved};
-use super::reader::{Map, Reader};
+use super::reader::{Mapping, NodeReader};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Entry, Yaml};
 use crate::event::FieldType;
@@ -36,7 +36,7 @@ const TOKENIZERS: &[(&str, &str)] = &[
 
 /// Reads a projection document. `policies` are the names that `access` may use.
 pub(super) fn projection(
-    reader: Reader<'_>,
+    reader: NodeReader<'_>,
     yaml: &Yaml,
     document: usize,
     policies: Option<&[String]>,
@@ -44,8 +44,11 @@ pub(super) fn projection(
     let map = reader.map(yaml, "the projection", KEYS, &["late", "promote", "keep"])?;
     let name = name(&map);
     let kind = match map.get("kind") {
-        Some(_) => map.choice("kind", &[("table", Kind::Table), ("search", Kind::Search), ("view", Kind::View)]),
-        None => Some(Kind::Table),
+        Some(_) => map.choice(
+            "kind",
+            &[("table", ProjectionKind::Table), ("search", ProjectionKind::Search), ("view", ProjectionKind::View)],
+        ),
+        None => Some(ProjectionKind::Table),
     };
     map.need("sql", "write what it selects: `sql: SELECT … FROM orders.order_placed`");
     let sql = map.text("sql");
@@ -73,7 +76,7 @@ pub(super) fn projection(
     Some(projection)
 }
 
-fn name(map: &Map<'_>) -> Option<String> {
+fn name(map: &Mapping<'_>) -> Option<String> {
     let (name, mark) = (map.text("projection")?, map.get("projection")?.mark);
     if !names::check(map.reader, mark, "projection", name) {
         return None;
@@ -89,14 +92,14 @@ fn name(map: &Map<'_>) -> Option<String> {
 type Hints = &'static [(&'static str, &'static str)];
 
 /// Which keys a kind needs, and which mean nothing to it.
-fn suits(map: &Map<'_>, kind: Kind) {
+fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
     let (what, needed, refused): (_, Hints, Hints) = match kind {
-        Kind::Table => (
+        ProjectionKind::Table => (
             "a table",
             &[("key", "name the columns that tell its rows apart: `key: [customer_id]`")],
             &[("fields", "it is for `kind: search`; for faster filters use `indexes`")],
         ),
-        Kind::Search => (
+        ProjectionKind::Search => (
             "a search index",
             &[
                 ("key", "name the columns that tell its documents apart: `key: [order_id]`"),
@@ -104,7 +107,7 @@ fn suits(map: &Map<'_>, kind: Kind) {
             ],
             &[("indexes", "every column of `fields` can be searched; remove it")],
         ),
-        Kind::View => (
+        ProjectionKind::View => (
             "a view",
             &[],
             &[
@@ -125,21 +128,21 @@ fn suits(map: &Map<'_>, kind: Kind) {
     }
 }
 
-fn need(map: &Map<'_>, what: &str, key: &str, hint: &str) {
+fn need(map: &Mapping<'_>, what: &str, key: &str, hint: &str) {
     match map.get(key).map(|yaml| &yaml.data) {
         None => map.error(format!("{what} needs `{key}`"), hint),
         Some(Data::List(items)) if items.is_empty() => map.error_at_key(key, format!("`{key}` is empty"), hint),
-        Some(Data::Map(entries)) if entries.is_empty() => map.error_at_key(key, format!("`{key}` is empty"), hint),
+        Some(Data::Mapping(entries)) if entries.is_empty() => map.error_at_key(key, format!("`{key}` is empty"), hint),
         Some(_) => {}
     }
 }
 
 /// Names of columns, each once.
-fn columns_of(map: &Map<'_>, key: &str) -> Vec<String> {
+fn columns_of(map: &Mapping<'_>, key: &str) -> Vec<String> {
     map.get(key).map(|yaml| distinct(map.reader, yaml, key)).unwrap_or_default()
 }
 
-fn distinct(reader: Reader<'_>, yaml: &Yaml, key: &str) -> Vec<String> {
+fn distinct(reader: NodeReader<'_>, yaml: &Yaml, key: &str) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for (column, at) in reader.texts(yaml, &format!("`{key}`")).unwrap_or_default() {
         if columns.iter().any(|known| known == column) {
@@ -151,7 +154,7 @@ fn distinct(reader: Reader<'_>, yaml: &Yaml, key: &str) -> Vec<String> {
 }
 
 /// A list of lists of columns; a plain name is an index of one column.
-fn indexes(map: &Map<'_>) -> Vec<Vec<String>> {
+fn indexes(map: &Mapping<'_>) -> Vec<Vec<String>> {
     let Some(yaml) = map.get("indexes") else {
         return Vec::new();
     };
@@ -177,7 +180,7 @@ fn indexes(map: &Map<'_>) -> Vec<Vec<String>> {
 }
 
 /// The output contract.
-fn contract(map: &Map<'_>) -> BTreeMap<String, FieldType> {
+fn contract(map: &Mapping<'_>) -> BTreeMap<String, FieldType> {
     let types = NamedTypes::default();
     let entries = map.get("columns").and_then(|yaml| map.reader.entries(yaml, "`columns`")).unwrap_or_default();
     let column = |entry: &Entry| {
@@ -188,19 +191,19 @@ fn contract(map: &Map<'_>) -> BTreeMap<String, FieldType> {
 }
 
 /// Goals for freshness are planned; answers say how fresh they are in any case.
-fn on_stale(map: &Map<'_>) -> OnStale {
+fn on_stale(map: &Mapping<'_>) -> OnStale {
     let freshness = map.map("freshness", &["on_stale"], &["slo", "objective"]);
     let choices = [("mark", OnStale::Mark), ("refuse", OnStale::Refuse)];
     freshness.and_then(|freshness| freshness.choice("on_stale", &choices)).unwrap_or(OnStale::Mark)
 }
 
-fn search_fields(map: &Map<'_>) -> BTreeMap<String, SearchField> {
+fn search_fields(map: &Mapping<'_>) -> BTreeMap<String, SearchField> {
     let entries = map.get("fields").and_then(|yaml| map.reader.entries(yaml, "`fields`")).unwrap_or_default();
     entries.iter().filter_map(|entry| Some((entry.name.clone(), search_field(map.reader, entry)?))).collect()
 }
 
 /// `notes: text`, or `notes: {type, tokenizer, facet, sort}`.
-fn search_field(reader: Reader<'_>, entry: &Entry) -> Option<SearchField> {
+fn search_field(reader: NodeReader<'_>, entry: &Entry) -> Option<SearchField> {
     #[derive(Clone, Copy, PartialEq)]
     enum Type {
         Text,
@@ -208,7 +211,7 @@ fn search_field(reader: Reader<'_>, entry: &Entry) -> Option<SearchField> {
         Stored,
     }
     let types = [("text", Type::Text), ("keyword", Type::Keyword), ("stored", Type::Stored)];
-    if !matches!(entry.value.data, Data::Map(_)) {
+    if !matches!(entry.value.data, Data::Mapping(_)) {
         let kind = match reader.choice(&entry.value, &format!("the type of `{}`", entry.name), &types)? {
             Type::Text => SearchKind::Text { tokenizer: "default".to_owned() },
             Type::Keyword => SearchKind::Keyword,
@@ -247,7 +250,7 @@ fn search_field(reader: Reader<'_>, entry: &Entry) -> Option<SearchField> {
 }
 
 /// The policies that exist, and the masks.
-fn access(map: &Map<'_>, known: Option<&[String]>) -> (Vec<String>, BTreeMap<String, String>) {
+fn access(map: &Mapping<'_>, known: Option<&[String]>) -> (Vec<String>, BTreeMap<String, String>) {
     let nothing = (Vec::new(), BTreeMap::new());
     match map.get("access").map(|yaml| &yaml.data) {
         // Said aloud what holds without policies.

@@ -8,7 +8,7 @@ use super::field_type::describe;
 use super::fields::read_type;
 use super::named_types::NamedTypes;
 use super::names;
-use super::reader::{Map, Reader};
+use super::reader::{Mapping, NodeReader};
 use super::yaml::{Data, Entry, Yaml};
 use crate::event::{DataType, FieldType};
 
@@ -16,7 +16,7 @@ const PAGE_DEFAULT: usize = 50;
 const PAGE_MAX: usize = 200;
 
 /// Reads a query document.
-pub(super) fn query(reader: Reader<'_>, yaml: &Yaml, document: usize) -> Option<Query> {
+pub(super) fn query(reader: NodeReader<'_>, yaml: &Yaml, document: usize) -> Option<Query> {
     let map = reader.map(yaml, "the query", &["query", "params", "sql", "sort", "page"], &[])?;
     let name = name(&map, "query");
     map.need("sql", "write what it selects: `sql: SELECT … FROM customers`");
@@ -30,7 +30,7 @@ pub(super) fn query(reader: Reader<'_>, yaml: &Yaml, document: usize) -> Option<
 }
 
 /// Reads a policy document.
-pub(super) fn policy(reader: Reader<'_>, yaml: &Yaml, document: usize) -> Option<Policy> {
+pub(super) fn policy(reader: NodeReader<'_>, yaml: &Yaml, document: usize) -> Option<Policy> {
     let map = reader.map(yaml, "the policy", &["policy", "row_filter"], &[])?;
     let name = name(&map, "policy");
     map.need("row_filter", "write which rows are permitted: `row_filter: tenant_id = claim('tenant')`");
@@ -38,13 +38,13 @@ pub(super) fn policy(reader: Reader<'_>, yaml: &Yaml, document: usize) -> Option
     Some(Policy { name: name?, row_filter: row_filter?.to_owned(), node: reader.node(document) })
 }
 
-fn name(map: &Map<'_>, what: &str) -> Option<String> {
+fn name(map: &Mapping<'_>, what: &str) -> Option<String> {
     let (name, mark) = (map.text(what)?, map.get(what)?.mark);
     names::check(map.reader, mark, what, name).then(|| name.to_owned())
 }
 
 /// `[-revenue, customer_id]`: a `-` before a column means descending.
-fn sort(map: &Map<'_>) -> Vec<(String, bool)> {
+fn sort(map: &Mapping<'_>) -> Vec<(String, bool)> {
     let mut sort: Vec<(String, bool)> = Vec::new();
     for (text, yaml) in map.texts("sort") {
         let (column, descends) = match text.strip_prefix('-') {
@@ -62,7 +62,7 @@ fn sort(map: &Map<'_>) -> Vec<(String, bool)> {
     sort
 }
 
-fn page(map: &Map<'_>) -> (usize, usize) {
+fn page(map: &Mapping<'_>) -> (usize, usize) {
     let Some(page) = map.map("page", &["default", "max"], &[]) else {
         return (PAGE_DEFAULT, PAGE_MAX);
     };
@@ -83,12 +83,12 @@ fn page(map: &Map<'_>) -> (usize, usize) {
 }
 
 /// `tenant: string!`, or `limit: {type: int64, default: 10}`.
-fn param(reader: Reader<'_>, entry: &Entry) -> Option<QueryParam> {
+fn param(reader: NodeReader<'_>, entry: &Entry) -> Option<QueryParam> {
     let (types, what) = (NamedTypes::default(), format!("the parameter `{}`", entry.name));
     if !names::check(reader, entry.mark, "parameter", &entry.name) {
         return None;
     }
-    if !matches!(entry.value.data, Data::Map(_)) {
+    if !matches!(entry.value.data, Data::Mapping(_)) {
         let FieldType { data_type, required } = single(reader, &entry.value, &what, &types)?;
         return Some(QueryParam { param_type: data_type, required, default: None });
     }
@@ -106,7 +106,7 @@ fn param(reader: Reader<'_>, entry: &Entry) -> Option<QueryParam> {
 }
 
 /// A type of single values.
-fn single(reader: Reader<'_>, yaml: &Yaml, what: &str, types: &NamedTypes<'_>) -> Option<FieldType> {
+fn single(reader: NodeReader<'_>, yaml: &Yaml, what: &str, types: &NamedTypes<'_>) -> Option<FieldType> {
     let field_type = read_type(reader, yaml, what, types)?;
     if matches!(field_type.data_type, DataType::List(_) | DataType::Map(_) | DataType::Struct(_)) {
         let message = format!("{what} cannot be `{}`", describe(&field_type));
@@ -117,7 +117,7 @@ fn single(reader: Reader<'_>, yaml: &Yaml, what: &str, types: &NamedTypes<'_>) -
 }
 
 /// A default of the parameter's type: numbers and booleans as such, everything else as text.
-fn default(reader: Reader<'_>, yaml: &Yaml, what: &str, field_type: &FieldType) -> Option<Value> {
+fn default(reader: NodeReader<'_>, yaml: &Yaml, what: &str, field_type: &FieldType) -> Option<Value> {
     let text = reader.text(yaml, &format!("the default of {what}"))?;
     let as_text = || Some(Value::String(text.to_owned()));
     let value = match &field_type.data_type {

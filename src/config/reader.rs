@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::checked::Node;
+use super::checked::NodePath;
 use super::diagnostic::{Mark, Report, Severity, at};
 use super::place;
 use super::suggest::{did_you_mean, join};
@@ -12,21 +12,21 @@ use super::yaml::{Data, Entry, File, Yaml};
 
 /// Reads nodes of one file.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(super) struct NodeReader<'a> {
     pub file: &'a File,
     pub report: &'a Report,
 }
 
 /// A mapping whose keys are known to be allowed.
 #[derive(Clone)]
-pub(super) struct Map<'a> {
-    pub reader: Reader<'a>,
+pub(super) struct Mapping<'a> {
+    pub reader: NodeReader<'a>,
     pub yaml: &'a Yaml,
     /// What it is, for messages: "the source", "`commit`".
     what: String,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> NodeReader<'a> {
     pub(super) fn error(self, mark: Mark, message: impl Into<String>, hint: impl Into<String>) {
         self.push(mark, Severity::Error, message.into(), hint.into());
     }
@@ -50,12 +50,12 @@ impl<'a> Reader<'a> {
         self.error(mark, message, hint);
     }
 
-    pub(super) fn node(self, document: usize) -> Node {
-        Node { file: self.file.path.clone(), document, pointer: String::new() }
+    pub(super) fn node(self, document: usize) -> NodePath {
+        NodePath { file: self.file.path.clone(), document, pointer: String::new() }
     }
 
     /// A mapping with no other keys than these. Those of `later` are planned: they are refused in so many words.
-    pub(super) fn map(self, yaml: &'a Yaml, what: &str, known: &[&str], later: &[&str]) -> Option<Map<'a>> {
+    pub(super) fn map(self, yaml: &'a Yaml, what: &str, known: &[&str], later: &[&str]) -> Option<Mapping<'a>> {
         let entries = self.entries(yaml, what)?;
         for entry in entries {
             let name = entry.name.as_str();
@@ -67,13 +67,13 @@ impl<'a> Reader<'a> {
                 self.error(entry.mark, format!("unknown key `{name}` in {what}"), hint);
             }
         }
-        Some(Map { reader: self, yaml, what: what.to_owned() })
+        Some(Mapping { reader: self, yaml, what: what.to_owned() })
     }
 
     /// The entries of a mapping whose keys are names of the user's own.
     pub(super) fn entries(self, yaml: &'a Yaml, what: &str) -> Option<&'a [Entry]> {
         match &yaml.data {
-            Data::Map(entries) => Some(entries),
+            Data::Mapping(entries) => Some(entries),
             _ if yaml.is_null() => {
                 self.error(yaml.key.unwrap_or(yaml.mark), format!("{what} is empty"), "give it a value, or remove it");
                 None
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'a> Map<'a> {
+impl<'a> Mapping<'a> {
     pub(super) fn get(&self, key: &str) -> Option<&'a Yaml> {
         self.yaml.entry(key).map(|entry| &entry.value)
     }
@@ -218,7 +218,7 @@ impl<'a> Map<'a> {
         self.reader.error(mark, message, hint);
     }
 
-    pub(super) fn map(&self, key: &str, known: &[&str], later: &[&str]) -> Option<Map<'a>> {
+    pub(super) fn map(&self, key: &str, known: &[&str], later: &[&str]) -> Option<Mapping<'a>> {
         self.reader.map(self.get(key)?, &format!("`{key}`"), known, later)
     }
 
@@ -272,7 +272,7 @@ fn kind(yaml: &Yaml) -> &'static str {
     match &yaml.data {
         Data::Scalar(_) => "a single value",
         Data::List(_) => "a list",
-        Data::Map(_) => "a mapping",
+        Data::Mapping(_) => "a mapping",
     }
 }
 

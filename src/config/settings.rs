@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::checked::{Commit, Nats, ParkedLimits, QueryLimits};
 use super::diagnostic::Mark;
 use super::paths::resolve;
-use super::reader::{Map, Reader};
+use super::reader::{Mapping, NodeReader};
 use super::yaml::Yaml;
 
 const KEYS: &[&str] = &[
@@ -53,7 +53,7 @@ pub(super) struct Pattern {
 }
 
 /// Reads the settings. Mistakes are reported and stand at their defaults, so that the other files are still read.
-pub(super) fn settings(reader: Reader<'_>, yaml: &Yaml, folder: &str) -> Option<Settings> {
+pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Option<Settings> {
     let map = reader.map(yaml, "the configuration", KEYS, LATER)?;
     let data_dir = map.text("data_dir").unwrap_or("./data");
     let commit = map.map("commit", &["max_delay", "max_events"], &[]);
@@ -79,12 +79,12 @@ pub(super) fn settings(reader: Reader<'_>, yaml: &Yaml, folder: &str) -> Option<
     })
 }
 
-fn patterns(map: &Map<'_>, key: &str, must_match: bool, folder: &str) -> Vec<Pattern> {
+fn patterns(map: &Mapping<'_>, key: &str, must_match: bool, folder: &str) -> Vec<Pattern> {
     let texts = map.texts(key).into_iter();
     texts.map(|(text, yaml)| Pattern { path: resolve(folder, text), mark: yaml.mark, must_match }).collect()
 }
 
-fn nats(map: &Map<'_>, folder: &str) -> Option<Nats> {
+fn nats(map: &Mapping<'_>, folder: &str) -> Option<Nats> {
     if map.get("url").is_some() && map.get("urls").is_some() {
         map.error_at_key("urls", "`nats` has both `url` and `urls`", "keep `urls` with all of them");
     }
@@ -120,7 +120,7 @@ fn nats(map: &Map<'_>, folder: &str) -> Option<Nats> {
 }
 
 /// One way to authenticate, and that complete.
-fn credentials(map: &Map<'_>) {
+fn credentials(map: &Mapping<'_>) {
     for (one, other) in [("user", "password"), ("password", "user")] {
         if map.get(one).is_some() && map.get(other).is_none() {
             map.error_at_key(
@@ -137,7 +137,7 @@ fn credentials(map: &Map<'_>) {
     }
 }
 
-fn listeners(map: &Map<'_>) -> (String, String) {
+fn listeners(map: &Mapping<'_>) -> (String, String) {
     let listen = |key: &str, default: &str| {
         let address = map.map(key, &["listen"], &[]).and_then(|listener| address(&listener));
         address.unwrap_or_else(|| default.to_owned())
@@ -150,7 +150,7 @@ fn listeners(map: &Map<'_>) -> (String, String) {
     (http, metrics)
 }
 
-fn address(listener: &Map<'_>) -> Option<String> {
+fn address(listener: &Mapping<'_>) -> Option<String> {
     let text = listener.text("listen")?;
     let fine = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if !fine && let Some(yaml) = listener.get("listen") {
@@ -160,7 +160,7 @@ fn address(listener: &Map<'_>) -> Option<String> {
     fine.then(|| text.to_owned())
 }
 
-fn parked(map: &Map<'_>) -> ParkedLimits {
+fn parked(map: &Mapping<'_>) -> ParkedLimits {
     let parked = map.map("parked", &["max_events", "max_bytes"], &[]);
     ParkedLimits {
         max_events: parked.as_ref().and_then(|p| p.count("max_events")).unwrap_or(10_000),
@@ -168,7 +168,7 @@ fn parked(map: &Map<'_>) -> ParkedLimits {
     }
 }
 
-fn limits(map: &Map<'_>) -> QueryLimits {
+fn limits(map: &Mapping<'_>) -> QueryLimits {
     let limits = map.map("limits", &["max_rows", "memory", "timeout", "concurrency", "scan_limit"], &[]);
     let count = |key: &str, default| limits.as_ref().and_then(|limits| limits.count(key)).unwrap_or(default);
     QueryLimits {

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Input, Lines, Source};
+use super::checked::{LineFormat, Source, SourceKind};
 use super::envelope::envelope;
-use super::fields::{Standing, fields, named_types};
+use super::fields::{FieldOwner, fields, named_types};
 use super::history::chain;
 use super::named_types::NamedTypes;
 use super::names::{self, is_identifier, is_reserved, is_reserved_schema, snake_case};
 use super::paths::resolve;
-use super::reader::{Map, Reader};
+use super::reader::{Mapping, NodeReader};
 use super::yaml::{Entry, Yaml};
 use crate::event::{EventType, LateEvents, Naming, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
 
@@ -28,7 +28,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Reads a source document. Its `folder` is the one that relative paths begin at.
-pub(super) fn source(reader: Reader<'_>, yaml: &Yaml, document: usize, folder: &str) -> Option<Source> {
+pub(super) fn source(reader: NodeReader<'_>, yaml: &Yaml, document: usize, folder: &str) -> Option<Source> {
     let map = reader.map(yaml, "the source", KEYS, &["deduplicate"])?;
     let name = name(&map);
     let input = input(&map, folder);
@@ -69,7 +69,7 @@ struct EventTime {
 /// A clock that is wrong by more than a time zone's slip is no clock.
 const MAX_AHEAD: Duration = Duration::from_secs(3600);
 
-fn event_time(map: &Map<'_>) -> EventTime {
+fn event_time(map: &Mapping<'_>) -> EventTime {
     let Some(time) = map.map("event_time", &["lateness", "late", "max_ahead", "unreadable"], &[]) else {
         let (late, unreadable) = (LateEvents::default(), UnreadableTime::default());
         return EventTime { lateness: Duration::ZERO, late, max_ahead: MAX_AHEAD, unreadable };
@@ -88,7 +88,7 @@ fn event_time(map: &Map<'_>) -> EventTime {
     }
 }
 
-fn name(map: &Map<'_>) -> Option<String> {
+fn name(map: &Mapping<'_>) -> Option<String> {
     let (name, mark) = (map.text("source")?, map.get("source")?.mark);
     if !names::check(map.reader, mark, "source", name) {
         return None;
@@ -101,7 +101,7 @@ fn name(map: &Map<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn input(map: &Map<'_>, folder: &str) -> Option<Input> {
+fn input(map: &Mapping<'_>, folder: &str) -> Option<SourceKind> {
     let stream = map.map("jetstream", &["stream", "filter_subjects"], &[]).and_then(|map| jetstream(&map));
     let file = map.map("file", &["path", "follow", "lines"], &[]).and_then(|map| file(&map, folder));
     match (map.get("jetstream"), map.get("file")) {
@@ -119,14 +119,14 @@ fn input(map: &Map<'_>, folder: &str) -> Option<Input> {
     }
 }
 
-fn file(map: &Map<'_>, folder: &str) -> Option<Input> {
+fn file(map: &Mapping<'_>, folder: &str) -> Option<SourceKind> {
     map.need("path", "name the file: `file: {path: events.ndjson}`");
     let follow = map.flag("follow").unwrap_or(false);
-    let lines = map.choice("lines", &Lines::ALL).unwrap_or_default();
-    Some(Input::File { path: PathBuf::from(resolve(folder, map.text("path")?)), follow, lines })
+    let lines = map.choice("lines", &LineFormat::ALL).unwrap_or_default();
+    Some(SourceKind::File { path: PathBuf::from(resolve(folder, map.text("path")?)), follow, lines })
 }
 
-fn jetstream(map: &Map<'_>) -> Option<Input> {
+fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {
     map.need("stream", "name the stream: `jetstream: {stream: ORDERS}`");
     let stream = map.text("stream").filter(|stream| {
         let fine = !stream.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '*' | '>' | '/' | '\\'));
@@ -150,7 +150,7 @@ fn jetstream(map: &Map<'_>) -> Option<Input> {
         }
         filter_subjects.push(subject.to_owned());
     }
-    Some(Input::JetStream { stream: stream?.to_owned(), filter_subjects })
+    Some(SourceKind::JetStream { stream: stream?.to_owned(), filter_subjects })
 }
 
 /// Whether a subject can pass both filters.
@@ -178,7 +178,7 @@ fn is_subject(subject: &str) -> bool {
     })
 }
 
-fn event_types(reader: Reader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Option<Vec<EventType>> {
+fn event_types(reader: NodeReader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Option<Vec<EventType>> {
     let entries = reader.entries(yaml, "`events`")?;
     if entries.is_empty() {
         reader.error(
@@ -200,7 +200,7 @@ fn event_types(reader: Reader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Optio
 }
 
 fn event_type<'a>(
-    reader: Reader<'a>,
+    reader: NodeReader<'a>,
     entry: &'a Entry,
     types: &NamedTypes<'_>,
     tables: &mut Vec<(String, &'a str)>,
@@ -222,7 +222,7 @@ fn event_type<'a>(
         None => Some(1),
     };
     let fields = match map.get("fields") {
-        Some(yaml) => fields(reader, yaml, Standing::Column, types),
+        Some(yaml) => fields(reader, yaml, FieldOwner::Column, types),
         None if later.iter().any(|key| map.get(key).is_some()) => None,
         None => {
             no_fields();
@@ -235,7 +235,7 @@ fn event_type<'a>(
 }
 
 /// The SQL table of an event type: stated, or from its name.
-fn table<'a>(map: &Map<'a>, entry: &'a Entry, tables: &mut Vec<(String, &'a str)>) -> Option<String> {
+fn table<'a>(map: &Mapping<'a>, entry: &'a Entry, tables: &mut Vec<(String, &'a str)>) -> Option<String> {
     let stated = match map.get("table") {
         Some(yaml) => Some((map.reader.text(yaml, "`table`")?, yaml.mark)),
         None => None,

@@ -16,14 +16,17 @@ pub(super) struct Replaced {
 
 /// A `${…}` that cannot be replaced, with its place in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failed {
+pub(super) struct SubstitutionError {
     pub at: usize,
     pub message: String,
     pub hint: String,
 }
 
 /// Replaces every `${…}`. `$${` stands for a literal `${`. As in a shell, `:-` also covers a variable that is empty.
-pub(super) fn substitute(written: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Substituted, Failed> {
+pub(super) fn substitute(
+    written: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Substituted, SubstitutionError> {
     let characters: Vec<char> = written.chars().collect();
     let mut out: Vec<char> = Vec::with_capacity(characters.len());
     let mut replaced = Vec::new();
@@ -33,13 +36,13 @@ pub(super) fn substitute(written: &str, env: &dyn Fn(&str) -> Option<String>) ->
         let (length, value) = if rest.starts_with(&['$', '$', '{']) {
             (3, "${".to_owned())
         } else if rest.starts_with(&['$', '{']) {
-            let length = rest.iter().position(|c| *c == '}').ok_or_else(|| Failed {
+            let length = rest.iter().position(|c| *c == '}').ok_or_else(|| SubstitutionError {
                 at,
                 message: "`${` is not closed".to_owned(),
                 hint: "write `${NAME}` or `${NAME:-default}`, or `$${` for the characters themselves".to_owned(),
             })? + 1;
             let inside: String = rest[2..length - 1].iter().collect();
-            (length, value(&inside, env).map_err(|(message, hint)| Failed { at, message, hint })?)
+            (length, value(&inside, env).map_err(|(message, hint)| SubstitutionError { at, message, hint })?)
         } else {
             out.push(characters[at]);
             at += 1;

@@ -25,7 +25,7 @@ pub(super) struct Yaml {
 pub(super) enum Data {
     Scalar(Scalar),
     List(Vec<Yaml>),
-    Map(Vec<Entry>),
+    Mapping(Vec<Entry>),
 }
 
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl Yaml {
         match &self.data {
             Data::Scalar(_) => self.mark,
             Data::List(_) => self.key.unwrap_or(self.mark),
-            Data::Map(entries) => self.key.or(entries.first().map(|entry| entry.mark)).unwrap_or(self.mark),
+            Data::Mapping(entries) => self.key.or(entries.first().map(|entry| entry.mark)).unwrap_or(self.mark),
         }
     }
 
@@ -77,7 +77,7 @@ impl Yaml {
 
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
         match &self.data {
-            Data::Map(entries) => entries.iter().find(|entry| entry.name == name),
+            Data::Mapping(entries) => entries.iter().find(|entry| entry.name == name),
             _ => None,
         }
     }
@@ -86,14 +86,14 @@ impl Yaml {
         match &self.data {
             Data::Scalar(_) => 1,
             Data::List(items) => 1 + items.iter().map(Yaml::nodes).sum::<usize>(),
-            Data::Map(entries) => 1 + entries.iter().map(|entry| entry.value.nodes()).sum::<usize>(),
+            Data::Mapping(entries) => 1 + entries.iter().map(|entry| entry.value.nodes()).sum::<usize>(),
         }
     }
 }
 
 /// Parses all documents of a file.
 pub(super) fn parse(path: &str, text: String, env: &dyn Fn(&str) -> Option<String>, report: &Report) -> File {
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         path,
         text: &text,
         env,
@@ -146,40 +146,40 @@ fn syntax_hint(info: &str) -> Option<String> {
 }
 
 /// What stops the parsing of a file.
-type Stop = (Mark, String, Option<String>);
+type ParseStop = (Mark, String, Option<String>);
 
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     path: &'a str,
     text: &'a str,
     env: &'a dyn Fn(&str) -> Option<String>,
     report: &'a Report,
     /// Collections that have begun, outermost first.
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     documents: Vec<Yaml>,
     anchors: HashMap<usize, Yaml>,
     aliased: usize,
 }
 
 /// A collection that has begun.
-struct Open {
+struct OpenCollection {
     mark: Mark,
     anchor: usize,
-    content: Content,
+    content: Collected,
 }
 
-enum Content {
+enum Collected {
     List(Vec<Yaml>),
-    Map { entries: Vec<Entry>, merges: Vec<Yaml>, key: Option<(String, Mark)> },
+    Mapping { entries: Vec<Entry>, merges: Vec<Yaml>, key: Option<(String, Mark)> },
 }
 
-impl Builder<'_> {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
+impl TreeBuilder<'_> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), ParseStop> {
         let mark = self.mark(span);
         match event {
             Event::DocumentStart(_) => self.anchors.clear(),
-            Event::SequenceStart(anchor, _) => self.begin(mark, anchor, Content::List(Vec::new()))?,
+            Event::SequenceStart(anchor, _) => self.begin(mark, anchor, Collected::List(Vec::new()))?,
             Event::MappingStart(anchor, _) => {
-                self.begin(mark, anchor, Content::Map { entries: Vec::new(), merges: Vec::new(), key: None })?;
+                self.begin(mark, anchor, Collected::Mapping { entries: Vec::new(), merges: Vec::new(), key: None })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
             Event::Scalar(text, style, anchor, tag) => {
@@ -212,32 +212,32 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn begin(&mut self, mark: Mark, anchor: usize, content: Content) -> Result<(), Stop> {
+    fn begin(&mut self, mark: Mark, anchor: usize, content: Collected) -> Result<(), ParseStop> {
         if self.open.len() >= DEPTH_MAX {
             return Err((mark, format!("this is nested more than {DEPTH_MAX} deep"), Some("flatten it".to_owned())));
         }
-        self.open.push(Open { mark, anchor, content });
+        self.open.push(OpenCollection { mark, anchor, content });
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Stop> {
-        let Some(Open { mark, anchor, content }) = self.open.pop() else {
+    fn end(&mut self) -> Result<(), ParseStop> {
+        let Some(OpenCollection { mark, anchor, content }) = self.open.pop() else {
             return Ok(());
         };
         let data = match content {
-            Content::List(items) => Data::List(items),
-            Content::Map { mut entries, merges, .. } => {
+            Collected::List(items) => Data::List(items),
+            Collected::Mapping { mut entries, merges, .. } => {
                 for merge in merges {
                     self.merge(&mut entries, merge);
                 }
-                Data::Map(entries)
+                Data::Mapping(entries)
             }
         };
         self.finish(Yaml { data, mark, key: None }, anchor)
     }
 
     /// Puts a finished node where it belongs.
-    fn finish(&mut self, mut node: Yaml, anchor: usize) -> Result<(), Stop> {
+    fn finish(&mut self, mut node: Yaml, anchor: usize) -> Result<(), ParseStop> {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -246,11 +246,11 @@ impl Builder<'_> {
             return Ok(());
         };
         let repeated = match &mut parent.content {
-            Content::List(items) => {
+            Collected::List(items) => {
                 items.push(node);
                 return Ok(());
             }
-            Content::Map { entries, merges, key } => match key.take() {
+            Collected::Mapping { entries, merges, key } => match key.take() {
                 None => {
                     let Data::Scalar(scalar) = node.data else {
                         let hint = Some("a key is a name; quote it if it begins with `{` or `[`".to_owned());
@@ -282,14 +282,14 @@ impl Builder<'_> {
     /// Adds what a `<<` brings. Keys that are written out win, then earlier merges.
     fn merge(&self, entries: &mut Vec<Entry>, merged: Yaml) {
         match merged.data {
-            Data::Map(new) => {
+            Data::Mapping(new) => {
                 for entry in new {
                     if entries.iter().all(|known| known.name != entry.name) {
                         entries.push(entry);
                     }
                 }
             }
-            Data::List(items) if items.iter().all(|item| matches!(item.data, Data::Map(_))) => {
+            Data::List(items) if items.iter().all(|item| matches!(item.data, Data::Mapping(_))) => {
                 items.into_iter().for_each(|item| self.merge(entries, item));
             }
             _ => {
@@ -301,7 +301,8 @@ impl Builder<'_> {
 
     fn scalar(&self, written: &str, style: ScalarStyle, mark: Mark) -> Scalar {
         // A key is written down as it is.
-        let is_key = matches!(self.open.last(), Some(Open { content: Content::Map { key: None, .. }, .. }));
+        let is_key =
+            matches!(self.open.last(), Some(OpenCollection { content: Collected::Mapping { key: None, .. }, .. }));
         let unchanged =
             || Scalar { text: written.to_owned(), written: written.to_owned(), style, replaced: Vec::new() };
         if is_key || !written.contains("${") {

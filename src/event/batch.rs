@@ -41,7 +41,7 @@ pub mod metadata {
 
 /// Which of a source's relations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Relation {
+pub enum SourceRelation {
     /// `source.events`: all types.
     Events,
     /// `source.<type>`: one type, by its index in the schema.
@@ -73,11 +73,13 @@ impl SourceSchema {
     }
 
     /// The Arrow schema of a relation, as SQL sees it.
-    pub fn relation_schema(&self, relation: Relation) -> SchemaRef {
+    pub fn relation_schema(&self, relation: SourceRelation) -> SchemaRef {
         let mut fields = metadata_fields();
         match relation {
-            Relation::Type(index) => fields.extend(self.types[index].current_fields().iter().map(|f| f.to_arrow())),
-            Relation::Events => fields.extend(self.types.iter().map(|event_type| {
+            SourceRelation::Type(index) => {
+                fields.extend(self.types[index].current_fields().iter().map(|f| f.to_arrow()))
+            }
+            SourceRelation::Events => fields.extend(self.types.iter().map(|event_type| {
                 Field::new(&event_type.table, ArrowType::Struct(struct_fields(&event_type.current_arrow())), true)
             })),
         }
@@ -85,11 +87,11 @@ impl SourceSchema {
     }
 
     /// The relation with this SQL name, if there is one.
-    pub fn relation(&self, table: &str) -> Option<Relation> {
+    pub fn relation(&self, table: &str) -> Option<SourceRelation> {
         if table == "events" {
-            return Some(Relation::Events);
+            return Some(SourceRelation::Events);
         }
-        self.types.iter().position(|event_type| event_type.table == table).map(Relation::Type)
+        self.types.iter().position(|event_type| event_type.table == table).map(SourceRelation::Type)
     }
 }
 
@@ -114,7 +116,7 @@ impl EventBatch {
     /// [`SourceSchema::relation_schema`].
     pub fn relation(
         &self,
-        relation: Relation,
+        relation: SourceRelation,
         schema: &SchemaRef,
         projection: &[usize],
     ) -> Result<RecordBatch, ArrowError> {
@@ -125,27 +127,27 @@ impl EventBatch {
     /// The same of columns that [`EventBatch::column`] gave.
     pub fn relation_of(
         &self,
-        relation: Relation,
+        relation: SourceRelation,
         schema: &SchemaRef,
         projection: &[usize],
         columns: Vec<ArrayRef>,
     ) -> Result<RecordBatch, ArrowError> {
         let rows = match relation {
-            Relation::Events => self.len(),
-            Relation::Type(index) => self.types[index].rows.len(),
+            SourceRelation::Events => self.len(),
+            SourceRelation::Type(index) => self.types[index].rows.len(),
         };
         let projected = Arc::new(schema.project(projection)?);
         RecordBatch::try_new_with_options(projected, columns, &RecordBatchOptions::new().with_row_count(Some(rows)))
     }
 
     /// One column of a relation, by its place in [`SourceSchema::relation_schema`].
-    pub fn column(&self, relation: Relation, schema: &SchemaRef, place: usize) -> Result<ArrayRef, ArrowError> {
+    pub fn column(&self, relation: SourceRelation, schema: &SchemaRef, place: usize) -> Result<ArrayRef, ArrowError> {
         let base = metadata::NAMES.len();
         match relation {
-            Relation::Events if place < base => Ok(self.metadata.column(place).clone()),
-            Relation::Events => self.spread(place - base, schema.field(place)),
-            Relation::Type(index) if place < base => self.metadata_of(index, place),
-            Relation::Type(index) => Ok(self.types[index].fields.column(place - base).clone()),
+            SourceRelation::Events if place < base => Ok(self.metadata.column(place).clone()),
+            SourceRelation::Events => self.spread(place - base, schema.field(place)),
+            SourceRelation::Type(index) if place < base => self.metadata_of(index, place),
+            SourceRelation::Type(index) => Ok(self.types[index].fields.column(place - base).clone()),
         }
     }
 

@@ -13,11 +13,11 @@ use arrow::datatypes::{DataType as ArrowType, Fields};
 use arrow::error::ArrowError;
 
 use super::Reason;
-use super::decode::Rows;
+use super::decode::RowsBuilder;
 use super::instant;
 use super::json::{self, Fault, Read};
 use super::number::{self, NumberFault};
-use super::shape::{Kind, Shape};
+use super::shape::{Shape, ShapeKind};
 use super::types::TimestampFormat;
 
 /// Powers of ten from a microsecond to a nanosecond.
@@ -25,14 +25,14 @@ const NANOSECONDS: i64 = 3;
 
 /// Values of one shape.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct ColumnBuilder {
     shape: Arc<Shape>,
     nulls: NullBufferBuilder,
-    values: Values,
+    values: ColumnValues,
 }
 
 #[derive(Debug)]
-enum Values {
+enum ColumnValues {
     Text(Text),
     Json(Text),
     Bool(Vec<bool>),
@@ -52,14 +52,14 @@ enum Values {
     /// `ends` holds where each list ends among the items.
     List {
         ends: Vec<usize>,
-        items: Box<Column>,
+        items: Box<ColumnBuilder>,
     },
     Map {
         ends: Vec<usize>,
         keys: Text,
-        values: Box<Column>,
+        values: Box<ColumnBuilder>,
     },
-    Struct(Box<Rows>),
+    Struct(Box<RowsBuilder>),
 }
 
 /// Strings end to end.
@@ -69,23 +69,25 @@ struct Text {
     ends: Vec<usize>,
 }
 
-impl Column {
+impl ColumnBuilder {
     pub(super) fn new(shape: &Arc<Shape>) -> Self {
         let values = match &shape.kind {
-            Kind::String => Values::Text(Text::default()),
-            Kind::Json => Values::Json(Text::default()),
-            Kind::Bool => Values::Bool(Vec::new()),
-            Kind::Int32 => Values::Int32(Vec::new()),
-            Kind::Int64 => Values::Int64(Vec::new()),
-            Kind::Float64 => Values::Float64(Vec::new()),
-            &Kind::Decimal { precision, scale } => Values::Decimal { precision, scale, values: Vec::new() },
-            Kind::Date => Values::Date(Vec::new()),
-            &Kind::Timestamp(format) => Values::Timestamp { format, values: Vec::new() },
-            Kind::List(item) => Values::List { ends: Vec::new(), items: Box::new(Column::new(item)) },
-            Kind::Map(value) => {
-                Values::Map { ends: Vec::new(), keys: Text::default(), values: Box::new(Column::new(value)) }
-            }
-            Kind::Struct(layout) => Values::Struct(Box::new(Rows::new(layout))),
+            ShapeKind::String => ColumnValues::Text(Text::default()),
+            ShapeKind::Json => ColumnValues::Json(Text::default()),
+            ShapeKind::Bool => ColumnValues::Bool(Vec::new()),
+            ShapeKind::Int32 => ColumnValues::Int32(Vec::new()),
+            ShapeKind::Int64 => ColumnValues::Int64(Vec::new()),
+            ShapeKind::Float64 => ColumnValues::Float64(Vec::new()),
+            &ShapeKind::Decimal { precision, scale } => ColumnValues::Decimal { precision, scale, values: Vec::new() },
+            ShapeKind::Date => ColumnValues::Date(Vec::new()),
+            &ShapeKind::Timestamp(format) => ColumnValues::Timestamp { format, values: Vec::new() },
+            ShapeKind::List(item) => ColumnValues::List { ends: Vec::new(), items: Box::new(ColumnBuilder::new(item)) },
+            ShapeKind::Map(value) => ColumnValues::Map {
+                ends: Vec::new(),
+                keys: Text::default(),
+                values: Box::new(ColumnBuilder::new(value)),
+            },
+            ShapeKind::Struct(layout) => ColumnValues::Struct(Box::new(RowsBuilder::new(layout))),
         };
         Self { shape: shape.clone(), nulls: NullBufferBuilder::new(0), values }
     }
@@ -110,35 +112,35 @@ impl Column {
         }
         let shape = self.shape.as_ref();
         match &mut self.values {
-            Values::Text(text) => text.push(&json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?),
-            Values::Json(text) => text.push_compact(raw),
-            Values::Bool(values) => match raw {
+            ColumnValues::Text(text) => text.push(&json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?),
+            ColumnValues::Json(text) => text.push_compact(raw),
+            ColumnValues::Bool(values) => match raw {
                 "true" => values.push(true),
                 "false" => values.push(false),
                 _ => return Err(shape.wrong_type(raw)),
             },
-            Values::Int32(values) => {
+            ColumnValues::Int32(values) => {
                 values.push(i32::try_from(shape.integer(raw)?).map_err(|_| shape.out_of_range(raw))?);
             }
-            Values::Int64(values) => values.push(shape.integer(raw)?),
-            Values::Float64(values) => values.push(shape.float(raw)?),
-            Values::Decimal { precision, scale, values } => values.push(shape.decimal(raw, *precision, *scale)?),
-            Values::Date(values) => {
+            ColumnValues::Int64(values) => values.push(shape.integer(raw)?),
+            ColumnValues::Float64(values) => values.push(shape.float(raw)?),
+            ColumnValues::Decimal { precision, scale, values } => values.push(shape.decimal(raw, *precision, *scale)?),
+            ColumnValues::Date(values) => {
                 let text = json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?;
                 values.push(instant::date_days(&text).ok_or_else(|| shape.unreadable(raw, "YYYY-MM-DD"))?);
             }
-            Values::Timestamp { format: TimestampFormat::Rfc3339, values } => {
+            ColumnValues::Timestamp { format: TimestampFormat::Rfc3339, values } => {
                 let text = json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?;
                 let time = instant::rfc3339_us(&text);
                 values.push(time.ok_or_else(|| shape.unreadable(raw, "RFC 3339 with an offset"))?);
             }
-            Values::Timestamp { format: TimestampFormat::Rfc1123, values } => {
+            ColumnValues::Timestamp { format: TimestampFormat::Rfc1123, values } => {
                 let text = json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?;
                 let time = chrono::DateTime::parse_from_rfc2822(&text).ok().map(|time| time.timestamp_micros());
                 values.push(time.ok_or_else(|| shape.unreadable(raw, "RFC 1123"))?);
             }
-            Values::Timestamp { format, values } => values.push(shape.epoch(raw, format.scale().unwrap_or(0))?),
-            Values::List { ends, items } => {
+            ColumnValues::Timestamp { format, values } => values.push(shape.epoch(raw, format.scale().unwrap_or(0))?),
+            ColumnValues::List { ends, items } => {
                 if !raw.starts_with('[') {
                     return Err(shape.wrong_type(raw));
                 }
@@ -147,7 +149,7 @@ impl Column {
                 })?;
                 ends.push(items.len());
             }
-            Values::Map { ends, keys, values } => {
+            ColumnValues::Map { ends, keys, values } => {
                 if !raw.starts_with('{') {
                     return Err(shape.wrong_type(raw));
                 }
@@ -163,7 +165,7 @@ impl Column {
                 }
                 ends.push(values.len());
             }
-            Values::Struct(rows) => rows.push(raw, undeclared)?,
+            ColumnValues::Struct(rows) => rows.push(raw, undeclared)?,
         }
         self.nulls.append_non_null();
         Ok(())
@@ -173,15 +175,15 @@ impl Column {
     pub(super) fn push_null(&mut self) {
         self.nulls.append_null();
         match &mut self.values {
-            Values::Text(text) | Values::Json(text) => text.push(""),
-            Values::Bool(values) => values.push(false),
-            Values::Int32(values) | Values::Date(values) => values.push(0),
-            Values::Int64(values) | Values::Timestamp { values, .. } => values.push(0),
-            Values::Float64(values) => values.push(0.0),
-            Values::Decimal { values, .. } => values.push(0),
-            Values::List { ends, items } => ends.push(items.len()),
-            Values::Map { ends, values, .. } => ends.push(values.len()),
-            Values::Struct(rows) => rows.push_null(),
+            ColumnValues::Text(text) | ColumnValues::Json(text) => text.push(""),
+            ColumnValues::Bool(values) => values.push(false),
+            ColumnValues::Int32(values) | ColumnValues::Date(values) => values.push(0),
+            ColumnValues::Int64(values) | ColumnValues::Timestamp { values, .. } => values.push(0),
+            ColumnValues::Float64(values) => values.push(0.0),
+            ColumnValues::Decimal { values, .. } => values.push(0),
+            ColumnValues::List { ends, items } => ends.push(items.len()),
+            ColumnValues::Map { ends, values, .. } => ends.push(values.len()),
+            ColumnValues::Struct(rows) => rows.push_null(),
         }
     }
 
@@ -189,23 +191,23 @@ impl Column {
     pub(super) fn truncate(&mut self, length: usize) {
         self.nulls.truncate(length);
         match &mut self.values {
-            Values::Text(text) | Values::Json(text) => text.truncate(length),
-            Values::Bool(values) => values.truncate(length),
-            Values::Int32(values) | Values::Date(values) => values.truncate(length),
-            Values::Int64(values) | Values::Timestamp { values, .. } => values.truncate(length),
-            Values::Float64(values) => values.truncate(length),
-            Values::Decimal { values, .. } => values.truncate(length),
-            Values::List { ends, items } => {
+            ColumnValues::Text(text) | ColumnValues::Json(text) => text.truncate(length),
+            ColumnValues::Bool(values) => values.truncate(length),
+            ColumnValues::Int32(values) | ColumnValues::Date(values) => values.truncate(length),
+            ColumnValues::Int64(values) | ColumnValues::Timestamp { values, .. } => values.truncate(length),
+            ColumnValues::Float64(values) => values.truncate(length),
+            ColumnValues::Decimal { values, .. } => values.truncate(length),
+            ColumnValues::List { ends, items } => {
                 ends.truncate(length);
                 items.truncate(ends.last().copied().unwrap_or(0));
             }
-            Values::Map { ends, keys, values } => {
+            ColumnValues::Map { ends, keys, values } => {
                 ends.truncate(length);
                 let entries = ends.last().copied().unwrap_or(0);
                 keys.truncate(entries);
                 values.truncate(entries);
             }
-            Values::Struct(rows) => rows.truncate(length),
+            ColumnValues::Struct(rows) => rows.truncate(length),
         }
     }
 
@@ -213,30 +215,30 @@ impl Column {
     pub(super) fn finish(mut self) -> Result<ArrayRef, ArrowError> {
         let nulls = self.nulls.finish();
         Ok(match self.values {
-            Values::Text(text) | Values::Json(text) => Arc::new(text.finish(nulls)?),
-            Values::Bool(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
-            Values::Int32(values) => Arc::new(Int32Array::new(values.into(), nulls)),
-            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
-            Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
-            Values::Decimal { precision, scale, values } => {
+            ColumnValues::Text(text) | ColumnValues::Json(text) => Arc::new(text.finish(nulls)?),
+            ColumnValues::Bool(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
+            ColumnValues::Int32(values) => Arc::new(Int32Array::new(values.into(), nulls)),
+            ColumnValues::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
+            ColumnValues::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            ColumnValues::Decimal { precision, scale, values } => {
                 Arc::new(Decimal128Array::new(values.into(), nulls).with_precision_and_scale(precision, scale)?)
             }
-            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
-            Values::Timestamp { values, .. } => {
+            ColumnValues::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
+            ColumnValues::Timestamp { values, .. } => {
                 Arc::new(TimestampMicrosecondArray::new(values.into(), nulls).with_timezone("UTC"))
             }
-            Values::List { ends, items } => {
+            ColumnValues::List { ends, items } => {
                 let ArrowType::List(item) = &self.shape.arrow else { return Err(mismatch(&self.shape)) };
                 Arc::new(ListArray::try_new(item.clone(), offsets(&ends)?, items.finish()?, nulls)?)
             }
-            Values::Map { ends, keys, values } => {
+            ColumnValues::Map { ends, keys, values } => {
                 let ArrowType::Map(entry, _) = &self.shape.arrow else { return Err(mismatch(&self.shape)) };
                 let fields = struct_fields(entry.data_type()).ok_or_else(|| mismatch(&self.shape))?;
                 let columns: Vec<ArrayRef> = vec![Arc::new(keys.finish(None)?), values.finish()?];
                 let entries = StructArray::try_new(fields, columns, None)?;
                 Arc::new(MapArray::try_new(entry.clone(), offsets(&ends)?, entries, nulls, false)?)
             }
-            Values::Struct(rows) => {
+            ColumnValues::Struct(rows) => {
                 let fields = struct_fields(&self.shape.arrow).ok_or_else(|| mismatch(&self.shape))?;
                 let length = rows.len();
                 Arc::new(StructArray::try_new_with_length(fields, rows.finish()?, nulls, length)?)

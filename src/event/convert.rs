@@ -40,9 +40,21 @@ pub(super) struct Converted {
     pub(super) faults: Vec<(usize, String)>,
 }
 
+/// A pair of types of which one does not become the other.
+#[derive(Debug, thiserror::Error)]
+#[error("a value of type {from} does not become {to} by itself")]
+pub(super) struct NoConversion {
+    from: ArrowType,
+    /// As the configuration writes it.
+    to: String,
+}
+
 impl Conversion {
-    /// The way from one type to the other, or what to do instead.
-    pub(super) fn new(from: &ArrowType, to: &FieldType) -> Result<Self, String> {
+    /// The way from one type to the other.
+    ///
+    /// # Errors
+    /// If values of the first type do not become values of the second without a decision of the author's.
+    pub(super) fn new(from: &ArrowType, to: &FieldType) -> Result<Self, NoConversion> {
         let arrow = to.data_type.to_arrow();
         let text = is_text(from);
         let way = match to.data_type {
@@ -55,7 +67,7 @@ impl Conversion {
         // A number says nothing about its unit.
         let unit = from.is_numeric() && arrow.is_temporal() || from.is_temporal() && arrow.is_numeric();
         if unit || !(matches!(way, Way::Same) || can_cast_types(from, &arrow)) {
-            return Err(format!("a value of type {from} does not become {} by itself", type_name(&to.data_type)));
+            return Err(NoConversion { from: from.clone(), to: type_name(&to.data_type) });
         }
         Ok(Self { to: to.clone(), arrow, way })
     }

@@ -9,22 +9,22 @@ use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 
 use super::Reason;
-use super::column::Column;
+use super::column::ColumnBuilder;
 use super::json::{Fault, Read};
-use super::shape::Layout;
+use super::shape::ObjectLayout;
 use super::tree::Sink;
 
 /// Rows of one layout under construction. A row is in it whole or not at all.
 #[derive(Debug)]
-pub(super) struct Rows {
-    layout: Arc<Layout>,
-    columns: Vec<Column>,
+pub(super) struct RowsBuilder {
+    layout: Arc<ObjectLayout>,
+    columns: Vec<ColumnBuilder>,
     rows: usize,
 }
 
-impl Rows {
-    pub(super) fn new(layout: &Arc<Layout>) -> Self {
-        let columns = layout.columns.iter().map(|member| Column::new(&member.shape)).collect();
+impl RowsBuilder {
+    pub(super) fn new(layout: &Arc<ObjectLayout>) -> Self {
+        let columns = layout.columns.iter().map(|member| ColumnBuilder::new(&member.shape)).collect();
         Self { layout: layout.clone(), columns, rows: 0 }
     }
 
@@ -53,7 +53,7 @@ impl Rows {
     }
 
     pub(super) fn push_null(&mut self) {
-        self.columns.iter_mut().for_each(Column::push_null);
+        self.columns.iter_mut().for_each(ColumnBuilder::push_null);
         self.rows += 1;
     }
 
@@ -64,7 +64,7 @@ impl Rows {
 
     /// The columns, in the order of the layout.
     pub(super) fn finish(self) -> Result<Vec<ArrayRef>, ArrowError> {
-        self.columns.into_iter().map(Column::finish).collect()
+        self.columns.into_iter().map(ColumnBuilder::finish).collect()
     }
 
     #[inline]
@@ -72,7 +72,7 @@ impl Rows {
         &mut self,
         facts: &mut [Option<&'a str>],
         undeclared: &mut u64,
-        walk: impl FnOnce(&Layout, &mut Filling<'_, 'a>) -> Read,
+        walk: impl FnOnce(&ObjectLayout, &mut Filling<'_, 'a>) -> Read,
     ) -> Read {
         let mut filling = Filling { columns: &mut self.columns, facts, row: self.rows, undeclared: 0 };
         let outcome = walk(&self.layout, &mut filling).and_then(|()| filling.complete(&self.layout));
@@ -87,7 +87,7 @@ impl Rows {
 
 /// A row being filled: a column that has it is one longer than `row`.
 struct Filling<'r, 'a> {
-    columns: &'r mut [Column],
+    columns: &'r mut [ColumnBuilder],
     /// By the envelope's slot; empty where no column asks.
     facts: &'r mut [Option<&'a str>],
     row: usize,
@@ -96,7 +96,7 @@ struct Filling<'r, 'a> {
 
 impl Filling<'_, '_> {
     /// Columns that found nothing.
-    fn complete(&mut self, layout: &Layout) -> Read {
+    fn complete(&mut self, layout: &ObjectLayout) -> Read {
         for (column, member) in self.columns.iter_mut().zip(&layout.columns) {
             if column.len() > self.row {
                 continue;
@@ -158,7 +158,7 @@ mod tests {
     /// Reads payloads in turn into one set of columns: the faults, then the rows.
     fn read_as(naming: Naming, fields: &str, payloads: &[&str]) -> String {
         let version = VersionSchema { fields: fixture::fields(fields) };
-        let mut rows = Rows::new(&Arc::new(Layout::new(&version.fields, naming, &[])));
+        let mut rows = RowsBuilder::new(&Arc::new(ObjectLayout::new(&version.fields, naming, &[])));
         let (mut text, mut undeclared) = (String::new(), 0);
         for payload in payloads {
             if let Err(fault) = rows.push_document(payload, &mut [], &mut undeclared) {
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn null_structs_have_null_children() {
         let version = VersionSchema { fields: fixture::fields("s: struct<x: int64!, y: struct<z: string!>!>") };
-        let mut rows = Rows::new(&Arc::new(Layout::new(&version.fields, Naming::AsWritten, &[])));
+        let mut rows = RowsBuilder::new(&Arc::new(ObjectLayout::new(&version.fields, Naming::AsWritten, &[])));
         rows.push_document("{}", &mut [], &mut 0).unwrap();
         let columns = rows.finish().unwrap();
         let outer = columns[0].as_any().downcast_ref::<arrow::array::StructArray>().unwrap();

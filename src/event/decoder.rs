@@ -12,12 +12,12 @@ use arrow::error::ArrowError;
 use hashbrown::HashMap;
 
 use super::batch::{EventBatch, TypeRows};
-use super::decode::Rows;
+use super::decode::RowsBuilder;
 use super::envelope::{Envelope, Opened, Scratch};
 use super::json::Fault;
 use super::metadata_rows::{Facts, MetadataRows};
 use super::schema::{EventType, LateEvents, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
-use super::shape::Layout;
+use super::shape::ObjectLayout;
 use super::time::too_far_ahead;
 use super::type_rows::{Admitted, VersionRows};
 use super::upcast::{UpcastProblem, Upcasters};
@@ -32,7 +32,7 @@ pub struct Decoder {
     /// Type index by the name in the envelope.
     types: HashMap<String, usize>,
     /// By type index and version.
-    layouts: Vec<BTreeMap<u32, Arc<Layout>>>,
+    layouts: Vec<BTreeMap<u32, Arc<ObjectLayout>>>,
     upcasters: Upcasters,
     /// The rows of each type when it does not occur.
     none: Vec<TypeRows>,
@@ -88,7 +88,7 @@ impl Decoder {
         let upcasters = Upcasters::compile(&schema)?;
         let envelope = Envelope::new(&schema.envelope);
         let facts = envelope.facts_in_payload();
-        let layout = |fields| Arc::new(Layout::new(fields, schema.naming, &facts));
+        let layout = |fields| Arc::new(ObjectLayout::new(fields, schema.naming, &facts));
         let layouts = schema.types.iter().map(|event_type| {
             event_type.versions.iter().map(|(version, declared)| (*version, layout(&declared.fields))).collect()
         });
@@ -371,7 +371,7 @@ impl Ranks {
 }
 
 /// An event without a payload is one of a type without fields, or it lacks everything.
-fn push_absent(rows: &mut Rows, data: &str) -> Result<(), Box<Fault>> {
+fn push_absent(rows: &mut RowsBuilder, data: &str) -> Result<(), Box<Fault>> {
     if rows.has_columns() {
         return Err(match data.is_empty() {
             true => Fault::malformed("the payload is empty"),

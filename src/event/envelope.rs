@@ -8,7 +8,7 @@ use regex::Regex;
 use super::Message;
 use super::json::{self, Fault, Read};
 use super::schema::{EnvelopeSpec, Locator, Locators, TimeFormat};
-use super::shape::Fact;
+use super::shape::PayloadFact;
 use super::time::event_time_us;
 use super::tree::{Sink, Tree};
 
@@ -87,10 +87,10 @@ impl Envelope {
     }
 
     /// What is read of the payload, as seen from its root.
-    pub(super) fn facts_in_payload(&self) -> Vec<Fact> {
+    pub(super) fn facts_in_payload(&self) -> Vec<PayloadFact> {
         let facts = self.pointers.iter().enumerate().filter_map(|(slot, pointer)| {
             let below = pointer.strip_prefix(&self.data).filter(|below| below.starts_with('/'))?;
-            Some(Fact { pointer: below.to_owned(), slot: self.rides_along.then_some(slot) })
+            Some(PayloadFact { pointer: below.to_owned(), slot: self.rides_along.then_some(slot) })
         });
         facts.collect()
     }
@@ -267,7 +267,7 @@ impl<'m> Opened<'m, '_> {
         if self.message.payload.is_empty() {
             return Ok(());
         }
-        self.envelope.body.walk_document(text(self.message)?, &mut Slots(self.slots))
+        self.envelope.body.walk_document(text(self.message)?, &mut ScratchSlots(self.slots))
     }
 }
 
@@ -275,9 +275,9 @@ fn text(message: &Message) -> Read<&str> {
     std::str::from_utf8(&message.payload).map_err(Fault::malformed)
 }
 
-struct Slots<'s, 'm>(&'s mut Scratch<'m>);
+struct ScratchSlots<'s, 'm>(&'s mut Scratch<'m>);
 
-impl<'m> Sink<'m> for Slots<'_, 'm> {
+impl<'m> Sink<'m> for ScratchSlots<'_, 'm> {
     fn take(&mut self, place: usize, raw: &'m str) -> Read {
         self.0.0[place] = Some(raw);
         Ok(())

@@ -23,7 +23,7 @@ pub(super) struct Planner {
 
 /// An expression ready to be evaluated.
 #[derive(Debug)]
-pub(super) struct Planned {
+pub(super) struct EventExpression {
     pub(super) value: Arc<dyn PhysicalExpr>,
     pub(super) arrow: ArrowType,
     /// False where the division that the expression consists of leaves a remainder.
@@ -54,7 +54,7 @@ impl Planner {
     }
 
     /// Plans `sql` over the columns of a version. `exact` asks that a division comes out.
-    pub(super) fn plan(&self, sql: &str, columns: &SchemaRef, exact: bool) -> Result<Planned, Mistake> {
+    pub(super) fn plan(&self, sql: &str, columns: &SchemaRef, exact: bool) -> Result<EventExpression, Mistake> {
         let schema = DFSchema::try_from(columns.as_ref().clone()).map_err(|error| Mistake::from(&error, columns))?;
         let plan = |expr: Expr| self.physical(expr, &schema).map_err(|error| Mistake::from(&error, columns));
         let parsed = self.state.create_logical_expr(sql, &schema);
@@ -66,7 +66,7 @@ impl Planner {
             Some(check) if exact && !arrow.is_floating() => Some(plan(check)?),
             _ => None,
         };
-        Ok(Planned { value, arrow, divides })
+        Ok(EventExpression { value, arrow, divides })
     }
 
     /// What a query's analyser and optimiser would make of the expression.

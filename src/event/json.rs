@@ -90,7 +90,7 @@ where
 {
     let mut fault = None;
     let mut deserializer = Deserializer::from_str(text);
-    let outcome = deserializer.deserialize_map(Members { visit, fault: &mut fault });
+    let outcome = deserializer.deserialize_map(MemberVisitor { visit, fault: &mut fault });
     finish(outcome.and_then(|()| deserializer.end()), fault)
 }
 
@@ -123,12 +123,12 @@ fn finish(outcome: serde_json::Result<()>, fault: Option<Box<Fault>>) -> Read {
     }
 }
 
-struct Members<'f, F> {
+struct MemberVisitor<'f, F> {
     visit: F,
     fault: &'f mut Option<Box<Fault>>,
 }
 
-impl<'de, F: FnMut(Cow<'de, str>, &'de str) -> Read> Visitor<'de> for Members<'_, F> {
+impl<'de, F: FnMut(Cow<'de, str>, &'de str) -> Read> Visitor<'de> for MemberVisitor<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +137,7 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de str) -> Read> Visitor<'de> for Members<'_
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(Key)? {
+        while let Some(key) = map.next_key_seed(KeySeed)? {
             let value: &'de RawValue = map.next_value()?;
             if let Err(fault) = (self.visit)(key, value.get()) {
                 *self.fault = Some(fault);
@@ -174,9 +174,9 @@ impl<'de, F: FnMut(usize, &'de str) -> Read> Visitor<'de> for Elements<'_, F> {
 }
 
 /// Reads a key without a copy where it has no escapes, which `Cow`'s own implementation would make.
-struct Key;
+struct KeySeed;
 
-impl<'de> DeserializeSeed<'de> for Key {
+impl<'de> DeserializeSeed<'de> for KeySeed {
     type Value = Cow<'de, str>;
 
     #[inline]
@@ -185,7 +185,7 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
-impl<'de> Visitor<'de> for Key {
+impl<'de> Visitor<'de> for KeySeed {
     type Value = Cow<'de, str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -27,7 +27,7 @@ mod type_rows;
 mod types;
 mod upcast;
 
-pub use batch::{EventBatch, Relation, TypeRows, metadata};
+pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
 pub use decoder::{Decoded, Decoder};
 pub use message::{Headers, Message};
 pub use rejected::{Reason, Rejected};

@@ -12,7 +12,7 @@ use super::types::{DataType, Field, FieldType, TimestampFormat};
 
 /// The members of an object that become columns: of an event version, or of a struct type.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct ObjectLayout {
     /// Where each column is found. Its places are places in `columns`, and behind them those of the envelope's facts.
     pub(super) tree: Tree,
     pub(super) columns: Vec<Member>,
@@ -20,7 +20,7 @@ pub(super) struct Layout {
 
 /// What the envelope reads of the payload.
 #[derive(Debug)]
-pub(super) struct Fact {
+pub(super) struct PayloadFact {
     pub(super) pointer: String,
     /// Where the envelope keeps it, if it can be read together with the columns.
     pub(super) slot: Option<usize>,
@@ -37,14 +37,14 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) required: bool,
-    pub(super) kind: Kind,
+    pub(super) kind: ShapeKind,
     pub(super) arrow: ArrowType,
     /// As it is written in a declaration.
     pub(super) name: String,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum ShapeKind {
     String,
     Json,
     Bool,
@@ -56,12 +56,12 @@ pub(super) enum Kind {
     Timestamp(TimestampFormat),
     List(Arc<Shape>),
     Map(Arc<Shape>),
-    Struct(Arc<Layout>),
+    Struct(Arc<ObjectLayout>),
 }
 
-impl Layout {
+impl ObjectLayout {
     /// `facts` are pointers that the envelope reads: they are declared, though they are no columns.
-    pub(super) fn new(fields: &[Field], naming: Naming, facts: &[Fact]) -> Self {
+    pub(super) fn new(fields: &[Field], naming: Naming, facts: &[PayloadFact]) -> Self {
         let mut tree = Tree::default();
         let mut columns = Vec::with_capacity(fields.len());
         for (place, field) in fields.iter().enumerate() {
@@ -86,18 +86,18 @@ impl Shape {
     fn new(field_type: &FieldType, naming: Naming) -> Self {
         let nested = |inner: &FieldType| Arc::new(Shape::new(inner, naming));
         let kind = match &field_type.data_type {
-            DataType::String => Kind::String,
-            DataType::Json => Kind::Json,
-            DataType::Bool => Kind::Bool,
-            DataType::Int32 => Kind::Int32,
-            DataType::Int64 => Kind::Int64,
-            DataType::Float64 => Kind::Float64,
-            &DataType::Decimal { precision, scale } => Kind::Decimal { precision, scale },
-            DataType::Date => Kind::Date,
-            DataType::Timestamp(format) => Kind::Timestamp(*format),
-            DataType::List(item) => Kind::List(nested(item)),
-            DataType::Map(value) => Kind::Map(nested(value)),
-            DataType::Struct(fields) => Kind::Struct(Arc::new(Layout::new(fields, naming, &[]))),
+            DataType::String => ShapeKind::String,
+            DataType::Json => ShapeKind::Json,
+            DataType::Bool => ShapeKind::Bool,
+            DataType::Int32 => ShapeKind::Int32,
+            DataType::Int64 => ShapeKind::Int64,
+            DataType::Float64 => ShapeKind::Float64,
+            &DataType::Decimal { precision, scale } => ShapeKind::Decimal { precision, scale },
+            DataType::Date => ShapeKind::Date,
+            DataType::Timestamp(format) => ShapeKind::Timestamp(*format),
+            DataType::List(item) => ShapeKind::List(nested(item)),
+            DataType::Map(value) => ShapeKind::Map(nested(value)),
+            DataType::Struct(fields) => ShapeKind::Struct(Arc::new(ObjectLayout::new(fields, naming, &[]))),
         };
         Self {
             required: field_type.required,

@@ -22,12 +22,12 @@ pub(super) struct Step {
     pub(super) to: u32,
     /// The columns of `to`.
     pub(super) schema: SchemaRef,
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<NextColumn>,
 }
 
 /// A column of the next version.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct NextColumn {
     pub(super) name: String,
     pub(super) required: bool,
     pub(super) origin: Origin,
@@ -54,6 +54,9 @@ pub(super) struct Stepped {
     /// Rows of the input that are not in `rows`, with the reason.
     pub(super) rejected: BTreeMap<usize, String>,
 }
+
+/// A column that could not be computed for these rows together. It says which, and why.
+struct ColumnFailed(String);
 
 /// Columns of which the rows in `faults` must not be used.
 struct Evaluated {
@@ -89,7 +92,7 @@ impl Step {
                 pieces.push(self.keep_sound(&evaluated, count)?);
                 rejected.extend(evaluated.faults.into_iter().map(|(row, detail)| (start + row, detail)));
             }
-            Err(detail) if count == 1 => {
+            Err(ColumnFailed(detail)) if count == 1 => {
                 rejected.insert(start, detail);
             }
             Err(_) => {
@@ -103,7 +106,7 @@ impl Step {
 
     /// Computes all columns. For a single row the first column that rejects it decides, so that the reason does not
     /// depend on how rows were batched either.
-    fn evaluate(&self, rows: &RecordBatch) -> Result<Evaluated, String> {
+    fn evaluate(&self, rows: &RecordBatch) -> Result<Evaluated, ColumnFailed> {
         let mut columns = Vec::with_capacity(self.columns.len());
         let mut faults = BTreeMap::new();
         for (column, field) in self.columns.iter().zip(self.schema.fields()) {
@@ -117,7 +120,7 @@ impl Step {
             let (values, mut wrong) = match outcome {
                 Ok(computed) => computed,
                 Err(_) if rows.num_rows() == 1 && !faults.is_empty() => (new_null_array(field.data_type(), 1), vec![]),
-                Err(error) => return Err(self.describe(column, &error.strip_backtrace())),
+                Err(error) => return Err(ColumnFailed(self.describe(column, &error.strip_backtrace()))),
             };
             if column.required && matches!(column.origin, Origin::Carried(_)) {
                 let missing = (0..values.len()).filter(|&row| values.is_null(row));
@@ -141,7 +144,7 @@ impl Step {
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &kept)
     }
 
-    fn describe(&self, column: &Column, detail: &str) -> String {
+    fn describe(&self, column: &NextColumn, detail: &str) -> String {
         format!("step from version {} to {}, column `{}`: {detail}", self.from, self.to, column.name)
     }
 }

@@ -16,11 +16,11 @@ pub(super) struct Tree {
     /// Places that read something below it.
     below: Vec<usize>,
     /// None if nothing below it matters: then it may be of any type.
-    members: Option<Members>,
+    members: Option<WantedMembers>,
 }
 
 #[derive(Debug, Default)]
-struct Members {
+struct WantedMembers {
     names: Vec<String>,
     nodes: Vec<Tree>,
     index: HashMap<String, usize>,
@@ -97,7 +97,7 @@ impl Tree {
     }
 }
 
-impl Members {
+impl WantedMembers {
     fn entry(&mut self, token: String) -> &mut Tree {
         let next = self.names.len();
         let place = *self.index.entry(token.clone()).or_insert(next);

@@ -6,14 +6,14 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::interleave_record_batch;
 use arrow::error::ArrowError;
 
-use super::decode::Rows;
+use super::decode::RowsBuilder;
 use super::schema::VersionSchema;
-use super::shape::Layout;
+use super::shape::ObjectLayout;
 
 /// Decoded rows of one version.
 pub(super) struct VersionRows {
     pub(super) version: u32,
-    pub(super) rows: Rows,
+    pub(super) rows: RowsBuilder,
     /// For each row its index in the metadata, ascending.
     pub(super) indices: Vec<usize>,
 }
@@ -26,8 +26,8 @@ pub(super) struct Admitted {
 }
 
 impl VersionRows {
-    pub(super) fn new(version: u32, layout: &Arc<Layout>) -> Self {
-        Self { version, rows: Rows::new(layout), indices: Vec::new() }
+    pub(super) fn new(version: u32, layout: &Arc<ObjectLayout>) -> Self {
+        Self { version, rows: RowsBuilder::new(layout), indices: Vec::new() }
     }
 
     pub(super) fn finish(self, schema: &VersionSchema) -> Result<(Vec<usize>, RecordBatch), ArrowError> {

@@ -14,7 +14,7 @@ use super::convert::Conversion;
 use super::expression::{Mistake, Planner};
 use super::schema::{EventType, SourceSchema, UpcastStep, VersionSchema};
 use super::shape::type_name;
-use super::step::{Column, Origin, Step};
+use super::step::{NextColumn, Origin, Step};
 use super::types::{DataType, Field};
 
 /// The steps of every type, by the version they lead from.
@@ -125,7 +125,7 @@ fn compile_step(
     next: &VersionSchema,
     declared: Option<&UpcastStep>,
     report: &mut impl FnMut(Option<&str>, Mistake),
-) -> Vec<Column> {
+) -> Vec<NextColumn> {
     let schema = version.to_arrow();
     let set = declared.map(|step| &step.set);
     for name in set.into_iter().flat_map(BTreeMap::keys) {
@@ -141,7 +141,7 @@ fn compile_step(
         };
         match origin {
             Ok(origin) => {
-                columns.push(Column { name: field.name.clone(), required: field.field_type.required, origin })
+                columns.push(NextColumn { name: field.name.clone(), required: field.field_type.required, origin })
             }
             Err(mistake) => report(Some(&field.name), mistake),
         }
@@ -155,8 +155,10 @@ fn computed(planner: &Planner, sql: &str, schema: &SchemaRef, field: &Field) -> 
     if to.required && planned.arrow == ArrowType::Null {
         return Err(Mistake::new("the column is required, and this is always NULL"));
     }
-    let conversion = Conversion::new(&planned.arrow, to)
-        .map_err(|message| Mistake { hint: Some("convert it in the expression".into()), ..Mistake::new(message) })?;
+    let conversion = Conversion::new(&planned.arrow, to).map_err(|error| Mistake {
+        hint: Some("convert it in the expression".into()),
+        ..Mistake::new(error.to_string())
+    })?;
     Ok(Origin::Computed { value: planned.value, divides: planned.divides, conversion })
 }
 
@@ -187,16 +189,16 @@ mod tests {
 
     use expect_test::{Expect, expect};
 
-    use super::super::decode::Rows;
+    use super::super::decode::RowsBuilder;
     use super::super::fixture;
     use super::super::schema::Naming;
-    use super::super::shape::Layout;
+    use super::super::shape::ObjectLayout;
     use super::*;
 
     type Steps<'a> = &'a [(u32, &'a [(&'a str, &'a str)])];
 
     fn decoded(version: &VersionSchema, payloads: &[&str]) -> RecordBatch {
-        let mut rows = Rows::new(&Arc::new(Layout::new(&version.fields, Naming::AsWritten, &[])));
+        let mut rows = RowsBuilder::new(&Arc::new(ObjectLayout::new(&version.fields, Naming::AsWritten, &[])));
         payloads.iter().for_each(|payload| rows.push_document(payload, &mut [], &mut 0).unwrap());
         RecordBatch::try_new(version.to_arrow(), rows.finish().unwrap()).unwrap()
     }

@@ -11,13 +11,10 @@ use crate::checkpoint::{GenerationEntry, OperatorEntry, store_prefix, table_stor
 use crate::circuit::OperatorStores;
 use crate::identity::Identity;
 use crate::progress::{Cut, Phase, Position, SourceName};
-use crate::state::{StoreShape, StoredSegment};
-
-/// The stores of a checkpoint, by name.
-pub(super) type Stores = BTreeMap<String, Vec<StoredSegment>>;
+use crate::state::{StoreShape, Stores};
 
 /// What a generation has to find to go on.
-pub(super) struct Wanted<'a> {
+pub(super) struct RequiredStores<'a> {
     pub(super) projection: &'a str,
     /// Of everything that decides its rows.
     pub(super) rows: Identity,
@@ -67,7 +64,7 @@ pub enum Mismatch {
     NoTable,
 }
 
-impl Wanted<'_> {
+impl RequiredStores<'_> {
     /// Whether the generation can go on from `entry` at `cut`.
     ///
     /// # Errors

@@ -23,4 +23,4 @@ pub use engine::{Engine, EngineError, Fetched};
 pub use error::GenerationError;
 pub use generation::{Definition, Generation};
 pub use intake::Intake;
-pub use runner::{Outcome, Runner, RunnerConfig, RunnerStatus};
+pub use runner::{LoopEnd, Runner, RunnerConfig, RunnerStatus};

@@ -40,7 +40,7 @@ pub struct RunnerConfig {
 
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum LoopEnd {
     /// It was told to; everything is in the checkpoint.
     Drained,
     /// It was told to, but the last checkpoint did not become durable in time. Nothing is lost: the streams still have it.
@@ -116,7 +116,7 @@ impl Runner {
     }
 
     /// Runs until `shutdown` becomes true.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Outcome {
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> LoopEnd {
         self.publish();
         loop {
             let wake = self.next_checkpoint.min(Instant::now() + self.until_commit());
@@ -139,7 +139,7 @@ impl Runner {
     }
 
     /// Takes what arrived and everything else that waits, and commits it.
-    fn take(&mut self, source: SourceName, input: Input) -> Result<(), Outcome> {
+    fn take(&mut self, source: SourceName, input: Input) -> Result<(), LoopEnd> {
         let mut fetched = Vec::new();
         let mut events = 0;
         let mut news = None;
@@ -233,7 +233,7 @@ impl Runner {
         self.catalog.publish(self.engine.snapshot(now_us()));
     }
 
-    fn whatever_is_due(&mut self) -> Result<(), Outcome> {
+    fn whatever_is_due(&mut self) -> Result<(), LoopEnd> {
         let now = Instant::now();
         if self.held_until.is_some_and(|until| until <= now) {
             self.held_until = None;
@@ -258,7 +258,7 @@ impl Runner {
     }
 
     /// Captures everything at the current cut and hands it over.
-    fn checkpoint(&mut self) -> Result<(), Outcome> {
+    fn checkpoint(&mut self) -> Result<(), LoopEnd> {
         self.engine.mend();
         let (draft, holds) = self.engine.draft(now_us()).map_err(poisoned)?;
         self.hand_over(Job::Write { draft, cut: self.engine.cut(), holds })?;
@@ -266,13 +266,13 @@ impl Runner {
         Ok(())
     }
 
-    fn hand_over(&mut self, job: Job) -> Result<(), Outcome> {
+    fn hand_over(&mut self, job: Job) -> Result<(), LoopEnd> {
         self.saving = true;
         // The queue is empty: a job is handed over only when the one before is done.
-        self.jobs.try_send(job).map_err(|_| Outcome::Poisoned("the checkpoint writer has stopped".to_owned()))
+        self.jobs.try_send(job).map_err(|_| LoopEnd::Poisoned("the checkpoint writer has stopped".to_owned()))
     }
 
-    fn checkpointed(&mut self, saved: Saved) -> Result<(), Outcome> {
+    fn checkpointed(&mut self, saved: Saved) -> Result<(), LoopEnd> {
         match saved {
             Saved::Done { cut, stats, took } => {
                 self.saving = false;
@@ -293,7 +293,7 @@ impl Runner {
                 self.status.send_modify(|status| status.checkpoint_failure = Some(message));
                 Ok(())
             }
-            Saved::Fenced { message } => Err(Outcome::Fenced(message)),
+            Saved::Fenced { message } => Err(LoopEnd::Fenced(message)),
         }
     }
 
@@ -305,13 +305,13 @@ impl Runner {
     }
 
     /// Stops intake and makes a last checkpoint.
-    async fn drain(mut self) -> Outcome {
+    async fn drain(mut self) -> LoopEnd {
         let deadline = Instant::now() + self.config.drain;
         self.inputs.close();
         loop {
             if !self.saving {
                 if self.durable.as_ref() == Some(&self.engine.cut()) {
-                    return Outcome::Drained;
+                    return LoopEnd::Drained;
                 }
                 if let Err(outcome) = self.checkpoint() {
                     return outcome;
@@ -324,7 +324,7 @@ impl Runner {
                         return outcome;
                     }
                 }
-                Ok(None) | Err(_) => return Outcome::Undrained,
+                Ok(None) | Err(_) => return LoopEnd::Undrained,
             }
         }
     }
@@ -357,8 +357,8 @@ fn messages(source: SourceName, input: Input) -> Result<Fetched, (SourceName, In
     }
 }
 
-fn poisoned(error: EngineError) -> Outcome {
-    Outcome::Poisoned(error.to_string())
+fn poisoned(error: EngineError) -> LoopEnd {
+    LoopEnd::Poisoned(error.to_string())
 }
 
 /// Microseconds since the epoch.

@@ -15,6 +15,6 @@ mod scope;
 mod tests;
 
 pub use datafusion::{opaque, session, sound};
-pub use program::{Batch, Compiled, Planned, PlannedView, Program, ProgramSource, batch, compile, program};
+pub use program::{Batch, Compiled, PlannedProjection, PlannedView, Program, ProgramSource, batch, compile, program};
 pub use refusal::Refusal;
 pub use scope::{ProjectionSchema, Scope, ScopeSource};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
 
-use crate::event::{Relation, SourceSchema};
+use crate::event::{SourceRelation, SourceSchema};
 use crate::identity::Identity;
 use crate::progress::Reads;
 
@@ -43,7 +43,7 @@ pub struct ProjectionSchema {
 /// A relation that a table scan names.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::plan) enum Scanned<'a> {
-    Events { source: &'a ScopeSource, relation: Relation },
+    Events { source: &'a ScopeSource, relation: SourceRelation },
     Projection { name: &'a str, projection: &'a ProjectionSchema },
 }
 

@@ -8,7 +8,7 @@ use datafusion::common::TableReference;
 use super::session::{CATALOG, SCHEMA, Sessions};
 use super::{ErrorKind, ParsedQuery, QueryError, did_you_mean};
 use crate::progress::Basis;
-use crate::read_model::{NotServed, OpenRelation, OpenTable, ReadView, Rows};
+use crate::read_model::{NotServed, OpenRelation, OpenTable, ReadView, RelationRows};
 
 /// Views may read views, to this depth.
 const VIEW_DEPTH_MAX: usize = 16;
@@ -45,7 +45,7 @@ impl Sessions {
         found: &mut BTreeMap<String, OpenRelation<'a>>,
     ) -> Result<(), QueryError> {
         let relation = open(view, name)?;
-        let Rows::Computed { sql } = relation.rows() else {
+        let RelationRows::Computed { sql } = relation.rows() else {
             found.insert(name.to_owned(), relation);
             return Ok(());
         };

@@ -30,7 +30,7 @@ use super::plan_checks::{check_padding, check_params, interruptible, is_repeatab
 use super::relations::{check_depth, is_information_schema, open, relation_name};
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
 use crate::plan::sound;
-use crate::read_model::{ReadView, Rows};
+use crate::read_model::{ReadView, RelationRows};
 
 /// The catalog and schema that relations are in; neither need be written.
 pub(super) const CATALOG: &str = "readside";
@@ -228,8 +228,8 @@ impl Session {
             return Ok(known);
         }
         let provider: Arc<dyn TableProvider> = match open(&self.view, name)?.rows() {
-            Rows::Kept(table) => table.provider().map_err(QueryError::running)?,
-            Rows::Computed { sql } => {
+            RelationRows::Kept(table) => table.provider().map_err(QueryError::running)?,
+            RelationRows::Computed { sql } => {
                 check_depth(name, depth)?;
                 let parsed = sessions.parse_declared(sql)?;
                 for reference in &parsed.references {

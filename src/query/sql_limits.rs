@@ -45,13 +45,13 @@ pub(super) fn check_text(sql: &str) -> Result<(), QueryError> {
     }
     let tokens = Tokenizer::new(&DuckDbDialect {}, sql).tokenize();
     let tokens = tokens.map_err(|error| QueryError::invalid(format!("the SQL cannot be read: {error}")))?;
-    let mut shape = Shape::default();
+    let mut shape = TextCounts::default();
     tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).try_for_each(|token| shape.take(token))
 }
 
 /// What is counted of a text.
 #[derive(Default)]
-struct Shape {
+struct TextCounts {
     /// The operators in a row at each open level, the innermost last.
     open: Vec<usize>,
     chain: usize,
@@ -59,7 +59,7 @@ struct Shape {
     joins: usize,
 }
 
-impl Shape {
+impl TextCounts {
     fn take(&mut self, token: &Token) -> Result<(), QueryError> {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => self.enter(),
@@ -171,7 +171,7 @@ fn within(count: usize, most: usize, what: &str, hint: &str) -> Result<(), Query
 /// # Errors
 /// It would have too many relations once its common table expressions are written out, or too many grouping sets.
 pub(super) fn check_statement(statement: &Statement) -> Result<(), QueryError> {
-    let mut measure = Measure::default();
+    let mut measure = RelationCount::default();
     let _ = statement.visit(&mut measure);
     within(
         measure.expressions,
@@ -193,9 +193,9 @@ pub(super) fn check_statement(statement: &Statement) -> Result<(), QueryError> {
 
 /// Counts relations as if common table expressions were written out.
 #[derive(Default)]
-struct Measure {
+struct RelationCount {
     /// The queries around the one that is visited, the innermost last.
-    queries: Vec<Open>,
+    queries: Vec<OpenQuery>,
     expressions: usize,
     cube_columns: usize,
     /// Subqueries in expressions around what is visited, and the most that there were.
@@ -206,19 +206,19 @@ struct Measure {
 
 /// A query that is being visited.
 #[derive(Default)]
-struct Open {
+struct OpenQuery {
     relations: usize,
     /// Common table expressions of it that are known, with their relations, and the names of those to come.
     known: HashMap<String, usize>,
     to_come: VecDeque<String>,
 }
 
-impl Visitor for Measure {
+impl Visitor for RelationCount {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let names = query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| cte.alias.name.value.to_lowercase());
-        let open = Open { to_come: names.collect(), ..Open::default() };
+        let open = OpenQuery { to_come: names.collect(), ..OpenQuery::default() };
         self.expressions += open.to_come.len();
         self.queries.push(open);
         ControlFlow::Continue(())
@@ -226,7 +226,7 @@ impl Visitor for Measure {
 
     // The expressions of a WITH clause are visited first, in their order.
     fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        let Some(Open { relations, .. }) = self.queries.pop() else { return ControlFlow::Break(()) };
+        let Some(OpenQuery { relations, .. }) = self.queries.pop() else { return ControlFlow::Break(()) };
         self.most = self.most.max(relations);
         if let Some(outer) = self.queries.last_mut() {
             match outer.to_come.pop_front() {

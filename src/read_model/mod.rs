@@ -11,4 +11,4 @@ pub mod table;
 pub use caller::Caller;
 pub use input_rows::InputRows;
 pub use model::{Published, ReadModel, TakeError};
-pub use read_view::{NotServed, OpenRelation, OpenTable, ReadView, Rows};
+pub use read_view::{NotServed, OpenRelation, OpenTable, ReadView, RelationRows};

@@ -99,19 +99,19 @@ impl<'a> OpenRelation<'a> {
     }
 
     /// Where its rows come from; those of a search index are kept too.
-    pub fn rows(&self) -> Rows<'a> {
+    pub fn rows(&self) -> RelationRows<'a> {
         match &self.0.data.0 {
-            Stored::Table(table) => Rows::Kept(OpenTable(table)),
-            Stored::Search(search) => Rows::Kept(OpenTable(search.table())),
-            Stored::View { sql } => Rows::Computed { sql },
+            Stored::Table(table) => RelationRows::Kept(OpenTable(table)),
+            Stored::Search(search) => RelationRows::Kept(OpenTable(search.table())),
+            Stored::View { sql } => RelationRows::Computed { sql },
         }
     }
 
     /// The kept rows; none for a view.
     pub fn table(&self) -> Option<OpenTable<'a>> {
         match self.rows() {
-            Rows::Kept(table) => Some(table),
-            Rows::Computed { .. } => None,
+            RelationRows::Kept(table) => Some(table),
+            RelationRows::Computed { .. } => None,
         }
     }
 
@@ -126,7 +126,7 @@ impl<'a> OpenRelation<'a> {
 
 /// Where the rows of a relation come from.
 #[derive(Debug, Clone, Copy)]
-pub enum Rows<'a> {
+pub enum RelationRows<'a> {
     Kept(OpenTable<'a>),
     /// A view: computed at query time.
     Computed {
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn the_rows_of_what_has_failed_stay_readable() {
         let view = view();
-        assert!(matches!(view.open("stopped").unwrap().rows(), Rows::Computed { sql: "SELECT 1" }));
+        assert!(matches!(view.open("stopped").unwrap().rows(), RelationRows::Computed { sql: "SELECT 1" }));
         assert_eq!(view.names().collect::<Vec<_>>(), ["stopped"]);
     }
 }

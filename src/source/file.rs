@@ -17,8 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::{Input, Limits, Source, Start, hand_over, receive};
-use crate::config::Lines;
+use super::{BatchLimits, Input, Source, Start, hand_over, receive};
+use crate::config::LineFormat;
 use batcher::Batcher;
 use tail::Tail;
 
@@ -33,7 +33,7 @@ pub struct FileSource {
 
 /// Why reading stopped short.
 #[derive(Debug)]
-enum Stop {
+enum FileStop {
     Halted(String),
     /// The file cannot be read now; it is tried again.
     Unreadable(io::Error),
@@ -42,7 +42,7 @@ enum Stop {
 }
 
 impl FileSource {
-    pub fn open(path: PathBuf, follow: bool, lines: Lines, start: Start, limits: Limits) -> Self {
+    pub fn open(path: PathBuf, follow: bool, lines: LineFormat, start: Start, limits: BatchLimits) -> Self {
         let (sender, inputs) = hand_over();
         let refused = sender.clone();
         let poll = move || poll(Tail::new(path, follow, lines, start), Batcher::new(sender, limits));
@@ -76,7 +76,7 @@ fn poll(mut tail: Tail, mut batcher: Batcher) {
                     told_at = Instant::now();
                 }
             }
-            Err(Stop::Unreadable(error)) => {
+            Err(FileStop::Unreadable(error)) => {
                 seen = None;
                 let message = format!("cannot read {}: {error}; waiting for it", tail.path().display());
                 if missing.as_ref() != Some(&message) {
@@ -86,11 +86,11 @@ fn poll(mut tail: Tail, mut batcher: Batcher) {
                     missing = Some(message);
                 }
             }
-            Err(Stop::Halted(message)) => {
+            Err(FileStop::Halted(message)) => {
                 tracing::error!(message, "source halted");
                 return batcher.send_last(Input::Halted { message });
             }
-            Err(Stop::Closed) => return,
+            Err(FileStop::Closed) => return,
         }
         if missing.is_none() && !tail.follows() {
             return batcher.send_last(Input::End);
@@ -103,7 +103,11 @@ fn poll(mut tail: Tail, mut batcher: Batcher) {
     }
 }
 
-fn read_if_changed(tail: &mut Tail, batcher: &mut Batcher, seen: &mut Option<(u64, SystemTime)>) -> Result<bool, Stop> {
+fn read_if_changed(
+    tail: &mut Tail,
+    batcher: &mut Batcher,
+    seen: &mut Option<(u64, SystemTime)>,
+) -> Result<bool, FileStop> {
     let metadata = std::fs::metadata(tail.path())?;
     let state = (metadata.len(), metadata.modified()?);
     if *seen == Some(state) {
@@ -114,8 +118,8 @@ fn read_if_changed(tail: &mut Tail, batcher: &mut Batcher, seen: &mut Option<(u6
     Ok(true)
 }
 
-impl From<io::Error> for Stop {
+impl From<io::Error> for FileStop {
     fn from(error: io::Error) -> Self {
-        Stop::Unreadable(error)
+        FileStop::Unreadable(error)
     }
 }

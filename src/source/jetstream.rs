@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Input, Limits, Source, Start, hand_over, receive};
+use super::{BatchLimits, Input, Source, Start, hand_over, receive};
 use crate::config;
 
 /// What to read.
@@ -27,7 +27,7 @@ pub struct JetStreamOptions {
     pub stream: String,
     /// Empty for all subjects of the stream.
     pub filter_subjects: Vec<String>,
-    pub limits: Limits,
+    pub limits: BatchLimits,
 }
 
 /// Reads a stream in a task of its own, over a connection of its own.

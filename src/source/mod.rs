@@ -35,7 +35,7 @@ pub trait Source: Send {
 pub enum Input {
     /// Reading begins, or begins again after a disconnection or because more is known of the source's identity. The
     /// last identity reported is the one to keep in the checkpoint.
-    Opened { identity: Identity, last_sequence: u64, gap: Option<Gap> },
+    Opened { identity: StreamIdentity, last_sequence: u64, gap: Option<Gap> },
     /// Messages in stream order, following everything given before.
     ///
     /// `covered` is the last sequence known to hold nothing more for this source, `last_sequence` the stream's last one
@@ -57,7 +57,7 @@ pub struct Start {
     /// The last covered sequence: the first message given is the first one after it.
     pub after: u64,
     /// What the checkpoint knows of the source; none on the first run.
-    pub identity: Option<Identity>,
+    pub identity: Option<StreamIdentity>,
     /// Resume behind history that expired after `after`, instead of halting.
     pub accept_gap: bool,
 }
@@ -65,7 +65,7 @@ pub struct Start {
 /// What tells this stream or file from another of the same name. Kept in the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Identity {
+pub enum StreamIdentity {
     /// When the stream was created, as the server writes it.
     JetStream {
         created: String,
@@ -87,12 +87,12 @@ pub struct Gap {
 
 /// Limits of one hand-over. At most two wait at a time, so they bound what a source holds in memory.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct BatchLimits {
     pub max_events: usize,
     pub max_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for BatchLimits {
     fn default() -> Self {
         Self { max_events: 65_536, max_bytes: 16 << 20 }
     }
@@ -111,13 +111,13 @@ pub fn open(
     source: &config::Source,
     nats: Option<&config::Nats>,
     start: Start,
-    limits: Limits,
+    limits: BatchLimits,
 ) -> Result<Box<dyn Source>, OpenError> {
     match &source.input {
-        config::Input::File { path, follow, lines } => {
+        config::SourceKind::File { path, follow, lines } => {
             Ok(Box::new(FileSource::open(path.clone(), *follow, *lines, start, limits)))
         }
-        config::Input::JetStream { stream, filter_subjects } => {
+        config::SourceKind::JetStream { stream, filter_subjects } => {
             let name = source.schema.source.clone();
             let nats = nats.ok_or_else(|| OpenError { source_name: name.clone() })?.clone();
             let options = JetStreamOptions {

@@ -11,7 +11,7 @@ mod slot_index;
 
 pub use key_map::{Key, KeyMap, Keyed};
 pub use row_location::{Located, RowLocation};
-pub use segment::{NewSegment, RowAddress, StateDelta, StoreShape, StoredSegment};
+pub use segment::{NewSegment, RowAddress, StateDelta, StoreShape, StoredSegment, Stores};
 pub use segment_log::{SegmentLog, Writing};
 pub use short_bytes::ShortBytes;
 pub use slot_index::SlotIndex;

@@ -19,7 +19,7 @@ pub trait Located {
 
 /// What is known of a slot since the last checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum SlotChange {
     None = 0,
     Touched = 1,
     /// Touched and then removed.
@@ -45,18 +45,18 @@ impl Located for RowLocation {
 impl RowLocation {
     /// Whether the slot's row is new or changed since the last checkpoint.
     pub fn is_touched(self) -> bool {
-        self.change() == Change::Touched
+        self.change() == SlotChange::Touched
     }
 
-    pub(super) fn change(self) -> Change {
+    pub(super) fn change(self) -> SlotChange {
         match self.segment & CHANGE {
-            0 => Change::None,
-            1 => Change::Touched,
-            _ => Change::Withdrawn,
+            0 => SlotChange::None,
+            1 => SlotChange::Touched,
+            _ => SlotChange::Withdrawn,
         }
     }
 
-    pub(super) fn set_change(&mut self, change: Change) {
+    pub(super) fn set_change(&mut self, change: SlotChange) {
         self.segment = self.segment & !CHANGE | change as u64;
     }
 
@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn where_it_is_and_what_changed_are_apart() {
         let mut location = RowLocation::default();
-        assert_eq!((location.address(), location.change()), (None, Change::None));
+        assert_eq!((location.address(), location.change()), (None, SlotChange::None));
         let address = RowAddress { segment: 1 << 40, row: u32::MAX };
-        for change in [Change::Touched, Change::Withdrawn, Change::None] {
+        for change in [SlotChange::Touched, SlotChange::Withdrawn, SlotChange::None] {
             location.set_change(change);
             location.settle(address);
             assert_eq!((location.address(), location.change()), (Some(address), change));

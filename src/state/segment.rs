@@ -1,5 +1,7 @@
 //! Persisted rows as a store and a checkpoint pass them to each other: immutable segments, and addresses in them.
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
@@ -37,6 +39,9 @@ pub struct NewSegment {
     /// Rows of earlier segments that are no longer live.
     pub dead: Vec<RowAddress>,
 }
+
+/// The stores of a checkpoint, by name.
+pub type Stores = BTreeMap<String, Vec<StoredSegment>>;
 
 /// A segment as it was read back, with the dead rows of all later segments taken into account.
 #[derive(Debug, Clone)]

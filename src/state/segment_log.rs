@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 
-use super::row_location::{Change, Located, RowLocation};
+use super::row_location::{Located, RowLocation, SlotChange};
 use super::segment::{NewSegment, RowAddress, StateDelta};
 
 /// Segments of one size class that are joined; also the ratio between classes.
@@ -28,16 +28,16 @@ const NO_SLOT: u32 = u32::MAX;
 /// The bookkeeping of one store. The slots' locations lie with their owner, which gives them with each call.
 #[derive(Debug, Default)]
 pub struct SegmentLog {
-    /// Slots whose change is not [`Change::None`], each once.
+    /// Slots whose change is not [`SlotChange::None`], each once.
     changed: Vec<u32>,
-    segments: BTreeMap<u64, Segment>,
+    segments: BTreeMap<u64, LogSegment>,
     /// Rows that died since the last checkpoint.
     died: Vec<RowAddress>,
     next_id: u64,
 }
 
 #[derive(Debug, Default)]
-struct Segment {
+struct LogSegment {
     /// The slot of each row when it was written; the row is live while that slot's location is still here.
     slots: Vec<u32>,
     live: usize,
@@ -49,7 +49,7 @@ struct Segment {
     needed: usize,
 }
 
-impl Segment {
+impl LogSegment {
     /// Items that have to be written again if this segment goes.
     fn cost(&self) -> usize {
         self.live + self.needed
@@ -89,17 +89,17 @@ impl SegmentLog {
     /// Notes that a slot's row is new or changed.
     pub fn touch(&mut self, slot: u32, slots: &mut [impl Located]) {
         let location = slots[slot as usize].location();
-        if location.change() == Change::None {
+        if location.change() == SlotChange::None {
             self.changed.push(slot);
         }
-        location.set_change(Change::Touched);
+        location.set_change(SlotChange::Touched);
     }
 
     /// Notes that a slot's row is gone.
     pub fn remove(&mut self, slot: u32, slots: &mut [impl Located]) {
         let location = slots[slot as usize].location();
-        if location.change() == Change::Touched {
-            location.set_change(Change::Withdrawn);
+        if location.change() == SlotChange::Touched {
+            location.set_change(SlotChange::Withdrawn);
         }
         self.vacate(location);
     }
@@ -128,7 +128,7 @@ impl SegmentLog {
                 self.vacate(location);
                 slots.push(slot);
             }
-            location.set_change(Change::None);
+            location.set_change(SlotChange::None);
         }
         let mut dead = std::mem::take(&mut self.died);
         if slots.is_empty() && dead.is_empty() {
@@ -173,7 +173,7 @@ impl SegmentLog {
             *about.entry(address.segment).or_default() += 1;
         }
         let needed = about.values().sum();
-        self.segments.insert(id, Segment { slots, live, dead, about, needed });
+        self.segments.insert(id, LogSegment { slots, live, dead, about, needed });
     }
 
     fn vacate(&mut self, location: &mut RowLocation) {
@@ -216,7 +216,7 @@ impl SegmentLog {
         if let Some((id, _)) = self.segments.iter().find(|(_, segment)| segment.cost() == 0) {
             return Some(*id);
         }
-        let garbage: usize = self.segments.values().map(Segment::garbage).sum();
+        let garbage: usize = self.segments.values().map(LogSegment::garbage).sum();
         if garbage <= self.live_rows() + writing + SPARE_ITEMS {
             return None;
         }

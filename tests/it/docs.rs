@@ -1,6 +1,7 @@
 //! The documentation against the code: what it shows works, and what there is it shows.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use readside::config::{Files, load};
 use readside::plan::program;
@@ -39,7 +40,9 @@ fn the_example_in_the_readme_is_valid() {
         rest = after;
     }
     assert!(files.contains_key("readside.yaml") && files.contains_key("projections.yaml"), "{files:?}");
-    let read = |path: &str| files.get(path).map(|text| (*text).to_owned()).ok_or_else(|| format!("no file {path}"));
+    let read = |path: &str| {
+        files.get(path).map(|text| (*text).to_owned()).ok_or_else(|| io::Error::other(format!("no file {path}")))
+    };
     let files = Files { list: &|_| Ok(Vec::new()), read: &read };
     let loaded = load("readside.yaml", &files, &|_| None).unwrap_or_else(|found| panic!("{}", found[0]));
     let planned = program(&loaded.config).unwrap_or_else(|problems| panic!("{problems:?}"));

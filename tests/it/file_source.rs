@@ -4,8 +4,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use readside::config::Lines;
-use readside::source::{FileSource, Identity, Input, Limits, Source, Start};
+use readside::config::LineFormat;
+use readside::source::{BatchLimits, FileSource, Input, Source, Start, StreamIdentity};
 use tempfile::TempDir;
 
 use crate::support::{messages, next, until};
@@ -26,7 +26,7 @@ fn lines(numbers: impl IntoIterator<Item = u64>) -> String {
 }
 
 fn open(path: &Path, follow: bool, start: Start) -> FileSource {
-    FileSource::open(path.to_owned(), follow, Lines::Auto, start, Limits::default())
+    FileSource::open(path.to_owned(), follow, LineFormat::Auto, start, BatchLimits::default())
 }
 
 /// Sequence and payload of every message until the end, and the sequence that is covered then.
@@ -54,7 +54,7 @@ async fn halted(source: &mut dyn Source) -> String {
     }
 }
 
-async fn identity(source: &mut dyn Source) -> Identity {
+async fn identity(source: &mut dyn Source) -> StreamIdentity {
     match until(source, |input| matches!(input, Input::Opened { .. })).await {
         Input::Opened { identity, .. } => identity,
         other => panic!("{other:?}"),
@@ -84,8 +84,8 @@ async fn a_last_line_that_is_cut_off_is_left() {
 async fn a_large_file_comes_whole_in_bounded_batches() {
     const COUNT: u64 = 50_000;
     let (_folder, path) = file(&lines(1..=COUNT));
-    let limits = Limits { max_events: 1_000, max_bytes: 1 << 20 };
-    let mut source = FileSource::open(path, false, Lines::Auto, Start { after: 10, ..Start::default() }, limits);
+    let limits = BatchLimits { max_events: 1_000, max_bytes: 1 << 20 };
+    let mut source = FileSource::open(path, false, LineFormat::Auto, Start { after: 10, ..Start::default() }, limits);
     let mut expected = 11;
     loop {
         match next(&mut source).await {
@@ -108,7 +108,7 @@ async fn a_large_file_comes_whole_in_bounded_batches() {
 async fn a_followed_file_is_read_as_it_grows() {
     let (_folder, path) = file("");
     let mut source = open(&path, true, Start::default());
-    assert_eq!(identity(&mut source).await, Identity::File { prefix_length: 0, prefix_hash: xxh3(b"") });
+    assert_eq!(identity(&mut source).await, StreamIdentity::File { prefix_length: 0, prefix_hash: xxh3(b"") });
     let text = lines([1, 2]);
     append(&path, &text[..text.len() - 5]);
     assert_eq!(messages(&mut source, 1).await[0].payload, "1");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use readside::event::Message;
 use readside::plan::program;
-use readside::source::{Input, Limits, Start, open};
+use readside::source::{BatchLimits, Input, Start, open};
 
 use crate::oracle::given::{Step, check};
 use crate::support::next;
@@ -37,7 +37,7 @@ async fn every_query_equals_its_batch_result() {
     let mut messages = BTreeMap::new();
     for source in &config.sources {
         let name = source.schema.source.clone();
-        let mut reader = open(source, None, Start::default(), Limits::default()).unwrap();
+        let mut reader = open(source, None, Start::default(), BatchLimits::default()).unwrap();
         let mut read: Vec<Message> = Vec::new();
         loop {
             match next(reader.as_mut()).await {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::HeaderMap;
 use async_nats::jetstream::{Context, stream};
 use readside::event::Message;
-use readside::source::{Gap, Identity, Input, JetStreamOptions, JetStreamSource, Limits, Source, Start};
+use readside::source::{BatchLimits, Gap, Input, JetStreamOptions, JetStreamSource, Source, Start, StreamIdentity};
 
 use crate::support::nats::{NatsServer, create_orders, needs_nats, publish, publish_many};
 use crate::support::{messages, next, until};
@@ -19,7 +19,7 @@ fn open(server: &NatsServer, filter_subjects: &[&str], start: Start) -> JetStrea
         nats: server.config(),
         stream: "ORDERS".to_owned(),
         filter_subjects: filter_subjects.iter().map(|subject| (*subject).to_owned()).collect(),
-        limits: Limits::default(),
+        limits: BatchLimits::default(),
     };
     JetStreamSource::open(options, start)
 }
@@ -31,7 +31,7 @@ async fn with_orders() -> (NatsServer, Context) {
     (server, jetstream)
 }
 
-async fn identity(server: &NatsServer) -> Identity {
+async fn identity(server: &NatsServer) -> StreamIdentity {
     match next(&mut open(server, &[], Start::default())).await {
         Input::Opened { identity, .. } => identity,
         other => panic!("{other:?}"),
@@ -310,7 +310,7 @@ async fn a_message_larger_than_a_batch_arrives() {
     needs_nats!();
     let (server, jetstream) = with_orders().await;
     let large = vec![b'x'; 1_000_000];
-    let limits = Limits { max_events: 10, max_bytes: 1_000 };
+    let limits = BatchLimits { max_events: 10, max_bytes: 1_000 };
     for _ in 0..3 {
         jetstream.publish("orders.1", large.clone().into()).await.unwrap().await.unwrap();
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 use nexmark::EventGenerator;
 use nexmark::config::NexmarkConfig;
 use nexmark::event::Event;
-use readside::config::{Config, Files, Listed, load};
+use readside::config::{Config, Files, FolderEntry, load};
 
 /// 30 seconds before midnight, so that there are two days.
 const BEGINS_MS: u64 = 1_795_305_570_000;
@@ -59,11 +59,11 @@ pub(crate) fn write(folder: &Path, size: &Size) -> std::io::Result<()> {
 /// The configuration of some queries, by the pattern of their files, over the events in `folder`.
 pub(crate) fn configuration(folder: &Path, queries: &str) -> Config {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nexmark/readside.yaml");
-    let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let read = |path: &str| std::fs::read_to_string(path);
     let list = |folder: &str| {
-        let names = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
+        let names = std::fs::read_dir(folder)?;
         let names = names.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        Ok(names.map(|name| Listed { name, is_folder: false }).collect())
+        Ok(names.map(|name| FolderEntry { name, is_folder: false }).collect())
     };
     let environment = |name: &str| match name {
         "EVENTS" => Some(folder.display().to_string()),

@@ -13,7 +13,7 @@ use arrow::datatypes::UInt64Type;
 use object_store::ObjectStore;
 
 use crate::checkpoint::manifest::{Content, GenerationEntry, Manifest, SourceEntry};
-use crate::checkpoint::restore::{Fault, load};
+use crate::checkpoint::restore::{UnreadableCheckpoint, load};
 use crate::checkpoint::vault::{MANIFESTS, Vault, numbered};
 use crate::checkpoint::{Checkpointer, Draft, IndexDraft, PinnedFile, Restored};
 use crate::progress::Cut;
@@ -254,7 +254,9 @@ pub(super) async fn check_all_whole(store: &Arc<dyn ObjectStore>, context: &str)
         match load(&vault, number).await {
             Ok(_) => {}
             // A torn manifest is no checkpoint.
-            Err(Fault::Damage(damage)) => assert_eq!(damage.object, numbered(MANIFESTS, number), "{context}: {damage}"),
+            Err(UnreadableCheckpoint::Damage(damage)) => {
+                assert_eq!(damage.object, numbered(MANIFESTS, number), "{context}: {damage}")
+            }
             Err(fault) => panic!("{context}: {fault:?}"),
         }
     }

@@ -7,7 +7,7 @@ use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::super::groups::{Groups, Touched};
+use super::super::groups::{Groups, TouchedGroups};
 use super::super::row_codec::RowCodec;
 use super::super::{CircuitError, ZBatch};
 use super::call_state::{CallState, passes};
@@ -74,7 +74,12 @@ impl CallState for Best {
         self.heap_bytes + self.rows.capacity() * size_of::<ShortBytes>()
     }
 
-    fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) -> Result<(), ArrowError> {
+    fn update(
+        &mut self,
+        input: &ZBatch,
+        touched: &TouchedGroups,
+        mask: Option<&BooleanArray>,
+    ) -> Result<(), ArrowError> {
         let columns: Vec<ArrayRef> = self.columns.iter().map(|&index| input.rows.column(index).clone()).collect();
         let values = input.rows.column(self.value);
         let rows = self.codec.encode(&columns)?;

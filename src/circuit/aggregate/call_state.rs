@@ -9,7 +9,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::super::digest::Digest;
-use super::super::groups::{Groups, Touched};
+use super::super::groups::{Groups, TouchedGroups};
 use super::super::{CircuitError, ZBatch};
 use super::group::Group;
 use crate::state::{StateDelta, StoreShape, StoredSegment};
@@ -26,7 +26,12 @@ pub(super) trait CallState: Debug + Send {
     ///
     /// # Errors
     /// A column has a type that the planner does not give to this call.
-    fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) -> Result<(), ArrowError>;
+    fn update(
+        &mut self,
+        input: &ZBatch,
+        touched: &TouchedGroups,
+        mask: Option<&BooleanArray>,
+    ) -> Result<(), ArrowError>;
 
     /// The call's results for some groups.
     ///

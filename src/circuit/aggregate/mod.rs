@@ -26,7 +26,7 @@ use datafusion::common::{DataFusionError, ScalarValue};
 
 use super::closing::{Closing, Watermarks};
 use super::digest::Digest;
-use super::groups::{Groups, Touched};
+use super::groups::{Groups, TouchedGroups};
 use super::persisted_batch::persisted_batch;
 use super::report::Kept;
 use super::{CircuitError, ZBatch};
@@ -136,7 +136,7 @@ impl Aggregate {
         self.states.iter_mut().for_each(|state| state.grow(slots));
     }
 
-    fn update(&mut self, input: &ZBatch, touched: &Touched) -> Result<(), CircuitError> {
+    fn update(&mut self, input: &ZBatch, touched: &TouchedGroups) -> Result<(), CircuitError> {
         for (row, local) in touched.rows.iter().enumerate() {
             self.groups.record_mut(touched.slots[*local as usize]).weight += input.weight(row);
         }
@@ -148,7 +148,7 @@ impl Aggregate {
     }
 
     /// Marks the touched groups as changed for the next checkpoint, and forgets those without rows.
-    fn retain(&mut self, touched: &Touched) -> Result<(), CircuitError> {
+    fn retain(&mut self, touched: &TouchedGroups) -> Result<(), CircuitError> {
         for &slot in &touched.slots {
             if self.groups.record(slot).weight < 0 {
                 return Err(DataFusionError::Internal("a group lost more rows than it had".into()).into());
@@ -171,7 +171,7 @@ impl Aggregate {
     }
 
     /// Registers the groups that this step created with what will close them.
-    fn open_new(&mut self, touched: &Touched) -> Result<(), CircuitError> {
+    fn open_new(&mut self, touched: &TouchedGroups) -> Result<(), CircuitError> {
         let Some(closing) = &mut self.closing else { return Ok(()) };
         let new: Vec<u32> =
             touched.slots.iter().copied().filter(|&slot| self.groups.record(slot).weight == 0).collect();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use arrow::array::BooleanArray;
 use arrow::error::ArrowError;
 
-use super::member::{Member, Side};
+use super::member::{MatchedRow, Side};
 use super::spec::{JoinSpec, Unmatched};
 use crate::circuit::ZBatch;
 use crate::circuit::keyed_rows::{Change, KeyedRows};
@@ -31,11 +31,11 @@ struct Watch {
     /// This side's change by key, where keys decide.
     changes: BTreeMap<u32, Vec<WeightedRow>>,
     /// Touched rows by key and bytes, where rows decide.
-    rows: BTreeMap<(u32, Box<[u8]>), Touched>,
+    rows: BTreeMap<(u32, Box<[u8]>), TouchedRows>,
 }
 
 #[derive(Debug, Default)]
-struct Touched {
+struct TouchedRows {
     /// If this side changed the row: its count and matches before, and the change of its count.
     own: Option<(i64, i64, i64)>,
     /// Weight of matches found between the left change and the old right side.
@@ -68,7 +68,7 @@ impl Matches {
     }
 
     /// Takes note of the pairs that meet the condition, those of the left change first.
-    pub(super) fn note(&mut self, passing: &BooleanArray, change: &Change, members: &[Member<'_>], side: Side) {
+    pub(super) fn note(&mut self, passing: &BooleanArray, change: &Change, members: &[MatchedRow<'_>], side: Side) {
         if !self.by_row {
             return;
         }
@@ -121,7 +121,7 @@ impl Watch {
             let bytes = change.bytes(row);
             if by_row {
                 let (count, matches) = side.row(row.slot, bytes).unwrap_or((0, 0));
-                let touched = Touched { own: Some((count, matches, *weight)), ..Touched::default() };
+                let touched = TouchedRows { own: Some((count, matches, *weight)), ..TouchedRows::default() };
                 watch.rows.insert((row.slot, bytes.into()), touched);
             } else {
                 watch.changes.entry(row.slot).or_default().push((bytes.into(), *weight));
@@ -196,7 +196,7 @@ impl Watch {
     }
 }
 
-impl Touched {
+impl TouchedRows {
     /// `now` is the row's count after the step, with the matches it had before.
     fn course(&self, side: Side, now: Option<(i64, i64)>) -> Course {
         let (count, stored) = now.unwrap_or((0, 0));

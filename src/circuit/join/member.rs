@@ -8,7 +8,7 @@ pub(super) enum Side {
 }
 
 /// The two rows of a pair.
-pub(super) struct Member<'a> {
+pub(super) struct MatchedRow<'a> {
     /// Of the changed row in its change.
     pub(super) number: usize,
     pub(super) matching: &'a [u8],

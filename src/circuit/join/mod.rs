@@ -25,7 +25,7 @@ use super::report::Kept;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoreShape, StoredSegment};
 use matches::Matches;
-use member::{Member, Side};
+use member::{MatchedRow, Side};
 pub use spec::{JoinSpec, Unmatched};
 
 /// The join operator and its state.
@@ -100,14 +100,14 @@ impl Join {
     }
 
     /// Every pair of a changed row and a row of the other side as that is now.
-    fn pairs(&self, side: Side, change: &Change) -> Result<Pairs<'_>, CircuitError> {
+    fn pairs(&self, side: Side, change: &Change) -> Result<MatchedRows<'_>, CircuitError> {
         let other = if side == Side::Left { &self.right } else { &self.left };
         let (mut indices, mut members, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for (number, row) in change.rows.iter().enumerate() {
             for (matching, weight) in other.rows(row.slot) {
                 indices.push(row.index);
                 weights.push(change.weights[number] * weight);
-                members.push(Member { number, matching, weight });
+                members.push(MatchedRow { number, matching, weight });
             }
         }
         let mut columns = taken(&change.batch, indices)?;
@@ -118,7 +118,7 @@ impl Join {
         columns.extend(matches);
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(weights.len()));
         let rows = RecordBatch::try_new_with_options(self.pair_schema.clone(), columns, &options)?;
-        Ok(Pairs { members, batch: ZBatch::new(rows, Int64Array::from(weights)) })
+        Ok(MatchedRows { members, batch: ZBatch::new(rows, Int64Array::from(weights)) })
     }
 
     /// Which pairs meet the condition beside the keys.
@@ -196,8 +196,8 @@ fn met(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Result<BooleanArray,
 }
 
 /// Changed rows of one side with their matches on the other.
-struct Pairs<'a> {
-    members: Vec<Member<'a>>,
+struct MatchedRows<'a> {
+    members: Vec<MatchedRow<'a>>,
     batch: ZBatch,
 }
 

@@ -45,7 +45,7 @@ impl RankingFunction {
 
 /// Where a row stands in its partition, from 1.
 #[derive(Debug, Clone, Copy)]
-struct Standing {
+struct Rank {
     row_number: u64,
     rank: u64,
     dense_rank: u64,
@@ -53,9 +53,9 @@ struct Standing {
 
 /// Rows with their standing and the number of copies that share it.
 #[derive(Debug, Default)]
-pub(super) struct Ranked<'a> {
+pub(super) struct RankedRows<'a> {
     rows: Vec<&'a [u8]>,
-    standings: Vec<Standing>,
+    standings: Vec<Rank>,
     copies: Vec<i64>,
 }
 
@@ -82,15 +82,20 @@ pub(super) fn slice<'a>(
 
 impl Ranking {
     /// Adds the rows of a partition that the bound lets out.
-    pub(super) fn rank<'a>(&self, rows: &'a KeyedRows, slot: u32, ranked: &mut Ranked<'a>) -> Result<(), CircuitError> {
+    pub(super) fn rank<'a>(
+        &self,
+        rows: &'a KeyedRows,
+        slot: u32,
+        ranked: &mut RankedRows<'a>,
+    ) -> Result<(), CircuitError> {
         let one_by_one = self.functions.contains(&RankingFunction::RowNumber);
         let asks_for_peers = self.functions.iter().chain([&self.bound]).any(|one| *one != RankingFunction::RowNumber);
-        let mut next = Standing { row_number: 1, rank: 0, dense_rank: 0 };
+        let mut next = Rank { row_number: 1, rank: 0, dense_rank: 0 };
         let mut peers: Option<Vec<u8>> = None;
         for (bytes, count) in rows.rows(slot).filter(|(_, count)| *count > 0) {
             if asks_for_peers && peers.as_deref().is_none_or(|peers| !bytes.starts_with(peers)) {
                 peers = Some(rows.order_of(bytes)?);
-                next = Standing { rank: next.row_number, dense_rank: next.dense_rank + 1, ..next };
+                next = Rank { rank: next.row_number, dense_rank: next.dense_rank + 1, ..next };
             }
             let room = match self.bound {
                 RankingFunction::RowNumber => self.most.saturating_sub(next.row_number - 1),
@@ -103,7 +108,7 @@ impl Ranking {
             }
             if one_by_one {
                 for copy in 0..copies {
-                    ranked.push(bytes, Standing { row_number: next.row_number + copy, ..next }, 1);
+                    ranked.push(bytes, Rank { row_number: next.row_number + copy, ..next }, 1);
                 }
             } else {
                 ranked.push(bytes, next, copies as i64);
@@ -114,7 +119,7 @@ impl Ranking {
     }
 }
 
-impl Standing {
+impl Rank {
     fn of(self, function: RankingFunction) -> u64 {
         match function {
             RankingFunction::RowNumber => self.row_number,
@@ -124,8 +129,8 @@ impl Standing {
     }
 }
 
-impl<'a> Ranked<'a> {
-    fn push(&mut self, row: &'a [u8], standing: Standing, copies: i64) {
+impl<'a> RankedRows<'a> {
+    fn push(&mut self, row: &'a [u8], standing: Rank, copies: i64) {
         self.rows.push(row);
         self.standings.push(standing);
         self.copies.push(copies);

@@ -38,14 +38,14 @@ pub struct PartitionSpec {
     pub order: Vec<(Arc<dyn PhysicalExpr>, SortOptions)>,
     pub input: SchemaRef,
     pub schema: SchemaRef,
-    pub outcome: Outcome,
+    pub outcome: PartitionOutput,
     /// If partitions are closed by a watermark. The input is append-only then.
     pub closing: Option<ClosingSpec>,
 }
 
 /// What comes out of a partition.
 #[derive(Debug, Clone)]
-pub enum Outcome {
+pub enum PartitionOutput {
     /// Rows `skip..skip + fetch` in the order.
     Slice { skip: usize, fetch: usize },
     /// The rows up to a rank, with their ranks.
@@ -68,7 +68,7 @@ impl Partition {
     pub fn new(spec: PartitionSpec) -> Result<Self, CircuitError> {
         let groups = Groups::new(spec.key_types.clone())?;
         let mut rows = KeyedRows::new(&spec.input, spec.keys.clone(), true, &spec.order)?;
-        if matches!(spec.outcome, Outcome::Slice { .. } | Outcome::Ranking(_)) {
+        if matches!(spec.outcome, PartitionOutput::Slice { .. } | PartitionOutput::Ranking(_)) {
             rows = rows.of_first_rows();
         }
         let fields = spec.schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default()));
@@ -82,8 +82,8 @@ impl Partition {
 
     pub(super) fn name(&self) -> &'static str {
         match self.spec.outcome {
-            Outcome::Slice { .. } | Outcome::Ranking(_) => "top-k",
-            Outcome::Recompute(_) => "recompute",
+            PartitionOutput::Slice { .. } | PartitionOutput::Ranking(_) => "top-k",
+            PartitionOutput::Recompute(_) => "recompute",
         }
     }
 
@@ -139,20 +139,20 @@ impl Partition {
     fn outcome(&self, slots: &[u32]) -> Result<ZBatch, CircuitError> {
         let schema = &self.spec.schema;
         match &self.spec.outcome {
-            Outcome::Slice { skip, fetch } => {
+            PartitionOutput::Slice { skip, fetch } => {
                 let rows = slots.iter().flat_map(|&slot| first_rows::slice(self.rows.rows(slot), *skip, *fetch));
                 let (rows, counts): (Vec<&[u8]>, Vec<i64>) = rows.unzip();
                 let batch = sized_batch(schema, self.rows.decode(rows)?, counts.len())?;
                 Ok(ZBatch::new(batch, counts.into()))
             }
-            Outcome::Ranking(ranking) => {
-                let mut ranked = first_rows::Ranked::default();
+            PartitionOutput::Ranking(ranking) => {
+                let mut ranked = first_rows::RankedRows::default();
                 for &slot in slots {
                     ranking.rank(&self.rows, slot, &mut ranked)?;
                 }
                 ranked.batch(ranking, &self.rows, schema)
             }
-            Outcome::Recompute(rerun) => {
+            PartitionOutput::Recompute(rerun) => {
                 let rows = slots.iter().flat_map(|&slot| self.rows.rows(slot));
                 let copies = rows.flat_map(|(bytes, count)| std::iter::repeat_n(bytes, count.max(0) as usize));
                 let copies: Vec<&[u8]> = copies.collect();
@@ -231,7 +231,7 @@ mod tests {
             order: Vec::new(),
             input: schema.clone(),
             schema: schema.clone(),
-            outcome: Outcome::Slice { skip: 0, fetch: 2 },
+            outcome: PartitionOutput::Slice { skip: 0, fetch: 2 },
             closing: None,
         })
         .unwrap();

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Appended, Error, add_header, publish_error};
 use crate::config;
 use crate::event::Message;
-use crate::source::{FileSource, Input, Limits, Source, Start, connect, jetstream_context};
+use crate::source::{BatchLimits, FileSource, Input, Source, Start, connect, jetstream_context};
 
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
@@ -60,7 +60,7 @@ pub async fn replay(args: &ReplayArgs, nats: &config::Nats) -> Result<Replayed, 
         replayed: Replayed::default(),
         progress: ProgressBar::no_length().with_style(style()),
     };
-    let mut file = Lines::open(&args.file);
+    let mut file = MessageFile::open(&args.file);
     while let Some(messages) = file.next().await? {
         publisher.progress.set_length(file.last_line);
         for message in messages {
@@ -137,15 +137,21 @@ impl Publisher<'_> {
 }
 
 /// The messages of a file, to its end.
-struct Lines {
+struct MessageFile {
     source: FileSource,
     last_line: u64,
 }
 
-impl Lines {
+impl MessageFile {
     fn open(path: &Path) -> Self {
         Self {
-            source: FileSource::open(path.to_owned(), false, config::Lines::Auto, Start::default(), Limits::default()),
+            source: FileSource::open(
+                path.to_owned(),
+                false,
+                config::LineFormat::Auto,
+                Start::default(),
+                BatchLimits::default(),
+            ),
             last_line: 0,
         }
     }
@@ -177,7 +183,7 @@ async fn create(context: &Context, name: &str, args: &ReplayArgs) -> Result<(), 
 }
 
 async fn first_tokens(path: &Path) -> Result<BTreeSet<String>, Error> {
-    let mut file = Lines::open(path);
+    let mut file = MessageFile::open(path);
     let mut tokens = BTreeSet::new();
     while let Some(messages) = file.next().await? {
         for message in messages {

@@ -14,7 +14,7 @@ use super::Error;
 use crate::config;
 use crate::event::{Headers, Message};
 use crate::progress::rfc3339;
-use crate::source::{Input, JetStreamOptions, JetStreamSource, Limits, Source, Start};
+use crate::source::{BatchLimits, Input, JetStreamOptions, JetStreamSource, Source, Start};
 
 #[derive(Debug, Args)]
 pub struct StreamArgs {
@@ -41,7 +41,7 @@ pub async fn stream(args: &StreamArgs, nats: &config::Nats, output: &mut dyn Wri
         nats: nats.clone(),
         stream: args.stream.clone(),
         filter_subjects: args.filter_subjects.clone(),
-        limits: Limits::default(),
+        limits: BatchLimits::default(),
     };
     // The caller sees what is left of the stream.
     let start = Start { after: args.from.saturating_sub(1), identity: None, accept_gap: true };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::generation::Definition;
 use super::AssembleError;
 use crate::checkpoint::{Checkpointer, GenerationEntry, RestoreIndexError};
-use crate::plan::Planned;
+use crate::plan::PlannedProjection;
 use crate::progress::Cut;
 use crate::read_model::search::{SearchIndex, WriterSettings};
 
@@ -20,7 +20,7 @@ impl IndexRoot {
 }
 
 /// An index without documents, if the projection has one.
-pub(super) fn empty_index(planned: &Planned, directory: &Path) -> Result<Option<SearchIndex>, AssembleError> {
+pub(super) fn empty_index(planned: &PlannedProjection, directory: &Path) -> Result<Option<SearchIndex>, AssembleError> {
     let Some(spec) = Definition::of(planned).search else { return Ok(None) };
     let failed = |message: String| AssembleError::Index { name: planned.config.name.clone(), message };
     match std::fs::remove_dir_all(directory) {
@@ -33,7 +33,7 @@ pub(super) fn empty_index(planned: &Planned, directory: &Path) -> Result<Option<
 
 /// The checkpoint's index; an empty one if it has none that fits, because the rows are enough to build it.
 pub(super) async fn restored_index(
-    planned: &Planned,
+    planned: &PlannedProjection,
     entry: &GenerationEntry,
     cut: &Cut,
     checkpointer: &Checkpointer,

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use super::super::continuation::{BuildReason, Mismatch, Stores, check_table};
+use super::super::continuation::{BuildReason, Mismatch, check_table};
 use super::super::generation::{Definition, Generation};
 use crate::checkpoint::{GenerationEntry, table_store};
 use crate::lifecycle::{GenerationId, GenerationState};
-use crate::plan::Planned;
+use crate::plan::PlannedProjection;
 use crate::progress::Cut;
 use crate::read_model::ReadModel;
 use crate::read_model::table::{Table, TableSpec};
+use crate::state::Stores;
 
 /// The rows that the checkpoint has of a generation which is built again, if they are whole.
 pub(super) fn last_rows(
-    planned: &Planned,
+    planned: &PlannedProjection,
     entry: &GenerationEntry,
     reason: &BuildReason,
     cut: &Cut,

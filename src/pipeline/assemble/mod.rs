@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::build::{Build, LiveCut};
-use super::continuation::{BuildReason, Mismatch, Stores, check_store};
+use super::continuation::{BuildReason, Mismatch, check_store};
 use super::engine::{Engine, EngineError, PARKED_STORE};
 use super::error::GenerationError;
 use super::generation::Generation;
@@ -24,8 +24,9 @@ use crate::circuit::Handles;
 use crate::config::ParkedLimits;
 use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, Parked, ParkedEvents};
-use crate::plan::{Planned, Program, ProgramSource};
+use crate::plan::{PlannedProjection, Program, ProgramSource};
 use crate::progress::{Position, SourceName};
+use crate::state::Stores;
 
 use groups::groups;
 pub use indexes::IndexRoot;
@@ -85,7 +86,7 @@ pub async fn assemble(
     // All are looked at before the first one takes its stores, because several may share one.
     let Verdicts { mut reasons, adoptable } = verdicts(&program.projections, content, &cut, &stores);
     let mut shared = Handles::default();
-    let mut rebuilt: Vec<Planned> = Vec::new();
+    let mut rebuilt: Vec<PlannedProjection> = Vec::new();
     for planned in program.projections {
         let name = planned.config.name.clone();
         if let Some(input) = planned.compiled.upstream.iter().find(|input| reasons.contains_key(*input)) {
@@ -104,12 +105,12 @@ pub async fn assemble(
         rebuilt.push(planned);
     }
     let nothing_applied = cut.positions.values().all(|position| *position == Position::START);
-    let mut start = Start { manifest: &manifest, indexes, stores, shared, reasons, adoptable, live };
+    let mut start = NewGenerations { manifest: &manifest, indexes, stores, shared, reasons, adoptable, live };
     let (at_once, beside) = start.divide(rebuilt, nothing_applied);
     let mut engine = Engine::new(limits.clone());
     engine.generations = start.join_at_once(at_once, nothing_applied, limits)?;
     engine.generations.extend(start.begin_beside(beside)?);
-    let Start { mut live, reasons, .. } = start;
+    let NewGenerations { mut live, reasons, .. } = start;
     forget_parked(&mut live);
     let read = engine.generations.iter().filter(|generation| generation.needs_events());
     let read = read.flat_map(|generation| generation.definition.reads.keys().cloned());
@@ -128,7 +129,7 @@ pub async fn assemble(
 }
 
 /// What generations are made of that do not go on from the checkpoint as they are.
-struct Start<'a> {
+struct NewGenerations<'a> {
     manifest: &'a Manifest,
     indexes: &'a IndexRoot,
     stores: Stores,
@@ -139,11 +140,15 @@ struct Start<'a> {
     live: Engine,
 }
 
-impl Start<'_> {
+impl NewGenerations<'_> {
     /// Separates the projections that can join at once, because they need no event to come to the live cut, from those that
     /// have to be built beside. What reads each other stays together.
-    fn divide(&self, rebuilt: Vec<Planned>, nothing_applied: bool) -> (Vec<Vec<Planned>>, Vec<Planned>) {
-        let needs_events = |planned: &Planned| {
+    fn divide(
+        &self,
+        rebuilt: Vec<PlannedProjection>,
+        nothing_applied: bool,
+    ) -> (Vec<Vec<PlannedProjection>>, Vec<PlannedProjection>) {
+        let needs_events = |planned: &PlannedProjection| {
             let adopted = self.adopted(planned).into_keys().collect();
             planned.compiled.circuit.would_need_events(&adopted)
         };
@@ -156,7 +161,7 @@ impl Start<'_> {
     }
 
     /// The operators of a projection whose state in the checkpoint is as good as new: what begins the names of their stores.
-    fn adopted(&self, planned: &Planned) -> BTreeMap<Identity, String> {
+    fn adopted(&self, planned: &PlannedProjection) -> BTreeMap<Identity, String> {
         let name = &planned.config.name;
         // What could not be restored is used up.
         let is_whole = !matches!(self.reasons.get(name), Some(BuildReason::Restore(_)));
@@ -167,7 +172,7 @@ impl Start<'_> {
     /// that they were to adopt cannot be read.
     fn join_at_once(
         &mut self,
-        groups: Vec<Vec<Planned>>,
+        groups: Vec<Vec<PlannedProjection>>,
         nothing_applied: bool,
         limits: ParkedLimits,
     ) -> Result<Vec<Generation>, AssembleError> {
@@ -211,7 +216,7 @@ impl Start<'_> {
     }
 
     /// Generations that have to read events. They go on only from state that no live generation has, because that moves on.
-    fn begin_beside(&mut self, projections: Vec<Planned>) -> Result<Vec<Generation>, AssembleError> {
+    fn begin_beside(&mut self, projections: Vec<PlannedProjection>) -> Result<Vec<Generation>, AssembleError> {
         let live = self.shared.prefixes();
         let mut generations = Vec::new();
         for planned in projections {
@@ -234,7 +239,7 @@ impl Start<'_> {
     }
 
     /// A generation without rows. Its predecessor's last rows become part of the live engine until it is there.
-    fn new_generation(&mut self, planned: Planned, from: &str) -> Result<Generation, AssembleError> {
+    fn new_generation(&mut self, planned: PlannedProjection, from: &str) -> Result<Generation, AssembleError> {
         let (name, content) = (planned.config.name.clone(), &self.manifest.content);
         let reason = self.reasons.get(&name).cloned().unwrap_or(BuildReason::New);
         if reason != BuildReason::New {

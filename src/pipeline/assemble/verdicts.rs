@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::continuation::{BuildReason, Stores, Wanted};
+use super::super::continuation::{BuildReason, RequiredStores};
 use crate::checkpoint::{Content, GenerationEntry};
 use crate::identity::Identity;
-use crate::plan::Planned;
+use crate::plan::PlannedProjection;
 use crate::progress::Cut;
+use crate::state::Stores;
 
 /// The generation of a projection that a start can do most with: the one in the best phase, and of those the newest.
 pub(super) fn entry_of<'a>(content: &'a Content, name: &str) -> Option<&'a GenerationEntry> {
@@ -23,7 +24,7 @@ pub(super) struct Verdicts {
     pub(super) adoptable: BTreeMap<String, BTreeMap<Identity, String>>,
 }
 
-pub(super) fn verdicts(projections: &[Planned], content: &Content, cut: &Cut, stores: &Stores) -> Verdicts {
+pub(super) fn verdicts(projections: &[PlannedProjection], content: &Content, cut: &Cut, stores: &Stores) -> Verdicts {
     let mut verdicts = Verdicts::default();
     for planned in projections {
         let (name, schema) = (planned.config.name.clone(), &planned.compiled.schema);
@@ -36,7 +37,8 @@ pub(super) fn verdicts(projections: &[Planned], content: &Content, cut: &Cut, st
             }
         };
         let sources = schema.reads.keys().collect();
-        let wanted = Wanted { projection: &name, rows: schema.identity, operators, sources, schema: &schema.schema };
+        let wanted =
+            RequiredStores { projection: &name, rows: schema.identity, operators, sources, schema: &schema.schema };
         let entry = entry_of(content, &name);
         if let Some(entry) = entry {
             verdicts.adoptable.insert(name.clone(), wanted.adoptable(entry, cut, stores, &candidates));

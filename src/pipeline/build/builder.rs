@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::commands::Commands;
 use super::super::runner::now_us;
-use super::reader::Reader;
+use super::reader::BuildReader;
 use super::{Build, BuildError, LiveCut};
 use crate::progress::{Cut, SourceName};
 use crate::source::Source;
@@ -23,14 +23,14 @@ const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// A build with the sources that it reads.
 pub struct Builder {
     build: Build,
-    readers: BTreeMap<SourceName, Reader>,
+    readers: BTreeMap<SourceName, BuildReader>,
     told: Instant,
 }
 
 impl Builder {
     /// `sources` begin at their first message.
     pub fn new(build: Build, sources: BTreeMap<SourceName, Box<dyn Source>>) -> Self {
-        let readers = sources.into_iter().map(|(name, source)| (name.clone(), Reader::new(name, source)));
+        let readers = sources.into_iter().map(|(name, source)| (name.clone(), BuildReader::new(name, source)));
         Self { build, readers: readers.collect(), told: Instant::now() }
     }
 

@@ -6,13 +6,13 @@ use crate::progress::{Position, SourceName};
 use crate::source::{Input, Source};
 
 /// A source that is read from its beginning for a build. What it has given beyond the position that is wanted waits.
-pub(super) struct Reader {
+pub(super) struct BuildReader {
     name: SourceName,
     source: Box<dyn Source>,
     waiting: Option<Fetched>,
 }
 
-impl Reader {
+impl BuildReader {
     pub(super) fn new(name: SourceName, source: Box<dyn Source>) -> Self {
         Self { name, source, waiting: None }
     }

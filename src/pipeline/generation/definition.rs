@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::search_spec::search_spec;
 use crate::identity::Identity;
-use crate::plan::Planned;
+use crate::plan::PlannedProjection;
 use crate::progress::Reads;
 use crate::read_model::search::SearchSpec;
 use crate::read_model::table::TableSpec;
@@ -25,7 +25,7 @@ pub struct Definition {
 }
 
 impl Definition {
-    pub fn of(planned: &Planned) -> Self {
+    pub fn of(planned: &PlannedProjection) -> Self {
         let config = &planned.config;
         let schema = &planned.compiled.schema;
         let table = TableSpec {

@@ -12,13 +12,13 @@ use crate::checkpoint::{GenerationEntry, OperatorEntry, store_prefix, table_stor
 use crate::circuit::{Attributable, Circuit, CircuitError, Handles, OperatorReport, StepInput, ZBatch};
 use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState};
-use crate::plan::Planned;
+use crate::plan::PlannedProjection;
 use crate::progress::{Cut, Phase, SourceName};
 use crate::read_model::catalog::Relation;
 use crate::read_model::search::{IndexedTable, PinnedFiles, SearchIndex};
 use crate::read_model::table::Table;
 use crate::read_model::{Published, ReadModel};
-use crate::state::{StateDelta, StoredSegment};
+use crate::state::{StateDelta, Stores};
 
 pub use definition::Definition;
 
@@ -43,7 +43,7 @@ impl Generation {
     ///
     /// # Errors
     /// The rows' types cannot be compared, or the index cannot be written.
-    pub fn new(planned: Planned, number: u64, index: Option<SearchIndex>) -> Result<Self, GenerationError> {
+    pub fn new(planned: PlannedProjection, number: u64, index: Option<SearchIndex>) -> Result<Self, GenerationError> {
         let definition = Definition::of(&planned);
         let table = Table::new(definition.table.clone())?;
         let id = GenerationId::new(planned.config.name, number);
@@ -60,10 +60,10 @@ impl Generation {
     /// # Errors
     /// What is stored does not make up the state; the caller has to build the generation again.
     pub fn restore(
-        planned: &Planned,
+        planned: &PlannedProjection,
         entry: &GenerationEntry,
         cut: Cut,
-        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        stores: &mut Stores,
         restored: &mut Handles,
         index: Option<SearchIndex>,
     ) -> Result<Self, GenerationError> {
@@ -88,7 +88,7 @@ impl Generation {
     pub(super) fn adopt(
         &mut self,
         adopted: &BTreeMap<Identity, String>,
-        stores: &mut BTreeMap<String, Vec<StoredSegment>>,
+        stores: &mut Stores,
         restored: &mut Handles,
     ) -> Result<(), GenerationError> {
         let Some(circuit) = &mut self.circuit else { return Ok(()) };

@@ -1,12 +1,12 @@
 //! From a search projection's declared fields to the index's.
 
-use crate::config::{Kind, Projection, SearchKind};
+use crate::config::{Projection, ProjectionKind, SearchKind};
 use crate::plan::ProjectionSchema;
 use crate::read_model::search::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
 
 /// None for what is not a search projection.
 pub(super) fn search_spec(config: &Projection, schema: &ProjectionSchema) -> Option<SearchSpec> {
-    if config.kind != Kind::Search {
+    if config.kind != ProjectionKind::Search {
         return None;
     }
     let fields = config.fields.iter().filter_map(|(name, field)| {

@@ -6,7 +6,7 @@
 use datafusion::common::{DFSchema, JoinType};
 use datafusion::logical_expr::{Expr, Join};
 
-use super::keys::{Columns, Dependency, Keys};
+use super::keys::{ColumnSet, Dependency, Keys};
 use super::nodes::plain_column;
 
 pub(super) fn of_join(join: &Join, left: &Keys, right: &Keys) -> Keys {
@@ -18,7 +18,7 @@ pub(super) fn of_join(join: &Join, left: &Keys, right: &Keys) -> Keys {
         JoinType::Right => (true, false),
         JoinType::Full => (true, true),
     };
-    let (left_side, right_side) = (Side::left(join, left, pads_left), Side::right(join, right, pads_right));
+    let (left_side, right_side) = (JoinSide::left(join, left, pads_left), JoinSide::right(join, right, pads_right));
     let mut keys = Vec::new();
     if !pads_left && right_side.is_met_once() {
         keys.extend(left_side.keys());
@@ -28,7 +28,7 @@ pub(super) fn of_join(join: &Join, left: &Keys, right: &Keys) -> Keys {
     }
     for one in left_side.keys() {
         for other in right_side.keys() {
-            let key: Columns = one.union(&other).copied().collect();
+            let key: ColumnSet = one.union(&other).copied().collect();
             // In a full join, NULLs for a missing right row are NULLs for a missing left one, unless a key says which.
             if !(pads_left && pads_right) || left_side.has_required(&one) || right_side.has_required(&other) {
                 keys.push(key);
@@ -42,7 +42,7 @@ pub(super) fn of_join(join: &Join, left: &Keys, right: &Keys) -> Keys {
 }
 
 /// One side of a join. Its columns come behind `offset` others.
-struct Side<'a> {
+struct JoinSide<'a> {
     schema: &'a DFSchema,
     known: &'a Keys,
     /// What rows of the other side are compared with.
@@ -52,7 +52,7 @@ struct Side<'a> {
     pads: bool,
 }
 
-impl<'a> Side<'a> {
+impl<'a> JoinSide<'a> {
     fn left(join: &'a Join, known: &'a Keys, pads: bool) -> Self {
         let on = join.on.iter().map(|(left, _)| left).collect();
         Self { schema: join.left.schema(), known, on, offset: 0, pads }
@@ -63,11 +63,11 @@ impl<'a> Side<'a> {
         Self { schema: join.right.schema(), known, on, offset: join.left.schema().fields().len(), pads }
     }
 
-    fn moved(&self, columns: &Columns) -> Columns {
+    fn moved(&self, columns: &ColumnSet) -> ColumnSet {
         columns.iter().map(|column| column + self.offset).collect()
     }
 
-    fn keys(&self) -> impl Iterator<Item = Columns> {
+    fn keys(&self) -> impl Iterator<Item = ColumnSet> {
         self.known.keys.iter().map(|key| self.moved(key))
     }
 
@@ -78,7 +78,7 @@ impl<'a> Side<'a> {
     }
 
     /// Whether one of these columns of the join is never NULL in a row of this side.
-    fn has_required(&self, columns: &Columns) -> bool {
+    fn has_required(&self, columns: &ColumnSet) -> bool {
         columns.iter().any(|column| !self.schema.field(column - self.offset).is_nullable())
     }
 

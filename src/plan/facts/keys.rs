@@ -21,7 +21,7 @@ use crate::event::metadata;
 use crate::plan::Scope;
 use crate::plan::scope::Scanned;
 
-pub(super) type Columns = BTreeSet<usize>;
+pub(super) type ColumnSet = BTreeSet<usize>;
 
 /// Keys that a plan is known to have at most. Joins multiply them, and a query needs one.
 const KEYS_MAX: usize = 16;
@@ -29,18 +29,18 @@ const KEYS_MAX: usize = 16;
 /// What is known of a plan's columns.
 #[derive(Debug, Clone, Default)]
 pub(in crate::plan) struct Keys {
-    pub(super) keys: Vec<Columns>,
+    pub(super) keys: Vec<ColumnSet>,
     pub(super) dependencies: Vec<Dependency>,
     /// Columns that count the rows of a partition from 1.
-    pub(super) row_numbers: Columns,
+    pub(super) row_numbers: ColumnSet,
 }
 
 /// Rows that are equal in some columns are equal in others too.
 #[derive(Debug, Clone)]
 pub(super) struct Dependency {
-    pub(super) by: Columns,
+    pub(super) by: ColumnSet,
     /// Those in `by` too.
-    pub(super) determined: Columns,
+    pub(super) determined: ColumnSet,
 }
 
 impl Keys {
@@ -58,7 +58,7 @@ impl Keys {
     }
 
     pub(in crate::plan) fn has_one_row_at_most(&self) -> bool {
-        self.keys.iter().any(Columns::is_empty)
+        self.keys.iter().any(ColumnSet::is_empty)
     }
 
     /// Whether a column decides nothing behind `earlier` ones, in an order. Keys that joins and DISTINCT make are not asked:
@@ -69,8 +69,8 @@ impl Keys {
     }
 
     /// All columns that follow from some.
-    fn closure(&self, columns: &[usize]) -> Columns {
-        let mut closure: Columns = columns.iter().copied().collect();
+    fn closure(&self, columns: &[usize]) -> ColumnSet {
+        let mut closure: ColumnSet = columns.iter().copied().collect();
         loop {
             let before = closure.len();
             for known in &self.dependencies {
@@ -86,8 +86,8 @@ impl Keys {
 
     /// Leaves out keys that others are part of, and all beyond the shortest few.
     fn reduce(&mut self) {
-        self.keys.sort_by_key(Columns::len);
-        let mut least: Vec<Columns> = Vec::new();
+        self.keys.sort_by_key(ColumnSet::len);
+        let mut least: Vec<ColumnSet> = Vec::new();
         for key in self.keys.drain(..) {
             if least.len() < KEYS_MAX && !least.iter().any(|other| other.is_subset(&key)) {
                 least.push(key);
@@ -121,9 +121,9 @@ fn of_node(plan: &LogicalPlan, scope: Option<&Scope>) -> Keys {
             [only] => Keys { keys: input(only).keys, ..Keys::default() },
             _ => Keys::default(),
         },
-        LogicalPlan::EmptyRelation(_) => Keys { keys: vec![Columns::new()], ..Keys::default() },
+        LogicalPlan::EmptyRelation(_) => Keys { keys: vec![ColumnSet::new()], ..Keys::default() },
         LogicalPlan::Values(values) if values.values.len() <= 1 => {
-            Keys { keys: vec![Columns::new()], ..Keys::default() }
+            Keys { keys: vec![ColumnSet::new()], ..Keys::default() }
         }
         _ => Keys::default(),
     }
@@ -145,22 +145,22 @@ fn of_scan(scan: &TableScan, scope: Option<&Scope>) -> Keys {
             None => return Keys::default(),
         },
     };
-    let key = key.iter().map(|index| columns.iter().position(|column| column == index)).collect::<Option<Columns>>();
+    let key = key.iter().map(|index| columns.iter().position(|column| column == index)).collect::<Option<ColumnSet>>();
     let Some(key) = key else { return Keys::default() };
     let dependency = Dependency { by: key.clone(), determined: (0..columns.len()).collect() };
-    Keys { keys: vec![key], dependencies: vec![dependency], row_numbers: Columns::new() }
+    Keys { keys: vec![key], dependencies: vec![dependency], row_numbers: ColumnSet::new() }
 }
 
 fn limited(mut known: Keys, fetch: Option<usize>) -> Keys {
     if matches!(fetch, Some(0..=1)) {
-        known.keys.push(Columns::new());
+        known.keys.push(ColumnSet::new());
     }
     known
 }
 
 /// A column that is equal to a constant tells no rows apart, nor does the number of a partition's first row.
 fn filtered(mut known: Keys, predicate: &Expr, input: &LogicalPlan) -> Keys {
-    let fixed: Columns = split_conjunction(predicate)
+    let fixed: ColumnSet = split_conjunction(predicate)
         .into_iter()
         .filter_map(|condition| {
             let (column, operator, value) = comparison(condition)?;
@@ -206,7 +206,7 @@ fn projected(input: &Keys, projection: &Projection) -> Keys {
             && expr.column_refs().into_iter().all(is_determined)
     };
     let dependency = |known: &Dependency| {
-        let by = known.by.iter().map(output).collect::<Option<Columns>>()?;
+        let by = known.by.iter().map(output).collect::<Option<ColumnSet>>()?;
         let exprs = projection.expr.iter().enumerate();
         let determined = exprs.filter(|(_, expr)| is_determined(expr, known)).map(|(index, _)| index).collect();
         Some(Dependency { by, determined })
@@ -226,7 +226,7 @@ fn windowed(mut known: Keys, window: &Window) -> Keys {
         let Some(call) = row_number(expr) else { continue };
         let number = input.fields().len() + index;
         known.row_numbers.insert(number);
-        if let Some(partition) = call.params.partition_by.iter().map(column).collect::<Option<Columns>>() {
+        if let Some(partition) = call.params.partition_by.iter().map(column).collect::<Option<ColumnSet>>() {
             known.keys.push(partition.into_iter().chain([number]).collect());
         }
     }
@@ -248,7 +248,7 @@ fn of_groups(aggregate: &Aggregate) -> Keys {
         return Keys::default();
     }
     let groups = aggregate.group_expr.len();
-    let key: Columns = (0..groups).collect();
+    let key: ColumnSet = (0..groups).collect();
     let determined = (0..aggregate.schema.fields().len()).collect();
     let dependencies = if groups == 0 { Vec::new() } else { vec![Dependency { by: key.clone(), determined }] };
     // What is first of a key is the key itself: so comes a key out of DISTINCT ON.
@@ -259,7 +259,7 @@ fn of_groups(aggregate: &Aggregate) -> Keys {
         };
         aggregate.aggr_expr.iter().position(is_same).map_or(key, |index| groups + index)
     };
-    Keys { keys: vec![key, (0..groups).map(same).collect()], dependencies, row_numbers: Columns::new() }
+    Keys { keys: vec![key, (0..groups).map(same).collect()], dependencies, row_numbers: ColumnSet::new() }
 }
 
 /// The argument of `first_value` or `last_value` over all rows of a group.
@@ -280,7 +280,7 @@ fn of_distinct_on(distinct: &DistinctOn) -> Keys {
         let is_same = |expr: &Expr| expr.clone().unalias() == on.clone().unalias();
         distinct.select_expr.iter().position(is_same)
     };
-    let key = distinct.on_expr.iter().map(output).collect::<Option<Columns>>();
+    let key = distinct.on_expr.iter().map(output).collect::<Option<ColumnSet>>();
     Keys { keys: key.into_iter().collect(), ..Keys::default() }
 }
 

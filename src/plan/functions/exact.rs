@@ -20,12 +20,12 @@ use crate::circuit::{ExactMoments, ExactSum, Spread, canonical};
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Exact {
     pub(super) builtin: Arc<AggregateUDF>,
-    pub(super) measure: Measure,
+    pub(super) measure: Statistic,
 }
 
 /// What is computed of a multiset of floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Measure {
+pub(super) enum Statistic {
     Sum,
     Mean,
     Variance(Spread),
@@ -102,69 +102,69 @@ impl AggregateUDFImpl for Exact {
 }
 
 #[derive(Debug)]
-enum Total {
+enum ExactTotal {
     Sum(ExactSum),
     Moments(ExactMoments),
 }
 
-impl Total {
-    fn new(measure: Measure) -> Self {
+impl ExactTotal {
+    fn new(measure: Statistic) -> Self {
         match measure {
-            Measure::Sum | Measure::Mean => Total::Sum(ExactSum::default()),
-            Measure::Variance(_) | Measure::Deviation(_) => Total::Moments(ExactMoments::default()),
+            Statistic::Sum | Statistic::Mean => ExactTotal::Sum(ExactSum::default()),
+            Statistic::Variance(_) | Statistic::Deviation(_) => ExactTotal::Moments(ExactMoments::default()),
         }
     }
 
     fn add(&mut self, x: f64, weight: i64) {
         match self {
-            Total::Sum(sum) => sum.add(x, weight),
-            Total::Moments(moments) => moments.add(x, weight),
+            ExactTotal::Sum(sum) => sum.add(x, weight),
+            ExactTotal::Moments(moments) => moments.add(x, weight),
         }
     }
 
-    fn evaluate(&self, measure: Measure) -> ScalarValue {
+    fn evaluate(&self, measure: Statistic) -> ScalarValue {
         ScalarValue::Float64(match (self, measure) {
-            (Total::Sum(sum), Measure::Mean) => sum.mean(),
-            (Total::Sum(sum), _) => sum.value(),
-            (Total::Moments(moments), Measure::Deviation(spread)) => moments.deviation(spread),
-            (Total::Moments(moments), Measure::Variance(spread)) => moments.variance(spread),
-            (Total::Moments(_), _) => None,
+            (ExactTotal::Sum(sum), Statistic::Mean) => sum.mean(),
+            (ExactTotal::Sum(sum), _) => sum.value(),
+            (ExactTotal::Moments(moments), Statistic::Deviation(spread)) => moments.deviation(spread),
+            (ExactTotal::Moments(moments), Statistic::Variance(spread)) => moments.variance(spread),
+            (ExactTotal::Moments(_), _) => None,
         })
     }
 
     fn to_bytes(&self) -> Vec<u8> {
         match self {
-            Total::Sum(sum) => sum.to_bytes(),
-            Total::Moments(moments) => moments.to_bytes(),
+            ExactTotal::Sum(sum) => sum.to_bytes(),
+            ExactTotal::Moments(moments) => moments.to_bytes(),
         }
     }
 
     /// Merges what `to_bytes` wrote; None if it did not write this.
     fn merge(&mut self, bytes: &[u8]) -> Option<()> {
         match self {
-            Total::Sum(sum) => sum.merge(&ExactSum::from_bytes(bytes)?),
-            Total::Moments(moments) => moments.merge(&ExactMoments::from_bytes(bytes)?),
+            ExactTotal::Sum(sum) => sum.merge(&ExactSum::from_bytes(bytes)?),
+            ExactTotal::Moments(moments) => moments.merge(&ExactMoments::from_bytes(bytes)?),
         }
         Some(())
     }
 
     fn size(&self) -> usize {
         match self {
-            Total::Sum(sum) => sum.size(),
-            Total::Moments(moments) => moments.size(),
+            ExactTotal::Sum(sum) => sum.size(),
+            ExactTotal::Moments(moments) => moments.size(),
         }
     }
 }
 
 #[derive(Debug)]
 struct ExactAccumulator {
-    measure: Measure,
-    total: Total,
+    measure: Statistic,
+    total: ExactTotal,
 }
 
 impl ExactAccumulator {
-    fn new(measure: Measure) -> Self {
-        Self { measure, total: Total::new(measure) }
+    fn new(measure: Statistic) -> Self {
+        Self { measure, total: ExactTotal::new(measure) }
     }
 
     fn add(&mut self, values: &[ArrayRef], weight: i64) -> Result<()> {
@@ -210,12 +210,12 @@ impl Accumulator for ExactAccumulator {
 /// Counts each value, by the bits of its canonical form, so that sliding windows can take copies back.
 #[derive(Debug)]
 struct DistinctAccumulator {
-    measure: Measure,
+    measure: Statistic,
     counts: HashMap<u64, i64>,
 }
 
 impl DistinctAccumulator {
-    fn new(measure: Measure) -> Self {
+    fn new(measure: Statistic) -> Self {
         Self { measure, counts: HashMap::new() }
     }
 
@@ -259,7 +259,7 @@ impl Accumulator for DistinctAccumulator {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let mut total = Total::new(self.measure);
+        let mut total = ExactTotal::new(self.measure);
         self.counts.keys().for_each(|bits| total.add(f64::from_bits(*bits), 1));
         Ok(total.evaluate(self.measure))
     }

@@ -132,11 +132,11 @@ struct MapAccumulator {
     state_type: DataType,
     /// Encodes the columns of the order.
     ranks: RowConverter,
-    entries: HashMap<ScalarValue, Entry>,
+    entries: HashMap<ScalarValue, MapEntry>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct MapEntry {
     rank: OwnedRow,
     /// What the rank encodes, for the state.
     order: Vec<ScalarValue>,
@@ -159,7 +159,7 @@ impl MapAccumulator {
             }
             let value = |column: &ArrayRef| ScalarValue::try_from_array(column, row);
             let order = columns[2..].iter().map(value).collect::<Result<Vec<_>>>()?;
-            self.entries.insert(key, Entry { rank: rank.owned(), order, value: value(&columns[1])? });
+            self.entries.insert(key, MapEntry { rank: rank.owned(), order, value: value(&columns[1])? });
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Accumulator for MapAccumulator {
     }
 
     fn size(&self) -> usize {
-        let entry = |(key, entry): (&ScalarValue, &Entry)| {
+        let entry = |(key, entry): (&ScalarValue, &MapEntry)| {
             let rank = entry.rank.row().data().len();
             key.size() + entry.value.size() + rank + ScalarValue::size_of_vec(&entry.order) + size_of::<u64>()
         };

@@ -26,7 +26,7 @@ pub(super) use self::aggregates::{Lowering, OrderedForm, exact_form, known};
 use self::canonical::CanonicalFloat;
 pub(super) use self::distinct_list::distinct_list;
 use self::distinct_xor::DistinctXor;
-use self::exact::{Exact, Measure};
+use self::exact::{Exact, Statistic};
 use self::extreme::Extreme;
 use self::map_agg::MapAgg;
 pub(super) use self::nth_value::{nth_value, place};
@@ -55,12 +55,12 @@ pub(super) fn is_canonical_float(function: &ScalarUDF) -> bool {
 fn own_aggregates() -> Vec<AggregateUDF> {
     let exact = |builtin: Arc<AggregateUDF>, measure| AggregateUDF::from(Exact { builtin, measure });
     vec![
-        exact(sum::sum_udaf(), Measure::Sum),
-        exact(average::avg_udaf(), Measure::Mean),
-        exact(variance::var_samp_udaf(), Measure::Variance(Spread::Sample)),
-        exact(variance::var_pop_udaf(), Measure::Variance(Spread::Population)),
-        exact(stddev::stddev_udaf(), Measure::Deviation(Spread::Sample)),
-        exact(stddev::stddev_pop_udaf(), Measure::Deviation(Spread::Population)),
+        exact(sum::sum_udaf(), Statistic::Sum),
+        exact(average::avg_udaf(), Statistic::Mean),
+        exact(variance::var_samp_udaf(), Statistic::Variance(Spread::Sample)),
+        exact(variance::var_pop_udaf(), Statistic::Variance(Spread::Population)),
+        exact(stddev::stddev_udaf(), Statistic::Deviation(Spread::Sample)),
+        exact(stddev::stddev_pop_udaf(), Statistic::Deviation(Spread::Population)),
         AggregateUDF::from(Extreme { builtin: min_max::min_udaf() }),
         AggregateUDF::from(Extreme { builtin: min_max::max_udaf() }),
         AggregateUDF::from(DistinctXor { builtin: bit_and_or_xor::bit_xor_udaf() }),

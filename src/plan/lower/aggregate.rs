@@ -25,7 +25,7 @@ pub(super) fn lower_aggregate(
     scope: &Scope,
 ) -> Result<(Vec<Specified<Map>>, Specified<AggregateSpec>), Refusal> {
     let sets = grouping_sets(aggregate)?;
-    let mut columns = Columns { exprs: Vec::new(), shared_from: 0, schema: aggregate.input.schema() };
+    let mut columns = ArgumentColumns { exprs: Vec::new(), shared_from: 0, schema: aggregate.input.schema() };
     let mut groups: Vec<usize> = match &sets {
         None => aggregate.group_expr.iter().map(|expr| columns.index_of(expr)).collect(),
         Some(sets) => {
@@ -149,14 +149,14 @@ impl GroupingSets {
 }
 
 /// The distinct expressions that the aggregate needs, in the order they were first asked for.
-struct Columns<'a> {
+struct ArgumentColumns<'a> {
     exprs: Vec<Expr>,
     /// Expressions before this index are never used for another purpose.
     shared_from: usize,
     schema: &'a DFSchema,
 }
 
-impl Columns<'_> {
+impl ArgumentColumns<'_> {
     fn index_of(&mut self, expr: &Expr) -> usize {
         let expr = expr.clone().unalias();
         match self.exprs[self.shared_from..].iter().position(|other| *other == expr) {

@@ -31,7 +31,7 @@ use self::ranking::{lower_ranking, sunk};
 use crate::circuit::{
     Aggregate, Circuit, Handle, Join, JoinSpec, Map, Node, Operator, Partition, PartitionSpec, Unmatched, Unnest,
 };
-use crate::event::{Relation, specify_evaluator};
+use crate::event::{SourceRelation, specify_evaluator};
 use crate::identity::{Identity, Specification};
 use crate::plan::Refusal;
 use crate::plan::facts::fallible::can_fail;
@@ -170,8 +170,8 @@ impl Lowering<'_> {
         match self.scope.find(&scan.table_name) {
             Some(Scanned::Events { source, relation }) => {
                 let types = match relation {
-                    Relation::Events => Vec::new(),
-                    Relation::Type(index) => vec![source.schema.types[index].name.clone()],
+                    SourceRelation::Events => Vec::new(),
+                    SourceRelation::Type(index) => vec![source.schema.types[index].name.clone()],
                 };
                 let specification = Specification::of("events/1")
                     .identity(source.identity)

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan
 use super::closing::{closing, specify_closing};
 use super::ranking::options;
 use super::{Specified, arrow, physical, specification};
-use crate::circuit::{Outcome, PartitionSpec, Rerun};
+use crate::circuit::{PartitionOutput, PartitionSpec, Rerun};
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::scope::Scope;
@@ -35,7 +35,7 @@ pub(super) fn lower_slice(
         input: arrow(input),
         schema: arrow(input),
         closing: None,
-        outcome: Outcome::Slice { skip, fetch },
+        outcome: PartitionOutput::Slice { skip, fetch },
     };
     Ok(Specified { operator, specification })
 }
@@ -80,7 +80,7 @@ pub(super) fn lower_window(
         input: rows,
         schema: arrow(&window.schema),
         closing,
-        outcome: Outcome::Recompute(Box::new(Rerun { plan, state })),
+        outcome: PartitionOutput::Recompute(Box::new(Rerun { plan, state })),
     };
     Ok(Specified { operator, specification })
 }

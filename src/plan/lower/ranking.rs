@@ -12,7 +12,7 @@ use datafusion::logical_expr::{self as logical, BinaryExpr, Expr, ExprSchemable,
 
 use super::closing::{closing, specify_closing};
 use super::{Specified, arrow, physical, specification};
-use crate::circuit::{Outcome, PartitionSpec, Ranking, RankingFunction};
+use crate::circuit::{PartitionOutput, PartitionSpec, Ranking, RankingFunction};
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::facts::substitute::below;
@@ -65,7 +65,7 @@ pub(super) fn lower_ranking(
         input: arrow(input),
         schema: arrow(&window.schema),
         closing,
-        outcome: Outcome::Ranking(Ranking { functions, bound, most }),
+        outcome: PartitionOutput::Ranking(Ranking { functions, bound, most }),
     };
     Ok(Some(Specified { operator, specification }))
 }

@@ -12,7 +12,7 @@ use datafusion::prelude::SessionContext;
 use futures::executor::block_on;
 
 use crate::circuit::Circuit;
-use crate::event::Relation;
+use crate::event::SourceRelation;
 use crate::identity::Specification;
 use crate::plan::datafusion::{planning_state, reject_misplanned, session};
 use crate::plan::facts::keys::Keys;
@@ -85,10 +85,10 @@ pub(super) fn scope_session(scope: &Scope) -> Result<SessionContext, DataFusionE
         .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
     for (name, ScopeSource { schema: source, .. }) in &scope.sources {
         let tables = MemorySchemaProvider::new();
-        for relation in (0..source.types.len()).map(Relation::Type).chain([Relation::Events]) {
+        for relation in (0..source.types.len()).map(SourceRelation::Type).chain([SourceRelation::Events]) {
             let table = match relation {
-                Relation::Events => "events",
-                Relation::Type(index) => &source.types[index].table,
+                SourceRelation::Events => "events",
+                SourceRelation::Type(index) => &source.types[index].table,
             };
             tables.register_table(table.to_owned(), empty(source.relation_schema(relation)))?;
         }

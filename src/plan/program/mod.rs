@@ -15,7 +15,7 @@ pub use self::batch::{Batch, batch};
 use self::compile::view_schema;
 pub use self::compile::{Compiled, compile};
 use crate::circuit::share;
-use crate::config::{self, Config, Kind, Node, OnStale, Problem, SearchKind};
+use crate::config::{self, Config, NodePath, OnStale, Problem, ProjectionKind, SearchKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
 use crate::plan::datafusion::session;
@@ -26,7 +26,7 @@ use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource};
 pub struct Program {
     pub sources: Vec<ProgramSource>,
     /// Tables and search projections; each comes after those that it reads.
-    pub projections: Vec<Planned>,
+    pub projections: Vec<PlannedProjection>,
     pub views: Vec<PlannedView>,
 }
 
@@ -40,7 +40,7 @@ pub struct ProgramSource {
 
 /// A projection ready to be kept.
 #[derive(Debug)]
-pub struct Planned {
+pub struct PlannedProjection {
     pub config: config::Projection,
     pub compiled: Compiled,
     /// Places of the columns of each secondary index.
@@ -89,7 +89,7 @@ impl Program {
             let schema = source.decoder.schema().clone();
             (schema.source.clone(), ScopeSource { schema, identity: source.identity })
         };
-        let projection = |planned: &Planned| (planned.config.name.clone(), planned.compiled.schema.clone());
+        let projection = |planned: &PlannedProjection| (planned.config.name.clone(), planned.compiled.schema.clone());
         Scope {
             sources: self.sources.iter().map(source).collect(),
             projections: self.projections.iter().map(projection).collect(),
@@ -105,7 +105,7 @@ impl Program {
 
 struct Planning {
     scope: Scope,
-    projections: Vec<Planned>,
+    projections: Vec<PlannedProjection>,
     views: Vec<PlannedView>,
 }
 
@@ -165,7 +165,7 @@ impl Planning {
             return Err(unkept);
         }
         let name = projection.name.clone();
-        if projection.kind == Kind::View {
+        if projection.kind == ProjectionKind::View {
             let schema = view_schema(&projection.sql, &self.scope)
                 .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
             let problems = contract(projection, &schema);
@@ -196,7 +196,7 @@ impl Planning {
             return Err(problems);
         }
         self.scope.projections.insert(name, compiled.schema.clone());
-        self.projections.push(Planned { config: projection.clone(), compiled, indexes });
+        self.projections.push(PlannedProjection { config: projection.clone(), compiled, indexes });
         Ok(())
     }
 }
@@ -334,7 +334,7 @@ fn gives(schema: &ProjectionSchema) -> String {
     format!("the query gives {}", names.join(", "))
 }
 
-fn problem(node: &Node, below: &str, refusal: Refusal) -> Problem {
+fn problem(node: &NodePath, below: &str, refusal: Refusal) -> Problem {
     Problem { node: node.below(below), within: refusal.span, message: refusal.message, hint: refusal.hint }
 }
 

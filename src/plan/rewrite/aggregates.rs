@@ -20,7 +20,7 @@ use datafusion::logical_expr::{
 };
 
 use super::RewriteError;
-use super::ties::Rows;
+use super::ties::OrderedInput;
 use crate::plan::functions::{OrderedForm, distinct_list, exact_form, known, nth_value, place};
 
 /// The aggregate with every order made total; None if no function in it needs one.
@@ -29,7 +29,7 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
     if !aggregate.aggr_expr.iter().filter_map(call).any(|call| ordered_form(call.func.name()).is_some()) {
         return Ok(None);
     }
-    let rows = Rows::of(&aggregate.input)?;
+    let rows = OrderedInput::of(&aggregate.input)?;
     let groups = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
     // The number of a grouping set is not there any more once `grouping()` has been resolved.
     let keys = aggregate.schema.columns().into_iter().take(groups);
@@ -45,7 +45,7 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
             outputs.push(column(&name));
             continue;
         };
-        let Planned { function, finish } = plan(call, form, &rows).map_err(|error| error.at(expression))?;
+        let OrderedAggregate { function, finish } = plan(call, form, &rows).map_err(|error| error.at(expression))?;
         match finish {
             None => {
                 functions.push(Expr::AggregateFunction(function).alias(&name));
@@ -92,7 +92,7 @@ pub(super) fn reject_inexact(name: &str) -> Result<(), RewriteError> {
 }
 
 /// An aggregate with a total order, and what is to be done with its result.
-struct Planned {
+struct OrderedAggregate {
     function: AggregateFunction,
     finish: Option<Finish>,
 }
@@ -118,13 +118,13 @@ fn finished(finish: Finish, value: Expr, data_type: DataType) -> Result<Expr, Re
     })
 }
 
-fn plan(call: &AggregateFunction, form: OrderedForm, rows: &Rows) -> Result<Planned, RewriteError> {
+fn plan(call: &AggregateFunction, form: OrderedForm, rows: &OrderedInput) -> Result<OrderedAggregate, RewriteError> {
     let function = &call.func;
-    let call = Call { name: function.name(), params: &call.params, rows };
+    let call = FunctionCall { name: function.name(), params: &call.params, rows };
     let (x, order) = (call.argument(0)?, &call.params.order_by);
     let nulls = call.params.null_treatment;
     let skip_nulls = Some(nulls.unwrap_or(NullTreatment::IgnoreNulls));
-    let value = |function| Planned { function, finish: None };
+    let value = |function| OrderedAggregate { function, finish: None };
     Ok(match form {
         OrderedForm::Latest => value(call.one(last_value_udaf(), &[], order, None, skip_nulls)?),
         OrderedForm::Earliest => value(call.one(first_value_udaf(), &[], order, None, skip_nulls)?),
@@ -144,13 +144,17 @@ fn plan(call: &AggregateFunction, form: OrderedForm, rows: &Rows) -> Result<Plan
             map.params.args = call.params.args.clone();
             value(map)
         }
-        OrderedForm::Collect => {
-            Planned { function: call.list(x.clone(), Some(x.is_not_null()), None)?, finish: Some(Finish::List) }
-        }
+        OrderedForm::Collect => OrderedAggregate {
+            function: call.list(x.clone(), Some(x.is_not_null()), None)?,
+            finish: Some(Finish::List),
+        },
         OrderedForm::Text => {
             let text = cast(x.clone(), DataType::Utf8);
             let delimiter = call.params.args.get(1).cloned().unwrap_or_else(|| lit(""));
-            Planned { function: call.list(text, Some(x.is_not_null()), None)?, finish: Some(Finish::Join(delimiter)) }
+            OrderedAggregate {
+                function: call.list(text, Some(x.is_not_null()), None)?,
+                finish: Some(Finish::Join(delimiter)),
+            }
         }
         OrderedForm::NthValue => {
             let n = call.argument(1)?;
@@ -160,19 +164,19 @@ fn plan(call: &AggregateFunction, form: OrderedForm, rows: &Rows) -> Result<Plan
                 list.params.args.push(n);
                 return Ok(value(list));
             }
-            Planned { function: list, finish: Some(Finish::Nth(n)) }
+            OrderedAggregate { function: list, finish: Some(Finish::Nth(n)) }
         }
         OrderedForm::List => value(call.list(x, None, nulls)?),
     })
 }
 
-struct Call<'a> {
+struct FunctionCall<'a> {
     name: &'a str,
     params: &'a AggregateFunctionParams,
-    rows: &'a Rows,
+    rows: &'a OrderedInput,
 }
 
-impl Call<'_> {
+impl FunctionCall<'_> {
     fn argument(&self, place: usize) -> Result<Expr, RewriteError> {
         self.params.args.get(place).cloned().ok_or_else(|| {
             RewriteError::new(format!("`{}` lacks an argument", self.name), format!("give it {}", place + 1))

@@ -12,7 +12,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Window, when};
 
-use super::ties::Rows;
+use super::ties::OrderedInput;
 use crate::plan::facts::fallible::can_fail;
 use crate::plan::facts::nodes::{is_events, needs_several_rows};
 use crate::plan::facts::substitute::below;
@@ -62,7 +62,7 @@ impl Hoist<'_> {
             return Ok(Transformed::no(node));
         }
         let rebuilt = node.with_new_exprs(exprs, vec![self.input.clone()])?;
-        Ok(Transformed::yes(Rows::restored(rebuilt, &schema)?))
+        Ok(Transformed::yes(OrderedInput::restored(rebuilt, &schema)?))
     }
 
     /// A condition guards by one part what it says in the next: those over events go down together.

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 
 use super::floats::canonical_floats;
 use super::hoist_fallible::hoist_fallible;
-use super::ties::Rows;
+use super::ties::OrderedInput;
 use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
 
 /// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical, breaks all ties,
@@ -52,7 +52,7 @@ fn rewrite_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>, RewriteEr
 }
 
 fn distinct_on(distinct: &DistinctOn) -> Result<LogicalPlan, RewriteError> {
-    let rows = Rows::of(&distinct.input)?;
+    let rows = OrderedInput::of(&distinct.input)?;
     let keys = distinct.on_expr.len();
     let mut order = match &distinct.sort_expr {
         Some(order) => order.clone(),
@@ -113,10 +113,10 @@ fn completed(plan: &LogicalPlan) -> PlanResult<Option<LogicalPlan>> {
 }
 
 fn sorted(order: Vec<SortExpr>, input: &LogicalPlan, fetch: Option<usize>) -> PlanResult<LogicalPlan> {
-    let rows = Rows::of(input)?;
+    let rows = OrderedInput::of(input)?;
     let order = rows.complete(order);
     let sort = LogicalPlan::Sort(Sort { expr: order, input: Arc::new(rows.plan), fetch });
-    Rows::restored(sort, input.schema())
+    OrderedInput::restored(sort, input.schema())
 }
 
 #[cfg(test)]

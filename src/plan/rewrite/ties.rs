@@ -1,7 +1,7 @@
 //! What breaks ties between the rows of a plan: stream order for the rows of one event relation, the whole row for
 //! all others, without what follows from the rest of it.
 //!
-//! Stream order is threaded upwards as hidden columns. The caller drops them again (see [`Rows::restored`]).
+//! Stream order is threaded upwards as hidden columns. The caller drops them again (see [`OrderedInput::restored`]).
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::plan::functions::by_sort_key;
 
 /// The rows of a plan, and what puts them in one total order.
 #[derive(Debug, Clone)]
-pub(super) struct Rows {
+pub(super) struct OrderedInput {
     /// The plan, with hidden columns added if need be.
     pub(super) plan: LogicalPlan,
     /// Whether these are the events of one source, with or without their lists unnested.
@@ -32,7 +32,7 @@ pub(super) struct Rows {
     keys: Keys,
 }
 
-impl Rows {
+impl OrderedInput {
     pub(super) fn of(plan: &LogicalPlan) -> Result<Self> {
         Ok(match thread(plan)? {
             Some(rows) => rows,
@@ -95,7 +95,7 @@ impl Rows {
 }
 
 /// The same plan with stream order among its columns, if its rows are the events of one relation.
-fn thread(plan: &LogicalPlan) -> Result<Option<Rows>> {
+fn thread(plan: &LogicalPlan) -> Result<Option<OrderedInput>> {
     Ok(match plan {
         LogicalPlan::TableScan(scan) if is_events(scan) => Some(thread_scan(scan)?),
         LogicalPlan::Filter(filter) => thread_through(&filter.input, |input| {
@@ -135,12 +135,12 @@ fn thread(plan: &LogicalPlan) -> Result<Option<Rows>> {
 fn thread_through(
     input: &LogicalPlan,
     rebuild: impl FnOnce(Arc<LogicalPlan>) -> Result<LogicalPlan>,
-) -> Result<Option<Rows>> {
+) -> Result<Option<OrderedInput>> {
     let Some(rows) = thread(input)? else { return Ok(None) };
-    Ok(Some(Rows { plan: rebuild(Arc::new(rows.plan))?, ..rows }))
+    Ok(Some(OrderedInput { plan: rebuild(Arc::new(rows.plan))?, ..rows }))
 }
 
-fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
+fn thread_projection(projection: &Projection, rows: OrderedInput) -> Result<OrderedInput> {
     let mut expressions = projection.expr.clone();
     let mut ties = Vec::new();
     for tie in rows.ties {
@@ -155,7 +155,7 @@ fn thread_projection(projection: &Projection, rows: Rows) -> Result<Rows> {
         }
     }
     let plan = LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(rows.plan))?);
-    Ok(Rows { plan, in_stream_order: true, ties, keys: Keys::default() })
+    Ok(OrderedInput { plan, in_stream_order: true, ties, keys: Keys::default() })
 }
 
 /// `__seq` for `_seq`, or the like with a number if that is taken.
@@ -167,7 +167,7 @@ fn hidden_name(tie: &Expr, taken: &[Expr]) -> String {
 }
 
 /// Rows of one event tie in stream order; beside the lists, their positions are unnested.
-fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
+fn thread_unnest(unnest: &Unnest, rows: OrderedInput) -> Result<OrderedInput> {
     let lists: Vec<Expr> = unnest
         .list_type_columns
         .iter()
@@ -175,7 +175,7 @@ fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
         .collect();
     if lists.is_empty() {
         let plan = Unnest::try_new(Arc::new(rows.plan), unnest.exec_columns.clone(), unnest.options.clone())?;
-        return Ok(Rows { plan: LogicalPlan::Unnest(plan), ..rows });
+        return Ok(OrderedInput { plan: LogicalPlan::Unnest(plan), ..rows });
     }
     let mut expressions: Vec<Expr> = rows.plan.schema().columns().into_iter().map(Expr::Column).collect();
     let name = hidden_name(&Expr::Column(Column::new_unqualified("position")), &expressions);
@@ -193,10 +193,10 @@ fn thread_unnest(unnest: &Unnest, rows: Rows) -> Result<Rows> {
     if unnest.list_type_columns.iter().any(|(_, list)| list.depth > 1) {
         ties.extend(unnest.schema.columns());
     }
-    Ok(Rows { plan, in_stream_order: true, ties, keys: Keys::default() })
+    Ok(OrderedInput { plan, in_stream_order: true, ties, keys: Keys::default() })
 }
 
-fn thread_scan(scan: &TableScan) -> Result<Rows> {
+fn thread_scan(scan: &TableScan) -> Result<OrderedInput> {
     let column = |index: usize| Column::new(Some(scan.table_name.clone()), metadata::NAMES[index]);
     let ties = vec![column(metadata::SEQ), column(metadata::ORD)];
     let mut scan = scan.clone();
@@ -204,5 +204,5 @@ fn thread_scan(scan: &TableScan) -> Result<Rows> {
         let whole = TableScanBuilder::new(scan.table_name, scan.source).with_filters(scan.filters);
         scan = whole.with_fetch(scan.fetch).build()?;
     }
-    Ok(Rows { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties, keys: Keys::default() })
+    Ok(OrderedInput { plan: LogicalPlan::TableScan(scan), in_stream_order: true, ties, keys: Keys::default() })
 }

@@ -9,12 +9,12 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Window, WindowFrameUnits};
 
 use super::RewriteError;
 use super::aggregates::reject_inexact;
-use super::ties::Rows;
+use super::ties::OrderedInput;
 use crate::plan::functions::{OrderedForm, known};
 
 /// The windows with every order made total; None if no function in them needs one.
 pub(super) fn rewrite(window: &Window) -> Result<Option<LogicalPlan>, RewriteError> {
-    let rows = Rows::of(&window.input)?;
+    let rows = OrderedInput::of(&window.input)?;
     let expressions = window.window_expr.iter().map(|expression| complete(expression, &rows));
     let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
     let (completed, kept): (Vec<_>, Vec<_>) =
@@ -27,10 +27,10 @@ pub(super) fn rewrite(window: &Window) -> Result<Option<LogicalPlan>, RewriteErr
     for expressions in [kept, completed].into_iter().filter(|expressions| !expressions.is_empty()) {
         plan = LogicalPlan::Window(Window::try_new(expressions, Arc::new(plan))?);
     }
-    Ok(Some(Rows::restored(plan, &window.schema)?))
+    Ok(Some(OrderedInput::restored(plan, &window.schema)?))
 }
 
-fn complete(expression: &Expr, rows: &Rows) -> Result<Expr, RewriteError> {
+fn complete(expression: &Expr, rows: &OrderedInput) -> Result<Expr, RewriteError> {
     let Some(function) = call(expression) else { return Ok(expression.clone()) };
     if !needs_total_order(function).map_err(|error| error.at(expression))? {
         return Ok(expression.clone());

@@ -10,17 +10,17 @@ use datafusion::common::{DataFusionError, ScalarValue};
 use tantivy::schema::Field;
 use tantivy::{TantivyDocument, Term};
 
-use super::layout::{IndexedColumn, Layout};
+use super::layout::{IndexLayout, IndexedColumn};
 use super::order::{KeyError, SortForm, encode_key, sort_bytes, sort_integer};
 
 /// The documents of one batch of rows.
 pub(super) struct Documents<'a> {
-    layout: &'a Layout,
+    layout: &'a IndexLayout,
     key: Vec<&'a ArrayRef>,
-    columns: Vec<Column<'a>>,
+    columns: Vec<DocumentColumn<'a>>,
 }
 
-struct Column<'a> {
+struct DocumentColumn<'a> {
     terms: Option<(Field, Texts)>,
     sort: Option<(Field, SortForm, &'a ArrayRef)>,
 }
@@ -42,8 +42,9 @@ pub(super) enum DocumentError {
 }
 
 impl<'a> Documents<'a> {
-    pub(super) fn new(layout: &'a Layout, rows: &'a RecordBatch) -> Result<Self, ArrowError> {
-        let columns = layout.columns.iter().map(|column| Column::new(column, rows)).collect::<Result<_, _>>()?;
+    pub(super) fn new(layout: &'a IndexLayout, rows: &'a RecordBatch) -> Result<Self, ArrowError> {
+        let columns =
+            layout.columns.iter().map(|column| DocumentColumn::new(column, rows)).collect::<Result<_, _>>()?;
         Ok(Self { layout, key: layout.spec.key.iter().map(|place| rows.column(*place)).collect(), columns })
     }
 
@@ -75,14 +76,14 @@ impl<'a> Documents<'a> {
 }
 
 /// The terms that delete documents by their key, from a batch of key columns alone.
-pub(super) fn key_term(layout: &Layout, keys: &RecordBatch, row: usize) -> Result<Term, DocumentError> {
+pub(super) fn key_term(layout: &IndexLayout, keys: &RecordBatch, row: usize) -> Result<Term, DocumentError> {
     let columns: Vec<&ArrayRef> = keys.columns().iter().collect();
     Ok(Term::from_field_bytes(layout.key, &encode_row(&columns, row)?))
 }
 
-impl<'a> Column<'a> {
+impl<'a> DocumentColumn<'a> {
     fn new(column: &IndexedColumn, rows: &'a RecordBatch) -> Result<Self, ArrowError> {
-        let values = rows.column(column.place);
+        let values = rows.column(column.index);
         let terms = match column.terms {
             None => None,
             Some(field) if column.is_list => {

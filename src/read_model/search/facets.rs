@@ -21,10 +21,10 @@ pub(super) struct FacetSegment {
 }
 
 /// The counts of one field; none if it has more values than can be counted.
-pub(super) type Counts = Option<HashMap<String, u64>>;
+pub(super) type FacetCounts = Option<HashMap<String, u64>>;
 
 impl Collector for FacetCollector {
-    type Fruit = Vec<Counts>;
+    type Fruit = Vec<FacetCounts>;
     type Child = FacetSegment;
 
     fn for_segment(&self, _: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<FacetSegment> {
@@ -39,8 +39,8 @@ impl Collector for FacetCollector {
         false
     }
 
-    fn merge_fruits(&self, segments: Vec<Result<Vec<Counts>, TantivyError>>) -> tantivy::Result<Vec<Counts>> {
-        let mut merged: Vec<Counts> = vec![Some(HashMap::new()); self.fields.len()];
+    fn merge_fruits(&self, segments: Vec<Result<Vec<FacetCounts>, TantivyError>>) -> tantivy::Result<Vec<FacetCounts>> {
+        let mut merged: Vec<FacetCounts> = vec![Some(HashMap::new()); self.fields.len()];
         for segment in segments {
             for (into, counts) in merged.iter_mut().zip(segment?) {
                 let (Some(sums), Some(counts)) = (into.as_mut(), counts) else {
@@ -58,7 +58,7 @@ impl Collector for FacetCollector {
 }
 
 impl SegmentCollector for FacetSegment {
-    type Fruit = Result<Vec<Counts>, TantivyError>;
+    type Fruit = Result<Vec<FacetCounts>, TantivyError>;
 
     fn collect(&mut self, document: DocId, _: Score) {
         for (column, counts) in self.fields.iter_mut().flatten() {
@@ -72,7 +72,7 @@ impl SegmentCollector for FacetSegment {
 }
 
 /// The counts by value instead of by ordinal.
-fn named((column, counts): (StrColumn, Vec<u32>)) -> Result<Counts, TantivyError> {
+fn named((column, counts): (StrColumn, Vec<u32>)) -> Result<FacetCounts, TantivyError> {
     let found: Vec<u64> = (0..).zip(&counts).filter(|(_, count)| **count > 0).map(|(ordinal, _)| ordinal).collect();
     if found.len() > DISTINCT_MAX {
         return Ok(None);
@@ -100,7 +100,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn counts(values: std::ops::Range<u32>) -> Counts {
+    fn counts(values: std::ops::Range<u32>) -> FacetCounts {
         Some(values.map(|value| (value.to_string(), 1)).collect())
     }
 

@@ -49,7 +49,7 @@ impl<'a> Highlighter<'a> {
         rows: &RecordBatch,
         snippets: &mut [BTreeMap<String, Snippet>],
     ) -> Result<(), ArrowError> {
-        let values = rows.column(self.column.place);
+        let values = rows.column(self.column.index);
         for (row, snippets) in snippets.iter_mut().enumerate() {
             // Of a list, the first item with a match.
             if let Some(snippet) = texts(values, row)?.iter().find_map(|text| self.snippet(text)) {

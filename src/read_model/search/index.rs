@@ -15,7 +15,7 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
 use super::document::{DocumentError, Documents, key_term};
-use super::layout::{Layout, tokenizers};
+use super::layout::{IndexLayout, LayoutError, tokenizers};
 use super::pin::{PINS, PinnedFiles};
 use super::snapshot::SearchSnapshot;
 use super::spec::SearchSpec;
@@ -48,7 +48,7 @@ impl Default for WriterSettings {
 
 pub struct SearchIndex {
     directory: PathBuf,
-    layout: Arc<Layout>,
+    layout: Arc<IndexLayout>,
     index: Index,
     writer: IndexWriter,
     reader: IndexReader,
@@ -61,7 +61,7 @@ pub struct SearchIndex {
 pub enum IndexError {
     /// The projection cannot be indexed as it is declared.
     #[error("search projection `{name}`: {problem}")]
-    Spec { name: String, problem: String },
+    Spec { name: String, problem: LayoutError },
     /// What is on disk was written for another definition.
     #[error("the search index in {} was written for another definition ({difference})", .directory.display())]
     Unfit { directory: PathBuf, difference: &'static str },
@@ -89,7 +89,7 @@ impl SearchIndex {
     /// there, or emptied it.
     pub fn open(directory: &Path, spec: SearchSpec, settings: WriterSettings) -> Result<Self, IndexError> {
         let name = spec.name.clone();
-        let layout = Layout::new(spec).map_err(|problem| IndexError::Spec { name, problem })?;
+        let layout = IndexLayout::new(spec).map_err(|problem| IndexError::Spec { name, problem })?;
         let at_io = |cause| IndexError::Io { directory: directory.to_owned(), cause };
         fs::create_dir_all(directory).map_err(at_io)?;
         // Pins do not outlive the process that holds them.
@@ -238,7 +238,7 @@ impl SearchIndex {
     }
 }
 
-fn open_or_create(directory: &Path, layout: &Layout) -> Result<(Index, Cut), IndexError> {
+fn open_or_create(directory: &Path, layout: &IndexLayout) -> Result<(Index, Cut), IndexError> {
     let at = |cause| IndexError::Tantivy { directory: directory.to_owned(), cause };
     let unfit = |difference| IndexError::Unfit { directory: directory.to_owned(), difference };
     let files = MmapDirectory::open(directory).map_err(|error| at(error.into()))?;

@@ -3,6 +3,7 @@
 //! Tantivy fields are named after the place of their column, because a column's name may hold characters that
 //! Tantivy reads as a path.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, StringArray};
@@ -20,7 +21,7 @@ use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
 pub(super) const KEY: &str = "key";
 
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct IndexLayout {
     pub(super) spec: SearchSpec,
     pub(super) schema: Schema,
     pub(super) key: Field,
@@ -30,8 +31,8 @@ pub(super) struct Layout {
 #[derive(Debug)]
 pub(super) struct IndexedColumn {
     pub(super) name: String,
-    /// Its place in the rows.
-    pub(super) place: usize,
+    /// Its index in the rows.
+    pub(super) index: usize,
     /// The type of its values; of the items, if it is a list.
     pub(super) data_type: DataType,
     pub(super) is_list: bool,
@@ -42,29 +43,66 @@ pub(super) struct IndexedColumn {
     pub(super) facet: bool,
 }
 
-impl Layout {
-    pub(super) fn new(spec: SearchSpec) -> Result<Self, String> {
+/// What is wrong with a specification.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    #[error("it has no key: declare one")]
+    NoKey,
+    #[error("it has no column {0}")]
+    NoColumn(usize),
+    #[error("key column `{name}` has type {data_type}: use a scalar type")]
+    KeyType { name: String, data_type: DataType },
+    #[error("column `{0}` is declared twice: remove one")]
+    Twice(String),
+    #[error("no column can be searched: declare one as text or keyword")]
+    NothingToSearch,
+    #[error("column `{0}` cannot be a facet: only keywords are counted")]
+    Facet(String),
+    #[error("column `{name}` of type {data_type} is not text: declare it as a keyword")]
+    NotText { name: String, data_type: DataType },
+    #[error("column `{name}` of type {data_type} cannot be a keyword: use a scalar type")]
+    Keyword { name: String, data_type: DataType },
+    #[error("column `{name}` of type {data_type} cannot be sorted by")]
+    Sort { name: String, data_type: DataType },
+}
+
+/// A name that no fitting column has.
+pub(super) struct NoSuchColumn {
+    /// Of the columns that fit.
+    fitting: Vec<String>,
+}
+
+impl fmt::Display for NoSuchColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.fitting.is_empty() { f.write_str("no field") } else { write!(f, "`{}`", self.fitting.join("`, `")) }
+    }
+}
+
+impl IndexLayout {
+    /// # Errors
+    /// If the specification does not fit its schema, or nothing could be found by it.
+    pub(super) fn new(spec: SearchSpec) -> Result<Self, LayoutError> {
         let mut builder = Schema::builder();
         let key = builder.add_bytes_field(KEY, BytesOptions::default().set_indexed().set_fast());
         if spec.key.is_empty() {
-            return Err("it has no key: declare one".to_owned());
+            return Err(LayoutError::NoKey);
         }
-        for &place in &spec.key {
-            let field = column(&spec, place)?;
+        for &index in &spec.key {
+            let field = column(&spec, index)?;
             if !is_key_type(field.data_type()) {
-                let (name, data_type) = (field.name(), field.data_type());
-                return Err(format!("key column `{name}` has type {data_type}: use a scalar type"));
+                let (name, data_type) = (field.name().clone(), field.data_type().clone());
+                return Err(LayoutError::KeyType { name, data_type });
             }
         }
         let mut columns: Vec<IndexedColumn> = Vec::with_capacity(spec.fields.len());
         for field in &spec.fields {
-            if columns.iter().any(|other| other.place == field.column) {
-                return Err(format!("column `{}` is declared twice: remove one", column(&spec, field.column)?.name()));
+            if columns.iter().any(|other| other.index == field.column) {
+                return Err(LayoutError::Twice(column(&spec, field.column)?.name().clone()));
             }
             columns.push(IndexedColumn::new(column(&spec, field.column)?, field, &mut builder)?);
         }
         if columns.iter().all(|column| column.terms.is_none()) {
-            return Err("no column can be searched: declare one as text or keyword".to_owned());
+            return Err(LayoutError::NothingToSearch);
         }
         Ok(Self { spec, schema: builder.build(), key, columns })
     }
@@ -73,12 +111,12 @@ impl Layout {
     pub(super) fn fingerprint(&self) -> Vec<String> {
         let fields = self.spec.schema.fields();
         let key =
-            self.spec.key.iter().map(|place| format!("key {}:{}", fields[*place].name(), fields[*place].data_type()));
-        key.chain(self.columns.iter().map(|c| format!("{} {}:{}", c.place, c.name, c.data_type))).collect()
+            self.spec.key.iter().map(|index| format!("key {}:{}", fields[*index].name(), fields[*index].data_type()));
+        key.chain(self.columns.iter().map(|c| format!("{} {}:{}", c.index, c.name, c.data_type))).collect()
     }
 
     pub(super) fn key_types(&self) -> Vec<DataType> {
-        self.spec.key.iter().map(|place| self.spec.schema.field(*place).data_type().clone()).collect()
+        self.spec.key.iter().map(|index| self.spec.schema.field(*index).data_type().clone()).collect()
     }
 
     /// Columns that a query can name.
@@ -86,32 +124,39 @@ impl Layout {
         self.columns.iter().filter(|column| column.terms.is_some())
     }
 
-    /// The column called `name` if it satisfies `fits`, else the names of those that do.
-    pub(super) fn find(&self, name: &str, fits: impl Fn(&IndexedColumn) -> bool) -> Result<&IndexedColumn, String> {
-        self.columns.iter().find(|column| column.name == name && fits(column)).ok_or_else(|| {
-            let names: Vec<&str> = self.columns.iter().filter(|c| fits(c)).map(|c| c.name.as_str()).collect();
-            if names.is_empty() { "no field".to_owned() } else { format!("`{}`", names.join("`, `")) }
+    /// The column called `name` that satisfies `fits`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) fn find(
+        &self,
+        name: &str,
+        fits: impl Fn(&IndexedColumn) -> bool,
+    ) -> Result<&IndexedColumn, NoSuchColumn> {
+        let found = self.columns.iter().find(|column| column.name == name && fits(column));
+        found.ok_or_else(|| NoSuchColumn {
+            fitting: self.columns.iter().filter(|column| fits(column)).map(|column| column.name.clone()).collect(),
         })
     }
 }
 
 impl IndexedColumn {
-    fn new(field: &ArrowField, spec: &FieldSpec, builder: &mut SchemaBuilder) -> Result<Self, String> {
+    fn new(field: &ArrowField, spec: &FieldSpec, builder: &mut SchemaBuilder) -> Result<Self, LayoutError> {
         let name = field.name();
         let (data_type, is_list) = match field.data_type() {
             DataType::List(item) | DataType::LargeList(item) => (item.data_type().clone(), true),
             other => (other.clone(), false),
         };
         if spec.facet && spec.kind != FieldKind::Keyword {
-            return Err(format!("column `{name}` cannot be a facet: only keywords are counted"));
+            return Err(LayoutError::Facet(name.clone()));
         }
         let terms = match spec.kind {
             FieldKind::Stored => None,
             FieldKind::Text { .. } if !is_text_type(&data_type) => {
-                return Err(format!("column `{name}` of type {data_type} is not text: declare it as a keyword"));
+                return Err(LayoutError::NotText { name: name.clone(), data_type });
             }
             FieldKind::Keyword if data_type.is_nested() || !can_cast_types(&data_type, &DataType::Utf8) => {
-                return Err(format!("column `{name}` of type {data_type} cannot be a keyword: use a scalar type"));
+                return Err(LayoutError::Keyword { name: name.clone(), data_type });
             }
             FieldKind::Text { tokenizer } => {
                 let indexing = TextFieldIndexing::default()
@@ -132,7 +177,7 @@ impl IndexedColumn {
             (false, ..) => None,
             (true, false, Some(form)) => Some(form),
             (true, ..) => {
-                return Err(format!("column `{name}` of type {} cannot be sorted by", field.data_type()));
+                return Err(LayoutError::Sort { name: name.clone(), data_type: field.data_type().clone() });
             }
         };
         Ok(Self {
@@ -146,7 +191,7 @@ impl IndexedColumn {
                 (field, form)
             }),
             name: name.clone(),
-            place: spec.column,
+            index: spec.column,
             data_type,
             is_list,
             kind: spec.kind,
@@ -156,11 +201,11 @@ impl IndexedColumn {
 
     /// The Tantivy name of the field that holds the terms.
     pub(super) fn terms_name(&self) -> String {
-        terms_name(self.place)
+        terms_name(self.index)
     }
 
     pub(super) fn sort_name(&self) -> String {
-        sort_name(self.place)
+        sort_name(self.index)
     }
 
     /// A keyword as it is written in the index: `1.2` becomes `1.20` for a `decimal(18,2)`. None if it is no value of
@@ -184,14 +229,14 @@ pub(super) fn tokenizers() -> TokenizerManager {
     tokenizers
 }
 
-fn column(spec: &SearchSpec, place: usize) -> Result<&Arc<ArrowField>, String> {
-    spec.schema.fields().get(place).ok_or_else(|| format!("it has no column {place}"))
+fn column(spec: &SearchSpec, index: usize) -> Result<&Arc<ArrowField>, LayoutError> {
+    spec.schema.fields().get(index).ok_or(LayoutError::NoColumn(index))
 }
 
-fn terms_name(place: usize) -> String {
-    format!("c{place}")
+fn terms_name(index: usize) -> String {
+    format!("c{index}")
 }
 
-fn sort_name(place: usize) -> String {
-    format!("s{place}")
+fn sort_name(index: usize) -> String {
+    format!("s{index}")
 }

@@ -16,7 +16,7 @@ use tantivy::query_grammar::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::tokenizer::TokenizerManager;
 
-use super::layout::{IndexedColumn, Layout};
+use super::layout::{IndexLayout, IndexedColumn};
 use super::request::SearchError;
 use super::spec::FieldKind;
 
@@ -31,7 +31,7 @@ const SLOP_MAX: u32 = 16;
 
 /// Reads queries against the fields of one index.
 pub(super) struct QueryReader<'a> {
-    layout: &'a Layout,
+    layout: &'a IndexLayout,
     tokenizers: &'a TokenizerManager,
     clauses: usize,
 }
@@ -51,7 +51,7 @@ struct Needle {
 }
 
 impl<'a> QueryReader<'a> {
-    pub(super) fn new(layout: &'a Layout, tokenizers: &'a TokenizerManager) -> Self {
+    pub(super) fn new(layout: &'a IndexLayout, tokenizers: &'a TokenizerManager) -> Self {
         Self { layout, tokenizers, clauses: 0 }
     }
 

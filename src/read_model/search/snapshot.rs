@@ -12,9 +12,9 @@ use tantivy::collector::{Collector, Count, TopDocs};
 use tantivy::query::{BooleanQuery, ConstScoreQuery, Occur, Query};
 use tantivy::{DocAddress, Order, Searcher};
 
-use super::facets::{Counts, FacetCollector, ranked};
+use super::facets::{FacetCollector, FacetCounts, ranked};
 use super::highlight::Highlighter;
-use super::layout::{IndexedColumn, KEY, Layout};
+use super::layout::{IndexLayout, IndexedColumn, KEY};
 use super::order::{SortForm, decode_key};
 use super::permitted::{NoStatistics, PermittedKeys};
 use super::query::{QueryReader, keyword};
@@ -27,7 +27,7 @@ use crate::read_model::table::TableSnapshot;
 pub struct SearchSnapshot {
     searcher: Searcher,
     cut: Cut,
-    layout: Arc<Layout>,
+    layout: Arc<IndexLayout>,
     table: TableSnapshot,
 }
 
@@ -38,10 +38,10 @@ struct Found {
 }
 
 /// Hits in order, matches in all, and counts by facet.
-type Outcome = (Vec<Found>, usize, Vec<Counts>);
+type Matches = (Vec<Found>, usize, Vec<FacetCounts>);
 
 impl SearchSnapshot {
-    pub(super) fn new(searcher: Searcher, cut: Cut, layout: Arc<Layout>, table: TableSnapshot) -> Self {
+    pub(super) fn new(searcher: Searcher, cut: Cut, layout: Arc<IndexLayout>, table: TableSnapshot) -> Self {
         Self { searcher, cut, layout, table }
     }
 
@@ -135,7 +135,7 @@ impl SearchSnapshot {
         request: &SearchRequest,
         facets: &[&IndexedColumn],
         permitted: bool,
-    ) -> Result<Outcome, SearchError> {
+    ) -> Result<Matches, SearchError> {
         // Tantivy has no empty ranking: a request for none ranks one and leaves it out.
         let top = TopDocs::with_limit(request.limit.max(1)).and_offset(request.offset);
         let by_key = (SortByBytes::for_field(KEY), Order::Asc);
@@ -172,7 +172,7 @@ impl SearchSnapshot {
         facets: &[&IndexedColumn],
         permitted: bool,
         found: impl Fn((K, DocAddress)) -> Found,
-    ) -> Result<Outcome, SearchError> {
+    ) -> Result<Matches, SearchError> {
         let facets = FacetCollector { fields: facets.iter().map(|column| column.terms_name()).collect() };
         let collectors = (top, Count, facets);
         let result = if permitted {
@@ -234,7 +234,10 @@ fn unscored<K>(((_, key), _): ((K, Option<Vec<u8>>), DocAddress)) -> Found {
     Found { score: None, key }
 }
 
-fn named(facets: &[&IndexedColumn], counts: Vec<Counts>) -> Result<BTreeMap<String, Vec<(String, u64)>>, SearchError> {
+fn named(
+    facets: &[&IndexedColumn],
+    counts: Vec<FacetCounts>,
+) -> Result<BTreeMap<String, Vec<(String, u64)>>, SearchError> {
     let named = facets.iter().zip(counts).map(|(column, counts)| match counts {
         Some(counts) => Ok((column.name.clone(), ranked(counts))),
         None => Err(SearchError::Invalid(format!(

@@ -6,7 +6,7 @@
 
 use arrow::error::ArrowError;
 
-use super::segments::{Held, Segments, Slots};
+use super::segments::{Segments, Slots, WriterSegment};
 
 const JOINED: usize = 4;
 
@@ -57,7 +57,7 @@ impl Segments {
 
     /// 0 for segments of up to half the limit of rows, one more for each quarter of that, none for segments of more
     /// than half of either limit: any two that have a tier can be joined.
-    fn tier(&self, held: &Held) -> Option<usize> {
+    fn tier(&self, held: &WriterSegment) -> Option<usize> {
         let live = held.liveness.live();
         if live > self.segment_rows / 2 || held.segment.row_bytes() > SEGMENT_BYTES / 2 {
             return None;

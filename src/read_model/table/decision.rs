@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::TableSpec;
 use super::apply_error::{ApplyError, KeyConflict, shown_key, shown_row};
 use super::encoding::Encoded;
-use super::segments::{Hashes, Segments, Slots};
+use super::segments::{RowHashes, Segments, Slots};
 use crate::circuit::ZBatch;
 use crate::state::{KeyMap, SlotIndex};
 
@@ -29,7 +29,7 @@ pub(super) struct Decision {
 pub(super) struct Written {
     /// Its place in the delta.
     pub(super) row: u32,
-    pub(super) hashes: Hashes,
+    pub(super) hashes: RowHashes,
 }
 
 /// A delta in canonical form with its encoded rows, and the table that it is to be applied to.
@@ -133,7 +133,7 @@ impl Deciding<'_> {
                 }
             };
             let change = &mut changes[change];
-            let written = Written { row, hashes: Hashes { key: hash, row: row_hash as u32 } };
+            let written = Written { row, hashes: RowHashes { key: hash, row: row_hash as u32 } };
             match (weight, change.given, change.taken) {
                 (1, None, _) => change.given = Some(written),
                 (1, Some(other), _) => return Err(self.conflict(other.row, row)),

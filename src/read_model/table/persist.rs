@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 use super::apply_error::shown_key;
 use super::canonical::canonical_rows;
 use super::decision::row_hash;
-use super::segments::Hashes;
+use super::segments::RowHashes;
 use super::writer::take_rows;
 use super::{Table, TableSpec};
 use crate::state::{KeyMap, NewSegment, StateDelta, StoreShape, StoredSegment, Writing};
@@ -75,7 +75,7 @@ impl Table {
             slots[row] = Some(slot);
             live_rows.push(row as u32);
             live_slots.push(slot);
-            hashes.push(Hashes { key: KeyMap::hash(key), row: row_hash(encoded_rows.get(row)) });
+            hashes.push(RowHashes { key: KeyMap::hash(key), row: row_hash(encoded_rows.get(row)) });
         }
         let limit = self.segments.segment_rows;
         let parts = live_rows.chunks(limit).zip(live_slots.chunks(limit)).zip(hashes.chunks(limit));

@@ -17,7 +17,7 @@ pub(super) const BATCH_ROWS: usize = 8_192;
 
 /// Reads some segments of a snapshot. Segments that are read are pinned, the batches are not kept.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct SegmentReader {
     views: Arc<[View]>,
     segments: Range<usize>,
     access: Arc<Access>,
@@ -30,7 +30,7 @@ pub(super) struct Reader {
     found: Vec<(usize, usize)>,
 }
 
-impl Reader {
+impl SegmentReader {
     pub(super) fn new(
         views: Arc<[View]>,
         segments: Range<usize>,
@@ -90,7 +90,7 @@ impl Reader {
     }
 }
 
-impl Iterator for Reader {
+impl Iterator for SegmentReader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -23,7 +23,7 @@ use datafusion::physical_plan::{
 
 use super::TableSpec;
 use super::access::Access;
-use super::reader::Reader;
+use super::reader::SegmentReader;
 use super::snapshot::TableSnapshot;
 
 /// Whole scans of more rows than this are split among partitions.
@@ -85,7 +85,8 @@ impl ScanExec {
             None => (columns.clone(), schema),
         };
         let segments = self.partitions[partition].clone();
-        let reader = Reader::new(self.snapshot.views.clone(), segments, self.access.clone(), read_columns, read_schema);
+        let reader =
+            SegmentReader::new(self.snapshot.views.clone(), segments, self.access.clone(), read_columns, read_schema);
         let kept = reader.map(move |rows| match &filter {
             Some(filter) => Ok(keep(&rows?, filter)?.project(&columns)?),
             None => Ok(rows?),

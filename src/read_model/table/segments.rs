@@ -26,7 +26,7 @@ pub(super) type Slots = KeyMap<Slot>;
 #[repr(align(64))]
 pub(super) struct Slot {
     key: Key,
-    index: Place,
+    index: RowPlace,
     location: RowLocation,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Segments {
     indexes: usize,
     pub(super) segment_rows: usize,
     /// By number; a number that is free may be given again.
-    pub(super) held: Vec<Option<Held>>,
+    pub(super) held: Vec<Option<WriterSegment>>,
     free: Vec<u32>,
     pub(super) stored: usize,
     pub(super) live: usize,
@@ -45,14 +45,14 @@ pub(super) struct Segments {
 
 /// Where a slot's row is, and what stays with it when it moves.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct RowPlace {
     segment: u32,
     row: u32,
-    hashes: Hashes,
+    hashes: RowHashes,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Hashes {
+pub(super) struct RowHashes {
     pub(super) key: u32,
     /// Of the whole row: a retraction of a row that is not there is noticed by it.
     pub(super) row: u32,
@@ -60,17 +60,17 @@ pub(super) struct Hashes {
 
 /// A segment and what only the writer knows of its rows.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct WriterSegment {
     pub(super) segment: Arc<Segment>,
     pub(super) liveness: Arc<Liveness>,
     /// By row.
     slots: Vec<u32>,
 }
 
-impl Default for Place {
+impl Default for RowPlace {
     /// Nowhere.
     fn default() -> Self {
-        Self { segment: u32::MAX, row: 0, hashes: Hashes::default() }
+        Self { segment: u32::MAX, row: 0, hashes: RowHashes::default() }
     }
 }
 
@@ -105,7 +105,7 @@ impl Segments {
     }
 
     /// Adds rows, of which each slot has none yet, as one segment.
-    pub(super) fn add(&mut self, rows: RecordBatch, slots: Vec<u32>, hashes: &[Hashes], all: &mut Slots) {
+    pub(super) fn add(&mut self, rows: RecordBatch, slots: Vec<u32>, hashes: &[RowHashes], all: &mut Slots) {
         debug_assert!(rows.num_rows() == slots.len() && slots.len() == hashes.len());
         if slots.is_empty() {
             return;
@@ -115,14 +115,14 @@ impl Segments {
             (self.held.len() - 1) as u32
         });
         for (row, (slot, hashes)) in slots.iter().zip(hashes).enumerate() {
-            all.record_mut(*slot).index = Place { segment: number, row: row as u32, hashes: *hashes };
+            all.record_mut(*slot).index = RowPlace { segment: number, row: row as u32, hashes: *hashes };
         }
         self.stored += slots.len();
         self.live += slots.len();
         let keys = KeyIndex::new(hashes.iter().map(|hashes| hashes.key).collect());
         let liveness = Arc::new(Liveness::new(slots.len()));
         let segment = Arc::new(Segment::with_keys(rows, self.indexes, keys));
-        self.held[number as usize] = Some(Held { segment, liveness, slots });
+        self.held[number as usize] = Some(WriterSegment { segment, liveness, slots });
     }
 
     /// The slot's row is no longer live.
@@ -163,7 +163,7 @@ impl Segments {
         // Views would keep the buffers of the old segments.
         let rows = canonical_rows(&rows, &self.schema)?;
         numbers.iter().for_each(|&number| self.release(number));
-        let hashes: Vec<Hashes> = slots.iter().map(|&slot| all.record(slot).index.hashes).collect();
+        let hashes: Vec<RowHashes> = slots.iter().map(|&slot| all.record(slot).index.hashes).collect();
         self.add(rows, slots, &hashes, all);
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Segments {
     }
 
     pub(super) fn views(&self) -> Arc<[View]> {
-        let view = |held: &Held| View { segment: held.segment.clone(), liveness: held.liveness.clone() };
+        let view = |held: &WriterSegment| View { segment: held.segment.clone(), liveness: held.liveness.clone() };
         self.held.iter().flatten().map(view).collect()
     }
 

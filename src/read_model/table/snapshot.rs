@@ -13,7 +13,7 @@ use super::TableSpec;
 use super::access::Access;
 use super::encoding::Encoding;
 use super::provider::SnapshotProvider;
-use super::reader::Reader;
+use super::reader::SegmentReader;
 use super::segment::View;
 
 /// Cheap to clone: readers share the writer's segments.
@@ -102,8 +102,8 @@ impl TableSnapshot {
         Ok(Arc::new(SnapshotProvider::new(self.clone())))
     }
 
-    fn reader(&self, access: Arc<Access>) -> Reader {
+    fn reader(&self, access: Arc<Access>) -> SegmentReader {
         let columns = (0..self.spec.schema.fields().len()).collect();
-        Reader::new(self.views.clone(), 0..self.views.len(), access, columns, self.schema())
+        SegmentReader::new(self.views.clone(), 0..self.views.len(), access, columns, self.schema())
     }
 }

@@ -11,7 +11,7 @@ use super::apply_error::ApplyError;
 use super::canonical::{canonical, canonical_rows};
 use super::decision::{Deciding, Decision, Written};
 use super::encoding::{Encoded, Encoding, batch};
-use super::segments::{Hashes, SEGMENT_ROWS, Segments, Slots};
+use super::segments::{RowHashes, SEGMENT_ROWS, Segments, Slots};
 use super::{TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
 use crate::state::SegmentLog;
@@ -115,7 +115,7 @@ impl Table {
             self.segments.kill(self.slots.record_mut(slot));
             slots.push(slot);
         }
-        let hashes: Vec<Hashes> = written.iter().map(|written| written.hashes).collect();
+        let hashes: Vec<RowHashes> = written.iter().map(|written| written.hashes).collect();
         let mut start = 0;
         for part in parts {
             let range = start..start + part.num_rows();

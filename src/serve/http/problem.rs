@@ -9,7 +9,7 @@ use crate::progress::Freshness;
 use crate::query::{ErrorKind, QueryError};
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ProblemBody<'a> {
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
@@ -25,7 +25,7 @@ struct Problem<'a> {
 /// A query error at this URI.
 pub(super) fn problem(error: &QueryError, uri: &Uri) -> Response {
     let (status, title) = meaning(error.kind);
-    let mut response = render(&Problem {
+    let mut response = render(&ProblemBody {
         kind: format!("urn:readside:problem:{}", error.kind.label()),
         title,
         status,
@@ -43,10 +43,10 @@ pub(super) fn problem(error: &QueryError, uri: &Uri) -> Response {
 /// An error of HTTP itself.
 pub(super) fn plain(status: u16, kind: &str, title: &str, detail: String, uri: &Uri) -> Response {
     let kind = format!("urn:readside:problem:{kind}");
-    render(&Problem { kind, title, status, detail: &detail, instance: uri.path(), hint: None, freshness: None })
+    render(&ProblemBody { kind, title, status, detail: &detail, instance: uri.path(), hint: None, freshness: None })
 }
 
-fn render(problem: &Problem<'_>) -> Response {
+fn render(problem: &ProblemBody<'_>) -> Response {
     let json = serde_json::to_vec(problem).unwrap_or_default();
     body(problem.status, "application/problem+json", json)
 }

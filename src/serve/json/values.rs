@@ -28,7 +28,7 @@ use crate::query::{format_date, format_timestamp};
 /// One column: its name, already quoted, and its values.
 pub(super) struct JsonColumn {
     name: Vec<u8>,
-    values: Values,
+    values: ValueColumn,
 }
 
 pub(super) fn columns(fields: &Fields, arrays: &[ArrayRef]) -> Result<Vec<JsonColumn>, ArrowError> {
@@ -39,7 +39,7 @@ fn column(field: &FieldRef, array: &ArrayRef) -> Result<JsonColumn, ArrowError> 
     let mut name = Vec::new();
     write_string(&mut name, field.name());
     name.push(b':');
-    Ok(JsonColumn { name, values: Values::new(field, array)? })
+    Ok(JsonColumn { name, values: ValueColumn::new(field, array)? })
 }
 
 pub(super) fn write_object(out: &mut Vec<u8>, columns: &[JsonColumn], row: usize) -> Result<(), ArrowError> {
@@ -56,52 +56,54 @@ pub(super) fn write_object(out: &mut Vec<u8>, columns: &[JsonColumn], row: usize
 }
 
 /// An array with what is known about it once for all rows.
-struct Values {
+struct ValueColumn {
     array: ArrayRef,
-    form: Form,
+    form: ValueForm,
 }
 
-enum Form {
+enum ValueForm {
     /// Decided by the array's type at each row.
     Plain,
     Json,
     /// What `json_get` returns: a union of the kinds of JSON values.
-    JsonUnion(Vec<(i8, Values)>),
-    List(Box<Values>),
+    JsonUnion(Vec<(i8, ValueColumn)>),
+    List(Box<ValueColumn>),
     Struct(Vec<JsonColumn>),
     Map {
-        keys: Box<Values>,
-        values: Box<Values>,
+        keys: Box<ValueColumn>,
+        values: Box<ValueColumn>,
     },
 }
 
-impl Values {
+impl ValueColumn {
     fn new(field: &Field, array: &ArrayRef) -> Result<Self, ArrowError> {
         let mut array = array.clone();
         let form = match field.data_type() {
-            DataType::Utf8 if field.metadata().contains_key(JSON_MARK) => Form::Json,
-            DataType::List(item) => Form::List(Box::new(Values::new(item, array.as_list::<i32>().values())?)),
-            DataType::LargeList(item) => Form::List(Box::new(Values::new(item, array.as_list::<i64>().values())?)),
-            DataType::FixedSizeList(item, _) => {
-                Form::List(Box::new(Values::new(item, array.as_fixed_size_list().values())?))
+            DataType::Utf8 if field.metadata().contains_key(JSON_MARK) => ValueForm::Json,
+            DataType::List(item) => ValueForm::List(Box::new(ValueColumn::new(item, array.as_list::<i32>().values())?)),
+            DataType::LargeList(item) => {
+                ValueForm::List(Box::new(ValueColumn::new(item, array.as_list::<i64>().values())?))
             }
-            DataType::Struct(fields) => Form::Struct(columns(fields, array.as_struct().columns())?),
+            DataType::FixedSizeList(item, _) => {
+                ValueForm::List(Box::new(ValueColumn::new(item, array.as_fixed_size_list().values())?))
+            }
+            DataType::Struct(fields) => ValueForm::Struct(columns(fields, array.as_struct().columns())?),
             DataType::Map(..) => {
                 let map = array.as_map();
                 let (keys, values) = map.entries_fields();
-                Form::Map {
-                    keys: Box::new(Values::new(keys, map.keys())?),
-                    values: Box::new(Values::new(values, map.values())?),
+                ValueForm::Map {
+                    keys: Box::new(ValueColumn::new(keys, map.keys())?),
+                    values: Box::new(ValueColumn::new(values, map.values())?),
                 }
             }
-            union if *union == *JSON_UNION_DATA_TYPE => Form::JsonUnion(json_union(array.as_union(), union)?),
+            union if *union == *JSON_UNION_DATA_TYPE => ValueForm::JsonUnion(json_union(array.as_union(), union)?),
             DataType::Dictionary(_, value_type) => {
                 array = arrow::compute::cast(&array, value_type)?;
-                return Values::new(&Field::new(field.name(), value_type.as_ref().clone(), true), &array);
+                return ValueColumn::new(&Field::new(field.name(), value_type.as_ref().clone(), true), &array);
             }
-            _ => Form::Plain,
+            _ => ValueForm::Plain,
         };
-        Ok(Values { array, form })
+        Ok(ValueColumn { array, form })
     }
 
     fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), ArrowError> {
@@ -110,16 +112,16 @@ impl Values {
             return Ok(());
         }
         match &self.form {
-            Form::Plain => write_plain(out, &self.array, row)?,
-            Form::Json => write_json(out, self.array.as_string::<i32>().value(row)),
-            Form::JsonUnion(kinds) => {
+            ValueForm::Plain => write_plain(out, &self.array, row)?,
+            ValueForm::Json => write_json(out, self.array.as_string::<i32>().value(row)),
+            ValueForm::JsonUnion(kinds) => {
                 let kind = self.array.as_union().type_id(row);
                 match kinds.iter().find(|(id, _)| *id == kind) {
                     Some((_, values)) => values.write(out, row)?,
                     None => out.extend_from_slice(b"null"),
                 }
             }
-            Form::List(items) => {
+            ValueForm::List(items) => {
                 let range = match self.array.data_type() {
                     DataType::List(_) => list_range::<i32>(&self.array, row),
                     DataType::LargeList(_) => list_range::<i64>(&self.array, row),
@@ -139,8 +141,8 @@ impl Values {
                 }
                 out.push(b']');
             }
-            Form::Struct(columns) => write_object(out, columns, row)?,
-            Form::Map { keys, values } => {
+            ValueForm::Struct(columns) => write_object(out, columns, row)?,
+            ValueForm::Map { keys, values } => {
                 let offsets = self.array.as_map().value_offsets();
                 out.push(b'{');
                 for (index, entry) in (offsets[row] as usize..offsets[row + 1] as usize).enumerate() {
@@ -164,7 +166,7 @@ fn list_range<O: OffsetSizeTrait>(array: &ArrayRef, row: usize) -> std::ops::Ran
 }
 
 /// A key of an object has to be a string, whatever the map's keys are.
-fn write_map_key(out: &mut Vec<u8>, keys: &Values, entry: usize) -> Result<(), ArrowError> {
+fn write_map_key(out: &mut Vec<u8>, keys: &ValueColumn, entry: usize) -> Result<(), ArrowError> {
     let mut key = Vec::new();
     keys.write(&mut key, entry)?;
     if key.first() == Some(&b'"') {
@@ -176,13 +178,13 @@ fn write_map_key(out: &mut Vec<u8>, keys: &Values, entry: usize) -> Result<(), A
 }
 
 /// The members of the union by type id; arrays and objects are JSON text. JSON null has no member that is not null.
-fn json_union(union: &UnionArray, data_type: &DataType) -> Result<Vec<(i8, Values)>, ArrowError> {
+fn json_union(union: &UnionArray, data_type: &DataType) -> Result<Vec<(i8, ValueColumn)>, ArrowError> {
     let DataType::Union(fields, _) = data_type else { return Ok(Vec::new()) };
     let member = |(id, field): (i8, &FieldRef)| {
         let is_text = matches!(field.name().as_str(), "array" | "object");
-        let mut values = Values::new(field, union.child(id))?;
+        let mut values = ValueColumn::new(field, union.child(id))?;
         if is_text && *field.data_type() == DataType::Utf8 {
-            values.form = Form::Json;
+            values.form = ValueForm::Json;
         }
         Ok((id, values))
     };

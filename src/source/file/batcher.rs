@@ -3,14 +3,14 @@
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::Stop;
+use super::FileStop;
 use crate::event::Message;
-use crate::source::{Input, Limits};
+use crate::source::{BatchLimits, Input};
 
 #[derive(Debug)]
 pub(super) struct Batcher {
     inputs: mpsc::Sender<Input>,
-    limits: Limits,
+    limits: BatchLimits,
     messages: Vec<Message>,
     bytes: usize,
     /// The covered sequence that was told last.
@@ -18,7 +18,7 @@ pub(super) struct Batcher {
 }
 
 impl Batcher {
-    pub(super) fn new(inputs: mpsc::Sender<Input>, limits: Limits) -> Self {
+    pub(super) fn new(inputs: mpsc::Sender<Input>, limits: BatchLimits) -> Self {
         Self { inputs, limits, messages: Vec::new(), bytes: 0, told: 0 }
     }
 
@@ -27,7 +27,7 @@ impl Batcher {
     }
 
     /// Collects a message, and hands over if that reaches a limit.
-    pub(super) fn put(&mut self, message: Message, last_sequence: u64) -> Result<(), Stop> {
+    pub(super) fn put(&mut self, message: Message, last_sequence: u64) -> Result<(), FileStop> {
         let covered = message.seq;
         self.bytes += message.size();
         self.messages.push(message);
@@ -38,12 +38,12 @@ impl Batcher {
     }
 
     /// Hands over if the receiver has taken what it was given before; else more is collected.
-    pub(super) fn offer(&mut self, covered: u64, last_sequence: u64) -> Result<(), Stop> {
+    pub(super) fn offer(&mut self, covered: u64, last_sequence: u64) -> Result<(), FileStop> {
         if self.inputs.capacity() > 0 { self.flush(covered, last_sequence) } else { Ok(()) }
     }
 
     /// Hands over what was collected, waiting for the receiver.
-    pub(super) fn flush(&mut self, covered: u64, last_sequence: u64) -> Result<(), Stop> {
+    pub(super) fn flush(&mut self, covered: u64, last_sequence: u64) -> Result<(), FileStop> {
         let messages = std::mem::take(&mut self.messages);
         self.bytes = 0;
         match messages.is_empty() {
@@ -62,8 +62,8 @@ impl Batcher {
         }
     }
 
-    pub(super) fn send(&mut self, input: Input) -> Result<(), Stop> {
-        self.inputs.blocking_send(input).map_err(|_| Stop::Closed)
+    pub(super) fn send(&mut self, input: Input) -> Result<(), FileStop> {
+        self.inputs.blocking_send(input).map_err(|_| FileStop::Closed)
     }
 
     /// Sends a report that may as well go unheard: if the receiver is gone, the caller finds out by itself.

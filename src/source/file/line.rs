@@ -14,7 +14,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::config::Lines;
+use crate::config::LineFormat;
 use crate::event::{Headers, Message};
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ struct Line<'a> {
 
 /// The message of a line; none for a blank one. A line without `published_at` was published at the epoch: the file's own
 /// times change as it grows, and a restart must read the same.
-pub(super) fn read(seq: u64, text: &Bytes, lines: Lines) -> Option<Message> {
+pub(super) fn read(seq: u64, text: &Bytes, lines: LineFormat) -> Option<Message> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return None;
@@ -51,31 +51,42 @@ pub(super) fn read(seq: u64, text: &Bytes, lines: Lines) -> Option<Message> {
         published_at_us: 0,
         unreadable: None,
     };
-    if lines == Lines::Payload {
+    if lines == LineFormat::Payload {
         return Some(message);
     }
     if let Err(wrong) = fill(&mut message, &whole)
-        && (lines == Lines::Message || has_members_of_messages_only(&whole))
+        && (lines == LineFormat::Message || has_members_of_messages_only(&whole))
     {
         message.unreadable = Some(format!("the line is no message: {wrong}"));
     }
     // Without data there is nothing to decode but the line itself, unless it is known to be a message.
-    if lines == Lines::Message && message.unreadable.is_none() && message.payload.as_ptr() == whole.as_ptr() {
+    if lines == LineFormat::Message && message.unreadable.is_none() && message.payload.as_ptr() == whole.as_ptr() {
         message.payload = Bytes::new();
     }
     Some(message)
 }
 
+/// Why a line that is meant as a message is none.
+#[derive(Debug, thiserror::Error)]
+enum LineError {
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("`published_at` is `{0}`, which is not RFC 3339 with an offset")]
+    PublishedAt(String),
+    #[error("`data_base64` is not base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+}
+
 /// Takes the facts of a message from its line.
-fn fill(message: &mut Message, whole: &Bytes) -> Result<(), String> {
-    let line = serde_json::from_slice::<Line<'_>>(whole).map_err(|error| error.to_string())?;
+fn fill(message: &mut Message, whole: &Bytes) -> Result<(), LineError> {
+    let line = serde_json::from_slice::<Line<'_>>(whole)?;
     if let Some(text) = &line.published_at {
         let time = DateTime::parse_from_rfc3339(text);
-        let time = time.map_err(|_| format!("`published_at` is `{text}`, which is not RFC 3339 with an offset"))?;
+        let time = time.map_err(|_| LineError::PublishedAt(text.to_string()))?;
         message.published_at_us = time.timestamp_micros();
     }
     if let Some(text) = &line.data_base64 {
-        let bytes = STANDARD.decode(text).map_err(|error| format!("`data_base64` is not base64: {error}"))?;
+        let bytes = STANDARD.decode(text.as_bytes())?;
         message.payload = bytes.into();
     } else if let Some(data) = line.data {
         message.payload = whole.slice_ref(data.get().as_bytes());
@@ -163,7 +174,7 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> Message {
-        read(7, &Bytes::copy_from_slice(text.as_bytes()), Lines::Auto).unwrap()
+        read(7, &Bytes::copy_from_slice(text.as_bytes()), LineFormat::Auto).unwrap()
     }
 
     #[test]
@@ -230,16 +241,16 @@ mod tests {
     fn a_declared_line_is_nothing_else() {
         let read = |text: &'static str, lines| read(1, &Bytes::from_static(text.as_bytes()), lines).unwrap();
         for text in [r#"{"order_id":"1"}"#, "not json", "{}1"] {
-            assert!(read(text, Lines::Message).unreadable.is_some(), "{text}");
+            assert!(read(text, LineFormat::Message).unreadable.is_some(), "{text}");
         }
-        let empty = read(r#"{"subject":"a"}"#, Lines::Message);
+        let empty = read(r#"{"subject":"a"}"#, LineFormat::Message);
         assert_eq!((empty.subject.as_str(), empty.payload.len(), empty.unreadable), ("a", 0, None));
-        let plain = read(r#"{"subject":"a","data":{}}"#, Lines::Payload);
+        let plain = read(r#"{"subject":"a","data":{}}"#, LineFormat::Payload);
         assert_eq!((plain.subject.as_str(), plain.payload), ("", Bytes::from_static(br#"{"subject":"a","data":{}}"#)));
     }
 
     #[test]
     fn a_blank_line_is_no_message() {
-        assert_eq!(read(1, &Bytes::from_static(b" \r"), Lines::Auto), None);
+        assert_eq!(read(1, &Bytes::from_static(b" \r"), LineFormat::Auto), None);
     }
 }

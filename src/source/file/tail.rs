@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Batcher, Stop, line, prefix};
-use crate::config::Lines;
-use crate::source::{Identity, Input, Start};
+use super::{Batcher, FileStop, line, prefix};
+use crate::config::LineFormat;
+use crate::source::{Input, Start, StreamIdentity};
 
 /// Small, because a message that is kept for long keeps its chunk in memory.
 const CHUNK: usize = 256 << 10;
@@ -19,8 +19,8 @@ const LINE_MAX: usize = 64 << 20;
 pub(super) struct Tail {
     path: PathBuf,
     follow: bool,
-    lines: Lines,
-    identity: Option<Identity>,
+    lines: LineFormat,
+    identity: Option<StreamIdentity>,
     /// Lines up to this number were handed over before this start.
     after: u64,
     /// Complete lines taken, and where they end in the file.
@@ -33,7 +33,7 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(path: PathBuf, follow: bool, lines: Lines, start: Start) -> Self {
+    pub(super) fn new(path: PathBuf, follow: bool, lines: LineFormat, start: Start) -> Self {
         Self {
             path,
             follow,
@@ -66,7 +66,7 @@ impl Tail {
     }
 
     /// Takes whatever is new.
-    pub(super) fn catch_up(&mut self, batcher: &mut Batcher) -> Result<(), Stop> {
+    pub(super) fn catch_up(&mut self, batcher: &mut Batcher) -> Result<(), FileStop> {
         let mut file = File::open(&self.path)?;
         let is_news = self.identify(&mut file)?;
         if !self.is_positioned {
@@ -95,10 +95,10 @@ impl Tail {
     }
 
     /// Halts if this is not the file that was read before. True if more of its identity is known now.
-    fn identify(&mut self, file: &mut File) -> Result<bool, Stop> {
+    fn identify(&mut self, file: &mut File) -> Result<bool, FileStop> {
         let length = match self.identity {
             None => 0,
-            Some(Identity::File { prefix_length, prefix_hash }) => {
+            Some(StreamIdentity::File { prefix_length, prefix_hash }) => {
                 if prefix::hash(file, prefix_length)? != Some(prefix_hash) || file.metadata()?.len() < self.offset {
                     return Err(self.halted(
                         "it was cut or replaced, it does not begin with what was read; restore it, or start with an \
@@ -107,7 +107,7 @@ impl Tail {
                 }
                 prefix_length
             }
-            Some(Identity::JetStream { .. } | Identity::Memory) => {
+            Some(StreamIdentity::JetStream { .. } | StreamIdentity::Memory) => {
                 return Err(self.halted(
                     "the checkpoint belongs to a source of another kind; name the source differently, or start with an \
                      empty data_dir",
@@ -119,12 +119,12 @@ impl Tail {
             return Ok(false);
         }
         let prefix_hash = prefix::hash(file, known)?.unwrap_or_default();
-        self.identity = Some(Identity::File { prefix_length: known, prefix_hash });
+        self.identity = Some(StreamIdentity::File { prefix_length: known, prefix_hash });
         Ok(true)
     }
 
     /// Finds the first line to hand over, and counts all lines on the way, so that the lag is known.
-    fn position(&mut self, file: &mut File) -> Result<(), Stop> {
+    fn position(&mut self, file: &mut File) -> Result<(), FileStop> {
         file.seek(SeekFrom::Start(0))?;
         let mut reader = BufReader::with_capacity(CHUNK, file);
         let (mut lines, mut length, mut is_ended) = (0, 0, true);
@@ -157,7 +157,7 @@ impl Tail {
         Ok(())
     }
 
-    fn take_lines(&mut self, chunk: Bytes, batcher: &mut Batcher) -> Result<(), Stop> {
+    fn take_lines(&mut self, chunk: Bytes, batcher: &mut Batcher) -> Result<(), FileStop> {
         let mut from = 0;
         while let Some(length) = chunk[from..].iter().position(|byte| *byte == b'\n') {
             self.take_line(&chunk.slice(from..from + length), batcher)?;
@@ -168,7 +168,7 @@ impl Tail {
     }
 
     /// Takes what follows the last line end, if it is a whole line that only lacks its end.
-    fn take_last(&mut self, rest: &Bytes, batcher: &mut Batcher) -> Result<(), Stop> {
+    fn take_last(&mut self, rest: &Bytes, batcher: &mut Batcher) -> Result<(), FileStop> {
         if rest.trim_ascii().is_empty() {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl Tail {
         self.take_line(rest, batcher)
     }
 
-    fn take_line(&mut self, text: &Bytes, batcher: &mut Batcher) -> Result<(), Stop> {
+    fn take_line(&mut self, text: &Bytes, batcher: &mut Batcher) -> Result<(), FileStop> {
         self.line += 1;
         self.last_line = self.last_line.max(self.line);
         if self.line <= self.after {
@@ -192,8 +192,8 @@ impl Tail {
         }
     }
 
-    fn halted(&self, why: &str) -> Stop {
-        Stop::Halted(format!("file {}: {why}", self.path.display()))
+    fn halted(&self, why: &str) -> FileStop {
+        FileStop::Halted(format!("file {}: {why}", self.path.display()))
     }
 }
 

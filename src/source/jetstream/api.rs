@@ -23,7 +23,7 @@ const RECONNECT: Duration = Duration::from_secs(3);
 
 /// A connection, for one stream.
 #[derive(Debug, Clone)]
-pub(super) struct Api {
+pub(super) struct StreamApi {
     pub(super) client: Client,
     context: Context,
     stream: String,
@@ -96,7 +96,7 @@ pub(super) enum NextStored {
 /// What the stream's leader says, in this order: first the stream, then what is stored from a sequence on. So whatever
 /// the stream held when its last sequence was read has been looked at.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct LeaderReply {
     pub(super) facts: StreamFacts,
     pub(super) next: NextStored,
 }
@@ -106,7 +106,7 @@ pub(super) struct Answer {
 #[error("{0}")]
 pub(super) struct ApiError(String);
 
-impl Api {
+impl StreamApi {
     pub(super) async fn connect(options: &JetStreamOptions) -> Result<Self, ApiError> {
         let client = connect(&options.nats).await.map_err(|error| ApiError(explain(&error)))?;
         let prefix = match &options.nats.jetstream_domain {
@@ -134,13 +134,13 @@ impl Api {
     }
 
     /// Asks about the stream, and about what is stored from a sequence on.
-    pub(super) async fn ask(self, from: Option<u64>) -> Result<Answer, ApiError> {
+    pub(super) async fn ask(self, from: Option<u64>) -> Result<LeaderReply, ApiError> {
         let facts = self.stream().await?;
         let next = match from {
             Some(sequence) => self.next_sequence(sequence).await?.map_or(NextStored::Nothing, NextStored::At),
             None => NextStored::NotAsked,
         };
-        Ok(Answer { facts, next })
+        Ok(LeaderReply { facts, next })
     }
 
     /// Whether the connection stands, or comes back within a few seconds.

@@ -1,61 +1,94 @@
 //! Whether a stream is still the one that was read before, and still whole. Pure.
 
 use super::api::{StreamConfig, StreamFacts};
-use crate::source::{Gap, Identity, Start};
+use crate::source::{Gap, Start, StreamIdentity};
 
 /// Where reading goes on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Resumed {
+pub(super) struct ResumePoint {
     /// Nothing up to here will come (again).
     pub(super) covered: u64,
     pub(super) gap: Option<Gap>,
 }
 
-/// Compares a stream with what the checkpoint knows. The error is for a person to mend.
-pub(super) fn resume(stream: &str, start: &Start, facts: &StreamFacts) -> Result<Resumed, String> {
+/// Why a stream cannot be read on. A person has to mend it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StreamFault {
+    #[error(
+        "stream `{stream}` has {retention} retention, which {keeps}; let a stream with limits retention source from it and \
+         read that one"
+    )]
+    Retention { stream: String, retention: String, keeps: &'static str },
+    #[error(
+        "stream `{stream}` was created anew at {created}, the checkpoint belongs to the one of {known}; restore that one, \
+         or start with an empty data_dir, which reads this one from its beginning"
+    )]
+    CreatedAnew { stream: String, created: String, known: String },
+    #[error(
+        "the checkpoint of stream `{stream}` belongs to a source of another kind; name the source differently, or start \
+         with an empty data_dir"
+    )]
+    OtherKind { stream: String },
+    #[error(
+        "stream `{stream}` ends at {last}, but {read} was already read: it was set back; restore its later messages, or \
+         start with an empty data_dir, which reads what is there from its beginning"
+    )]
+    Rewound { stream: String, read: u64, last: u64 },
+    #[error(
+        "messages {gap} of stream `{stream}` expired or were purged before they were read; start with an empty data_dir, \
+         which builds everything from what is left"
+    )]
+    Expired { stream: String, gap: Gap },
+}
+
+/// Compares a stream with what the checkpoint knows.
+///
+/// # Errors
+/// If reading cannot go on where the checkpoint ends.
+pub(super) fn resume(stream: &str, start: &Start, facts: &StreamFacts) -> Result<ResumePoint, StreamFault> {
     still_readable(stream, start.identity.as_ref(), facts)?;
     let (first, last) = (facts.state.first_seq, facts.state.last_seq);
     if start.identity.is_some() && last < start.after {
-        return Err(rewound(stream, start.after, last));
+        return Err(StreamFault::Rewound { stream: stream.to_owned(), read: start.after, last });
     }
     if first <= start.after.saturating_add(1) {
-        return Ok(Resumed { covered: start.after, gap: None });
+        return Ok(ResumePoint { covered: start.after, gap: None });
     }
     let gap = Gap { first: start.after + 1, last: first - 1 };
     // A source that has read nothing yet misses nothing: history begins where it begins. Where newer messages replace
     // older ones, their loss is what the stream is declared for.
     if start.after == 0 || is_mutable(&facts.config) {
-        return Ok(Resumed { covered: gap.last, gap: None });
+        return Ok(ResumePoint { covered: gap.last, gap: None });
     }
     if start.accept_gap {
-        return Ok(Resumed { covered: gap.last, gap: Some(gap) });
+        return Ok(ResumePoint { covered: gap.last, gap: Some(gap) });
     }
-    Err(expired(stream, gap))
+    Err(StreamFault::Expired { stream: stream.to_owned(), gap })
 }
 
 /// What must hold at any time: the same stream, of a kind that keeps messages for everybody.
-pub(super) fn still_readable(stream: &str, identity: Option<&Identity>, facts: &StreamFacts) -> Result<(), String> {
-    if let Some(keeps) = match facts.config.retention.as_str() {
+///
+/// # Errors
+/// If it is another stream, or one whose messages go when somebody reads them.
+pub(super) fn still_readable(
+    stream: &str,
+    identity: Option<&StreamIdentity>,
+    facts: &StreamFacts,
+) -> Result<(), StreamFault> {
+    let stream = stream.to_owned();
+    let keeps = match facts.config.retention.as_str() {
         "workqueue" => Some("deletes what is read"),
         "interest" => Some("keeps only what current consumers have yet to read"),
         _ => None,
-    } {
-        let retention = &facts.config.retention;
-        return Err(format!(
-            "stream `{stream}` has {retention} retention, which {keeps}; let a stream with limits retention source from it \
-             and read that one"
-        ));
+    };
+    if let Some(keeps) = keeps {
+        return Err(StreamFault::Retention { stream, retention: facts.config.retention.clone(), keeps });
     }
     match identity {
-        Some(Identity::JetStream { created }) if *created != facts.created => Err(format!(
-            "stream `{stream}` was created anew at {}, the checkpoint belongs to the one of {created}; restore that one, \
-             or start with an empty data_dir, which reads this one from its beginning",
-            facts.created
-        )),
-        Some(Identity::File { .. } | Identity::Memory) => Err(format!(
-            "the checkpoint of stream `{stream}` belongs to a source of another kind; name the source differently, or \
-             start with an empty data_dir"
-        )),
+        Some(StreamIdentity::JetStream { created: known }) if *known != facts.created => {
+            Err(StreamFault::CreatedAnew { stream, created: facts.created.clone(), known: known.clone() })
+        }
+        Some(StreamIdentity::File { .. } | StreamIdentity::Memory) => Err(StreamFault::OtherKind { stream }),
         _ => Ok(()),
     }
 }
@@ -63,20 +96,6 @@ pub(super) fn still_readable(stream: &str, identity: Option<&Identity>, facts: &
 /// Whether messages vanish from within by the stream's own rules, so that a hole in it proves nothing.
 pub(super) fn is_mutable(config: &StreamConfig) -> bool {
     config.max_msgs_per_subject > 0 || config.allow_msg_ttl
-}
-
-pub(super) fn rewound(stream: &str, read: u64, last: u64) -> String {
-    format!(
-        "stream `{stream}` ends at {last}, but {read} was already read: it was set back; restore its later messages, or \
-         start with an empty data_dir, which reads what is there from its beginning"
-    )
-}
-
-pub(super) fn expired(stream: &str, gap: Gap) -> String {
-    format!(
-        "messages {gap} of stream `{stream}` expired or were purged before they were read; start with an empty data_dir, \
-         which builds everything from what is left"
-    )
 }
 
 #[cfg(test)]
@@ -100,15 +119,15 @@ mod tests {
     }
 
     fn start(after: u64) -> Start {
-        let identity = Some(Identity::JetStream { created: "2026-01-01T00:00:00Z".to_owned() });
+        let identity = Some(StreamIdentity::JetStream { created: "2026-01-01T00:00:00Z".to_owned() });
         Start { after, identity, accept_gap: false }
     }
 
     fn check(start: &Start, facts: &StreamFacts, expect: Expect) {
         expect.assert_eq(&match resume("ORDERS", start, facts) {
-            Ok(Resumed { covered, gap: None }) => format!("from {covered}"),
-            Ok(Resumed { covered, gap: Some(gap) }) => format!("from {covered} without {gap}"),
-            Err(message) => message,
+            Ok(ResumePoint { covered, gap: None }) => format!("from {covered}"),
+            Ok(ResumePoint { covered, gap: Some(gap) }) => format!("from {covered} without {gap}"),
+            Err(fault) => fault.to_string(),
         });
     }
 

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::api::{Answer, Api, ApiError, Consumer, NextStored};
+use super::api::{ApiError, Consumer, LeaderReply, NextStored, StreamApi};
+use super::history::StreamFault;
 use super::pulls::{HEARTBEAT, Notice};
 use super::receive_buffer::ReceiveBuffer;
 use super::{JetStreamOptions, convert, history, reply};
 use crate::source::connect::shown;
-use crate::source::{Identity, Input, Start};
+use crate::source::{Input, Start, StreamIdentity};
 
 /// Deliveries taken at once before looking around.
 const RUN: usize = 4_096;
@@ -27,9 +28,9 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 const QUIET_RETRIES: u32 = 3;
 
 /// Why reading stopped.
-enum Stop {
+enum StreamStop {
     /// A person has to mend it.
-    Halted(String),
+    Halted(StreamFault),
     /// The server or the stream is not there.
     Lost(String),
     /// The consumer is no good; a new one may be.
@@ -38,13 +39,13 @@ enum Stop {
     Closed,
 }
 
-struct Reader {
+struct StreamReader {
     options: JetStreamOptions,
     inputs: mpsc::Sender<Input>,
     buffer: ReceiveBuffer,
-    identity: Option<Identity>,
+    identity: Option<StreamIdentity>,
     accept_gap: bool,
-    api: Option<Api>,
+    api: Option<StreamApi>,
     /// The disconnection that was reported last and still holds.
     reported: Option<String>,
 }
@@ -57,7 +58,7 @@ struct ConsumerSession {
     heard_at: Instant,
     message_at: Instant,
     asked_at: Instant,
-    question: Option<BoxFuture<'static, Result<Answer, ApiError>>>,
+    question: Option<BoxFuture<'static, Result<LeaderReply, ApiError>>>,
     /// A stored message that was not delivered, and since when.
     missing: Option<(u64, Instant)>,
 }
@@ -66,7 +67,7 @@ struct ConsumerSession {
 pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::Sender<Input>) {
     let buffer = ReceiveBuffer::new(options.limits, start.after);
     let Start { identity, accept_gap, .. } = start;
-    let mut reader = Reader { options, inputs, buffer, identity, accept_gap, api: None, reported: None };
+    let mut reader = StreamReader { options, inputs, buffer, identity, accept_gap, api: None, reported: None };
     let mut failures = 0;
     loop {
         let began = Instant::now();
@@ -79,9 +80,9 @@ pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::
     }
 }
 
-impl Reader {
+impl StreamReader {
     /// Reads with one consumer until something is odd.
-    async fn session(&mut self) -> Stop {
+    async fn session(&mut self) -> StreamStop {
         match self.open().await {
             Ok((api, mut session)) => {
                 let stop = match self.follow(&api, &mut session).await {
@@ -97,23 +98,24 @@ impl Reader {
     }
 
     /// Tells why reading stopped; an error ends the task.
-    async fn report(&mut self, stop: Stop, failures: u32) -> Result<(), ()> {
+    async fn report(&mut self, stop: StreamStop, failures: u32) -> Result<(), ()> {
         while self.buffer.is_ready() {
             let input = self.buffer.hand_over();
             self.inputs.send(input).await.map_err(drop)?;
         }
         match stop {
-            Stop::Closed => Err(()),
-            Stop::Halted(message) => {
+            StreamStop::Closed => Err(()),
+            StreamStop::Halted(fault) => {
+                let message = fault.to_string();
                 tracing::error!(source = self.options.name, message, "source halted");
                 self.inputs.send(Input::Halted { message }).await.map_err(drop)?;
                 Err(())
             }
-            Stop::Again(message) if failures < QUIET_RETRIES => {
+            StreamStop::Again(message) if failures < QUIET_RETRIES => {
                 tracing::warn!(source = self.options.name, message, "reading with a new consumer");
                 Ok(())
             }
-            Stop::Lost(message) | Stop::Again(message) => {
+            StreamStop::Lost(message) | StreamStop::Again(message) => {
                 if self.reported.as_ref() == Some(&message) {
                     return Ok(());
                 }
@@ -124,10 +126,10 @@ impl Reader {
         }
     }
 
-    async fn open(&mut self) -> Result<(Api, ConsumerSession), Stop> {
+    async fn open(&mut self) -> Result<(StreamApi, ConsumerSession), StreamStop> {
         let api = match &self.api {
             Some(api) => api.clone(),
-            None => self.api.insert(Api::connect(&self.options).await?).clone(),
+            None => self.api.insert(StreamApi::connect(&self.options).await?).clone(),
         };
         if !api.is_connected().await {
             return Err(self.connection_lost());
@@ -135,22 +137,26 @@ impl Reader {
         let facts = api.stream().await?;
         let after = self.buffer.covered();
         let start = Start { after, identity: self.identity.clone(), accept_gap: self.accept_gap };
-        let resumed = history::resume(&self.options.stream, &start, &facts).map_err(Stop::Halted)?;
+        let resumed = history::resume(&self.options.stream, &start, &facts).map_err(StreamStop::Halted)?;
         let from = resumed.covered.saturating_add(1);
         let mut consumer = api.consume(&self.options.name, from, facts.config.consumer_limits).await?;
         api.pull(&mut consumer).await?;
         self.buffer.begin(resumed.covered, facts.state.last_seq, history::is_mutable(&facts.config));
-        let identity = Identity::JetStream { created: facts.created };
+        let identity = StreamIdentity::JetStream { created: facts.created };
         self.identity = Some(identity.clone());
         // Accepted once: what expires from now on is another gap.
         self.accept_gap = false;
         self.reported = None;
         let opened = Input::Opened { identity, last_sequence: facts.state.last_seq, gap: resumed.gap };
-        self.inputs.send(opened).await.map_err(|_| Stop::Closed)?;
+        self.inputs.send(opened).await.map_err(|_| StreamStop::Closed)?;
         Ok((api, ConsumerSession::new(consumer)))
     }
 
-    async fn follow(&mut self, api: &Api, session: &mut ConsumerSession) -> Result<std::convert::Infallible, Stop> {
+    async fn follow(
+        &mut self,
+        api: &StreamApi,
+        session: &mut ConsumerSession,
+    ) -> Result<std::convert::Infallible, StreamStop> {
         let inputs = self.inputs.clone();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -158,7 +164,7 @@ impl Reader {
             self.ask_if_due(api, session);
             tokio::select! {
                 permit = inputs.reserve(), if self.buffer.is_ready() => {
-                    permit.map_err(|_| Stop::Closed)?.send(self.buffer.hand_over());
+                    permit.map_err(|_| StreamStop::Closed)?.send(self.buffer.hand_over());
                 }
                 message = session.consumer.messages.next(), if self.buffer.has_room() => {
                     self.take_run(session, message)?;
@@ -174,12 +180,16 @@ impl Reader {
     }
 
     /// Takes a delivery and all that have already arrived behind it.
-    fn take_run(&mut self, session: &mut ConsumerSession, first: Option<async_nats::Message>) -> Result<(), Stop> {
+    fn take_run(
+        &mut self,
+        session: &mut ConsumerSession,
+        first: Option<async_nats::Message>,
+    ) -> Result<(), StreamStop> {
         session.heard_at = Instant::now();
         let mut next = Some(first);
         let mut count = 0;
         while let Some(message) = next {
-            let Some(message) = message else { return Err(Stop::Again("the subscription ended".to_owned())) };
+            let Some(message) = message else { return Err(StreamStop::Again("the subscription ended".to_owned())) };
             self.take(session, message)?;
             count += 1;
             // What is received here must be taken in the next round, so nothing is received for no round.
@@ -192,19 +202,21 @@ impl Reader {
         Ok(())
     }
 
-    fn take(&mut self, session: &mut ConsumerSession, message: async_nats::Message) -> Result<(), Stop> {
+    fn take(&mut self, session: &mut ConsumerSession, message: async_nats::Message) -> Result<(), StreamStop> {
         if let Some(status) = message.status {
             return match session.consumer.pulls.notice(status, &message) {
                 Notice::Fine => Ok(()),
-                Notice::Lost(why) => Err(Stop::Again(why)),
+                Notice::Lost(why) => Err(StreamStop::Again(why)),
             };
         }
         let Some(delivery) = message.reply.as_deref().and_then(reply::parse) else {
-            return Err(Stop::Again("a message came without its sequence in the stream".to_owned()));
+            return Err(StreamStop::Again("a message came without its sequence in the stream".to_owned()));
         };
         if delivery.consumer_sequence != session.expected_sequence {
             let (expected, got) = (session.expected_sequence, delivery.consumer_sequence);
-            return Err(Stop::Again(format!("messages were lost on the way: expected delivery {expected}, got {got}")));
+            return Err(StreamStop::Again(format!(
+                "messages were lost on the way: expected delivery {expected}, got {got}"
+            )));
         }
         session.expected_sequence += 1;
         session.message_at = session.heard_at;
@@ -215,7 +227,7 @@ impl Reader {
     }
 
     /// Asks the leader at intervals, and at once if something is held back for its answer.
-    fn ask_if_due(&mut self, api: &Api, session: &mut ConsumerSession) {
+    fn ask_if_due(&mut self, api: &StreamApi, session: &mut ConsumerSession) {
         let due = self.buffer.is_in_doubt() || session.asked_at.elapsed() >= self.interval();
         if session.question.is_some() || !due {
             return;
@@ -228,15 +240,16 @@ impl Reader {
         session.question = Some(api.clone().ask(from).boxed());
     }
 
-    fn take_answer(&mut self, session: &mut ConsumerSession, answer: Answer) -> Result<(), Stop> {
+    fn take_answer(&mut self, session: &mut ConsumerSession, answer: LeaderReply) -> Result<(), StreamStop> {
         let stream = &self.options.stream;
-        history::still_readable(stream, self.identity.as_ref(), &answer.facts).map_err(Stop::Halted)?;
+        history::still_readable(stream, self.identity.as_ref(), &answer.facts).map_err(StreamStop::Halted)?;
         let (first, last) = (answer.facts.state.first_seq, answer.facts.state.last_seq);
         let is_idle = session.message_at < session.asked_at;
         if is_idle && last < self.buffer.covered() {
-            return Err(Stop::Halted(history::rewound(stream, self.buffer.covered(), last)));
+            let (stream, read) = (stream.clone(), self.buffer.covered());
+            return Err(StreamStop::Halted(StreamFault::Rewound { stream, read, last }));
         }
-        let lost = |gap| Stop::Halted(history::expired(stream, gap));
+        let lost = |gap| StreamStop::Halted(StreamFault::Expired { stream: stream.clone(), gap });
         self.buffer.answer(first, last).map_err(lost)?;
         let through = match answer.next {
             NextStored::NotAsked => return Ok(()),
@@ -254,7 +267,7 @@ impl Reader {
         }
     }
 
-    fn look_around(&mut self, api: &Api, session: &mut ConsumerSession) -> Result<(), Stop> {
+    fn look_around(&mut self, api: &StreamApi, session: &mut ConsumerSession) -> Result<(), StreamStop> {
         if api.client.connection_state() != State::Connected {
             return Err(self.connection_lost());
         }
@@ -263,7 +276,7 @@ impl Reader {
             session.heard_at = Instant::now();
         }
         if session.heard_at.elapsed() > HEARTBEAT * 3 {
-            return Err(Stop::Again("the consumer's heartbeat stopped".to_owned()));
+            return Err(StreamStop::Again("the consumer's heartbeat stopped".to_owned()));
         }
         Ok(())
     }
@@ -277,8 +290,8 @@ impl Reader {
         }
     }
 
-    fn connection_lost(&self) -> Stop {
-        Stop::Lost(format!("the connection to {} is lost; reconnecting", shown(&self.options.nats)))
+    fn connection_lost(&self) -> StreamStop {
+        StreamStop::Lost(format!("the connection to {} is lost; reconnecting", shown(&self.options.nats)))
     }
 }
 
@@ -297,11 +310,11 @@ impl ConsumerSession {
     }
 
     /// Notes that a stored message should come.
-    fn expect_soon(&mut self, sequence: u64) -> Result<(), Stop> {
+    fn expect_soon(&mut self, sequence: u64) -> Result<(), StreamStop> {
         match self.missing {
             Some((missing, since)) if missing == sequence => {
                 if since.elapsed() > STALL {
-                    return Err(Stop::Again(format!("the consumer does not deliver message {sequence}")));
+                    return Err(StreamStop::Again(format!("the consumer does not deliver message {sequence}")));
                 }
             }
             _ => self.missing = Some((sequence, Instant::now())),
@@ -310,14 +323,16 @@ impl ConsumerSession {
     }
 }
 
-impl From<ApiError> for Stop {
+impl From<ApiError> for StreamStop {
     fn from(error: ApiError) -> Self {
-        Stop::Lost(error.to_string())
+        StreamStop::Lost(error.to_string())
     }
 }
 
 /// The answer to the open question; never, if there is none.
-async fn answered(question: &mut Option<BoxFuture<'static, Result<Answer, ApiError>>>) -> Result<Answer, ApiError> {
+async fn answered(
+    question: &mut Option<BoxFuture<'static, Result<LeaderReply, ApiError>>>,
+) -> Result<LeaderReply, ApiError> {
     match question {
         Some(question) => question.await,
         None => std::future::pending().await,

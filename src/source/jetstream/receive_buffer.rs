@@ -7,11 +7,11 @@
 
 use super::reply::Delivery;
 use crate::event::Message;
-use crate::source::{Gap, Input, Limits};
+use crate::source::{BatchLimits, Gap, Input};
 
 #[derive(Debug)]
 pub(super) struct ReceiveBuffer {
-    limits: Limits,
+    limits: BatchLimits,
     messages: Vec<Message>,
     bytes: usize,
     /// The last sequence known to hold nothing more for this source, the buffer's messages included.
@@ -37,7 +37,7 @@ struct Question {
 }
 
 impl ReceiveBuffer {
-    pub(super) fn new(limits: Limits, covered: u64) -> Self {
+    pub(super) fn new(limits: BatchLimits, covered: u64) -> Self {
         Self {
             limits,
             messages: Vec::new(),
@@ -175,7 +175,7 @@ mod tests {
     use crate::event::Headers;
 
     fn buffer(sequences: &[u64]) -> ReceiveBuffer {
-        let mut buffer = ReceiveBuffer::new(Limits::default(), 0);
+        let mut buffer = ReceiveBuffer::new(BatchLimits::default(), 0);
         sequences.iter().for_each(|sequence| put(&mut buffer, *sequence));
         buffer
     }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn it_is_full_at_its_limits() {
-        let mut buffer = ReceiveBuffer::new(Limits { max_events: 2, max_bytes: 1 << 20 }, 0);
+        let mut buffer = ReceiveBuffer::new(BatchLimits { max_events: 2, max_bytes: 1 << 20 }, 0);
         put(&mut buffer, 1);
         assert!(buffer.has_room());
         put(&mut buffer, 2);

@@ -15,7 +15,7 @@ use readside::config::{Config, Files, load};
 use readside::pipeline::{Engine, Fetched, IndexRoot, assemble, begin};
 use readside::plan::program;
 use readside::progress::SourceName;
-use readside::source::{self, Input, Limits, Start};
+use readside::source::{self, BatchLimits, Input, Start};
 use readside::state::StoredSegment;
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
@@ -41,7 +41,7 @@ async fn engine(config: &Config, checkpointer: &Checkpointer, indexes: &IndexRoo
     let mut engine = assemble(program, None, checkpointer, indexes, config.parked.clone()).await.unwrap().live;
     begin(&mut engine).unwrap();
     let shop: SourceName = "shop".into();
-    let mut source = source::open(&config.sources[0], None, Start::default(), Limits::default()).unwrap();
+    let mut source = source::open(&config.sources[0], None, Start::default(), BatchLimits::default()).unwrap();
     while engine.cut().position(&shop) < TAKEN.into() {
         let Input::Fetched { mut messages, last_sequence, .. } = source.next().await else { continue };
         messages.retain(|message| message.seq <= TAKEN);

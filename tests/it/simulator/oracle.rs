@@ -7,7 +7,7 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use readside::event::{Decoded, Decoder, Relation, SourceSchema, metadata};
+use readside::event::{Decoded, Decoder, SourceRelation, SourceSchema, metadata};
 use readside::plan::{Program, Scope, batch};
 use readside::progress::{Cut, SourceName, Watermark};
 
@@ -124,7 +124,7 @@ impl Expected<'_> {
     /// A source's relation without what this projection cannot take.
     fn events(&self, projection: &str, source: &str, table: &str) -> RecordBatch {
         let schema: &SourceSchema = &self.oracle.scope.sources[source].schema;
-        let relation: Relation = schema.relation(table).unwrap();
+        let relation: SourceRelation = schema.relation(table).unwrap();
         let full = schema.relation_schema(relation);
         let columns: Vec<usize> = (0..full.fields().len()).collect();
         let rows = self.decoded[source].batch.relation(relation, &full, &columns).unwrap();

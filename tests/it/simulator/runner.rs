@@ -8,11 +8,11 @@ use fastrand::Rng;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use readside::checkpoint::faulty::{Faults, FaultyStore};
-use readside::pipeline::{Outcome, Runner, RunnerConfig};
+use readside::pipeline::{LoopEnd, Runner, RunnerConfig};
 use readside::progress::{Cut, Phase, SourceName};
 use readside::read_model::catalog::{Catalog, ProjectionStatus, Snapshot};
 use readside::read_model::{Caller, ReadView};
-use readside::source::{Identity, Input, MemorySource, Source};
+use readside::source::{Input, MemorySource, Source, StreamIdentity};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -34,7 +34,7 @@ struct Life {
     fed: Cut,
     store: Arc<FaultyStore>,
     stop: watch::Sender<bool>,
-    loop_ends: JoinHandle<Outcome>,
+    loop_ends: JoinHandle<LoopEnd>,
     _folder: tempfile::TempDir,
 }
 
@@ -57,7 +57,7 @@ impl Life {
         for name in log.sources() {
             let (feed, source) = MemorySource::channel();
             let last_sequence = fed.position(name).sequence();
-            feed.send(Input::Opened { identity: Identity::Memory, last_sequence, gap: None }).unwrap();
+            feed.send(Input::Opened { identity: StreamIdentity::Memory, last_sequence, gap: None }).unwrap();
             feeds.insert(name.clone(), feed);
             sources.insert(name.clone(), Box::new(source));
         }
@@ -145,7 +145,7 @@ impl Life {
         found.expect("caught up within the deadline").unwrap().clone()
     }
 
-    async fn outcome(self) -> Outcome {
+    async fn outcome(self) -> LoopEnd {
         let ended = tokio::time::timeout(DEADLINE, self.loop_ends).await;
         ended.expect("an end within the deadline").expect("no panic")
     }
@@ -177,7 +177,7 @@ async fn the_loop_goes_on_where_it_was_killed_or_drained() {
             } else {
                 coverage.count("loops drained");
                 life.stop.send_replace(true);
-                assert_eq!(life.outcome().await, Outcome::Drained, "seed {seed}");
+                assert_eq!(life.outcome().await, LoopEnd::Drained, "seed {seed}");
             }
             definitions.change(&mut random);
         }
@@ -197,13 +197,13 @@ async fn a_loop_that_is_replaced_stops_even_if_it_has_nothing_to_write() {
     first.caught_up().await;
     let mut second = Life::start(&inner, "second", &definitions, &log, &mut random).await;
     let outcome = first.outcome().await;
-    assert!(matches!(&outcome, Outcome::Fenced(by) if by.contains("second")), "{outcome:?}");
+    assert!(matches!(&outcome, LoopEnd::Fenced(by) if by.contains("second")), "{outcome:?}");
     log.publish(&mut random, 100);
     second.feed(&log, &mut random);
     let last = second.caught_up().await;
     second.check(&log, last.clone());
     second.stop.send_replace(true);
-    assert_eq!(second.outcome().await, Outcome::Drained);
+    assert_eq!(second.outcome().await, LoopEnd::Drained);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,7 +217,7 @@ async fn the_live_projections_go_on_while_others_are_built() {
     first.feed(&log, &mut random);
     first.caught_up().await;
     first.stop.send_replace(true);
-    assert_eq!(first.outcome().await, Outcome::Drained);
+    assert_eq!(first.outcome().await, LoopEnd::Drained);
     // One reads events and one reads a live projection; a third is changed, so that its last rows stay readable.
     let mut definitions = Definitions::of(&["customers", "sizes", "reach", "order_state"]);
     definitions.set_variant("order_state", 1);
@@ -244,5 +244,5 @@ async fn the_live_projections_go_on_while_others_are_built() {
     let last = second.caught_up().await;
     second.check(&log, last);
     second.stop.send_replace(true);
-    assert_eq!(second.outcome().await, Outcome::Drained);
+    assert_eq!(second.outcome().await, LoopEnd::Drained);
 }

@@ -13,7 +13,7 @@ use super::ordered_rows::OrderedRows;
 use super::outcome::{Change, Outcome};
 
 /// What is made of the rows at a place of the order.
-pub(super) trait Pick: Debug + Send {
+pub(super) trait CursorValue: Debug + Send {
     /// The results for some groups, of which the rows at the place were found.
     ///
     /// # Errors
@@ -33,13 +33,13 @@ pub(super) struct AtCursor<P> {
     pick: P,
 }
 
-impl<P: Pick> AtCursor<P> {
-    pub(super) fn new(wanted: Wanted, distinct: bool, pick: P) -> Self {
+impl<P: CursorValue> AtCursor<P> {
+    pub(super) fn new(wanted: CursorTarget, distinct: bool, pick: P) -> Self {
         Self { cursors: Cursors::new(wanted, distinct), pick }
     }
 }
 
-impl<P: Pick> Outcome for AtCursor<P> {
+impl<P: CursorValue> Outcome for AtCursor<P> {
     fn grow(&mut self, slots: usize) {
         self.cursors.grow(slots);
     }
@@ -76,7 +76,7 @@ impl<P: Pick> Outcome for AtCursor<P> {
 /// One cursor a group: on the row at the wanted place, or just below it.
 #[derive(Debug)]
 struct Cursors {
-    wanted: Wanted,
+    wanted: CursorTarget,
     /// Whether copies of a row count as one.
     distinct: bool,
     cursors: Vec<Cursor>,
@@ -86,7 +86,7 @@ struct Cursors {
 
 /// The place where a group's cursor stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wanted {
+pub(super) enum CursorTarget {
     /// Of the way from the first row to the last, 0 to 1.
     Quantile(f64),
     /// Counted from 1. Behind the last row there is nothing.
@@ -112,7 +112,7 @@ pub(super) struct Neighbours<'a> {
 }
 
 impl Cursors {
-    fn new(wanted: Wanted, distinct: bool) -> Self {
+    fn new(wanted: CursorTarget, distinct: bool) -> Self {
         Self { wanted, distinct, cursors: Vec::new(), heap_bytes: 0 }
     }
 
@@ -152,7 +152,7 @@ impl Cursors {
     fn neighbours<'a>(&self, rows: &'a Arrangement, slot: u32) -> Option<Neighbours<'a>> {
         let cursor = &self.cursors[slot as usize];
         let at = cursor.row.as_deref().filter(|_| cursor.total > 0)?;
-        if matches!(self.wanted, Wanted::Nth(n) if n > cursor.total) {
+        if matches!(self.wanted, CursorTarget::Nth(n) if n > cursor.total) {
             return None;
         }
         let (index, part) = self.wanted.place(cursor.total);
@@ -169,7 +169,7 @@ impl Cursor {
         self.row.as_ref().map_or(0, |row| row.len())
     }
 
-    fn advance(&mut self, wanted: Wanted, distinct: bool, rows: &Arrangement, slot: u32) {
+    fn advance(&mut self, wanted: CursorTarget, distinct: bool, rows: &Arrangement, slot: u32) {
         if self.total <= 0 {
             *self = Cursor::default();
             return;
@@ -198,17 +198,17 @@ impl Cursor {
     }
 }
 
-impl Wanted {
+impl CursorTarget {
     /// The row below the place counted from 0, or the last one; and how far the place is beyond it, as DataFusion
     /// computes it.
     fn place(self, total: i64) -> (i64, f64) {
         let last = (total - 1).max(0);
         match self {
-            Wanted::Quantile(fraction) => {
+            CursorTarget::Quantile(fraction) => {
                 let place = fraction * last as f64;
                 (place.floor() as i64, place - place.floor())
             }
-            Wanted::Nth(n) => (last.min(n - 1), 0.0),
+            CursorTarget::Nth(n) => (last.min(n - 1), 0.0),
         }
     }
 }
@@ -222,32 +222,32 @@ mod tests {
     use super::*;
 
     /// The values about a place by going over all.
-    fn gone_over(values: &[u8], wanted: Wanted, distinct: bool) -> Option<(u8, u8)> {
+    fn gone_over(values: &[u8], wanted: CursorTarget, distinct: bool) -> Option<(u8, u8)> {
         let mut sorted = values.to_vec();
         sorted.sort_unstable();
         if distinct {
             sorted.dedup();
         }
         match wanted {
-            Wanted::Quantile(fraction) => {
+            CursorTarget::Quantile(fraction) => {
                 let place = fraction * sorted.len().checked_sub(1)? as f64;
                 Some((sorted[place.floor() as usize], sorted[place.ceil() as usize]))
             }
-            Wanted::Nth(n) => sorted.get(n as usize - 1).map(|&value| (value, value)),
+            CursorTarget::Nth(n) => sorted.get(n as usize - 1).map(|&value| (value, value)),
         }
     }
 
     #[test]
     fn cursors_follow_every_change() {
-        let quantiles = [0.5, 0.0, 1.0, 0.25, 0.9].map(Wanted::Quantile);
-        let places = [1, 2, 5, 20].map(Wanted::Nth);
+        let quantiles = [0.5, 0.0, 1.0, 0.25, 0.9].map(CursorTarget::Quantile);
+        let places = [1, 2, 5, 20].map(CursorTarget::Nth);
         for wanted in quantiles.into_iter().chain(places) {
             follow_every_change(wanted, false);
             follow_every_change(wanted, true);
         }
     }
 
-    fn follow_every_change(wanted: Wanted, distinct: bool) {
+    fn follow_every_change(wanted: CursorTarget, distinct: bool) {
         let mut random = fastrand::Rng::with_seed(7);
         let (mut rows, mut cursors, mut values) = (Arrangement::default(), Cursors::new(wanted, distinct), Vec::new());
         cursors.grow(2);

@@ -5,19 +5,19 @@ use arrow::datatypes::DataType;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::super::super::CircuitError;
-use super::cursors::{AtCursor, Neighbours, Pick, Wanted};
+use super::cursors::{AtCursor, CursorTarget, CursorValue, Neighbours};
 use super::ordered_rows::{OrderedRows, scalars};
 use super::outcome::Outcome;
 
 /// With `distinct`, equal values count as one.
 pub(in super::super) fn median(accumulator: Box<AggregateFunctionExpr>, distinct: bool) -> Box<dyn Outcome> {
-    Box::new(AtCursor::new(Wanted::Quantile(0.5), distinct, Median(accumulator)))
+    Box::new(AtCursor::new(CursorTarget::Quantile(0.5), distinct, Median(accumulator)))
 }
 
 #[derive(Debug)]
 struct Median(Box<AggregateFunctionExpr>);
 
-impl Pick for Median {
+impl CursorValue for Median {
     fn results(
         &self,
         rows: &OrderedRows,

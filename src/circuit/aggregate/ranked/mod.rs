@@ -20,7 +20,7 @@ use arrow::error::ArrowError;
 
 use super::super::arrangement::{Arrangement, PRELOADED};
 use super::super::digest::Digest;
-use super::super::groups::{Groups, Touched};
+use super::super::groups::{Groups, TouchedGroups};
 use super::super::row_codec::RowCodec;
 use super::super::{CircuitError, ZBatch};
 use super::call_state::{CallState, RowStore, passes};
@@ -80,7 +80,12 @@ impl CallState for Ranked {
         self.outcome.clear(slot);
     }
 
-    fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) -> Result<(), ArrowError> {
+    fn update(
+        &mut self,
+        input: &ZBatch,
+        touched: &TouchedGroups,
+        mask: Option<&BooleanArray>,
+    ) -> Result<(), ArrowError> {
         let columns: Vec<ArrayRef> = self.columns.iter().map(|&index| input.rows.column(index).clone()).collect();
         let nulls = self.not_null.and_then(|index| input.rows.column(index).logical_nulls());
         let encoded = self.rows.codec.encode(&columns)?;

@@ -4,19 +4,19 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
 use super::super::super::CircuitError;
-use super::cursors::{AtCursor, Neighbours, Pick, Wanted};
+use super::cursors::{AtCursor, CursorTarget, CursorValue, Neighbours};
 use super::ordered_rows::OrderedRows;
 use super::outcome::Outcome;
 
 /// The value at the `place`-th row, counted from 1; with `distinct`, copies of a row count as one.
 pub(in super::super) fn nth(place: i64, distinct: bool) -> Box<dyn Outcome> {
-    Box::new(AtCursor::new(Wanted::Nth(place), distinct, Nth))
+    Box::new(AtCursor::new(CursorTarget::Nth(place), distinct, Nth))
 }
 
 #[derive(Debug)]
 struct Nth;
 
-impl Pick for Nth {
+impl CursorValue for Nth {
     fn results(
         &self,
         rows: &OrderedRows,

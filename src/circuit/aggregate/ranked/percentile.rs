@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::{DataType, Float64Type};
 
 use super::super::super::CircuitError;
-use super::cursors::{AtCursor, Neighbours, Pick, Wanted};
+use super::cursors::{AtCursor, CursorTarget, CursorValue, Neighbours};
 use super::ordered_rows::OrderedRows;
 use super::outcome::Outcome;
 
@@ -15,13 +15,13 @@ const INTERPOLATION_STEPS: f64 = 1_000_000.0;
 
 /// The quantile at `fraction` of the way from the least value to the greatest; with `distinct`, equal values count as one.
 pub(in super::super) fn percentile(fraction: f64, distinct: bool) -> Box<dyn Outcome> {
-    Box::new(AtCursor::new(Wanted::Quantile(fraction), distinct, Percentile))
+    Box::new(AtCursor::new(CursorTarget::Quantile(fraction), distinct, Percentile))
 }
 
 #[derive(Debug)]
 struct Percentile;
 
-impl Pick for Percentile {
+impl CursorValue for Percentile {
     fn results(
         &self,
         rows: &OrderedRows,

@@ -18,7 +18,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 
-use super::super::groups::{Groups, Touched};
+use super::super::groups::{Groups, TouchedGroups};
 use super::super::{CircuitError, ZBatch};
 use super::call_state::{CallState, passes};
 use super::group::Group;
@@ -163,7 +163,12 @@ impl CallState for Total {
         counts + self.sum.as_ref().map_or(0, |sum| sum.size())
     }
 
-    fn update(&mut self, input: &ZBatch, touched: &Touched, mask: Option<&BooleanArray>) -> Result<(), ArrowError> {
+    fn update(
+        &mut self,
+        input: &ZBatch,
+        touched: &TouchedGroups,
+        mask: Option<&BooleanArray>,
+    ) -> Result<(), ArrowError> {
         let values = self.column.map(|index| input.rows.column(index).as_ref());
         let nulls = values.and_then(Array::logical_nulls);
         let rows = touched.rows.iter().enumerate().filter_map(|(row, local)| {

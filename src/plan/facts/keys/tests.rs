@@ -11,7 +11,7 @@ use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::empty::EmptyTable;
 
 use super::*;
-use crate::event::Relation;
+use crate::event::SourceRelation;
 use crate::identity::Specification;
 use crate::plan::datafusion::planning_state;
 use crate::plan::{ProjectionSchema, session};
@@ -46,7 +46,7 @@ async fn known(sql: &str) -> (Keys, Vec<String>) {
         context.register_table(name.as_str(), Arc::new(EmptyTable::new(projection.schema.clone()))).unwrap();
     }
     let tables = MemorySchemaProvider::new();
-    let placed = EmptyTable::new(scope.sources["shop"].schema.relation_schema(Relation::Type(0)));
+    let placed = EmptyTable::new(scope.sources["shop"].schema.relation_schema(SourceRelation::Type(0)));
     tables.register_table("placed".to_owned(), Arc::new(placed)).unwrap();
     context.catalog("datafusion").unwrap().register_schema("shop", Arc::new(tables)).unwrap();
     let state = planning_state(&context);

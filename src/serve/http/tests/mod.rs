@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use super::{Api, MetricsServer, Readiness, Server};
 use crate::cli::query as cli;
-use crate::config::{Node, Query, QueryLimits, QueryParam};
+use crate::config::{NodePath, Query, QueryLimits, QueryParam};
 use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};
 use crate::progress::{Applied, Cut, Phase, Reached, Reads, SourceProgress};
 use crate::query::{Streams, now_us};
@@ -178,7 +178,7 @@ fn queries() -> Vec<Query> {
         sort: sort.iter().map(|(name, descending)| (name.to_string(), *descending)).collect(),
         page_default: 7,
         page_max: 50,
-        node: Node::default(),
+        node: NodePath::default(),
     };
     vec![
         query("statuses", "SELECT status, total FROM orders", &[("status", true)], &[]),

@@ -4,7 +4,7 @@ use crate::identity::Identity;
 
 /// What is known of a node beside what it does.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(super) struct NodeFacts {
     /// Equal for nodes that compute the same of the same events, in this process and in any other.
     pub(super) identity: Identity,
     /// Begins the names of its stores.
@@ -14,7 +14,7 @@ pub(super) struct Standing {
     pub(super) shared_with: Vec<String>,
 }
 
-impl Standing {
+impl NodeFacts {
     pub(super) fn new(identity: Identity) -> Self {
         Self { identity, store_prefix: String::new(), shared: None, shared_with: Vec::new() }
     }
