@@ -105,14 +105,14 @@ impl Arrangement {
 
     /// The rows of a group from one on, whether it is there or not.
     pub(crate) fn rows_from<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
-        let found = self.groups.get(group as usize).map(|slots| (slots.front(), self.place(slots.front(), row)));
-        found.into_iter().flat_map(|(slots, place)| slots.iter_from(place)).map(|slot| self.counted(slot))
+        let found = self.groups.get(group as usize).map(|slots| (slots.front(), self.position(slots.front(), row)));
+        found.into_iter().flat_map(|(slots, position)| slots.iter_from(position)).map(|slot| self.counted(slot))
     }
 
     /// The rows of a group before one, the last first.
     pub(crate) fn rows_before<'a>(&'a self, group: u32, row: &[u8]) -> impl Iterator<Item = (&'a [u8], i64)> + use<'a> {
-        let found = self.groups.get(group as usize).map(|slots| (slots.front(), self.place(slots.front(), row)));
-        found.into_iter().flat_map(|(slots, place)| slots.iter_before(place)).map(|slot| self.counted(slot))
+        let found = self.groups.get(group as usize).map(|slots| (slots.front(), self.position(slots.front(), row)));
+        found.into_iter().flat_map(|(slots, position)| slots.iter_before(position)).map(|slot| self.counted(slot))
     }
 
     /// How many rows were looked at, changed ones included.
@@ -186,9 +186,9 @@ impl Arrangement {
     }
 
     /// Where a row is among the slots of its group, or would be.
-    fn place(&self, slots: &SortedSlots, row: &[u8]) -> Position {
+    fn position(&self, slots: &SortedSlots, row: &[u8]) -> Position {
         match slots.find(row, |slot| &self.entries[slot as usize].row) {
-            Ok((_, place)) | Err(place) => place,
+            Ok((_, position)) | Err(position) => position,
         }
     }
 

@@ -6,7 +6,7 @@ use datafusion::common::DataFusionError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributable {
     pub source: String,
-    /// The event's place in the batch of that source.
+    /// The event's index in the batch of that source.
     pub row: usize,
     pub message: String,
 }

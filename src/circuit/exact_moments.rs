@@ -168,8 +168,8 @@ mod tests {
     /// Sum of squared differences of all pairs: `n * sum of squares - square of the sum` by another way, in 2^-2148.
     fn pairs(values: &[f64]) -> BigInt {
         let mut total = BigInt::ZERO;
-        for (place, x) in values.iter().enumerate() {
-            for y in &values[..place] {
+        for (index, x) in values.iter().enumerate() {
+            for y in &values[..index] {
                 let difference = units(*x) - units(*y);
                 total += &difference * &difference;
             }

@@ -52,8 +52,8 @@ impl FirstSlots {
     pub(super) fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Spot), Spot> {
         match self.rest_of(wanted) {
             None => match self.front.find(wanted, row) {
-                Ok((slot, place)) => Ok((slot, Spot::Front(place))),
-                Err(place) => Err(Spot::Front(place)),
+                Ok((slot, position)) => Ok((slot, Spot::Front(position))),
+                Err(position) => Err(Spot::Front(position)),
             },
             Some(rest) => {
                 let hash = KeyMap::hash(wanted);
@@ -74,7 +74,7 @@ impl FirstSlots {
     /// Puts a slot where its row was looked for and not found. `row` knows the new one too.
     pub(super) fn insert<'r>(&mut self, spot: Spot, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
         match (spot, &mut self.rest) {
-            (Spot::Front(place), _) => self.front.insert(place, slot, row),
+            (Spot::Front(position), _) => self.front.insert(position, slot, row),
             (Spot::Rest(hash), Some(rest)) => rest.index.insert(hash, slot),
             (Spot::Rest(_), None) => {}
         }
@@ -83,7 +83,7 @@ impl FirstSlots {
     /// Takes out what was found.
     pub(super) fn remove<'r>(&mut self, spot: Spot, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
         match (spot, &mut self.rest) {
-            (Spot::Front(place), _) => self.front.remove(place, row),
+            (Spot::Front(position), _) => self.front.remove(position, row),
             (Spot::Rest(hash), Some(rest)) => {
                 rest.index.remove(hash, slot);
                 if rest.index.is_empty() {

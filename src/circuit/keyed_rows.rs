@@ -49,7 +49,7 @@ pub(crate) struct Change {
     pub(crate) rows: Vec<ChangedRow>,
     /// By row.
     pub(crate) weights: Vec<i64>,
-    /// Places and weights of rows whose key is NULL and matches nothing.
+    /// Indices and weights of rows whose key is NULL and matches nothing.
     null_keys: (Vec<u32>, Vec<i64>),
 }
 

@@ -90,7 +90,7 @@ impl SortedSlots {
         }
     }
 
-    /// Finds the slot of a row, or its place.
+    /// Finds the slot of a row, or its position.
     pub(super) fn find<'r>(&self, wanted: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<(u32, Position), Position> {
         match self {
             SortedSlots::One(slots) => match slots.binary_search_by(|&slot| row(slot).cmp(wanted)) {
@@ -110,27 +110,27 @@ impl SortedSlots {
     }
 
     /// Puts a slot where its row was looked for and not found. `row` knows the new one too.
-    pub(super) fn insert<'r>(&mut self, place: Position, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
+    pub(super) fn insert<'r>(&mut self, position: Position, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
         match self {
             SortedSlots::One(slots) => {
-                slots.insert(place.at, slot);
+                slots.insert(position.at, slot);
                 *self = SortedSlots::new(std::mem::take(slots), row);
             }
-            SortedSlots::Many(runs) => runs.insert(place, slot, row),
+            SortedSlots::Many(runs) => runs.insert(position, slot, row),
         }
     }
 
     /// Takes out what was found.
-    pub(super) fn remove<'r>(&mut self, place: Position, row: impl Fn(u32) -> &'r [u8]) {
+    pub(super) fn remove<'r>(&mut self, position: Position, row: impl Fn(u32) -> &'r [u8]) {
         match self {
             SortedSlots::One(slots) => {
-                slots.remove(place.at);
+                slots.remove(position.at);
                 if slots.is_empty() {
                     *self = SortedSlots::default();
                 }
             }
             SortedSlots::Many(runs) => {
-                runs.remove(place, row);
+                runs.remove(position, row);
                 if runs.order.len() == 1 {
                     *self = SortedSlots::One(runs.run(0).slots.numbers(..).collect());
                 }
@@ -138,16 +138,16 @@ impl SortedSlots {
         }
     }
 
-    /// Those from a place on.
-    pub(super) fn iter_from(&self, place: Position) -> impl Iterator<Item = u32> + '_ {
-        let later = (place.run + 1..self.runs()).flat_map(|run| self.of_run(run, ..));
-        self.of_run(place.run, place.at..).chain(later)
+    /// Those from a position on.
+    pub(super) fn iter_from(&self, position: Position) -> impl Iterator<Item = u32> + '_ {
+        let later = (position.run + 1..self.runs()).flat_map(|run| self.of_run(run, ..));
+        self.of_run(position.run, position.at..).chain(later)
     }
 
-    /// Those before a place, the last first.
-    pub(super) fn iter_before(&self, place: Position) -> impl Iterator<Item = u32> + '_ {
-        let earlier = (0..place.run).rev().flat_map(|run| self.of_run(run, ..).rev());
-        self.of_run(place.run, ..place.at).rev().chain(earlier)
+    /// Those before a position, the last first.
+    pub(super) fn iter_before(&self, position: Position) -> impl Iterator<Item = u32> + '_ {
+        let earlier = (0..position.run).rev().flat_map(|run| self.of_run(run, ..).rev());
+        self.of_run(position.run, ..position.at).rev().chain(earlier)
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
@@ -183,7 +183,7 @@ impl Runs {
         Self { order, runs, free: Vec::new(), slots }
     }
 
-    /// The run at a place in the order.
+    /// The run at a position in the order.
     fn run(&self, at: usize) -> &Run {
         &self.runs[self.order.number(at) as usize]
     }
@@ -204,40 +204,40 @@ impl Runs {
         found.unwrap_or_else(|at| at.min(self.order.len() - 1))
     }
 
-    fn insert<'r>(&mut self, place: Position, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
-        let number = self.order.number(place.run) as usize;
+    fn insert<'r>(&mut self, position: Position, slot: u32, row: impl Fn(u32) -> &'r [u8]) {
+        let number = self.order.number(position.run) as usize;
         let Run { last, slots } = &mut self.runs[number];
-        slots.insert(place.at, slot, &row);
+        slots.insert(position.at, slot, &row);
         self.slots += 1;
         if slots.len() >= RUN_MAX {
             let (lower, upper) = (slots.numbers(..RUN_MAX / 2), slots.numbers(RUN_MAX / 2..));
             let (lower, upper) = (Run::new(lower.collect(), &row), Run::new(upper.collect(), &row));
             self.runs[number] = lower;
-            self.replaced(place.run);
+            self.replaced(position.run);
             let number = self.free.pop().unwrap_or(self.runs.len() as u32);
             match self.runs.get_mut(number as usize) {
                 Some(run) => *run = upper,
                 None => self.runs.push(upper),
             }
-            self.order.insert(place.run + 1, number, |run| &self.runs[run as usize].last);
-        } else if place.at + 1 == slots.len() {
+            self.order.insert(position.run + 1, number, |run| &self.runs[run as usize].last);
+        } else if position.at + 1 == slots.len() {
             *last = row(slot).into();
-            self.replaced(place.run);
+            self.replaced(position.run);
         }
     }
 
-    fn remove<'r>(&mut self, place: Position, row: impl Fn(u32) -> &'r [u8]) {
-        let number = self.order.number(place.run);
+    fn remove<'r>(&mut self, position: Position, row: impl Fn(u32) -> &'r [u8]) {
+        let number = self.order.number(position.run);
         let Run { last, slots } = &mut self.runs[number as usize];
-        slots.items.remove(place.at);
+        slots.items.remove(position.at);
         self.slots -= 1;
         if slots.items.is_empty() {
             slots.items = Vec::new();
-            self.order.items.remove(place.run);
+            self.order.items.remove(position.run);
             self.free.push(number);
-        } else if place.at == slots.len() {
-            *last = row(slots.number(place.at - 1)).into();
-            self.replaced(place.run);
+        } else if position.at == slots.len() {
+            *last = row(slots.number(position.at - 1)).into();
+            self.replaced(position.run);
         }
     }
 
@@ -294,7 +294,7 @@ impl Sequence {
         self.items[range].iter().map(|&item| item as u32)
     }
 
-    /// The place of a row, or where it would have to be; `any` is a row that is there.
+    /// The position of a row, or where it would have to be; `any` is a row that is there.
     fn find<'r>(&self, wanted: &[u8], any: &[u8], row: impl Fn(u32) -> &'r [u8]) -> Result<usize, usize> {
         let front = &any[..self.front];
         if !wanted.starts_with(front) {
@@ -313,7 +313,7 @@ impl Sequence {
         Err(from)
     }
 
-    /// The places of rows with this window.
+    /// The positions of rows with this window.
     fn alike(&self, window: u128) -> Range<usize> {
         let from = self.items.partition_point(|&item| item < window);
         // They are few, as a rule, so that the search for their end begins near.
@@ -325,13 +325,13 @@ impl Sequence {
         from..from + rest[..rest.len().min(near)].partition_point(|&item| item & !NUMBER == window)
     }
 
-    /// Puts a number at a place.
+    /// Puts a number at a position.
     fn insert<'r>(&mut self, at: usize, number: u32, row: impl Fn(u32) -> &'r [u8]) {
         self.items.insert(at, u128::from(number));
         self.replaced(at, row);
     }
 
-    /// Takes note of another row of the number at a place.
+    /// Takes note of another row of the number at a position.
     fn replaced<'r>(&mut self, at: usize, row: impl Fn(u32) -> &'r [u8]) {
         let other = if at > 0 { at - 1 } else { self.len() - 1 };
         let (number, other) = (self.number(at), self.number(other));
@@ -387,13 +387,13 @@ mod tests {
             for _ in 0..6_000 {
                 let wanted = random.u32(..4_000);
                 match (slots.find(row(wanted), row), random.u32(..100) < share) {
-                    (Err(place), true) => {
-                        slots.insert(place, wanted, row);
+                    (Err(position), true) => {
+                        slots.insert(position, wanted, row);
                         model.insert(wanted);
                     }
-                    (Ok((found, place)), false) => {
+                    (Ok((found, position)), false) => {
                         assert_eq!(found, wanted);
-                        slots.remove(place, row);
+                        slots.remove(position, row);
                         model.remove(&wanted);
                     }
                     (found, _) => assert_eq!(found.is_ok(), model.contains(&wanted)),
@@ -402,15 +402,15 @@ mod tests {
             assert!(slots.iter().eq(model.iter().copied()));
             assert!(slots.iter().rev().eq(model.iter().rev().copied()));
             for wanted in [0, 1, 777, 2_000, 3_999] {
-                let place = slots.find(row(wanted), row).map_or_else(|place| place, |(_, place)| place);
-                assert!(slots.iter_from(place).eq(model.range(wanted..).copied()));
-                assert!(slots.iter_before(place).eq(model.range(..wanted).rev().copied()));
+                let position = slots.find(row(wanted), row).map_or_else(|position| position, |(_, position)| position);
+                assert!(slots.iter_from(position).eq(model.range(wanted..).copied()));
+                assert!(slots.iter_before(position).eq(model.range(..wanted).rev().copied()));
             }
         }
         for wanted in model {
             let found = slots.find(row(wanted), row);
-            let (_, place) = found.unwrap_or_else(|_| panic!("{wanted} is not there"));
-            slots.remove(place, row);
+            let (_, position) = found.unwrap_or_else(|_| panic!("{wanted} is not there"));
+            slots.remove(position, row);
         }
         assert!(matches!(slots, SortedSlots::One(slots) if slots.is_empty()));
     }
@@ -422,8 +422,8 @@ mod tests {
         let row = |slot: u32| rows[slot as usize].as_slice();
         let mut slots = SortedSlots::default();
         for (slot, wanted) in rows.iter().enumerate() {
-            let Err(place) = slots.find(wanted, row) else { panic!("{slot} is there") };
-            slots.insert(place, slot as u32, row);
+            let Err(position) = slots.find(wanted, row) else { panic!("{slot} is there") };
+            slots.insert(position, slot as u32, row);
         }
         for (slot, wanted) in rows.iter().enumerate() {
             assert_eq!(slots.find(wanted, row).map(|(found, _)| found).ok(), Some(slot as u32));

@@ -17,7 +17,7 @@ use super::{Weights, ZBatch, unbudgeted};
 #[derive(Debug, Clone)]
 pub struct Unnest {
     pub lists: Vec<ListUnnest>,
-    /// Places of struct columns that are spread into their fields.
+    /// Indices of struct columns that are spread into their fields.
     pub structs: Vec<usize>,
     pub options: UnnestOptions,
     pub schema: SchemaRef,

@@ -81,7 +81,7 @@ impl ZBatch {
         Self { rows: self.rows.slice(offset, length), weights }
     }
 
-    /// Only the columns at these places, in this order.
+    /// Only the columns at these indices, in this order.
     pub fn project(&self, columns: &[usize]) -> Result<Self, ArrowError> {
         Ok(Self { rows: self.rows.project(columns)?, weights: self.weights.clone() })
     }

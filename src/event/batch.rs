@@ -60,7 +60,7 @@ pub struct EventBatch {
 /// The events of one type within a batch.
 #[derive(Debug, Clone)]
 pub struct TypeRows {
-    /// Places of these events in the metadata, ascending.
+    /// Indices of these events in the metadata, ascending.
     pub rows: UInt32Array,
     /// Their fields at the current version, one row for each of `rows`.
     pub fields: RecordBatch,
@@ -112,7 +112,7 @@ impl EventBatch {
         self.len() == 0
     }
 
-    /// The rows of a relation with only the columns that `projection` names, by their places in
+    /// The rows of a relation with only the columns that `projection` names, by their indices in
     /// [`SourceSchema::relation_schema`].
     pub fn relation(
         &self,
@@ -120,7 +120,7 @@ impl EventBatch {
         schema: &SchemaRef,
         projection: &[usize],
     ) -> Result<RecordBatch, ArrowError> {
-        let columns = projection.iter().map(|&place| self.column(relation, schema, place));
+        let columns = projection.iter().map(|&index| self.column(relation, schema, index));
         self.relation_of(relation, schema, projection, columns.collect::<Result<_, _>>()?)
     }
 
@@ -140,26 +140,26 @@ impl EventBatch {
         RecordBatch::try_new_with_options(projected, columns, &RecordBatchOptions::new().with_row_count(Some(rows)))
     }
 
-    /// One column of a relation, by its place in [`SourceSchema::relation_schema`].
-    pub fn column(&self, relation: SourceRelation, schema: &SchemaRef, place: usize) -> Result<ArrayRef, ArrowError> {
+    /// One column of a relation, by its index in [`SourceSchema::relation_schema`].
+    pub fn column(&self, relation: SourceRelation, schema: &SchemaRef, index: usize) -> Result<ArrayRef, ArrowError> {
         let base = metadata::NAMES.len();
         match relation {
-            SourceRelation::Events if place < base => Ok(self.metadata.column(place).clone()),
-            SourceRelation::Events => self.spread(place - base, schema.field(place)),
-            SourceRelation::Type(index) if place < base => self.metadata_of(index, place),
-            SourceRelation::Type(index) => Ok(self.types[index].fields.column(place - base).clone()),
+            SourceRelation::Events if index < base => Ok(self.metadata.column(index).clone()),
+            SourceRelation::Events => self.spread(index - base, schema.field(index)),
+            SourceRelation::Type(of) if index < base => self.metadata_of(of, index),
+            SourceRelation::Type(of) => Ok(self.types[of].fields.column(index - base).clone()),
         }
     }
 
-    /// The events of `range`, by place in the metadata; for bisecting.
+    /// The events of `range`, by index in the metadata; for bisecting.
     pub fn slice(&self, start: usize, length: usize) -> EventBatch {
         let end = (start + length) as u32;
         let types = self.types.iter().map(|rows| {
-            let places = rows.rows.values();
-            let from = places.partition_point(|&place| place < start as u32);
-            let to = places.partition_point(|&place| place < end);
+            let rows_in_batch = rows.rows.values();
+            let from = rows_in_batch.partition_point(|&row| row < start as u32);
+            let to = rows_in_batch.partition_point(|&row| row < end);
             TypeRows {
-                rows: places[from..to].iter().map(|place| place - start as u32).collect(),
+                rows: rows_in_batch[from..to].iter().map(|row| row - start as u32).collect(),
                 fields: rows.fields.slice(from, to - from),
             }
         });
@@ -167,10 +167,10 @@ impl EventBatch {
     }
 
     /// One metadata column for the events of one type.
-    fn metadata_of(&self, index: usize, column: usize) -> Result<ArrayRef, ArrowError> {
-        let places = &self.types[index].rows;
-        let values = self.metadata.column(column);
-        if places.len() == self.len() { Ok(values.clone()) } else { take(values, places, None) }
+    fn metadata_of(&self, of: usize, index: usize) -> Result<ArrayRef, ArrowError> {
+        let rows_in_batch = &self.types[of].rows;
+        let values = self.metadata.column(index);
+        if rows_in_batch.len() == self.len() { Ok(values.clone()) } else { take(values, rows_in_batch, None) }
     }
 
     /// A type's fields as a struct column over all events, NULL on the other types with its children NULL too.
@@ -184,17 +184,17 @@ impl EventBatch {
         };
         if children.is_empty() {
             let mut present = vec![false; self.len()];
-            rows.values().iter().for_each(|&place| present[place as usize] = true);
+            rows.values().iter().for_each(|&row| present[row as usize] = true);
             return Ok(Arc::new(StructArray::new_empty_fields(self.len(), Some(present.into()))));
         }
         if rows.len() == self.len() {
             return Ok(Arc::new(StructArray::try_new(children.clone(), fields.columns().to_vec(), None)?));
         }
-        let mut places: Vec<Option<u32>> = vec![None; self.len()];
-        rows.values().iter().enumerate().for_each(|(row, &place)| places[place as usize] = Some(row as u32));
-        let places = UInt32Array::from(places);
-        let columns = fields.columns().iter().map(|c| take(c, &places, None)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Arc::new(StructArray::try_new(children.clone(), columns, places.nulls().cloned())?))
+        let mut own_rows: Vec<Option<u32>> = vec![None; self.len()];
+        rows.values().iter().enumerate().for_each(|(own, &row)| own_rows[row as usize] = Some(own as u32));
+        let own_rows = UInt32Array::from(own_rows);
+        let columns = fields.columns().iter().map(|c| take(c, &own_rows, None)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(StructArray::try_new(children.clone(), columns, own_rows.nulls().cloned())?))
     }
 }
 

@@ -112,9 +112,9 @@ impl Filling<'_, '_> {
 
 impl<'a> Sink<'a> for Filling<'_, 'a> {
     #[inline]
-    fn take(&mut self, place: usize, raw: &'a str) -> Read {
-        let Some(column) = self.columns.get_mut(place) else {
-            if let Some(fact) = self.facts.get_mut(place - self.columns.len()) {
+    fn take(&mut self, slot: usize, raw: &'a str) -> Read {
+        let Some(column) = self.columns.get_mut(slot) else {
+            if let Some(fact) = self.facts.get_mut(slot - self.columns.len()) {
                 *fact = Some(raw);
             }
             return Ok(());
@@ -127,8 +127,8 @@ impl<'a> Sink<'a> for Filling<'_, 'a> {
 
     /// Facts are members of the document itself: the object around them is the whole, which does not come again.
     #[inline]
-    fn clear(&mut self, place: usize) {
-        if let Some(column) = self.columns.get_mut(place)
+    fn clear(&mut self, slot: usize) {
+        if let Some(column) = self.columns.get_mut(slot)
             && column.len() > self.row
         {
             column.truncate(self.row);

@@ -119,7 +119,7 @@ impl Decoder {
         };
         let mut scratch = Scratch::default();
         let (mut parked, mut ignored, mut dropped_late, mut halted) = (Vec::new(), 0, 0, None);
-        for (place, message) in messages.iter().enumerate() {
+        for (index, message) in messages.iter().enumerate() {
             let mut opened = self.envelope.open(message, &mut scratch);
             match self.judge(message, &mut opened, &mut moved, &mut building) {
                 Verdict::Ignore => ignored += 1,
@@ -128,15 +128,15 @@ impl Decoder {
                     halted = Some(unknown);
                     break;
                 }
-                Verdict::Park(rejected) => parked.push((place, rejected)),
+                Verdict::Park(rejected) => parked.push((index, rejected)),
                 Verdict::Admit { type_index, facts } => {
-                    building.metadata.push(place, &self.schema.types[type_index].name, message, &facts);
+                    building.metadata.push(index, &self.schema.types[type_index].name, message, &facts);
                 }
             }
         }
         let undeclared_fields = building.undeclared;
         let batch = self.finish(building, messages, &mut parked)?;
-        parked.sort_by_key(|(place, _)| *place);
+        parked.sort_by_key(|(index, _)| *index);
         *watermark = moved;
         let rejected = parked.into_iter().map(|(_, rejected)| rejected).collect();
         Ok(Decoded { batch, rejected, ignored, dropped_late, undeclared_fields, halted })
@@ -348,7 +348,7 @@ impl TypeRows {
     }
 }
 
-/// Places among the admitted events once rejected ones are taken out.
+/// Indices among the admitted events once rejected ones are taken out.
 struct Ranks(Vec<u32>);
 
 impl Ranks {
@@ -797,19 +797,19 @@ mod tests {
     /// Everything that several runs gave, as one text.
     fn joined(parts: &[Decoded]) -> String {
         let (mut metadata, mut before, mut start) = (Vec::new(), parts[0].batch.types.clone(), 0);
-        let mut places: Vec<Vec<u32>> = before.iter().map(|_| Vec::new()).collect();
+        let mut indices: Vec<Vec<u32>> = before.iter().map(|_| Vec::new()).collect();
         for part in parts {
             metadata.push(part.batch.metadata.clone());
             for (index, rows) in part.batch.types.iter().enumerate() {
                 assert_eq!(rows.rows.len(), rows.fields.num_rows());
-                places[index].extend(rows.rows.values().iter().map(|place| place + start));
+                indices[index].extend(rows.rows.values().iter().map(|row| row + start));
             }
             start += part.batch.len() as u32;
         }
         for (index, rows) in before.iter_mut().enumerate() {
             let fields: Vec<_> = parts.iter().map(|part| part.batch.types[index].fields.clone()).collect();
             rows.fields = concat_batches(&fields[0].schema(), &fields).unwrap();
-            rows.rows = places[index].clone().into();
+            rows.rows = indices[index].clone().into();
         }
         let all = Decoded {
             batch: EventBatch { metadata: concat_batches(&metadata[0].schema(), &metadata).unwrap(), types: before },

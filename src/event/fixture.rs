@@ -57,13 +57,13 @@ fn parse(text: &str) -> FieldType {
 /// Splits at commas outside brackets.
 fn split(text: &str) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
-    for (place, letter) in text.char_indices() {
+    for (index, letter) in text.char_indices() {
         match letter {
             '<' | '(' => depth += 1,
             '>' | ')' => depth -= 1,
             ',' if depth == 0 => {
-                parts.push(&text[start..place]);
-                start = place + 1;
+                parts.push(&text[start..index]);
+                start = index + 1;
             }
             _ => {}
         }
@@ -129,9 +129,9 @@ pub(super) fn rows(batch: &RecordBatch) -> String {
     let options = FormatOptions::default().with_null("-");
     let mut text = String::new();
     for row in 0..batch.num_rows() {
-        for (place, field) in batch.schema().fields().iter().enumerate() {
-            let value = ArrayFormatter::try_new(batch.column(place), &options).unwrap().value(row).to_string();
-            let space = if place == 0 { "" } else { " " };
+        for (index, field) in batch.schema().fields().iter().enumerate() {
+            let value = ArrayFormatter::try_new(batch.column(index), &options).unwrap().value(row).to_string();
+            let space = if index == 0 { "" } else { " " };
             write!(text, "{space}{}={value}", field.name()).unwrap();
         }
         text.push('\n');

@@ -94,7 +94,7 @@ where
     finish(outcome.and_then(|()| deserializer.end()), fault)
 }
 
-/// Hands on every element of the array `text` with its place.
+/// Hands on every element of the array `text` with its index.
 pub(super) fn elements<'a, F>(text: &'a str, visit: F) -> Read
 where
     F: FnMut(usize, &'a str) -> Read,
@@ -161,13 +161,13 @@ impl<'de, F: FnMut(usize, &'de str) -> Read> Visitor<'de> for Elements<'_, F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        let mut place = 0;
+        let mut index = 0;
         while let Some(value) = seq.next_element::<&'de RawValue>()? {
-            if let Err(fault) = (self.visit)(place, value.get()) {
+            if let Err(fault) = (self.visit)(index, value.get()) {
                 *self.fault = Some(fault);
                 return Err(A::Error::custom("stopped by a fault"));
             }
-            place += 1;
+            index += 1;
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ impl MetadataRows {
         self.seq.len()
     }
 
-    /// The place of a row's message in the run of messages.
+    /// The index of a row's message in the run of messages.
     pub(super) fn origin(&self, row: usize) -> usize {
         self.origins[row]
     }

@@ -40,10 +40,10 @@ fn short(text: &str, scale: i8) -> Option<i128> {
         return None;
     }
     let (mut value, mut point) = (0_i64, None);
-    for (place, byte) in digits.iter().enumerate() {
+    for (index, byte) in digits.iter().enumerate() {
         match byte {
             b'0'..=b'9' => value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?,
-            b'.' if point.is_none() && place > 0 => point = Some(place),
+            b'.' if point.is_none() && index > 0 => point = Some(index),
             _ => return None,
         }
     }

@@ -23,7 +23,7 @@ pub struct SourceSchema {
     pub unreadable_time: UnreadableTime,
     pub unknown_events: UnknownEvents,
     pub newer_version: NewerVersion,
-    /// In order of declaration. The place in this list is the type's index everywhere.
+    /// In order of declaration. The index in this list is the type's index everywhere.
     pub types: Vec<EventType>,
 }
 

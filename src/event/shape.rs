@@ -13,7 +13,7 @@ use super::types::{DataType, Field, FieldType, TimestampFormat};
 /// The members of an object that become columns: of an event version, or of a struct type.
 #[derive(Debug)]
 pub(super) struct ObjectLayout {
-    /// Where each column is found. Its places are places in `columns`, and behind them those of the envelope's facts.
+    /// Where each column is found. A slot is an index into `columns`; behind them come the slots of the envelope's facts.
     pub(super) tree: Tree,
     pub(super) columns: Vec<Member>,
 }
@@ -64,9 +64,9 @@ impl ObjectLayout {
     pub(super) fn new(fields: &[Field], naming: Naming, facts: &[PayloadFact]) -> Self {
         let mut tree = Tree::default();
         let mut columns = Vec::with_capacity(fields.len());
-        for (place, field) in fields.iter().enumerate() {
+        for (slot, field) in fields.iter().enumerate() {
             let pointer = field.pointer(naming);
-            tree.want(&pointer, place);
+            tree.want(&pointer, slot);
             columns.push(Member { pointer, shape: Arc::new(Shape::new(&field.field_type, naming)) });
         }
         if fields.is_empty() {
@@ -141,10 +141,10 @@ pub(super) fn type_name(data_type: &DataType) -> String {
 fn camel_case(name: &str) -> String {
     let bare = name.trim_start_matches('_');
     let mut written = name[..name.len() - bare.len()].to_owned();
-    for (place, word) in bare.split('_').filter(|word| !word.is_empty()).enumerate() {
+    for (index, word) in bare.split('_').filter(|word| !word.is_empty()).enumerate() {
         let mut letters = word.chars();
         match letters.next() {
-            Some(first) if place > 0 => written.extend(first.to_uppercase()),
+            Some(first) if index > 0 => written.extend(first.to_uppercase()),
             Some(first) => written.push(first),
             None => {}
         }

@@ -35,7 +35,7 @@ pub(super) struct NextColumn {
 
 #[derive(Debug)]
 pub(super) enum Origin {
-    /// The same column of this version, by its place.
+    /// The same column of this version, by its index.
     Carried(usize),
     /// It is new and optional.
     Absent,
@@ -111,7 +111,7 @@ impl Step {
         let mut faults = BTreeMap::new();
         for (column, field) in self.columns.iter().zip(self.schema.fields()) {
             let outcome = match &column.origin {
-                Origin::Carried(place) => Ok((rows.column(*place).clone(), Vec::new())),
+                Origin::Carried(index) => Ok((rows.column(*index).clone(), Vec::new())),
                 Origin::Absent => Ok((new_null_array(field.data_type(), rows.num_rows()), Vec::new())),
                 Origin::Computed { value, divides, conversion } => {
                     compute(rows, value.as_ref(), divides.as_deref(), conversion)

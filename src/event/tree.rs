@@ -8,12 +8,12 @@ use hashbrown::HashMap;
 
 use super::json::{self, Read};
 
-/// A value in the document: the places that want it, and what is wanted below it.
+/// A value in the document: the slots that want it, and what is wanted below it.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    /// Places that read this value.
+    /// Slots that read this value.
     wanted: Vec<usize>,
-    /// Places that read something below it.
+    /// Slots that read something below it.
     below: Vec<usize>,
     /// None if nothing below it matters: then it may be of any type.
     members: Option<WantedMembers>,
@@ -31,29 +31,29 @@ struct WantedMembers {
     indexed: bool,
 }
 
-/// Receives the values of wanted places. A value may come twice if its key does; the last one counts.
+/// Receives the values of wanted slots. A value may come twice if its key does; the last one counts.
 pub(super) trait Sink<'a> {
-    fn take(&mut self, place: usize, raw: &'a str) -> Read;
+    fn take(&mut self, slot: usize, raw: &'a str) -> Read;
 
-    /// Forgets what came before for this place, because the object around it comes again.
-    fn clear(&mut self, place: usize);
+    /// Forgets what came before for this slot, because the object around it comes again.
+    fn clear(&mut self, slot: usize);
 
     /// Something is wanted below `raw`, which is neither an object nor null.
     fn mismatch(&mut self, raw: &str) -> Read;
 
-    /// A member that no place wants.
+    /// A member that no slot wants.
     fn undeclared(&mut self);
 }
 
 impl Tree {
-    /// Asks for the value at `pointer` under the number `place`.
-    pub(super) fn want(&mut self, pointer: &str, place: usize) {
+    /// Registers that `slot` reads the value at `pointer`.
+    pub(super) fn want(&mut self, pointer: &str, slot: usize) {
         let mut node = self;
         for token in json::tokens(pointer) {
-            node.below.push(place);
+            node.below.push(slot);
             node = node.members.get_or_insert_default().entry(token);
         }
-        node.wanted.push(place);
+        node.wanted.push(slot);
     }
 
     /// Declares the member that `pointer` leads through: another reader takes it.
@@ -81,12 +81,12 @@ impl Tree {
 
     /// The same for a value that is known to be JSON.
     pub(super) fn walk<'a>(&self, raw: &'a str, sink: &mut impl Sink<'a>) -> Read {
-        for &place in &self.wanted {
-            sink.take(place, raw)?;
+        for &slot in &self.wanted {
+            sink.take(slot, raw)?;
         }
         let Some(members) = &self.members else { return Ok(()) };
-        for &place in &self.below {
-            sink.clear(place);
+        for &slot in &self.below {
+            sink.clear(slot);
         }
         match raw.as_bytes().first() {
             Some(b'{') => members.walk_object(raw, sink),
@@ -100,34 +100,34 @@ impl Tree {
 impl WantedMembers {
     fn entry(&mut self, token: String) -> &mut Tree {
         let next = self.names.len();
-        let place = *self.index.entry(token.clone()).or_insert(next);
-        if place == next {
+        let child = *self.index.entry(token.clone()).or_insert(next);
+        if child == next {
             self.indexed |= token.parse::<usize>().is_ok();
             self.names.push(token);
             self.nodes.push(Tree::default());
             self.followers = (0..=self.names.len()).map(|name| AtomicUsize::new(name + 1)).collect();
             self.followers[self.names.len()] = AtomicUsize::new(0);
         }
-        &mut self.nodes[place]
+        &mut self.nodes[child]
     }
 
     fn walk_object<'a>(&self, raw: &'a str, sink: &mut impl Sink<'a>) -> Read {
         let mut last = self.names.len();
         json::members(raw, |key: Cow<'a, str>, raw| {
-            let Some(place) = self.find(last, &key) else {
+            let Some(child) = self.find(last, &key) else {
                 sink.undeclared();
                 return Ok(());
             };
-            last = place;
-            self.nodes[place].walk(raw, sink).map_err(|fault| fault.below(&key))
+            last = child;
+            self.nodes[child].walk(raw, sink).map_err(|fault| fault.below(&key))
         })
     }
 
     fn walk_array<'a>(&self, raw: &'a str, sink: &mut impl Sink<'a>) -> Read {
-        json::elements(raw, |place, raw| {
-            let token = place.to_string();
-            let Some(&place) = self.index.get(&token) else { return Ok(()) };
-            self.nodes[place].walk(raw, sink).map_err(|fault| fault.below(&token))
+        json::elements(raw, |index, raw| {
+            let token = index.to_string();
+            let Some(&child) = self.index.get(&token) else { return Ok(()) };
+            self.nodes[child].walk(raw, sink).map_err(|fault| fault.below(&token))
         })
     }
 
@@ -137,8 +137,8 @@ impl WantedMembers {
         if self.names.get(guess).is_some_and(|name| name == key) {
             return Some(guess);
         }
-        let place = *self.index.get(key)?;
-        self.followers[last].store(place, Ordering::Relaxed);
-        Some(place)
+        let child = *self.index.get(key)?;
+        self.followers[last].store(child, Ordering::Relaxed);
+        Some(child)
     }
 }

@@ -40,9 +40,9 @@ pub struct UpcastProblem {
 #[derive(Debug)]
 pub struct Upcast {
     pub rows: RecordBatch,
-    /// For each of `rows` its place in the input, ascending.
+    /// The row of the input that each of `rows` comes from, ascending.
     pub kept: Vec<usize>,
-    /// Places in the input and what was wrong, ascending.
+    /// Rows in the input and what was wrong, ascending.
     pub rejected: BTreeMap<usize, String>,
 }
 
@@ -76,13 +76,13 @@ impl Upcasters {
         while let Some(step) = self.types[type_index].get(&version) {
             let mut stepped = step.apply(&upcast.rows)?;
             upcast.rows = stepped.rows;
-            let places = std::mem::take(&mut upcast.kept).into_iter().enumerate();
-            for (row, place) in places {
+            let input_rows = std::mem::take(&mut upcast.kept).into_iter().enumerate();
+            for (row, input_row) in input_rows {
                 match stepped.rejected.remove(&row) {
                     Some(detail) => {
-                        upcast.rejected.insert(place, detail);
+                        upcast.rejected.insert(input_row, detail);
                     }
-                    None => upcast.kept.push(place),
+                    None => upcast.kept.push(input_row),
                 }
             }
             version = step.to;
@@ -168,15 +168,15 @@ fn carried(version: &VersionSchema, field: &Field) -> Result<Origin, Mistake> {
         ..Mistake::new(message)
     };
     let to = &field.field_type;
-    let Some(place) = version.fields.iter().position(|old| old.name == field.name) else {
+    let Some(index) = version.fields.iter().position(|old| old.name == field.name) else {
         let missing = || set_it("the column is new and required, and nothing sets it".into());
         return if to.required { Err(missing()) } else { Ok(Origin::Absent) };
     };
-    let from = &version.fields[place].field_type;
+    let from = &version.fields[index].field_type;
     // Arrow's type leaves out what concerns only the payload: formats and pointers. It knows JSON only by a mark.
     let is_json = |data_type: &DataType| *data_type == DataType::Json;
     if from.data_type.to_arrow() == to.data_type.to_arrow() && is_json(&from.data_type) == is_json(&to.data_type) {
-        return Ok(Origin::Carried(place));
+        return Ok(Origin::Carried(index));
     }
     let (from, to) = (type_name(&from.data_type), type_name(&to.data_type));
     Err(set_it(format!("the column changes from {from} to {to}, and nothing sets it")))

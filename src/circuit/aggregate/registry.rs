@@ -37,8 +37,8 @@ pub(super) fn state(call: &Call, spec: &AggregateSpec) -> Result<Box<dyn CallSta
         Function::First { order, column, skip_null } => {
             ranked(order, &[*column], skip_null.then_some(*column), Box::new(First))
         }
-        Function::Nth { order, column, skip_null, distinct, place } => {
-            ranked(order, &[*column], skip_null.then_some(*column), nth(*place, *distinct))
+        Function::Nth { order, column, skip_null, distinct, n } => {
+            ranked(order, &[*column], skip_null.then_some(*column), nth(*n, *distinct))
         }
         // It counts by itself, because how many rows a group has says nothing of its different values.
         Function::Distinct { column, total } => {

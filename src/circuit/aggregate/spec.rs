@@ -41,8 +41,8 @@ pub enum Function {
     Total { column: Option<usize>, total: TotalFunction },
     /// The column's value in the first row of the order: min, max, first_value, last_value.
     First { order: Vec<(usize, SortOptions)>, column: usize, skip_null: bool },
-    /// The column's value in the row at a place of the order, counted from 1. `distinct` takes equal rows as one.
-    Nth { order: Vec<(usize, SortOptions)>, column: usize, skip_null: bool, distinct: bool, place: i64 },
+    /// The column's value in the `n`-th row of the order, counted from 1. `distinct` takes equal rows as one.
+    Nth { order: Vec<(usize, SortOptions)>, column: usize, skip_null: bool, distinct: bool, n: i64 },
     /// A total of the column's different values, each counted once.
     Distinct { column: usize, total: TotalFunction },
     /// DataFusion's median of the values about the middle. `distinct` takes equal values as one.

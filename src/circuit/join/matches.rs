@@ -76,7 +76,7 @@ impl Matches {
             Side::Left => (&mut self.left, &mut self.right),
             Side::Right => (&mut self.right, &mut self.left),
         };
-        for (_, member) in members.iter().enumerate().filter(|(place, _)| passing.value(*place)) {
+        for (_, member) in members.iter().enumerate().filter(|(index, _)| passing.value(*index)) {
             let row = &change.rows[member.number];
             own.note(row.slot, change.bytes(row), member.weight, side);
             other.note(row.slot, member.matching, change.weights[member.number], side);

@@ -6,7 +6,7 @@ use crate::state::{KeyMap, SlotIndex};
 #[derive(Debug, Default)]
 pub(super) struct Difference<'a> {
     rows: Vec<(&'a [u8], i64)>,
-    /// Places in `rows` by hash.
+    /// Indices in `rows` by hash.
     index: SlotIndex,
 }
 
@@ -14,8 +14,8 @@ impl<'a> Difference<'a> {
     /// Adds `count` copies of a row, or takes them away if it is negative.
     pub(super) fn add(&mut self, row: &'a [u8], count: i64) {
         let hash = KeyMap::hash(row);
-        match self.index.find(hash, |place| self.rows[place as usize].0 == row) {
-            Some(place) => self.rows[place as usize].1 += count,
+        match self.index.find(hash, |index| self.rows[index as usize].0 == row) {
+            Some(index) => self.rows[index as usize].1 += count,
             None => {
                 self.index.insert(hash, self.rows.len() as u32);
                 self.rows.push((row, count));

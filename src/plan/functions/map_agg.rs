@@ -96,7 +96,7 @@ fn state_type(map_type: &DataType, order: Vec<FieldRef>) -> Result<DataType> {
     let [key, value] = entry_types(map_type)?;
     let mut fields = vec![Field::new("key", key, true), Field::new("value", value, true)];
     let order = order.iter().enumerate();
-    fields.extend(order.map(|(place, field)| Field::new(format!("order{place}"), field.data_type().clone(), true)));
+    fields.extend(order.map(|(index, field)| Field::new(format!("order{index}"), field.data_type().clone(), true)));
     Ok(DataType::Struct(fields.into()))
 }
 
@@ -182,9 +182,9 @@ impl Accumulator for MapAccumulator {
         let rows =
             self.entries.iter().map(|(key, entry)| [&[key.clone(), entry.value.clone()], &entry.order[..]].concat());
         let rows: Vec<Vec<ScalarValue>> = rows.collect();
-        let columns = fields.iter().enumerate().map(|(place, field)| match rows.is_empty() {
+        let columns = fields.iter().enumerate().map(|(index, field)| match rows.is_empty() {
             true => Ok(new_empty_array(field.data_type())),
-            false => ScalarValue::iter_to_array(rows.iter().map(|row| row[place].clone())),
+            false => ScalarValue::iter_to_array(rows.iter().map(|row| row[index].clone())),
         });
         let entries = StructArray::try_new(fields.clone(), columns.collect::<Result<Vec<_>>>()?, None)?;
         Ok(vec![SingleRowListArrayBuilder::new(Arc::new(entries)).build_list_scalar()])

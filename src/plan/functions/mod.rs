@@ -29,7 +29,7 @@ use self::distinct_xor::DistinctXor;
 use self::exact::{Exact, Statistic};
 use self::extreme::Extreme;
 use self::map_agg::MapAgg;
-pub(super) use self::nth_value::{nth_value, place};
+pub(super) use self::nth_value::{nth, nth_value};
 use self::ordered::{Ordered, Pick};
 pub(super) use self::revision::revision;
 pub(super) use self::sort_key::by_sort_key;

@@ -13,13 +13,13 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::expressions::Literal;
 
-/// The function over the elements of `list`. Its second argument has to be one for which [`place`] has a number.
+/// The function over the elements of `list`. Its second argument has to be one for which [`nth`] has a number.
 pub(in crate::plan) fn nth_value(list: Arc<AggregateUDF>) -> AggregateUDF {
     AggregateUDF::from(NthValue { list, signature: Signature::any(2, Volatility::Immutable) })
 }
 
-/// The place that is asked for: from 1, or from -1 for the last. None for anything else.
-pub(in crate::plan) fn place(n: &Expr) -> Option<i64> {
+/// The number of the row that is asked for: from 1, or from -1 for the last. None for anything else.
+pub(in crate::plan) fn nth(n: &Expr) -> Option<i64> {
     if let Expr::Literal(value, _) = n { number(value) } else { None }
 }
 
@@ -53,14 +53,14 @@ impl AggregateUDFImpl for NthValue {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let literal = args.exprs.get(1).and_then(|n| n.downcast_ref::<Literal>());
-        let Some(place) = literal.and_then(|literal| number(literal.value())) else {
+        let Some(n) = literal.and_then(|literal| number(literal.value())) else {
             return exec_err!(
                 "`nth_value` takes a number other than 0 as its place, counted from 1, or from -1 for the last"
             );
         };
         let value = args.expr_fields[0].data_type().clone();
         let list_args = AccumulatorArgs { exprs: &args.exprs[..1], expr_fields: &args.expr_fields[..1], ..args };
-        Ok(Box::new(NthAccumulator { list: self.list.accumulator(list_args)?, place, value }))
+        Ok(Box::new(NthAccumulator { list: self.list.accumulator(list_args)?, n, value }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -92,12 +92,12 @@ impl AggregateUDFImpl for NthValue {
 #[derive(Debug)]
 struct NthAccumulator {
     list: Box<dyn Accumulator>,
-    place: i64,
+    n: i64,
     value: DataType,
 }
 
 impl Accumulator for NthAccumulator {
-    /// Columns: value, place and the order.
+    /// Columns: value, n and the order.
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         self.list.update_batch(&[&columns[..1], &columns[2..]].concat())
     }
@@ -113,10 +113,10 @@ impl Accumulator for NthAccumulator {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         if let ScalarValue::List(list) = self.list.evaluate()? {
             let elements = list.values();
-            let distance = self.place.unsigned_abs() as usize;
-            let place = if self.place > 0 { Some(distance - 1) } else { elements.len().checked_sub(distance) };
-            if let Some(place) = place.filter(|&place| place < elements.len()) {
-                return ScalarValue::try_from_array(elements, place);
+            let distance = self.n.unsigned_abs() as usize;
+            let index = if self.n > 0 { Some(distance - 1) } else { elements.len().checked_sub(distance) };
+            if let Some(index) = index.filter(|&index| index < elements.len()) {
+                return ScalarValue::try_from_array(elements, index);
             }
         }
         ScalarValue::try_from(&self.value)

@@ -18,9 +18,9 @@ use super::{is_sortable, specification};
 use crate::circuit::{BitOperation, Call, Function, TotalFunction};
 use crate::identity::Specification;
 use crate::plan::Refusal;
-use crate::plan::functions::{Lowering, known, place};
+use crate::plan::functions::{Lowering, known, nth};
 
-/// An aggregate call whose expressions have places in the aggregate's input.
+/// An aggregate call whose expressions are columns of the aggregate's input.
 pub(super) struct PlacedCall<'a> {
     pub(super) function: &'a logical::expr::AggregateFunction,
     pub(super) name: String,
@@ -39,8 +39,8 @@ impl PlacedCall<'_> {
     /// Refuses what DataFusion's accumulators cannot compute either, or not always alike.
     fn reject(&self, input: &Schema) -> Result<(), Refusal> {
         let lowering = self.lowering();
-        for place in self.arguments.iter().chain(self.order.iter().map(|(place, _)| place)) {
-            let data_type = input.field(*place).data_type();
+        for column in self.arguments.iter().chain(self.order.iter().map(|(column, _)| column)) {
+            let data_type = input.field(*column).data_type();
             let compares_maps =
                 matches!(data_type, DataType::Map(_, _)) && matches!(lowering, Some(Lowering::Min | Lowering::Max));
             if compares_maps || !is_sortable(data_type) {
@@ -126,7 +126,7 @@ impl PlacedCall<'_> {
         }))
     }
 
-    /// What is one row of an order, or what is about a place in it.
+    /// The function over ordered rows: one that takes a row at a position of the order, or rows about one.
     fn picked(&self, input: &Schema) -> Result<Option<Function>, Refusal> {
         let Some(&column) = self.arguments.first() else { return Ok(None) };
         let params = &self.function.params;
@@ -137,8 +137,8 @@ impl PlacedCall<'_> {
             Some(Lowering::Max) => first(vec![(column, DESCENDING)], true),
             Some(Lowering::FirstValue) if !self.order.is_empty() => first(self.order.clone(), skip_null),
             Some(Lowering::LastValue) if !self.order.is_empty() => first(self.reversed(), skip_null),
-            Some(Lowering::NthValue) => match self.place() {
-                Some((order, place)) => Function::Nth { order, column, skip_null, distinct: params.distinct, place },
+            Some(Lowering::NthValue) => match self.nth() {
+                Some((order, n)) => Function::Nth { order, column, skip_null, distinct: params.distinct, n },
                 None => return Ok(None),
             },
             Some(Lowering::Median) => {
@@ -164,14 +164,14 @@ impl PlacedCall<'_> {
         matches!(self.function.params.args.first(), Some(Expr::Literal(value, _)) if !value.is_null())
     }
 
-    /// The place that `nth_value` asks for, and the order in which it is counted from the front.
-    fn place(&self) -> Option<(Vec<(usize, SortOptions)>, i64)> {
-        let place = place(self.function.params.args.get(1)?)?;
-        Some(if place > 0 { (self.order.clone(), place) } else { (self.reversed(), place.saturating_neg()) })
+    /// The number that `nth_value` asks for, and the order in which it is counted from the front.
+    fn nth(&self) -> Option<(Vec<(usize, SortOptions)>, i64)> {
+        let n = nth(self.function.params.args.get(1)?)?;
+        Some(if n > 0 { (self.order.clone(), n) } else { (self.reversed(), n.saturating_neg()) })
     }
 
     fn reversed(&self) -> Vec<(usize, SortOptions)> {
-        self.order.iter().map(|(place, options)| (*place, !*options)).collect()
+        self.order.iter().map(|(column, options)| (*column, !*options)).collect()
     }
 
     /// Of the way from the least value to the greatest.
@@ -184,17 +184,17 @@ impl PlacedCall<'_> {
     }
 
     fn accumulator(&self, input: &Schema) -> Result<Box<AggregateFunctionExpr>, Refusal> {
-        let column = |place: usize| Arc::new(Column::new(input.field(place).name(), place)) as Arc<dyn PhysicalExpr>;
+        let column_at = |index: usize| Arc::new(Column::new(input.field(index).name(), index)) as Arc<dyn PhysicalExpr>;
         let params = &self.function.params;
-        let arguments = params.args.iter().zip(&self.arguments).enumerate().map(|(number, (arg, place))| match arg {
+        let arguments = params.args.iter().zip(&self.arguments).enumerate().map(|(number, (arg, column))| match arg {
             // Some functions want to see that what they are told beside their rows is a constant.
             Expr::Literal(value, _) if number > 0 => {
                 Arc::new(Literal::new(ScalarValue::clone(value))) as Arc<dyn PhysicalExpr>
             }
-            _ => column(*place),
+            _ => column_at(*column),
         });
         let order =
-            self.order.iter().map(|(place, options)| PhysicalSortExpr { expr: column(*place), options: *options });
+            self.order.iter().map(|(column, options)| PhysicalSortExpr { expr: column_at(*column), options: *options });
         let accumulator = AggregateExprBuilder::new(self.function.func.clone(), arguments.collect())
             .order_by(order.collect())
             .schema(Arc::new(input.clone()))

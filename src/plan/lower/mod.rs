@@ -301,7 +301,7 @@ impl Lowering<'_> {
         let lists = unnest.list_type_columns.iter();
         let schema = arrow(&unnest.schema);
         let operator = Unnest {
-            lists: lists.map(|(place, list)| ListUnnest { index_in_input_schema: *place, depth: list.depth }).collect(),
+            lists: lists.map(|(index, list)| ListUnnest { index_in_input_schema: *index, depth: list.depth }).collect(),
             structs: unnest.struct_type_columns.clone(),
             options: unnest.options.clone(),
             schema: schema.clone(),

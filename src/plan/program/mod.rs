@@ -43,7 +43,7 @@ pub struct ProgramSource {
 pub struct PlannedProjection {
     pub config: config::Projection,
     pub compiled: Compiled,
-    /// Places of the columns of each secondary index.
+    /// Index_columns of the columns of each secondary index.
     pub indexes: Vec<Vec<usize>>,
 }
 
@@ -191,7 +191,7 @@ impl Planning {
         }
         let mut problems = contract(projection, &compiled.schema);
         problems.extend(search_fields(projection, &compiled));
-        let indexes = places(projection, &compiled, &mut problems);
+        let indexes = index_columns(projection, &compiled, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -310,13 +310,13 @@ fn search_fields(projection: &config::Projection, compiled: &Compiled) -> Vec<Pr
     problems
 }
 
-fn places(projection: &config::Projection, compiled: &Compiled, problems: &mut Vec<Problem>) -> Vec<Vec<usize>> {
+fn index_columns(projection: &config::Projection, compiled: &Compiled, problems: &mut Vec<Problem>) -> Vec<Vec<usize>> {
     let mut indexes = Vec::new();
     for (number, columns) in projection.indexes.iter().enumerate() {
-        let mut places = Vec::new();
+        let mut index_columns = Vec::new();
         for (at, column) in columns.iter().enumerate() {
             match compiled.schema.schema.index_of(column) {
-                Ok(place) => places.push(place),
+                Ok(index) => index_columns.push(index),
                 Err(_) => {
                     let refusal = Refusal::new(format!("the column `{column}` does not come out of the query"));
                     let pointer = format!("/indexes/{number}/{at}");
@@ -324,7 +324,7 @@ fn places(projection: &config::Projection, compiled: &Compiled, problems: &mut V
                 }
             }
         }
-        indexes.push(places);
+        indexes.push(index_columns);
     }
     indexes
 }

@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
 
 use super::RewriteError;
 use super::ties::OrderedInput;
-use crate::plan::functions::{OrderedForm, distinct_list, exact_form, known, nth_value, place};
+use crate::plan::functions::{OrderedForm, distinct_list, exact_form, known, nth, nth_value};
 
 /// The aggregate with every order made total; None if no function in it needs one.
 pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, RewriteError> {
@@ -36,7 +36,7 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
     let keys = keys.filter(|key| key.name != Aggregate::INTERNAL_GROUPING_ID);
     let mut outputs: Vec<Expr> = keys.map(Expr::Column).collect();
     let mut functions = Vec::new();
-    for (place, expression) in aggregate.aggr_expr.iter().enumerate() {
+    for (index, expression) in aggregate.aggr_expr.iter().enumerate() {
         let name = expression.qualified_name().1;
         let column = |name: &str| Expr::Column(Column::new_unqualified(name));
         let ordered = call(expression).and_then(|call| Some((call, ordered_form(call.func.name())?)));
@@ -52,7 +52,7 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
                 outputs.push(column(&name));
             }
             Some(finish) => {
-                let hidden = format!("__{}_{place}", function.func.name());
+                let hidden = format!("__{}_{index}", function.func.name());
                 functions.push(Expr::AggregateFunction(function).alias(&hidden));
                 let data_type = expression.get_type(aggregate.input.schema())?;
                 outputs.push(finished(finish, column(&hidden), data_type)?.alias(&name));
@@ -159,7 +159,7 @@ fn plan(call: &AggregateFunction, form: OrderedForm, rows: &OrderedInput) -> Res
         OrderedForm::NthValue => {
             let n = call.argument(1)?;
             let mut list = call.list(x, None, nulls)?;
-            if place(&n).is_some() {
+            if nth(&n).is_some() {
                 list.func = Arc::new(nth_value(list.func));
                 list.params.args.push(n);
                 return Ok(value(list));
@@ -177,9 +177,9 @@ struct FunctionCall<'a> {
 }
 
 impl FunctionCall<'_> {
-    fn argument(&self, place: usize) -> Result<Expr, RewriteError> {
-        self.params.args.get(place).cloned().ok_or_else(|| {
-            RewriteError::new(format!("`{}` lacks an argument", self.name), format!("give it {}", place + 1))
+    fn argument(&self, index: usize) -> Result<Expr, RewriteError> {
+        self.params.args.get(index).cloned().ok_or_else(|| {
+            RewriteError::new(format!("`{}` lacks an argument", self.name), format!("give it {}", index + 1))
         })
     }
 

@@ -25,13 +25,13 @@ impl RewriteError {
     /// The error at the first column that the expression names: the planner keeps the places of columns only.
     pub(super) fn at(mut self, expression: &Expr) -> Self {
         if self.span.is_none() {
-            self.span = place(expression);
+            self.span = span_of(expression);
         }
         self
     }
 }
 
-fn place(expression: &Expr) -> Option<(u64, u64)> {
+fn span_of(expression: &Expr) -> Option<(u64, u64)> {
     let mut found = None;
     let walked = expression.apply(|part| {
         let spans = if let Expr::Column(column) = part { column.spans.first() } else { None };

@@ -45,7 +45,7 @@ impl<'a> Documents<'a> {
     pub(super) fn new(layout: &'a IndexLayout, rows: &'a RecordBatch) -> Result<Self, ArrowError> {
         let columns =
             layout.columns.iter().map(|column| DocumentColumn::new(column, rows)).collect::<Result<_, _>>()?;
-        Ok(Self { layout, key: layout.spec.key.iter().map(|place| rows.column(*place)).collect(), columns })
+        Ok(Self { layout, key: layout.spec.key.iter().map(|index| rows.column(*index)).collect(), columns })
     }
 
     /// The document of one row, and the term that deletes its predecessor.

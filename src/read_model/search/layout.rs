@@ -1,6 +1,6 @@
 //! The Tantivy schema that a `SearchSpec` asks for, checked once: which Tantivy field holds what of which column.
 //!
-//! Tantivy fields are named after the place of their column, because a column's name may hold characters that
+//! Tantivy fields are named after the index of their column, because a column's name may hold characters that
 //! Tantivy reads as a path.
 
 use std::fmt;

@@ -8,7 +8,7 @@ pub struct SearchSpec {
     pub name: String,
     /// Of the projection's rows.
     pub schema: SchemaRef,
-    /// Places of the key columns; at least one.
+    /// Indices of the key columns; at least one.
     pub key: Vec<usize>,
     /// One for each column that is indexed; columns not named are only in the table.
     pub fields: Vec<FieldSpec>,
@@ -17,7 +17,7 @@ pub struct SearchSpec {
 /// How one column is indexed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldSpec {
-    /// Place of the column.
+    /// Index of the column.
     pub column: usize,
     pub kind: FieldKind,
     /// Can be sorted by.

@@ -28,7 +28,7 @@ pub(super) enum Access {
         encoding: Encoding,
         points: Vec<Vec<u8>>,
     },
-    /// Disjoint spans of the secondary index at this place.
+    /// Disjoint spans of the secondary index at this number.
     Spans {
         index: usize,
         encoding: Encoding,
@@ -75,8 +75,8 @@ impl Access {
             let bound = bound_columns(index, &equal);
             (bound, comparisons(index.get(bound)).count().min(1))
         };
-        let best = spec.indexes.iter().enumerate().max_by_key(|(place, index)| (worth(index), usize::MAX - place));
-        let Some((place, index)) = best.filter(|(_, index)| worth(index) > (0, 0)) else {
+        let best = spec.indexes.iter().enumerate().max_by_key(|(number, index)| (worth(index), usize::MAX - number));
+        let Some((number, index)) = best.filter(|(_, index)| worth(index) > (0, 0)) else {
             return Ok((Access::All, used));
         };
         let (prefix, rest) = index.split_at(bound_columns(index, &equal));
@@ -92,7 +92,7 @@ impl Access {
         }
         let prefixes = encode(spec, prefix, &combinations(&values))?;
         let spans = spans(spec, prefixes, rest.first(), lower, upper)?;
-        Ok((Access::Spans { index: place, encoding: Encoding::new(&spec.schema, index)?, spans }, used))
+        Ok((Access::Spans { index: number, encoding: Encoding::new(&spec.schema, index)?, spans }, used))
     }
 
     /// The way to the rows with these keys, each with one value a key column of that column's type.
@@ -110,11 +110,11 @@ impl Access {
             Access::Keys { encoding, points } => {
                 let keys = view.segment.keys(encoding)?;
                 let mut wanted = Vec::new();
-                for (place, point) in points.iter().enumerate() {
+                for (point_index, point) in points.iter().enumerate() {
                     let live = keys.candidates(KeyMap::hash(point));
                     for row in live.filter(|&row| view.liveness.is_live(row as usize)) {
                         found.push(row);
-                        wanted.push(place);
+                        wanted.push(point_index);
                     }
                 }
                 if !found.is_empty() {
@@ -164,8 +164,8 @@ fn encode(spec: &TableSpec, columns: &[usize], rows: &[Vec<ScalarValue>]) -> Res
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let arrays = (0..columns.len()).map(|place| {
-        let array = ScalarValue::iter_to_array(rows.iter().map(|row| row[place].clone()))?;
+    let arrays = (0..columns.len()).map(|index| {
+        let array = ScalarValue::iter_to_array(rows.iter().map(|row| row[index].clone()))?;
         Ok(canonical(&array)?)
     });
     let arrays = arrays.collect::<Result<Vec<ArrayRef>, DataFusionError>>()?;

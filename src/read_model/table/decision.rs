@@ -27,7 +27,7 @@ pub(super) struct Decision {
 /// A row that is to be written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Written {
-    /// Its place in the delta.
+    /// Its index in the delta.
     pub(super) row: u32,
     pub(super) hashes: RowHashes,
 }

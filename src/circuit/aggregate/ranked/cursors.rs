@@ -12,9 +12,9 @@ use super::super::super::arrangement::Arrangement;
 use super::ordered_rows::OrderedRows;
 use super::outcome::{Change, Outcome};
 
-/// What is made of the rows at a place of the order.
+/// What is made of the rows at a position of the order.
 pub(super) trait CursorValue: Debug + Send {
-    /// The results for some groups, of which the rows at the place were found.
+    /// The results for some groups, of which the rows at the position were found.
     ///
     /// # Errors
     /// A row cannot be decoded, or DataFusion's accumulator fails.
@@ -26,7 +26,7 @@ pub(super) trait CursorValue: Debug + Send {
     ) -> Result<ArrayRef, CircuitError>;
 }
 
-/// The outcome at one place of the order, which a cursor follows.
+/// The outcome at one position of the order, which a cursor follows.
 #[derive(Debug)]
 pub(super) struct AtCursor<P> {
     cursors: Cursors,
@@ -73,7 +73,7 @@ impl<P: CursorValue> Outcome for AtCursor<P> {
     }
 }
 
-/// One cursor a group: on the row at the wanted place, or just below it.
+/// One cursor a group: on the row at the wanted position, or just below it.
 #[derive(Debug)]
 struct Cursors {
     wanted: CursorTarget,
@@ -84,7 +84,7 @@ struct Cursors {
     heap_bytes: usize,
 }
 
-/// The place where a group's cursor stands.
+/// The position where a group's cursor stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CursorTarget {
     /// Of the way from the first row to the last, 0 to 1.
@@ -102,12 +102,12 @@ struct Cursor {
     total: i64,
 }
 
-/// The rows about a place. Both are the same where it falls on one.
+/// The rows about a position. Both are the same where it falls on one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Neighbours<'a> {
     pub(super) lower: &'a [u8],
     pub(super) upper: &'a [u8],
-    /// Of the way from the lower one to the upper one, where the place is.
+    /// Of the way from the lower one to the upper one, where the position is.
     pub(super) part: f64,
 }
 
@@ -148,14 +148,14 @@ impl Cursors {
         }
     }
 
-    /// None in a group without such a place.
+    /// None in a group without such a position.
     fn neighbours<'a>(&self, rows: &'a Arrangement, slot: u32) -> Option<Neighbours<'a>> {
         let cursor = &self.cursors[slot as usize];
         let at = cursor.row.as_deref().filter(|_| cursor.total > 0)?;
         if matches!(self.wanted, CursorTarget::Nth(n) if n > cursor.total) {
             return None;
         }
-        let (index, part) = self.wanted.place(cursor.total);
+        let (index, part) = self.wanted.position(cursor.total);
         let mut following = rows.rows_from(slot, at);
         let (lower, count) = following.next().map(|(row, count)| (row, counted(count, self.distinct)))?;
         let same = part == 0.0 || index + 1 < cursor.before + count;
@@ -174,7 +174,7 @@ impl Cursor {
             *self = Cursor::default();
             return;
         }
-        let (index, _) = wanted.place(self.total);
+        let (index, _) = wanted.position(self.total);
         let from = self.row.take().unwrap_or_default();
         if index < self.before {
             for (row, count) in rows.rows_before(slot, &from) {
@@ -199,14 +199,14 @@ impl Cursor {
 }
 
 impl CursorTarget {
-    /// The row below the place counted from 0, or the last one; and how far the place is beyond it, as DataFusion
+    /// The row below the position counted from 0, or the last one; and how far the position is beyond it, as DataFusion
     /// computes it.
-    fn place(self, total: i64) -> (i64, f64) {
+    fn position(self, total: i64) -> (i64, f64) {
         let last = (total - 1).max(0);
         match self {
             CursorTarget::Quantile(fraction) => {
-                let place = fraction * last as f64;
-                (place.floor() as i64, place - place.floor())
+                let position = fraction * last as f64;
+                (position.floor() as i64, position - position.floor())
             }
             CursorTarget::Nth(n) => (last.min(n - 1), 0.0),
         }
@@ -221,7 +221,7 @@ fn counted(copies: i64, distinct: bool) -> i64 {
 mod tests {
     use super::*;
 
-    /// The values about a place by going over all.
+    /// The values about a position by going over all.
     fn gone_over(values: &[u8], wanted: CursorTarget, distinct: bool) -> Option<(u8, u8)> {
         let mut sorted = values.to_vec();
         sorted.sort_unstable();
@@ -230,8 +230,8 @@ mod tests {
         }
         match wanted {
             CursorTarget::Quantile(fraction) => {
-                let place = fraction * sorted.len().checked_sub(1)? as f64;
-                Some((sorted[place.floor() as usize], sorted[place.ceil() as usize]))
+                let position = fraction * sorted.len().checked_sub(1)? as f64;
+                Some((sorted[position.floor() as usize], sorted[position.ceil() as usize]))
             }
             CursorTarget::Nth(n) => sorted.get(n as usize - 1).map(|&value| (value, value)),
         }
@@ -240,8 +240,8 @@ mod tests {
     #[test]
     fn cursors_follow_every_change() {
         let quantiles = [0.5, 0.0, 1.0, 0.25, 0.9].map(CursorTarget::Quantile);
-        let places = [1, 2, 5, 20].map(CursorTarget::Nth);
-        for wanted in quantiles.into_iter().chain(places) {
+        let positions = [1, 2, 5, 20].map(CursorTarget::Nth);
+        for wanted in quantiles.into_iter().chain(positions) {
             follow_every_change(wanted, false);
             follow_every_change(wanted, true);
         }

@@ -1,4 +1,4 @@
-//! The value at a place of the order: nth_value.
+//! The value of the n-th row of an order: nth_value.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -8,9 +8,9 @@ use super::cursors::{AtCursor, CursorTarget, CursorValue, Neighbours};
 use super::ordered_rows::OrderedRows;
 use super::outcome::Outcome;
 
-/// The value at the `place`-th row, counted from 1; with `distinct`, copies of a row count as one.
-pub(in super::super) fn nth(place: i64, distinct: bool) -> Box<dyn Outcome> {
-    Box::new(AtCursor::new(CursorTarget::Nth(place), distinct, Nth))
+/// The value at the `n`-th row, counted from 1; with `distinct`, copies of a row count as one.
+pub(in super::super) fn nth(n: i64, distinct: bool) -> Box<dyn Outcome> {
+    Box::new(AtCursor::new(CursorTarget::Nth(n), distinct, Nth))
 }
 
 #[derive(Debug)]
