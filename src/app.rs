@@ -61,6 +61,10 @@ pub struct Addresses {
 }
 
 /// Runs a daemon until `shutdown`. `started` learns where it listens, as soon as it does: before it is ready.
+///
+/// # Errors
+/// If the daemon cannot start: an address is taken, a checkpoint cannot be read, a projection cannot be assembled, or
+/// the fence is lost.
 pub async fn run(
     config: Config,
     started: impl FnOnce(Addresses),
@@ -208,7 +212,7 @@ async fn on_own_thread(runner: Runner, stopped: watch::Receiver<bool>) -> Result
     Ok(outcome.await.unwrap_or_else(|_| LoopEnd::Poisoned("the runner's thread panicked; see the log".to_owned())))
 }
 
-/// Says why the daemon is not ready (a source that was never reached), and what is wrong although it serves: checkpoints
+/// Publishes why the daemon is not ready (a source that was never reached), and what is wrong although it serves: checkpoints
 /// that fail, and projections.
 async fn report_readiness(catalog: Catalog, readiness: Readiness, mut status: watch::Receiver<RunnerStatus>) {
     let mut snapshots = catalog.subscribe();

@@ -4,7 +4,7 @@
 // What makes two things the same.
 pub mod identity;
 
-// What is declared.
+// The declarations.
 pub mod config;
 
 // From a stored message to an event at its current version, and how far each source has come.
@@ -21,7 +21,7 @@ pub mod circuit;
 
 pub mod state;
 
-// What is kept, and how it becomes durable.
+// State, and how it becomes durable.
 pub mod read_model;
 
 pub mod checkpoint;

@@ -60,11 +60,18 @@ impl Checkpointer {
     /// daemon's writer from others in messages, such as the host's name.
     ///
     /// There is nothing restored if the place was empty.
+    ///
+    /// # Errors
+    /// If the location is no address of a store, the store does not answer, or no checkpoint in it is whole and
+    /// readable by this build.
     pub async fn open(location: &str, label: &str) -> Result<(Checkpointer, Option<Restored>), OpenError> {
         Self::open_store(location::open(location)?, &location::writer_id(label)).await
     }
 
     /// Opens an object store. `writer` has to be unique to this call, in letters, digits, `-`, `.` and `_`.
+    ///
+    /// # Errors
+    /// If the store fails, or no checkpoint in it is whole and readable by this build.
     pub async fn open_store(
         store: Arc<dyn ObjectStore>,
         writer: &str,
@@ -116,6 +123,9 @@ impl Checkpointer {
 
     /// Makes a checkpoint. After an error the same draft can be passed again, or merged with a newer one; the same holds
     /// if this future is dropped before it is done, as by a time-out. Once fenced, it stays fenced.
+    ///
+    /// # Errors
+    /// `Fenced` if another writer has taken over, else what the store or the encoding of a segment failed with.
     pub async fn checkpoint(&mut self, draft: &Draft) -> Result<Stats, CheckpointError> {
         if let Some(other) = &self.fenced {
             return Err(CheckpointError::Fenced(other.clone()));
@@ -127,8 +137,11 @@ impl Checkpointer {
         outcome
     }
 
-    /// Whether this is still the one writer. A daemon with nothing to write asks this, lest it serve beside its
+    /// Checks that this is still the one writer. A daemon with nothing to write calls it, lest it serve beside its
     /// successor for ever.
+    ///
+    /// # Errors
+    /// `Fenced` if there is another writer, or what the store failed with.
     pub async fn confirm(&mut self) -> Result<(), CheckpointError> {
         if let Some(other) = &self.fenced {
             return Err(CheckpointError::Fenced(other.clone()));
@@ -142,6 +155,9 @@ impl Checkpointer {
 
     /// Restores the last checkpoint's files of an index into a local folder: exactly those, all other files there are
     /// removed. Files that are there already and whole are kept.
+    ///
+    /// # Errors
+    /// If an object is missing or damaged, which is named, or the folder cannot be written.
     pub async fn restore_index(&self, name: &str, folder: &Path) -> Result<(), RestoreIndexError> {
         index::restore(&self.vault, &self.current, name, folder).await
     }

@@ -1,4 +1,4 @@
-//! Who may write: one epoch a writer, claimed by conditional create. A higher epoch fences all lower ones.
+//! The right to write: one epoch a writer, claimed by conditional create. A higher epoch fences all lower ones.
 
 use std::fmt;
 

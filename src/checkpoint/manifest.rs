@@ -26,7 +26,7 @@ pub struct Manifest {
     /// The checkpoint whose content this is: its own number, or that of the one which a writer repeated when it took
     /// over, so that its predecessor could add nothing after it.
     pub origin: u64,
-    /// Who wrote it.
+    /// The writer of the checkpoint.
     pub writer: String,
     pub epoch: u64,
     pub content: Content,

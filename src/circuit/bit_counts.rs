@@ -7,7 +7,7 @@ pub(super) struct BitCounts {
     counts: Vec<i64>,
 }
 
-/// What is made of all the integers of a multiset, bit by bit.
+/// A bitwise aggregate of all integers of a multiset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BitOperation {
     And,

@@ -52,7 +52,7 @@ impl Closing {
         Ok(Self { spec, codec, open: BTreeMap::new(), watermark_us: None })
     }
 
-    /// Takes note of groups that have come to be, with all their keys.
+    /// Registers the groups that this step created, with all their keys, for their windows' end.
     pub(super) fn open(&mut self, slots: &[u32], keys: &[ArrayRef]) -> Result<(), ArrowError> {
         if slots.is_empty() {
             return Ok(());

@@ -194,6 +194,9 @@ impl Circuit {
     }
 
     /// Takes one step and gives the change of the output, and the events that were rejected.
+    ///
+    /// # Errors
+    /// If an operator fails on rows that come from no single event. The circuit's state is then undefined.
     pub fn step(&mut self, input: &StepInput<'_>) -> Result<(ZBatch, Vec<Attributable>), CircuitError> {
         let own = Memo::default();
         let memo = input.memo.unwrap_or(&own);
@@ -259,6 +262,10 @@ impl Circuit {
     }
 
     /// What changed in the operators' state since the last call, by store name. A shared operator tells it once.
+    ///
+    /// # Errors
+    /// If rows cannot be put in columns, which only batches beyond Arrow's offsets cause, or a kernel of DataFusion's
+    /// fails.
     pub fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         self.is_captured = true;
         let mut deltas = Vec::new();
@@ -272,6 +279,9 @@ impl Circuit {
 
     /// Takes over the state that [`Circuit::capture`] gave, as it was read back, out of `stores`, or the operator that
     /// another circuit has restored of it. Only for a new circuit.
+    ///
+    /// # Errors
+    /// If what is stored does not make up an operator's state.
     pub fn restore(&mut self, stores: &mut Stores, restored: &mut Handles) -> Result<(), CircuitError> {
         self.is_captured = true;
         for (node, NodeFacts { store_prefix, .. }) in self.nodes.iter_mut().zip(&self.node_facts) {
@@ -286,7 +296,7 @@ impl Circuit {
     /// has what begins the names of their stores, by identity.
     ///
     /// # Errors
-    /// What is stored does not make up an operator's state.
+    /// If the stored rows do not make up an operator's state.
     pub fn adopt(
         &mut self,
         adopted: &BTreeMap<Identity, String>,
@@ -303,7 +313,7 @@ impl Circuit {
         Ok(())
     }
 
-    /// Says that everything has reached the cut of the adopted state: the next step gives what it makes of that.
+    /// Marks the adopted operators as reached: their inputs stand at the cut of their state, and the next step emits it.
     pub fn release(&mut self) {
         for held in self.held.iter_mut().filter(|held| **held == HeldBack::Waiting) {
             *held = HeldBack::Emitting;

@@ -26,6 +26,10 @@ pub(crate) struct TouchedGroups {
 }
 
 impl<R: Keyed> Groups<R> {
+    /// Groups by keys of these types; none yet.
+    ///
+    /// # Errors
+    /// If the rows format of Arrow does not know a type.
     pub(crate) fn new(types: Vec<DataType>) -> Result<Self, ArrowError> {
         let codec = RowCodec::new(types.into_iter().map(|data_type| (data_type, SortOptions::default())))?;
         Ok(Self { codec, map: KeyMap::default() })
@@ -63,6 +67,9 @@ impl<R: Keyed> Groups<R> {
     }
 
     /// Finds or makes the group of each row.
+    ///
+    /// # Errors
+    /// If the key columns are not of the types that the groups were made for.
     pub(crate) fn touch(&mut self, keys: &[ArrayRef], rows: usize) -> Result<TouchedGroups, ArrowError> {
         if self.is_global() {
             let (slot, _) = self.map.get_or_insert(&[]);
@@ -108,11 +115,17 @@ impl<R: Keyed> Groups<R> {
     }
 
     /// The key columns of some groups.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub(crate) fn keys(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
         self.codec.decode(slots.iter().map(|&slot| self.map.key(slot)))
     }
 
     /// Slots for the live rows of a persisted segment.
+    ///
+    /// # Errors
+    /// If the key columns are not of the types that the groups were made for.
     pub(crate) fn restore(&mut self, keys: &[ArrayRef], live: &[bool]) -> Result<Vec<Option<u32>>, ArrowError> {
         if self.is_global() {
             return Ok(live.iter().map(|&live| live.then(|| self.map.get_or_insert(&[]).0)).collect());

@@ -71,6 +71,10 @@ impl RowBytes {
 }
 
 impl KeyedRows {
+    /// Rows of `schema`, none yet, found by `keys` and kept in `order`.
+    ///
+    /// # Errors
+    /// If the rows format of Arrow does not know a type of a key, of the order or of the rows.
     pub(crate) fn new(
         schema: &SchemaRef,
         keys: Vec<Arc<dyn PhysicalExpr>>,
@@ -131,12 +135,18 @@ impl KeyedRows {
     }
 
     /// The columns of some rows.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
         let columns = self.codec.decode(rows)?;
         Ok(self.indices.iter().map(|&index| columns[index].clone()).collect())
     }
 
     /// The front of a row's bytes that holds what it is ordered by: equal for peers, and for no other rows.
+    ///
+    /// # Errors
+    /// If the bytes are not of a row of this side.
     pub(crate) fn order_of(&self, row: &[u8]) -> Result<Vec<u8>, ArrowError> {
         if self.order_codec.is_unit() {
             return Ok(Vec::new());
@@ -157,6 +167,9 @@ impl KeyedRows {
     }
 
     /// Some rows as a batch.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub(crate) fn batch(&self, rows: &[(Box<[u8]>, i64)]) -> Result<ZBatch, ArrowError> {
         let columns = self.decode(rows.iter().map(|(bytes, _)| bytes.as_ref()))?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -212,6 +225,9 @@ impl KeyedRows {
     }
 
     /// All rows with their counts.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub(crate) fn all(&self, groups: &Groups) -> Result<ZBatch, ArrowError> {
         let rows = groups.live().flat_map(|slot| self.rows(slot));
         let (rows, counts): (Vec<&[u8]>, Vec<i64>) = rows.unzip();
@@ -221,6 +237,10 @@ impl KeyedRows {
     }
 
     /// Rows as a checkpoint keeps them: the columns, the count, and the number of matches.
+    ///
+    /// # Errors
+    /// If rows cannot be put in columns, which only batches beyond Arrow's offsets cause, or a kernel of DataFusion's
+    /// fails.
     pub(crate) fn capture(&mut self) -> Result<Option<StateDelta>, CircuitError> {
         let Some(writing) = self.rows.write() else { return Ok(None) };
         let rows = self.persisted(&writing.slots)?;
@@ -236,10 +256,17 @@ impl KeyedRows {
     }
 
     /// What the checkpoints hold of it since the last capture.
+    ///
+    /// # Errors
+    /// If the store's columns have no schema, which only a type unknown to Arrow's rows causes.
     pub(crate) fn shape(&self) -> Result<StoreShape, CircuitError> {
         Ok(StoreShape { schema: self.persisted(&[])?.schema(), rows: self.rows.persisted_rows() })
     }
 
+    /// Takes over one persisted segment. Segments may come in any order.
+    ///
+    /// # Errors
+    /// If the stored columns are not those of this store, or a row in them belongs nowhere.
     pub(crate) fn restore(&mut self, segment: &StoredSegment, groups: &mut Groups) -> Result<(), CircuitError> {
         let width = self.schema.fields().len();
         let (columns, rest) = segment.rows.columns().split_at(width);
@@ -266,6 +293,9 @@ impl KeyedRows {
 
 impl Change {
     /// A delta with equal rows added up and every row's key found.
+    ///
+    /// # Errors
+    /// If a key cannot be computed of a row.
     pub(crate) fn new(delta: &ZBatch, groups: &mut Groups, side: &KeyedRows) -> Result<Self, CircuitError> {
         let columns = evaluated(&side.keys, &delta.rows)?;
         let is_null = |row: usize| !side.null_is_key && columns.iter().any(|column| column.is_null(row));
@@ -321,6 +351,9 @@ impl Change {
     }
 
     /// Rows whose key matches nothing, ever.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub(crate) fn unmatchable(&self) -> Result<ZBatch, ArrowError> {
         let (indices, weights) = &self.null_keys;
         let taken = UInt32Array::from(indices.clone());

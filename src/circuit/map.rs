@@ -31,6 +31,9 @@ impl Map {
 
     /// The same for rows that come from no single event. It fails if and only if a row does that is evaluated alone:
     /// in a batch, AND and CASE also evaluate what they do not need of some rows.
+    ///
+    /// # Errors
+    /// If the filter or a column fails on a row that is evaluated alone.
     pub(crate) fn apply_row_by_row(&self, input: &ZBatch) -> Result<ZBatch, DataFusionError> {
         match self.apply(input) {
             Err(_) if input.len() > 1 => {
@@ -43,6 +46,10 @@ impl Map {
         }
     }
 
+    /// Filters and computes a whole batch at once.
+    ///
+    /// # Errors
+    /// If the filter or a column fails on the batch, as it also may on rows that pass alone.
     pub(crate) fn apply(&self, input: &ZBatch) -> Result<ZBatch, DataFusionError> {
         // Over no rows nothing may fail, not even a constant such as 1 / 0.
         if input.is_empty() {

@@ -1,8 +1,8 @@
-//! Where a node stands among those of all circuits: its identity, its stores, and with which projections it is shared.
+//! The facts of a node beside its operator: its identity, its stores, and the projections that share it.
 
 use crate::identity::Identity;
 
-/// What is known of a node beside what it does.
+/// The facts of a node beside its operator.
 #[derive(Debug, Clone)]
 pub(super) struct NodeFacts {
     /// Equal for nodes that compute the same of the same events, in this process and in any other.

@@ -16,6 +16,10 @@ pub(crate) struct RowCodec {
 }
 
 impl RowCodec {
+    /// A codec for rows of these types in these orders.
+    ///
+    /// # Errors
+    /// If Arrow's rows do not know a type.
     pub(crate) fn new(fields: impl IntoIterator<Item = (DataType, SortOptions)>) -> Result<Self, ArrowError> {
         let fields: Vec<SortField> =
             fields.into_iter().map(|(data_type, options)| SortField::new_with_options(data_type, options)).collect();
@@ -24,10 +28,17 @@ impl RowCodec {
     }
 
     /// One row a position of the columns. With no columns there are no rows: ask [`RowCodec::is_unit`] first.
+    ///
+    /// # Errors
+    /// If the columns are not of the codec's types.
     pub(crate) fn encode(&self, columns: &[ArrayRef]) -> Result<Rows, ArrowError> {
         self.converter.convert_columns(columns)
     }
 
+    /// The columns of encoded rows.
+    ///
+    /// # Errors
+    /// If the bytes are not rows of this codec, or a column outgrows Arrow's offsets.
     pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
         if self.is_unit() {
             return Ok(Vec::new());

@@ -241,7 +241,7 @@ impl Runs {
         }
     }
 
-    /// Takes note of another last row of a run.
+    /// Updates the order of runs after the last row of one changed.
     fn replaced(&mut self, at: usize) {
         self.order.replaced(at, |run| &self.runs[run as usize].last);
     }
@@ -331,7 +331,7 @@ impl Sequence {
         self.replaced(at, row);
     }
 
-    /// Takes note of another row of the number at a position.
+    /// Updates the window of an item whose row changed.
     fn replaced<'r>(&mut self, at: usize, row: impl Fn(u32) -> &'r [u8]) {
         let other = if at > 0 { at - 1 } else { self.len() - 1 };
         let (number, other) = (self.number(at), self.number(other));

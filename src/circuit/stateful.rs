@@ -129,6 +129,9 @@ impl Stateful {
     }
 
     /// What its stores hold since the last capture, by name.
+    ///
+    /// # Errors
+    /// If an operator's layout cannot be described as a schema.
     pub fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
         match self {
             Stateful::Aggregate(aggregate) => aggregate.stores(),

@@ -26,6 +26,10 @@ pub struct Unnest {
 const WEIGHT: &str = "__weight";
 
 impl Unnest {
+    /// A row an element, with the weight of its input row.
+    ///
+    /// # Errors
+    /// If the elements outgrow a batch.
     pub(crate) fn apply(&self, input: &ZBatch) -> Result<ZBatch, DataFusionError> {
         if input.is_empty() {
             return Ok(ZBatch::empty(self.schema.clone()));

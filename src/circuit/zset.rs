@@ -53,6 +53,9 @@ impl ZBatch {
     }
 
     /// The rows that `mask` keeps, with their weights.
+    ///
+    /// # Errors
+    /// If the mask is not as long as the batch.
     pub fn filter(&self, mask: &BooleanArray) -> Result<Self, ArrowError> {
         let weights = match &self.weights {
             Weights::Ones => Weights::Ones,
@@ -62,6 +65,10 @@ impl ZBatch {
     }
 
     /// One batch of all rows of several.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch), or a batch does not fit the
+    /// schema.
     pub fn concat(schema: &SchemaRef, batches: &[ZBatch]) -> Result<Self, ArrowError> {
         let rows = concat_batches(schema, batches.iter().map(|batch| &batch.rows))?;
         if batches.iter().all(|batch| matches!(batch.weights, Weights::Ones)) {
@@ -82,11 +89,17 @@ impl ZBatch {
     }
 
     /// Only the columns at these indices, in this order.
+    ///
+    /// # Errors
+    /// If there is no column at an index.
     pub fn project(&self, columns: &[usize]) -> Result<Self, ArrowError> {
         Ok(Self { rows: self.rows.project(columns)?, weights: self.weights.clone() })
     }
 
     /// The same columns under another schema of equal types.
+    ///
+    /// # Errors
+    /// If a column is of another type, or NULL where the schema allows none.
     pub fn with_schema(&self, schema: &SchemaRef) -> Result<Self, ArrowError> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
         let rows = RecordBatch::try_new_with_options(schema.clone(), self.rows.columns().to_vec(), &options)?;

@@ -69,6 +69,9 @@ pub enum Error {
 }
 
 /// Runs one of the verbs, printing to standard output.
+///
+/// # Errors
+/// What the verb failed with: the server, the stream, the file, or standard output.
 pub async fn run(args: EventsArgs, nats: &config::Nats) -> Result<(), Error> {
     let mut output = io::stdout();
     match args.command {

@@ -92,6 +92,10 @@ pub struct StatusArgs {
     pub connection: Connection,
 }
 
+/// Runs SQL on a daemon and prints the rows.
+///
+/// # Errors
+/// If the daemon does not answer, refuses the SQL, or the output cannot be written.
 pub fn query(args: &QueryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     let mut params = serde_json::Map::new();
     for text in &args.params {
@@ -107,6 +111,10 @@ pub fn query(args: &QueryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     print(&answer, &args.connection, show_items, out)
 }
 
+/// Searches an index of a daemon and prints the hits.
+///
+/// # Errors
+/// If the daemon does not answer, refuses the search, or the output cannot be written.
 pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     let mut query = vec![("q", args.text.clone()), ("highlight", "true".to_owned())];
     for text in &args.filters {
@@ -128,11 +136,19 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
     print(&answer, &args.connection, show_hits, out)
 }
 
+/// Prints the state of every projection.
+///
+/// # Errors
+/// If the daemon does not answer, or the output cannot be written.
 pub fn projection_list(args: &ListArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     let answer = Client::new(&args.connection.url).get(&["v1", "projections"], NO_QUERY)?;
     print(&answer, &args.connection, show_projections, out)
 }
 
+/// Prints all that a daemon says of one projection.
+///
+/// # Errors
+/// If the daemon does not answer, knows no such projection, or the output cannot be written.
 pub fn projection_status(args: &StatusArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     let answer = Client::new(&args.connection.url).get(&["v1", "projections", &args.name], NO_QUERY)?;
     print(&answer, &args.connection, show_item, out)

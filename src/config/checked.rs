@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::event::{DataType, FieldType, SourceSchema};
 use crate::identity::{Identity, Specification};
 
-/// Everything that a daemon is told.
+/// The whole configuration of a daemon, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub nats: Option<Nats>,

@@ -1,4 +1,4 @@
-//! What a person is told about a mistake: where, what, and what next. Also the list that all problems are gathered in.
+//! The report of a mistake to its author: where, what, and what next. Also the list that gathers all problems.
 
 use std::cell::RefCell;
 use std::fmt;

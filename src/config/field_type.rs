@@ -7,7 +7,7 @@ use super::named_types::NamedTypes;
 use super::suggest::{did_you_mean, join};
 use crate::event::{DataType, Field, FieldType, TimestampFormat};
 
-/// What is wrong with a type's text, and where in it (characters, from 0; number of characters).
+/// A mistake in a type's text, with its span (characters, from 0; number of characters).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FieldTypeError {
     pub at: usize,

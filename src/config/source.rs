@@ -58,7 +58,7 @@ pub(super) fn source(reader: NodeReader<'_>, yaml: &Yaml, document: usize, folde
     Some(Source { schema, input: input?, node: reader.node(document) })
 }
 
-/// What is said of event times: how far they may run behind or ahead, and what becomes of those that do, or cannot be read.
+/// The `event_time` section: how far times may run behind or ahead, and what becomes of those that do, or are unreadable.
 struct EventTime {
     lateness: Duration,
     late: LateEvents,

@@ -114,6 +114,9 @@ impl EventBatch {
 
     /// The rows of a relation with only the columns that `projection` names, by their indices in
     /// [`SourceSchema::relation_schema`].
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn relation(
         &self,
         relation: SourceRelation,
@@ -125,6 +128,9 @@ impl EventBatch {
     }
 
     /// The same of columns that [`EventBatch::column`] gave.
+    ///
+    /// # Errors
+    /// If the columns are not those of the relation.
     pub fn relation_of(
         &self,
         relation: SourceRelation,
@@ -141,6 +147,9 @@ impl EventBatch {
     }
 
     /// One column of a relation, by its index in [`SourceSchema::relation_schema`].
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn column(&self, relation: SourceRelation, schema: &SchemaRef, index: usize) -> Result<ArrayRef, ArrowError> {
         let base = metadata::NAMES.len();
         match relation {

@@ -83,7 +83,10 @@ impl Building {
 }
 
 impl Decoder {
-    /// Prepares everything that does not depend on messages. The problems are those of upcaster steps.
+    /// Prepares everything that does not depend on messages.
+    ///
+    /// # Errors
+    /// The problems of upcaster steps, all of them.
     pub fn new(schema: Arc<SourceSchema>) -> Result<Self, Vec<UpcastProblem>> {
         let upcasters = Upcasters::compile(&schema)?;
         let envelope = Envelope::new(&schema.envelope);
@@ -109,7 +112,8 @@ impl Decoder {
 
     /// Decodes messages, which come in stream order, and moves the watermark over them.
     ///
-    /// Fails only if a batch outgrows Arrow's offsets, 2 GiB of text in one column; then the watermark stays.
+    /// # Errors
+    /// If a batch outgrows Arrow's offsets, 2 GiB of text in one column. The watermark then stays.
     pub fn decode(&self, messages: &[Message], watermark: &mut Watermark) -> Result<Decoded, ArrowError> {
         let mut moved = *watermark;
         let mut building = Building {

@@ -86,7 +86,7 @@ impl Envelope {
         &self.data
     }
 
-    /// What is read of the payload, as seen from its root.
+    /// The facts that come from the payload, with pointers from its root.
     pub(super) fn facts_in_payload(&self) -> Vec<PayloadFact> {
         let facts = self.pointers.iter().enumerate().filter_map(|(slot, pointer)| {
             let below = pointer.strip_prefix(&self.data).filter(|below| below.starts_with('/'))?;
@@ -138,7 +138,7 @@ impl<'m> Opened<'m, '_> {
     /// Event time in microseconds since the epoch; none where no place has one. The stream's own time is none too.
     ///
     /// # Errors
-    /// What is at the first place that has anything is not a time.
+    /// The value at the first place that has one is not a time.
     pub(super) fn time_us(&mut self) -> Result<Option<i64>, Box<Fault>> {
         for place in &self.envelope.time {
             let (at, format) = match place {
@@ -193,7 +193,7 @@ impl<'m> Opened<'m, '_> {
         &mut self.slots.0
     }
 
-    /// Says that the payload has been read whole with the facts in it. It counts only if all of them are.
+    /// Marks the payload as read whole with the facts in it. The mark counts only if all of them are.
     pub(super) fn was_read(&mut self) {
         if self.envelope.rides_along && matches!(self.body, Body::Unread) {
             self.body = Body::Read;

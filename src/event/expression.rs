@@ -30,7 +30,7 @@ pub(super) struct EventExpression {
     pub(super) divides: Option<Arc<dyn PhysicalExpr>>,
 }
 
-/// What is wrong with an expression.
+/// A mistake in an expression.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
     pub(super) message: String,

@@ -63,7 +63,7 @@ impl Tree {
         }
     }
 
-    /// Asks for an object even if nothing in it is wanted.
+    /// Registers an object even if no slot reads anything in it.
     pub(super) fn expect_object(&mut self) {
         self.members.get_or_insert_default();
     }

@@ -50,6 +50,9 @@ impl Upcasters {
     /// Plans every step of every type. All problems are reported, not only the first.
     ///
     /// A version without a step goes to the next known one with nothing set.
+    ///
+    /// # Errors
+    /// The problems of all steps.
     pub fn compile(schema: &SourceSchema) -> Result<Self, Vec<UpcastProblem>> {
         if schema.types.iter().all(|event_type| event_type.versions.len() < 2) {
             return Ok(Self { types: schema.types.iter().map(|_| BTreeMap::new()).collect() });
@@ -70,6 +73,9 @@ impl Upcasters {
     }
 
     /// Brings rows of one version of a type (by its index in the schema) to its current version.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn upcast(&self, type_index: usize, version: u32, rows: RecordBatch) -> Result<Upcast, ArrowError> {
         let mut upcast = Upcast { kept: (0..rows.num_rows()).collect(), rows, rejected: BTreeMap::new() };
         let mut version = version;

@@ -105,7 +105,7 @@ impl Specification {
         items.try_fold(self, item)
     }
 
-    /// Says that something is not there which another specification may have.
+    /// Encodes the absence of a part that another specification may have.
     #[must_use]
     pub fn absent(mut self) -> Self {
         self.bytes.push(Tag::Absent as u8);

@@ -144,6 +144,9 @@ impl ParkedEvents {
     }
 
     /// What changed since the last call.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
         let Some(writing) = self.segment_log.write(&mut self.locations) else { return Ok(None) };
         let rows: Vec<&Parked> = writing.slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect();

@@ -20,7 +20,7 @@ pub(super) enum Command {
     Announce(Vec<ProjectionStatus>),
 }
 
-/// Asks the loop. Cheap to clone.
+/// The sender of commands to the loop. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Commands(mpsc::Sender<Command>);
 

@@ -68,7 +68,7 @@ impl RequiredStores<'_> {
     /// Whether the generation can go on from `entry` at `cut`.
     ///
     /// # Errors
-    /// Says why not.
+    /// The reason why a generation cannot go on.
     pub(super) fn check(&self, entry: Option<&GenerationEntry>, cut: &Cut, stores: &Stores) -> Result<(), BuildReason> {
         let entry = entry.ok_or(BuildReason::New)?;
         match entry.state {
@@ -115,7 +115,7 @@ impl RequiredStores<'_> {
         there.collect()
     }
 
-    /// What is not the same any more, in words.
+    /// The parts that differ now, in words.
     fn difference(&self, entry: &GenerationEntry) -> String {
         let is_new = |operator: &&OperatorStores| !entry.operators.contains_key(&operator.identity);
         let new: Vec<&str> = self.operators.iter().filter(is_new).map(|operator| operator.name).collect();

@@ -4,7 +4,7 @@ use crate::config::ParkedLimits;
 use crate::event::{Message, Rejected};
 use crate::lifecycle::Usage;
 
-/// What is left of the limits of parked events for a source, or for a generation.
+/// The remainder of the limits of parked events, of a source or of a generation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quota {
     events: usize,

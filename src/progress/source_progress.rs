@@ -14,7 +14,7 @@ use super::source_state::SourceState;
 /// reader that should have noticed is itself dead or stuck.
 const SILENT_AFTER_US: i64 = 30_000_000;
 
-/// What is known of one source at one commit. Published with the snapshot, read when an answer is made.
+/// The facts of one source at one commit. Published with the snapshot, read when an answer is made.
 ///
 /// `applied <= covered <= last_sequence`, always. A source that has halted stays so, and stays where it is, until
 /// [`SourceProgress::resumed`] begins anew from a checkpoint.
@@ -135,7 +135,7 @@ impl SourceProgress {
         }
     }
 
-    /// The source was stopped by something that a person has to mend. Of several reasons the last one is told.
+    /// The source was stopped by a fault that the operator has to mend. Of several faults the last one is shown.
     pub fn halted(&mut self, message: String) {
         self.state = SourceState::Halted;
         self.message = Some(message);

@@ -23,7 +23,7 @@ const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// what is used of it takes memory.
 const STACK_BYTES: usize = 256 << 20;
 
-/// How long a query may overstay its time-out before the reader is told: it is cancelled where it next yields.
+/// The time after its time-out that a query may take to yield before the reader gets the error.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// What one query may use, and how many may run.

@@ -49,7 +49,7 @@ pub(super) fn check_text(sql: &str) -> Result<(), QueryError> {
     tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).try_for_each(|token| shape.take(token))
 }
 
-/// What is counted of a text.
+/// The counts of a text that are limited.
 #[derive(Default)]
 struct TextCounts {
     /// The operators in a row at each open level, the innermost last.

@@ -162,6 +162,9 @@ impl<'a> OpenTable<'a> {
     }
 
     /// All rows, in no particular order, in batches of bounded size made one by one.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn scan(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
         self.0.scan()
     }

@@ -25,6 +25,9 @@ pub enum ConnectError {
 }
 
 /// Connects once: the first connection is not retried, later ones are, forever.
+///
+/// # Errors
+/// If the server does not answer or refuses the credentials, or a file that the settings name cannot be read.
 pub async fn connect(nats: &config::Nats) -> Result<Client, ConnectError> {
     let servers = nats.urls.iter().map(|url| address(url)).collect::<Result<Vec<_>, _>>()?;
     let mut options = ConnectOptions::new()

@@ -107,6 +107,9 @@ pub struct OpenError {
 
 /// Opens a configured source. Anything that can go wrong later is reported by [`Source::next`]. Call it within a tokio
 /// runtime.
+///
+/// # Errors
+/// If the source reads JetStream and no server is configured.
 pub fn open(
     source: &config::Source,
     nats: Option<&config::Nats>,

@@ -24,7 +24,7 @@ pub struct KeyMap<R = Key> {
     heap_bytes: usize,
 }
 
-/// What is kept of a slot, its key among it. A record stays when its key is removed, and the slot's next key finds it.
+/// The record of a slot, with its key. A record stays when its key is removed, and the slot's next key finds it.
 pub trait Keyed: Default {
     fn key(&self) -> &Key;
     fn key_mut(&mut self) -> &mut Key;

@@ -17,7 +17,7 @@ pub trait Located {
     fn location(&mut self) -> &mut RowLocation;
 }
 
-/// What is known of a slot since the last checkpoint.
+/// The change of a slot since the last checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SlotChange {
     None = 0,

@@ -1,4 +1,4 @@
-//! What is kept of one aggregate call for all groups, whatever the call computes.
+//! The state of one aggregate call for all groups, behind one trait for all functions.
 //!
 //! Groups are the operator's slots. A batch is one call of a method, so what is behind it knows its types in its loops.
 

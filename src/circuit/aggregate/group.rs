@@ -1,4 +1,4 @@
-//! What is kept of a group whatever is computed of it.
+//! The state of a group that does not depend on its calls.
 
 use crate::state::{Key, Keyed, Located, RowLocation};
 

@@ -58,6 +58,10 @@ const WEIGHT: &str = "weight";
 const DIGESTED_AT_ONCE: usize = 65_536;
 
 impl Aggregate {
+    /// An aggregate without groups.
+    ///
+    /// # Errors
+    /// If Arrow or DataFusion does not know how to keep a key, an argument or a result.
     pub fn new(spec: AggregateSpec) -> Result<Self, CircuitError> {
         let mut groups = Groups::<Group>::new(spec.group_types())?;
         let mut totals = Vec::new();
@@ -83,6 +87,9 @@ impl Aggregate {
     }
 
     /// Applies a change of the input and gives the change of the output.
+    ///
+    /// # Errors
+    /// If a call fails on rows of a group, as a sum that overflows, or more rows are taken back than came.
     pub(crate) fn step(&mut self, input: &ZBatch, watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
         let output = self.apply(input)?;
         if let Some(closing) = &mut self.closing {
@@ -118,6 +125,9 @@ impl Aggregate {
     }
 
     /// The rows of all groups. Those of totals come with the first step, if that is still to come.
+    ///
+    /// # Errors
+    /// If a call's result cannot be computed.
     pub(in crate::circuit) fn output(&self) -> Result<ZBatch, CircuitError> {
         if !self.started {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
@@ -233,6 +243,11 @@ impl Aggregate {
         Ok(if only_new { ZBatch::inserts(rows) } else { ZBatch::new(rows, Int64Array::from(weights)) })
     }
 
+    /// What the groups and calls changed since the last capture, by store.
+    ///
+    /// # Errors
+    /// If rows cannot be put in columns, which only batches beyond Arrow's offsets cause, or a kernel of DataFusion's
+    /// fails.
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         let mut deltas = Vec::new();
         if let Some(writing) = self.segment_log.write(self.groups.records_mut()) {
@@ -249,6 +264,10 @@ impl Aggregate {
         Ok(deltas)
     }
 
+    /// What the checkpoints hold of it since the last capture, by store.
+    ///
+    /// # Errors
+    /// If a call's layout cannot be described as a schema.
     pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
         let groups = StoreShape { schema: self.persisted(&[])?.schema(), rows: self.segment_log.live_rows() as u64 };
         let mut stores = BTreeMap::from([(String::new(), groups)]);
@@ -260,6 +279,10 @@ impl Aggregate {
         Ok(stores)
     }
 
+    /// Takes over the groups and what was kept of them for each call.
+    ///
+    /// # Errors
+    /// If the stored columns are not those of this store, or a row in them belongs nowhere.
     pub(crate) fn restore<'a>(
         &mut self,
         stored: impl Fn(&str) -> Option<&'a Vec<StoredSegment>>,
@@ -277,6 +300,10 @@ impl Aggregate {
         Ok(())
     }
 
+    /// A number that equal state has in common.
+    ///
+    /// # Errors
+    /// If a key or a result cannot be computed.
     pub(in crate::circuit) fn digest(&self) -> Result<Digest, CircuitError> {
         let mut digest = Digest::default();
         let slots: Vec<u32> = self.groups.live().collect();

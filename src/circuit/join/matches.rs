@@ -67,7 +67,7 @@ impl Matches {
         }
     }
 
-    /// Takes note of the pairs that meet the condition, those of the left change first.
+    /// Counts the pairs that meet the condition as matches of both rows. The caller passes those of the left change first.
     pub(super) fn note(&mut self, passing: &BooleanArray, change: &Change, members: &[MatchedRow<'_>], side: Side) {
         if !self.by_row {
             return;

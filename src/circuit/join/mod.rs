@@ -40,6 +40,10 @@ pub struct Join {
 }
 
 impl Join {
+    /// A join without rows.
+    ///
+    /// # Errors
+    /// If Arrow's rows do not know a type of a side, or the condition cannot be compiled.
     pub fn new(spec: JoinSpec) -> Result<Self, CircuitError> {
         let keys = Groups::new(spec.key_types.clone())?;
         let left = KeyedRows::new(&spec.left, spec.left_keys.clone(), spec.null_equals_null, &[])?;
@@ -58,6 +62,9 @@ impl Join {
     }
 
     /// Applies changes of both sides and gives the change of the output.
+    ///
+    /// # Errors
+    /// If the condition fails on a pair, or more rows are taken back than came.
     pub(crate) fn step(&mut self, left: &ZBatch, right: &ZBatch) -> Result<ZBatch, CircuitError> {
         let mut output = Output { spec: &self.spec, parts: Vec::new() };
         let left = Change::new(left, &mut self.keys, &self.left)?;
@@ -142,6 +149,11 @@ impl Join {
         digest
     }
 
+    /// What both sides changed since the last capture, by store.
+    ///
+    /// # Errors
+    /// If rows cannot be put in columns, which only batches beyond Arrow's offsets cause, or a kernel of DataFusion's
+    /// fails.
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         let mut deltas = Vec::new();
         for (name, side) in [("left", &mut self.left), ("right", &mut self.right)] {
@@ -150,11 +162,19 @@ impl Join {
         Ok(deltas)
     }
 
+    /// What the checkpoints hold of it since the last capture, by store.
+    ///
+    /// # Errors
+    /// If a side's layout cannot be described as a schema.
     pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
         let shapes = [("left", self.left.shape()?), ("right", self.right.shape()?)];
         Ok(shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect())
     }
 
+    /// Takes over the rows of both sides.
+    ///
+    /// # Errors
+    /// If the stored columns are not those of this store, or a row in them belongs nowhere.
     pub(crate) fn restore<'a>(
         &mut self,
         stored: impl Fn(&str) -> Option<&'a Vec<StoredSegment>>,

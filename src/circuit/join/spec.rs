@@ -29,6 +29,9 @@ pub struct JoinSpec {
 
 impl JoinSpec {
     /// Whether every row that comes out is kept: a row whose key is NULL matches nothing and comes out at once, if at all.
+    ///
+    /// # Errors
+    /// If a key cannot be looked at against the side's schema.
     pub(in crate::circuit) fn keeps_all(&self) -> Result<bool, CircuitError> {
         let sides =
             [(self.left_unmatched, &self.left_keys, &self.left), (self.right_unmatched, &self.right_keys, &self.right)];

@@ -23,7 +23,7 @@ impl<'a> Difference<'a> {
         }
     }
 
-    /// What is left, in the order of the rows.
+    /// The rows whose counts differ, in the order of the rows.
     pub(super) fn rows(mut self) -> Vec<(&'a [u8], i64)> {
         self.rows.retain(|(_, count)| *count != 0);
         self.rows.sort_unstable();

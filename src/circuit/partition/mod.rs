@@ -65,6 +65,10 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// A partition operator without rows.
+    ///
+    /// # Errors
+    /// If Arrow's rows do not know a type of the input, or the recomputed plan cannot be made.
     pub fn new(spec: PartitionSpec) -> Result<Self, CircuitError> {
         let groups = Groups::new(spec.key_types.clone())?;
         let mut rows = KeyedRows::new(&spec.input, spec.keys.clone(), true, &spec.order)?;
@@ -88,6 +92,9 @@ impl Partition {
     }
 
     /// Applies a change of the input and gives the change of the output.
+    ///
+    /// # Errors
+    /// If the recomputed plan fails on a partition, or more rows are taken back than came.
     pub(crate) fn step(&mut self, input: &ZBatch, watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
         let output = self.apply(input)?;
         if let Some(closing) = &mut self.closing {
@@ -178,14 +185,27 @@ impl Partition {
         digest
     }
 
+    /// What the rows changed since the last capture, by store.
+    ///
+    /// # Errors
+    /// If rows cannot be put in columns, which only batches beyond Arrow's offsets cause, or a kernel of DataFusion's
+    /// fails.
     pub(crate) fn capture(&mut self) -> Result<Vec<(String, StateDelta)>, CircuitError> {
         Ok(self.rows.capture()?.map(|delta| (String::new(), delta)).into_iter().collect())
     }
 
+    /// What the checkpoints hold of it since the last capture, by store.
+    ///
+    /// # Errors
+    /// If the rows' layout cannot be described as a schema.
     pub(crate) fn stores(&self) -> Result<BTreeMap<String, StoreShape>, CircuitError> {
         Ok(BTreeMap::from([(String::new(), self.rows.shape()?)]))
     }
 
+    /// Takes over the rows of all partitions.
+    ///
+    /// # Errors
+    /// If the stored columns are not those of this store, or a row in them belongs nowhere.
     pub(crate) fn restore<'a>(
         &mut self,
         stored: impl Fn(&str) -> Option<&'a Vec<StoredSegment>>,

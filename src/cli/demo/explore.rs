@@ -9,7 +9,7 @@ use super::story::Story;
 use crate::cli::run::interrupted;
 
 impl Story {
-    /// Says what to try, and waits for Ctrl-C.
+    /// Prints what to try, and waits for Ctrl-C.
     pub(super) async fn stay_up(&mut self) -> Result<(), DemoError> {
         let (daemon, nats) = (self.daemon()?, &self.setup.nats_url);
         let (url, metrics) = (&daemon.url, &daemon.metrics_url);

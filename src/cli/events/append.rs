@@ -43,6 +43,10 @@ impl Appended {
     }
 }
 
+/// Appends one event to a stream.
+///
+/// # Errors
+/// If the server does not answer, or an expectation does not hold.
 pub async fn append(args: &AppendArgs, nats: &config::Nats) -> Result<Appended, Error> {
     let message = message(args)?;
     let context = jetstream_context(connect(nats).await?, nats);

@@ -45,6 +45,9 @@ pub struct Replayed {
 }
 
 /// Publishes the whole file. On an error, the lines before the one it names are stored.
+///
+/// # Errors
+/// The file's line that could not be read or was not stored, and why.
 pub async fn replay(args: &ReplayArgs, nats: &config::Nats) -> Result<Replayed, Error> {
     // A source would wait for its file; here the caller waits for the command.
     let unreadable = |error| Error::Source(format!("cannot read {}: {error}", args.file.display()));

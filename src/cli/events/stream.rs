@@ -35,6 +35,9 @@ pub struct StreamArgs {
 }
 
 /// Prints until the end of the stream as it was at the start, or forever if it is followed.
+///
+/// # Errors
+/// If the stream cannot be read or the output cannot be written.
 pub async fn stream(args: &StreamArgs, nats: &config::Nats, output: &mut dyn Write) -> Result<(), Error> {
     let options = JetStreamOptions {
         name: "events stream".to_owned(),

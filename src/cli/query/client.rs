@@ -45,12 +45,18 @@ impl Client {
     }
 
     /// The answer's body.
+    ///
+    /// # Errors
+    /// If the daemon does not answer, or answers with a problem.
     pub fn get<N: AsRef<str>, V: AsRef<str>>(&self, path: &[&str], query: &[(N, V)]) -> Result<String, ClientError> {
         let query = query.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
         self.receive(self.agent.get(self.address(path)).query_pairs(query).call())
     }
 
     /// The answer's body.
+    ///
+    /// # Errors
+    /// If the daemon does not answer, or answers with a problem.
     pub fn post(&self, path: &[&str], body: &Value) -> Result<String, ClientError> {
         let request = self.agent.post(self.address(path)).content_type("application/json");
         self.receive(request.send(body.to_string()))

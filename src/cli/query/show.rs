@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 use super::client::{Answer, ClientError, Row, parse};
 
 /// The items of an answer as a table.
+///
+/// # Errors
+/// If the answer is not of this form, or the output cannot be written.
 pub fn show_items(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     let answer: Answer<Row> = parse(body)?;
     let mut names: Vec<String> = answer.columns.into_iter().map(|column| column.name).collect();
@@ -25,6 +28,9 @@ pub fn show_items(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
 }
 
 /// One item, a line a member.
+///
+/// # Errors
+/// If the answer is not of this form, or the output cannot be written.
 pub fn show_item(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     let answer: Answer<Row> = parse(body)?;
     let Some(Row(members)) = answer.item else { return Err(ClientError::Answer("it has no item".to_owned())) };
@@ -97,6 +103,9 @@ struct FacetCount {
 }
 
 /// The hits of a search as a table. A highlighted text shows its passage, with the words that matched in brackets.
+///
+/// # Errors
+/// If the answer is not of this form, or the output cannot be written.
 pub fn show_hits(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     let Hits { items, total, facets, freshness } = parse(body)?;
     let mut names: Vec<String> =

@@ -317,6 +317,9 @@ fn fresh_intake(source: &SourceName, live: &Engine) -> Intake {
 }
 
 /// Brings a fresh start's global aggregates to their first row, and the search indexes to the same cut.
+///
+/// # Errors
+/// If an operator fails on no rows at all, or an index cannot be written.
 pub fn begin(engine: &mut Engine) -> Result<(), EngineError> {
     engine.commit(Vec::new(), now_us())?;
     engine.commit_read_models();

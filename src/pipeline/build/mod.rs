@@ -49,12 +49,12 @@ impl Build {
         Self { engine, adopted: None, taken, changed_sources, continued, arrived: None, failed: false }
     }
 
-    /// Says at which live cut the adopted state stands.
+    /// Sets the live cut at which the adopted state stands.
     pub(super) fn begins_at(&mut self, adopted: LiveCut) {
         self.adopted = Some(adopted);
     }
 
-    /// Says whose state generations go on from without reading an event.
+    /// Names the sources of state from which generations go on without reading an event.
     pub(super) fn continues(&mut self, continued: BTreeMap<GenerationId, GenerationId>) {
         self.continued = continued;
     }
@@ -109,7 +109,7 @@ impl Build {
         }
     }
 
-    /// Says that all events before a live cut were taken: takes the rows of the live projections at it.
+    /// Takes the rows of the live projections at a live cut, of which all events were applied.
     ///
     /// # Errors
     /// A commit failed as a whole, or the rows of a live projection cannot be read.

@@ -106,6 +106,10 @@ impl Engine {
     }
 
     /// Applies messages of any number of sources in one step.
+    ///
+    /// # Errors
+    /// If decoding fails or state is undefined; the engine must then be assembled again from the last checkpoint. A
+    /// projection's own failure is none.
     pub fn commit(&mut self, fetched: Vec<Fetched>, now_us: i64) -> Result<(), EngineError> {
         let mut batches: Vec<(SourceName, EventBatch, Vec<Message>)> = Vec::new();
         for input in joined(fetched) {
@@ -118,6 +122,9 @@ impl Engine {
     }
 
     /// Applies rows of projections that are not part of this engine, as if they had just been inserted.
+    ///
+    /// # Errors
+    /// As [`Engine::commit`].
     pub fn feed(&mut self, deltas: BTreeMap<&str, &ZBatch>, now_us: i64) -> Result<(), EngineError> {
         self.step(&[], deltas, now_us)
     }
@@ -302,7 +309,7 @@ impl Engine {
         self.generations.sort_by_key(|one| order.iter().position(|name| name == one.projection()));
     }
 
-    /// Says that all that take part stand at this cut of the live engine.
+    /// Sets the cut of every generation that takes part to this cut of the live engine.
     pub(in crate::pipeline) fn arrive(&mut self, cut: &Cut, now_us: i64) {
         for generation in self.generations.iter_mut().filter(|generation| generation.state().steps()) {
             generation.arrive(cut, now_us);

@@ -1,4 +1,4 @@
-//! What is fixed about a generation: its projection's declaration as the engine needs it.
+//! The definition of a generation: its projection's declaration as the engine needs it.
 
 use std::sync::Arc;
 

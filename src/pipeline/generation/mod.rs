@@ -58,7 +58,7 @@ impl Generation {
     /// it shares may be among `restored`. An index that is not at the cut has to be empty: it is built from the rows.
     ///
     /// # Errors
-    /// What is stored does not make up the state; the caller has to build the generation again.
+    /// If the stored rows do not make up the state; the caller has to build the generation again.
     pub fn restore(
         planned: &PlannedProjection,
         entry: &GenerationEntry,
@@ -84,7 +84,7 @@ impl Generation {
     /// Takes over the state of some operators of a predecessor, which stands at the cut that this generation is brought to.
     ///
     /// # Errors
-    /// What is stored does not make up an operator's state. The generation then begins without any.
+    /// If the stored rows do not make up an operator's state. The generation then begins without any.
     pub(super) fn adopt(
         &mut self,
         adopted: &BTreeMap<Identity, String>,
@@ -111,7 +111,7 @@ impl Generation {
         Ok(())
     }
 
-    /// Says that the cut of the adopted state is reached: the next step gives what comes of it.
+    /// Lets go of the adopted state once its cut is reached: the next step emits what follows from it.
     pub(super) fn release(&mut self) {
         if let Some(circuit) = &mut self.circuit {
             circuit.release();
@@ -168,7 +168,7 @@ impl Generation {
         self.state = GenerationState::Failed { reason };
     }
 
-    /// Says that it takes every commit from now on.
+    /// Marks the generation as live: it takes every commit from now on.
     pub(super) fn serve(&mut self) {
         self.state = GenerationState::Serving;
     }
@@ -219,7 +219,7 @@ impl Generation {
         self.circuit.as_ref().map(Circuit::report).unwrap_or_default()
     }
 
-    /// Says that the rows are those of `cut`.
+    /// Records that the rows are those of `cut`.
     pub(super) fn arrive(&mut self, cut: &Cut, now_us: i64) {
         self.cut = cut.clone();
         self.arrived_at_us = now_us;

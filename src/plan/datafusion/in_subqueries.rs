@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
 
 use crate::plan::Refusal;
 
-/// What is wrong with one of the conditions of a filter over rows of `schema`.
+/// The refusal of one of the conditions of a filter over rows of `schema`.
 pub(super) fn offence(condition: &Expr, schema: &DFSchema) -> Option<Refusal> {
     let alone = if let Expr::Not(inner) = condition { inner } else { condition };
     let Expr::InSubquery(subquery) = alone else {

@@ -22,6 +22,9 @@ use super::{
 use crate::plan::functions;
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
+///
+/// # Errors
+/// If DataFusion refuses one of our functions or rules.
 pub fn session() -> Result<SessionContext> {
     let context = SessionContext::new_with_state(sound(config()?).build());
     functions::register(&context)?;

@@ -11,7 +11,7 @@ use crate::plan::{Refusal, Scope};
 ///
 /// # Errors
 ///
-/// Says of the first such subquery what is wrong with it and what to write instead.
+/// Refuses the first such subquery, with the reason and what to write instead.
 pub(in crate::plan) fn reject_misplanned(plan: &LogicalPlan, scope: &Scope) -> Result<(), Refusal> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {

@@ -26,7 +26,7 @@ pub(super) type ColumnSet = BTreeSet<usize>;
 /// Keys that a plan is known to have at most. Joins multiply them, and a query needs one.
 const KEYS_MAX: usize = 16;
 
-/// What is known of a plan's columns.
+/// The keys and dependencies of a plan's columns.
 #[derive(Debug, Clone, Default)]
 pub(in crate::plan) struct Keys {
     pub(super) keys: Vec<ColumnSet>,
@@ -44,7 +44,7 @@ pub(super) struct Dependency {
 }
 
 impl Keys {
-    /// What is known of a plan's output. Without a scope, only relations of events are known to have a key.
+    /// The facts of a plan's output. Without a scope, only relations of events are known to have a key.
     pub(in crate::plan) fn of(plan: &LogicalPlan, scope: Option<&Scope>) -> Self {
         let mut known = of_node(plan, scope);
         known.reduce();
@@ -251,7 +251,7 @@ fn of_groups(aggregate: &Aggregate) -> Keys {
     let key: ColumnSet = (0..groups).collect();
     let determined = (0..aggregate.schema.fields().len()).collect();
     let dependencies = if groups == 0 { Vec::new() } else { vec![Dependency { by: key.clone(), determined }] };
-    // What is first of a key is the key itself: so comes a key out of DISTINCT ON.
+    // The first value of a key's expression in a group of that key is the key: so DISTINCT ON has a key.
     let same = |key: usize| {
         let is_same = |expr: &Expr| {
             first_value(expr)

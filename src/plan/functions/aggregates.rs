@@ -98,7 +98,7 @@ const KNOWN: &[Known] = &[
     own("map_agg", OrderedForm::Map, None),
 ];
 
-/// What is known of an aggregate.
+/// The properties of an aggregate.
 pub(in crate::plan) fn known(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)
 }

@@ -23,7 +23,7 @@ pub(super) struct Exact {
     pub(super) measure: Statistic,
 }
 
-/// What is computed of a multiset of floats.
+/// A statistic of a multiset of floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Statistic {
     Sum,

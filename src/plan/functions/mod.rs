@@ -36,6 +36,9 @@ pub(super) use self::sort_key::by_sort_key;
 use crate::circuit::Spread;
 
 /// Registers all functions, those of JSON too, over the built-in ones of the same name.
+///
+/// # Errors
+/// If DataFusion refuses a function.
 pub fn register(context: &SessionContext) -> Result<()> {
     own_aggregates().into_iter().for_each(|function| context.register_udaf(function));
     context.register_udf(ScalarUDF::from(CanonicalFloat::default()));

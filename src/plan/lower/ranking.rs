@@ -74,7 +74,7 @@ fn expressions(order: &[Sort]) -> Vec<Expr> {
     order.iter().map(|sort| sort.expr.clone()).collect()
 }
 
-/// How Arrow is told of a direction.
+/// Arrow's option for a direction.
 pub(super) fn options(sort: &Sort) -> SortOptions {
     SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first }
 }

@@ -26,6 +26,9 @@ pub struct Batch {
 }
 
 /// Runs `sql` over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
+///
+/// # Errors
+/// If the SQL is refused, or fails over these rows.
 pub fn batch(
     sql: &str,
     scope: &Scope,
@@ -35,6 +38,10 @@ pub fn batch(
 }
 
 impl Batch {
+    /// Plans `sql` over the relations of `scope`.
+    ///
+    /// # Errors
+    /// If the SQL is refused.
     pub fn new(sql: &str, scope: &Scope) -> Result<Self, Refusal> {
         let ctx = scope_session(scope)?;
         let plan = rewritten(&ctx, sql, scope)?;
@@ -45,6 +52,9 @@ impl Batch {
     }
 
     /// The result over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
+    ///
+    /// # Errors
+    /// If the SQL fails over these rows.
     pub fn run(&self, rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>) -> Result<RecordBatch, Refusal> {
         let batches = run(&self.state, &self.over(rows)?)?.into_iter().map(|batch| {
             // What comes out may be declared nullable although the plan knows that it is not.

@@ -101,6 +101,9 @@ pub(super) fn scope_session(scope: &Scope) -> Result<SessionContext, DataFusionE
 }
 
 /// What a view gives, which is planned at query time with no rewriting: `now()` is allowed there.
+///
+/// # Errors
+/// If the SQL cannot be planned over `scope`, or gives columns that a view cannot have.
 pub(in crate::plan) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, Refusal> {
     let ctx = scope_session(scope)?;
     let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
@@ -131,6 +134,9 @@ pub(in crate::plan) fn view_schema(sql: &str, scope: &Scope) -> Result<Projectio
 }
 
 /// The plan that both the circuit and the batch result come from.
+///
+/// # Errors
+/// If the SQL cannot be planned over `scope`, or no order makes its result a function of the set of rows.
 pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
     let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
     if !matches!(

@@ -54,6 +54,9 @@ pub struct PlannedView {
 }
 
 /// Compiles a checked configuration.
+///
+/// # Errors
+/// The problems of all projections.
 pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut scope = Scope::default();
@@ -346,7 +349,7 @@ mod tests {
     use super::*;
     use crate::config::{Files, load};
 
-    /// What is wrong with a projection of this SQL that has these lines beside it.
+    /// The problems of a projection of this SQL with these lines beside it.
     fn check(sql: &str, lines: &str, expected: Expect) {
         let text = format!(
             "sources: []\n---\nsource: s\njetstream: {{stream: S}}\nenvelope: {{type: body:/t}}\nevents: {{A: {{fields: {{}}}}}}\n\

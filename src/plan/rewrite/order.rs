@@ -18,6 +18,9 @@ use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
 
 /// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical, breaks all ties,
 /// and hoists what can fail on single events below what events meet in.
+///
+/// # Errors
+/// If the result would depend on how rows arrive, and what to write instead.
 pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     reject_volatile(&plan)?;
     joins::reject_misplanned(&plan)?;

@@ -65,7 +65,7 @@ impl OrderedInput {
         let ascending = order.last().is_none_or(|last| last.asc);
         let mut total: Vec<SortExpr> = Vec::new();
         let is_among = |total: &[SortExpr], expr: &Expr| total.iter().any(|earlier| earlier.expr == *expr);
-        // What is sorted by twice decides nothing the second time, and DataFusion's accumulators fail on it.
+        // A sort expression decides nothing the second time, and DataFusion's accumulators fail on it.
         for sort in given.into_iter().chain(order) {
             if !is_among(&total, &sort.expr) {
                 total.push(sort);

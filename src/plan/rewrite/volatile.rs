@@ -6,6 +6,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use super::RewriteError;
 
 /// Refuses `random()`, `uuid()`, `now()`, `current_date` and the like, wherever they are in the plan.
+///
+/// # Errors
+/// If there is such a function; the error points at it.
 pub fn reject_volatile(plan: &LogicalPlan) -> Result<(), RewriteError> {
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {

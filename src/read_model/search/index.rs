@@ -62,7 +62,7 @@ pub enum IndexError {
     /// The projection cannot be indexed as it is declared.
     #[error("search projection `{name}`: {problem}")]
     Spec { name: String, problem: LayoutError },
-    /// What is on disk was written for another definition.
+    /// The index on disk was written for another definition.
     #[error("the search index in {} was written for another definition ({difference})", .directory.display())]
     Unfit { directory: PathBuf, difference: &'static str },
     #[error("search index `{name}` is unusable after a failure ({cause}) until it is built again")]
@@ -87,6 +87,9 @@ impl SearchIndex {
     /// Opens what is in `directory` if it was written for this `spec`, or creates an index there. Whatever had not
     /// been committed is gone; [`cut`](Self::cut) says from where to go on. The caller has put a checkpoint's files
     /// there, or emptied it.
+    ///
+    /// # Errors
+    /// If the specification cannot be indexed, or the folder cannot be read and written.
     pub fn open(directory: &Path, spec: SearchSpec, settings: WriterSettings) -> Result<Self, IndexError> {
         let name = spec.name.clone();
         let layout = IndexLayout::new(spec).map_err(|problem| IndexError::Spec { name, problem })?;
@@ -138,6 +141,9 @@ impl SearchIndex {
     /// Takes a delta: rows with keys that are new, rows that replace those of their keys, and the key columns (in the
     /// key's order) of rows that are gone. Nothing of it is seen before the next commit. Blocks while the indexing
     /// threads are behind.
+    ///
+    /// # Errors
+    /// If the index cannot be written. It must then be opened anew from the last checkpoint.
     pub fn apply(
         &mut self,
         inserted: &RecordBatch,
@@ -150,6 +156,9 @@ impl SearchIndex {
     }
 
     /// Makes everything applied so far durable and visible, as the state at `cut`.
+    ///
+    /// # Errors
+    /// If the index cannot be written. It must then be opened anew from the last checkpoint.
     pub fn commit(&mut self, cut: &Cut) -> Result<(), IndexError> {
         self.refuse_poisoned()?;
         let result = self.write_commit(cut);
@@ -164,6 +173,9 @@ impl SearchIndex {
     }
 
     /// The files of the last commit, kept as they are for as long as the hold lives.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
     pub fn pin(&mut self) -> Result<PinnedFiles, IndexError> {
         self.refuse_poisoned()?;
         self.pins += 1;

@@ -25,6 +25,9 @@ pub enum KeyError {
 }
 
 /// The bytes of a key: equal exactly when the keys are, and in the order of the keys.
+///
+/// # Errors
+/// If a value is of a type that no key has, or the key is longer than Tantivy takes.
 pub fn encode_key(values: &[ScalarValue]) -> Result<Vec<u8>, KeyError> {
     let mut bytes = Vec::with_capacity(values.len() * 10);
     for value in values {
@@ -52,6 +55,9 @@ pub fn encode_key(values: &[ScalarValue]) -> Result<Vec<u8>, KeyError> {
 }
 
 /// The values that [`encode_key`] was given, of these types.
+///
+/// # Errors
+/// If the bytes are not of a key of these types.
 pub fn decode_key(bytes: &[u8], types: &[DataType]) -> Result<Vec<ScalarValue>, KeyError> {
     let mut rest = bytes;
     let values = types.iter().map(|data_type| decode_value(&mut rest, data_type)).collect::<Option<Vec<_>>>();

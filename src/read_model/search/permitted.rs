@@ -15,6 +15,9 @@ pub struct PermittedKeys {
 
 impl PermittedKeys {
     /// Each key with one value a key column, of the columns' types.
+    ///
+    /// # Errors
+    /// If a value is of a type that no key has.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a [ScalarValue]>) -> Result<Self, KeyError> {
         Ok(Self { encoded: keys.into_iter().map(encode_key).collect::<Result<_, _>>()? })
     }

@@ -43,7 +43,7 @@ struct Part {
     selects: bool,
 }
 
-/// What is looked for at one place.
+/// The terms that one part of a query looks for.
 struct Needle {
     text: String,
     prefix: bool,

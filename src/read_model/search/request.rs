@@ -33,7 +33,7 @@ pub struct SearchRequest {
     pub highlight: Option<Highlight>,
 }
 
-/// Asks for snippets of text fields with the words that matched.
+/// A request for snippets of text fields with the words that matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Highlight {
     pub fields: Vec<String>,

@@ -63,12 +63,18 @@ impl SearchSnapshot {
     }
 
     /// Answers from all documents.
+    ///
+    /// # Errors
+    /// `Invalid` if the request cannot be answered by this index; else what Tantivy failed with.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, SearchError> {
         self.answer(request, None)
     }
 
     /// Answers as if the index held the permitted documents alone. Scores leave out how rare a word is, because that
     /// would tell of the others.
+    ///
+    /// # Errors
+    /// As [`SearchSnapshot::search`].
     pub fn search_permitted(
         &self,
         request: &SearchRequest,

@@ -1,4 +1,4 @@
-//! What is fixed about a search index: which columns are indexed, and how. Plain data; `layout` checks it.
+//! The specification of a search index: which columns are indexed, and how. Plain data; `layout` checks it.
 
 use arrow::datatypes::SchemaRef;
 

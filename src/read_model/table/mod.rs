@@ -34,7 +34,7 @@ pub use writer::{Changes, Table};
 
 use arrow::datatypes::SchemaRef;
 
-/// What is fixed about a table.
+/// The specification of a table.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
     pub name: String,

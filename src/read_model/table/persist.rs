@@ -30,6 +30,9 @@ pub enum RestoreError {
 
 impl Table {
     /// What changed since the last capture, or none. It counts as written: the caller has to write it.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
         let Some(Writing { id, slots, dead, dropped }) = self.segment_log.write(self.slots.records_mut()) else {
             return Ok(None);
@@ -47,6 +50,9 @@ impl Table {
     }
 
     /// The table that the stored segments make up; they may come in any order.
+    ///
+    /// # Errors
+    /// If the segments have other columns than the table, or two live rows of one key.
     pub fn restore(spec: Arc<TableSpec>, mut stored: Vec<StoredSegment>) -> Result<Self, RestoreError> {
         stored.sort_unstable_by_key(|segment| segment.id);
         let name = spec.name.clone();

@@ -25,7 +25,7 @@ pub(super) struct SnapshotProvider {
 impl SnapshotProvider {
     pub(super) fn new(snapshot: TableSnapshot) -> Self {
         let spec = snapshot.spec();
-        // DataFusion trusts constraints without checking them, so it is told of proven ones only.
+        // DataFusion trusts constraints without checking them, so it gets proven ones only.
         let proven = spec.key_proven && !spec.key.is_empty();
         let constraints = proven.then(|| Constraints::new_unverified(vec![Constraint::PrimaryKey(spec.key.clone())]));
         Self { snapshot, constraints }

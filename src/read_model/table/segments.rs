@@ -21,7 +21,7 @@ pub(super) const SEGMENT_ROWS: usize = 65_536;
 /// The keys of a table, each with what is kept of its row.
 pub(super) type Slots = KeyMap<Slot>;
 
-/// What is kept of a key and its row, in one cache line.
+/// The record of a key and its row, in one cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Slot {

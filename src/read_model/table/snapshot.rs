@@ -58,6 +58,9 @@ impl TableSnapshot {
     }
 
     /// The row with this key (one value a key column, of the columns' types), as a batch of one row. NULL finds NULL.
+    ///
+    /// # Errors
+    /// If the key is not of the table's key columns.
     pub fn get(&self, key: &[ScalarValue]) -> Result<Option<RecordBatch>, DataFusionError> {
         if key.len() != self.spec.key.len() {
             let (table, columns) = (&self.spec.name, self.spec.key.len());
@@ -72,12 +75,18 @@ impl TableSnapshot {
     }
 
     /// All live rows, in no particular order, in batches of bounded size made one by one.
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn scan(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
         self.reader(Arc::new(Access::All))
     }
 
     /// A number that equal sets of rows have in common, however they are batched and in every process of one build.
     /// It is computed from the rows themselves: O(rows).
+    ///
+    /// # Errors
+    /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn checksum(&self) -> Result<u64, ArrowError> {
         let columns: Vec<usize> = (0..self.spec.schema.fields().len()).collect();
         let encoding = Encoding::new(&self.spec.schema, &columns)?;
@@ -98,6 +107,9 @@ impl TableSnapshot {
     }
 
     /// For DataFusion: filters on the key and on secondary indexes are served by them.
+    ///
+    /// # Errors
+    /// If DataFusion refuses the table's constraints.
     pub fn provider(&self) -> Result<Arc<dyn TableProvider>, DataFusionError> {
         Ok(Arc::new(SnapshotProvider::new(self.clone())))
     }

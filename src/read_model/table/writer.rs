@@ -50,7 +50,10 @@ impl Changes {
 }
 
 impl Table {
-    /// An empty table. Fails where a column's type cannot be compared.
+    /// An empty table.
+    ///
+    /// # Errors
+    /// If a column's type cannot be compared.
     pub fn new(spec: Arc<TableSpec>) -> Result<Self, ArrowError> {
         Self::with_segment_rows(spec, SEGMENT_ROWS)
     }
@@ -75,6 +78,9 @@ impl Table {
     ///
     /// The same row may come several times, in any order. Afterwards each key has at most one row: a delta that says
     /// otherwise, or takes back what is not there, is refused and leaves the table as it was.
+    ///
+    /// # Errors
+    /// If the delta gives a key two rows or takes back a row that is not there; both are named.
     pub fn apply(&mut self, delta: &ZBatch) -> Result<Changes, ApplyError> {
         let rows = canonical_rows(&delta.rows, &self.spec.schema).map_err(|error| self.rows_error(error))?;
         let keys = self.key_encoding.encode(&rows).map_err(|error| self.rows_error(error))?;
@@ -160,6 +166,9 @@ impl Table {
     }
 
     /// The columns of [`Changes::deleted_keys`].
+    ///
+    /// # Errors
+    /// If the key names no column, which a checked specification never does.
     pub fn key_schema(&self) -> Result<SchemaRef, ArrowError> {
         Ok(Arc::new(self.spec.schema.project(&self.spec.key)?))
     }

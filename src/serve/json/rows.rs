@@ -23,6 +23,9 @@ impl JsonRows {
     }
 
     /// Appends the rows of a batch. A schema with two columns of one name is refused: an object cannot hold both.
+    ///
+    /// # Errors
+    /// If two columns have one name, or a value cannot be written as JSON.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
         let columns = checked(batch)?;
         for row in 0..batch.num_rows() {

@@ -55,7 +55,7 @@ impl Batcher {
         Ok(())
     }
 
-    /// Says that nothing is new, unless the receiver is busy anyway.
+    /// Reports that nothing is new, unless the receiver is busy anyway.
     pub(super) fn heartbeat(&mut self, covered: u64) {
         match self.inputs.try_send(Input::Heartbeat { covered, last_sequence: covered }) {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {}

@@ -133,7 +133,7 @@ impl StreamApi {
         }
     }
 
-    /// Asks about the stream, and about what is stored from a sequence on.
+    /// Requests the facts of the stream, and those of the first message stored from a sequence on.
     pub(super) async fn ask(self, from: Option<u64>) -> Result<LeaderReply, ApiError> {
         let facts = self.stream().await?;
         let next = match from {

@@ -69,7 +69,7 @@ pub(super) fn resume(stream: &str, start: &Start, facts: &StreamFacts) -> Result
 /// What must hold at any time: the same stream, of a kind that keeps messages for everybody.
 ///
 /// # Errors
-/// If it is another stream, or one whose messages go when somebody reads them.
+/// If it is another stream, or one whose messages are deleted once they are read.
 pub(super) fn still_readable(
     stream: &str,
     identity: Option<&StreamIdentity>,

@@ -97,7 +97,7 @@ impl StreamReader {
         }
     }
 
-    /// Tells why reading stopped; an error ends the task.
+    /// Reports to the runner why reading stopped; an error ends the task.
     async fn report(&mut self, stop: StreamStop, failures: u32) -> Result<(), ()> {
         while self.buffer.is_ready() {
             let input = self.buffer.hand_over();
@@ -226,7 +226,7 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Asks the leader at intervals, and at once if something is held back for its answer.
+    /// Sends a question to the stream's leader at intervals, and at once if messages are held back for its answer.
     fn ask_if_due(&mut self, api: &StreamApi, session: &mut ConsumerSession) {
         let due = self.buffer.is_in_doubt() || session.asked_at.elapsed() >= self.interval();
         if session.question.is_some() || !due {

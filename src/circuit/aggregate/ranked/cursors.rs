@@ -12,7 +12,7 @@ use super::super::super::arrangement::Arrangement;
 use super::ordered_rows::OrderedRows;
 use super::outcome::{Change, Outcome};
 
-/// What is made of the rows at a position of the order.
+/// A result made of the rows at a position of the order.
 pub(super) trait CursorValue: Debug + Send {
     /// The results for some groups, of which the rows at the position were found.
     ///

@@ -1,6 +1,6 @@
 //! Aggregates that need the group's rows, which are kept in order and counted.
 //!
-//! What is at one place of the order is followed by a cursor, what is about the different rows by arithmetic. Only what is
+//! A result at one position of the order is followed by a cursor, one about the distinct rows by arithmetic. Only what is
 //! about all rows at once, such as a list, goes over them when the group changes. Each outcome is one file.
 
 mod accumulate;

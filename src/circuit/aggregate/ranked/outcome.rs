@@ -1,4 +1,4 @@
-//! What is made of a group's ordered rows.
+//! The results that are made of a group's ordered rows.
 
 use std::fmt::Debug;
 

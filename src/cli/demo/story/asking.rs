@@ -13,6 +13,10 @@ use crate::cli::demo::{DemoError, until};
 use crate::cli::query::{Client, ClientError, Connection, DemandArgs, QueryArgs};
 
 impl Story {
+    /// The daemon that the story is about.
+    ///
+    /// # Errors
+    /// If it was not started.
     pub(in crate::cli::demo) fn daemon(&self) -> Result<&Daemon, DemoError> {
         self.daemon.as_ref().ok_or_else(|| answer("no daemon runs"))
     }
