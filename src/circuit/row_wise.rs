@@ -5,8 +5,9 @@
 use datafusion::common::DataFusionError;
 
 use super::error::{Attributable, CircuitError};
-use super::graph::{Circuit, Node, Operator, StepInput};
+use super::graph::{Circuit, Node, StepInput};
 use super::memo::Memo;
+use super::operator::Operator;
 use super::zset::ZBatch;
 use crate::event::EventBatch;
 

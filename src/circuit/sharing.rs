@@ -6,7 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::digest::Digest;
-use super::graph::{Circuit, Operator};
+use super::graph::Circuit;
+use super::operator::Operator;
 use super::stateful::Handle;
 use crate::identity::Identity;
 

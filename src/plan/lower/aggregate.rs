@@ -10,8 +10,9 @@ use datafusion::logical_expr::{self as logical, Expr, ExprSchemable};
 
 use super::call::PlacedCall;
 use super::closing::{closing, specify_closing};
+use super::expressions::{arrow, is_sortable};
 use super::ranking::options;
-use super::{Specified, arrow, columns, is_sortable};
+use super::{Specified, columns};
 use crate::circuit::{AggregateSpec, Map};
 use crate::identity::Specification;
 use crate::plan::Refusal;

@@ -14,7 +14,8 @@ use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFuncti
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-use super::{is_sortable, specification};
+use super::expressions::is_sortable;
+use super::specification;
 use crate::circuit::{BitOperation, Call, Function, TotalFunction};
 use crate::identity::Specification;
 use crate::plan::Refusal;

@@ -3,7 +3,8 @@
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::{self as logical, ExprSchemable};
 
-use super::{Specified, arrow, is_sortable, physical, specification};
+use super::expressions::{arrow, is_sortable, physical};
+use super::{Specified, specification};
 use crate::circuit::{JoinSpec, Unmatched};
 use crate::identity::Specification;
 use crate::plan::Refusal;

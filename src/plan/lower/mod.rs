@@ -5,6 +5,7 @@
 mod aggregate;
 mod call;
 mod closing;
+mod expressions;
 mod join;
 mod not_in;
 mod partition;
@@ -12,19 +13,17 @@ mod ranking;
 mod specification;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::DFSchema;
 use datafusion::common::NullHandling;
-use datafusion::common::tree_node::TreeNode;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{self as logical, Expr, LogicalPlan};
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::unnest::ListUnnest;
 
 use self::aggregate::lower_aggregate;
+pub(super) use self::expressions::arrow;
+use self::expressions::{no_subqueries, physical};
 use self::join::lower_join;
 use self::partition::{constant, lower_slice, lower_window};
 use self::ranking::{lower_ranking, sunk};
@@ -383,41 +382,6 @@ pub(super) fn add_reads(reads: &mut Reads, source: &str, types: Vec<String>) {
             }
         }
     }
-}
-
-/// Expressions that can be evaluated on batches.
-pub(super) fn physical(exprs: &[Expr], schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalExpr>>, Refusal> {
-    if exprs.iter().any(has_subquery) {
-        return Err(no_subqueries());
-    }
-    let properties = ExecutionProps::new();
-    exprs
-        .iter()
-        .map(|expr| create_physical_expr(expr, schema, &properties, &Default::default()))
-        .map(|expr| expr.map_err(|error| Refusal::from_datafusion(&error)))
-        .collect()
-}
-
-/// A subquery that the optimizer could not turn into a join.
-fn has_subquery(expr: &Expr) -> bool {
-    let is_subquery = |expr: &Expr| Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)));
-    // The closure never fails.
-    expr.exists(is_subquery).unwrap_or(true)
-}
-
-fn no_subqueries() -> Refusal {
-    Refusal::new("this subquery cannot be kept incrementally")
-        .hint("write it as a join with an aggregate, or make the subquery a projection of its own")
-}
-
-/// An Arrow schema with the plan's column names, unqualified.
-pub(super) fn arrow(schema: &DFSchema) -> SchemaRef {
-    Arc::new(Schema::new(schema.fields().clone()))
-}
-
-/// Whether a type can be grouped by, ordered by or counted.
-pub(super) fn is_sortable(data_type: &DataType) -> bool {
-    !matches!(data_type, DataType::Union(_, _) | DataType::RunEndEncoded(_, _) | DataType::Dictionary(_, _))
 }
 
 fn refusal(plan: &LogicalPlan) -> Refusal {

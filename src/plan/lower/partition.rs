@@ -12,8 +12,9 @@ use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{self as logical, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 
 use super::closing::{closing, specify_closing};
+use super::expressions::{arrow, physical};
 use super::ranking::options;
-use super::{Specified, arrow, physical, specification};
+use super::{Specified, specification};
 use crate::circuit::{PartitionOutput, PartitionSpec, Rerun};
 use crate::identity::Specification;
 use crate::plan::Refusal;

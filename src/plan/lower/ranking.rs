@@ -11,7 +11,8 @@ use datafusion::logical_expr::expr::{Sort, WindowFunction};
 use datafusion::logical_expr::{self as logical, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
 use super::closing::{closing, specify_closing};
-use super::{Specified, arrow, physical, specification};
+use super::expressions::{arrow, physical};
+use super::{Specified, specification};
 use crate::circuit::{PartitionOutput, PartitionSpec, Ranking, RankingFunction};
 use crate::identity::Specification;
 use crate::plan::Refusal;

@@ -1,0 +1,115 @@
+//! Checks of a projection's declaration against what its SQL gives: contract, fields, indexes, and promises that are not
+//! kept yet.
+
+use arrow::datatypes::DataType;
+
+use super::Compiled;
+use crate::config::{self, Config, NodePath, OnStale, Problem, SearchKind};
+use crate::plan::{ProjectionSchema, Refusal};
+
+/// Promises that no room keeps yet. To accept them would serve rows to whom they are denied.
+pub(super) fn unkept(projection: &config::Projection) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !projection.policies.is_empty() || !projection.masks.is_empty() {
+        let refusal = Refusal::new("policies and masks are not enforced yet: everybody would see every row")
+            .hint("write `access: public` and keep the listener where only those may reach it who may see everything");
+        problems.push(problem(&projection.node, "/access", refusal));
+    }
+    if projection.on_stale == OnStale::Refuse {
+        let refusal = Refusal::new("stale answers are marked, but not refused yet")
+            .hint("write `on_stale: mark`; a reader can demand a position with `minPosition`");
+        problems.push(problem(&projection.node, "/freshness/on_stale", refusal));
+    }
+    problems
+}
+
+/// Policies that no projection names. One that names a policy is refused itself.
+pub(super) fn unused_policies(config: &Config) -> Vec<Problem> {
+    let is_named = |name: &String| config.projections.iter().any(|projection| projection.policies.contains(name));
+    let unused = config.policies.iter().filter(|policy| !is_named(&policy.name));
+    let refused = |policy: &config::Policy| {
+        let refusal = Refusal::new(format!("policies are not enforced yet: `{}` hides no row", policy.name))
+            .hint("remove it, and keep the listener where only those may reach it who may see everything");
+        problem(&policy.node, "/policy", refusal)
+    };
+    unused.map(refused).collect()
+}
+
+/// The declared columns must come out with exactly the declared types.
+pub(super) fn contract(projection: &config::Projection, schema: &ProjectionSchema) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, declared) in &projection.columns {
+        let refusal = match schema.schema.field_with_name(name) {
+            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query")).hint(gives(schema)),
+            Ok(field) if *field.data_type() != declared.data_type.to_arrow() => {
+                let wanted = declared.data_type.to_arrow();
+                Refusal::new(format!("the column `{name}` comes out as {}, not as {wanted}", field.data_type()))
+                    .hint("cast it in the query, or declare what comes out")
+            }
+            Ok(field) if declared.required && field.is_nullable() => {
+                Refusal::new(format!("the column `{name}` can be NULL")).hint("use coalesce, or drop the `!`")
+            }
+            Ok(_) => continue,
+        };
+        problems.push(problem(&projection.node, &format!("/columns/{name}"), refusal));
+    }
+    problems
+}
+
+/// Text must be strings, and every field a column that comes out.
+pub(super) fn search_fields(projection: &config::Projection, compiled: &Compiled) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, field) in &projection.fields {
+        let refusal = match compiled.schema.schema.field_with_name(name) {
+            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query"))
+                .hint(gives(&compiled.schema)),
+            Ok(column) => {
+                let strings = match column.data_type() {
+                    DataType::List(item) => item.data_type() == &DataType::Utf8,
+                    data_type => data_type == &DataType::Utf8,
+                };
+                if strings || !matches!(field.kind, SearchKind::Text { .. }) {
+                    continue;
+                }
+                Refusal::new(format!("the column `{name}` is {}, and only strings are text", column.data_type()))
+                    .hint("use `type: keyword`, or cast it to a string in the query")
+            }
+        };
+        problems.push(problem(&projection.node, &format!("/fields/{name}"), refusal));
+    }
+    problems
+}
+
+/// The columns of each secondary index, by their indices in the output.
+pub(super) fn index_columns(
+    projection: &config::Projection,
+    compiled: &Compiled,
+    problems: &mut Vec<Problem>,
+) -> Vec<Vec<usize>> {
+    let mut indexes = Vec::new();
+    for (number, columns) in projection.indexes.iter().enumerate() {
+        let mut index_columns = Vec::new();
+        for (at, column) in columns.iter().enumerate() {
+            match compiled.schema.schema.index_of(column) {
+                Ok(index) => index_columns.push(index),
+                Err(_) => {
+                    let refusal = Refusal::new(format!("the column `{column}` does not come out of the query"));
+                    let pointer = format!("/indexes/{number}/{at}");
+                    problems.push(problem(&projection.node, &pointer, refusal.hint(gives(&compiled.schema))));
+                }
+            }
+        }
+        indexes.push(index_columns);
+    }
+    indexes
+}
+
+fn gives(schema: &ProjectionSchema) -> String {
+    let names: Vec<&str> = schema.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    format!("the query gives {}", names.join(", "))
+}
+
+/// A refusal as a problem of the configuration, `below` the node of its projection.
+pub(super) fn problem(node: &NodePath, below: &str, refusal: Refusal) -> Problem {
+    Problem { node: node.below(below), within: refusal.span, message: refusal.message, hint: refusal.hint }
+}
