@@ -91,6 +91,8 @@ metrics_table! {
     SOURCE_STATE = "source_state", Gauge, "1 for the state that a source is in.";
     SOURCE_LATE_EVENTS = "source_late_events", Gauge, "Admitted events that came after the watermark had passed their time.";
     SOURCE_LATE_EVENTS_DROPPED = "source_late_events_dropped", Gauge, "Events that were dropped because they came late.";
+    SOURCE_IGNORED_EVENTS = "source_ignored_events_total", Counter, "Events of types that are not declared, left out under `unknown_events: ignore`, as often as they are read.";
+    SOURCE_UNDECLARED_FIELDS = "source_undeclared_fields_total", Counter, "Members of payloads that no declared field reads, as often as they are read.";
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
     COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
     CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
@@ -173,6 +175,12 @@ pub fn count_projection_errors(projection: &str, event_type: Option<&str>, event
 
 pub fn count_event_failures(source: &str, reason: Reason, events: u64) {
     counter!(EVENT_PROCESSING_FAILURES, "source" => source.to_owned(), "reason" => reason.label()).increment(events);
+}
+
+/// Counts what was read of a source and left out: events of undeclared types, and members of payloads without a field.
+pub fn count_left_out(source: &str, ignored_events: u64, undeclared_fields: u64) {
+    counter!(SOURCE_IGNORED_EVENTS, "source" => source.to_owned()).increment(ignored_events);
+    counter!(SOURCE_UNDECLARED_FIELDS, "source" => source.to_owned()).increment(undeclared_fields);
 }
 
 pub fn observe_rebuild(projection: &str, duration: Duration) {

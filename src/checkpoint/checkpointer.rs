@@ -121,8 +121,8 @@ impl Checkpointer {
         &self.current
     }
 
-    /// Makes a checkpoint. After an error the same draft can be passed again, or merged with a newer one; the same holds
-    /// if this future is dropped before it is done, as by a time-out. Once fenced, it stays fenced.
+    /// Makes a checkpoint. After an error the same draft can be passed again; the same holds if this future is dropped
+    /// before it is done, as by a time-out. Once fenced, it stays fenced.
     ///
     /// # Errors
     /// `Fenced` if another writer has taken over, else what the store or the encoding of a segment failed with.
@@ -249,7 +249,7 @@ fn check(draft: &Draft, current: &Manifest) -> Result<(), CheckpointError> {
     for (name, store) in &draft.stores {
         let kept = current.stores.get(name).filter(|_| !store.afresh);
         let mut last = kept.and_then(|entries| entries.last()).map(|entry| entry.id);
-        for segment in &store.segments {
+        if let Some(segment) = &store.segment {
             if last.is_some_and(|last| segment.id <= last) {
                 let problem = format!("segment {} comes after segment {}", segment.id, last.unwrap_or_default());
                 return Err(CheckpointError::Draft { store: name.clone(), problem });

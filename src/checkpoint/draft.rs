@@ -42,8 +42,8 @@ pub struct PinnedFile {
 pub(super) struct StoreDraft {
     /// What earlier checkpoints hold of the store is forgotten first.
     pub(super) afresh: bool,
-    /// In ascending order. Shared, so that a segment uploaded by a failed attempt is known again in a merged draft.
-    pub(super) segments: Vec<Arc<NewSegment>>,
+    /// Shared, so that a segment uploaded by a failed attempt is known again when the draft is tried once more.
+    pub(super) segment: Option<Arc<NewSegment>>,
     pub(super) dropped: Vec<u64>,
 }
 
@@ -60,84 +60,9 @@ impl Draft {
             forget.into_iter().map(|name| (name, StoreDraft { afresh: true, ..StoreDraft::default() })).collect();
         for (name, delta) in deltas {
             let store = stores.entry(name).or_default();
-            store.segments.extend(delta.segment.map(Arc::new));
+            store.segment = delta.segment.map(Arc::new);
             store.dropped = delta.dropped;
         }
         Self { content, indexes, stores }
-    }
-
-    /// One draft for two in succession, the first of which did not become a checkpoint.
-    pub fn merge(older: Draft, newer: Draft) -> Draft {
-        let mut stores = older.stores;
-        for (name, store) in newer.stores {
-            match stores.get_mut(&name) {
-                Some(before) if !store.afresh => before.follow(store),
-                _ => drop(stores.insert(name, store)),
-            }
-        }
-        Draft { stores, ..newer }
-    }
-}
-
-impl StoreDraft {
-    fn follow(&mut self, newer: StoreDraft) {
-        // A segment that was dropped before it was ever kept need not be written.
-        self.segments.retain(|segment| !newer.dropped.contains(&segment.id));
-        self.segments.extend(newer.segments);
-        self.dropped.extend(newer.dropped);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow::array::RecordBatch;
-    use arrow::datatypes::Schema;
-
-    use super::*;
-
-    /// A draft of one store: `+3` a new segment, `-2` a dropped one, `!` begun anew.
-    fn draft(store: &str, changes: &str) -> Draft {
-        let mut delta = StateDelta::default();
-        let mut forget = BTreeSet::new();
-        for change in changes.split_whitespace() {
-            let id = change[1..].parse().unwrap_or(0);
-            let rows = RecordBatch::new_empty(Schema::empty().into());
-            match &change[..1] {
-                "+" => delta.segment = Some(NewSegment { id, rows, dead: Vec::new() }),
-                "-" => delta.dropped.push(id),
-                _ => drop(forget.insert(store.to_owned())),
-            }
-        }
-        let empty = delta.segment.is_none() && delta.dropped.is_empty();
-        let deltas = if empty { BTreeMap::new() } else { BTreeMap::from([(store.to_owned(), delta)]) };
-        Draft::new(Content { revision: changes.len() as u64, ..Content::default() }, deltas, forget, BTreeMap::new())
-    }
-
-    fn check(older: &str, newer: &str, expected: &str) {
-        let merged = Draft::merge(draft("s", older), draft("s", newer));
-        assert_eq!(merged.content, draft("s", newer).content);
-        let store = &merged.stores["s"];
-        let mut shown: Vec<String> = Vec::new();
-        shown.extend(store.afresh.then(|| "!".to_owned()));
-        shown.extend(store.segments.iter().map(|segment| format!("+{}", segment.id)));
-        shown.extend(store.dropped.iter().map(|id| format!("-{id}")));
-        assert_eq!(shown.join(" "), expected, "{older} then {newer}");
-    }
-
-    #[test]
-    fn the_older_draft_is_never_lost() {
-        check("+3", "+4", "+3 +4");
-        check("+3 -1", "+4 -2", "+3 +4 -1 -2");
-        check("+3 -1", "+4 -3", "+4 -1 -3");
-        check("! +0", "+1", "! +0 +1");
-        check("+3", "!", "!");
-        check("+3", "! +0", "! +0");
-        check("!", "+1", "! +1");
-    }
-
-    #[test]
-    fn stores_of_either_are_kept() {
-        let merged = Draft::merge(draft("a", "+1"), draft("b", "+2"));
-        assert_eq!(merged.stores.keys().collect::<Vec<_>>(), ["a", "b"]);
     }
 }

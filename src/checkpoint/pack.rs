@@ -72,7 +72,7 @@ impl Uploads {
     ) -> Result<(), CheckpointError> {
         let mut pack = Pack::default();
         for (store, segment) in
-            draft.stores.iter().flat_map(|(name, store)| store.segments.iter().map(move |s| (name, s)))
+            draft.stores.iter().flat_map(|(name, store)| store.segment.iter().map(move |s| (name, s)))
         {
             if self.entry(segment).is_some() {
                 continue;
@@ -118,7 +118,7 @@ impl Uploads {
                 entries.clear();
             }
             entries.retain(|entry| !change.dropped.contains(&entry.id));
-            entries.extend(change.segments.iter().filter_map(|segment| self.entry(segment)).cloned());
+            entries.extend(change.segment.iter().filter_map(|segment| self.entry(segment)).cloned());
             if entries.is_empty() {
                 manifest.stores.remove(name);
             }

@@ -51,11 +51,6 @@ impl ExactMoments {
         self.specials.merge(&other.specials);
     }
 
-    /// Number of values, with their weights.
-    pub fn count(&self) -> i64 {
-        self.count
-    }
-
     /// The variance, rounded to the nearest float; NaN if any value is NaN or infinite.
     pub fn variance(&self, spread: Spread) -> Option<f64> {
         self.evaluate(spread, |fraction| {

@@ -33,11 +33,6 @@ impl ExactSum {
         self.specials.merge(&other.specials);
     }
 
-    /// Number of values, with their weights.
-    pub fn count(&self) -> i64 {
-        self.count
-    }
-
     /// The true sum, rounded to the nearest float, ties to even; never -0.0. NaN if a NaN or both infinities are among
     /// the values, infinite also where the true sum is beyond the floats. None for no values.
     pub fn value(&self) -> Option<f64> {

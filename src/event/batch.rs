@@ -23,15 +23,8 @@ pub mod metadata {
     pub const TYPE: usize = 2;
     /// Version as stored, before upcasting, `Int32`.
     pub const VERSION: usize = 3;
-    /// Message id, `Utf8`, nullable.
-    pub const ID: usize = 4;
-    /// Aggregate id, `Utf8`, nullable.
-    pub const KEY: usize = 5;
     /// Event time, microseconds UTC.
     pub const TIME: usize = 6;
-    /// When the stream stored the message, microseconds UTC.
-    pub const PUBLISHED_AT: usize = 7;
-    pub const SUBJECT: usize = 8;
     /// True if the event came after the watermark had passed its event time.
     pub const LATE: usize = 9;
     /// Their names, in order.

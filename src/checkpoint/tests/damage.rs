@@ -25,7 +25,6 @@ async fn two_checkpoints(history: &History) -> (Arc<dyn ObjectStore>, Manifest) 
         app.file(&format!("file{round}"), b"some index data");
         let draft = app.draft();
         checkpointer.checkpoint(&draft).await.unwrap();
-        app.pending = None;
     }
     (store, checkpointer.manifest().clone())
 }

@@ -108,8 +108,6 @@ pub(super) struct App {
     /// Where index files are pinned.
     folder: tempfile::TempDir,
     history: History,
-    /// The draft that is not a checkpoint yet.
-    pub(super) pending: Option<Draft>,
 }
 
 impl App {
@@ -122,7 +120,6 @@ impl App {
             files: BTreeMap::new(),
             folder: tempfile::tempdir().unwrap(),
             history: history.clone(),
-            pending: None,
         }
     }
 
@@ -195,7 +192,7 @@ impl App {
         self.file("meta.json", format!("{:04}", random.u16(..)).as_bytes());
     }
 
-    /// A draft of the present state, merged with one that has not succeeded.
+    /// A draft of the present state. The caller tries it until it succeeds.
     pub(super) fn draft(&mut self) -> Draft {
         self.step += 1;
         let label = format!("{}-{}", self.name, self.step);
@@ -216,13 +213,8 @@ impl App {
         });
         let cut = Cut { positions: [("s".into(), self.step.into())].into(), revision: self.step };
         let index = IndexDraft { cut, files: pinned.collect() };
-        let newer = Draft::new(content, deltas, std::mem::take(&mut self.forget), [("index".to_owned(), index)].into());
+        let draft = Draft::new(content, deltas, std::mem::take(&mut self.forget), [("index".to_owned(), index)].into());
         self.history.borrow_mut().insert(label, self.image());
-        let draft = match self.pending.take() {
-            Some(older) => Draft::merge(older, newer),
-            None => newer,
-        };
-        self.pending = Some(draft.clone());
         draft
     }
 

@@ -40,7 +40,6 @@ impl Contender {
         let draft = self.app.draft();
         match self.checkpointer.checkpoint(&draft).await {
             Ok(_) => {
-                self.app.pending = None;
                 assert_eq!(label(self.checkpointer.manifest()), self.app.label());
                 Some(self)
             }

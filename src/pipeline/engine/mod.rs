@@ -158,6 +158,7 @@ impl Engine {
                 message.seq
             ));
         }
+        telemetry::count_left_out(source, decoded.ignored, decoded.undeclared_fields);
         for rejected in decoded.rejected {
             telemetry::count_event_failures(&input.source, rejected.reason, 1);
             self.park(Parked { source: source.clone(), generation: None, rejected });

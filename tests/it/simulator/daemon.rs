@@ -216,19 +216,16 @@ impl Daemon {
         self.engine.commit(fetched.collect(), NOW_US).unwrap();
     }
 
-    /// Tries to make a checkpoint: of the pending draft, or of a new one, merged with the pending one.
-    pub(crate) async fn checkpoint(&mut self, random: &mut Rng, log: &Log) -> Saved {
-        let afresh = self.pending.is_none() || random.bool();
-        if afresh {
-            let (draft, holds) = self.engine.draft(NOW_US).unwrap();
-            self.check_search(log);
-            let newer = Pending { draft, cut: self.cut(), holds };
-            self.pending = Some(match self.pending.take() {
-                Some(older) => Pending { draft: Draft::merge(older.draft, newer.draft), ..newer },
-                None => newer,
-            });
-        }
-        let pending = self.pending.take().expect("there is one");
+    /// Tries to make a checkpoint: of the pending draft, or else of a new one.
+    pub(crate) async fn checkpoint(&mut self, log: &Log) -> Saved {
+        let pending = match self.pending.take() {
+            Some(pending) => pending,
+            None => {
+                let (draft, holds) = self.engine.draft(NOW_US).unwrap();
+                self.check_search(log);
+                Pending { draft, cut: self.cut(), holds }
+            }
+        };
         match self.checkpointer.checkpoint(&pending.draft).await {
             Ok(stats) => {
                 assert_eq!(cut_of(self.checkpointer.manifest()), pending.cut, "the manifest is of the draft's cut");

@@ -40,15 +40,15 @@ fn commit(daemon: &mut Daemon, orders: impl Iterator<Item = u64>) {
         .unwrap();
 }
 
-async fn checkpoint(daemon: &mut Daemon, random: &mut Rng) -> Stats {
-    match daemon.checkpoint(random, &Log::new()).await {
+async fn checkpoint(daemon: &mut Daemon) -> Stats {
+    match daemon.checkpoint(&Log::new()).await {
         Saved::Done(stats) => stats,
         other => panic!("{other:?}"),
     }
 }
 
 /// A daemon that has so many keys in an aggregate and a table, and all of them in its first checkpoint.
-async fn large(store: &Arc<dyn ObjectStore>, keys: u64, random: &mut Rng) -> (Daemon, tempfile::TempDir) {
+async fn large(store: &Arc<dyn ObjectStore>, keys: u64) -> (Daemon, tempfile::TempDir) {
     let store = Arc::new(FaultyStore::new(store.clone(), 0, Faults::default()));
     let folder = tempfile::tempdir().unwrap();
     let definitions = Definitions::of(&["order_state", "newest"]);
@@ -57,7 +57,7 @@ async fn large(store: &Arc<dyn ObjectStore>, keys: u64, random: &mut Rng) -> (Da
     for part in 0..10 {
         commit(&mut daemon, part * keys / 10..(part + 1) * keys / 10);
     }
-    let whole = checkpoint(&mut daemon, random).await;
+    let whole = checkpoint(&mut daemon).await;
     assert!(whole.bytes_written >= daemon.checkpointer.manifest().bytes().stores);
     (daemon, folder)
 }
@@ -65,7 +65,7 @@ async fn large(store: &Arc<dyn ObjectStore>, keys: u64, random: &mut Rng) -> (Da
 /// Changes some keys by random, and gives what the checkpoint after it cost.
 async fn change(daemon: &mut Daemon, keys: u64, changed: u64, random: &mut Rng) -> Stats {
     commit(daemon, (0..changed).map(|_| random.u64(0..keys)).collect::<Vec<_>>().into_iter());
-    checkpoint(daemon, random).await
+    checkpoint(daemon).await
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_small_change_of_a_large_state_costs_little() {
     const KEYS: u64 = 50_000;
     const CHECKPOINTS: u64 = 40;
     let mut random = Rng::with_seed(1);
-    let (mut daemon, _folder) = large(&(Arc::new(InMemory::new()) as _), KEYS, &mut random).await;
+    let (mut daemon, _folder) = large(&(Arc::new(InMemory::new()) as _), KEYS).await;
     let live = daemon.checkpointer.manifest().bytes().stores;
     let first = change(&mut daemon, KEYS, KEYS / 1000, &mut random).await.bytes_written;
     assert!(first * 50 <= live, "{first} of {live} bytes for a thousandth of the keys");
@@ -91,7 +91,7 @@ async fn many_checkpoints_take_twice_the_space_of_what_lives() {
     const KEYS: u64 = 5_000;
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let mut random = Rng::with_seed(1);
-    let (mut daemon, _folder) = large(&store, KEYS, &mut random).await;
+    let (mut daemon, _folder) = large(&store, KEYS).await;
     let live = daemon.checkpointer.manifest().bytes().stores;
     let (mut greatest, mut written) = (0, 0);
     for number in 0..80 {

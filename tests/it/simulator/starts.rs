@@ -48,7 +48,7 @@ impl Place {
     }
 
     pub(super) async fn save(&mut self, daemon: &mut Daemon) {
-        let saved = daemon.checkpoint(&mut self.random, &self.log).await;
+        let saved = daemon.checkpoint(&self.log).await;
         assert!(matches!(saved, Saved::Done(_)), "{saved:?}");
     }
 }

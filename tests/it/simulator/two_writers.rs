@@ -53,11 +53,11 @@ async fn go_on(mut contender: Contender, log: &Log, random: &mut Rng) -> Option<
     let daemon = &mut contender.daemon;
     daemon.commit(log, random, 30);
     daemon.check(log);
-    match daemon.checkpoint(random, log).await {
+    match daemon.checkpoint(log).await {
         Saved::Done(_) => Some(contender),
         Saved::Failed => panic!("nothing fails here"),
         Saved::Fenced => {
-            assert!(matches!(daemon.checkpoint(random, log).await, Saved::Fenced), "it stays fenced");
+            assert!(matches!(daemon.checkpoint(log).await, Saved::Fenced), "it stays fenced");
             None
         }
     }

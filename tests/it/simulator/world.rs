@@ -135,9 +135,9 @@ impl World {
     }
 
     async fn attempt(&mut self, coverage: &mut Coverage) {
-        let Self { daemon, log, random, .. } = self;
+        let Self { daemon, log, .. } = self;
         let daemon = daemon.as_mut().expect("a daemon lives between two steps");
-        let saved = daemon.checkpoint(random, log).await;
+        let saved = daemon.checkpoint(log).await;
         match &saved {
             Saved::Done(_) => {
                 self.acknowledged = super::daemon::cut_of(daemon.checkpointer.manifest());
