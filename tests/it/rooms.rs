@@ -207,7 +207,7 @@ const ROOMS: &[Room] = &[
             "read_model::OpenRelation",
             "read_model::OpenTable",
             "read_model::ReadView",
-            "read_model::Rows",
+            "read_model::RelationRows",
             "read_model::catalog::Catalog",
             "read_model::search::SearchAnswer",
             "read_model::search::SearchError",
@@ -266,7 +266,7 @@ const ROOMS: &[Room] = &[
         name: "cli",
         modules: &["cli"],
         // `events` is JetStream as the event store, without a daemon; the other verbs ask one over HTTP or start it.
-        rooms: &["app", "config", "event", "progress", "source", "plan::program", "plan::Program", "pipeline::Outcome"],
+        rooms: &["app", "config", "event", "progress", "source", "plan::program", "plan::Program", "pipeline::LoopEnd"],
         outside: &[
             "async_nats",
             "clap",

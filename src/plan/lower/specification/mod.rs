@@ -202,3 +202,6 @@ fn not_row_wise(expr: &Expr) -> Refusal {
     Refusal::from(DataFusionError::Plan(format!("`{expr}` is not computed from one row")))
         .hint("write it as a join, or make it a projection of its own")
 }
+
+#[cfg(test)]
+mod tests;
