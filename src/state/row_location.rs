@@ -65,7 +65,8 @@ impl RowLocation {
         (segment != NO_SEGMENT).then_some(RowAddress { segment: segment >> CHANGE.count_ones(), row: self.row })
     }
 
-    pub(super) fn settle(&mut self, RowAddress { segment, row }: RowAddress) {
+    /// Records where a checkpoint keeps the row.
+    pub(super) fn persisted_at(&mut self, RowAddress { segment, row }: RowAddress) {
         self.segment = segment << CHANGE.count_ones() | self.segment & CHANGE;
         self.row = row;
     }
@@ -88,7 +89,7 @@ mod tests {
         let address = RowAddress { segment: 1 << 40, row: u32::MAX };
         for change in [SlotChange::Touched, SlotChange::Withdrawn, SlotChange::None] {
             location.set_change(change);
-            location.settle(address);
+            location.persisted_at(address);
             assert_eq!((location.address(), location.change()), (Some(address), change));
             assert_eq!(location.leave(), Some(address));
             assert_eq!((location.address(), location.change()), (None, change));

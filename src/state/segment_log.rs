@@ -147,7 +147,7 @@ impl SegmentLog {
         let id = self.next_id;
         self.next_id += 1;
         for (row, slot) in slots.iter().enumerate() {
-            located[*slot as usize].location().settle(RowAddress { segment: id, row: row as u32 });
+            located[*slot as usize].location().persisted_at(RowAddress { segment: id, row: row as u32 });
         }
         if !slots.is_empty() || !dead.is_empty() {
             self.insert(id, slots.clone(), slots.len(), dead.clone());
@@ -160,7 +160,7 @@ impl SegmentLog {
     pub fn restore(&mut self, id: u64, slots: &[Option<u32>], dead: Vec<RowAddress>, located: &mut [impl Located]) {
         for (row, slot) in slots.iter().enumerate() {
             let Some(slot) = *slot else { continue };
-            located[slot as usize].location().settle(RowAddress { segment: id, row: row as u32 });
+            located[slot as usize].location().persisted_at(RowAddress { segment: id, row: row as u32 });
         }
         let live = slots.iter().flatten().count();
         self.insert(id, slots.iter().map(|slot| slot.unwrap_or(NO_SLOT)).collect(), live, dead);

@@ -69,12 +69,12 @@ pub async fn replay(args: &ReplayArgs, nats: &config::Nats) -> Result<Replayed, 
         for message in messages {
             if let Err(error) = publisher.publish(message).await {
                 // The first error counts; what is in flight before it is settled as well as may be.
-                while let Ok(true) = publisher.settle().await {}
+                while let Ok(true) = publisher.await_ack().await {}
                 return Err(error);
             }
         }
     }
-    while publisher.settle().await? {}
+    while publisher.await_ack().await? {}
     publisher.progress.finish_and_clear();
     Ok(publisher.replayed)
 }
@@ -105,7 +105,7 @@ impl Publisher<'_> {
             add_header(&mut headers, name, value).map_err(|error| self.not_published(line, error))?;
         }
         if self.waiting.len() >= self.args.in_flight as usize {
-            self.settle().await?;
+            self.await_ack().await?;
         }
         let Message { subject, payload, .. } = message;
         let ack = self.context.publish_with_headers(subject.clone(), headers, payload).await;
@@ -115,7 +115,7 @@ impl Publisher<'_> {
     }
 
     /// Waits for the oldest ack; false if there is none.
-    async fn settle(&mut self) -> Result<bool, Error> {
+    async fn await_ack(&mut self) -> Result<bool, Error> {
         let Some((line, subject, ack)) = self.waiting.pop_front() else { return Ok(false) };
         let ack = ack.into_future().await.map_err(|error| self.not_published(line, publish_error(&subject, error)))?;
         if let Some(wanted) = &self.args.stream
