@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use crate::checkpoint::{CheckpointError, Checkpointer, OpenError};
 use crate::config::{Config, Problem, SourceKind};
 use crate::pipeline::{
-    AssembleError, Build, Builder, Commands, EngineError, IndexRoot, LoopEnd, Runner, RunnerConfig, RunnerStatus,
-    assemble, begin,
+    AssembleError, Build, Builder, Commands, EngineError, IndexRoot, Intake, LoopEnd, Runner, RunnerConfig,
+    RunnerStatus, assemble, begin,
 };
 use crate::plan::{Program, program};
 use crate::progress::{Position, SourceName};
@@ -120,7 +120,7 @@ async fn prepare(
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
     for (name, intake) in &assembly.live.intakes {
         let after = intake.progress.covered();
-        sources.insert(name.clone(), open(config, name, after, &intake.identity)?);
+        sources.insert(name.clone(), open(config, name, after, intake)?);
     }
     let pace = RunnerConfig {
         max_events: config.commit.max_events,
@@ -141,8 +141,8 @@ async fn prepare(
 fn builder(config: &Config, build: Build) -> Result<Builder, source::OpenError> {
     let names: Vec<&str> = build.projections().collect();
     let mut sources = BTreeMap::new();
-    for (name, identity) in build.sources() {
-        sources.insert(name.clone(), open(config, name, Position::START, identity)?);
+    for (name, intake) in build.sources() {
+        sources.insert(name.clone(), open(config, name, Position::START, intake)?);
     }
     let read: Vec<&str> = sources.keys().map(|name: &SourceName| &**name).collect();
     tracing::info!(projections = names.join(", "), read_from_the_start = read.join(", "), "building");
@@ -161,15 +161,21 @@ fn open(
     config: &Config,
     name: &SourceName,
     after: Position,
-    identity: &serde_json::Value,
+    intake: &Intake,
 ) -> Result<Box<dyn Source>, source::OpenError> {
     // A source that was never opened has none. One that cannot be read is no reason to open any stream of that name.
+    let identity = &intake.identity;
     let known: Option<StreamIdentity> = match serde_json::from_value(identity.clone()) {
         Ok(known) => known,
         Err(error) => return Ok(source::halted(unreadable_identity(identity, &error))),
     };
     let limits = BatchLimits { max_events: config.commit.max_events, ..BatchLimits::default() };
-    let start = Start { after: after.sequence(), identity: known, accept_gap: false };
+    let start = Start {
+        after: after.sequence(),
+        identity: known,
+        evidence: intake.evidence().clone(),
+        was_read_otherwise: !intake.is_read_as_declared(),
+    };
     let mut configured = config.sources.iter();
     match configured.find(|source| source.schema.source == **name) {
         Some(source) => source::open(source, config.nats.as_ref(), start, limits),

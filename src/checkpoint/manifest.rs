@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::event::Evidence;
 use crate::identity::Identity;
-use crate::progress::{Cut, Phase, Position, SourceName};
+use crate::progress::{Cut, Losses, Phase, Position, SourceName};
 use crate::state::StoreShape;
 
 const FORMAT: &str = "readside checkpoint";
@@ -89,6 +90,15 @@ pub struct SourceEntry {
     /// How many others were dropped because they came late.
     #[serde(default)]
     pub late_dropped: u64,
+    /// Samples of what was read, by which the stream is known again.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// The first sequence that the stream had when it was first opened; the start if that is not known.
+    #[serde(default)]
+    pub began: Position,
+    /// Messages that vanished from the stream before they were read.
+    #[serde(default)]
+    pub lost: Losses,
 }
 
 /// One build of one definition of a projection.
@@ -112,6 +122,9 @@ pub struct GenerationEntry {
     /// The operators with state that it must have; none of a generation that has failed, whose state is of no more use.
     #[serde(default)]
     pub operators: BTreeMap<Identity, OperatorEntry>,
+    /// Messages that had vanished from its sources when it was built.
+    #[serde(default)]
+    pub lost: BTreeMap<SourceName, Losses>,
 }
 
 /// Begins the names of the stores that were born with one generation of a projection.

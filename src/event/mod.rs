@@ -8,6 +8,7 @@ mod convert;
 mod decode;
 mod decoder;
 mod envelope;
+mod evidence;
 mod expression;
 #[cfg(test)]
 mod fixture;
@@ -29,6 +30,7 @@ mod upcast;
 
 pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
 pub use decoder::{Decoded, Decoder};
+pub use evidence::{Evidence, Sample};
 pub use message::{Headers, Message};
 pub use rejected::{Reason, Rejected};
 pub use schema::{

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 
 use super::quota::Quota;
 use crate::checkpoint::SourceEntry;
-use crate::event::{Decoded, Decoder, EventBatch, Message, Rejected, metadata};
+use crate::event::{Decoded, Decoder, EventBatch, Evidence, Message, Rejected, metadata};
 use crate::identity::Identity;
 use crate::progress::{Position, Resumed, SourceProgress, Watermark};
 
@@ -21,6 +21,8 @@ pub struct Intake {
     pub progress: SourceProgress,
     /// What the source needs to know its stream again. Opaque here.
     pub identity: serde_json::Value,
+    /// Samples of what was read.
+    evidence: Evidence,
     /// Of everything that decides which messages are admitted, with which values.
     admission: Identity,
     /// The same of how all messages up to here were read, as far as a checkpoint says it.
@@ -38,6 +40,7 @@ impl Intake {
             watermark,
             progress: SourceProgress::new(),
             identity: serde_json::Value::Null,
+            evidence: Evidence::default(),
             admission,
             recorded: Some(admission),
             admitted: BTreeMap::new(),
@@ -53,8 +56,11 @@ impl Intake {
             watermark_us: self.watermark.value_us(),
             late_events: entry.late,
             late_events_dropped: entry.late_dropped,
+            began: entry.began,
+            lost: entry.lost.clone(),
         });
         self.identity = entry.identity.clone();
+        self.evidence = entry.evidence.clone();
         self.admitted = entry.admitted.clone();
         // With nothing read, nothing was read otherwise.
         let has_read = entry.covered > Position::START;
@@ -62,7 +68,7 @@ impl Intake {
     }
 
     /// Whether all messages up to here were read as they would be now.
-    pub(super) fn is_read_as_declared(&self) -> bool {
+    pub fn is_read_as_declared(&self) -> bool {
         self.recorded == Some(self.admission)
     }
 
@@ -73,6 +79,17 @@ impl Intake {
         let (late, dropped) = (progress.late_events(), progress.late_events_dropped());
         self.progress.reread(watermark.value_us(), late, dropped);
         (self.watermark, self.recorded, self.admitted) = (watermark, recorded, admitted);
+    }
+
+    /// Samples of what was read, by which the stream is known again.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// The same source at its beginning, with what is known of its stream.
+    pub(super) fn begun_again(&self) -> Self {
+        let fresh = Self::new(self.decoder.clone(), self.admission);
+        Self { identity: self.identity.clone(), evidence: self.evidence.clone(), ..fresh }
     }
 
     pub fn decoder(&self) -> &Arc<Decoder> {
@@ -103,6 +120,7 @@ impl Intake {
             decoded = self.decoder.decode(&messages[..before], &mut watermark)?;
         }
         self.watermark = watermark;
+        self.evidence.take(messages);
         let late = decoded.batch.metadata.column(metadata::LATE).as_boolean().true_count() as u64;
         self.progress.watermark_moved(self.watermark.value_us(), late, decoded.dropped_late);
         self.count(&decoded.batch);
@@ -120,6 +138,9 @@ impl Intake {
             admitted: self.admitted.clone(),
             late: self.progress.late_events(),
             late_dropped: self.progress.late_events_dropped(),
+            evidence: self.evidence.clone(),
+            began: self.progress.began(),
+            lost: self.progress.losses().clone(),
         }
     }
 

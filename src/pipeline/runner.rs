@@ -182,13 +182,16 @@ impl Runner {
         match input {
             // These are committed, not noted.
             Input::Fetched { .. } | Input::Heartbeat { .. } => {}
-            Input::Opened { identity, last_sequence, gap } => {
+            Input::Opened { identity, last_sequence, began } => {
                 intake.identity = serde_json::to_value(&identity).unwrap_or_default();
-                let notice = gap.map(|gap| format!("messages {gap} were lost and accepted as a gap"));
-                progress.opened(last_sequence.into(), notice, now_us());
-                self.engine.revision += u64::from(gap.is_some());
+                progress.opened(last_sequence.into(), began.into(), now_us());
                 tracing::info!(%source, last_sequence, "source opened");
                 self.status.send_if_modified(|status| status.opened.insert(source));
+            }
+            Input::Known { identity } => intake.identity = serde_json::to_value(&identity).unwrap_or_default(),
+            Input::Lost { losses } => {
+                tracing::warn!(%source, "{losses} vanished from the stream before they were read");
+                progress.lost(losses);
             }
             Input::Disconnected { message } => {
                 tracing::warn!(%source, %message, "source disconnected");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cut::{Cut, SourceName};
+use super::losses::{Loss, Losses};
 use super::phase::Phase;
 use super::position::Position;
 use super::source_progress::{SourceProgress, seconds};
@@ -28,6 +29,8 @@ pub struct Basis {
     pub reads: Reads,
     /// Events that the relations themselves could not take, by source and event type.
     pub parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
+    /// Messages that had vanished when the relations were built, although the source may have read them.
+    pub lost: BTreeMap<SourceName, Losses>,
 }
 
 /// The freshness of an answer.
@@ -44,7 +47,7 @@ pub struct Freshness {
     pub lag_seconds: Option<f64>,
     /// RFC 3339: when the answer was made.
     pub as_of: String,
-    /// Whether an event that could belong to the answer is parked.
+    /// Whether an event that could belong to the answer is parked, or vanished before it was read.
     pub incomplete: bool,
     pub caught_up_to_requested_position: bool,
     pub positions: BTreeMap<SourceName, Position>,
@@ -64,8 +67,30 @@ pub struct SourceFreshness {
     pub state: SourceState,
     /// Parked events by type, of the types that the answer reads and of unknown ones.
     pub parked: BTreeMap<String, u64>,
+    /// The first sequence that the stream still had when it was first opened; nothing if that was all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Position>,
+    /// Messages that vanished before they were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostMessages>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// Messages that vanished before they were read: expired, purged, deleted, or replaced by newer ones.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostMessages {
+    pub messages: u64,
+    /// The sequences in which they were, in ascending order; of many ranges neighbours are one.
+    pub ranges: Vec<Loss>,
+}
+
+impl LostMessages {
+    /// None where nothing is lost.
+    pub fn of(losses: &Losses) -> Option<Self> {
+        (!losses.is_empty()).then(|| Self { messages: losses.messages(), ranges: losses.ranges().to_vec() })
+    }
 }
 
 impl Freshness {
@@ -87,6 +112,12 @@ impl Freshness {
             for (event_type, count) in basis.parked.get(name).into_iter().flatten() {
                 *freshness.parked.entry(event_type.clone()).or_default() += count;
             }
+            // What the source itself has lost, a relation lacks as well; it may lack more.
+            let built_without = basis.lost.get(name).and_then(LostMessages::of);
+            let messages = |lost: &Option<LostMessages>| lost.as_ref().map_or(0, |lost| lost.messages);
+            if messages(&built_without) > messages(&freshness.lost) {
+                freshness.lost = built_without;
+            }
             (name.clone(), freshness)
         };
         let sources: BTreeMap<SourceName, SourceFreshness> = basis.reads.iter().map(of_source).collect();
@@ -97,7 +128,7 @@ impl Freshness {
             lag_events: sources.values().map(|source| source.lag_events).sum(),
             lag_seconds: lags.map(|lags| lags.into_iter().fold(0.0, f64::max)),
             as_of: rfc3339(now_us),
-            incomplete: sources.values().any(|source| !source.parked.is_empty()),
+            incomplete: sources.values().any(|source| !source.parked.is_empty() || source.lost.is_some()),
             caught_up_to_requested_position: basis.reaches(requested),
             positions: sources.iter().map(|(name, source)| (name.clone(), source.position)).collect(),
             revision: basis.cut.revision,
@@ -128,6 +159,8 @@ impl SourceFreshness {
             lag_seconds: None,
             state: SourceState::Disconnected,
             parked: BTreeMap::new(),
+            since: None,
+            lost: None,
             message: Some("nothing has been heard of this source yet".to_owned()),
         }
     }
@@ -155,6 +188,8 @@ impl SourceProgress {
             lag_seconds,
             state,
             parked: self.parked().iter().filter(|(name, _)| counts(name)).map(|(n, c)| (n.clone(), *c)).collect(),
+            since: self.since(),
+            lost: LostMessages::of(self.losses()),
             message: self.message().map(str::to_owned),
         }
     }
@@ -196,7 +231,7 @@ mod tests {
         let cut = Cut { positions: BTreeMap::from([(name.clone(), position.into())]), revision: 0 };
         let reads = Reads::from([(name.clone(), types.iter().map(|name| name.to_string()).collect())]);
         Freshness::of(
-            &Basis { cut, live_at_us, phase: Phase::Serving, reads, parked: BTreeMap::new() },
+            &Basis { cut, live_at_us, phase: Phase::Serving, reads, parked: BTreeMap::new(), lost: BTreeMap::new() },
             &BTreeMap::from([(name, progress)]),
             &BTreeMap::new(),
             NOW,

@@ -4,6 +4,7 @@
 
 mod cut;
 mod freshness;
+mod losses;
 mod parked_note;
 mod phase;
 mod position;
@@ -12,7 +13,8 @@ mod source_state;
 mod watermark;
 
 pub use cut::{Cut, SourceName};
-pub use freshness::{Basis, Freshness, Reads, SourceFreshness, rfc3339};
+pub use freshness::{Basis, Freshness, LostMessages, Reads, SourceFreshness, rfc3339};
+pub use losses::{Loss, Losses, keep_most};
 pub use parked_note::ParkedNote;
 pub use phase::Phase;
 pub use position::Position;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::losses::Losses;
 use super::parked_note::ParkedNote;
 use super::position::Position;
 use super::source_state::SourceState;
@@ -33,16 +34,23 @@ pub struct SourceProgress {
     message: Option<String>,
     parked: BTreeMap<String, u64>,
     parked_events: Arc<[ParkedNote]>,
+    began: Position,
+    lost: Losses,
+    /// Losses that were reported and lie behind what is covered.
+    lost_ahead: Losses,
 }
 
 /// Where a checkpoint left a source.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Resumed {
     pub applied: Position,
     pub covered: Position,
     pub watermark_us: Option<i64>,
     pub late_events: u64,
     pub late_events_dropped: u64,
+    /// The first sequence that the stream had when it was first opened; the start if that is not known yet.
+    pub began: Position,
+    pub lost: Losses,
 }
 
 /// Where a fetch brings a source.
@@ -89,14 +97,27 @@ impl SourceProgress {
             message: Some("not connected yet".to_owned()),
             parked: BTreeMap::new(),
             parked_events: Arc::default(),
+            began: from.began,
+            lost: from.lost,
+            lost_ahead: Losses::default(),
         }
     }
 
-    /// The source was reached, and its stream ends at `last_sequence`. `notice` says what its readers should know.
-    pub fn opened(&mut self, last_sequence: Position, notice: Option<String>, now_us: i64) {
+    /// The source was reached, and its stream ends at `last_sequence`. It began at `began` when it was first opened.
+    pub fn opened(&mut self, last_sequence: Position, began: Position, now_us: i64) {
         if !self.is_halted() {
             self.heard(last_sequence, now_us);
-            self.message = notice;
+            self.message = None;
+            self.began = began;
+            // What was reported and not covered before the connection ended is reported again.
+            self.lost_ahead = Losses::default();
+        }
+    }
+
+    /// Messages have vanished from the stream before they were read. They count once what is covered has passed them.
+    pub fn lost(&mut self, losses: Losses) {
+        if !self.is_halted() {
+            self.lost_ahead.extend(losses);
         }
     }
 
@@ -111,6 +132,7 @@ impl SourceProgress {
             self.applied_published_at_us = Some(applied.published_at_us);
         }
         self.covered = self.covered.max(reached.covered).max(self.applied);
+        self.lost.extend(self.lost_ahead.split_through(self.covered.sequence()));
         self.heard(reached.last_sequence, now_us);
         self.message = None;
     }
@@ -209,6 +231,21 @@ impl SourceProgress {
     /// Microseconds since the epoch; none before the first event.
     pub fn watermark_us(&self) -> Option<i64> {
         self.watermark_us
+    }
+
+    /// The first sequence that its readers can know of, if the stream had lost earlier ones when it was first opened.
+    pub fn since(&self) -> Option<Position> {
+        (self.began.sequence() > 1).then_some(self.began)
+    }
+
+    /// The first sequence that the stream had when it was first opened; the start if it was not opened yet.
+    pub fn began(&self) -> Position {
+        self.began
+    }
+
+    /// Messages that vanished before they were read.
+    pub fn losses(&self) -> &Losses {
+        &self.lost
     }
 
     /// Admitted events that came after the watermark had passed their time.

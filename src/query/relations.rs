@@ -7,7 +7,7 @@ use datafusion::common::TableReference;
 
 use super::session::{CATALOG, SCHEMA, Sessions};
 use super::{ErrorKind, ParsedQuery, QueryError, did_you_mean};
-use crate::progress::Basis;
+use crate::progress::{Basis, keep_most};
 use crate::read_model::{NotServed, OpenRelation, OpenTable, ReadView, RelationRows};
 
 /// Views may read views, to this depth.
@@ -130,6 +130,7 @@ fn merge(basis: &mut Basis, other: Basis) {
             known.entry(event_type).and_modify(|known| *known = count.max(*known)).or_insert(count);
         }
     }
+    other.lost.iter().for_each(|(source, lost)| keep_most(&mut basis.lost, source, lost));
     for (source, types) in other.reads {
         match basis.reads.get_mut(&source) {
             // No types means all of them.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
-use crate::progress::{Basis, Cut, Phase, Position, Reads, SourceName, SourceProgress};
+use crate::progress::{Basis, Cut, Losses, Phase, Position, Reads, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,8 @@ pub struct Relation {
     pub cut: Cut,
     /// Events that it, or a projection below it, could not take, by source and event type.
     pub parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
+    /// Messages that had vanished from the sources when it, or a projection below it, was built.
+    pub lost: BTreeMap<SourceName, Losses>,
     /// When `cut` was last the live cut, microseconds since the epoch: the commit's time, for all but those.
     pub live_at_us: i64,
     /// What its generation is doing.
@@ -58,6 +60,7 @@ impl Relation {
             phase: self.phase,
             reads: self.reads.clone(),
             parked: self.parked.clone(),
+            lost: self.lost.clone(),
         }
     }
 }

@@ -236,6 +236,7 @@ mod tests {
             live_at_us: 0,
             phase: Phase::Failed,
             parked: BTreeMap::new(),
+            lost: BTreeMap::new(),
         };
         let relations = BTreeMap::from([("stopped".to_owned(), Arc::new(relation))]);
         let projections = BTreeMap::from([

@@ -7,6 +7,7 @@
 mod batcher;
 mod line;
 mod prefix;
+mod read_part;
 mod tail;
 
 use std::io;

@@ -22,7 +22,7 @@ impl MemorySource {
     pub fn new(messages: Vec<Message>, start: &Start, batch: usize) -> Self {
         let last_sequence = messages.last().map_or(0, |message| message.seq);
         let rest: Vec<Message> = messages.into_iter().filter(|message| message.seq > start.after).collect();
-        let opened = Input::Opened { identity: StreamIdentity::Memory, last_sequence, gap: None };
+        let opened = Input::Opened { identity: StreamIdentity::Memory, last_sequence, began: 1 };
         let fetched = rest.chunks(batch.max(1)).map(|part| Input::Fetched {
             messages: part.to_vec(),
             covered: part.last().map_or(0, |message| message.seq),

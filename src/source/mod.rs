@@ -19,7 +19,8 @@ use std::fmt;
 use tokio::sync::mpsc;
 
 use crate::config;
-use crate::event::Message;
+use crate::event::{Evidence, Message};
+use crate::progress::Losses;
 
 /// A stream of messages in sequence order, each exactly once after the position where it was started.
 #[async_trait]
@@ -33,9 +34,15 @@ pub trait Source: Send {
 /// What a source reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Reading begins, or begins again after a disconnection or because more is known of the source's identity. The
-    /// last identity reported is the one to keep in the checkpoint.
-    Opened { identity: StreamIdentity, last_sequence: u64, gap: Option<Gap> },
+    /// Reading begins, or begins again after a disconnection. The last identity reported is the one to keep in the
+    /// checkpoint.
+    ///
+    /// `began` is the first sequence that the stream had when it was first opened: what was before it is unknown for good.
+    Opened { identity: StreamIdentity, last_sequence: u64, began: u64 },
+    /// More is known of the stream by now: the identity to keep in the checkpoint.
+    Known { identity: StreamIdentity },
+    /// Messages that vanished from the stream before they were read. It comes before what covers them.
+    Lost { losses: Losses },
     /// Messages in stream order, following everything given before.
     ///
     /// `covered` is the last sequence known to hold nothing more for this source, `last_sequence` the stream's last one
@@ -58,24 +65,42 @@ pub struct Start {
     pub after: u64,
     /// What the checkpoint knows of the source; none on the first run.
     pub identity: Option<StreamIdentity>,
-    /// Resume behind history that expired after `after`, instead of halting.
-    pub accept_gap: bool,
+    /// Samples of what was read, by which the stream is known again.
+    pub evidence: Evidence,
+    /// Whether they were taken with another filter.
+    pub was_read_otherwise: bool,
 }
 
 /// What tells this stream or file from another of the same name. Kept in the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StreamIdentity {
-    /// When the stream was created, as the server writes it.
     JetStream {
+        /// When the stream was created, as the server writes it.
         created: String,
+        /// The first sequence that it had when it was first opened. Builds before 0.2 did not record it.
+        #[serde(default)]
+        began: Option<u64>,
     },
-    /// The hash of the file's first bytes: at most 4 KiB, and only of lines that were complete.
+    /// Hashes of complete lines from the file's beginning, by which it is known again.
     File {
+        /// At most 4 KiB, which are looked at again and again.
         prefix_length: u64,
         prefix_hash: u64,
+        /// All that was read, in bytes, which is looked at when the file is opened.
+        #[serde(default)]
+        read_length: u64,
+        #[serde(default)]
+        read_hash: u64,
     },
     Memory,
+}
+
+impl StreamIdentity {
+    /// Whether it is of a stream that was created then.
+    pub(crate) fn is_of(&self, stream_created: &str) -> bool {
+        matches!(self, StreamIdentity::JetStream { created, .. } if created == stream_created)
+    }
 }
 
 /// Sequences that can no longer be read, both inclusive.

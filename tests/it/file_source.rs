@@ -35,7 +35,7 @@ async fn whole(path: &Path, after: u64) -> (Vec<(u64, String)>, u64) {
     let (mut taken, mut end) = (Vec::new(), after);
     loop {
         match next(&mut source).await {
-            Input::Opened { .. } => {}
+            Input::Opened { .. } | Input::Known { .. } => {}
             Input::Fetched { messages, covered, .. } => {
                 taken.extend(messages.iter().map(|m| (m.seq, String::from_utf8_lossy(&m.payload).into_owned())));
                 end = covered;
@@ -55,8 +55,8 @@ async fn halted(source: &mut dyn Source) -> String {
 }
 
 async fn identity(source: &mut dyn Source) -> StreamIdentity {
-    match until(source, |input| matches!(input, Input::Opened { .. })).await {
-        Input::Opened { identity, .. } => identity,
+    match until(source, |input| matches!(input, Input::Opened { .. } | Input::Known { .. })).await {
+        Input::Opened { identity, .. } | Input::Known { identity } => identity,
         other => panic!("{other:?}"),
     }
 }
@@ -108,7 +108,10 @@ async fn a_large_file_comes_whole_in_bounded_batches() {
 async fn a_followed_file_is_read_as_it_grows() {
     let (_folder, path) = file("");
     let mut source = open(&path, true, Start::default());
-    assert_eq!(identity(&mut source).await, StreamIdentity::File { prefix_length: 0, prefix_hash: xxh3(b"") });
+    assert_eq!(
+        identity(&mut source).await,
+        StreamIdentity::File { prefix_length: 0, prefix_hash: xxh3(b""), read_length: 0, read_hash: 0 }
+    );
     let text = lines([1, 2]);
     append(&path, &text[..text.len() - 5]);
     assert_eq!(messages(&mut source, 1).await[0].payload, "1");
@@ -126,7 +129,7 @@ async fn the_identity_grows_with_the_file() {
     let second = identity(&mut source).await;
     assert_ne!(first, second);
     for identity in [first, second] {
-        let start = Start { after: 1, identity: Some(identity), accept_gap: false };
+        let start = Start { after: 1, identity: Some(identity), ..Start::default() };
         assert_eq!(messages(&mut open(&path, true, start), 1).await[0].seq, 2);
     }
 }
@@ -140,8 +143,32 @@ async fn a_replaced_file_halts() {
     std::fs::write(&path, lines(2..=9)).unwrap();
     let message = halted(&mut source).await;
     assert!(message.contains("cut or replaced"), "{message}");
-    let start = Start { after: 3, identity: Some(known), accept_gap: false };
+    let start = Start { after: 3, identity: Some(known), ..Start::default() };
     assert_eq!(halted(&mut open(&path, false, start)).await, message);
+}
+
+#[tokio::test]
+async fn a_file_that_is_rewritten_far_behind_its_beginning_halts() {
+    let (_folder, path) = file(&lines(1..=5_000));
+    let mut source = open(&path, true, Start::default());
+    messages(&mut source, 5_000).await;
+    let known = match until(&mut source, |input| matches!(input, Input::Known { .. })).await {
+        Input::Known { identity } => identity,
+        other => panic!("{other:?}"),
+    };
+    let start = Start { after: 5_000, identity: Some(known), ..Start::default() };
+    append(&path, &lines([5_001]));
+    assert_eq!(messages(&mut source, 1).await[0].seq, 5_001);
+    assert_eq!(messages(&mut open(&path, true, start.clone()), 1).await[0].seq, 5_001);
+    // As long as before.
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.find("2500").unwrap() > 8_192);
+    std::fs::write(&path, text.replacen("2500", "9999", 1)).unwrap();
+    let message = halted(&mut open(&path, true, start)).await;
+    assert!(message.contains("what was read of it was rewritten"), "{message}");
+    // Whoever reads it meanwhile looks at the end of what was read.
+    std::fs::write(&path, text.replacen("2500", "1000000", 1) + &lines([5_002])).unwrap();
+    assert_eq!(halted(&mut source).await, message);
 }
 
 #[tokio::test]

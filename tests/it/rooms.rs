@@ -169,7 +169,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "pipeline, what is built beside",
         modules: &["pipeline::build"],
-        rooms: &["lifecycle", "progress", "read_model", "pipeline::engine"],
+        rooms: &["lifecycle", "progress", "read_model", "pipeline::engine", "pipeline::intake"],
         outside: &[],
     },
     Room {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::{Context, stream};
-use readside::event::Message;
-use readside::source::{BatchLimits, Gap, Input, JetStreamOptions, JetStreamSource, Source, Start, StreamIdentity};
+use readside::event::{Evidence, Message};
+use readside::progress::Losses;
+use readside::source::{BatchLimits, Input, JetStreamOptions, JetStreamSource, Source, Start, StreamIdentity};
 
 use crate::support::nats::{NatsServer, create_orders, needs_nats, publish, publish_many};
 use crate::support::{messages, next, until};
@@ -122,14 +123,104 @@ async fn several_filters_are_one_source() {
 }
 
 #[tokio::test]
-async fn deleted_messages_leave_no_gap() {
+async fn messages_deleted_before_they_were_read_are_counted() {
     needs_nats!();
     let (server, jetstream) = with_orders().await;
     publish(&jetstream, &[PLACED; 10]).await;
     delete(&jetstream, [3, 4, 7, 10]).await;
     let mut source = open(&server, &[], Start::default());
-    assert_eq!(sequences(&messages(&mut source, 6).await), [1, 2, 5, 6, 8, 9]);
-    until(&mut source, |input| *input == Input::Heartbeat { covered: 10, last_sequence: 10 }).await;
+    let (mut read, mut lost) = (Vec::new(), Losses::default());
+    until(&mut source, |input| {
+        match input {
+            Input::Fetched { messages, .. } => read.extend(sequences(messages)),
+            Input::Lost { losses } => lost.extend(losses.clone()),
+            _ => {}
+        }
+        *input == Input::Heartbeat { covered: 10, last_sequence: 10 }
+    })
+    .await;
+    assert_eq!((read, lost.to_string()), (vec![1, 2, 5, 6, 8, 9], "4 messages in 3 to 4, 7 and 10".to_owned()));
+}
+
+#[tokio::test]
+async fn what_a_filter_leaves_out_may_be_deleted() {
+    needs_nats!();
+    let (server, jetstream) = with_orders().await;
+    publish(&jetstream, &[PLACED, OTHER, PLACED, OTHER, PLACED]).await;
+    delete(&jetstream, [2]).await;
+    let mut source = open(&server, &["orders.>"], Start::default());
+    let mut lost = Vec::new();
+    until(&mut source, |input| {
+        lost.extend(matches!(input, Input::Lost { .. }).then(|| input.clone()));
+        matches!(input, Input::Fetched { covered: 5, .. } | Input::Heartbeat { covered: 5, .. })
+    })
+    .await;
+    assert_eq!(lost, []);
+}
+
+#[tokio::test]
+async fn a_header_that_the_client_library_cannot_take_costs_its_message_alone() {
+    needs_nats!();
+    let (server, jetstream) = with_orders().await;
+    let headers: [&[u8]; 6] = [
+        b"NATS/1.0\r\nName: M\xfcller\r\n\r\n",
+        b"NATS/1.0\r\nBad Name: x\r\n\r\n",
+        b"NATS/1.0\r\nBad\tName: x\r\n\r\n",
+        "NATS/1.0\r\nN\u{fc}r: x\r\n\r\n".as_bytes(),
+        b"NATS/1.0\r\nnocolon\r\n\r\n",
+        b"HELLO\r\nA: 1\r\n\r\n",
+    ];
+    publish(&jetstream, &[PLACED]).await;
+    let mut wire = server.wire().await;
+    for header in headers {
+        wire.publish(PLACED, header, b"{}").await;
+    }
+    // A status that a publisher has written is no notice of the server's.
+    wire.publish(PLACED, b"NATS/1.0 503\r\nA: 1\r\n\r\n", b"{}").await;
+    publish(&jetstream, &[PLACED]).await;
+    let mut source = open(&server, &[], Start::default());
+    let read = messages(&mut source, headers.len() + 3).await;
+    let unreadable: Vec<u64> = read.iter().filter(|one| one.unreadable.is_some()).map(|one| one.seq).collect();
+    assert_eq!(sequences(&read), (1..=headers.len() as u64 + 3).collect::<Vec<_>>());
+    assert_eq!(unreadable, [7], "what can be read of the others is enough");
+    let read = |index: usize, name: &str| read[index].headers.get(name).map(str::to_owned);
+    assert_eq!((read(1, "Name"), read(2, "Bad Name")), (Some("Müller".to_owned()), Some("x".to_owned())));
+    assert_eq!(read(headers.len() + 1, "A"), Some("1".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stream_is_known_by_what_was_read_of_it() {
+    needs_nats!();
+    let (mut server, jetstream) = with_orders().await;
+    publish_many(&jetstream, 100).await;
+    server.kill();
+    let backup = server.copy_of_store();
+    server.restart();
+    let jetstream = server.jetstream().await;
+    publish(&jetstream, &[PLACED; 100]).await;
+    let mut evidence = Evidence::default();
+    let mut source = open(&server, &[], Start::default());
+    let identity = match next(&mut source).await {
+        Input::Opened { identity, .. } => Some(identity),
+        other => panic!("{other:?}"),
+    };
+    evidence.take(&messages(&mut source, 200).await);
+    let start = Start { after: 200, identity, evidence, ..Start::default() };
+    // Restored from its own copy of now, it goes on.
+    server.kill();
+    let equal = server.copy_of_store();
+    server.restore_store(&equal);
+    server.restart();
+    assert_eq!(publish(&server.jetstream().await, &[PLACED]).await, 201);
+    assert_eq!(sequences(&messages(&mut open(&server, &[], start.clone()), 1).await), [201]);
+    // Restored from an older copy, and published to beyond what was read.
+    server.kill();
+    server.restore_store(&backup);
+    server.restart();
+    publish(&server.jetstream().await, &[OTHER; 150]).await;
+    let message = halted(&mut open(&server, &[], start.clone())).await;
+    assert!(message.contains("message 200 of stream `ORDERS` is not the one that was read"), "{message}");
+    assert_eq!(halted(&mut open(&server, &[], Start { after: 0, ..start })).await, message, "nor can be built from it");
 }
 
 #[tokio::test]
@@ -168,12 +259,12 @@ async fn a_recreated_stream_halts() {
     let (server, jetstream) = with_orders().await;
     publish(&jetstream, &[PLACED; 5]).await;
     let identity = Some(identity(&server).await);
-    let mut reading = open(&server, &[], Start { after: 3, identity: identity.clone(), accept_gap: false });
+    let mut reading = open(&server, &[], Start { after: 3, identity: identity.clone(), ..Start::default() });
     assert_eq!(sequences(&messages(&mut reading, 2).await), [4, 5]);
     jetstream.delete_stream("ORDERS").await.unwrap();
     create_orders(&jetstream).await;
     publish(&jetstream, &[PLACED; 9]).await;
-    let mut resumed = open(&server, &[], Start { after: 3, identity, accept_gap: false });
+    let mut resumed = open(&server, &[], Start { after: 3, identity, ..Start::default() });
     let message = halted(&mut resumed).await;
     assert!(message.contains("`ORDERS` was created anew"), "{message}");
     assert_eq!(halted(&mut reading).await, message, "who was reading notices, too");
@@ -185,7 +276,7 @@ async fn a_stream_that_was_set_back_halts() {
     let (server, jetstream) = with_orders().await;
     publish(&jetstream, &[PLACED; 5]).await;
     let identity = Some(identity(&server).await);
-    let message = halted(&mut open(&server, &[], Start { after: 6, identity, accept_gap: false })).await;
+    let message = halted(&mut open(&server, &[], Start { after: 6, identity, ..Start::default() })).await;
     assert!(message.contains("ends at 5, but 6 was already read"), "{message}");
 }
 
@@ -196,14 +287,9 @@ async fn history_purged_beyond_the_position_halts() {
     publish(&jetstream, &[PLACED; 10]).await;
     let identity = Some(identity(&server).await);
     jetstream.get_stream("ORDERS").await.unwrap().purge().sequence(8).await.unwrap();
-    let start = Start { after: 5, identity, accept_gap: false };
+    let start = Start { after: 5, identity, ..Start::default() };
     let message = halted(&mut open(&server, &[], start.clone())).await;
     assert!(message.contains("messages 6 to 7 of stream `ORDERS` expired"), "{message}");
-
-    let mut accepting = open(&server, &[], Start { accept_gap: true, ..start.clone() });
-    let opened = next(&mut accepting).await;
-    assert!(matches!(opened, Input::Opened { gap: Some(Gap { first: 6, last: 7 }), .. }), "{opened:?}");
-    assert_eq!(sequences(&messages(&mut accepting, 3).await), [8, 9, 10]);
 
     let mut up_to_date = open(&server, &[], Start { after: 7, ..start });
     assert_eq!(sequences(&messages(&mut up_to_date, 3).await), [8, 9, 10]);

@@ -47,7 +47,7 @@ pub async fn stream(args: &StreamArgs, nats: &config::Nats, output: &mut dyn Wri
         limits: BatchLimits::default(),
     };
     // The caller sees what is left of the stream.
-    let start = Start { after: args.from.saturating_sub(1), identity: None, accept_gap: true };
+    let start = Start { after: args.from.saturating_sub(1), ..Start::default() };
     let mut source = JetStreamSource::open(options, start);
     match print(&mut source, args, output).await {
         // The reader of a pipe has seen enough.
@@ -76,6 +76,8 @@ async fn print(source: &mut dyn Source, args: &StreamArgs, output: &mut dyn Writ
                 covered
             }
             Input::Heartbeat { covered, .. } => covered,
+            // What the stream no longer has cannot be printed.
+            Input::Known { .. } | Input::Lost { .. } => continue,
             Input::Disconnected { message } if args.follow => {
                 eprintln!("{message}");
                 0

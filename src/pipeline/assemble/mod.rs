@@ -116,7 +116,7 @@ pub async fn assemble(
     let read = read.flat_map(|generation| generation.definition.reads.keys().cloned());
     // A changed source is read anew even if nothing asks for it: what is parked of it may be right now.
     let read: BTreeSet<SourceName> = read.chain(changed_sources.iter().cloned()).collect();
-    engine.intakes = read.into_iter().map(|source| (source.clone(), fresh_intake(&source, &live))).collect();
+    engine.intakes = read.into_iter().map(|source| (source.clone(), live.intakes[&source].begun_again())).collect();
     live.share();
     engine.share();
     if engine.generations.is_empty() && engine.intakes.is_empty() {
@@ -305,15 +305,6 @@ fn forget_parked(live: &mut Engine) {
     };
     let _ = live.parked.take(|parked| !is_known(parked));
     live.tell_parked();
-}
-
-/// A source at its beginning.
-fn fresh_intake(source: &SourceName, live: &Engine) -> Intake {
-    let known = &live.intakes[source];
-    let decoder = known.decoder().clone();
-    let mut intake = Intake::new(decoder, known.admission());
-    intake.identity = known.identity.clone();
-    intake
 }
 
 /// Brings a fresh start's global aggregates to their first row, and the search indexes to the same cut.

@@ -103,7 +103,9 @@ impl Builder {
                 if covered >= target {
                     break;
                 }
-                self.build.take(reader.next(covered, target).await?, now_us())?;
+                let fetched = reader.next(covered, target).await?;
+                self.build.lost(name, reader.take_lost());
+                self.build.take(fetched, now_us())?;
                 if let Some(live) = live.filter(|_| self.told.elapsed() >= TOLD_EVERY) {
                     self.told = Instant::now();
                     tracing::info!(source = %name, covered = %self.build.position(name), %target, "building");

@@ -35,6 +35,9 @@ impl Build {
             live.revision += 1;
             live.arrive(&live.cut(), now_us);
         }
+        for (source, intake) in &built.intakes {
+            built.generations.iter_mut().for_each(|one| one.built_without(source, intake.progress.losses()));
+        }
         // A build that has failed has not read its sources to the end.
         for source in changed_sources.iter().filter(|_| !failed) {
             readmit(live, source, &mut built);

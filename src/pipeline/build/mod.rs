@@ -10,8 +10,9 @@ mod reader;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::{Engine, EngineError, Fetched};
+use super::intake::Intake;
 use crate::lifecycle::GenerationId;
-use crate::progress::{Cut, Position, SourceName};
+use crate::progress::{Cut, Losses, Position, SourceName};
 use crate::read_model::InputRows;
 use crate::read_model::catalog::ProjectionStatus;
 
@@ -65,8 +66,8 @@ impl Build {
     }
 
     /// The sources that have to be read from their beginning, with what is known of their streams.
-    pub fn sources(&self) -> impl Iterator<Item = (&SourceName, &serde_json::Value)> {
-        self.engine.intakes.iter().map(|(name, intake)| (name, &intake.identity))
+    pub fn sources(&self) -> impl Iterator<Item = (&SourceName, &Intake)> {
+        self.engine.intakes.iter()
     }
 
     /// The live projections that the built ones read.
@@ -106,6 +107,13 @@ impl Build {
         match self.engine.halted(&name) {
             Some(message) => Err(BuildError::Halted { source_name: name, message }),
             None => Ok(()),
+        }
+    }
+
+    /// Records messages that vanished from a source before they were read.
+    fn lost(&mut self, source: &SourceName, losses: Losses) {
+        if let Some(intake) = self.engine.intakes.get_mut(source) {
+            intake.progress.lost(losses);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::engine::Fetched;
 use super::BuildError;
-use crate::progress::{Position, SourceName};
+use crate::progress::{Losses, Position, SourceName};
 use crate::source::{Input, Source};
 
 /// A source that is read from its beginning for a build. What it has given beyond the position that is wanted waits.
@@ -10,11 +10,17 @@ pub(super) struct BuildReader {
     name: SourceName,
     source: Box<dyn Source>,
     waiting: Option<Fetched>,
+    lost: Losses,
 }
 
 impl BuildReader {
     pub(super) fn new(name: SourceName, source: Box<dyn Source>) -> Self {
-        Self { name, source, waiting: None }
+        Self { name, source, waiting: None, lost: Losses::default() }
+    }
+
+    /// Messages that vanished before they were read, since the last call.
+    pub(super) fn take_lost(&mut self) -> Losses {
+        std::mem::take(&mut self.lost)
     }
 
     /// The next messages through `target`, which follow everything given before; `covered` is where the caller stands.
@@ -46,7 +52,8 @@ impl BuildReader {
                 Input::Disconnected { message } => {
                     tracing::warn!(source = %self.name, %message, "source disconnected while building");
                 }
-                Input::Opened { .. } => {}
+                Input::Lost { losses } => self.lost.extend(losses),
+                Input::Opened { .. } | Input::Known { .. } => {}
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::generation::Generation;
 use super::Engine;
 use crate::plan::PlannedView;
-use crate::progress::{Cut, Phase, SourceName};
+use crate::progress::{Cut, Losses, Phase, SourceName, keep_most};
 use crate::read_model::catalog::{ProjectionStatus, Relation, RelationData, Snapshot};
 
 impl Engine {
@@ -18,7 +18,8 @@ impl Engine {
         let mut projections: BTreeMap<String, ProjectionStatus> = announced.collect();
         for generation in self.shown() {
             let name = generation.projection().to_owned();
-            let relation = generation.relation(self.parked_below(generation, &relations));
+            let parked = self.parked_below(generation, &relations);
+            let relation = generation.relation(parked, lost_below(generation, &relations));
             relations.insert(name.clone(), Arc::new(relation));
             projections.insert(name, generation.status());
         }
@@ -30,6 +31,7 @@ impl Engine {
                 live_at_us: now_us,
                 phase: Phase::Serving,
                 parked: BTreeMap::new(),
+                lost: BTreeMap::new(),
             };
             relations.insert(view.config.name.clone(), Arc::new(relation));
         }
@@ -69,6 +71,15 @@ impl Engine {
         }
         parked
     }
+}
+
+/// Messages that had vanished when a generation, or one below it, was built: of several, the most.
+fn lost_below(generation: &Generation, relations: &BTreeMap<String, Arc<Relation>>) -> BTreeMap<SourceName, Losses> {
+    let mut lost = generation.lost().clone();
+    for below in generation.definition.upstream.iter().filter_map(|name| relations.get(name)) {
+        below.lost.iter().for_each(|(source, other)| keep_most(&mut lost, source, other));
+    }
+    lost
 }
 
 fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {

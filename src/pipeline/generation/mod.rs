@@ -13,7 +13,7 @@ use crate::circuit::{Attributable, Circuit, CircuitError, Handles, OperatorRepor
 use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState};
 use crate::plan::PlannedProjection;
-use crate::progress::{Cut, Phase, SourceName};
+use crate::progress::{Cut, Losses, Phase, SourceName};
 use crate::read_model::catalog::Relation;
 use crate::read_model::search::{IndexedTable, PinnedFiles, SearchIndex};
 use crate::read_model::table::Table;
@@ -36,6 +36,8 @@ pub struct Generation {
     cut: Cut,
     /// When that was the live cut, microseconds since the epoch.
     arrived_at_us: i64,
+    /// Messages that had vanished from its sources when it was built.
+    lost: BTreeMap<SourceName, Losses>,
 }
 
 impl Generation {
@@ -78,7 +80,7 @@ impl Generation {
         let table = Table::restore(definition.table.clone(), stored)?;
         let rows = read_model(&definition, table, index, &cut)?;
         let state = GenerationState::Serving;
-        Ok(Self::running(id, definition, state, circuit, rows, cut))
+        Ok(Self { lost: entry.lost.clone(), ..Self::running(id, definition, state, circuit, rows, cut) })
     }
 
     /// Takes over the state of some operators of a predecessor, which stands at the cut that this generation is brought to.
@@ -132,7 +134,17 @@ impl Generation {
         cut: Cut,
     ) -> Self {
         let stored_operators = BTreeMap::new();
-        Self { id, definition, state, circuit: Some(circuit), stored_operators, rows, cut, arrived_at_us: 0 }
+        Self {
+            id,
+            definition,
+            state,
+            circuit: Some(circuit),
+            stored_operators,
+            rows,
+            cut,
+            arrived_at_us: 0,
+            lost: BTreeMap::new(),
+        }
     }
 
     /// The rows that a checkpoint had of a generation, to be read until a successor is built.
@@ -144,7 +156,17 @@ impl Generation {
         rows: ReadModel,
         cut: Cut,
     ) -> Self {
-        Self { id, definition, state, circuit: None, stored_operators, rows, cut, arrived_at_us: 0 }
+        Self {
+            id,
+            definition,
+            state,
+            circuit: None,
+            stored_operators,
+            rows,
+            cut,
+            arrived_at_us: 0,
+            lost: BTreeMap::new(),
+        }
     }
 
     pub fn projection(&self) -> &str {
@@ -161,6 +183,18 @@ impl Generation {
 
     pub fn cut(&self) -> &Cut {
         &self.cut
+    }
+
+    /// Messages that had vanished from its sources when it was built.
+    pub(super) fn lost(&self) -> &BTreeMap<SourceName, Losses> {
+        &self.lost
+    }
+
+    /// Records what had vanished from a source when the generation was built.
+    pub(super) fn built_without(&mut self, source: &SourceName, lost: &Losses) {
+        if !lost.is_empty() && self.definition.reads.contains_key(source) {
+            self.lost.insert(source.clone(), lost.clone());
+        }
     }
 
     /// Stops the generation; its rows stay as they are.
@@ -287,9 +321,13 @@ impl Generation {
         Ok(deltas)
     }
 
-    pub(super) fn relation(&self, parked: BTreeMap<SourceName, BTreeMap<String, u64>>) -> Relation {
+    pub(super) fn relation(
+        &self,
+        parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
+        lost: BTreeMap<SourceName, Losses>,
+    ) -> Relation {
         let Published { data, cut, live_at_us } = self.rows.published(&self.cut, self.arrived_at_us);
-        Relation { data, reads: self.definition.reads.clone(), cut, live_at_us, phase: self.phase(), parked }
+        Relation { data, reads: self.definition.reads.clone(), cut, live_at_us, phase: self.phase(), parked, lost }
     }
 
     /// What a checkpoint lists of it, right after a capture.
@@ -315,6 +353,7 @@ impl Generation {
             key: self.definition.table.key.clone(),
             table: Some(self.rows.shape()),
             operators: running.chain(self.stored_operators.clone()).collect(),
+            lost: self.lost.clone(),
         })
     }
 

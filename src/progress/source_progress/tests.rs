@@ -41,7 +41,7 @@ fn lag_while_catching_up_is_the_age_of_the_oldest_message_that_may_be_missing() 
     progress.fetched(reached(None, 100, 101), NOW - 1_000_000);
     assert_eq!((progress.state_at(NOW), progress.lag_seconds(NOW)), (SourceState::CatchingUp, Some(400.0)));
     let mut nothing_yet = SourceProgress::new();
-    nothing_yet.opened(101.into(), None, NOW - 1_000_000);
+    nothing_yet.opened(101.into(), 1.into(), NOW - 1_000_000);
     assert_eq!(nothing_yet.lag_seconds(NOW), None);
 }
 
@@ -50,7 +50,7 @@ fn only_a_checkpoint_leads_out_of_a_halt() {
     let mut progress = caught_up();
     progress.halted("unknown type".to_owned());
     let halted = progress.clone();
-    progress.opened(200.into(), None, NOW);
+    progress.opened(200.into(), 1.into(), NOW);
     progress.fetched(reached(Some((101, NOW)), 101, 200), NOW);
     progress.disconnected("no route".to_owned());
     progress.ended(NOW);
@@ -176,7 +176,7 @@ fn random_happening(random: &mut fastrand::Rng, covered: u64, now_us: i64) -> Ha
 
 fn apply(progress: &mut SourceProgress, happening: &Happening, now_us: i64) {
     match happening.clone() {
-        Happening::Opened(last) => progress.opened(last.into(), None, now_us),
+        Happening::Opened(last) => progress.opened(last.into(), 1.into(), now_us),
         Happening::Fetched { applied, covered, last_sequence } => {
             progress.fetched(reached(applied, covered, last_sequence), now_us);
         }

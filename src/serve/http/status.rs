@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answer::{answer, check_part, item, items, to_json};
 use super::{Api, caller};
-use crate::progress::{Freshness, ParkedNote, Position, SourceProgress, SourceState, rfc3339};
+use crate::progress::{Freshness, LostMessages, ParkedNote, Position, SourceProgress, SourceState, rfc3339};
 use crate::query::{ErrorKind, QueryError, ReadPoint, did_you_mean, now_us};
 use crate::read_model::catalog::ProjectionStatus;
 
@@ -38,6 +38,10 @@ struct SourceItem<'a> {
     watermark: Option<String>,
     late_events: u64,
     late_events_dropped: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<LostMessages>,
     heard_at: Option<String>,
     caught_up_at: Option<String>,
     parked: &'a std::collections::BTreeMap<String, u64>,
@@ -119,6 +123,8 @@ fn source_item<'a>(api: &'a Api, name: &'a str, progress: &'a SourceProgress) ->
         watermark: progress.watermark_us().map(rfc3339),
         late_events: progress.late_events(),
         late_events_dropped: progress.late_events_dropped(),
+        since: progress.since(),
+        lost: LostMessages::of(progress.losses()),
         heard_at: progress.heard_at_us().map(rfc3339),
         caught_up_at: progress.caught_up_at_us().map(rfc3339),
         parked: progress.parked(),

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 
+use xxhash_rust::xxh3::Xxh3;
+
+use super::read_part::ReadPart;
 use super::{Batcher, FileStop, line, prefix};
 use crate::config::LineFormat;
 use crate::source::{Input, Start, StreamIdentity};
@@ -23,9 +26,9 @@ pub(super) struct Tail {
     identity: Option<StreamIdentity>,
     /// Lines up to this number were handed over before this start.
     after: u64,
-    /// Complete lines taken, and where they end in the file.
+    /// Complete lines taken, and the part of the file that they are.
     line: u64,
-    offset: u64,
+    read: ReadPart,
     /// Lines known to be in the file.
     last_line: u64,
     is_positioned: bool,
@@ -41,7 +44,7 @@ impl Tail {
             identity: start.identity,
             after: start.after,
             line: 0,
-            offset: 0,
+            read: ReadPart::default(),
             last_line: 0,
             is_positioned: false,
             is_opened: false,
@@ -68,16 +71,16 @@ impl Tail {
     /// Takes whatever is new.
     pub(super) fn catch_up(&mut self, batcher: &mut Batcher) -> Result<(), FileStop> {
         let mut file = File::open(&self.path)?;
-        let is_news = self.identify(&mut file)?;
+        let mut identity = self.identify(&mut file)?;
         if !self.is_positioned {
             self.position(&mut file)?;
         }
-        if let (true, Some(identity)) = (is_news || !self.is_opened, &self.identity) {
+        if !self.is_opened {
             let last_sequence = self.last_line.max(self.after);
-            batcher.send(Input::Opened { identity: identity.clone(), last_sequence, gap: None })?;
+            batcher.send(Input::Opened { identity: identity.clone(), last_sequence, began: 1 })?;
             self.is_opened = true;
         }
-        file.seek(SeekFrom::Start(self.offset))?;
+        file.seek(SeekFrom::Start(self.read.length()))?;
         let mut rest = Bytes::new();
         while let Some(mut chunk) = read_more(&mut file, &rest)? {
             let end = chunk.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -91,21 +94,38 @@ impl Tail {
         if !self.follow {
             self.take_last(&rest, batcher)?;
         }
-        batcher.flush(self.covered(), self.last_line.max(self.after))
+        batcher.flush(self.covered(), self.last_line.max(self.after))?;
+        if let StreamIdentity::File { read_length, read_hash, .. } = &mut identity
+            && self.read.length() > *read_length
+        {
+            (*read_length, *read_hash) = (self.read.length(), self.read.digest());
+        }
+        if self.identity.as_ref() != Some(&identity) {
+            self.identity = Some(identity.clone());
+            batcher.send(Input::Known { identity })?;
+        }
+        Ok(())
     }
 
-    /// Halts if this is not the file that was read before. True if more of its identity is known now.
-    fn identify(&mut self, file: &mut File) -> Result<bool, FileStop> {
-        let length = match self.identity {
-            None => 0,
-            Some(StreamIdentity::File { prefix_length, prefix_hash }) => {
-                if prefix::hash(file, prefix_length)? != Some(prefix_hash) || file.metadata()?.len() < self.offset {
+    /// What is known of the file now.
+    ///
+    /// # Errors
+    /// If this is not the file that was read before.
+    fn identify(&mut self, file: &mut File) -> Result<StreamIdentity, FileStop> {
+        let (length, read_length, read_hash) = match self.identity {
+            None => (0, 0, 0),
+            Some(StreamIdentity::File { prefix_length, prefix_hash, read_length, read_hash }) => {
+                let begins_as_read = prefix::hash(file, prefix_length)? == Some(prefix_hash);
+                if !begins_as_read || file.metadata()?.len() < self.read.length() {
                     return Err(self.halted(
                         "it was cut or replaced, it does not begin with what was read; restore it, or start with an \
                          empty data_dir, which reads this one from its beginning",
                     ));
                 }
-                prefix_length
+                if !self.read.ends_as_read(file)? {
+                    return Err(self.rewritten());
+                }
+                (prefix_length, read_length, read_hash)
             }
             Some(StreamIdentity::JetStream { .. } | StreamIdentity::Memory) => {
                 return Err(self.halted(
@@ -114,20 +134,26 @@ impl Tail {
                 ));
             }
         };
-        let known = prefix::known_length(file)?;
-        if known <= length && self.identity.is_some() {
-            return Ok(false);
-        }
-        let prefix_hash = prefix::hash(file, known)?.unwrap_or_default();
-        self.identity = Some(StreamIdentity::File { prefix_length: known, prefix_hash });
-        Ok(true)
+        let prefix_length = prefix::known_length(file)?.max(length);
+        let prefix_hash = prefix::hash(file, prefix_length)?.unwrap_or_default();
+        Ok(StreamIdentity::File { prefix_length, prefix_hash, read_length, read_hash })
+    }
+
+    fn rewritten(&self) -> FileStop {
+        self.halted(
+            "what was read of it was rewritten; restore it, or start with an empty data_dir, which reads this one from its \
+             beginning",
+        )
     }
 
     /// Finds the first line to hand over, and counts all lines on the way, so that the lag is known.
+    ///
+    /// # Errors
+    /// If what was read before is not there, or was rewritten.
     fn position(&mut self, file: &mut File) -> Result<(), FileStop> {
         file.seek(SeekFrom::Start(0))?;
-        let mut reader = BufReader::with_capacity(CHUNK, file);
-        let (mut lines, mut length, mut is_ended) = (0, 0, true);
+        let mut reader = BufReader::with_capacity(CHUNK, &mut *file);
+        let (mut lines, mut length, mut is_ended, mut offset) = (0, 0, true, 0);
         loop {
             let chunk = reader.fill_buf()?;
             let Some(last) = chunk.last() else { break };
@@ -135,9 +161,9 @@ impl Tail {
             let count = chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
             if self.line < self.after && count > 0 {
                 let skipped = count.min(self.after - lines);
-                let mut ends = chunk.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(place, _)| place);
+                let mut ends = chunk.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(index, _)| index);
                 let end = ends.nth(skipped as usize - 1).unwrap_or_default();
-                (self.line, self.offset) = (lines + skipped, length + end as u64 + 1);
+                (self.line, offset) = (lines + skipped, length + end as u64 + 1);
             }
             let size = chunk.len();
             (lines, length) = (lines + count, length + size as u64);
@@ -152,9 +178,38 @@ impl Tail {
                  reads this one from its beginning"
             )));
         }
+        self.skip(file, offset)?;
         self.last_line = may_be_read;
         self.is_positioned = true;
         Ok(())
+    }
+
+    /// Goes over the lines up to `offset`, which were handed over before.
+    ///
+    /// # Errors
+    /// If what was read before was rewritten.
+    fn skip(&mut self, file: &mut File, offset: u64) -> Result<(), FileStop> {
+        let (known_length, known_hash) = match self.identity {
+            Some(StreamIdentity::File { read_length, read_hash, .. }) => (read_length, read_hash),
+            _ => (0, 0),
+        };
+        file.seek(SeekFrom::Start(0))?;
+        let mut reader = BufReader::with_capacity(CHUNK, &mut *file).take(offset.max(known_length));
+        let (mut length, mut known) = (0, Xxh3::new());
+        loop {
+            let chunk = reader.fill_buf()?;
+            if chunk.is_empty() {
+                break;
+            }
+            let first = |through: u64| &chunk[..through.saturating_sub(length).min(chunk.len() as u64) as usize];
+            known.update(first(known_length));
+            self.read.take(first(offset));
+            let size = chunk.len();
+            length += size as u64;
+            reader.consume(size);
+        }
+        let is_as_read = known_length == 0 || length >= known_length && known.digest() == known_hash;
+        if is_as_read { Ok(()) } else { Err(self.rewritten()) }
     }
 
     fn take_lines(&mut self, chunk: Bytes, batcher: &mut Batcher) -> Result<(), FileStop> {
@@ -163,7 +218,7 @@ impl Tail {
             self.take_line(&chunk.slice(from..from + length), batcher)?;
             from += length + 1;
         }
-        self.offset += chunk.len() as u64;
+        self.read.take(&chunk);
         Ok(())
     }
 

@@ -48,7 +48,28 @@ pub(super) struct StreamConfig {
     #[serde(default)]
     pub(super) allow_msg_ttl: bool,
     #[serde(default)]
+    pub(super) allow_rollup_hdrs: bool,
+    #[serde(default)]
+    pub(super) mirror: Option<Mirror>,
+    #[serde(default)]
     pub(super) consumer_limits: ConsumerLimits,
+}
+
+/// The stream that this one copies, and what it leaves out of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Mirror {
+    #[serde(default)]
+    filter_subject: String,
+    #[serde(default)]
+    subject_transforms: Option<Vec<Value>>,
+}
+
+impl StreamConfig {
+    /// Whether sequences are left out of the stream that it was never meant to hold.
+    pub(super) fn is_filtered_mirror(&self) -> bool {
+        let leaves_out = |mirror: &Mirror| !mirror.filter_subject.is_empty() || mirror.subject_transforms.is_some();
+        self.mirror.as_ref().is_some_and(leaves_out)
+    }
 }
 
 /// What the stream allows of its consumers.
@@ -69,10 +90,30 @@ impl ConsumerLimits {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct StreamState {
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
+    /// Deleted messages between the two.
+    #[serde(default)]
+    pub(super) num_deleted: u64,
+    /// Their sequences, where they were asked for.
+    #[serde(default)]
+    pub(super) deleted: Option<Vec<u64>>,
+}
+
+/// A message as the stream stores it.
+#[derive(Debug, Deserialize)]
+pub(super) struct StoredMessage {
+    pub(super) seq: u64,
+    pub(super) subject: String,
+    /// Both in base64.
+    #[serde(default)]
+    pub(super) hdrs: Option<String>,
+    #[serde(default)]
+    pub(super) data: Option<String>,
+    /// RFC 3339.
+    pub(super) time: String,
 }
 
 /// A consumer and what it sends.
@@ -123,7 +164,20 @@ impl StreamApi {
     }
 
     pub(super) async fn stream(&self) -> Result<StreamFacts, ApiError> {
-        match self.request(&format!("STREAM.INFO.{}", self.stream), &json!({})).await? {
+        self.info(&json!({})).await
+    }
+
+    /// The sequences of deleted messages behind `after`, in ascending order.
+    pub(super) async fn deleted(&self, after: u64) -> Result<Vec<u64>, ApiError> {
+        let facts = self.info(&json!({"deleted_details": true})).await?;
+        let mut deleted = facts.state.deleted.unwrap_or_default();
+        deleted.retain(|sequence| *sequence > after);
+        deleted.sort_unstable();
+        Ok(deleted)
+    }
+
+    async fn info(&self, details: &Value) -> Result<StreamFacts, ApiError> {
+        match self.request(&format!("STREAM.INFO.{}", self.stream), details).await? {
             Response::Ok(facts) => Ok(facts),
             Response::Err { error } if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 let stream = &self.stream;
@@ -158,30 +212,39 @@ impl StreamApi {
     /// The first stored message from `sequence` on that this source reads, according to the stream's leader. A consumer
     /// may run on a follower that has not heard of it yet, so its own count of pending messages proves nothing.
     async fn next_sequence(&self, sequence: u64) -> Result<Option<u64>, ApiError> {
-        #[derive(Deserialize)]
-        struct Found {
-            message: Place,
-        }
-        #[derive(Deserialize)]
-        struct Place {
-            seq: u64,
-        }
+        Ok(self.next_stored(sequence).await?.map(|message| message.seq))
+    }
+
+    /// The first stored message from `sequence` on that this source reads, whatever the client library makes of it.
+    pub(super) async fn next_stored(&self, sequence: u64) -> Result<Option<StoredMessage>, ApiError> {
         let everything = [">".to_owned()];
         let filters = if self.filter_subjects.is_empty() { &everything[..] } else { &self.filter_subjects };
-        let subject = format!("STREAM.MSG.GET.{}", self.stream);
-        let mut first = None;
+        let mut first: Option<StoredMessage> = None;
         for filter in filters {
-            let found: Response<Found> =
-                self.request(&subject, &json!({"seq": sequence, "next_by_subj": filter})).await?;
-            match found {
-                Response::Ok(Found { message }) => {
-                    first = Some(first.map_or(message.seq, |seq: u64| seq.min(message.seq)))
-                }
-                Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => {}
-                Response::Err { error } => return Err(ApiError(format!("stream `{}`: {error}", self.stream))),
-            }
+            let found = self.stored(&json!({"seq": sequence, "next_by_subj": filter})).await?;
+            first = match (first, found) {
+                (Some(first), Some(found)) if found.seq >= first.seq => Some(first),
+                (first, found) => found.or(first),
+            };
         }
         Ok(first)
+    }
+
+    /// The message at a sequence; none if it was deleted, or never stored.
+    pub(super) async fn message(&self, sequence: u64) -> Result<Option<StoredMessage>, ApiError> {
+        self.stored(&json!({"seq": sequence})).await
+    }
+
+    async fn stored(&self, which: &Value) -> Result<Option<StoredMessage>, ApiError> {
+        #[derive(Deserialize)]
+        struct Found {
+            message: StoredMessage,
+        }
+        match self.request(&format!("STREAM.MSG.GET.{}", self.stream), which).await? {
+            Response::Ok(Found { message }) => Ok(Some(message)),
+            Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
+            Response::Err { error } => Err(ApiError(format!("stream `{}`: {error}", self.stream))),
+        }
     }
 
     /// A new consumer that delivers from `sequence` on, within what the stream allows.

@@ -1,14 +1,39 @@
 //! Whether a stream is still the one that was read before, and still whole. Pure.
 
 use super::api::{StreamConfig, StreamFacts};
-use crate::source::{Gap, Start, StreamIdentity};
+use crate::source::{Gap, StreamIdentity};
 
 /// Where reading goes on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ResumePoint {
     /// Nothing up to here will come (again).
     pub(super) covered: u64,
-    pub(super) gap: Option<Gap>,
+    /// The first sequence that the stream had when it was first opened.
+    pub(super) began: u64,
+    /// Messages that went before they were read, by the stream's own rules.
+    pub(super) lost: Option<Gap>,
+}
+
+/// What is known of a stream from reading it before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) identity: Option<StreamIdentity>,
+    /// The last covered sequence.
+    pub(super) after: u64,
+    /// The last message that was read; 0 if none was.
+    pub(super) last_read: u64,
+    pub(super) proof: Proof,
+}
+
+/// What the stream holds now where samples were taken when it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// None of the samples is left to compare, or none was taken.
+    Nothing,
+    /// The newest sample that is left is the same message.
+    Same,
+    /// Another message is at this sequence.
+    Other(u64),
 }
 
 /// Why a stream cannot be read on. A person has to mend it.
@@ -35,41 +60,85 @@ pub(super) enum StreamFault {
     )]
     Rewound { stream: String, read: u64, last: u64 },
     #[error(
-        "messages {gap} of stream `{stream}` expired or were purged before they were read; start with an empty data_dir, \
-         which builds everything from what is left"
+        "message {sequence} of stream `{stream}` is not the one that was read there: the stream was set back, and published \
+         to again; restore the messages that were read, or start with an empty data_dir, which reads what is there from its \
+         beginning"
+    )]
+    Overtaken { stream: String, sequence: u64 },
+    #[error(
+        "messages {gap} of stream `{stream}` expired or were purged before they were read; restore them, or start with an \
+         empty data_dir, which builds everything from what is left"
     )]
     Expired { stream: String, gap: Gap },
+    #[error(
+        "messages {gap} of stream `{stream}` expired or were purged, and it takes the whole history to build from its \
+         beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which \
+         builds everything from what is left"
+    )]
+    HistoryGone { stream: String, gap: Gap },
 }
 
-/// Compares a stream with what the checkpoint knows.
+/// Compares a stream with what is known of it.
 ///
 /// # Errors
-/// If reading cannot go on where the checkpoint ends.
-pub(super) fn resume(stream: &str, start: &Start, facts: &StreamFacts) -> Result<ResumePoint, StreamFault> {
-    still_readable(stream, start.identity.as_ref(), facts)?;
-    let (first, last) = (facts.state.first_seq, facts.state.last_seq);
-    if start.identity.is_some() && last < start.after {
-        return Err(StreamFault::Rewound { stream: stream.to_owned(), read: start.after, last });
+/// If it is not the stream that was read, or reading cannot go on without a loss that nothing explains.
+pub(super) fn resume(stream: &str, known: &Known, facts: &StreamFacts) -> Result<ResumePoint, StreamFault> {
+    let identity = known.identity.as_ref();
+    still_readable(stream, identity, facts)?;
+    let stream = stream.to_owned();
+    let has_read = known.after > 0 || known.last_read > 0;
+    let created = created(identity);
+    let is_recreated = created.is_some_and(|created| created != facts.created);
+    // A stream that was restored keeps its messages and their times, whatever it says of its own.
+    if is_recreated && has_read && known.proof != Proof::Same {
+        let known = created.unwrap_or_default().to_owned();
+        return Err(StreamFault::CreatedAnew { stream, created: facts.created.clone(), known });
     }
-    if first <= start.after.saturating_add(1) {
-        return Ok(ResumePoint { covered: start.after, gap: None });
+    if let Proof::Other(sequence) = known.proof {
+        return Err(StreamFault::Overtaken { stream, sequence });
     }
-    let gap = Gap { first: start.after + 1, last: first - 1 };
-    // A source that has read nothing yet misses nothing: history begins where it begins. Where newer messages replace
-    // older ones, their loss is what the stream is declared for.
-    if start.after == 0 || is_mutable(&facts.config) {
-        return Ok(ResumePoint { covered: gap.last, gap: None });
+    let (first, last) = (facts.state.first_seq.max(1), facts.state.last_seq);
+    let read = known.after.max(known.last_read);
+    if identity.is_some() && last < read {
+        return Err(StreamFault::Rewound { stream, read, last });
     }
-    if start.accept_gap {
-        return Ok(ResumePoint { covered: gap.last, gap: Some(gap) });
+    let Some(began) = identity.filter(|_| has_read || !is_recreated).map(began) else {
+        // Nothing was read yet, so history begins where it begins, or where the caller wants it to.
+        return Ok(ResumePoint { covered: known.after.max(first - 1), began: first, lost: None });
+    };
+    let covered = known.after.max(began - 1);
+    if first <= covered.saturating_add(1) {
+        return Ok(ResumePoint { covered, began, lost: None });
     }
-    Err(StreamFault::Expired { stream: stream.to_owned(), gap })
+    let gap = Gap { first: covered + 1, last: first - 1 };
+    if is_mutable(&facts.config) {
+        return Ok(ResumePoint { covered: gap.last, began, lost: Some(gap) });
+    }
+    Err(match known.after {
+        0 => StreamFault::HistoryGone { stream, gap },
+        _ => StreamFault::Expired { stream, gap },
+    })
 }
 
-/// What must hold at any time: the same stream, of a kind that keeps messages for everybody.
+fn created(identity: Option<&StreamIdentity>) -> Option<&str> {
+    match identity {
+        Some(StreamIdentity::JetStream { created, .. }) => Some(created),
+        _ => None,
+    }
+}
+
+/// Where history began. Of a checkpoint that does not say so, all of it is asked for.
+fn began(identity: &StreamIdentity) -> u64 {
+    match identity {
+        StreamIdentity::JetStream { began: Some(began), .. } => (*began).max(1),
+        _ => 1,
+    }
+}
+
+/// What must hold at any time: a stream of a kind that keeps messages for everybody.
 ///
 /// # Errors
-/// If it is another stream, or one whose messages are deleted once they are read.
+/// If messages are deleted once they are read, or the checkpoint is of another kind of source.
 pub(super) fn still_readable(
     stream: &str,
     identity: Option<&StreamIdentity>,
@@ -85,17 +154,25 @@ pub(super) fn still_readable(
         return Err(StreamFault::Retention { stream, retention: facts.config.retention.clone(), keeps });
     }
     match identity {
-        Some(StreamIdentity::JetStream { created: known }) if *known != facts.created => {
-            Err(StreamFault::CreatedAnew { stream, created: facts.created.clone(), known: known.clone() })
-        }
         Some(StreamIdentity::File { .. } | StreamIdentity::Memory) => Err(StreamFault::OtherKind { stream }),
         _ => Ok(()),
     }
 }
 
-/// Whether messages vanish from within by the stream's own rules, so that a hole in it proves nothing.
+/// Whether messages vanish by the stream's own rules, wherever they are: what is lost of it is counted, and no fault.
 pub(super) fn is_mutable(config: &StreamConfig) -> bool {
-    config.max_msgs_per_subject > 0 || config.allow_msg_ttl
+    config.max_msgs_per_subject > 0 || config.allow_msg_ttl || config.allow_rollup_hdrs
+}
+
+/// Whether deleted messages may have been of the subjects that a source reads, of a stream from which it leaves out others.
+/// `has_newer` says that messages which it does read were stored since.
+pub(super) fn may_be_read(config: &StreamConfig, has_newer: bool) -> bool {
+    match is_mutable(config) && !config.allow_msg_ttl {
+        // Limits and roll-ups delete what something newer of the same subject replaces.
+        true => has_newer,
+        // A message's own end, or somebody's hand, leaves nothing.
+        false => true,
+    }
 }
 
 #[cfg(test)]
@@ -105,77 +182,171 @@ mod tests {
     use super::super::api::{ConsumerLimits, StreamState};
     use super::*;
 
+    const CREATED: &str = "2026-01-01T00:00:00Z";
+
     fn facts(first: u64, last: u64) -> StreamFacts {
         StreamFacts {
-            created: "2026-01-01T00:00:00Z".to_owned(),
+            created: CREATED.to_owned(),
             config: StreamConfig {
                 retention: "limits".to_owned(),
                 max_msgs_per_subject: -1,
                 allow_msg_ttl: false,
+                allow_rollup_hdrs: false,
+                mirror: None,
                 consumer_limits: ConsumerLimits::default(),
             },
-            state: StreamState { first_seq: first, last_seq: last },
+            state: StreamState { first_seq: first, last_seq: last, ..StreamState::default() },
         }
     }
 
-    fn start(after: u64) -> Start {
-        let identity = Some(StreamIdentity::JetStream { created: "2026-01-01T00:00:00Z".to_owned() });
-        Start { after, identity, accept_gap: false }
+    fn mutable(first: u64, last: u64) -> StreamFacts {
+        let mut facts = facts(first, last);
+        facts.config.max_msgs_per_subject = 1;
+        facts
     }
 
-    fn check(start: &Start, facts: &StreamFacts, expect: Expect) {
-        expect.assert_eq(&match resume("ORDERS", start, facts) {
-            Ok(ResumePoint { covered, gap: None }) => format!("from {covered}"),
-            Ok(ResumePoint { covered, gap: Some(gap) }) => format!("from {covered} without {gap}"),
+    fn recreated(first: u64, last: u64) -> StreamFacts {
+        StreamFacts { created: "2026-02-02T00:00:00Z".to_owned(), ..facts(first, last) }
+    }
+
+    /// A stream that was read up to `after`, and began at `began`.
+    fn read(after: u64, began: u64) -> Known {
+        let identity = Some(StreamIdentity::JetStream { created: CREATED.to_owned(), began: Some(began) });
+        Known { after, identity, last_read: after, proof: Proof::Nothing }
+    }
+
+    /// The same stream, to be read from its beginning for a build.
+    fn from_the_start(known: Known) -> Known {
+        Known { after: 0, ..known }
+    }
+
+    fn unknown(after: u64) -> Known {
+        Known { after, identity: None, last_read: 0, proof: Proof::Nothing }
+    }
+
+    fn check(known: Known, facts: &StreamFacts, expect: Expect) {
+        expect.assert_eq(&match resume("ORDERS", &known, facts) {
+            Ok(ResumePoint { covered, began, lost: None }) => format!("after {covered}, began at {began}"),
+            Ok(ResumePoint { covered, began, lost: Some(gap) }) => {
+                format!("after {covered}, began at {began}, lost {gap}")
+            }
             Err(fault) => fault.to_string(),
         });
     }
 
     #[test]
     fn an_unchanged_stream_is_resumed_where_it_was_left() {
-        check(&start(20), &facts(1, 30), expect!["from 20"]);
-        check(&start(30), &facts(31, 30), expect!["from 30"]);
-        check(&Start::default(), &facts(0, 0), expect!["from 0"]);
+        check(read(20, 1), &facts(1, 30), expect!["after 20, began at 1"]);
+        check(read(20, 1), &facts(15, 30), expect!["after 20, began at 1"]);
+        check(read(30, 1), &facts(31, 30), expect!["after 30, began at 1"]);
+        check(from_the_start(read(20, 1)), &facts(1, 30), expect!["after 0, began at 1"]);
     }
 
     #[test]
-    fn a_source_that_has_read_nothing_begins_where_history_begins() {
-        check(&Start::default(), &facts(11, 30), expect!["from 10"]);
+    fn history_begins_where_the_stream_began_when_it_was_first_opened() {
+        check(unknown(0), &facts(0, 0), expect!["after 0, began at 1"]);
+        check(unknown(0), &facts(11, 30), expect!["after 10, began at 11"]);
+        check(unknown(0), &mutable(11, 30), expect!["after 10, began at 11"]);
+        check(unknown(4), &facts(11, 30), expect!["after 10, began at 11"]);
+        check(from_the_start(read(20, 11)), &facts(11, 30), expect!["after 10, began at 11"]);
     }
 
     #[test]
-    fn lost_history_halts() {
+    fn what_expired_before_it_was_read_halts() {
         check(
-            &start(20),
+            read(20, 1),
             &facts(31, 40),
             expect![
-                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; start with an empty data_dir, which builds everything from what is left"
+                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; restore them, or start with an empty data_dir, which builds everything from what is left"
             ],
         );
-        let accepting = Start { accept_gap: true, ..start(20) };
-        check(&accepting, &facts(31, 40), expect!["from 30 without 21 to 30"]);
-        let mut latest_only = facts(31, 40);
-        latest_only.config.max_msgs_per_subject = 1;
-        check(&start(20), &latest_only, expect!["from 30"]);
+        check(
+            read(0, 1),
+            &facts(31, 40),
+            expect![
+                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+            ],
+        );
     }
 
     #[test]
-    fn another_stream_of_the_same_name_halts() {
+    fn what_expired_since_it_was_read_cannot_be_built_from() {
         check(
-            &start(20),
+            from_the_start(read(40, 1)),
+            &facts(31, 40),
+            expect![
+                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+            ],
+        );
+        check(
+            from_the_start(read(40, 11)),
+            &facts(31, 40),
+            expect![
+                "messages 11 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+            ],
+        );
+        // A checkpoint of an older build does not say where history began.
+        let mut old = from_the_start(read(40, 1));
+        old.identity = Some(StreamIdentity::JetStream { created: CREATED.to_owned(), began: None });
+        check(old.clone(), &facts(1, 40), expect!["after 0, began at 1"]);
+        check(
+            old,
+            &facts(31, 40),
+            expect![
+                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+            ],
+        );
+    }
+
+    #[test]
+    fn what_goes_by_the_streams_own_rules_is_counted() {
+        check(read(20, 1), &mutable(31, 40), expect!["after 30, began at 1, lost 21 to 30"]);
+        check(from_the_start(read(40, 1)), &mutable(31, 40), expect!["after 30, began at 1, lost 1 to 30"]);
+        let mut rolled_up = facts(31, 40);
+        rolled_up.config.allow_rollup_hdrs = true;
+        check(read(20, 1), &rolled_up, expect!["after 30, began at 1, lost 21 to 30"]);
+        let mut ending = facts(31, 40);
+        ending.config.allow_msg_ttl = true;
+        check(read(20, 1), &ending, expect!["after 30, began at 1, lost 21 to 30"]);
+    }
+
+    #[test]
+    fn a_stream_that_was_set_back_halts() {
+        check(
+            read(20, 1),
             &facts(1, 10),
             expect![
                 "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or start with an empty data_dir, which reads what is there from its beginning"
             ],
         );
-        let recreated = StreamFacts { created: "2026-02-02T00:00:00Z".to_owned(), ..facts(1, 30) };
         check(
-            &start(20),
-            &recreated,
+            from_the_start(read(20, 1)),
+            &facts(1, 10),
             expect![
-                "stream `ORDERS` was created anew at 2026-02-02T00:00:00Z, the checkpoint belongs to the one of 2026-01-01T00:00:00Z; restore that one, or start with an empty data_dir, which reads this one from its beginning"
+                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or start with an empty data_dir, which reads what is there from its beginning"
             ],
         );
+        let overtaken = Known { proof: Proof::Other(20), ..read(20, 1) };
+        check(
+            overtaken,
+            &facts(1, 30),
+            expect![
+                "message 20 of stream `ORDERS` is not the one that was read there: the stream was set back, and published to again; restore the messages that were read, or start with an empty data_dir, which reads what is there from its beginning"
+            ],
+        );
+    }
+
+    #[test]
+    fn a_stream_that_was_created_anew_is_known_by_its_messages() {
+        for known in [read(20, 1), Known { proof: Proof::Other(20), ..read(20, 1) }, from_the_start(read(20, 1))] {
+            let created_anew = expect![
+                "stream `ORDERS` was created anew at 2026-02-02T00:00:00Z, the checkpoint belongs to the one of 2026-01-01T00:00:00Z; restore that one, or start with an empty data_dir, which reads this one from its beginning"
+            ];
+            check(known, &recreated(1, 30), created_anew);
+        }
+        check(Known { proof: Proof::Same, ..read(20, 1) }, &recreated(1, 30), expect!["after 20, began at 1"]);
+        // Nothing of the first one was read.
+        check(read(0, 5), &recreated(3, 30), expect!["after 2, began at 3"]);
     }
 
     #[test]
@@ -183,11 +354,21 @@ mod tests {
         let mut queue = facts(1, 30);
         queue.config.retention = "workqueue".to_owned();
         check(
-            &Start::default(),
+            unknown(0),
             &queue,
             expect![
                 "stream `ORDERS` has workqueue retention, which deletes what is read; let a stream with limits retention source from it and read that one"
             ],
         );
+    }
+
+    #[test]
+    fn what_is_deleted_may_be_of_what_is_read_unless_the_streams_rules_say_otherwise() {
+        assert!(may_be_read(&mutable(1, 2).config, true));
+        assert!(!may_be_read(&mutable(1, 2).config, false));
+        assert!(may_be_read(&facts(1, 2).config, false));
+        let mut ending = mutable(1, 2).config;
+        ending.allow_msg_ttl = true;
+        assert!(may_be_read(&ending, false));
     }
 }

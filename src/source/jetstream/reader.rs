@@ -9,11 +9,14 @@ use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::api::{ApiError, Consumer, LeaderReply, NextStored, StreamApi};
-use super::history::StreamFault;
+use super::api::{ApiError, Consumer, LeaderReply, NextStored, StreamApi, StreamFacts};
+use super::convert::{Stored, StoredError};
+use super::history::{Known, Proof, StreamFault};
 use super::pulls::{HEARTBEAT, Notice};
-use super::receive_buffer::ReceiveBuffer;
+use super::receive_buffer::{Holes, ReceiveBuffer};
 use super::{JetStreamOptions, convert, history, reply};
+use crate::event::{Evidence, Sample};
+use crate::progress::{Loss, Losses};
 use crate::source::connect::shown;
 use crate::source::{Input, Start, StreamIdentity};
 
@@ -44,7 +47,14 @@ struct StreamReader {
     inputs: mpsc::Sender<Input>,
     buffer: ReceiveBuffer,
     identity: Option<StreamIdentity>,
-    accept_gap: bool,
+    /// Samples of what was handed over.
+    evidence: Evidence,
+    /// Whether they were taken with another filter, so that messages may lie between them that are read now.
+    was_read_otherwise: bool,
+    /// Where the last consumer began.
+    began_at: Option<u64>,
+    /// A message was met that the client library cannot take. There may be more.
+    has_met_undeliverable: bool,
     api: Option<StreamApi>,
     /// The disconnection that was reported last and still holds.
     reported: Option<String>,
@@ -66,13 +76,26 @@ struct ConsumerSession {
 /// Reads until a person has to mend something or the receiver is gone.
 pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::Sender<Input>) {
     let buffer = ReceiveBuffer::new(options.limits, start.after);
-    let Start { identity, accept_gap, .. } = start;
-    let mut reader = StreamReader { options, inputs, buffer, identity, accept_gap, api: None, reported: None };
+    let Start { identity, evidence, was_read_otherwise, .. } = start;
+    let mut reader = StreamReader {
+        options,
+        inputs,
+        buffer,
+        identity,
+        evidence,
+        was_read_otherwise,
+        began_at: None,
+        has_met_undeliverable: false,
+        api: None,
+        reported: None,
+    };
     let mut failures = 0;
     loop {
         let began = Instant::now();
+        let covered = reader.buffer.covered();
         let stop = reader.session().await;
-        failures = if began.elapsed() > RETRY_MAX { 0 } else { failures + 1 };
+        let has_come_on = reader.buffer.covered() > covered || began.elapsed() > RETRY_MAX;
+        failures = if has_come_on { 0 } else { failures + 1 };
         if reader.report(stop, failures).await.is_err() {
             return;
         }
@@ -100,7 +123,7 @@ impl StreamReader {
     /// Reports to the runner why reading stopped; an error ends the task.
     async fn report(&mut self, stop: StreamStop, failures: u32) -> Result<(), ()> {
         while self.buffer.is_ready() {
-            let input = self.buffer.hand_over();
+            let input = self.hand_over();
             self.inputs.send(input).await.map_err(drop)?;
         }
         match stop {
@@ -135,21 +158,120 @@ impl StreamReader {
             return Err(self.connection_lost());
         }
         let facts = api.stream().await?;
-        let after = self.buffer.covered();
-        let start = Start { after, identity: self.identity.clone(), accept_gap: self.accept_gap };
-        let resumed = history::resume(&self.options.stream, &start, &facts).map_err(StreamStop::Halted)?;
-        let from = resumed.covered.saturating_add(1);
+        let known = Known {
+            identity: self.identity.clone(),
+            after: self.buffer.covered(),
+            last_read: self.evidence.last_read(),
+            proof: self.prove(&api, facts.state.first_seq).await?,
+        };
+        let resumed = history::resume(&self.options.stream, &known, &facts).map_err(StreamStop::Halted)?;
+        let mut lost = Losses::default();
+        if let Some(gap) = resumed.lost {
+            lost.push(Loss::whole(gap.first, gap.last));
+        }
+        let holes = self.holes(&facts);
+        if self.identity.is_some() && !holes.are_lost {
+            self.look_for_deleted(&api, &facts, resumed.covered, &mut lost).await?;
+        }
+        self.buffer.begin(resumed.covered, facts.state.last_seq, holes, lost);
+        let identity = StreamIdentity::JetStream { created: facts.created, began: Some(resumed.began) };
+        self.identity = Some(identity.clone());
+        self.reported = None;
+        let opened = Input::Opened { identity, last_sequence: facts.state.last_seq, began: resumed.began };
+        self.inputs.send(opened).await.map_err(|_| StreamStop::Closed)?;
+        // A consumer that has brought nothing may have met what the client library ends the connection over.
+        if self.began_at.replace(resumed.covered) == Some(resumed.covered) || self.has_met_undeliverable {
+            self.take_undeliverable(&api).await?;
+        }
+        let from = self.buffer.covered().saturating_add(1);
         let mut consumer = api.consume(&self.options.name, from, facts.config.consumer_limits).await?;
         api.pull(&mut consumer).await?;
-        self.buffer.begin(resumed.covered, facts.state.last_seq, history::is_mutable(&facts.config));
-        let identity = StreamIdentity::JetStream { created: facts.created };
-        self.identity = Some(identity.clone());
-        // Accepted once: what expires from now on is another gap.
-        self.accept_gap = false;
-        self.reported = None;
-        let opened = Input::Opened { identity, last_sequence: facts.state.last_seq, gap: resumed.gap };
-        self.inputs.send(opened).await.map_err(|_| StreamStop::Closed)?;
         Ok((api, ConsumerSession::new(consumer)))
+    }
+
+    /// Compares the newest sample that the stream still has with what it is there now.
+    async fn prove(&self, api: &StreamApi, first: u64) -> Result<Proof, StreamStop> {
+        let mut proof = Proof::Nothing;
+        for sample in self.evidence.newest_first().take_while(|sample| sample.sequence >= first) {
+            if let Some(stored) = api.message(sample.sequence).await? {
+                match Sample::of(&convert::stored(stored)?.message) == *sample {
+                    true => proof = Proof::Same,
+                    false => return Ok(Proof::Other(sample.sequence)),
+                }
+                break;
+            }
+        }
+        // Behind the last message that was read nothing was stored that is read, up to what is covered.
+        let mut next = self.evidence.last_read().saturating_add(1);
+        while proof == Proof::Same && !self.was_read_otherwise && next <= self.buffer.covered() {
+            let Some(stored) = api.next_stored(next).await? else { break };
+            let Stored { message, .. } = convert::stored(stored)?;
+            if message.seq <= self.buffer.covered() && !message.is_deletion_marker() {
+                return Ok(Proof::Other(message.seq));
+            }
+            next = message.seq + 1;
+        }
+        Ok(proof)
+    }
+
+    fn holes(&self, facts: &StreamFacts) -> Holes {
+        let reads_all = self.options.filter_subjects.is_empty() && !facts.config.is_filtered_mirror();
+        Holes { is_mutable: history::is_mutable(&facts.config), are_lost: reads_all }
+    }
+
+    /// Finds messages that were deleted while nobody read, of a stream of which not all subjects are read. Deliveries
+    /// do not show them there, because what is left out is jumped over as well.
+    async fn look_for_deleted(
+        &self,
+        api: &StreamApi,
+        facts: &StreamFacts,
+        after: u64,
+        lost: &mut Losses,
+    ) -> Result<(), StreamStop> {
+        if facts.state.num_deleted == 0 && lost.is_empty() || facts.config.is_filtered_mirror() {
+            return Ok(());
+        }
+        let has_newer = api.next_stored(after.saturating_add(1)).await?.is_some();
+        if !history::may_be_read(&facts.config, has_newer) {
+            *lost = Losses::default();
+            return Ok(());
+        }
+        let deleted = api.deleted(after).await?;
+        if let (Some(first), Some(last)) = (deleted.first(), deleted.last()) {
+            lost.push(Loss { first: *first, last: *last, messages: deleted.len() as u64 });
+        }
+        Ok(())
+    }
+
+    /// Takes the next messages by other means, as long as the client library cannot take them.
+    async fn take_undeliverable(&mut self, api: &StreamApi) -> Result<(), StreamStop> {
+        while self.buffer.has_room() {
+            let Some(stored) = api.next_stored(self.buffer.covered().saturating_add(1)).await? else { break };
+            let Stored { message, undeliverable } = convert::stored(stored)?;
+            let Some(why) = undeliverable else { break };
+            if !self.has_met_undeliverable {
+                tracing::warn!(
+                    source = self.options.name,
+                    sequence = message.seq,
+                    %why,
+                    "a message's header ends the client library's connection: it is read by other means, as all others \
+                     like it, of which the log says nothing"
+                );
+            }
+            self.has_met_undeliverable = true;
+            self.buffer.put_stored(message);
+        }
+        Ok(())
+    }
+
+    /// What the buffer hands over, of which samples are kept.
+    fn hand_over(&mut self) -> Input {
+        let input = self.buffer.hand_over();
+        if let Input::Fetched { messages, .. } = &input {
+            self.evidence.take(messages);
+            self.was_read_otherwise = false;
+        }
+        input
     }
 
     async fn follow(
@@ -164,7 +286,7 @@ impl StreamReader {
             self.ask_if_due(api, session);
             tokio::select! {
                 permit = inputs.reserve(), if self.buffer.is_ready() => {
-                    permit.map_err(|_| StreamStop::Closed)?.send(self.buffer.hand_over());
+                    permit.map_err(|_| StreamStop::Closed)?.send(self.hand_over());
                 }
                 message = session.consumer.messages.next(), if self.buffer.has_room() => {
                     self.take_run(session, message)?;
@@ -203,13 +325,15 @@ impl StreamReader {
     }
 
     fn take(&mut self, session: &mut ConsumerSession, message: async_nats::Message) -> Result<(), StreamStop> {
-        if let Some(status) = message.status {
+        let delivery = message.reply.as_deref().and_then(reply::parse);
+        // A publisher may have written a status too: only the server's own notices are no deliveries.
+        if let (Some(status), None) = (message.status, &delivery) {
             return match session.consumer.pulls.notice(status, &message) {
                 Notice::Fine => Ok(()),
                 Notice::Lost(why) => Err(StreamStop::Again(why)),
             };
         }
-        let Some(delivery) = message.reply.as_deref().and_then(reply::parse) else {
+        let Some(delivery) = delivery else {
             return Err(StreamStop::Again("a message came without its sequence in the stream".to_owned()));
         };
         if delivery.consumer_sequence != session.expected_sequence {
@@ -243,6 +367,9 @@ impl StreamReader {
     fn take_answer(&mut self, session: &mut ConsumerSession, answer: LeaderReply) -> Result<(), StreamStop> {
         let stream = &self.options.stream;
         history::still_readable(stream, self.identity.as_ref(), &answer.facts).map_err(StreamStop::Halted)?;
+        if self.identity.as_ref().is_some_and(|known| !known.is_of(&answer.facts.created)) {
+            return Err(StreamStop::Again("the stream was created anew".to_owned()));
+        }
         let (first, last) = (answer.facts.state.first_seq, answer.facts.state.last_seq);
         let is_idle = session.message_at < session.asked_at;
         if is_idle && last < self.buffer.covered() {
@@ -320,6 +447,12 @@ impl ConsumerSession {
             _ => self.missing = Some((sequence, Instant::now())),
         }
         Ok(())
+    }
+}
+
+impl From<StoredError> for StreamStop {
+    fn from(error: StoredError) -> Self {
+        StreamStop::Lost(error.to_string())
     }
 }
 

@@ -3,10 +3,12 @@
 //!
 //! A jump in the stream's sequence may mean messages that were deleted or filtered out, or history that expired before
 //! the reader came to it. What follows a jump is held back until the stream's leader has said which: if the stream still
-//! begins at or before the jump, nothing was lost there.
+//! begins at or before the jump, no history has expired there. A sequence that is jumped over then was deleted before it
+//! was read: it is lost, unless the source leaves out subjects, which are jumped over as well.
 
 use super::reply::Delivery;
 use crate::event::Message;
+use crate::progress::{Loss, Losses};
 use crate::source::{BatchLimits, Gap, Input};
 
 #[derive(Debug)]
@@ -19,13 +21,23 @@ pub(super) struct ReceiveBuffer {
     last_sequence: u64,
     /// The leader was heard since the last hand-over.
     is_confirmed: bool,
-    /// Whether holes are normal in this stream, so that jumps prove nothing.
-    is_mutable: bool,
+    holes: Holes,
+    /// Messages that were deleted before they were read, not reported yet.
+    lost: Losses,
     /// `covered` before the first jump that is not explained yet.
     doubt: Option<u64>,
     question: Option<Question>,
     /// Where idle reading stood when history seemed to have expired right after it.
     suspicion: Option<u64>,
+}
+
+/// What a sequence means that is jumped over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Holes {
+    /// The stream deletes messages by its own rules, so that expired history is no fault, but a loss.
+    pub(super) is_mutable: bool,
+    /// Nothing is left out by a filter, so that every hole is a deleted message.
+    pub(super) are_lost: bool,
 }
 
 /// What has been asked of the leader and not been answered.
@@ -45,18 +57,20 @@ impl ReceiveBuffer {
             covered,
             last_sequence: 0,
             is_confirmed: false,
-            is_mutable: false,
+            holes: Holes { is_mutable: false, are_lost: false },
+            lost: Losses::default(),
             doubt: None,
             question: None,
             suspicion: None,
         }
     }
 
-    /// A new consumer begins after `covered`.
-    pub(super) fn begin(&mut self, covered: u64, last_sequence: u64, is_mutable: bool) {
+    /// A new consumer begins after `covered`. On the way there, `lost` was found.
+    pub(super) fn begin(&mut self, covered: u64, last_sequence: u64, holes: Holes, lost: Losses) {
         self.covered = covered;
         self.last_sequence = last_sequence;
-        self.is_mutable = is_mutable;
+        self.holes = holes;
+        self.lost.extend(lost);
     }
 
     pub(super) fn covered(&self) -> u64 {
@@ -73,11 +87,8 @@ impl ReceiveBuffer {
 
     /// Takes the next delivery; `message` is none if it is no event.
     pub(super) fn put(&mut self, delivery: &Delivery, message: Option<Message>) {
-        if delivery.stream_sequence > self.covered.saturating_add(1) && !self.is_mutable {
-            self.doubt.get_or_insert(self.covered);
-            if let Some(question) = &mut self.question {
-                question.doubt_since.get_or_insert(self.covered);
-            }
+        if delivery.stream_sequence > self.covered.saturating_add(1) {
+            self.jump(delivery.stream_sequence - 1);
         }
         self.covered = self.covered.max(delivery.stream_sequence);
         self.last_sequence = self.last_sequence.max(delivery.stream_sequence.saturating_add(delivery.pending));
@@ -87,6 +98,30 @@ impl ReceiveBuffer {
                 self.messages.push(message);
             }
             None => self.is_confirmed = true,
+        }
+    }
+
+    /// Takes a message that was read by other means than a delivery.
+    pub(super) fn put_stored(&mut self, message: Message) {
+        let delivery = Delivery {
+            stream_sequence: message.seq,
+            consumer_sequence: 0,
+            published_at_us: message.published_at_us,
+            pending: 0,
+        };
+        self.put(&delivery, Some(message));
+    }
+
+    /// Nothing is delivered from the covered sequence through this one.
+    fn jump(&mut self, through: u64) {
+        if !self.holes.is_mutable {
+            self.doubt.get_or_insert(self.covered);
+            if let Some(question) = &mut self.question {
+                question.doubt_since.get_or_insert(self.covered);
+            }
+        }
+        if self.holes.are_lost {
+            self.lost.push(Loss::whole(self.covered + 1, through));
         }
     }
 
@@ -121,13 +156,16 @@ impl ReceiveBuffer {
         if self.doubt.is_some() {
             return Ok(());
         }
-        if first > self.covered.saturating_add(1) && !self.is_mutable {
+        if first > self.covered.saturating_add(1) && !self.holes.is_mutable {
             if self.suspicion.replace(self.covered) == Some(self.covered) {
                 return Err(Gap { first: self.covered + 1, last: first - 1 });
             }
             return Ok(());
         }
         self.suspicion = None;
+        if through > self.covered && self.holes.are_lost {
+            self.lost.push(Loss::whole(self.covered + 1, through));
+        }
         self.covered = self.covered.max(through);
         Ok(())
     }
@@ -137,10 +175,14 @@ impl ReceiveBuffer {
         self.is_confirmed || self.messages.first().is_some_and(|message| self.is_safe(message))
     }
 
-    /// Hands over all that is beyond doubt.
+    /// Hands over all that is beyond doubt; first of all what was lost among it.
     pub(super) fn hand_over(&mut self) -> Input {
-        self.is_confirmed = false;
         let covered = self.doubt.unwrap_or(self.covered);
+        let losses = self.lost.split_through(covered);
+        if !losses.is_empty() {
+            return Input::Lost { losses };
+        }
+        self.is_confirmed = false;
         let held_back = self.messages.split_off(self.messages.partition_point(|message| self.is_safe(message)));
         let messages = std::mem::replace(&mut self.messages, held_back);
         self.bytes = self.messages.iter().map(Message::size).sum();
@@ -157,6 +199,7 @@ impl ReceiveBuffer {
         self.suspicion = None;
         if let Some(before) = self.doubt.take() {
             self.messages.retain(|message| message.seq <= before);
+            self.lost = self.lost.split_through(before);
             self.bytes = self.messages.iter().map(Message::size).sum();
             self.covered = before;
         }

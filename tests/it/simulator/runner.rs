@@ -57,7 +57,7 @@ impl Life {
         for name in log.sources() {
             let (feed, source) = MemorySource::channel();
             let last_sequence = fed.position(name).sequence();
-            feed.send(Input::Opened { identity: StreamIdentity::Memory, last_sequence, gap: None }).unwrap();
+            feed.send(Input::Opened { identity: StreamIdentity::Memory, last_sequence, began: 1 }).unwrap();
             feeds.insert(name.clone(), feed);
             sources.insert(name.clone(), Box::new(source));
         }

@@ -16,7 +16,7 @@ pub(crate) async fn next(source: &mut dyn Source) -> Input {
 }
 
 /// Takes inputs until one satisfies `wanted`, and returns it.
-pub(crate) async fn until(source: &mut dyn Source, wanted: impl Fn(&Input) -> bool) -> Input {
+pub(crate) async fn until(source: &mut dyn Source, mut wanted: impl FnMut(&Input) -> bool) -> Input {
     let searching = async {
         loop {
             let input = source.next().await;

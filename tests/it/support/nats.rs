@@ -1,7 +1,7 @@
 //! A NATS server of a test's own: on a free loopback port, with JetStream in a temporary folder.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::{Context, stream};
 use readside::config;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::DEADLINE;
 
@@ -73,6 +74,28 @@ impl NatsServer {
         }
     }
 
+    /// A copy of what the streams hold; the server must not run.
+    pub(crate) fn copy_of_store(&self) -> TempDir {
+        assert!(self.process.is_none(), "the server runs");
+        let copy = TempDir::new().expect("a temporary folder");
+        copy_folder(self.store.path(), copy.path());
+        copy
+    }
+
+    /// Puts a copy in the place of what the streams hold; the server must not run.
+    pub(crate) fn restore_store(&self, copy: &TempDir) {
+        assert!(self.process.is_none(), "the server runs");
+        std::fs::remove_dir_all(self.store.path().join("jetstream")).expect("the store goes");
+        copy_folder(copy.path(), self.store.path());
+    }
+
+    /// A connection for what a client library would not send.
+    pub(crate) async fn wire(&self) -> Wire {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection");
+        stream.write_all(b"CONNECT {\"verbose\":false,\"headers\":true}\r\n").await.expect("a write");
+        Wire(stream)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
@@ -99,6 +122,36 @@ impl NatsServer {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         context
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        match entry.file_type().expect("a type").is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).expect("a copy")),
+        }
+    }
+}
+
+/// The bare protocol.
+pub(crate) struct Wire(tokio::net::TcpStream);
+
+impl Wire {
+    /// Publishes a message with this header as it is, and waits until the server has taken it.
+    pub(crate) async fn publish(&mut self, subject: &str, header: &[u8], payload: &[u8]) {
+        let sizes = format!("HPUB {subject} {} {}\r\n", header.len(), header.len() + payload.len());
+        let message = [sizes.as_bytes(), header, payload, b"\r\nPING\r\n"].concat();
+        self.0.write_all(&message).await.expect("a write");
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"PONG\r\n") {
+            let mut bytes = [0; 4096];
+            let read = self.0.read(&mut bytes).await.expect("a read");
+            assert!(read > 0, "the server has ended the connection: {}", String::from_utf8_lossy(&heard));
+            heard.extend_from_slice(&bytes[..read]);
+        }
     }
 }
 

@@ -115,6 +115,7 @@ fn snapshot(position: u64) -> Snapshot {
             live_at_us: now - (position == 1) as i64 * 9_000_000,
             phase: if position == 1 { Phase::Failed } else { Phase::Serving },
             parked: BTreeMap::new(),
+            lost: BTreeMap::new(),
         })
     };
     let view = |sql: &str| RelationData::view(sql);

@@ -89,7 +89,7 @@ fn ready_means_serving() {
     assert_eq!(daemon.get("/healthz").json["projections"]["broken"]["error"], "two rows have one key");
     // Far behind is not unready.
     let mut behind = snapshot(100);
-    behind.sources.values_mut().for_each(|source| source.opened(1_000_000.into(), None, now_us()));
+    behind.sources.values_mut().for_each(|source| source.opened(1_000_000.into(), 1.into(), now_us()));
     daemon.catalog.publish(behind);
     assert_eq!(daemon.get("/readyz").status, 200);
     daemon.readiness.set_not_ready(vec!["shutting down".to_owned()]);
