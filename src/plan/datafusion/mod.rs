@@ -21,6 +21,7 @@
 //! | `leaf_pushdown` | confuses columns of one name below a field access | #25414, #25446 | rules are left out |
 //! | `nested_order` | orders nested values in aggregates otherwise than in sorts | #25556 | `functions/sort_key.rs`, `functions/map_agg.rs` |
 //! | `nth_value_order` | takes one order for all `nth_value` of a query | #8582 | `functions/nth_value.rs` |
+//! | `offset_below_sort` | sorts below an offset with the rows of the limit alone | none found | an own rule |
 //! | `order_once` | panics where an aggregate is ordered by one expression twice | #25398 | an own rule |
 //! | `projection_pushdown` | moves what a subquery computes under a condition (a choice) | – | a rule is left out |
 //! | `property_fence` | takes columns for constant above outer joins and grouping sets | none found | an own rule |
@@ -51,6 +52,7 @@ mod in_subqueries;
 mod leaf_pushdown;
 mod nested_order;
 mod nth_value_order;
+mod offset_below_sort;
 mod opaque;
 mod order_once;
 mod projection_pushdown;

@@ -81,22 +81,38 @@ fn by_opaque_keys(aggregate: &AggregateExec) -> Result<AggregateExec> {
     )
 }
 
-/// Passes rows on.
+/// Passes rows on. No sort is pushed through it.
 #[derive(Debug)]
-struct PropertyFence {
+pub(super) struct PropertyFence {
     input: Arc<dyn ExecutionPlan>,
+    /// Whether it claims of its rows what its input claims.
+    claims: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl PropertyFence {
+    /// A fence that claims nothing of its rows.
     fn over(input: Arc<dyn ExecutionPlan>) -> Self {
+        Self::new(input, false)
+    }
+
+    /// A fence that keeps its input's order.
+    pub(super) fn in_order(input: Arc<dyn ExecutionPlan>) -> Self {
+        Self::new(input, true)
+    }
+
+    fn new(input: Arc<dyn ExecutionPlan>, claims: bool) -> Self {
+        let known = match claims {
+            true => input.equivalence_properties().clone(),
+            false => EquivalenceProperties::new(input.schema()),
+        };
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(input.schema()),
+            known,
             Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
             input.pipeline_behavior(),
             input.boundedness(),
         );
-        Self { input, properties: Arc::new(properties) }
+        Self { input, claims, properties: Arc::new(properties) }
     }
 }
 
@@ -128,7 +144,7 @@ impl ExecutionPlan for PropertyFence {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self::over(input))),
+            (Some(input), true) => Ok(Arc::new(Self::new(input, self.claims))),
             _ => Err(DataFusionError::Internal(format!("{} has one child", self.name()))),
         }
     }

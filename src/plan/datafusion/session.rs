@@ -14,6 +14,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::constant_group_keys::constant_group_keys;
 use super::duplicated_group_keys::duplicated_group_keys;
+use super::offset_below_sort::FenceOffsets;
 use super::order_once::OrderOnce;
 use super::property_fence::FenceProperties;
 use super::{
@@ -79,7 +80,8 @@ const LEFT_OUT_PHYSICAL: [&str; 3] = [aggregate_statistics::RULE, filter_pushdow
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
     let rules = rules.filter(|rule| !LEFT_OUT_PHYSICAL.contains(&rule.name()));
-    std::iter::once(Arc::new(FenceProperties) as Arc<dyn PhysicalOptimizerRule + Send + Sync>).chain(rules).collect()
+    let own: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 2] = [Arc::new(FenceProperties), Arc::new(FenceOffsets)];
+    own.into_iter().chain(rules).collect()
 }
 
 #[cfg(test)]
