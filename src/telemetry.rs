@@ -93,6 +93,7 @@ metrics_table! {
     SOURCE_LATE_EVENTS_DROPPED = "source_late_events_dropped", Gauge, "Events that were dropped because they came late.";
     SOURCE_IGNORED_EVENTS = "source_ignored_events_total", Counter, "Events of types that are not declared, left out under `unknown_events: ignore`, as often as they are read.";
     SOURCE_UNDECLARED_FIELDS = "source_undeclared_fields_total", Counter, "Members of payloads that no declared field reads, as often as they are read.";
+    SOURCE_LOST_MESSAGES = "source_lost_messages", Gauge, "Messages that vanished from a stream before they were read.";
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
     COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
     CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
@@ -269,6 +270,7 @@ fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
             page.set(SOURCE_HEARTBEAT, &[own], heard as f64 / 1e6);
         }
         page.set(SOURCE_LATE_EVENTS, &[own], progress.late_events() as f64);
+        page.set(SOURCE_LOST_MESSAGES, &[own], progress.losses().messages() as f64);
         page.set(SOURCE_LATE_EVENTS_DROPPED, &[own], progress.late_events_dropped() as f64);
         for (event_type, events) in progress.parked() {
             let event_type = event_type_label(Some(event_type));

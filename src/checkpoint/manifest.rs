@@ -125,6 +125,9 @@ pub struct GenerationEntry {
     /// Messages that had vanished from its sources when it was built.
     #[serde(default)]
     pub lost: BTreeMap<SourceName, Losses>,
+    /// When its positions were those of the live cut, microseconds since the epoch; 0 if that is not known.
+    #[serde(default)]
+    pub live_at_us: i64,
 }
 
 /// Begins the names of the stores that were born with one generation of a projection.

@@ -22,7 +22,8 @@ pub type Reads = BTreeMap<SourceName, Vec<String>>;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Basis {
     pub cut: Cut,
-    /// When `cut` was last the live cut, microseconds since the epoch: what was stored later may be missing.
+    /// When `cut` was last the live cut, microseconds since the epoch: what was stored later may be missing. 0 if that is not
+    /// known.
     pub live_at_us: i64,
     /// What the relations are doing: the worst of several.
     pub phase: Phase,
@@ -37,8 +38,8 @@ pub struct Basis {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Freshness {
-    /// The worst of the sources.
-    pub state: SourceState,
+    /// The worst of the sources, and of what the relations are doing.
+    pub state: AnswerState,
     /// What the relations that were read are doing, the worst of them: the rows of one that has failed, or is built again,
     /// stay as they were.
     pub phase: Phase,
@@ -53,6 +54,34 @@ pub struct Freshness {
     pub positions: BTreeMap<SourceName, Position>,
     pub revision: u64,
     pub sources: BTreeMap<SourceName, SourceFreshness>,
+}
+
+/// How far an answer can be trusted, from best to worst. Rows that stay as they were are worse than any source's state: the
+/// source may be live and the answer old all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum AnswerState {
+    /// The relations take every commit; this is the worst of their sources.
+    Source(SourceState),
+    /// The worst that the relations are doing.
+    Relation(Phase),
+}
+
+impl AnswerState {
+    fn of(sources: SourceState, relations: Phase) -> Self {
+        match relations {
+            Phase::Serving => AnswerState::Source(sources),
+            phase => AnswerState::Relation(phase),
+        }
+    }
+
+    /// As it is written everywhere.
+    pub fn label(self) -> &'static str {
+        match self {
+            AnswerState::Source(state) => state.label(),
+            AnswerState::Relation(phase) => phase.label(),
+        }
+    }
 }
 
 /// One source's part of it.
@@ -123,7 +152,10 @@ impl Freshness {
         let sources: BTreeMap<SourceName, SourceFreshness> = basis.reads.iter().map(of_source).collect();
         let lags: Option<Vec<f64>> = sources.values().map(|source| source.lag_seconds).collect();
         Freshness {
-            state: sources.values().map(|source| source.state).max().unwrap_or(SourceState::Live),
+            state: AnswerState::of(
+                sources.values().map(|source| source.state).max().unwrap_or(SourceState::Live),
+                basis.phase,
+            ),
             phase: basis.phase,
             lag_events: sources.values().map(|source| source.lag_events).sum(),
             lag_seconds: lags.map(|lags| lags.into_iter().fold(0.0, f64::max)),
@@ -138,7 +170,7 @@ impl Freshness {
 
     /// Whether something that is stored is known or feared to be missing: the answer is worth a warning.
     pub fn is_stale(&self) -> bool {
-        self.state > SourceState::Idle || self.phase > Phase::Serving
+        self.state > AnswerState::Source(SourceState::Idle)
     }
 }
 
@@ -172,6 +204,8 @@ impl SourceProgress {
         let counts = |name: &String| types.is_empty() || name.is_empty() || types.contains(name);
         let behind_live = position < self.covered();
         let lag_seconds = match self.lag_seconds(now_us) {
+            // Of rows that a checkpoint has kept it may not be known when they were the live ones.
+            Some(_) if behind_live && live_at_us == 0 => None,
             Some(lag) if behind_live => Some(lag.max(seconds(live_at_us, now_us))),
             lag => lag,
         };
@@ -241,9 +275,12 @@ mod tests {
     #[test]
     fn a_relation_that_stays_behind_says_so_though_its_source_is_live() {
         let paused = freshness(caught_up(), 70, NOW - 7_000_000, &[]);
-        assert_eq!((paused.state, paused.lag_events, paused.lag_seconds), (SourceState::CatchingUp, 30, Some(7.0)));
+        let catching_up = AnswerState::Source(SourceState::CatchingUp);
+        assert_eq!((paused.state, paused.lag_events, paused.lag_seconds), (catching_up, 30, Some(7.0)));
+        assert_eq!(freshness(caught_up(), 70, 0, &[]).lag_seconds, None);
         let live = freshness(caught_up(), 100, NOW - 7_000_000, &[]);
-        assert_eq!((live.state, live.lag_events, live.lag_seconds), (SourceState::Live, 0, Some(0.0)));
+        let is_live = AnswerState::Source(SourceState::Live);
+        assert_eq!((live.state, live.lag_events, live.lag_seconds), (is_live, 0, Some(0.0)));
     }
 
     #[test]
@@ -263,13 +300,14 @@ mod tests {
         };
         assert!(Phase::ALL.iter().all(|&phase| of(phase).phase == phase));
         assert!(of(Phase::Failed).is_stale() && of(Phase::Rebuilding).is_stale());
+        assert_eq!(Phase::ALL.map(|phase| of(phase).state.label()), ["live", "building", "rebuilding", "failed"]);
     }
 
     #[test]
     fn a_source_that_is_read_but_unknown_is_not_passed_over() {
         let basis = Basis { reads: Reads::from([("orders".into(), vec![])]), ..Basis::default() };
         let freshness = Freshness::of(&basis, &BTreeMap::new(), &BTreeMap::new(), NOW);
-        assert_eq!((freshness.state, freshness.lag_seconds), (SourceState::Disconnected, None));
+        assert_eq!((freshness.state, freshness.lag_seconds), (AnswerState::Source(SourceState::Disconnected), None));
     }
 
     #[test]

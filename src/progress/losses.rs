@@ -54,10 +54,15 @@ impl Losses {
         later.0.into_iter().for_each(|loss| self.push(loss));
     }
 
-    /// Takes out the losses that lie wholly in the sequences up to `through`.
+    /// Takes out the losses in the sequences up to `through`. One that goes on behind it, and of which it is not known which
+    /// of its messages lie where, stays.
     pub fn split_through(&mut self, through: u64) -> Losses {
         let end = self.0.partition_point(|loss| loss.last <= through);
-        let later = self.0.split_off(end);
+        let mut later = self.0.split_off(end);
+        if let Some(loss) = later.first_mut().filter(|loss| loss.first <= through && loss.is_whole()) {
+            self.0.push(Loss::whole(loss.first, through));
+            *loss = Loss::whole(through + 1, loss.last);
+        }
         Losses(std::mem::replace(&mut self.0, later))
     }
 
@@ -84,6 +89,11 @@ pub fn keep_most(lost: &mut BTreeMap<SourceName, Losses>, source: &SourceName, o
 }
 
 impl Loss {
+    /// Whether every message of its sequences is lost.
+    fn is_whole(self) -> bool {
+        self == Self::whole(self.first, self.last)
+    }
+
     fn absorb(&mut self, later: Loss) {
         self.last = self.last.max(later.last);
         self.messages += later.messages;
@@ -138,7 +148,10 @@ mod tests {
     #[test]
     fn what_is_covered_is_taken_out() {
         let mut all = losses(&[(3, 4), (7, 9)]);
-        assert_eq!(all.split_through(8), losses(&[(3, 4)]));
-        assert_eq!(all, losses(&[(7, 9)]));
+        assert_eq!(all.split_through(8), losses(&[(3, 4), (7, 8)]));
+        assert_eq!(all, losses(&[(9, 9)]));
+        let part = Loss { first: 3, last: 9, messages: 2 };
+        let mut all = Losses(vec![part]);
+        assert_eq!((all.split_through(8), all), (Losses::default(), Losses(vec![part])));
     }
 }

@@ -13,7 +13,7 @@ mod source_state;
 mod watermark;
 
 pub use cut::{Cut, SourceName};
-pub use freshness::{Basis, Freshness, LostMessages, Reads, SourceFreshness, rfc3339};
+pub use freshness::{AnswerState, Basis, Freshness, LostMessages, Reads, SourceFreshness, rfc3339};
 pub use losses::{Loss, Losses, keep_most};
 pub use parked_note::ParkedNote;
 pub use phase::Phase;

@@ -243,6 +243,13 @@ impl SourceProgress {
         self.began
     }
 
+    /// Messages that vanished before they were read, those behind what is covered included.
+    pub fn losses_so_far(&self) -> Losses {
+        let mut losses = self.lost.clone();
+        losses.extend(self.lost_ahead.clone());
+        losses
+    }
+
     /// Messages that vanished before they were read.
     pub fn losses(&self) -> &Losses {
         &self.lost

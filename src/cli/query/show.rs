@@ -243,13 +243,13 @@ fn write_freshness(out: &mut dyn Write, freshness: &Value) -> Result<(), ClientE
     };
     let positions = freshness["positions"].as_object().into_iter().flatten();
     let positions: Vec<String> = positions.map(|(source, position)| format!("{source} at {position}")).collect();
-    let incomplete = if freshness["incomplete"] == true { ", incomplete: events are parked" } else { "" };
+    let incomplete = if freshness["incomplete"] == true { ", incomplete: events are parked or lost" } else { "" };
     let events = &freshness["lagEvents"];
-    let phase = match freshness["phase"].as_str() {
-        Some(phase) if phase != "serving" => format!("{phase}, so that the rows stay as they were; "),
-        _ => String::new(),
+    let stays = match freshness["phase"].as_str() {
+        Some(phase) if phase != "serving" => ", so that the rows stay as they were",
+        _ => "",
     };
-    writeln!(out, "{phase}{state}, {events} events behind ({lag}){incomplete}; {}", positions.join(", "))?;
+    writeln!(out, "{state}{stays}, {events} events behind ({lag}){incomplete}; {}", positions.join(", "))?;
     Ok(())
 }
 
@@ -282,19 +282,19 @@ mod tests {
                 9007199254740993  x\u{1b}[2J    1.50
                                               -10.00
                 2 rows
-                live, 0 events behind (0.0 s), incomplete: events are parked; orders at 7
+                live, 0 events behind (0.0 s), incomplete: events are parked or lost; orders at 7
             "]],
         );
     }
 
     #[test]
-    fn rows_that_stay_as_they_were_are_told_before_how_live_their_source_is() {
+    fn rows_that_stay_as_they_were_say_so() {
         check(
             show_items,
-            r#"{"columns":[],"items":[],"freshness":{"state":"live","phase":"failed","lagEvents":0,"lagSeconds":0.0,"positions":{"orders":7}}}"#,
+            r#"{"columns":[],"items":[],"freshness":{"state":"failed","phase":"failed","lagEvents":0,"lagSeconds":0.0,"positions":{"orders":7}}}"#,
             expect![[r#"
                 0 rows
-                failed, so that the rows stay as they were; live, 0 events behind (0.0 s); orders at 7
+                failed, so that the rows stay as they were, 0 events behind (0.0 s); orders at 7
             "#]],
         );
     }
@@ -313,7 +313,7 @@ mod tests {
                 key        id
                 error
                 positions  orders 7
-                live, 0 events behind (0.0 s), incomplete: events are parked; orders at 7
+                live, 0 events behind (0.0 s), incomplete: events are parked or lost; orders at 7
             "]],
         );
     }
@@ -334,7 +334,7 @@ mod tests {
                  2  other               0.50
                 2 of 3 hits
                 status: open 2, shut 1
-                live, 0 events behind (0.0 s), incomplete: events are parked; orders at 7
+                live, 0 events behind (0.0 s), incomplete: events are parked or lost; orders at 7
             "]],
         );
     }

@@ -52,5 +52,5 @@ pub(super) fn last_rows(
     let definition = Definition { rows: entry.rows, table, ..definition };
     let cut = Cut { positions, revision: cut.revision };
     let id = GenerationId::new(name, entry.generation);
-    Some(Generation::last_rows(id, definition, state, entry.operators.clone(), rows, cut))
+    Some(Generation::last_rows(id, definition, state, rows, cut, entry))
 }

@@ -36,7 +36,8 @@ impl Build {
             live.arrive(&live.cut(), now_us);
         }
         for (source, intake) in &built.intakes {
-            built.generations.iter_mut().for_each(|one| one.built_without(source, intake.progress.losses()));
+            let lost = intake.progress.losses_so_far();
+            built.generations.iter_mut().for_each(|one| one.built_without(source, &lost));
         }
         // A build that has failed has not read its sources to the end.
         for source in changed_sources.iter().filter(|_| !failed) {

@@ -80,7 +80,11 @@ impl Generation {
         let table = Table::restore(definition.table.clone(), stored)?;
         let rows = read_model(&definition, table, index, &cut)?;
         let state = GenerationState::Serving;
-        Ok(Self { lost: entry.lost.clone(), ..Self::running(id, definition, state, circuit, rows, cut) })
+        Ok(Self {
+            lost: entry.lost.clone(),
+            arrived_at_us: entry.live_at_us,
+            ..Self::running(id, definition, state, circuit, rows, cut)
+        })
     }
 
     /// Takes over the state of some operators of a predecessor, which stands at the cut that this generation is brought to.
@@ -147,25 +151,25 @@ impl Generation {
         }
     }
 
-    /// The rows that a checkpoint had of a generation, to be read until a successor is built.
+    /// The rows that a checkpoint had of a generation, as `entry` says, to be read until a successor is built.
     pub(super) fn last_rows(
         id: GenerationId,
         definition: Definition,
         state: GenerationState,
-        stored_operators: BTreeMap<Identity, OperatorEntry>,
         rows: ReadModel,
         cut: Cut,
+        entry: &GenerationEntry,
     ) -> Self {
         Self {
             id,
             definition,
             state,
             circuit: None,
-            stored_operators,
+            stored_operators: entry.operators.clone(),
             rows,
             cut,
-            arrived_at_us: 0,
-            lost: BTreeMap::new(),
+            arrived_at_us: entry.live_at_us,
+            lost: entry.lost.clone(),
         }
     }
 
@@ -354,6 +358,7 @@ impl Generation {
             table: Some(self.rows.shape()),
             operators: running.chain(self.stored_operators.clone()).collect(),
             lost: self.lost.clone(),
+            live_at_us: self.arrived_at_us,
         })
     }
 

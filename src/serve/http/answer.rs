@@ -154,7 +154,7 @@ pub(super) fn render(page: Page, bytes_max: usize) -> Result<(Vec<u8>, PageJson)
 pub(super) fn etag(at: &ReadPoint, generation: u64) -> String {
     let freshness = at.freshness();
     let states: Vec<(&str, SourceState)> = freshness.sources.iter().map(|(name, one)| (&**name, one.state)).collect();
-    let parts = (&freshness.positions, freshness.revision, generation, states, freshness.incomplete);
+    let parts = (&freshness.positions, freshness.revision, generation, states, freshness.state, freshness.incomplete);
     format!("W/\"{:016x}\"", xxh3_64(format!("{parts:?}").as_bytes()))
 }
 

@@ -161,7 +161,7 @@ fn relations_at_different_cuts_are_not_mixed_in_silence() {
     assert_eq!(reply.json["freshness"]["positions"]["orders"], 1);
     assert_eq!(reply.json["freshness"]["phase"], "failed");
     let paused = daemon.get("/v1/tables/paused/c/1");
-    assert_eq!(paused.json["freshness"]["state"], "catching_up");
+    assert_eq!(paused.json["freshness"]["state"], "failed");
     assert_eq!(paused.json["freshness"]["phase"], "failed");
     assert_eq!(paused.json["freshness"]["lagEvents"], 99);
     assert!(paused.json["freshness"]["lagSeconds"].as_f64().unwrap() >= 9.0);

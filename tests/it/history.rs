@@ -1,0 +1,672 @@
+//! P4 at the edges of a stream: whatever happens to its history, the rows are those of all that was published, or the answer
+//! says that they are not. There is no third way.
+//!
+//! Each fault happens while a daemon runs, while it is stopped, and before a build from the stream's beginning, to a stream
+//! that keeps its history and to one whose own rules delete from it.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::stream::{Config, Source};
+use async_nats::jetstream::{Context, stream};
+use expect_test::{Expect, expect};
+use tempfile::TempDir;
+
+use crate::crash::daemon::Daemon;
+use crate::support::DEADLINE;
+use crate::support::nats::{NatsServer, needs_nats};
+
+const STREAM: &str = "ORDERS";
+const KEYS: u64 = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Running,
+    Stopped,
+    /// Stopped, and then started with another definition, which is built from the beginning.
+    Building,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    /// Nothing is deleted by the stream's own rules.
+    All,
+    /// Limits, roll-ups and messages that end delete from within.
+    Some,
+}
+
+struct World {
+    server: NatsServer,
+    jetstream: Context,
+    folder: TempDir,
+    keeps: Keeps,
+    daemon: Option<Daemon>,
+    /// Events that were published to the stream as it is now.
+    published: u64,
+}
+
+impl World {
+    async fn new(keeps: Keeps) -> Self {
+        let server = NatsServer::start();
+        let jetstream = server.jetstream().await;
+        let world = Self { server, jetstream, folder: TempDir::new().unwrap(), keeps, daemon: None, published: 0 };
+        world.jetstream.create_stream(world.config()).await.unwrap();
+        world.configure("", "count(*) AS n");
+        world
+    }
+
+    fn config(&self) -> Config {
+        let plain = Config { name: STREAM.to_owned(), subjects: vec!["orders.>".to_owned()], ..Config::default() };
+        match self.keeps {
+            Keeps::All => plain,
+            Keeps::Some => {
+                Config { max_messages_per_subject: 1_000, allow_rollup: true, allow_message_ttl: true, ..plain }
+            }
+        }
+    }
+
+    async fn update(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = self.config();
+        change(&mut config);
+        self.jetstream.update_stream(config).await.unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration: what the source's `jetstream` has beside the stream, and the columns of the projection.
+    fn configure(&self, filter: &str, columns: &str) {
+        let root = format!(
+            "nats: {{url: \"{}\"}}\ndata_dir: data\nsources: source.yaml\nprojections: projection.yaml\n\
+             http: {{listen: \"127.0.0.1:0\"}}\nmetrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\n",
+            self.server.url()
+        );
+        let source = format!(
+            "source: orders\njetstream: {{stream: {STREAM}{filter}}}\n\
+             envelope: {{type: const:Placed, key: subject:2, data: body}}\nevents: {{Placed: {{fields: {{n: int64!}}}}}}\n"
+        );
+        let projection = format!(
+            "projection: totals\nkey: [k]\nsql: SELECT _key AS k, {columns} FROM orders.placed GROUP BY _key\n"
+        );
+        for (name, text) in [("readside.yaml", root), ("source.yaml", source), ("projection.yaml", projection)] {
+            std::fs::write(self.path(name), text).unwrap();
+        }
+    }
+
+    async fn publish(&mut self, count: u64) -> u64 {
+        let mut last = 0;
+        for _ in 0..count {
+            last = self.publish_with(HeaderMap::new()).await;
+        }
+        last
+    }
+
+    async fn publish_with(&mut self, headers: HeaderMap) -> u64 {
+        let subject = format!("orders.k{}", self.published % KEYS);
+        let body = format!("{{\"n\": {}}}", self.published);
+        self.published += 1;
+        let ack = self.jetstream.publish_with_headers(subject, headers, body.into()).await.unwrap();
+        ack.await.unwrap().sequence
+    }
+
+    async fn publish_to(&self, subject: &'static str) -> u64 {
+        self.jetstream.publish(subject, "{\"n\": 1}".into()).await.unwrap().await.unwrap().sequence
+    }
+
+    async fn stream(&self) -> stream::Stream {
+        self.jetstream.get_stream(STREAM).await.unwrap()
+    }
+
+    async fn last_sequence(&self) -> u64 {
+        self.stream().await.cached_info().state.last_sequence
+    }
+
+    fn start(&mut self) {
+        self.daemon = Some(Daemon::start(&self.path("readside.yaml")));
+    }
+
+    fn stop(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            assert!(daemon.terminate().0.success());
+        }
+    }
+
+    fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().unwrap()
+    }
+
+    /// Restarts the server, with another store in between if one is given.
+    async fn restart_server(&mut self, store: Option<&TempDir>) {
+        self.server.kill();
+        if let Some(store) = store {
+            self.server.restore_store(store);
+        }
+        self.server.restart();
+        self.jetstream = self.server.jetstream().await;
+    }
+
+    /// What an answer says once everything that can be read has been: `whole`, or why not.
+    async fn outcome(&self) -> String {
+        let last = self.last_sequence().await;
+        let answer = self.daemon().wait("settled answer", DEADLINE, |daemon| {
+            let (status, body) = daemon.get("/v1/tables/totals?pageSize=100");
+            let freshness = &body["freshness"];
+            let state = freshness["state"].as_str().unwrap_or("none");
+            let is_there = freshness["positions"]["orders"] == last && matches!(state, "live" | "idle");
+            let has_stopped = matches!(state, "halted" | "failed");
+            (status == 200 && (is_there || has_stopped)).then_some(body)
+        });
+        let rows = answer["items"].as_array().unwrap();
+        let counted: u64 = rows.iter().map(|row| row["n"].as_u64().unwrap()).sum();
+        let freshness = &answer["freshness"];
+        let source = &freshness["sources"]["orders"];
+        let lost = source["lost"]["messages"].as_u64();
+        match (freshness["state"].as_str().unwrap(), freshness["incomplete"].as_bool().unwrap()) {
+            ("halted" | "failed", _) => {
+                assert!(counted > 0, "the last rows stay");
+                freshness["state"].as_str().unwrap().to_owned()
+            }
+            (_, true) => {
+                let missing = self.published - counted;
+                assert!(lost >= Some(missing), "{missing} messages are missing, but {source} says otherwise");
+                "incomplete".to_owned()
+            }
+            _ if !source["since"].is_null() => format!("since {}", source["since"]),
+            _ => {
+                assert_eq!(counted, self.published, "a third way: rows are missing, and nothing says so: {answer}");
+                "whole".to_owned()
+            }
+        }
+    }
+}
+
+/// What becomes of a stream of 20 events that were read, and 10 that were read only if a daemon ran. What `fault` does to it
+/// happens then. Five more come after it.
+async fn happens<F>(keeps: Keeps, when: When, fault: F) -> String
+where
+    F: AsyncFn(&mut World),
+{
+    let mut world = World::new(keeps).await;
+    world.publish(20).await;
+    world.start();
+    world.daemon().catch_up(20, DEADLINE);
+    if when != When::Running {
+        world.stop();
+    }
+    world.publish(10).await;
+    if when == When::Running {
+        world.daemon().catch_up(30, DEADLINE);
+    }
+    fault(&mut world).await;
+    if when == When::Building {
+        world.configure("", "count(*) AS n, max(n) AS last");
+    }
+    if when != When::Running {
+        world.start();
+    }
+    world.publish(5).await;
+    world.outcome().await
+}
+
+/// Lines of what becomes of the stream, by when it happens and what the stream keeps.
+async fn check(keeps: &[Keeps], fault: impl AsyncFn(&mut World), expected: Expect) {
+    let mut lines = String::new();
+    for keeps in keeps {
+        for when in [When::Running, When::Stopped, When::Building] {
+            let outcome = happens(*keeps, when, &fault).await;
+            writeln!(lines, "keeps {keeps:?}, {when:?}: {outcome}").unwrap();
+        }
+    }
+    expected.assert_eq(&lines);
+}
+
+const BOTH: [Keeps; 2] = [Keeps::All, Keeps::Some];
+
+#[tokio::test]
+async fn nothing_happens() {
+    needs_nats!();
+    let expected = expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: whole
+        keeps All, Building: whole
+        keeps Some, Running: whole
+        keeps Some, Stopped: whole
+        keeps Some, Building: whole
+    "#]];
+    check(&BOTH, async |_| {}, expected).await;
+}
+
+#[tokio::test]
+async fn what_was_read_is_purged() {
+    needs_nats!();
+    let purge = async |world: &mut World| {
+        world.stream().await.purge().sequence(15).await.unwrap();
+    };
+    check(
+        &BOTH,
+        purge,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: whole
+        keeps All, Building: failed
+        keeps Some, Running: whole
+        keeps Some, Stopped: whole
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_not_read_is_purged() {
+    needs_nats!();
+    let purge = async |world: &mut World| {
+        world.stream().await.purge().sequence(26).await.unwrap();
+    };
+    check(
+        &BOTH,
+        purge,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn everything_is_purged() {
+    needs_nats!();
+    let purge = async |world: &mut World| {
+        world.stream().await.purge().await.unwrap();
+    };
+    check(
+        &BOTH,
+        purge,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_subject_is_purged() {
+    needs_nats!();
+    let purge = async |world: &mut World| {
+        world.stream().await.purge().filter("orders.k1").await.unwrap();
+    };
+    check(
+        &BOTH,
+        purge,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: incomplete
+        keeps All, Building: incomplete
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn single_messages_are_deleted() {
+    needs_nats!();
+    let delete = async |world: &mut World| {
+        let stream = world.stream().await;
+        for sequence in [3, 24, 25, 30] {
+            assert!(stream.delete_message(sequence).await.unwrap());
+        }
+    };
+    check(
+        &BOTH,
+        delete,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: incomplete
+        keeps All, Building: incomplete
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn messages_expire_by_age() {
+    needs_nats!();
+    let expire = async |world: &mut World| {
+        world.update(|config| config.max_age = Duration::from_millis(300)).await;
+        while world.stream().await.cached_info().state.messages > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        world.update(|_| {}).await;
+    };
+    check(
+        &BOTH,
+        expire,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn messages_go_by_count() {
+    needs_nats!();
+    let limit = async |world: &mut World| {
+        world.update(|config| config.max_messages = 6).await;
+        world.update(|_| {}).await;
+    };
+    check(
+        &BOTH,
+        limit,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn messages_go_by_subject() {
+    needs_nats!();
+    let limit = async |world: &mut World| world.update(|config| config.max_messages_per_subject = 2).await;
+    check(
+        &BOTH,
+        limit,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: incomplete
+        keeps All, Building: incomplete
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn messages_end_by_themselves() {
+    needs_nats!();
+    let end = async |world: &mut World| {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-TTL", "1s");
+        let last = world.publish_with(headers).await;
+        if let Some(daemon) = &world.daemon {
+            daemon.catch_up(last, DEADLINE);
+        }
+        while world.stream().await.get_raw_message(last).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    check(
+        &[Keeps::Some],
+        end,
+        expect![[r#"
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn messages_are_rolled_up() {
+    needs_nats!();
+    let roll_up = async |world: &mut World| {
+        for what in ["sub", "all"] {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Rollup", what);
+            world.publish_with(headers).await;
+        }
+    };
+    check(
+        &[Keeps::Some],
+        roll_up,
+        expect![[r#"
+        keeps Some, Running: whole
+        keeps Some, Stopped: incomplete
+        keeps Some, Building: incomplete
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_stream_is_created_anew() {
+    needs_nats!();
+    check(
+        &BOTH,
+        async |world| recreate(world, 0).await,
+        expect![[r#"
+        keeps All, Running: halted
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: halted
+        keeps Some, Stopped: halted
+        keeps Some, Building: failed
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_stream_is_created_anew_and_overtakes() {
+    needs_nats!();
+    check(
+        &BOTH,
+        async |world| recreate(world, 40).await,
+        expect![[r#"
+        keeps All, Running: halted
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: halted
+        keeps Some, Stopped: halted
+        keeps Some, Building: failed
+    "#]],
+    )
+    .await;
+}
+
+async fn recreate(world: &mut World, more: u64) {
+    world.jetstream.delete_stream(STREAM).await.unwrap();
+    world.jetstream.create_stream(world.config()).await.unwrap();
+    world.published = 0;
+    world.publish(more).await;
+}
+
+#[tokio::test]
+async fn the_stream_is_restored() {
+    needs_nats!();
+    let restore = async |world: &mut World| {
+        world.server.kill();
+        let copy = world.server.copy_of_store();
+        world.restart_server(Some(&copy)).await;
+    };
+    check(
+        &BOTH,
+        restore,
+        expect![[r#"
+        keeps All, Running: whole
+        keeps All, Stopped: whole
+        keeps All, Building: whole
+        keeps Some, Running: whole
+        keeps Some, Stopped: whole
+        keeps Some, Building: whole
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_stream_is_set_back() {
+    needs_nats!();
+    check(
+        &BOTH,
+        async |world| set_back(world, 0).await,
+        expect![[r#"
+        keeps All, Running: halted
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: halted
+        keeps Some, Stopped: halted
+        keeps Some, Building: failed
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_stream_is_set_back_and_overtakes() {
+    needs_nats!();
+    check(
+        &BOTH,
+        async |world| set_back(world, 40).await,
+        expect![[r#"
+        keeps All, Running: halted
+        keeps All, Stopped: halted
+        keeps All, Building: failed
+        keeps Some, Running: halted
+        keeps Some, Stopped: halted
+        keeps Some, Building: failed
+    "#]],
+    )
+    .await;
+}
+
+/// Restores the stream from a copy that lacks what was read last, and publishes to it again.
+async fn set_back(world: &mut World, more: u64) {
+    let (last, published) = (world.last_sequence().await, world.published);
+    world.server.kill();
+    let copy = world.server.copy_of_store();
+    world.restart_server(None).await;
+    let gone = world.publish(8).await;
+    let is_running = world.daemon.is_some();
+    if !is_running {
+        world.start();
+    }
+    world.daemon().catch_up(gone, DEADLINE);
+    if !is_running {
+        world.stop();
+    }
+    world.restart_server(Some(&copy)).await;
+    assert_eq!(world.last_sequence().await, last);
+    // Other events than those that are gone.
+    world.published = published + 1_000 * KEYS;
+    world.publish(more).await;
+    world.published = published + more;
+}
+
+#[tokio::test]
+async fn the_filter_is_changed() {
+    needs_nats!();
+    for keeps in BOTH {
+        let mut world = World::new(keeps).await;
+        world.configure(", filter_subjects: [\"orders.k1\"]", "count(*) AS n");
+        world.publish(20).await;
+        world.start();
+        world.daemon().catch_up(20, DEADLINE);
+        world.stop();
+        world.configure("", "count(*) AS n");
+        world.start();
+        world.publish(5).await;
+        assert_eq!(world.outcome().await, "whole");
+        // Half of what is left out now is purged.
+        world.stop();
+        world.stream().await.purge().sequence(11).await.unwrap();
+        world.configure(", filter_subjects: [\"orders.k1\", \"orders.k2\"]", "count(*) AS n");
+        world.start();
+        world.published = 12;
+        let outcome = world.outcome().await;
+        assert_eq!(outcome, if keeps == Keeps::All { "failed" } else { "incomplete" });
+    }
+}
+
+#[tokio::test]
+async fn a_filtered_source_tells_its_own_losses_from_those_of_others() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.update(|config| config.max_messages_per_subject = 1_000).await;
+    world.configure(", filter_subjects: [\"orders.k1\"]", "count(*) AS n");
+    world.publish(20).await;
+    world.start();
+    world.daemon().catch_up(20, DEADLINE);
+    world.stop();
+    // Nothing that is read was stored since, so what is deleted is of others.
+    world.publish_to("orders.k0").await;
+    world.stream().await.purge().filter("orders.k0").await.unwrap();
+    world.publish_to("orders.k0").await;
+    world.start();
+    world.published = 5;
+    assert_eq!(world.outcome().await, "whole");
+    world.stop();
+    let gone = world.publish_to("orders.k1").await;
+    assert!(world.stream().await.delete_message(gone).await.unwrap());
+    world.publish_to("orders.k1").await;
+    world.start();
+    world.published = 7;
+    assert_eq!(world.outcome().await, "incomplete");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_opened_late_says_so_for_good() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    world.stream().await.purge().sequence(11).await.unwrap();
+    world.start();
+    assert_eq!(world.outcome().await, "since 11");
+    world.stop();
+    world.configure("", "count(*) AS n, max(n) AS last");
+    world.start();
+    world.publish(5).await;
+    assert_eq!(world.outcome().await, "since 11");
+}
+
+#[tokio::test]
+async fn a_mirror_says_what_its_origin_has_lost() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    let origin = Config { name: "ORIGIN".to_owned(), subjects: vec!["orders.>".to_owned()], ..Config::default() };
+    world.jetstream.delete_stream(STREAM).await.unwrap();
+    world.jetstream.create_stream(origin).await.unwrap();
+    world.publish(20).await;
+    let origin = world.jetstream.get_stream("ORIGIN").await.unwrap();
+    origin.delete_message(7).await.unwrap();
+    let mirror = Some(Source { name: "ORIGIN".to_owned(), ..Source::default() });
+    world.jetstream.create_stream(Config { name: STREAM.to_owned(), mirror, ..Config::default() }).await.unwrap();
+    while world.last_sequence().await < 20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.start();
+    assert_eq!(world.outcome().await, "incomplete");
+}
