@@ -17,7 +17,7 @@ use crate::pipeline::{
     RunnerStatus, assemble, begin,
 };
 use crate::plan::{Program, program};
-use crate::progress::{Position, SourceName};
+use crate::progress::{Position, SourceName, SourceState};
 use crate::query::{Streams, now_us};
 use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::serve::http::{Api, MetricsServer, Readiness, Server};
@@ -26,6 +26,8 @@ use crate::telemetry;
 
 /// From the signal to the last checkpoint.
 const DRAIN: Duration = Duration::from_secs(4);
+/// Between looks at sources that say nothing.
+const READINESS: Duration = Duration::from_secs(1);
 /// For answers under way when everything else is done.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -218,8 +220,8 @@ async fn on_own_thread(runner: Runner, stopped: watch::Receiver<bool>) -> Result
     Ok(outcome.await.unwrap_or_else(|_| LoopEnd::Poisoned("the runner's thread panicked; see the log".to_owned())))
 }
 
-/// Publishes why the daemon is not ready (a source that was never reached), and what is wrong although it serves: checkpoints
-/// that fail, and projections.
+/// Publishes why the daemon is not ready (a source that was not reached yet), and what is wrong although it serves: checkpoints
+/// that fail, projections, and sources that have halted or are disconnected.
 async fn report_readiness(catalog: Catalog, readiness: Readiness, mut status: watch::Receiver<RunnerStatus>) {
     let mut snapshots = catalog.subscribe();
     loop {
@@ -232,15 +234,25 @@ async fn report_readiness(catalog: Catalog, readiness: Readiness, mut status: wa
                 .collect();
             let broken = snapshot.projections.values().filter_map(|one| Some((&one.name, one.error.as_ref()?)));
             warnings.extend(broken.map(|(name, error)| format!("projection `{name}`: {error}")));
-            let unreached = snapshot
-                .sources
-                .iter()
-                .filter(|(name, progress)| !status.opened.contains(*name) && !progress.has_ended());
-            let reasons = unreached.map(|(name, progress)| {
+            let mut reasons = Vec::new();
+            for (name, progress) in &snapshot.sources {
                 let message = progress.message().unwrap_or("not connected yet");
-                format!("source `{name}` was never reached: {message}")
-            });
-            (reasons.collect::<Vec<String>>(), warnings)
+                let was_reached = status.opened.contains(name) || progress.has_ended();
+                match progress.state_at(now_us()) {
+                    // Its rows are served as they are, if there were any.
+                    SourceState::Halted if was_reached || progress.covered() > Position::START => {
+                        warnings.push(format!("source `{name}` has halted: {message}"));
+                    }
+                    SourceState::Halted => reasons.push(format!("source `{name}` has halted: {message}")),
+                    _ if !was_reached => reasons.push(format!("source `{name}` was not reached yet: {message}")),
+                    SourceState::Disconnected => {
+                        let message = progress.message().unwrap_or("nothing has been heard of it for some time");
+                        warnings.push(format!("source `{name}` is disconnected: {message}"));
+                    }
+                    SourceState::Live | SourceState::Idle | SourceState::CatchingUp => {}
+                }
+            }
+            (reasons, warnings)
         };
         readiness.set_warnings(warnings);
         if reasons.is_empty() {
@@ -251,6 +263,8 @@ async fn report_readiness(catalog: Catalog, readiness: Readiness, mut status: wa
         let changed = tokio::select! {
             changed = snapshots.changed() => changed,
             changed = status.changed() => changed,
+            // A source may fall silent without a word that would be published.
+            () = tokio::time::sleep(READINESS) => Ok(()),
         };
         if changed.is_err() {
             return;

@@ -18,6 +18,7 @@ use async_nats::header::{HeaderName, HeaderValue};
 use async_nats::jetstream::context::{CreateStreamError, PublishError, PublishErrorKind};
 use clap::{Args, Subcommand};
 
+use super::print;
 use crate::config;
 use crate::source::ConnectError;
 
@@ -78,14 +79,17 @@ pub async fn run(args: EventsArgs, nats: &config::Nats) -> Result<(), Error> {
         EventsCommand::Append(args) => {
             let appended = append(&args, nats).await?;
             if appended.is_duplicate {
-                eprintln!("already stored under this id");
+                print::error_line("already stored under this id");
             }
             writeln!(output, "{}", appended.token())?;
         }
         EventsCommand::Stream(args) => stream(&args, nats, &mut output).await?,
         EventsCommand::Replay(args) => {
             let replayed = replay(&args, nats).await?;
-            eprintln!("{} events published, {} of them stored before", replayed.published, replayed.duplicates);
+            print::error_line(format_args!(
+                "{} events published, {} of them stored before",
+                replayed.published, replayed.duplicates
+            ));
             if let Some(last) = replayed.last {
                 writeln!(output, "{}", last.token())?;
             }

@@ -3,6 +3,7 @@
 mod demo;
 pub mod events;
 pub mod files;
+mod print;
 pub mod query;
 mod run;
 mod validate;
@@ -105,7 +106,7 @@ fn run_events(args: EventStoreArgs) -> Result<(), Box<dyn Error>> {
 }
 
 fn failed(error: &str) -> ExitCode {
-    eprintln!("error: {error}");
+    print::error_line(format_args!("error: {error}"));
     ExitCode::FAILURE
 }
 

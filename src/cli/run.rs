@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use super::files::load_config;
-use super::{ConfigArgs, chain, failed};
+use super::{ConfigArgs, chain, failed, print};
 use crate::app::{self, AppError};
 use crate::config::{Loaded, Severity};
 use crate::pipeline::LoopEnd;
@@ -23,16 +24,16 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
-    start_logging(args.log_json);
+    let _written = start_logging(args.log_json);
     let Loaded { config, places, warnings } = match load_config(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}\n"));
+            diagnostics.iter().for_each(|diagnostic| print::error_line(format_args!("{diagnostic}\n")));
             return failed("the configuration cannot be used; `readside validate` shows the same");
         }
     };
     debug_assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
-    warnings.iter().for_each(|warning| eprintln!("{warning}\n"));
+    warnings.iter().for_each(|warning| print::error_line(format_args!("{warning}\n")));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&chain(&error)),
@@ -51,7 +52,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         }
         Ok(LoopEnd::Fenced(message) | LoopEnd::Poisoned(message)) => failed(&message),
         Err(AppError::Problems(problems)) => {
-            problems.iter().for_each(|problem| eprintln!("{}\n", places.diagnostic(problem)));
+            problems.iter().for_each(|problem| print::error_line(format_args!("{}\n", places.diagnostic(problem))));
             failed("the configuration cannot be used; `readside validate` shows the same")
         }
         Err(error) => failed(&chain(&error)),
@@ -72,11 +73,19 @@ pub(super) async fn interrupted() {
     }
 }
 
-/// `RUST_LOG` overrides the levels.
-fn start_logging(json: bool) {
+/// `RUST_LOG` overrides the levels. Lines are written by a thread of their own: where they go may be gone, full, or not read,
+/// and the daemon goes on all the same, without the lines that find no room. They are written out when the guard goes.
+fn start_logging(json: bool) -> WorkerGuard {
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn,tantivy=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    let builder = builder.log_internal_errors(false);
     let builder = builder.with_ansi(std::io::stderr().is_terminal());
-    if json { builder.json().init() } else { builder.init() }
+    if json {
+        builder.json().init()
+    } else {
+        builder.init()
+    }
+    guard
 }

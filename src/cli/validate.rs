@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::files::load_config;
-use super::{ConfigArgs, failed};
+use super::{ConfigArgs, failed, print};
 use crate::config::{Config, Diagnostic};
 use crate::plan::{Program, program};
 
@@ -22,11 +22,11 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
     let (checked, diagnostics) = check(&args.config.config);
     if args.json {
         match serde_json::to_string_pretty(&diagnostics) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => print::line(text),
             Err(error) => return failed(&error.to_string()),
         }
     } else {
-        diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}\n"));
+        diagnostics.iter().for_each(|diagnostic| print::error_line(format_args!("{diagnostic}\n")));
     }
     let Some((config, mut program)) = checked else {
         return failed(&format!("{} cannot be used", args.config.config));
@@ -35,7 +35,7 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
         let number = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
         let (sources, projections) =
             (number(config.sources.len(), "source"), number(config.projections.len(), "projection"));
-        println!("{}: {sources} and {projections}, nothing is wrong", args.config.config);
+        print::line(format_args!("{}: {sources} and {projections}, nothing is wrong", args.config.config));
         program.share();
         print_state(&program);
     }
@@ -45,14 +45,14 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
 /// What the operators of each projection keep, beside its own rows, and what that grows with.
 fn print_state(program: &Program) {
     for planned in &program.projections {
-        println!("  {}", planned.config.name);
+        print::line(format_args!("  {}", planned.config.name));
         for operator in planned.compiled.circuit.report() {
             if let Some(grows_with) = operator.grows_with {
                 let shared = match operator.shared_with.as_slice() {
                     [] => String::new(),
                     others => format!(", shared with `{}`", others.join("`, `")),
                 };
-                println!("    {} keeps state that grows with {grows_with}{shared}", operator.name);
+                print::line(format_args!("    {} keeps state that grows with {grows_with}{shared}", operator.name));
             }
         }
     }

@@ -11,9 +11,13 @@ use super::parked_note::ParkedNote;
 use super::position::Position;
 use super::source_state::SourceState;
 
-/// A source that says it is reachable but has not been heard of for this long is taken for disconnected: the
-/// reader that should have noticed is itself dead or stuck.
-const SILENT_AFTER_US: i64 = 30_000_000;
+/// A source is heard at least every second. After this long without a word it is not known any more that nothing is missing:
+/// lag counts from the last word.
+const QUIET_AFTER_US: i64 = 1_500_000;
+
+/// A source that says it is reachable but has not been heard of for this long is taken for disconnected: the connection may be
+/// half open, or the reader that should have noticed is itself dead or stuck.
+const SILENT_AFTER_US: i64 = 10_000_000;
 
 /// The facts of one source at one commit. Published with the snapshot, read when an answer is made.
 ///
@@ -297,15 +301,20 @@ impl SourceProgress {
     /// The state as a reader should see it at `now_us`: a source that has fallen silent is not live, though its reader
     /// has not said so.
     pub fn state_at(&self, now_us: i64) -> SourceState {
-        let silent = self.heard_at_us.is_some_and(|heard| now_us.saturating_sub(heard) > SILENT_AFTER_US);
+        let silent = self.is_quiet(now_us, SILENT_AFTER_US);
         if silent { self.state.max(SourceState::Disconnected) } else { self.state }
+    }
+
+    fn is_quiet(&self, now_us: i64, after_us: i64) -> bool {
+        self.heard_at_us.is_some_and(|heard| now_us.saturating_sub(heard) > after_us)
     }
 
     /// Seconds for which something may be missing: 0 when caught up with a source that is reachable, else the time
     /// since which it is not known that everything stored had been applied. It keeps growing when the source is dead.
     /// None while nothing was ever applied.
     pub fn lag_seconds(&self, now_us: i64) -> Option<f64> {
-        if self.lag_events() == 0 && self.state_at(now_us) < SourceState::Disconnected {
+        let is_heard = self.state_at(now_us) < SourceState::Disconnected && !self.is_quiet(now_us, QUIET_AFTER_US);
+        if self.lag_events() == 0 && is_heard {
             return Some(0.0);
         }
         // Messages are applied in the order they were published, so nothing older than the last one is missing; and

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, ServerError, jetstream};
 
 use crate::config;
 
@@ -29,7 +30,33 @@ pub enum ConnectError {
 /// # Errors
 /// If the server does not answer or refuses the credentials, or a file that the settings name cannot be read.
 pub async fn connect(nats: &config::Nats) -> Result<Client, ConnectError> {
+    connect_and_hear(nats, &Complaints::default()).await
+}
+
+/// What a server has said about what it does not do. It answers a request that is not permitted with nothing, and says so
+/// apart from it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Complaints(Arc<Mutex<Option<String>>>);
+
+impl Complaints {
+    fn hear(&self, event: &Event) {
+        if let Event::ServerError(ServerError::Other(text)) = event {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.clone());
+        } else if let Event::ServerError(error) = event {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }
+    }
+
+    /// The last complaint, once.
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The same; what the server complains of later is heard.
+pub(super) async fn connect_and_hear(nats: &config::Nats, complaints: &Complaints) -> Result<Client, ConnectError> {
     let servers = nats.urls.iter().map(|url| address(url)).collect::<Result<Vec<_>, _>>()?;
+    let heard = complaints.clone();
     let mut options = ConnectOptions::new()
         .name("readside")
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
@@ -37,7 +64,10 @@ pub async fn connect(nats: &config::Nats) -> Result<Client, ConnectError> {
         .request_timeout(Some(REQUEST_TIMEOUT))
         .ping_interval(Duration::from_secs(10))
         .reconnect_delay_callback(delay)
-        .event_callback(|event| async move { tracing::debug!(%event, "nats") });
+        .event_callback(move |event| {
+            heard.hear(&event);
+            async move { tracing::debug!(%event, "nats") }
+        });
     if let (Some(user), Some(password)) = (&nats.user, &nats.password) {
         options = options.user_and_password(user.clone(), password.clone());
     }

@@ -16,9 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
 
-use super::{BatchLimits, Input, Source, Start, hand_over, receive};
+use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};
 use crate::config::LineFormat;
 use batcher::Batcher;
 use tail::Tail;
@@ -29,7 +28,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Reads a file in a thread of its own, and goes on as it grows if it is followed.
 #[derive(Debug)]
 pub struct FileSource {
-    inputs: mpsc::Receiver<Input>,
+    inputs: Inputs,
 }
 
 /// Why reading stopped short.
@@ -53,14 +52,14 @@ impl FileSource {
             // It cannot fail: nothing else was sent.
             let _ = refused.try_send(Input::Halted { message });
         }
-        Self { inputs }
+        Self { inputs: Inputs::new(inputs) }
     }
 }
 
 #[async_trait]
 impl Source for FileSource {
     async fn next(&mut self) -> Input {
-        receive(&mut self.inputs).await
+        self.inputs.next().await
     }
 }
 
@@ -81,14 +80,12 @@ fn poll(mut tail: Tail, mut batcher: Batcher) {
                 seen = None;
                 let message = format!("cannot read {}: {error}; waiting for it", tail.path().display());
                 if missing.as_ref() != Some(&message) {
-                    tracing::warn!(message, "source disconnected");
                     tail.reopen();
                     batcher.send_last(Input::Disconnected { message: message.clone() });
                     missing = Some(message);
                 }
             }
             Err(FileStop::Halted(message)) => {
-                tracing::error!(message, "source halted");
                 return batcher.send_last(Input::Halted { message });
             }
             Err(FileStop::Closed) => return,

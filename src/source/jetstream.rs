@@ -12,10 +12,9 @@ mod receive_buffer;
 mod reply;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{BatchLimits, Input, Source, Start, hand_over, receive};
+use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};
 use crate::config;
 
 /// What to read.
@@ -33,7 +32,7 @@ pub struct JetStreamOptions {
 /// Reads a stream in a task of its own, over a connection of its own.
 #[derive(Debug)]
 pub struct JetStreamSource {
-    inputs: mpsc::Receiver<Input>,
+    inputs: Inputs,
     task: JoinHandle<()>,
 }
 
@@ -42,14 +41,14 @@ impl JetStreamSource {
     pub fn open(options: JetStreamOptions, start: Start) -> Self {
         let (sender, inputs) = hand_over();
         let task = tokio::spawn(reader::read(options, start, sender));
-        Self { inputs, task }
+        Self { inputs: Inputs::new(inputs), task }
     }
 }
 
 #[async_trait]
 impl Source for JetStreamSource {
     async fn next(&mut self) -> Input {
-        receive(&mut self.inputs).await
+        self.inputs.next().await
     }
 }
 

@@ -189,10 +189,27 @@ fn hand_over() -> (mpsc::Sender<Input>, mpsc::Receiver<Input>) {
     mpsc::channel(1)
 }
 
-/// Receives from a source's own task, and waits forever once that is done.
-async fn receive(inputs: &mut mpsc::Receiver<Input>) -> Input {
-    match inputs.recv().await {
-        Some(input) => input,
-        None => std::future::pending().await,
+/// What a source's own task sends.
+#[derive(Debug)]
+struct Inputs {
+    receiver: mpsc::Receiver<Input>,
+    /// The task has said that nothing will come any more.
+    is_done: bool,
+}
+
+impl Inputs {
+    fn new(receiver: mpsc::Receiver<Input>) -> Self {
+        Self { receiver, is_done: false }
+    }
+
+    /// The next input; waits forever once the task is done. A task that ends without a word has failed.
+    async fn next(&mut self) -> Input {
+        let input = match self.receiver.recv().await {
+            Some(input) => input,
+            None if self.is_done => return std::future::pending().await,
+            None => Input::Halted { message: "reading has ended unexpectedly, which is a bug; see the log".to_owned() },
+        };
+        self.is_done = matches!(input, Input::Halted { .. } | Input::End);
+        input
     }
 }

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::Error;
+use crate::cli::print;
 use crate::config;
 use crate::event::{Headers, Message};
 use crate::progress::rfc3339;
@@ -79,7 +80,7 @@ async fn print(source: &mut dyn Source, args: &StreamArgs, output: &mut dyn Writ
             // What the stream no longer has cannot be printed.
             Input::Known { .. } | Input::Lost { .. } => continue,
             Input::Disconnected { message } if args.follow => {
-                eprintln!("{message}");
+                print::error_line(message);
                 0
             }
             Input::Disconnected { message } | Input::Halted { message } => return Err(Error::Source(message)),

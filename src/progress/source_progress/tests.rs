@@ -33,6 +33,9 @@ fn lag_grows_from_the_last_word_of_a_dead_source() {
     let mut silent = caught_up();
     silent.fetched(reached(None, 100, 100), NOW - 60_000_000);
     assert_eq!((silent.state_at(NOW), silent.lag_seconds(NOW)), (SourceState::Disconnected, Some(60.0)));
+    let mut half_open = caught_up();
+    half_open.fetched(reached(None, 100, 100), NOW - 2_000_000);
+    assert_eq!((half_open.state_at(NOW), half_open.lag_seconds(NOW)), (SourceState::Live, Some(2.0)));
 }
 
 #[test]
@@ -127,8 +130,12 @@ impl History {
             Some((_, Happening::Ended)) => return SourceState::Idle,
             _ => return SourceState::Disconnected,
         };
-        let heard = self.counted().last().map_or(0, |(at, _)| *at);
-        if now_us - heard > 30_000_000 { SourceState::Disconnected } else { said }
+        if self.is_quiet(now_us, 10_000_000) { SourceState::Disconnected } else { said }
+    }
+
+    fn is_quiet(&self, now_us: i64, after_us: i64) -> bool {
+        let last = self.counted().last();
+        !matches!(last, None | Some((_, Happening::Ended))) && last.is_some_and(|(at, _)| now_us - at > after_us)
     }
 
     /// The latest time up to which all that was published by then is known to be applied.
@@ -151,7 +158,7 @@ impl History {
 
     fn lag_seconds(&self, now_us: i64) -> Option<f64> {
         let reachable = !matches!(self.state_at(now_us), SourceState::Disconnected | SourceState::Halted);
-        if reachable && self.lag_events() == 0 {
+        if reachable && self.lag_events() == 0 && !self.is_quiet(now_us, 1_500_000) {
             return Some(0.0);
         }
         self.complete_until().map(|until| (now_us - until) as f64 / 1e6)

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::JetStreamOptions;
 use super::pulls::{Pulls, Request};
-use crate::source::{connect, explain, jetstream_context};
+use crate::source::connect::{Complaints, connect_and_hear};
+use crate::source::{explain, jetstream_context};
 
 /// An abandoned consumer disappears after this, or earlier where the stream wants it so.
 const INACTIVE: Duration = Duration::from_secs(30);
@@ -29,6 +30,7 @@ pub(super) struct StreamApi {
     stream: String,
     filter_subjects: Vec<String>,
     prefix: String,
+    complaints: Complaints,
 }
 
 /// What the stream's leader says about the stream.
@@ -149,7 +151,9 @@ pub(super) struct ApiError(String);
 
 impl StreamApi {
     pub(super) async fn connect(options: &JetStreamOptions) -> Result<Self, ApiError> {
-        let client = connect(&options.nats).await.map_err(|error| ApiError(explain(&error)))?;
+        let complaints = Complaints::default();
+        let connected = connect_and_hear(&options.nats, &complaints).await;
+        let client = connected.map_err(|error| ApiError(explain(&error)))?;
         let prefix = match &options.nats.jetstream_domain {
             Some(domain) => format!("$JS.{domain}.API"),
             None => "$JS.API".to_owned(),
@@ -160,6 +164,7 @@ impl StreamApi {
             stream: options.stream.clone(),
             filter_subjects: options.filter_subjects.clone(),
             prefix,
+            complaints,
         })
     }
 
@@ -195,6 +200,11 @@ impl StreamApi {
             None => NextStored::NotAsked,
         };
         Ok(LeaderReply { facts, next })
+    }
+
+    /// What the server has said since the last call about what it does not do, such as a permission that is missing.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.complaints.take()
     }
 
     /// Whether the connection stands, or comes back within a few seconds.

@@ -126,23 +126,28 @@ impl StreamReader {
             let input = self.hand_over();
             self.inputs.send(input).await.map_err(drop)?;
         }
+        let complaint = self.api.as_ref().and_then(StreamApi::complaint);
+        let with_complaint = |message: String| match complaint {
+            Some(complaint) => format!("{message}; the server says: {complaint}"),
+            None => message,
+        };
         match stop {
             StreamStop::Closed => Err(()),
             StreamStop::Halted(fault) => {
                 let message = fault.to_string();
-                tracing::error!(source = self.options.name, message, "source halted");
                 self.inputs.send(Input::Halted { message }).await.map_err(drop)?;
                 Err(())
             }
             StreamStop::Again(message) if failures < QUIET_RETRIES => {
+                let message = with_complaint(message);
                 tracing::warn!(source = self.options.name, message, "reading with a new consumer");
                 Ok(())
             }
             StreamStop::Lost(message) | StreamStop::Again(message) => {
+                let message = with_complaint(message);
                 if self.reported.as_ref() == Some(&message) {
                     return Ok(());
                 }
-                tracing::warn!(source = self.options.name, message, "source disconnected");
                 self.reported = Some(message.clone());
                 self.inputs.send(Input::Disconnected { message }).await.map_err(drop)
             }
