@@ -14,7 +14,8 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-pub use datafusion::{opaque, session, sound};
+pub use datafusion::{opaque, readers, session};
 pub use program::{Batch, Compiled, PlannedProjection, PlannedView, Program, ProgramSource, batch, compile, program};
 pub use refusal::Refusal;
+pub use rewrite::{RewriteError, rewrite_own_aggregates};
 pub use scope::{ProjectionSchema, Scope, ScopeSource};

@@ -2,6 +2,7 @@
 
 use datafusion::common::DataFusionError;
 
+use crate::plan::RewriteError;
 use crate::progress::Freshness;
 
 /// Closed: each protocol maps it to its own codes.
@@ -97,6 +98,15 @@ impl QueryError {
             DataFusionError::ResourcesExhausted(_) | DataFusionError::Internal(_) => Self::running(error),
             DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => Self::running(error),
             _ => Self::invalid(message(&error)),
+        }
+    }
+
+    /// SQL that has no one answer.
+    pub(super) fn refused(error: RewriteError) -> Self {
+        let refused = Self::invalid(error.message);
+        match error.hint {
+            Some(hint) => refused.hint(hint),
+            None => refused,
         }
     }
 

@@ -11,17 +11,15 @@ use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
 };
 use datafusion::catalog::{CatalogProviderList, TableProvider};
-use datafusion::common::config::Dialect;
 use datafusion::common::{DataFusionError, ParamValues, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 
 use super::QueryError;
@@ -29,16 +27,12 @@ use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, relation_name};
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
-use crate::plan::sound;
+use crate::plan::{readers, rewrite_own_aggregates};
 use crate::read_model::{ReadView, RelationRows};
 
 /// The catalog and schema that relations are in; neither need be written.
 pub(super) const CATALOG: &str = "readside";
 pub(super) const SCHEMA: &str = "public";
-
-/// Functions whose result is as long as an argument says: one call could fill the memory, unseen by its limit.
-const UNBOUNDED: [&str; 8] =
-    ["range", "generate_series", "gen_series", "repeat", "array_repeat", "list_repeat", "array_resize", "list_resize"];
 
 /// Makes sessions: what they have in common is prepared once.
 pub(super) struct Sessions {
@@ -131,25 +125,17 @@ impl Sessions {
     }
 }
 
-/// The one configuration of readers' sessions, which all start as a copy of it.
+/// What all readers' sessions start as a copy of.
 fn template() -> Result<SessionState, DataFusionError> {
-    let mut config = SessionConfig::new()
-        .with_target_partitions(1)
-        .with_information_schema(true)
-        .with_create_default_catalog_and_schema(false)
-        .with_default_catalog_and_schema(CATALOG, SCHEMA);
-    let options = config.options_mut();
-    options.sql_parser.dialect = Dialect::DuckDB;
-    options.execution.time_zone = Some("UTC".to_owned());
-    options.execution.enable_recursive_ctes = false;
+    let mut template = readers(|config| {
+        config
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, SCHEMA)
+    })?;
     // The text is limited before it is parsed. Where the parser hits a limit of its own, it tries its other readings.
+    let options = template.config_mut().options_mut();
     options.set("datafusion.sql_parser.recursion_limit", &PARSER_RECURSION_MAX.to_string())?;
-    let mut template = sound(config).build();
-    datafusion_functions_json::register_all(&mut template)?;
-    for name in UNBOUNDED {
-        template.deregister_udtf(name)?;
-        template.deregister_udf(name)?;
-    }
     Ok(template)
 }
 
@@ -191,6 +177,7 @@ impl Session {
         forbidden.verify_plan(&plan).map_err(|_| read_only())?;
         check_params(&plan, &params)?;
         let plan = plan.with_param_values(params).map_err(QueryError::planning)?;
+        let plan = rewrite_own_aggregates(plan).map_err(QueryError::refused)?;
         check_padding(&plan)?;
         let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
         Ok(PlannedQuery { plan: held(plan).map_err(QueryError::planning)?, repeatable })
@@ -238,6 +225,7 @@ impl Session {
                 }
                 let plan =
                     self.state.statement_to_plan(parsed.statement.clone()).await.map_err(QueryError::planning)?;
+                let plan = rewrite_own_aggregates(plan).map_err(QueryError::refused)?;
                 let plan = held(plan).map_err(QueryError::planning)?;
                 Arc::new(ViewTable::new(plan, Some(sql.to_owned())))
             }

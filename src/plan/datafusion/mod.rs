@@ -27,6 +27,7 @@
 //! | `property_fence` | takes columns for constant above outer joins and grouping sets | none found | an own rule |
 //! | `scalar_subqueries` | repeats rows for each row of a subquery that becomes a join | #16134 | refused |
 //! | `scalar_subquery_as_value` | moves a condition without columns below a total | none found | a setting |
+//! | `scalar_subquery_names` | fails on a subquery that computes what the query around it computes | #20315 is like it | a plan rewrite |
 //! | `set_operations` | does not count rows in EXCEPT ALL and INTERSECT ALL | #12956, #12955 | refused in `rewrite/joins.rs` |
 //! | `single_distinct` | makes two aggregates of one distinct (a choice) | – | a rule is left out |
 //! | `struct_field_nulls` | gives the field of a NULL struct its stored value | #25120 | `event/column.rs` |
@@ -61,6 +62,7 @@ mod property_fence;
 mod reproduction;
 mod scalar_subqueries;
 mod scalar_subquery_as_value;
+mod scalar_subquery_names;
 mod session;
 mod set_operations;
 mod single_distinct;
@@ -73,5 +75,6 @@ mod using_joins;
 pub use opaque::opaque;
 pub(in crate::plan) use projection_pushdown::without_projection_pushdown;
 pub(in crate::plan) use scalar_subquery_as_value::planning_state;
-pub use session::{session, sound};
+pub(in crate::plan) use scalar_subquery_names::name_scalar_subqueries;
+pub use session::{readers, session};
 pub(in crate::plan) use subqueries::reject_misplanned;

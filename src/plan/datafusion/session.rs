@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -27,8 +27,8 @@ use crate::plan::functions;
 /// # Errors
 /// If DataFusion refuses one of our functions or rules.
 pub fn session() -> Result<SessionContext> {
-    let context = SessionContext::new_with_state(sound(config()?).build());
-    functions::register(&context)?;
+    let mut context = SessionContext::new_with_state(sound(config()?).build());
+    functions::register(&mut context)?;
     // Tables that are made up from nothing have no place in a projection, and no bound in a query.
     context.deregister_udtf("range");
     context.deregister_udtf("generate_series");
@@ -46,9 +46,30 @@ fn config() -> Result<SessionConfig> {
     Ok(config)
 }
 
+/// Functions whose result is as long as an argument says: one call could fill the memory, unseen by its limit.
+const UNBOUNDED: [&str; 8] =
+    ["range", "generate_series", "gen_series", "repeat", "array_repeat", "list_repeat", "array_resize", "list_resize"];
+
+/// What readers' sessions begin with: the literals, functions and rules of projections, without what has no bound. Whoever
+/// opens one says with `change` what its catalog is.
+///
+/// # Errors
+/// If DataFusion refuses one of our functions or rules.
+pub fn readers(change: impl FnOnce(SessionConfig) -> SessionConfig) -> Result<SessionState> {
+    let mut config = change(config()?);
+    config.options_mut().execution.enable_recursive_ctes = false;
+    let mut state = sound(config).build();
+    functions::register(&mut state)?;
+    for name in UNBOUNDED {
+        state.deregister_udtf(name)?;
+        state.deregister_udf(name)?;
+    }
+    Ok(state)
+}
+
 /// A session with those of DataFusion's rules only that leave a result what it is, and some of this crate's. For queries
 /// of readers too.
-pub fn sound(mut config: SessionConfig) -> SessionStateBuilder {
+pub(super) fn sound(mut config: SessionConfig) -> SessionStateBuilder {
     topk_aggregation::turn_off(config.options_mut());
     aggregate_schema_check::turn_off(config.options_mut());
     SessionStateBuilder::new_with_default_features()

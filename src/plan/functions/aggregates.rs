@@ -148,8 +148,8 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_session() {
-        let context = SessionContext::new();
-        register(&context).unwrap();
+        let mut context = SessionContext::new();
+        register(&mut context).unwrap();
         let state = context.state();
         let names: BTreeSet<&str> = KNOWN.iter().map(|known| known.name).collect();
         assert_eq!(names.len(), KNOWN.len(), "each is there once");

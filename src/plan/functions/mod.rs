@@ -18,9 +18,9 @@ mod sort_key;
 use std::sync::Arc;
 
 use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
 use datafusion::functions_aggregate::{array_agg, average, bit_and_or_xor, min_max, stddev, sum, variance};
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
-use datafusion::prelude::SessionContext;
 
 pub(super) use self::aggregates::{Lowering, OrderedForm, exact_form, known};
 use self::canonical::CanonicalFloat;
@@ -39,11 +39,17 @@ use crate::circuit::Spread;
 ///
 /// # Errors
 /// If DataFusion refuses a function.
-pub fn register(context: &SessionContext) -> Result<()> {
-    own_aggregates().into_iter().for_each(|function| context.register_udaf(function));
-    context.register_udf(ScalarUDF::from(CanonicalFloat::default()));
-    // A clone shares the state.
-    datafusion_functions_json::register_all(&mut context.clone())
+pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    for function in own_aggregates() {
+        registry.register_udaf(Arc::new(function))?;
+    }
+    registry.register_udf(Arc::new(ScalarUDF::from(CanonicalFloat::default())))?;
+    datafusion_functions_json::register_all(registry)
+}
+
+/// Whether an aggregate is a name only, which no executor knows.
+pub(super) fn is_only_a_name(name: &str) -> bool {
+    [Pick::Latest, Pick::Earliest, Pick::Collect, Pick::MaxBy, Pick::MinBy].iter().any(|pick| pick.name() == name)
 }
 
 /// The expression with its floats in canonical form.

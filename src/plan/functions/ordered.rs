@@ -31,6 +31,19 @@ pub(super) enum Pick {
     MinBy,
 }
 
+impl Pick {
+    /// As it is written in SQL.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Pick::Latest => "latest",
+            Pick::Earliest => "earliest",
+            Pick::Collect => "collect",
+            Pick::MaxBy => "max_by",
+            Pick::MinBy => "min_by",
+        }
+    }
+}
+
 impl Ordered {
     pub(super) fn new(pick: Pick) -> Self {
         let arity = if matches!(pick, Pick::MaxBy | Pick::MinBy) { 2 } else { 1 };
@@ -40,13 +53,7 @@ impl Ordered {
 
 impl AggregateUDFImpl for Ordered {
     fn name(&self) -> &str {
-        match self.pick {
-            Pick::Latest => "latest",
-            Pick::Earliest => "earliest",
-            Pick::Collect => "collect",
-            Pick::MaxBy => "max_by",
-            Pick::MinBy => "min_by",
-        }
+        self.pick.name()
     }
 
     fn signature(&self) -> &Signature {

@@ -1,7 +1,7 @@
 //! Checks of a projection's declaration against what its SQL gives: contract, fields, indexes, and promises that are not
 //! kept yet.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 
 use super::Compiled;
 use crate::config::{self, Config, NodePath, OnStale, Problem, SearchKind};
@@ -40,7 +40,9 @@ pub(super) fn contract(projection: &config::Projection, schema: &ProjectionSchem
     let mut problems = Vec::new();
     for (name, declared) in &projection.columns {
         let refusal = match schema.schema.field_with_name(name) {
-            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query")).hint(gives(schema)),
+            Err(_) => {
+                Refusal::new(format!("the column `{name}` does not come out of the query")).hint(gives(&schema.schema))
+            }
             Ok(field) if *field.data_type() != declared.data_type.to_arrow() => {
                 let wanted = declared.data_type.to_arrow();
                 Refusal::new(format!("the column `{name}` comes out as {}, not as {wanted}", field.data_type()))
@@ -62,7 +64,7 @@ pub(super) fn search_fields(projection: &config::Projection, compiled: &Compiled
     for (name, field) in &projection.fields {
         let refusal = match compiled.schema.schema.field_with_name(name) {
             Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query"))
-                .hint(gives(&compiled.schema)),
+                .hint(gives(&compiled.schema.schema)),
             Ok(column) => {
                 let strings = match column.data_type() {
                     DataType::List(item) => item.data_type() == &DataType::Utf8,
@@ -95,7 +97,7 @@ pub(super) fn index_columns(
                 Err(_) => {
                     let refusal = Refusal::new(format!("the column `{column}` does not come out of the query"));
                     let pointer = format!("/indexes/{number}/{at}");
-                    problems.push(problem(&projection.node, &pointer, refusal.hint(gives(&compiled.schema))));
+                    problems.push(problem(&projection.node, &pointer, refusal.hint(gives(&compiled.schema.schema))));
                 }
             }
         }
@@ -104,8 +106,9 @@ pub(super) fn index_columns(
     indexes
 }
 
-fn gives(schema: &ProjectionSchema) -> String {
-    let names: Vec<&str> = schema.schema.fields().iter().map(|field| field.name().as_str()).collect();
+/// The columns that come out, for a hint.
+pub(super) fn gives(schema: &Schema) -> String {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     format!("the query gives {}", names.join(", "))
 }
 

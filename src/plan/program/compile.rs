@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
 use datafusion::common::DataFusionError;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
@@ -14,12 +13,10 @@ use futures::executor::block_on;
 use crate::circuit::Circuit;
 use crate::event::SourceRelation;
 use crate::identity::Specification;
-use crate::plan::datafusion::{planning_state, reject_misplanned, session};
+use crate::plan::datafusion::{name_scalar_subqueries, planning_state, reject_misplanned, session};
 use crate::plan::facts::keys::Keys;
-use crate::plan::lower::{add_reads, arrow, lower};
-use crate::plan::scope::Scanned;
+use crate::plan::lower::lower;
 use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource, rewrite};
-use crate::progress::Reads;
 
 /// A projection that can be kept.
 #[derive(Debug)]
@@ -78,10 +75,14 @@ pub(in crate::plan) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan
 
 /// A session in which every relation of the scope is known, without rows.
 pub(super) fn scope_session(scope: &Scope) -> Result<SessionContext, DataFusionError> {
+    with_relations(session()?, scope)
+}
+
+/// The session with every relation of the scope, without rows.
+pub(super) fn with_relations(ctx: SessionContext, scope: &Scope) -> Result<SessionContext, DataFusionError> {
     let empty = |schema| Arc::new(EmptyTable::new(schema)) as Arc<dyn TableProvider>;
-    let ctx = session()?;
     let catalog = ctx
-        .catalog("datafusion")
+        .catalog(&ctx.state().config_options().catalog.default_catalog)
         .ok_or_else(|| DataFusionError::Internal("the session has no default catalog".into()))?;
     for (name, ScopeSource { schema: source, .. }) in &scope.sources {
         let tables = MemorySchemaProvider::new();
@@ -98,39 +99,6 @@ pub(super) fn scope_session(scope: &Scope) -> Result<SessionContext, DataFusionE
         ctx.register_table(name.as_str(), empty(projection.schema.clone()))?;
     }
     Ok(ctx)
-}
-
-/// What a view gives, which is planned at query time with no rewriting: `now()` is allowed there.
-///
-/// # Errors
-/// If the SQL cannot be planned over `scope`, or gives columns that a view cannot have.
-pub(in crate::plan) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, Refusal> {
-    let ctx = scope_session(scope)?;
-    let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
-    let mut reads = Reads::new();
-    let mut events = None;
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            match scope.find(&scan.table_name) {
-                Some(Scanned::Projection { projection, .. }) => {
-                    for (source, types) in &projection.reads {
-                        add_reads(&mut reads, source, types.clone());
-                    }
-                }
-                _ => events = Some(scan.table_name.clone()),
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    if let Some(table) = events {
-        return Err(Refusal::new(format!("a view reads projections, and `{table}` are events"))
-            .hint("make a table projection over the events, and let the view read that"));
-    }
-    let schema = arrow(plan.schema());
-    distinct_names(&schema)?;
-    // Nothing is kept of a view or over one, so its text is all that tells it from another.
-    let identity = Specification::of("view/1").text(sql).finish();
-    Ok(ProjectionSchema { schema, key: Vec::new(), key_proven: false, reads, append_only: false, identity })
 }
 
 /// The plan that both the circuit and the batch result come from.
@@ -158,10 +126,10 @@ pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope)
     ) {
         return Err(Refusal::new("this statement is not a query").hint("a projection is one SELECT"));
     }
-    rewrite::rewrite(plan).map_err(Refusal::from)
+    rewrite::rewrite(name_scalar_subqueries(plan)?).map_err(Refusal::from)
 }
 
-fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
+pub(super) fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
     let refusal = Refusal::from_datafusion(error);
     if refusal.message.contains("not found") && refusal.message.contains("table") {
         return refusal.hint(format!("there are {}", scope.names().join(", ")));
@@ -169,7 +137,7 @@ fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
     refusal
 }
 
-fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
+pub(super) fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
     for (index, field) in schema.fields().iter().enumerate() {
         if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
             return Err(Refusal::new(format!("two columns are named `{}`", field.name())).hint("rename one with AS"));

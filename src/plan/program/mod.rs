@@ -4,6 +4,7 @@
 mod batch;
 mod checks;
 mod compile;
+mod queries;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -14,8 +15,8 @@ use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 
 pub use self::batch::{Batch, batch};
 use self::checks::{contract, index_columns, problem, search_fields, unkept, unused_policies};
-use self::compile::view_schema;
 pub use self::compile::{Compiled, compile};
+use self::queries::{check_query, view_schema};
 use crate::circuit::share;
 use crate::config::{self, Config, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
@@ -79,6 +80,9 @@ pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
     }
     let mut planning = Planning { scope, projections: Vec::new(), views: Vec::new() };
     problems.extend(planning.all(&config.projections));
+    if problems.is_empty() {
+        problems.extend(config.queries.iter().flat_map(|query| check_query(query, &planning.scope)));
+    }
     problems.extend(unused_policies(config));
     if problems.is_empty() {
         Ok(Program { sources, projections: planning.projections, views: planning.views })

@@ -117,3 +117,143 @@ fn what_is_kept_is_accepted() {
     check(PLAIN, "access: public", expect![""]);
     check(PLAIN, "freshness: {on_stale: mark}", expect![""]);
 }
+
+/// The problems of a declared query over one table.
+fn check_query(query: &str, expected: Expect) {
+    let root = "sources: s.yaml\nprojections: p.yaml\n";
+    let source = "source: shop\nfile: {path: e.ndjson}\nenvelope: {type: body:/type}\n\
+                  events: {Placed: {fields: {id: string!, n: int64}}}\n";
+    let projections = format!(
+        "projection: t\nkey: [id]\nsql: SELECT id, latest(n) AS n FROM shop.placed GROUP BY id\n---\nquery: q\n{query}\n"
+    );
+    let read = |path: &str| {
+        Ok(match path {
+            "s.yaml" => source.to_owned(),
+            "p.yaml" => projections.clone(),
+            _ => root.to_owned(),
+        })
+    };
+    let files = Files { list: &|_| Ok(Vec::new()), read: &read };
+    let loaded = load("readside.yaml", &files, &|_| None).unwrap();
+    let problems = program(&loaded.config).map_or_else(|problems| problems, |_| Vec::new());
+    let shown: Vec<String> = problems.iter().map(|problem| loaded.places.diagnostic(problem).to_string()).collect();
+    expected.assert_eq(&shown.join("\n"));
+}
+
+#[test]
+fn a_declared_query_is_planned_before_anyone_asks() {
+    check_query(
+        "sql: SELECT id, max_by(id, n) OVER () AS m FROM t WHERE id = $id\nparams: {id: string!}",
+        expect![[r#"
+            error: `max_by` is no window function
+             --> p.yaml:6:6
+              |
+            6 | sql: SELECT id, max_by(id, n) OVER () AS m FROM t WHERE id = $id
+              |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+            hint: use `first_value` or `last_value` with an order in `OVER (…)`
+        "#]],
+    );
+    check_query(
+        "sql: SELECT max_by(id, n) AS m, 0.1 + 0.2 AS d FROM t WHERE id = $id LIMIT $limit\nparams: {id: string!, limit: {type: int64, default: 10}}\nsort: [-m]",
+        expect![[""]],
+    );
+    check_query(
+        "sql: SELEC id FROM t",
+        expect![[r#"
+        error: ParserError("Expected: an SQL statement, found: SELEC at Line: 1, Column: 1")
+         --> p.yaml:6:6
+          |
+        6 | sql: SELEC id FROM t
+          |      ^^^^^
+    "#]],
+    );
+    check_query(
+        "sql: SELECT nothing FROM t",
+        expect![[r#"
+        error: No field named nothing.
+        Valid fields are t.id, t.n.
+         --> p.yaml:6:13
+          |
+        6 | sql: SELECT nothing FROM t
+          |             ^^^^^^^
+    "#]],
+    );
+    check_query(
+        "sql: SELECT id FROM shop.placed",
+        expect![[r#"
+        error: a query reads projections, and `shop.placed` are events
+         --> p.yaml:6:6
+          |
+        6 | sql: SELECT id FROM shop.placed
+          |      ^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: make a table projection over the events, and read that
+    "#]],
+    );
+    check_query(
+        "sql: DROP TABLE t",
+        expect![[r#"
+        error: this statement does not read
+         --> p.yaml:6:6
+          |
+        6 | sql: DROP TABLE t
+          |      ^^^^^^^^^^^^
+        hint: write one SELECT
+    "#]],
+    );
+    check_query(
+        "sql: SELECT id FROM t WHERE n = $n",
+        expect![[r#"
+        error: the parameter `$n` is not declared
+         --> p.yaml:6:6
+          |
+        6 | sql: SELECT id FROM t WHERE n = $n
+          |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: declare it: `params: {n: string!}`
+    "#]],
+    );
+    check_query(
+        "sql: SELECT id FROM t\nparams: {unused: int64!}",
+        expect![[r#"
+        error: the parameter `unused` is not in the SQL, so every request would fail
+         --> p.yaml:7:18
+          |
+        7 | params: {unused: int64!}
+          |                  ^^^^^^
+        hint: use it as `$unused`, or remove it
+    "#]],
+    );
+    check_query(
+        "sql: SELECT id FROM t WHERE n = $n\nparams: {n: bool!}",
+        expect![[r#"
+        error: type_coercion
+        caused by
+        Cannot infer common argument type for comparison operation Int64 = Boolean
+         --> p.yaml:6:6
+          |
+        6 | sql: SELECT id FROM t WHERE n = $n
+          |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#]],
+    );
+    check_query(
+        "sql: SELECT id FROM t\nsort: [n]",
+        expect![[r#"
+        error: the column `n` does not come out of the query
+         --> p.yaml:7:8
+          |
+        7 | sort: [n]
+          |        ^
+        hint: the query gives id
+    "#]],
+    );
+    check_query(
+        "sql: SELECT latest(n) AS n FROM t",
+        expect![[r#"
+        error: `latest` needs ORDER BY here: only the events of one source have an order of their own
+         --> p.yaml:6:20
+          |
+        6 | sql: SELECT latest(n) AS n FROM t
+          |                    ^
+        hint: write `latest(t.n ORDER BY …)`, or read one relation of one source
+    "#]],
+    );
+}

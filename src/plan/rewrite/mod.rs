@@ -11,10 +11,12 @@ mod guards;
 mod hoist_fallible;
 mod joins;
 mod order;
+mod own_aggregates;
 mod ties;
 mod volatile;
 mod windows;
 
 pub use error::RewriteError;
 pub use order::rewrite;
+pub use own_aggregates::rewrite_own_aggregates;
 pub use volatile::reject_volatile;

@@ -35,6 +35,26 @@ fn sql_answers_with_columns_items_and_freshness() {
 }
 
 #[test]
+fn readers_have_the_literals_and_functions_of_projections() {
+    let daemon = Daemon::usual();
+    let one = |sql: &str| daemon.sql(sql).items()[0]["x"].clone();
+    assert_eq!(one("SELECT 0.1 + 0.2 = 0.3 AS x"), json!(true));
+    assert_eq!(one("SELECT max_by(order_id, order_id) = max(order_id) AS x FROM orders"), json!(true));
+    assert_eq!(one("SELECT min_by(order_id, order_id) = min(order_id) AS x FROM orders"), json!(true));
+    assert_eq!(one("SELECT latest(order_id ORDER BY order_id) = max(order_id) AS x FROM orders"), json!(true));
+    assert_eq!(
+        one("SELECT array_length(collect(order_id ORDER BY order_id)) = count(*) AS x FROM orders"),
+        json!(true)
+    );
+    assert_eq!(
+        one("SELECT sum(CAST(s AS DOUBLE)) AS x FROM (VALUES ('1'), ('1e100'), ('1'), ('-1e100')) AS v(s)"),
+        json!(2.0)
+    );
+    let refused = daemon.post(json!({"sql": "SELECT latest(order_id) AS x FROM orders"}));
+    assert!(refused.problem(400, "invalid-request").contains("latest"), "{}", refused.json);
+}
+
+#[test]
 fn wrong_sql_is_a_clear_problem() {
     let daemon = Daemon::usual();
     let wrong = |body: Value, status, kind: &str| {

@@ -1,0 +1,147 @@
+//! What readers compute when they ask: views, and the queries that the configuration declares. They are planned here with the
+//! rules of readers' sessions, so that what would fail for every reader is refused before anyone asks.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use futures::executor::block_on;
+
+use super::checks::{gives, problem};
+use super::compile::{distinct_names, unknown_relation, with_relations};
+use crate::config::{self, Problem};
+use crate::identity::Specification;
+use crate::plan::datafusion::readers;
+use crate::plan::lower::{add_reads, arrow};
+use crate::plan::rewrite::rewrite_own_aggregates;
+use crate::plan::scope::Scanned;
+use crate::plan::{ProjectionSchema, Refusal, Scope};
+use crate::progress::Reads;
+
+/// What a view gives, which is planned at query time: `now()` is allowed there.
+///
+/// # Errors
+/// If the SQL cannot be planned over `scope`, or gives columns that a view cannot have.
+pub(super) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, Refusal> {
+    let ctx = session(scope)?;
+    let plan = planned(&ctx, sql, scope)?;
+    let reads = reads(&plan, scope, "a view")?;
+    let plan = rewrite_own_aggregates(plan)?;
+    // Types are settled only by the analysis.
+    let plan = ctx.state().optimize(&plan)?;
+    let schema = arrow(plan.schema());
+    distinct_names(&schema)?;
+    // Nothing is kept of a view or over one, so its text is all that tells it from another.
+    let identity = Specification::of("view/1").text(sql).finish();
+    Ok(ProjectionSchema { schema, key: Vec::new(), key_proven: false, reads, append_only: false, identity })
+}
+
+/// What is wrong with a declared query.
+pub(super) fn check_query(query: &config::Query, scope: &Scope) -> Vec<Problem> {
+    let of_sql = |refusal: Refusal| vec![problem(&query.node, "/sql", refusal)];
+    let plan = match session(scope).map_err(Refusal::from).and_then(|ctx| Ok((planned(&ctx, &query.sql, scope)?, ctx)))
+    {
+        Ok((plan, ctx)) => reads(&plan, scope, "a query").map(|_| (plan, ctx)),
+        Err(refusal) => return of_sql(refusal),
+    };
+    let (plan, ctx) = match plan {
+        Ok(planned) => planned,
+        Err(refusal) => return of_sql(refusal),
+    };
+    let problems = params(query, &plan);
+    if !problems.is_empty() {
+        return problems;
+    }
+    // The values do not matter, only their types.
+    let samples = query.params.iter().map(|(name, param)| {
+        let data_type = param.param_type.to_arrow();
+        let sample = ScalarValue::new_default(&data_type).or_else(|_| ScalarValue::try_new_null(&data_type));
+        Ok((name.clone(), sample?.into()))
+    });
+    let with_values = samples
+        .collect::<datafusion::common::Result<HashMap<_, _>>>()
+        .and_then(|samples| plan.with_param_values(ParamValues::Map(samples)));
+    let optimized = with_values.map_err(Refusal::from).and_then(|plan| {
+        let plan = rewrite_own_aggregates(plan)?;
+        Ok(ctx.state().optimize(&plan)?)
+    });
+    match optimized {
+        Ok(plan) => sort(query, &plan),
+        Err(refusal) => of_sql(refusal),
+    }
+}
+
+/// A reader's session in which every relation of the scope is known, without rows.
+fn session(scope: &Scope) -> Result<SessionContext, datafusion::common::DataFusionError> {
+    let state = readers(|config| config.with_create_default_catalog_and_schema(true))?;
+    with_relations(SessionContext::new_with_state(state), scope)
+}
+
+fn planned(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
+    let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
+    let forbidden = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    match forbidden.verify_plan(&plan) {
+        Ok(()) => Ok(plan),
+        Err(_) => Err(Refusal::new("this statement does not read").hint("write one SELECT")),
+    }
+}
+
+/// The sources below a query, which may read projections only.
+fn reads(plan: &LogicalPlan, scope: &Scope, reader: &str) -> Result<Reads, Refusal> {
+    let mut reads = Reads::new();
+    let mut events = None;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            match scope.find(&scan.table_name) {
+                Some(Scanned::Projection { projection, .. }) => {
+                    for (source, types) in &projection.reads {
+                        add_reads(&mut reads, source, types.clone());
+                    }
+                }
+                _ => events = Some(scan.table_name.clone()),
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    match events {
+        Some(table) => Err(Refusal::new(format!("{reader} reads projections, and `{table}` are events"))
+            .hint("make a table projection over the events, and read that")),
+        None => Ok(reads),
+    }
+}
+
+/// Every placeholder is declared, and every declared parameter is one.
+fn params(query: &config::Query, plan: &LogicalPlan) -> Vec<Problem> {
+    let used: BTreeSet<String> = match plan.get_parameter_names() {
+        Ok(names) => names.into_iter().map(|name| name.trim_start_matches('$').to_owned()).collect(),
+        Err(error) => return vec![problem(&query.node, "/sql", Refusal::from(error))],
+    };
+    let mut problems = Vec::new();
+    for name in used.iter().filter(|name| !query.params.contains_key(*name)) {
+        let refusal = Refusal::new(format!("the parameter `${name}` is not declared"))
+            .hint(format!("declare it: `params: {{{name}: string!}}`"));
+        problems.push(problem(&query.node, "/sql", refusal));
+    }
+    for name in query.params.keys().filter(|name| !used.contains(*name)) {
+        let refusal = Refusal::new(format!("the parameter `{name}` is not in the SQL, so every request would fail"))
+            .hint(format!("use it as `${name}`, or remove it"));
+        problems.push(problem(&query.node, &format!("/params/{name}"), refusal));
+    }
+    problems
+}
+
+/// The columns that pages are sorted by come out.
+fn sort(query: &config::Query, plan: &LogicalPlan) -> Vec<Problem> {
+    let schema = Arc::new(arrow(plan.schema()));
+    let missing = query.sort.iter().enumerate().filter(|(_, (column, _))| schema.index_of(column).is_err());
+    missing
+        .map(|(index, (column, _))| {
+            let refusal = Refusal::new(format!("the column `{column}` does not come out of the query"));
+            problem(&query.node, &format!("/sort/{index}"), refusal.hint(gives(&schema)))
+        })
+        .collect()
+}
