@@ -358,6 +358,7 @@ const FREE: &[&str] = &[
     "serde_json",
     "strsim",
     "thiserror",
+    "unicode_normalization",
     "xxhash_rust",
 ];
 

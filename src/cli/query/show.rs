@@ -92,7 +92,7 @@ struct Hit {
 #[derive(Deserialize)]
 struct Passage {
     text: String,
-    /// Byte ranges.
+    /// Ranges in UTF-16 code units.
     marks: Vec<(usize, usize)>,
 }
 
@@ -139,13 +139,16 @@ pub fn show_hits(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
 
 impl Passage {
     fn marked(&self) -> String {
-        let mut marked = self.text.clone();
-        for &(start, end) in self.marks.iter().rev() {
-            if marked.is_char_boundary(start) && marked.is_char_boundary(end) && start <= end {
-                marked.insert(end, ']');
-                marked.insert(start, '[');
-            }
+        let mut marked = String::with_capacity(self.text.len());
+        let mut units = 0;
+        for letter in self.text.chars() {
+            // The end of one mark comes before the start of the next.
+            marked.extend(self.marks.iter().filter(|(_, end)| *end == units).map(|_| ']'));
+            marked.extend(self.marks.iter().filter(|(start, _)| *start == units).map(|_| '['));
+            marked.push(letter);
+            units += letter.len_utf16();
         }
+        marked.extend(self.marks.iter().filter(|(_, end)| *end == units).map(|_| ']'));
         marked
     }
 }
@@ -323,7 +326,7 @@ mod tests {
         check(
             show_hits,
             r#"{"items":[
-                {"item":{"id":1,"notes":"a long text"},"score":1.234,"highlights":{"notes":{"text":"über den Zaun","marks":[[0,5],[10,14]]}}},
+                {"item":{"id":1,"notes":"a long text"},"score":1.234,"highlights":{"notes":{"text":"über den Zaun","marks":[[0,4],[9,13]]}}},
                 {"item":{"id":2,"notes":"other"},"score":0.5}],
             "total":3,"facets":{"status":[{"value":"open","count":2},{"value":"shut","count":1}]},"page":{"nextPageToken":"2"},
             "freshness":FRESHNESS}"#,

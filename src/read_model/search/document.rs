@@ -12,6 +12,8 @@ use tantivy::{TantivyDocument, Term};
 
 use super::layout::{IndexLayout, IndexedColumn};
 use super::order::{KeyError, SortForm, encode_key, sort_bytes, sort_integer};
+use super::spec::FieldKind;
+use super::tokenizers::bounded;
 
 /// The documents of one batch of rows.
 pub(super) struct Documents<'a> {
@@ -22,6 +24,8 @@ pub(super) struct Documents<'a> {
 
 struct DocumentColumn<'a> {
     terms: Option<(Field, Texts)>,
+    /// Whether a value is one term.
+    is_keyword: bool,
     sort: Option<(Field, SortForm, &'a ArrayRef)>,
 }
 
@@ -55,9 +59,11 @@ impl<'a> Documents<'a> {
         document.add_bytes(self.layout.key, &key);
         for column in &self.columns {
             match &column.terms {
-                Some((field, Texts::One(texts))) if texts.is_valid(row) => document.add_text(*field, texts.value(row)),
+                Some((field, Texts::One(texts))) if texts.is_valid(row) => {
+                    column.add(&mut document, *field, texts.value(row));
+                }
                 Some((field, Texts::Several(lists))) if lists.is_valid(row) => {
-                    add_items(&mut document, *field, &lists.value(row));
+                    column.add_items(&mut document, *field, &lists.value(row));
                 }
                 _ => {}
             }
@@ -96,16 +102,27 @@ impl<'a> DocumentColumn<'a> {
                 Some((field, Texts::One(texts.as_string::<i32>().clone())))
             }
         };
-        Ok(Self { terms, sort: column.sort.map(|(field, form)| (field, form, values)) })
+        Ok(Self {
+            terms,
+            is_keyword: column.kind == FieldKind::Keyword,
+            sort: column.sort.map(|(field, form)| (field, form, values)),
+        })
     }
-}
 
-/// Each distinct item once, so that a facet counts documents.
-fn add_items(document: &mut TantivyDocument, field: Field, items: &ArrayRef) {
-    let mut seen = HashSet::new();
-    for text in items.as_string::<i32>().iter().flatten() {
-        if seen.insert(text) {
-            document.add_text(field, text);
+    fn add(&self, document: &mut TantivyDocument, field: Field, text: &str) {
+        match self.is_keyword {
+            true => document.add_text(field, bounded(text)),
+            false => document.add_text(field, text),
+        }
+    }
+
+    /// Each distinct item once, so that a facet counts documents.
+    fn add_items(&self, document: &mut TantivyDocument, field: Field, items: &ArrayRef) {
+        let mut seen = HashSet::new();
+        for text in items.as_string::<i32>().iter().flatten() {
+            if seen.insert(text) {
+                self.add(document, field, text);
+            }
         }
     }
 }

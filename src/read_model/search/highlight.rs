@@ -2,6 +2,7 @@
 //! words that differ only in case are.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -10,7 +11,7 @@ use arrow::error::ArrowError;
 use tantivy::Score;
 use tantivy::query::Query;
 use tantivy::snippet::{SnippetGenerator, collapse_overlapped_ranges};
-use tantivy::tokenizer::TokenizerManager;
+use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
 use super::layout::IndexedColumn;
 use super::request::Snippet;
@@ -20,6 +21,9 @@ use super::spec::FieldKind;
 pub(super) struct Highlighter<'a> {
     column: &'a IndexedColumn,
     generator: SnippetGenerator,
+    words: BTreeMap<String, Score>,
+    analyzer: TextAnalyzer,
+    max_chars: usize,
 }
 
 impl<'a> Highlighter<'a> {
@@ -39,8 +43,9 @@ impl<'a> Highlighter<'a> {
                 words.insert(word.to_lowercase(), 1.0);
             }
         });
-        let generator = SnippetGenerator::new(words, tokenizers.get(tokenizer.name())?, field, max_chars);
-        Some(Self { column, generator })
+        let analyzer = tokenizers.get(tokenizer.name())?;
+        let generator = SnippetGenerator::new(words.clone(), analyzer.clone(), field, max_chars);
+        Some(Self { column, generator, words, analyzer, max_chars })
     }
 
     /// Adds this field's snippet of each row to the snippets of its hit.
@@ -60,6 +65,17 @@ impl<'a> Highlighter<'a> {
     }
 
     fn snippet(&self, text: &str) -> Option<Snippet> {
+        // Of a text that fits, nothing is cut off.
+        if text.chars().nth(self.max_chars).is_none() {
+            let mut marks: Vec<Range<usize>> = Vec::new();
+            self.analyzer.clone().token_stream(text).process(&mut |token| {
+                if self.words.contains_key(&token.text.to_lowercase()) {
+                    marks.push(token.offset_from..token.offset_to);
+                }
+            });
+            let marks = collapse_overlapped_ranges(&marks);
+            return (!marks.is_empty()).then(|| Snippet { text: text.to_owned(), marks });
+        }
         let snippet = self.generator.snippet(text);
         let marks = collapse_overlapped_ranges(snippet.highlighted());
         (!marks.is_empty()).then(|| Snippet { text: snippet.fragment().to_owned(), marks })

@@ -15,15 +15,16 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
 use super::document::{DocumentError, Documents, key_term};
-use super::layout::{IndexLayout, LayoutError, tokenizers};
+use super::layout::{IndexLayout, LayoutError};
 use super::pin::{PINS, PinnedFiles};
 use super::snapshot::SearchSnapshot;
 use super::spec::SearchSpec;
+use super::tokenizers::tokenizers;
 use crate::progress::Cut;
 use crate::read_model::table::TableSnapshot;
 
 /// Of what is kept in an index: raised whenever the same rows would be kept otherwise.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Least heap of an indexing thread that Tantivy accepts.
 const HEAP_BYTES_MIN: usize = 15_000_000;

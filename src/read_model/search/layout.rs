@@ -12,10 +12,10 @@ use arrow::datatypes::{DataType, Field as ArrowField};
 use tantivy::schema::{
     BytesOptions, Field, IndexRecordOption, NumericOptions, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{SimpleTokenizer, TextAnalyzer, TokenizerManager};
 
 use super::order::{SortForm, is_key_type, is_text_type};
 use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
+use super::tokenizers::bounded;
 
 /// The Tantivy field of the encoded key.
 pub(super) const KEY: &str = "key";
@@ -212,7 +212,7 @@ impl IndexedColumn {
     /// the column's type.
     pub(super) fn canonical_keyword(&self, written: &str) -> Option<String> {
         if is_text_type(&self.data_type) {
-            return Some(written.to_owned());
+            return Some(bounded(written));
         }
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let value = cast_with_options(&StringArray::from(vec![written]), &self.data_type, &strict).ok()?;
@@ -220,13 +220,6 @@ impl IndexedColumn {
         let text = text.as_any().downcast_ref::<StringArray>()?;
         text.is_valid(0).then(|| text.value(0).to_owned())
     }
-}
-
-/// All tokenizers that a column may name.
-pub(super) fn tokenizers() -> TokenizerManager {
-    let tokenizers = TokenizerManager::default();
-    tokenizers.register(Tokenizer::Simple.name(), TextAnalyzer::builder(SimpleTokenizer::default()).build());
-    tokenizers
 }
 
 fn column(spec: &SearchSpec, index: usize) -> Result<&Arc<ArrowField>, LayoutError> {

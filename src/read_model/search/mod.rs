@@ -18,6 +18,7 @@ mod query;
 mod request;
 mod snapshot;
 mod spec;
+mod tokenizers;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, ConstScoreQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query, TermQuery,
+    AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query, TermQuery,
 };
 use tantivy::query_grammar::{
     Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral, parse_query, parse_query_lenient,
@@ -18,7 +18,8 @@ use tantivy::tokenizer::TokenizerManager;
 
 use super::layout::{IndexLayout, IndexedColumn};
 use super::request::SearchError;
-use super::spec::FieldKind;
+use super::spec::{FieldKind, Tokenizer};
+use super::tokenizers::STEM;
 
 /// Words and phrases of one query.
 const CLAUSES_MAX: usize = 64;
@@ -41,6 +42,24 @@ struct Part {
     query: Box<dyn Query>,
     /// Whether a match must have something that the query names: not so for `NOT late`.
     selects: bool,
+}
+
+/// How a part of a query may occur in one column.
+enum Occurrence {
+    /// The column's tokenizer finds no word in it.
+    NoWord,
+    /// No value of the column is like it.
+    Never,
+    Of(Box<dyn Query>),
+}
+
+impl Occurrence {
+    fn query(self) -> Option<Box<dyn Query>> {
+        match self {
+            Occurrence::Of(query) => Some(query),
+            Occurrence::NoWord | Occurrence::Never => None,
+        }
+    }
 }
 
 /// The terms that one part of a query looks for.
@@ -131,24 +150,30 @@ impl<'a> QueryReader<'a> {
         }
         let field = literal.field_name.clone();
         let needle = Needle::new(literal)?;
-        let mut queries = Vec::new();
-        match &field {
-            Some(name) => queries.extend(self.in_field(name, &needle)?),
+        let found = match &field {
+            Some(name) => vec![self.in_field(name, &needle)?],
             None => {
-                for column in self.layout.searchable() {
-                    queries.extend(self.in_column(column, &needle)?);
-                }
+                let columns = self.layout.searchable();
+                columns.map(|column| self.in_column(column, &needle)).collect::<Result<Vec<_>, _>>()?
             }
+        };
+        if found.iter().all(|one| matches!(one, Occurrence::NoWord)) {
+            return Err(invalid(format!(
+                "`{}` has no word to search for: leave it out, or write a word with letters or digits",
+                needle.text
+            )));
         }
+        let mut queries: Vec<Box<dyn Query>> = found.into_iter().filter_map(Occurrence::query).collect();
         let query = match queries.len() {
-            0 => return Ok(None),
+            // It is looked for all the same: to leave it out would give a wider answer than was asked for.
+            0 => Box::new(EmptyQuery),
             1 => queries.swap_remove(0),
             _ => Box::new(BooleanQuery::union(queries)),
         };
         Ok(Some(Part { query, selects: true }))
     }
 
-    fn in_field(&self, name: &str, needle: &Needle) -> Result<Option<Box<dyn Query>>, SearchError> {
+    fn in_field(&self, name: &str, needle: &Needle) -> Result<Occurrence, SearchError> {
         let column = self.layout.find(name, |column| column.terms.is_some()).map_err(|names| {
             let index = &self.layout.spec.name;
             invalid(format!(
@@ -156,42 +181,49 @@ impl<'a> QueryReader<'a> {
             ))
         })?;
         if !needle.prefix && column.kind == FieldKind::Keyword {
-            return keyword(column, &needle.text).map(Some);
+            return keyword(column, &needle.text).map(Occurrence::Of);
         }
         self.in_column(column, needle)
     }
 
-    /// None if the needle cannot occur in the column.
-    fn in_column(&self, column: &IndexedColumn, needle: &Needle) -> Result<Option<Box<dyn Query>>, SearchError> {
-        let Some(field) = column.terms else { return Ok(None) };
+    fn in_column(&self, column: &IndexedColumn, needle: &Needle) -> Result<Occurrence, SearchError> {
+        let Some(field) = column.terms else { return Ok(Occurrence::Never) };
         let FieldKind::Text { tokenizer } = column.kind else {
-            return Ok(match needle.prefix {
+            let keyword = match needle.prefix {
                 true => Some(prefix(field, &needle.text)),
                 false => column.canonical_keyword(&needle.text).map(|value| exactly(field, &value)),
-            });
+            };
+            return Ok(keyword.map_or(Occurrence::Never, Occurrence::Of));
         };
         let mut analyzer = self.tokenizers.get(tokenizer.name()).ok_or_else(|| SearchError::Internal {
             name: self.layout.spec.name.clone(),
             cause: format!("tokenizer `{}` is not registered", tokenizer.name()),
         })?;
         let mut tokens: Vec<(usize, String)> = Vec::new();
-        analyzer.token_stream(&needle.text).process(&mut |token| tokens.push((token.position, token.text.clone())));
-        let Some((_, first)) = tokens.first() else { return Ok(None) };
+        // Words are looked for by their stems, where there are any, and prefixes among the words.
+        let by_stem = tokenizer == Tokenizer::EnStem && !needle.prefix;
+        analyzer.token_stream(&needle.text).process(&mut |token| {
+            if token.text.starts_with(STEM) == by_stem {
+                tokens.push((token.position, token.text.clone()));
+            }
+        });
+        let Some((_, first)) = tokens.first() else { return Ok(Occurrence::NoWord) };
+        let is_without_spaces = !needle.text.contains(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
         let query: Box<dyn Query> = match (tokens.len(), needle.prefix) {
             (1, true) => prefix(field, first),
             (1, false) => Box::new(TermQuery::new(Term::from_field_text(field, first), IndexRecordOption::WithFreqs)),
-            (_, true) => {
+            (_, true) if !is_without_spaces => {
                 return Err(invalid(format!(
                     "`{}*` is several words in field `{}`: only a single word may end with `*`; or name a keyword field",
                     needle.text, column.name
                 )));
             }
-            (_, false) => {
+            _ => {
                 let terms = tokens.iter().map(|(at, text)| (*at, Term::from_field_text(field, text))).collect();
                 Box::new(PhraseQuery::new_with_offset_and_slop(terms, needle.slop))
             }
         };
-        Ok(Some(query))
+        Ok(Occurrence::Of(query))
     }
 }
 

@@ -30,8 +30,7 @@ pub struct FieldSpec {
 pub enum FieldKind {
     /// Tokenised full text, of strings and lists of strings.
     Text { tokenizer: Tokenizer },
-    /// One exact term a value: the value's text form, of any scalar or a list of them. Values of more than 65,530
-    /// bytes are not found.
+    /// One exact term a value: the value's text form, of any scalar or a list of them.
     Keyword,
     /// Not searched.
     Stored,
@@ -39,7 +38,7 @@ pub enum FieldKind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tokenizer {
-    /// Words in lower case; words of more than 40 bytes are left out.
+    /// Words in lower case, Latin letters without accents; each character of what is written without spaces.
     Default,
     /// The whole text as one term.
     Raw,
@@ -52,9 +51,11 @@ pub enum Tokenizer {
 }
 
 impl Tokenizer {
+    pub const ALL: [Tokenizer; 5] = [Self::Default, Self::Raw, Self::EnStem, Self::Whitespace, Self::Simple];
+
     /// The tokenizer that the configuration calls so.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Default, Self::Raw, Self::EnStem, Self::Whitespace, Self::Simple].into_iter().find(|t| t.name() == name)
+        Self::ALL.into_iter().find(|t| t.name() == name)
     }
 
     pub fn name(self) -> &'static str {

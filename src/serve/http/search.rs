@@ -30,7 +30,7 @@ pub(super) struct HitJson {
 #[derive(Debug, Serialize)]
 struct SnippetJson {
     text: String,
-    /// Byte ranges in `text`, as `[start, end]`.
+    /// Ranges in `text` as `[start, end]`, in UTF-16 code units: those of strings in JavaScript, Java and C#.
     marks: Vec<[usize; 2]>,
 }
 
@@ -103,7 +103,11 @@ fn hits(found: SearchAnswer, offset: usize, bytes_max: usize) -> Result<HitsJson
 }
 
 fn marked(snippet: Snippet) -> SnippetJson {
-    SnippetJson { marks: snippet.marks.iter().map(|mark| [mark.start, mark.end]).collect(), text: snippet.text }
+    let units = |end: usize| snippet.text[..end].encode_utf16().count();
+    SnippetJson {
+        marks: snippet.marks.iter().map(|mark| [units(mark.start), units(mark.end)]).collect(),
+        text: snippet.text,
+    }
 }
 
 fn not_an_index(at: &ReadPoint, name: &str, text: &str) -> QueryError {

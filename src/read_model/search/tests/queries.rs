@@ -17,7 +17,7 @@ fn queries_find_words_phrases_prefixes_and_combinations() {
     orders[1].1.tags = vec!["red".into(), "blue".into()];
     let pair = Pair::with(home.path(), orders);
     let snapshot = pair.snapshot();
-    let cases: [(&str, &[i64]); 22] = [
+    let cases: [(&str, &[i64]); 24] = [
         ("\"stop advice\"", &[1]),
         ("\"advice stop\"~2", &[1, 2]),
         ("stop", &[1, 2, 3]),
@@ -29,6 +29,8 @@ fn queries_find_words_phrases_prefixes_and_combinations() {
         ("stop delivery", &[1, 2, 3, 4]),
         ("notes:deliv*", &[3, 4]),
         ("deliv*", &[3, 4]),
+        ("deliveri*", &[3]),
+        ("stoppi*", &[3]),
         ("status:STOP-SENT", &[1]),
         ("STOP-SENT", &[1]),
         ("status:stop-sent", &[]),
@@ -47,6 +49,45 @@ fn queries_find_words_phrases_prefixes_and_combinations() {
 }
 
 #[test]
+fn nothing_that_was_asked_for_falls_out_of_a_query() {
+    let home = tempfile::tempdir().unwrap();
+    let hash = "d".repeat(41);
+    let huge = "k".repeat(70_000);
+    let notes = [
+        &*format!("invoice {hash}"),
+        "invoice paid",
+        "достопримечательность",
+        "订单已经发货请注意查收",
+        "Caf\u{e9} Cr\u{e8}me",
+        "Cafe\u{301} Cre\u{300}me",
+        huge.as_str(),
+    ];
+    let mut orders: Vec<(i64, Order)> = (1..).zip(notes.map(|notes| order(notes, "NEW", 1))).collect();
+    orders[6].1.status = Some(huge.clone());
+    let pair = Pair::with(home.path(), orders);
+    let snapshot = pair.snapshot();
+    let cases: [(&str, &[i64]); 11] = [
+        (&format!("invoice AND {hash}"), &[1]),
+        (&format!("invoice NOT {hash}"), &[2]),
+        (&hash, &[1]),
+        ("достопримечательность", &[3]),
+        ("достоприм*", &[3]),
+        ("发货", &[4]),
+        ("发货*", &[4]),
+        ("货发", &[]),
+        ("café", &[5, 6]),
+        ("cafe\u{301} AND creme", &[5, 6]),
+        ("\"CAFE CREME\"", &[5, 6]),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(find(&snapshot, query), expected, "{query}");
+    }
+    let mut filtered = request("");
+    filtered.filters = vec![("status".to_owned(), huge)];
+    assert_eq!(snapshot.search(&filtered).unwrap().hits.len(), 1);
+}
+
+#[test]
 fn queries_beyond_the_language_are_refused_with_a_reason() {
     let home = tempfile::tempdir().unwrap();
     let pair = Pair::with(home.path(), [(1, order("a word", "NEW", 1))]);
@@ -59,7 +100,8 @@ fn queries_beyond_the_language_are_refused_with_a_reason() {
         ("NOT word", "only says what to leave out"),
         ("-word", "only says what to leave out"),
         ("word OR (NOT other)", "only says what to leave out"),
-        ("notes:& -word", "only says what to leave out"),
+        ("notes:& -word", "`&` has no word to search for"),
+        ("word AND notes:&", "`&` has no word to search for"),
         ("notes:&", "has no word to search for"),
         ("amount:5", "is no field that can be searched in `order_search`: it has `notes`, `status`, `tags`"),
         ("secret:x", "`secret` is no field"),
