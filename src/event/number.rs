@@ -24,10 +24,7 @@ pub(super) fn integer(text: &str) -> Result<i64, NumberFault> {
 /// The value times 10^scale, if it is whole and within the precision. Zeros below the scale lose nothing and are
 /// accepted.
 pub(super) fn decimal(text: &str, precision: u8, scale: i8) -> Result<i128, NumberFault> {
-    let value = match short(text, scale) {
-        Some(value) => value,
-        None => scaled(text, scale.into())?,
-    };
+    let value = scaled(text, scale.into())?;
     let limit = 10_i128.checked_pow(precision.into()).unwrap_or(i128::MAX);
     if value.abs() < limit { Ok(value) } else { Err(NumberFault::TooLarge) }
 }
@@ -60,7 +57,15 @@ fn short(text: &str, scale: i8) -> Option<i128> {
 }
 
 /// The value of a number in JSON's notation (leading zeros allowed) times 10^scale.
+#[inline]
 pub(super) fn scaled(text: &str, scale: i64) -> Result<i128, NumberFault> {
+    match i8::try_from(scale).ok().and_then(|scale| short(text, scale)) {
+        Some(value) => Ok(value),
+        None => scaled_at_length(text, scale),
+    }
+}
+
+fn scaled_at_length(text: &str, scale: i64) -> Result<i128, NumberFault> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -183,7 +188,7 @@ mod tests {
                 text += &format!(".{:0width$}", random.u32(..100), width = random.usize(1..6));
             }
             if let Some(value) = short(&text, 4) {
-                assert_eq!(Ok(value), scaled(&text, 4), "{text}");
+                assert_eq!(Ok(value), scaled_at_length(&text, 4), "{text}");
             }
         }
     }
