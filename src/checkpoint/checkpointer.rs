@@ -9,7 +9,7 @@ use object_store::{ObjectStore, PutPayload};
 
 use super::draft::Draft;
 use super::error::{CheckpointError, OpenError, RestoreIndexError};
-use super::fence::{self, Writer};
+use super::fence::{self, Claim, Writer};
 use super::index::{self, KnownChecksums};
 use super::location;
 use super::manifest::Manifest;
@@ -80,7 +80,7 @@ impl Checkpointer {
         let writer = fence::claim(&vault, writer).await?;
         loop {
             let LastCheckpoint { greatest, good, previous, skipped } = restore::newest(&vault).await?;
-            if let Some(other) = fence::successor(&vault, &writer).await? {
+            if let Claim::Taken(other) = fence::look(&vault, &writer).await? {
                 return Err(OpenError::Fenced(other));
             }
             // The newest checkpoint is repeated under the next number. A predecessor that is still about to create that
@@ -232,9 +232,10 @@ impl Checkpointer {
     }
 
     async fn check_fence(&self) -> Result<(), CheckpointError> {
-        match fence::successor(&self.vault, &self.writer).await? {
-            Some(other) => Err(CheckpointError::Fenced(other)),
-            None => Ok(()),
+        match fence::look(&self.vault, &self.writer).await? {
+            Claim::Held => Ok(()),
+            Claim::Taken(other) => Err(CheckpointError::Fenced(other)),
+            Claim::Gone => Err(CheckpointError::Displaced),
         }
     }
 

@@ -38,6 +38,12 @@ pub enum CheckpointError {
     /// Stop intake and serving, and leave: nothing of this writer will be kept any more.
     #[error("{0} has taken over this place for checkpoints; this daemon must stop")]
     Fenced(Writer),
+    /// Nothing is written where the daemon's own checkpoints are not: another daemon may have begun there.
+    #[error(
+        "the place for checkpoints was deleted or replaced while this daemon ran, so nothing is written there; start the daemon \
+         again, which goes on from what is there"
+    )]
+    Displaced,
     #[error("{object} cannot be written or read")]
     Store { object: String, source: object_store::Error },
     #[error("index file {} cannot be read", path.display())]

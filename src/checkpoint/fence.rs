@@ -34,13 +34,35 @@ pub(super) async fn claim(vault: &Vault, id: &str) -> Result<Writer, StoreFailur
     }
 }
 
-/// The writer with the highest epoch, if it is not this one.
-pub(super) async fn successor(vault: &Vault, writer: &Writer) -> Result<Option<Writer>, StoreFailure> {
-    let Some(epoch) = vault.numbers(EPOCHS).await?.last().copied().filter(|epoch| *epoch > writer.epoch) else {
-        return Ok(None);
-    };
-    let text = vault.read(&numbered(EPOCHS, epoch)).await?.unwrap_or_default();
-    // A claim that was torn counts all the same: its number is taken.
-    let id = serde_json::from_slice(&text).map_or_else(|_| "unknown".to_owned(), |writer: Writer| writer.id);
-    Ok(Some(Writer { id, epoch }))
+/// Whether a writer still has the right to write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    Held,
+    /// Another writer has a higher epoch.
+    Taken(Writer),
+    /// The claim is not there any more: the place was deleted, or another one was put there.
+    Gone,
+}
+
+/// Looks at the claim of a writer.
+pub(super) async fn look(vault: &Vault, writer: &Writer) -> Result<Claim, StoreFailure> {
+    let epochs = vault.numbers(EPOCHS).await?;
+    match epochs.last().copied() {
+        Some(epoch) if epoch > writer.epoch => {
+            let text = vault.read(&numbered(EPOCHS, epoch)).await?.unwrap_or_default();
+            // A claim that was torn counts all the same: its number is taken.
+            let id = claimant(&text).unwrap_or_else(|| "unknown".to_owned());
+            Ok(Claim::Taken(Writer { id, epoch }))
+        }
+        Some(epoch) if epoch == writer.epoch => {
+            let text = vault.read(&numbered(EPOCHS, epoch)).await?.unwrap_or_default();
+            // An own claim that was torn is an own claim.
+            Ok(if claimant(&text).is_none_or(|id| id == writer.id) { Claim::Held } else { Claim::Gone })
+        }
+        _ => Ok(Claim::Gone),
+    }
+}
+
+fn claimant(text: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Writer>(text).ok().map(|writer| writer.id)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::StoreFailure;
-use super::fence::{Writer, successor};
+use super::fence::{Claim, Writer, look};
 use super::manifest::Manifest;
 use super::vault::{EPOCHS, MANIFESTS, OBJECTS, Vault, numbered};
 
@@ -35,7 +35,7 @@ async fn try_collect(
 
     // The epoch is checked after everything was listed. Had another writer claimed a higher one before the check, nothing is
     // deleted; if later, then what they wrote is not in the lists.
-    if successor(vault, writer).await?.is_some() {
+    if look(vault, writer).await? != Claim::Held {
         return Ok(());
     }
     // Manifests go before their objects, so that none is ever seen that lacks some.

@@ -10,7 +10,7 @@ use object_store::{ObjectStore, PutPayload};
 
 use super::model::{App, History, check_all_whole, label};
 use crate::checkpoint::faulty::{Faults, FaultyStore};
-use crate::checkpoint::vault::{EPOCHS, OBJECTS, Vault};
+use crate::checkpoint::vault::{EPOCHS, OBJECTS, Vault, numbered};
 use crate::checkpoint::{CheckpointError, Checkpointer, OpenError, garbage, location};
 
 /// A daemon that has not been fenced so far.
@@ -140,11 +140,50 @@ async fn garbage_is_collected_by_the_last_writer_only() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_taken_fences_even_if_the_epochs_are_gone() {
+async fn a_number_that_is_taken_fences_even_if_its_epoch_is_gone() {
     let (store, mut first, _second) = succession().await;
     let vault = Vault::new(store);
     let epochs = vault.names(EPOCHS, usize::MAX, |_| true).await.unwrap();
     assert_eq!(vault.delete(epochs).await, 0);
+    // The claim of the first writer is as it was before the second one came.
+    let claim = serde_json::json!(first.writer()).to_string();
+    vault.create(&numbered(EPOCHS, first.writer().epoch), PutPayload::from(claim)).await.unwrap();
     let error = first.checkpoint(&App::new("app", &History::default()).draft()).await.unwrap_err();
     assert!(matches!(&error, CheckpointError::Fenced(other) if other.id == "second"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_a_place_that_was_deleted_or_replaced() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let place = |folder: &tempfile::TempDir| folder.path().join("data").to_str().unwrap().to_owned();
+    let history = History::default();
+    let mut random = fastrand::Rng::with_seed(7);
+    let (mut checkpointer, restored) = Checkpointer::open(&place(&folder), "first").await.unwrap();
+    let mut app = App::start("first", &history, &checkpointer, restored).await;
+    app.change(&mut random);
+    checkpointer.checkpoint(&app.draft()).await.unwrap();
+    // Another daemon's place, whose claim has the same number, and one with a lower number.
+    let (mut second, restored) = Checkpointer::open(&place(&other), "second").await.unwrap();
+    let mut other_app = App::start("second", &history, &second, restored).await;
+    other_app.change(&mut random);
+    second.checkpoint(&other_app.draft()).await.unwrap();
+
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    app.change(&mut random);
+    let draft = app.draft();
+    let refused = checkpointer.checkpoint(&draft).await;
+    assert!(matches!(refused, Err(CheckpointError::Displaced)), "{refused:?}");
+    assert!(matches!(checkpointer.confirm().await, Err(CheckpointError::Displaced)));
+    assert!(!folder.path().join("data/manifests").exists());
+
+    std::fs::rename(other.path().join("data"), folder.path().join("data")).unwrap();
+    let before = std::fs::read_dir(folder.path().join("data/manifests")).unwrap().count();
+    let refused = checkpointer.checkpoint(&draft).await;
+    assert!(matches!(refused, Err(CheckpointError::Displaced)), "{refused:?}");
+    assert_eq!(std::fs::read_dir(folder.path().join("data/manifests")).unwrap().count(), before);
+    // Who comes next goes on from what is there.
+    let (_, restored) = Checkpointer::open(&place(&folder), "third").await.unwrap();
+    assert_eq!(label(&restored.unwrap().manifest), other_app.label());
+    let fenced = checkpointer.checkpoint(&draft).await;
+    assert!(matches!(fenced, Err(CheckpointError::Fenced(_))), "{fenced:?}");
 }
