@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use super::now_us;
 use crate::progress::{Basis, Cut, Freshness, Position, SourceName};
-use crate::read_model::ReadView;
+use crate::read_model::{ReadView, RelationRows};
 
 /// The view that answers a request, and what of it the answer is computed from.
 #[derive(Debug, Clone)]
@@ -57,8 +59,23 @@ impl ReadPoint {
         self.view.projections().get(name).map_or(0, |status| status.generation)
     }
 
-    /// One number for the builds of all projections: it grows with any of them.
-    pub fn generations(&self) -> u64 {
-        self.view.projections().values().map(|status| status.generation).sum()
+    /// One number for `sql` and all that it may read: the builds of all projections, and the SQL of views.
+    pub fn definitions(&self, sql: &str) -> u64 {
+        let mut hash = Xxh3::new();
+        let mut part = |text: &str| {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        part(sql);
+        for (name, status) in self.view.projections() {
+            part(name);
+            part(&status.generation.to_string());
+            if let Ok(relation) = self.view.open(name)
+                && let RelationRows::Computed { sql } = relation.rows()
+            {
+                part(sql);
+            }
+        }
+        hash.digest()
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn render(page: Page, bytes_max: usize) -> Result<(Vec<u8>, PageJson)
     Ok((rows.into_bytes(), PageJson { next_page_token: page.next_token, cut_changed: page.cut_changed }))
 }
 
-/// The ETag of an answer from a relation of this generation.
+/// The ETag of an answer from a relation of this generation, or from SQL of these definitions.
 ///
 /// It is weak, because the body also says when it was made. It names all that the rows depend on, and of the freshness
 /// what is not a running number: a source that is lost gives a new answer, a second that has passed does not.

@@ -102,8 +102,9 @@ pub(super) async fn named(
         let at = api.service.at_sql(caller(), &parsed, false, &demand).await?;
         let bytes_max = api.service.limits().max_bytes;
         let run = move |page, repeatable| Ok((render(page, bytes_max)?, repeatable));
+        let definitions = at.definitions(&query.sql);
         let ((rows, page), repeatable) = api.service.named(&at, query, request, run).await?;
-        let etag = repeatable.then(|| etag(&at, at.generations()));
+        let etag = repeatable.then(|| etag(&at, definitions));
         if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
             return Ok(same);
         }
