@@ -51,9 +51,8 @@ struct StreamReader {
     evidence: Evidence,
     /// Whether they were taken with another filter, so that messages may lie between them that are read now.
     was_read_otherwise: bool,
-    /// Where the last consumer began.
-    began_at: Option<u64>,
-    /// A message was met that the client library cannot take. There may be more.
+    has_had_consumer: bool,
+    /// A message was met that the client library cannot take, and the log says so.
     has_met_undeliverable: bool,
     api: Option<StreamApi>,
     /// The disconnection that was reported last and still holds.
@@ -84,7 +83,7 @@ pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::
         identity,
         evidence,
         was_read_otherwise,
-        began_at: None,
+        has_had_consumer: false,
         has_met_undeliverable: false,
         api: None,
         reported: None,
@@ -184,8 +183,8 @@ impl StreamReader {
         self.reported = None;
         let opened = Input::Opened { identity, last_sequence: facts.state.last_seq, began: resumed.began };
         self.inputs.send(opened).await.map_err(|_| StreamStop::Closed)?;
-        // A consumer that has brought nothing may have met what the client library ends the connection over.
-        if self.began_at.replace(resumed.covered) == Some(resumed.covered) || self.has_met_undeliverable {
+        // The consumer before may have met what the client library ends the connection over.
+        if std::mem::replace(&mut self.has_had_consumer, true) {
             self.take_undeliverable(&api).await?;
         }
         let from = self.buffer.covered().saturating_add(1);
