@@ -16,6 +16,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 
+use super::text_timestamps::register_timestamps;
 /// Plans expressions: DataFusion's functions and the JSON ones, the `duckdb` dialect, literals as decimals.
 pub(super) struct Planner {
     state: SessionState,
@@ -50,6 +51,7 @@ impl Planner {
         options.execution.time_zone = Some("UTC".into());
         let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         datafusion_functions_json::register_all(&mut state)?;
+        register_timestamps(&mut state)?;
         Ok(Self { state })
     }
 

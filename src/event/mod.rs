@@ -22,6 +22,7 @@ mod schema;
 mod shape;
 mod specification;
 mod step;
+mod text_timestamps;
 mod time;
 mod tree;
 mod type_rows;
@@ -38,5 +39,6 @@ pub use schema::{
     UnknownEvents, UnreadableTime, UpcastStep, VersionSchema,
 };
 pub use specification::specify_evaluator;
+pub use text_timestamps::register_timestamps;
 pub use types::{DataType, Field, FieldType, JSON_MARK, TimestampFormat, timestamp};
 pub use upcast::{Upcast, UpcastProblem, Upcasters};

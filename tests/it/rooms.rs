@@ -113,7 +113,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, functions",
         modules: &["plan::functions"],
-        rooms: &["circuit"],
+        rooms: &["circuit", "event::register_timestamps"],
         outside: &["arrow", "datafusion", "datafusion_functions_json"],
     },
     Room {

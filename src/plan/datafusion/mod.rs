@@ -32,6 +32,7 @@
 //! | `single_distinct` | makes two aggregates of one distinct (a choice) | – | a rule is left out |
 //! | `struct_field_nulls` | gives the field of a NULL struct its stored value | #25120 | `event/column.rs` |
 //! | `table_sample` | ignores TABLESAMPLE | #16533 | refused in `program/mod.rs` |
+//! | – | gives another type than it says in `to_timestamp` of a text | none found | `event/text_timestamps.rs` |
 //! | `topk_aggregation` | orders floats by another order than `min` and `max` | none found | a setting |
 //! | `using_joins` | takes the left column for that of a right or full join | #22881 | refused in `rewrite/joins.rs` |
 //!

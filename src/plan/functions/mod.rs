@@ -34,6 +34,7 @@ use self::ordered::{Ordered, Pick};
 pub(super) use self::revision::revision;
 pub(super) use self::sort_key::by_sort_key;
 use crate::circuit::Spread;
+use crate::event::register_timestamps;
 
 /// Registers all functions, those of JSON too, over the built-in ones of the same name.
 ///
@@ -44,6 +45,7 @@ pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udaf(Arc::new(function))?;
     }
     registry.register_udf(Arc::new(ScalarUDF::from(CanonicalFloat::default())))?;
+    register_timestamps(registry)?;
     datafusion_functions_json::register_all(registry)
 }
 
