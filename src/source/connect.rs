@@ -40,11 +40,12 @@ pub(super) struct Complaints(Arc<Mutex<Option<String>>>);
 
 impl Complaints {
     fn hear(&self, event: &Event) {
-        if let Event::ServerError(ServerError::Other(text)) = event {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.clone());
-        } else if let Event::ServerError(error) = event {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-        }
+        let text = match event {
+            Event::ServerError(ServerError::Other(text)) => text.clone(),
+            Event::ServerError(error) => error.to_string(),
+            _ => return,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
     /// The last complaint, once.

@@ -6,6 +6,7 @@
 mod api;
 mod convert;
 mod history;
+mod opening;
 mod pulls;
 mod reader;
 mod receive_buffer;

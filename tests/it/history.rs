@@ -4,14 +4,12 @@
 //! Each fault happens while a daemon runs, while it is stopped, and before a build from the stream's beginning, to a stream
 //! that keeps its history and to one whose own rules delete from it.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::{Config, Source};
 use async_nats::jetstream::{Context, stream};
-use expect_test::{Expect, expect};
 use tempfile::TempDir;
 
 use crate::crash::daemon::Daemon;
@@ -211,16 +209,17 @@ where
     world.outcome().await
 }
 
-/// Lines of what becomes of the stream, by when it happens and what the stream keeps.
-async fn check(keeps: &[Keeps], fault: impl AsyncFn(&mut World), expected: Expect) {
-    let mut lines = String::new();
+/// What becomes of the stream, by what it keeps: while the daemon runs, is stopped, and builds.
+async fn check(keeps: &[Keeps], fault: impl AsyncFn(&mut World), expected: &str) {
+    let mut outcomes = Vec::new();
     for keeps in keeps {
+        let mut of = Vec::new();
         for when in [When::Running, When::Stopped, When::Building] {
-            let outcome = happens(*keeps, when, &fault).await;
-            writeln!(lines, "keeps {keeps:?}, {when:?}: {outcome}").unwrap();
+            of.push(happens(*keeps, when, &fault).await);
         }
+        outcomes.push(format!("{keeps:?}: {}", of.join(", ")));
     }
-    expected.assert_eq(&lines);
+    assert_eq!(outcomes.join("; "), expected);
 }
 
 const BOTH: [Keeps; 2] = [Keeps::All, Keeps::Some];
@@ -228,14 +227,7 @@ const BOTH: [Keeps; 2] = [Keeps::All, Keeps::Some];
 #[tokio::test]
 async fn nothing_happens() {
     needs_nats!();
-    let expected = expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: whole
-        keeps All, Building: whole
-        keeps Some, Running: whole
-        keeps Some, Stopped: whole
-        keeps Some, Building: whole
-    "#]];
+    let expected = "All: whole, whole, whole; Some: whole, whole, whole";
     check(&BOTH, async |_| {}, expected).await;
 }
 
@@ -245,19 +237,7 @@ async fn what_was_read_is_purged() {
     let purge = async |world: &mut World| {
         world.stream().await.purge().sequence(15).await.unwrap();
     };
-    check(
-        &BOTH,
-        purge,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: whole
-        keeps All, Building: failed
-        keeps Some, Running: whole
-        keeps Some, Stopped: whole
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, purge, "All: whole, whole, failed; Some: whole, whole, incomplete").await;
 }
 
 #[tokio::test]
@@ -266,19 +246,7 @@ async fn what_was_not_read_is_purged() {
     let purge = async |world: &mut World| {
         world.stream().await.purge().sequence(26).await.unwrap();
     };
-    check(
-        &BOTH,
-        purge,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, purge, "All: whole, halted, failed; Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
@@ -287,19 +255,7 @@ async fn everything_is_purged() {
     let purge = async |world: &mut World| {
         world.stream().await.purge().await.unwrap();
     };
-    check(
-        &BOTH,
-        purge,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, purge, "All: whole, halted, failed; Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
@@ -308,19 +264,7 @@ async fn a_subject_is_purged() {
     let purge = async |world: &mut World| {
         world.stream().await.purge().filter("orders.k1").await.unwrap();
     };
-    check(
-        &BOTH,
-        purge,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: incomplete
-        keeps All, Building: incomplete
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, purge, "All: whole, incomplete, incomplete; Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
@@ -332,19 +276,7 @@ async fn single_messages_are_deleted() {
             assert!(stream.delete_message(sequence).await.unwrap());
         }
     };
-    check(
-        &BOTH,
-        delete,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: incomplete
-        keeps All, Building: incomplete
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, delete, "All: whole, incomplete, incomplete; Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
@@ -357,19 +289,7 @@ async fn messages_expire_by_age() {
         }
         world.update(|_| {}).await;
     };
-    check(
-        &BOTH,
-        expire,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, expire, "All: whole, halted, failed; Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
@@ -379,38 +299,14 @@ async fn messages_go_by_count() {
         world.update(|config| config.max_messages = 6).await;
         world.update(|_| {}).await;
     };
-    check(
-        &BOTH,
-        limit,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, limit, "All: whole, halted, failed; Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
 async fn messages_go_by_subject() {
     needs_nats!();
     let limit = async |world: &mut World| world.update(|config| config.max_messages_per_subject = 2).await;
-    check(
-        &BOTH,
-        limit,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: incomplete
-        keeps All, Building: incomplete
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&BOTH, limit, "All: whole, incomplete, incomplete; Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
@@ -427,16 +323,7 @@ async fn messages_end_by_themselves() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    check(
-        &[Keeps::Some],
-        end,
-        expect![[r#"
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&[Keeps::Some], end, "Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
@@ -449,52 +336,21 @@ async fn messages_are_rolled_up() {
             world.publish_with(headers).await;
         }
     };
-    check(
-        &[Keeps::Some],
-        roll_up,
-        expect![[r#"
-        keeps Some, Running: whole
-        keeps Some, Stopped: incomplete
-        keeps Some, Building: incomplete
-    "#]],
-    )
-    .await;
+    check(&[Keeps::Some], roll_up, "Some: whole, incomplete, incomplete").await;
 }
 
 #[tokio::test]
 async fn the_stream_is_created_anew() {
     needs_nats!();
-    check(
-        &BOTH,
-        async |world| recreate(world, 0).await,
-        expect![[r#"
-        keeps All, Running: halted
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: halted
-        keeps Some, Stopped: halted
-        keeps Some, Building: failed
-    "#]],
-    )
-    .await;
+    check(&BOTH, async |world| recreate(world, 0).await, "All: halted, halted, failed; Some: halted, halted, failed")
+        .await;
 }
 
 #[tokio::test]
 async fn the_stream_is_created_anew_and_overtakes() {
     needs_nats!();
-    check(
-        &BOTH,
-        async |world| recreate(world, 40).await,
-        expect![[r#"
-        keeps All, Running: halted
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: halted
-        keeps Some, Stopped: halted
-        keeps Some, Building: failed
-    "#]],
-    )
-    .await;
+    check(&BOTH, async |world| recreate(world, 40).await, "All: halted, halted, failed; Some: halted, halted, failed")
+        .await;
 }
 
 async fn recreate(world: &mut World, more: u64) {
@@ -512,55 +368,21 @@ async fn the_stream_is_restored() {
         let copy = world.server.copy_of_store();
         world.restart_server(Some(&copy)).await;
     };
-    check(
-        &BOTH,
-        restore,
-        expect![[r#"
-        keeps All, Running: whole
-        keeps All, Stopped: whole
-        keeps All, Building: whole
-        keeps Some, Running: whole
-        keeps Some, Stopped: whole
-        keeps Some, Building: whole
-    "#]],
-    )
-    .await;
+    check(&BOTH, restore, "All: whole, whole, whole; Some: whole, whole, whole").await;
 }
 
 #[tokio::test]
 async fn the_stream_is_set_back() {
     needs_nats!();
-    check(
-        &BOTH,
-        async |world| set_back(world, 0).await,
-        expect![[r#"
-        keeps All, Running: halted
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: halted
-        keeps Some, Stopped: halted
-        keeps Some, Building: failed
-    "#]],
-    )
-    .await;
+    check(&BOTH, async |world| set_back(world, 0).await, "All: halted, halted, failed; Some: halted, halted, failed")
+        .await;
 }
 
 #[tokio::test]
 async fn the_stream_is_set_back_and_overtakes() {
     needs_nats!();
-    check(
-        &BOTH,
-        async |world| set_back(world, 40).await,
-        expect![[r#"
-        keeps All, Running: halted
-        keeps All, Stopped: halted
-        keeps All, Building: failed
-        keeps Some, Running: halted
-        keeps Some, Stopped: halted
-        keeps Some, Building: failed
-    "#]],
-    )
-    .await;
+    check(&BOTH, async |world| set_back(world, 40).await, "All: halted, halted, failed; Some: halted, halted, failed")
+        .await;
 }
 
 /// Restores the stream from a copy that lacks what was read last, and publishes to it again.
@@ -650,6 +472,20 @@ async fn a_stream_that_is_opened_late_says_so_for_good() {
     world.start();
     world.publish(5).await;
     assert_eq!(world.outcome().await, "since 11");
+}
+
+#[tokio::test]
+async fn what_was_lost_is_said_after_a_restart_too() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    assert!(world.stream().await.delete_message(7).await.unwrap());
+    world.start();
+    assert_eq!(world.outcome().await, "incomplete");
+    world.stop();
+    world.start();
+    world.publish(5).await;
+    assert_eq!(world.outcome().await, "incomplete");
 }
 
 #[tokio::test]

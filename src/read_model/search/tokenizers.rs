@@ -85,29 +85,26 @@ impl Words {
     /// Where the words are, in bytes.
     fn spans(&self, text: &str) -> Vec<(usize, usize)> {
         let mut spans = Vec::new();
-        let mut begun: Option<usize> = None;
+        // Where a word has begun, and with which letter.
+        let mut begun: Option<(usize, char)> = None;
         for (at, letter) in text.char_indices() {
-            let continues = match self.splits {
+            let is_mark = is_combining_mark(letter);
+            let in_word = match self.splits {
                 Splits::Nowhere => true,
                 Splits::Space => !letter.is_whitespace(),
-                Splits::Words => letter.is_alphanumeric() || begun.is_some() && is_combining_mark(letter),
+                Splits::Words => letter.is_alphanumeric() || begun.is_some() && is_mark,
             };
-            let stands_alone = matches!(self.splits, Splits::Words) && is_written_without_spaces(letter);
-            let after_one = begun.is_some_and(|start| {
-                matches!(self.splits, Splits::Words)
-                    && text[start..].chars().next().is_some_and(is_written_without_spaces)
-                    && !is_combining_mark(letter)
-            });
-            if let Some(start) = begun.filter(|_| !continues || after_one || stands_alone && !is_combining_mark(letter))
-            {
-                spans.push((start, at));
-                begun = None;
+            let joins = |first: char| match self.splits {
+                Splits::Nowhere | Splits::Space => in_word,
+                Splits::Words => in_word && (is_mark || ![first, letter].into_iter().any(is_written_without_spaces)),
+            };
+            if begun.is_some_and(|(_, first)| joins(first)) {
+                continue;
             }
-            if continues && begun.is_none() {
-                begun = Some(at);
-            }
+            spans.extend(begun.take().map(|(start, _)| (start, at)));
+            begun = in_word.then_some((at, letter));
         }
-        spans.extend(begun.map(|start| (start, text.len())));
+        spans.extend(begun.map(|(start, _)| (start, text.len())));
         spans
     }
 

@@ -65,11 +65,12 @@ impl ReceiveBuffer {
         }
     }
 
-    /// A new consumer begins after `covered`. On the way there, `lost` was found.
+    /// A new consumer begins after `covered`. On the way there, `lost` was found; what lies behind it is found again.
     pub(super) fn begin(&mut self, covered: u64, last_sequence: u64, holes: Holes, lost: Losses) {
         self.covered = covered;
         self.last_sequence = last_sequence;
         self.holes = holes;
+        self.lost = self.lost.split_through(covered);
         self.lost.extend(lost);
     }
 
@@ -283,6 +284,28 @@ mod tests {
         assert_eq!(buffer.confirm(4, 3), Ok(()));
         assert_eq!(buffer.covered(), 1);
         assert_eq!(buffer.confirm(4, 3), Err(Gap { first: 2, last: 3 }));
+    }
+
+    #[test]
+    fn a_loss_that_is_found_at_each_opening_counts_once() {
+        let mut buffer = buffer(&[1]);
+        let holes = Holes { is_mutable: true, are_lost: false };
+        let found = || {
+            let mut lost = Losses::default();
+            lost.push(Loss { first: 3, last: 7, messages: 2 });
+            lost
+        };
+        // The first consumer fails before it comes there.
+        buffer.begin(1, 9, holes, found());
+        buffer.begin(1, 9, holes, found());
+        put(&mut buffer, 9);
+        assert_eq!(buffer.hand_over(), Input::Lost { losses: found() });
+        // What was passed over at the opening itself is not found again, and stays until it is handed over.
+        let mut passed = Losses::default();
+        passed.push(Loss::whole(10, 12));
+        buffer.begin(12, 20, holes, passed.clone());
+        buffer.begin(12, 20, holes, Losses::default());
+        assert_eq!(buffer.hand_over(), Input::Lost { losses: passed });
     }
 
     #[test]
