@@ -64,6 +64,8 @@ metrics_table! {
         "Stream sequence up to which a projection is complete.";
     PROJECTION_STATE = "projection_state", Gauge, "1 for the state that a projection is in.";
     PROJECTION_ROWS = "projection_rows", Gauge, "Live rows or documents.";
+    PROJECTION_ROWS_IN_ERROR = "projection_rows_in_error", Gauge,
+        "Rows, groups and partitions of a projection that cannot be computed; while there is one it serves its last rows.";
     PROJECTION_STATE_BYTES = "projection_state_bytes", Gauge, "Bytes of state in memory, approximately.";
     PROJECTION_STATE_LIMIT_BYTES = "projection_state_limit_bytes", Gauge,
         "Bytes of state beyond which a projection fails.";
@@ -226,6 +228,7 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
             page.set(PROJECTION_STATE, &[own[0], own[1], ("state", state.label())], is_in_it);
         }
         page.set(PROJECTION_ROWS, &own, status.rows as f64);
+        page.set(PROJECTION_ROWS_IN_ERROR, &own, status.rows_in_error as f64);
         page.set(PROJECTION_STATE_BYTES, &own, status.state_bytes as f64);
         if !status.operators.is_empty() {
             page.set(PROJECTION_STATE_LIMIT_BYTES, &own, status.state_limit as f64);

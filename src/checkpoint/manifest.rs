@@ -61,6 +61,10 @@ impl Content {
             self.generations.iter().flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
         {
             names.insert(table_store(projection, entry.generation));
+            if entry.held.is_some() {
+                names.insert(held_store(projection, entry.generation));
+                names.insert(errors_store(projection, entry.generation));
+            }
             for operator in entry.operators.values() {
                 names.extend(operator.stores.keys().map(|store| format!("{}{store}", operator.prefix)));
             }
@@ -125,9 +129,32 @@ pub struct GenerationEntry {
     /// Messages that had vanished from its sources when it was built.
     #[serde(default)]
     pub lost: BTreeMap<SourceName, Losses>,
-    /// When its positions were those of the live cut, microseconds since the epoch; 0 if that is not known.
+    /// When the cut of its rows was the live cut, microseconds since the epoch; 0 if that is not known.
     #[serde(default)]
     pub live_at_us: i64,
+    /// Only of a generation that is in error at its positions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldEntry>,
+}
+
+impl GenerationEntry {
+    /// The cut of its rows, given that its state is that of `cut`; none if they were never right.
+    pub fn rows_cut<'a>(&'a self, cut: &'a Cut) -> Option<&'a Cut> {
+        self.held.as_ref().map_or(Some(cut), |held| held.cut.as_ref())
+    }
+}
+
+/// An error that a generation is in: its rows are those of an earlier cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldEntry {
+    /// For people.
+    pub reason: String,
+    /// The cut of the rows; none if it was in error from the beginning.
+    pub cut: Option<Cut>,
+    /// What the store of the changes holds that the rows have yet to take.
+    pub changes: StoreShape,
+    /// What the store of the errors holds.
+    pub errors: StoreShape,
 }
 
 /// Begins the names of the stores that were born with one generation of a projection.
@@ -138,6 +165,16 @@ pub fn store_prefix(projection: &str, generation: u64) -> String {
 /// The store of a generation's rows; the names of its operators' stores go on with an identity.
 pub fn table_store(projection: &str, generation: u64) -> String {
     format!("{}rows", store_prefix(projection, generation))
+}
+
+/// The store of the changes that a generation's rows have yet to take while it is in error.
+pub fn held_store(projection: &str, generation: u64) -> String {
+    format!("{}held", store_prefix(projection, generation))
+}
+
+/// The store of the errors of a generation.
+pub fn errors_store(projection: &str, generation: u64) -> String {
+    format!("{}errors", store_prefix(projection, generation))
 }
 
 /// The stores that an operator must have.

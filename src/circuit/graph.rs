@@ -15,6 +15,7 @@ use super::memo::Memo;
 use super::node_facts::NodeFacts;
 use super::operator::Operator;
 use super::report::{Kept, OperatorReport};
+use super::row_errors::{FoundErrors, RowError, RowErrors};
 use super::stateful::Handle;
 use super::zset::ZBatch;
 use crate::event::EventBatch;
@@ -32,6 +33,8 @@ pub struct Circuit {
     pub(super) admission: Identity,
     /// By node, whether its state came from elsewhere while the others are still on their way there.
     pub(super) held: Vec<HeldBack>,
+    /// Errors of its operators at its cut.
+    pub(super) errors: RowErrors,
     /// Whether a checkpoint may have its state.
     pub(super) is_captured: bool,
 }
@@ -94,7 +97,8 @@ impl Circuit {
             node_facts.push(NodeFacts::new(identity));
         }
         let held = vec![HeldBack::No; nodes.len()];
-        let mut circuit = Self { nodes, node_facts, fallible, admission, held, is_captured: false };
+        let errors = RowErrors::default();
+        let mut circuit = Self { nodes, node_facts, fallible, admission, held, errors, is_captured: false };
         circuit.name_stores("", &BTreeMap::new());
         circuit
     }
@@ -130,10 +134,11 @@ impl Circuit {
         &self.nodes
     }
 
-    /// Takes one step and gives the change of the output, and the events that were rejected.
+    /// Takes one step and gives the change of the output, and the events that were rejected. What cannot be computed of rows
+    /// that come from no single event is missing in the output, and among [`Circuit::errors`].
     ///
     /// # Errors
-    /// If an operator fails on rows that come from no single event. The circuit's state is then undefined.
+    /// If an operator fails and no row is at fault. The circuit's state is then undefined.
     pub fn step(&mut self, input: &StepInput<'_>) -> Result<(ZBatch, Vec<Attributable>), CircuitError> {
         let own = Memo::default();
         let memo = input.memo.unwrap_or(&own);
@@ -144,11 +149,19 @@ impl Circuit {
             Some(rejected) => rejected,
             None => self.admit(input, memo, &needed, &mut outputs)?,
         };
+        let mut found: Vec<(usize, FoundErrors)> = Vec::new();
         for index in 0..self.nodes.len() {
             if needed[index] && outputs[index].is_none() {
-                outputs[index] = Some(self.output(index, &outputs, input, memo, &rejected)?);
+                let mut errors = FoundErrors::default();
+                outputs[index] = Some(self.output(index, &outputs, input, memo, &rejected, &mut errors)?);
+                match self.node_facts[index].shared {
+                    _ if errors.is_empty() => {}
+                    Some(number) => memo.keep_errors(number, errors),
+                    None => found.push((index, errors)),
+                }
             }
         }
+        self.note_errors(found, memo);
         for held in self.held.iter_mut().filter(|held| **held == HeldBack::Emitting) {
             *held = HeldBack::No;
         }
@@ -170,6 +183,18 @@ impl Circuit {
         needed
     }
 
+    /// Adds the errors of this step: its own nodes', and those that it shares with circuits that had their turn before.
+    fn note_errors(&mut self, found: Vec<(usize, FoundErrors)>, memo: &Memo) {
+        for (index, errors) in found {
+            self.errors.apply(self.node_facts[index].identity, &errors);
+        }
+        for facts in &self.node_facts {
+            if let Some(errors) = facts.shared.and_then(|number| memo.errors(number)) {
+                self.errors.apply(facts.identity, &errors);
+            }
+        }
+    }
+
     /// What comes out of a node, once it is known which events are taken.
     fn output(
         &self,
@@ -178,6 +203,7 @@ impl Circuit {
         input: &StepInput<'_>,
         memo: &Memo,
         rejected: &[Attributable],
+        errors: &mut FoundErrors,
     ) -> Result<ZBatch, CircuitError> {
         let shared = self.node_facts[index].shared;
         if let Some(known) = memo.output(shared) {
@@ -186,21 +212,31 @@ impl Circuit {
         let node = &self.nodes[index];
         match (self.held[index], &node.operator) {
             (HeldBack::Waiting, _) => return Ok(ZBatch::empty(node.schema.clone())),
-            (HeldBack::Emitting, Operator::Stateful(handle)) => return memo.keep(shared, handle.lock().output()),
+            (HeldBack::Emitting, Operator::Stateful(handle)) => return memo.keep(shared, handle.lock().output(errors)),
             _ => {}
         }
         let inputs: Vec<&ZBatch> = node.inputs.iter().filter_map(|&input| outputs[input].as_ref()).collect();
         let output = match &node.operator {
             Operator::Events { .. } => self.admitted(index, input, memo, rejected),
             operator if node.row_wise => operator.pass(&inputs, &node.schema),
-            operator => operator.step(&inputs, input, &node.schema),
+            operator => operator.step(&inputs, input, &node.schema, errors),
         };
         memo.keep(shared, output)
     }
 
     /// Approximate bytes of state in memory.
     pub fn size(&self) -> usize {
-        self.nodes.iter().map(|node| node.operator.kept().bytes).sum()
+        self.nodes.iter().map(|node| node.operator.kept().bytes).sum::<usize>() + self.errors.size()
+    }
+
+    /// What cannot be computed at the circuit's cut, each with the name of its operator, in the same order for the same
+    /// errors. While there is one, the batch result is an error, and the output is not to be shown.
+    pub fn errors(&self) -> impl ExactSizeIterator<Item = (&'static str, &RowError)> {
+        let name = |identity| {
+            let mut nodes = self.nodes.iter().zip(&self.node_facts);
+            nodes.find(|(_, facts)| facts.identity == identity).map_or("operator", |(node, _)| node.operator.name())
+        };
+        self.errors.iter().map(move |(operator, error)| (name(operator), error))
     }
 
     /// Every operator with what it keeps, in the order in which a step runs them.

@@ -10,7 +10,7 @@ use super::node_facts::NodeFacts;
 use super::operator::Operator;
 use super::stateful::{Handle, Handles};
 use crate::identity::Identity;
-use crate::state::{StateDelta, StoreShape, Stores};
+use crate::state::{StateDelta, StoreShape, StoredSegment, Stores};
 
 /// An operator with state, as a checkpoint knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,27 @@ impl Circuit {
             take_over(handle, store_prefix, stores, restored)?;
         }
         Ok(())
+    }
+
+    /// All errors, if they changed since the last call.
+    ///
+    /// # Errors
+    /// Texts outgrow Arrow's offsets (2 GiB in one column).
+    pub fn capture_errors(&mut self) -> Result<Option<StateDelta>, CircuitError> {
+        Ok(self.errors.capture()?)
+    }
+
+    /// What the store of the errors holds since the last capture.
+    pub fn errors_shape(&self) -> StoreShape {
+        self.errors.shape()
+    }
+
+    /// Takes over what [`Circuit::capture_errors`] gave. Only for a new circuit.
+    ///
+    /// # Errors
+    /// If what is stored are no errors.
+    pub fn restore_errors(&mut self, segments: &[StoredSegment]) -> Result<(), CircuitError> {
+        self.errors.restore(segments)
     }
 
     /// Takes over the state of some operators, out of `stores` or from among `restored`, which stands at a cut that this

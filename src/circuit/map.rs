@@ -7,7 +7,8 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::ZBatch;
+use super::row_errors::FoundErrors;
+use super::{CircuitError, ZBatch};
 
 /// Keeps the rows for which `filter` is true, and computes one column an expression.
 #[derive(Debug, Clone)]
@@ -29,20 +30,24 @@ impl Map {
         }
     }
 
-    /// The same for rows that come from no single event. It fails if and only if a row does that is evaluated alone:
-    /// in a batch, AND and CASE also evaluate what they do not need of some rows.
+    /// The same for rows that come from no single event. A row that fails evaluated alone is among `errors` instead: in a
+    /// batch, AND and CASE also evaluate what they do not need of some rows.
     ///
     /// # Errors
-    /// If the filter or a column fails on a row that is evaluated alone.
-    pub(crate) fn apply_row_by_row(&self, input: &ZBatch) -> Result<ZBatch, DataFusionError> {
+    /// If the filter or a column fails, and no row is at fault.
+    pub(super) fn apply_row_by_row(&self, input: &ZBatch, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         match self.apply(input) {
+            Ok(output) => Ok(output),
             Err(_) if input.len() > 1 => {
                 let half = input.len() / 2;
                 let halves = [input.slice(0, half), input.slice(half, input.len() - half)];
-                let halves = halves.iter().map(|half| self.apply_row_by_row(half)).collect::<Result<Vec<_>, _>>()?;
-                Ok(ZBatch::concat(&self.schema, &halves)?)
+                let halves = halves.iter().map(|half| self.apply_row_by_row(half, errors));
+                Ok(ZBatch::concat(&self.schema, &halves.collect::<Result<Vec<_>, _>>()?)?)
             }
-            outcome => outcome,
+            Err(error) => {
+                errors.add(&input.rows, 0, input.weight(0), error.into())?;
+                Ok(ZBatch::empty(self.schema.clone()))
+            }
         }
     }
 
@@ -112,7 +117,9 @@ mod tests {
         let map = quotients();
         let values = [1, 2, 3, 0, 4, 50, 5];
         assert!(map.apply(&input(&map, &values)).is_err(), "in a batch all quotients are computed");
-        let kept = map.apply_row_by_row(&input(&map, &values)).unwrap();
+        let mut errors = FoundErrors::default();
+        let kept = map.apply_row_by_row(&input(&map, &values), &mut errors).unwrap();
+        assert!(errors.is_empty());
         assert_eq!(kept.rows.column(0).as_primitive::<Int64Type>().values(), &[1, 2, 3, 4, 5]);
         assert_eq!(kept.weights_array().values(), &[2, 3, 4, 5, 6]);
     }

@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 
 use super::error::{Attributable, CircuitError};
+use super::row_errors::FoundErrors;
 use super::zset::ZBatch;
 use crate::event::{EventBatch, SourceRelation};
 use crate::identity::Identity;
@@ -21,6 +22,8 @@ pub struct Memo {
     columns: RefCell<HashMap<(String, SourceRelation, usize), ArrayRef>>,
     /// Of nodes that several circuits have, by their number.
     outputs: RefCell<HashMap<usize, Result<ZBatch, Arc<DataFusionError>>>>,
+    /// Errors that such nodes have found, by their number.
+    errors: RefCell<HashMap<usize, FoundErrors>>,
     /// The events that circuits of one admission reject.
     rejected: RefCell<HashMap<Identity, Vec<Attributable>>>,
 }
@@ -70,6 +73,16 @@ impl Memo {
         let output = output.map_err(|error| Arc::new(error.0));
         self.outputs.borrow_mut().insert(number, output.clone());
         output.map_err(|error| DataFusionError::Shared(error).into())
+    }
+
+    /// Notes the errors of a node that other circuits have too.
+    pub(super) fn keep_errors(&self, number: usize, errors: FoundErrors) {
+        self.errors.borrow_mut().insert(number, errors);
+    }
+
+    /// The errors that a node has found in this step, if any.
+    pub(super) fn errors(&self, number: usize) -> Option<FoundErrors> {
+        self.errors.borrow().get(&number).cloned()
     }
 
     /// What another circuit of this admission has rejected, if one had its turn before.

@@ -7,6 +7,7 @@ use super::error::CircuitError;
 use super::graph::StepInput;
 use super::map::Map;
 use super::report::Kept;
+use super::row_errors::FoundErrors;
 use super::stateful::Handle;
 use super::unnest::Unnest;
 use super::zset::ZBatch;
@@ -67,20 +68,21 @@ impl Operator {
         }
     }
 
-    /// Any operator that is not row-wise over events.
+    /// Any operator that is not row-wise over events. What cannot be computed of single rows is among `errors`.
     pub(super) fn step(
         &self,
         inputs: &[&ZBatch],
         step: &StepInput<'_>,
         schema: &SchemaRef,
+        errors: &mut FoundErrors,
     ) -> Result<ZBatch, CircuitError> {
         match (self, inputs) {
             (Operator::Projection { name, columns }, []) => match step.deltas.get(name.as_str()) {
                 Some(delta) => Ok(delta.project(columns)?),
                 None => Ok(ZBatch::empty(schema.clone())),
             },
-            (Operator::Map(map), [input]) => Ok(map.apply_row_by_row(input)?),
-            (Operator::Stateful(handle), inputs) => handle.lock().step(inputs, &step.watermarks),
+            (Operator::Map(map), [input]) => map.apply_row_by_row(input, errors),
+            (Operator::Stateful(handle), inputs) => handle.lock().step(inputs, &step.watermarks, errors),
             (operator, inputs) => operator.pass(inputs, schema),
         }
     }

@@ -11,6 +11,7 @@ use super::digest::Digest;
 use super::join::Join;
 use super::partition::Partition;
 use super::report::Kept;
+use super::row_errors::FoundErrors;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoreShape, Stores};
 
@@ -92,11 +93,16 @@ impl Stateful {
         }
     }
 
-    pub(super) fn step(&mut self, inputs: &[&ZBatch], watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
+    pub(super) fn step(
+        &mut self,
+        inputs: &[&ZBatch],
+        watermarks: &Watermarks<'_>,
+        errors: &mut FoundErrors,
+    ) -> Result<ZBatch, CircuitError> {
         match (self, inputs) {
-            (Stateful::Aggregate(aggregate), [input]) => aggregate.step(input, watermarks),
-            (Stateful::Join(join), [left, right]) => join.step(left, right),
-            (Stateful::Partition(partition), [input]) => partition.step(input, watermarks),
+            (Stateful::Aggregate(aggregate), [input]) => aggregate.step(input, watermarks, errors),
+            (Stateful::Join(join), [left, right]) => join.step(left, right, errors),
+            (Stateful::Partition(partition), [input]) => partition.step(input, watermarks, errors),
             _ => Err(DataFusionError::Internal("an operator with the wrong number of inputs".into()).into()),
         }
     }
@@ -111,12 +117,12 @@ impl Stateful {
         }
     }
 
-    /// Everything that has come out of it so far and was not taken back, given that it keeps all.
-    pub(super) fn output(&self) -> Result<ZBatch, CircuitError> {
+    /// Everything that has come out of it so far and was not taken back, given that it keeps all; errors likewise.
+    pub(super) fn output(&self, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         match self {
-            Stateful::Aggregate(aggregate) => aggregate.output(),
-            Stateful::Join(join) => join.output(),
-            Stateful::Partition(partition) => partition.output(),
+            Stateful::Aggregate(aggregate) => aggregate.output(errors),
+            Stateful::Join(join) => join.output(errors),
+            Stateful::Partition(partition) => partition.output(errors),
         }
     }
 

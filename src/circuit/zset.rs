@@ -2,9 +2,13 @@
 //! takes them back.
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::compute::{concat, concat_batches, filter, filter_record_batch};
+use arrow::compute::{SortOptions, concat, concat_batches, filter, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+
+use super::difference::Difference;
+use super::row_codec::RowCodec;
+use super::sized_batch::sized_batch;
 
 /// Rows and their weights. The same row may occur several times: its weights add up.
 #[derive(Debug, Clone)]
@@ -77,6 +81,30 @@ impl ZBatch {
         let weights: Vec<Int64Array> = batches.iter().map(ZBatch::weights_array).collect();
         let parts: Vec<&dyn Array> = weights.iter().map(|part| part as &dyn Array).collect();
         Ok(Self { rows, weights: Weights::Each(counts(&concat(&parts)?)?) })
+    }
+
+    /// Each different row once, with the sum of its weights, unless that is 0.
+    ///
+    /// # Errors
+    /// If Arrow's rows do not know a column's type.
+    pub fn consolidated(&self) -> Result<Self, ArrowError> {
+        let schema = self.rows.schema();
+        let fields = schema.fields().iter().map(|field| (field.data_type().clone(), SortOptions::default()));
+        let codec = RowCodec::new(fields)?;
+        let encoded = codec.encode(self.rows.columns())?;
+        let mut difference = Difference::default();
+        for row in 0..self.len() {
+            let bytes: &[u8] = if codec.is_unit() { &[] } else { encoded.row(row).data() };
+            difference.add(bytes, self.weight(row));
+        }
+        let (rows, counts): (Vec<&[u8]>, Vec<i64>) = difference.rows().into_iter().unzip();
+        Ok(Self::new(sized_batch(&schema, codec.decode(rows)?, counts.len())?, counts.into()))
+    }
+
+    /// The same rows, taken back.
+    pub fn negated(&self) -> Self {
+        let weights: Int64Array = (0..self.len()).map(|row| -self.weight(row)).collect();
+        Self::new(self.rows.clone(), weights)
     }
 
     /// Some rows that follow each other.

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::Schema;
 
-use crate::checkpoint::{GenerationEntry, OperatorEntry, store_prefix, table_store};
+use crate::checkpoint::{
+    GenerationEntry, HeldEntry, OperatorEntry, errors_store, held_store, store_prefix, table_store,
+};
 use crate::circuit::OperatorStores;
 use crate::identity::Identity;
 use crate::progress::{Cut, Phase, Position, SourceName};
@@ -103,7 +105,8 @@ impl RequiredStores<'_> {
         stores: &Stores,
         candidates: &BTreeSet<Identity>,
     ) -> BTreeMap<Identity, String> {
-        if self.check_positions(entry, cut).is_err() {
+        // The errors of what an operator reads are not among its state, so nothing tells when they are over.
+        if self.check_positions(entry, cut).is_err() || entry.held.is_some() {
             return BTreeMap::new();
         }
         let there = self.operators.iter().filter(|operator| candidates.contains(&operator.identity));
@@ -134,10 +137,17 @@ impl RequiredStores<'_> {
         for operator in &self.operators {
             check_operator(operator, entry.operators.get(&operator.identity), stores)?;
         }
+        let (held, errors) =
+            (held_store(self.projection, entry.generation), errors_store(self.projection, entry.generation));
+        if let Some(HeldEntry { changes, errors: in_error, .. }) = &entry.held {
+            check_store(&held, changes, stores)?;
+            check_store(&errors, in_error, stores)?;
+        }
         // What is born with this generation and listed by nothing was not written by what wrote the list.
         let prefix = store_prefix(self.projection, entry.generation);
         let listed = |store: &String| {
             *store == table_store(self.projection, entry.generation)
+                || entry.held.is_some() && (*store == held || *store == errors)
                 || entry.operators.values().any(|operator| {
                     store.strip_prefix(operator.prefix.as_str()).is_some_and(|end| operator.stores.contains_key(end))
                 })

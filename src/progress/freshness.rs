@@ -27,6 +27,8 @@ pub struct Basis {
     pub live_at_us: i64,
     /// What the relations are doing: the worst of several.
     pub phase: Phase,
+    /// Why that is not serving.
+    pub reason: Option<String>,
     pub reads: Reads,
     /// Events that the relations themselves could not take, by source and event type.
     pub parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
@@ -43,6 +45,9 @@ pub struct Freshness {
     /// What the relations that were read are doing, the worst of them: the rows of one that has failed, or is built again,
     /// stay as they were.
     pub phase: Phase,
+    /// Why that is not serving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub lag_events: u64,
     /// The greatest of the sources; null while one of them has not applied anything yet, so that it is not known.
     pub lag_seconds: Option<f64>,
@@ -157,6 +162,7 @@ impl Freshness {
                 basis.phase,
             ),
             phase: basis.phase,
+            reason: basis.reason.clone(),
             lag_events: sources.values().map(|source| source.lag_events).sum(),
             lag_seconds: lags.map(|lags| lags.into_iter().fold(0.0, f64::max)),
             as_of: rfc3339(now_us),
@@ -265,7 +271,7 @@ mod tests {
         let cut = Cut { positions: BTreeMap::from([(name.clone(), position.into())]), revision: 0 };
         let reads = Reads::from([(name.clone(), types.iter().map(|name| name.to_string()).collect())]);
         Freshness::of(
-            &Basis { cut, live_at_us, phase: Phase::Serving, reads, parked: BTreeMap::new(), lost: BTreeMap::new() },
+            &Basis { cut, live_at_us, reads, ..Basis::default() },
             &BTreeMap::from([(name, progress)]),
             &BTreeMap::new(),
             NOW,

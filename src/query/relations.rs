@@ -122,7 +122,9 @@ fn merge(basis: &mut Basis, other: Basis) {
     }
     basis.cut.revision = basis.cut.revision.min(other.cut.revision);
     basis.live_at_us = basis.live_at_us.min(other.live_at_us);
-    basis.phase = basis.phase.max(other.phase);
+    if other.phase > basis.phase {
+        (basis.phase, basis.reason) = (other.phase, other.reason);
+    }
     for (source, parked) in other.parked {
         let known = basis.parked.entry(source).or_default();
         for (event_type, count) in parked {

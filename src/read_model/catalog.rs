@@ -49,6 +49,8 @@ pub struct Relation {
     pub live_at_us: i64,
     /// What its generation is doing.
     pub phase: Phase,
+    /// Why that is not serving.
+    pub reason: Option<String>,
 }
 
 impl Relation {
@@ -58,6 +60,7 @@ impl Relation {
             cut: self.cut.clone(),
             live_at_us: self.live_at_us,
             phase: self.phase,
+            reason: self.reason.clone(),
             reads: self.reads.clone(),
             parked: self.parked.clone(),
             lost: self.lost.clone(),
@@ -122,9 +125,24 @@ pub struct ProjectionStatus {
     pub operators: Vec<OperatorReport>,
     pub columns: Vec<ColumnStatus>,
     pub key: Vec<String>,
-    /// Why it failed, or is being built again, or cannot be searched.
+    /// Why it failed or is in error, or is being built again, or cannot be searched.
     pub error: Option<String>,
+    /// Rows, groups and partitions that cannot be computed at its cut.
+    pub rows_in_error: u64,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub row_errors: Vec<RowErrorStatus>,
     pub positions: BTreeMap<SourceName, Position>,
+}
+
+/// What an operator cannot compute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RowErrorStatus {
+    pub operator: &'static str,
+    /// The row at fault, or the key of its group or partition.
+    pub row: String,
+    pub message: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

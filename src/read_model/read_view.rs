@@ -223,6 +223,8 @@ mod tests {
             columns: Vec::new(),
             key: Vec::new(),
             error: error.map(str::to_owned),
+            rows_in_error: 0,
+            row_errors: Vec::new(),
             positions: BTreeMap::new(),
         };
         (name.to_owned(), status)
@@ -235,6 +237,7 @@ mod tests {
             cut: Cut::default(),
             live_at_us: 0,
             phase: Phase::Failed,
+            reason: None,
             parked: BTreeMap::new(),
             lost: BTreeMap::new(),
         };

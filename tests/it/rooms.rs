@@ -74,10 +74,13 @@ const ROOMS: &[Room] = &[
             "checkpoint::Content",
             "checkpoint::Draft",
             "checkpoint::GenerationEntry",
+            "checkpoint::HeldEntry",
             "checkpoint::IndexDraft",
             "checkpoint::OperatorEntry",
             "checkpoint::PinnedFile",
             "checkpoint::SourceEntry",
+            "checkpoint::errors_store",
+            "checkpoint::held_store",
             "checkpoint::store_prefix",
             "checkpoint::table_store",
             // Counts what it parks; nothing is read back.

@@ -29,6 +29,8 @@ use super::digest::Digest;
 use super::groups::{Groups, TouchedGroups};
 use super::persisted_batch::persisted_batch;
 use super::report::Kept;
+use super::row_errors::FoundErrors;
+use super::sized_batch::sized_batch;
 use super::{CircuitError, ZBatch};
 use crate::state::{SegmentLog, StateDelta, StoreShape, StoredSegment};
 use call_state::CallState;
@@ -50,6 +52,12 @@ pub struct Aggregate {
     started: bool,
     /// Input rows and groups looked at.
     touched: u64,
+}
+
+/// Groups that have an output row, and the rows' columns.
+struct EvaluatedGroups {
+    slots: Vec<u32>,
+    columns: Vec<ArrayRef>,
 }
 
 /// The column of a persisted group that holds its weight.
@@ -88,10 +96,17 @@ impl Aggregate {
 
     /// Applies a change of the input and gives the change of the output.
     ///
+    /// A group of which a call has no result, as an average that overflows, is among `errors` instead.
+    ///
     /// # Errors
-    /// If a call fails on rows of a group, as a sum that overflows, or more rows are taken back than came.
-    pub(crate) fn step(&mut self, input: &ZBatch, watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
-        let output = self.apply(input)?;
+    /// If a column has a type that the planner does not give to its call.
+    pub(super) fn step(
+        &mut self,
+        input: &ZBatch,
+        watermarks: &Watermarks<'_>,
+        errors: &mut FoundErrors,
+    ) -> Result<ZBatch, CircuitError> {
+        let output = self.apply(input, errors)?;
         if let Some(closing) = &mut self.closing {
             let closed = closing.close(watermarks)?;
             closed.into_iter().for_each(|slot| self.forget(slot));
@@ -99,7 +114,7 @@ impl Aggregate {
         Ok(output)
     }
 
-    fn apply(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
+    fn apply(&mut self, input: &ZBatch, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         let first = !std::mem::replace(&mut self.started, true) && !self.totals.is_empty();
         if input.is_empty() && !first {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
@@ -115,11 +130,11 @@ impl Aggregate {
         self.grow();
         let before: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot) && !first).collect();
         self.open_new(&touched)?;
-        let old = self.evaluate(&before)?;
+        let old = self.evaluate_each(before, -1, errors)?;
         self.update(input, &touched)?;
         let after: Vec<u32> = touched.slots.iter().copied().filter(|&slot| self.exists(slot)).collect();
-        let new = self.evaluate(&after)?;
-        let output = self.difference(&before, old, &after, new)?;
+        let new = self.evaluate_each(after, 1, errors)?;
+        let output = self.difference(&touched.slots, &old, &new)?;
         self.retain(&touched)?;
         Ok(output)
     }
@@ -127,13 +142,14 @@ impl Aggregate {
     /// The rows of all groups. Those of totals come with the first step, if that is still to come.
     ///
     /// # Errors
-    /// If a call's result cannot be computed.
-    pub(in crate::circuit) fn output(&self) -> Result<ZBatch, CircuitError> {
+    /// As [`Aggregate::step`].
+    pub(in crate::circuit) fn output(&self, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         if !self.started {
             return Ok(ZBatch::empty(self.spec.schema.clone()));
         }
         let slots: Vec<u32> = self.groups.live().filter(|&slot| self.exists(slot)).collect();
-        Ok(ZBatch::inserts(RecordBatch::try_new(self.spec.schema.clone(), self.evaluate(&slots)?)?))
+        let EvaluatedGroups { columns, .. } = self.evaluate_each(slots, 1, errors)?;
+        Ok(ZBatch::inserts(RecordBatch::try_new(self.spec.schema.clone(), columns)?))
     }
 
     /// Whether a group has an output row now.
@@ -198,44 +214,80 @@ impl Aggregate {
         Ok(columns)
     }
 
-    /// The old rows taken back and the new ones put in, without those that are equal.
+    /// The output rows of those groups that have one; `weight` times an error of each of the others.
+    fn evaluate_each(
+        &self,
+        slots: Vec<u32>,
+        weight: i64,
+        errors: &mut FoundErrors,
+    ) -> Result<EvaluatedGroups, CircuitError> {
+        if let Ok(columns) = self.evaluate(&slots) {
+            return Ok(EvaluatedGroups { slots, columns });
+        }
+        let mut passed = Vec::with_capacity(slots.len());
+        self.separate(&slots, weight, &mut passed, errors)?;
+        Ok(EvaluatedGroups { columns: self.evaluate(&passed)?, slots: passed })
+    }
+
+    /// Halves a run of groups until those are found that fail alone.
+    fn separate(
+        &self,
+        slots: &[u32],
+        weight: i64,
+        passed: &mut Vec<u32>,
+        errors: &mut FoundErrors,
+    ) -> Result<(), CircuitError> {
+        match self.evaluate(slots) {
+            Ok(_) => passed.extend(slots),
+            Err(error) if slots.len() <= 1 => {
+                let keys = self.spec.schema.project(&(0..self.spec.groups.len()).collect::<Vec<_>>())?;
+                let keys = sized_batch(&Arc::new(keys), self.groups.keys(slots)?, slots.len())?;
+                errors.add(&keys, 0, weight, error)?;
+            }
+            Err(_) => {
+                let (first, rest) = slots.split_at(slots.len() / 2);
+                self.separate(first, weight, passed, errors)?;
+                self.separate(rest, weight, passed, errors)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The old rows taken back and the new ones put in, without those that are equal. `touched` has the groups of both, in
+    /// the order in which both have them.
     fn difference(
         &self,
-        before: &[u32],
-        old: Vec<ArrayRef>,
-        after: &[u32],
-        new: Vec<ArrayRef>,
+        touched: &[u32],
+        before: &EvaluatedGroups,
+        after: &EvaluatedGroups,
     ) -> Result<ZBatch, CircuitError> {
+        let (old, new) = (&before.columns, &after.columns);
         let equal = old
             .iter()
-            .zip(&new)
+            .zip(new)
             .skip(self.spec.groups.len())
             .map(|(old, new)| make_comparator(old, new, SortOptions::default()))
             .collect::<Result<Vec<_>, _>>()?;
-        let (mut gone, mut come) = (Vec::with_capacity(before.len()), Vec::with_capacity(after.len()));
-        // Both lists are in the order of touching, and each old group that is still there is in the new list too.
-        let mut old_row = 0;
-        for (new_row, slot) in after.iter().enumerate() {
-            while old_row < before.len() && before[old_row] != *slot && !self.exists(before[old_row]) {
+        let (mut gone, mut come) = (Vec::with_capacity(before.slots.len()), Vec::with_capacity(after.slots.len()));
+        let (mut old_row, mut new_row) = (0, 0);
+        for slot in touched {
+            let was = before.slots.get(old_row) == Some(slot);
+            let is = after.slots.get(new_row) == Some(slot);
+            let is_changed = !(was && is) || equal.iter().any(|compare| compare(old_row, new_row).is_ne());
+            if was && is_changed {
                 gone.push(old_row as u32);
-                old_row += 1;
             }
-            if old_row < before.len() && before[old_row] == *slot {
-                if equal.iter().any(|compare| compare(old_row, new_row).is_ne()) {
-                    gone.push(old_row as u32);
-                    come.push(new_row as u32);
-                }
-                old_row += 1;
-            } else {
+            if is && is_changed {
                 come.push(new_row as u32);
             }
+            old_row += usize::from(was);
+            new_row += usize::from(is);
         }
-        gone.extend(old_row as u32..before.len() as u32);
         let mut weights = vec![-1; gone.len()];
         weights.resize(gone.len() + come.len(), 1);
         let only_new = gone.is_empty();
         let (gone, come) = (UInt32Array::from(gone), UInt32Array::from(come));
-        let columns = old.iter().zip(&new).map(|(old, new)| {
+        let columns = old.iter().zip(new).map(|(old, new)| {
             let new = take(new, &come, None)?;
             if only_new { Ok(new) } else { concat(&[take(old, &gone, None)?.as_ref(), new.as_ref()]) }
         });

@@ -15,13 +15,13 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBat
 use arrow::compute::{concat, prep_null_mask_filter, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use datafusion::common::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::digest::Digest;
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
+use super::row_errors::FoundErrors;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoreShape, StoredSegment};
 use matches::Matches;
@@ -63,9 +63,16 @@ impl Join {
 
     /// Applies changes of both sides and gives the change of the output.
     ///
+    /// A pair on which the condition fails does not meet it, and is among `errors`.
+    ///
     /// # Errors
-    /// If the condition fails on a pair, or more rows are taken back than came.
-    pub(crate) fn step(&mut self, left: &ZBatch, right: &ZBatch) -> Result<ZBatch, CircuitError> {
+    /// If the condition fails, and no pair is at fault.
+    pub(super) fn step(
+        &mut self,
+        left: &ZBatch,
+        right: &ZBatch,
+        errors: &mut FoundErrors,
+    ) -> Result<ZBatch, CircuitError> {
         let mut output = Output { spec: &self.spec, parts: Vec::new() };
         let left = Change::new(left, &mut self.keys, &self.left)?;
         let right = Change::new(right, &mut self.keys, &self.right)?;
@@ -80,7 +87,7 @@ impl Join {
             // Where keys alone decide which rows have a match, only a join that shows pairs has to look at them.
             if self.spec.pairs || self.spec.condition.is_some() {
                 let pairs = self.pairs(side, change)?;
-                let passing = self.passing(&pairs.batch)?;
+                let passing = self.passing(&pairs.batch, errors)?;
                 matches.note(&passing, change, &pairs.members, side);
                 output.pairs(&pairs.batch, &passing)?;
             }
@@ -129,17 +136,17 @@ impl Join {
     }
 
     /// Which pairs meet the condition beside the keys.
-    fn passing(&self, pairs: &ZBatch) -> Result<BooleanArray, CircuitError> {
+    fn passing(&self, pairs: &ZBatch, errors: &mut FoundErrors) -> Result<BooleanArray, CircuitError> {
         match &self.spec.condition {
-            Some(condition) if !pairs.is_empty() => Ok(met(condition.as_ref(), &pairs.rows)?),
+            Some(condition) if !pairs.is_empty() => met(condition.as_ref(), pairs, errors),
             _ => Ok(BooleanArray::from(vec![true; pairs.len()])),
         }
     }
 
     /// What comes out for all rows of both sides: what another join makes of them in one step.
-    pub(super) fn output(&self) -> Result<ZBatch, CircuitError> {
+    pub(super) fn output(&self, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         let sides = [self.left.all(&self.keys)?, self.right.all(&self.keys)?];
-        Join::new(self.spec.clone())?.step(&sides[0], &sides[1])
+        Join::new(self.spec.clone())?.step(&sides[0], &sides[1], errors)
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -200,16 +207,20 @@ impl Join {
     }
 }
 
-/// Which rows meet a condition. It fails if and only if a row does that is evaluated alone.
-fn met(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Result<BooleanArray, DataFusionError> {
-    let evaluated = condition.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+/// Which pairs meet a condition. One that fails evaluated alone does not, and is among `errors`.
+fn met(condition: &dyn PhysicalExpr, pairs: &ZBatch, errors: &mut FoundErrors) -> Result<BooleanArray, CircuitError> {
+    let evaluated = condition.evaluate(&pairs.rows).and_then(|value| value.into_array(pairs.len()));
     let mask = match evaluated {
-        Err(_) if rows.num_rows() > 1 => {
-            let half = rows.num_rows() / 2;
-            let first = met(condition, &rows.slice(0, half))?;
-            concat(&[&first, &met(condition, &rows.slice(half, rows.num_rows() - half))?])?
+        Ok(mask) => mask,
+        Err(_) if pairs.len() > 1 => {
+            let half = pairs.len() / 2;
+            let first = met(condition, &pairs.slice(0, half), errors)?;
+            concat(&[&first, &met(condition, &pairs.slice(half, pairs.len() - half), errors)?])?
         }
-        evaluated => evaluated?,
+        Err(error) => {
+            errors.add(&pairs.rows, 0, pairs.weight(0), error.into())?;
+            return Ok(BooleanArray::from(vec![false]));
+        }
     };
     let mask = mask.as_boolean();
     Ok(if mask.null_count() == 0 { mask.clone() } else { prep_null_mask_filter(mask) })

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::SchemaRef;
 
-use super::sized_batch::sized_batch;
 use crate::circuit::keyed_rows::KeyedRows;
+use crate::circuit::sized_batch::sized_batch;
 use crate::circuit::{CircuitError, ZBatch};
 
 /// Ranks of rows in one order, as far as a function asks for them.

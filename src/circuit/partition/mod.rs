@@ -4,31 +4,30 @@
 //! The partitions that a change touches are computed before and after it, and the difference comes out. For the first
 //! rows that is O(their number); for the rest, a *recompute*, it is O(the touched partitions): correct by construction.
 
-mod difference;
 mod first_rows;
 mod rerun;
-mod sized_batch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::row::Rows;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::closing::{Closing, ClosingSpec, Watermarks};
+use super::difference::Difference;
 use super::digest::Digest;
 use super::groups::Groups;
 use super::keyed_rows::{Change, KeyedRows};
 use super::report::Kept;
 use super::row_codec::RowCodec;
+use super::row_errors::FoundErrors;
+use super::sized_batch::sized_batch;
 use super::{CircuitError, ZBatch};
 use crate::state::{StateDelta, StoreShape, StoredSegment};
-use difference::Difference;
 pub use first_rows::{Ranking, RankingFunction};
 pub use rerun::Rerun;
-use sized_batch::sized_batch;
 
 /// What a partition operator computes, decided by the planner.
 #[derive(Debug, Clone)]
@@ -93,10 +92,17 @@ impl Partition {
 
     /// Applies a change of the input and gives the change of the output.
     ///
+    /// A partition on which the recomputed plan fails is among `errors` instead.
+    ///
     /// # Errors
-    /// If the recomputed plan fails on a partition, or more rows are taken back than came.
-    pub(crate) fn step(&mut self, input: &ZBatch, watermarks: &Watermarks<'_>) -> Result<ZBatch, CircuitError> {
-        let output = self.apply(input)?;
+    /// If an expression fails, and no partition is at fault.
+    pub(super) fn step(
+        &mut self,
+        input: &ZBatch,
+        watermarks: &Watermarks<'_>,
+        errors: &mut FoundErrors,
+    ) -> Result<ZBatch, CircuitError> {
+        let output = self.apply(input, errors)?;
         if let Some(closing) = &mut self.closing {
             for slot in closing.close(watermarks)? {
                 self.rows.remove(slot);
@@ -106,7 +112,7 @@ impl Partition {
         Ok(output)
     }
 
-    fn apply(&mut self, input: &ZBatch) -> Result<ZBatch, CircuitError> {
+    fn apply(&mut self, input: &ZBatch, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         let change = Change::new(input, &mut self.groups, &self.rows)?;
         self.rows.grow(self.groups.slots());
         let mut slots: Vec<u32> = change.slots().collect();
@@ -116,9 +122,9 @@ impl Partition {
             let new: Vec<u32> = slots.iter().copied().filter(|&slot| self.rows.is_empty(slot)).collect();
             closing.open(&new, &self.groups.keys(&new)?)?;
         }
-        let before = self.encoded(&slots)?;
+        let before = self.encoded(&slots, -1, errors)?;
         self.rows.apply(&change);
-        let after = self.encoded(&slots)?;
+        let after = self.encoded(&slots, 1, errors)?;
         for slot in slots.into_iter().filter(|&slot| self.rows.is_empty(slot)) {
             self.groups.remove(slot);
         }
@@ -136,10 +142,31 @@ impl Partition {
     }
 
     /// What comes out of some partitions, and its rows as bytes.
-    fn encoded(&self, slots: &[u32]) -> Result<(ZBatch, Rows), CircuitError> {
-        let output = self.outcome(slots)?;
+    fn encoded(&self, slots: &[u32], weight: i64, errors: &mut FoundErrors) -> Result<(ZBatch, Rows), CircuitError> {
+        let output = self.outcome_of_each(slots, weight, errors)?;
         let rows = self.output.encode(output.rows.columns())?;
         Ok((output, rows))
+    }
+
+    /// What comes out of those partitions that do not fail alone; `weight` times an error of each of the others.
+    fn outcome_of_each(&self, slots: &[u32], weight: i64, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
+        match self.outcome(slots) {
+            Ok(output) => Ok(output),
+            Err(error) if slots.len() <= 1 => {
+                let keys =
+                    self.spec.key_types.iter().enumerate().map(|(index, data_type)| {
+                        Field::new(format!("partition {}", index + 1), data_type.clone(), true)
+                    });
+                let schema = Arc::new(Schema::new(keys.collect::<Vec<_>>()));
+                errors.add(&sized_batch(&schema, self.groups.keys(slots)?, slots.len())?, 0, weight, error)?;
+                Ok(ZBatch::empty(self.spec.schema.clone()))
+            }
+            Err(_) => {
+                let (first, rest) = slots.split_at(slots.len() / 2);
+                let halves = [first, rest].map(|half| self.outcome_of_each(half, weight, errors));
+                Ok(ZBatch::concat(&self.spec.schema, &halves.into_iter().collect::<Result<Vec<_>, _>>()?)?)
+            }
+        }
     }
 
     /// What comes out of some partitions as they are now.
@@ -174,9 +201,9 @@ impl Partition {
     }
 
     /// What comes out of all partitions.
-    pub(super) fn output(&self) -> Result<ZBatch, CircuitError> {
+    pub(super) fn output(&self, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         let slots: Vec<u32> = self.groups.live().collect();
-        self.outcome(&slots)
+        self.outcome_of_each(&slots, 1, errors)
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -238,7 +265,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use arrow::array::Int64Array;
-    use arrow::datatypes::Schema;
 
     use super::*;
 
@@ -257,7 +283,13 @@ mod tests {
         .unwrap();
         let mut came_out = |weights: Vec<i64>| {
             let rows = sized_batch(&schema, Vec::new(), weights.len()).unwrap();
-            let output = first_two.step(&ZBatch::new(rows, Int64Array::from(weights)), &Watermarks::default()).unwrap();
+            let output = first_two
+                .step(
+                    &ZBatch::new(rows, Int64Array::from(weights)),
+                    &Watermarks::default(),
+                    &mut FoundErrors::default(),
+                )
+                .unwrap();
             (0..output.len()).map(|row| output.weight(row)).sum::<i64>()
         };
         assert_eq!([vec![1], vec![1, 1], vec![-1, -1]].map(&mut came_out), [1, 1, -1]);

@@ -45,9 +45,13 @@ pub(super) fn last_rows(
             return None;
         }
     };
+    // Rows that were never right are no last rows.
+    let of_rows = match &entry.held {
+        Some(held) => &held.cut.as_ref()?.positions,
+        None => &entry.positions,
+    };
     let reads = definition.reads.keys();
-    let positions =
-        reads.map(|source| (source.clone(), entry.positions.get(source).copied().unwrap_or_default())).collect();
+    let positions = reads.map(|source| (source.clone(), of_rows.get(source).copied().unwrap_or_default())).collect();
     let state = GenerationState::Rebuilding { reason: reason.to_string() };
     let definition = Definition { rows: entry.rows, table, ..definition };
     let cut = Cut { positions, revision: cut.revision };

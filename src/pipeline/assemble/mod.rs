@@ -93,7 +93,8 @@ pub async fn assemble(
             reasons.entry(name.clone()).or_insert_with(|| BuildReason::Input(input.clone()));
         }
         if let (Some(entry), false) = (entry_of(content, &name), reasons.contains_key(&name)) {
-            let index = restored_index(&planned, entry, &cut, checkpointer, indexes).await?;
+            let at = entry.rows_cut(&cut).cloned().unwrap_or_default();
+            let index = restored_index(&planned, entry, &at, checkpointer, indexes).await?;
             match Generation::restore(&planned, entry, cut.clone(), &mut stores, &mut shared, index) {
                 Ok(generation) => {
                     live.generations.push(generation);

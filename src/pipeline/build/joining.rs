@@ -6,14 +6,13 @@ use super::super::engine::Engine;
 use super::{Build, LiveCut};
 use crate::lifecycle::{GenerationId, Parked};
 use crate::progress::SourceName;
-use crate::read_model::InputRows;
 
 impl LiveCut {
     /// The cut of a live engine, with the rows of some projections at it: of those that take part in every commit.
     pub fn of(live: &Engine, inputs: &BTreeSet<String>) -> Self {
         let running = live.generations.iter().filter(|generation| generation.state().steps());
         let asked = running.filter(|generation| inputs.contains(generation.projection()));
-        let rows = asked.map(|generation| (generation.projection().to_owned(), InputRows::of(generation.table())));
+        let rows = asked.map(|generation| (generation.projection().to_owned(), generation.input_rows()));
         Self { cut: live.cut(), inputs: rows.collect() }
     }
 }
@@ -44,6 +43,7 @@ impl Build {
             readmit(live, source, &mut built);
         }
         fail_readers_of_stopped(live, &mut built);
+        hold_readers_of_errors(live, &mut built);
         let cut = live.cut();
         for generation in built.generations.iter_mut().filter(|generation| generation.state().steps()) {
             generation.arrive(&cut, now_us);
@@ -88,6 +88,23 @@ fn fail_readers_of_stopped(live: &Engine, built: &mut Engine) {
         }
         if !generation.state().steps() {
             stopped.insert(generation.projection().to_owned());
+        }
+    }
+}
+
+/// Marks built generations that read a live one which is in error: what could be computed of it does not make right rows.
+fn hold_readers_of_errors(live: &Engine, built: &mut Engine) {
+    let is_built = |name: &str| built.generations.iter().any(|one| one.projection() == name);
+    let live = live.generations.iter().filter(|generation| generation.is_in_error());
+    let live = live.map(|generation| generation.projection()).filter(|name| !is_built(name));
+    let mut in_error: BTreeSet<String> = live.map(str::to_owned).collect();
+    for generation in &mut built.generations {
+        let input = generation.definition.upstream.iter().find(|name| in_error.contains(*name)).cloned();
+        if let Some(input) = input {
+            generation.was_built_of(&input);
+        }
+        if generation.is_in_error() {
+            in_error.insert(generation.projection().to_owned());
         }
     }
 }

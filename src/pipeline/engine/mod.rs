@@ -192,6 +192,7 @@ impl Engine {
         let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
         let mut failed: BTreeMap<String, String> = BTreeMap::new();
+        let mut in_error: BTreeSet<String> = BTreeSet::new();
         let mut rejected: Vec<(GenerationId, Attributable)> = Vec::new();
         for generation in &mut self.generations {
             if let Some(input) = generation.definition.upstream.iter().find(|name| failed.contains_key(*name))
@@ -216,9 +217,13 @@ impl Engine {
                 memo: Some(&memo),
             };
             let quota = Quota::left(&self.limits, self.parked.usage(&Owner::Generation(generation.id.clone())));
-            match generation.step(&input, quota, now_us) {
+            let erring = generation.definition.upstream.iter().find(|name| in_error.contains(*name)).cloned();
+            match generation.step(&input, erring.as_deref(), quota, now_us) {
                 Ok((delta, found)) => {
                     generation.arrive(&cut, now_us);
+                    if generation.is_in_error() {
+                        in_error.insert(generation.projection().to_owned());
+                    }
                     rejected.extend(found.into_iter().map(|attributable| (generation.id.clone(), attributable)));
                     outputs.insert(generation.projection().to_owned(), delta);
                 }

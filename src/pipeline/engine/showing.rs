@@ -20,7 +20,7 @@ impl Engine {
             let name = generation.projection().to_owned();
             let parked = self.parked_below(generation, &relations);
             let relation = generation.relation(parked, lost_below(generation, &relations));
-            relations.insert(name.clone(), Arc::new(relation));
+            relations.extend(relation.map(|relation| (name.clone(), Arc::new(relation))));
             projections.insert(name, generation.status());
         }
         for view in &self.views {
@@ -30,6 +30,7 @@ impl Engine {
                 cut: cut.clone(),
                 live_at_us: now_us,
                 phase: Phase::Serving,
+                reason: None,
                 parked: BTreeMap::new(),
                 lost: BTreeMap::new(),
             };
@@ -96,6 +97,8 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         columns: Vec::new(),
         key: Vec::new(),
         error: None,
+        rows_in_error: 0,
+        row_errors: Vec::new(),
         positions: cut.positions.clone(),
     }
 }

@@ -1,6 +1,8 @@
 //! One generation as the engine keeps it: its circuit, its read model, and how far both have come.
 
 mod definition;
+mod held_changes;
+mod in_error;
 mod search_spec;
 mod status;
 
@@ -8,7 +10,9 @@ use std::collections::BTreeMap;
 
 use super::error::GenerationError;
 use super::quota::Quota;
-use crate::checkpoint::{GenerationEntry, OperatorEntry, store_prefix, table_store};
+use crate::checkpoint::{
+    GenerationEntry, HeldEntry, OperatorEntry, errors_store, held_store, store_prefix, table_store,
+};
 use crate::circuit::{Attributable, Circuit, CircuitError, Handles, OperatorReport, StepInput, ZBatch};
 use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState};
@@ -16,11 +20,22 @@ use crate::plan::PlannedProjection;
 use crate::progress::{Cut, Losses, Phase, SourceName};
 use crate::read_model::catalog::Relation;
 use crate::read_model::search::{IndexedTable, PinnedFiles, SearchIndex};
-use crate::read_model::table::Table;
-use crate::read_model::{Published, ReadModel};
+use crate::read_model::table::{ApplyError, Table};
+use crate::read_model::{InputRows, Published, ReadModel, TakeError};
 use crate::state::{StateDelta, Stores};
 
+use held_changes::HeldChanges;
+use in_error::InError;
+
 pub use definition::Definition;
+
+/// A cut at which a generation was not in error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct RowsCut {
+    cut: Cut,
+    /// When that was the live cut, microseconds since the epoch.
+    live_at_us: i64,
+}
 
 /// One build of one definition of a projection.
 pub struct Generation {
@@ -32,10 +47,14 @@ pub struct Generation {
     /// What the checkpoint holds of the operators of such a generation, until a successor is there that may go on with it.
     stored_operators: BTreeMap<Identity, OperatorEntry>,
     rows: ReadModel,
-    /// The last cut that its rows were computed at.
+    /// The last cut that it was computed at.
     cut: Cut,
-    /// When that was the live cut, microseconds since the epoch.
-    arrived_at_us: i64,
+    /// The cut of its rows: the last one at which it was not in error; none if there was none yet.
+    rows_cut: Option<RowsCut>,
+    /// Why the rows are not those of `cut`.
+    in_error: Option<InError>,
+    /// What the rows lack of `cut`.
+    held: HeldChanges,
     /// Messages that had vanished from its sources when it was built.
     lost: BTreeMap<SourceName, Losses>,
 }
@@ -53,7 +72,7 @@ impl Generation {
         circuit.name_stores(&store_prefix(&id.projection, number), &BTreeMap::new());
         let rows = read_model(&definition, table, index, &Cut::default())?;
         let (state, cut) = (GenerationState::Building, Cut::default());
-        Ok(Self::running(id, definition, state, circuit, rows, cut))
+        Ok(Self::running(id, definition, state, circuit, rows, cut, None))
     }
 
     /// A generation that goes on from a checkpoint, which has all that `entry` lists. Takes its own out of `stores`; what
@@ -78,13 +97,29 @@ impl Generation {
         circuit.restore(stores, restored)?;
         let stored = stores.remove(&table_store(&id.projection, id.number)).unwrap_or_default();
         let table = Table::restore(definition.table.clone(), stored)?;
-        let rows = read_model(&definition, table, index, &cut)?;
+        let rows_cut = entry.rows_cut(&cut).map(|cut| RowsCut { cut: cut.clone(), live_at_us: entry.live_at_us });
+        let at = rows_cut.clone().unwrap_or_default();
+        let rows = read_model(&definition, table, index, &at.cut)?;
         let state = GenerationState::Serving;
-        Ok(Self {
-            lost: entry.lost.clone(),
-            arrived_at_us: entry.live_at_us,
-            ..Self::running(id, definition, state, circuit, rows, cut)
-        })
+        let running = Self::running(id, definition, state, circuit, rows, cut, rows_cut);
+        let mut generation = Self { lost: entry.lost.clone(), ..running };
+        if let Some(held) = &entry.held {
+            generation.restore_held(held, stores)?;
+        }
+        Ok(generation)
+    }
+
+    /// Goes on with the error that it was in.
+    fn restore_held(&mut self, entry: &HeldEntry, stores: &mut Stores) -> Result<(), GenerationError> {
+        let (projection, number) = (&self.id.projection, self.id.number);
+        let held = stores.remove(&held_store(projection, number)).unwrap_or_default();
+        self.held.restore(&held)?;
+        let errors = stores.remove(&errors_store(projection, number)).unwrap_or_default();
+        if let Some(circuit) = &mut self.circuit {
+            circuit.restore_errors(&errors)?;
+        }
+        self.in_error = Some(InError::Computed { reason: entry.reason.clone() });
+        Ok(())
     }
 
     /// Takes over the state of some operators of a predecessor, which stands at the cut that this generation is brought to.
@@ -136,17 +171,19 @@ impl Generation {
         circuit: Circuit,
         rows: ReadModel,
         cut: Cut,
+        rows_cut: Option<RowsCut>,
     ) -> Self {
-        let stored_operators = BTreeMap::new();
         Self {
+            held: HeldChanges::new(definition.table.schema.clone()),
             id,
             definition,
             state,
             circuit: Some(circuit),
-            stored_operators,
+            stored_operators: BTreeMap::new(),
             rows,
             cut,
-            arrived_at_us: 0,
+            rows_cut,
+            in_error: None,
             lost: BTreeMap::new(),
         }
     }
@@ -161,14 +198,16 @@ impl Generation {
         entry: &GenerationEntry,
     ) -> Self {
         Self {
+            held: HeldChanges::new(definition.table.schema.clone()),
             id,
             definition,
             state,
             circuit: None,
             stored_operators: entry.operators.clone(),
             rows,
+            rows_cut: Some(RowsCut { cut: cut.clone(), live_at_us: entry.live_at_us }),
             cut,
-            arrived_at_us: entry.live_at_us,
+            in_error: None,
             lost: entry.lost.clone(),
         }
     }
@@ -211,13 +250,15 @@ impl Generation {
         self.state = GenerationState::Serving;
     }
 
-    /// Takes one step. `quota` is how many more events it may have that it cannot take.
+    /// Takes one step. `in_error` names a projection that it reads and that is in error, and `quota` is how many more events
+    /// it may have that it cannot take.
     ///
     /// # Errors
     /// The generation has to be failed, alone: its rows are still those of the last cut.
     pub(super) fn step(
         &mut self,
         input: &StepInput<'_>,
+        in_error: Option<&str>,
         quota: Quota,
         now_us: i64,
     ) -> Result<(ZBatch, Vec<Attributable>), GenerationError> {
@@ -226,16 +267,96 @@ impl Generation {
         let circuit = self.circuit.as_mut().ok_or(GenerationError::NoCircuit)?;
         let (delta, rejected) = circuit.step(input)?;
         check_quota(&rejected, quota)?;
-        let was_writable = self.rows.failure().is_none();
-        self.rows.apply(&delta, now_us)?;
-        if let Some(error) = self.rows.failure().filter(|_| was_writable) {
-            self.tell_broken_index(error);
-        }
+        let computed = InError::of(circuit).or_else(|| in_error.map(InError::of_input));
+        let was_in_error = self.in_error.is_some();
+        self.take(&delta, computed, now_us)?;
+        self.tell_error(was_in_error);
         Ok((delta, rejected))
     }
 
+    /// Lets the rows take a change and all that they lack; if there is an error now, they take nothing.
+    fn take(&mut self, delta: &ZBatch, computed: Option<InError>, now_us: i64) -> Result<(), GenerationError> {
+        let earlier = self.in_error.take();
+        let in_error = match (computed, earlier) {
+            (Some(in_error), _) => Some(in_error),
+            (None, None) => match self.apply(delta, now_us)? {
+                Some(in_error) => Some(in_error),
+                None => return Ok(()),
+            },
+            // Everything that is held would be looked at in vain.
+            (None, Some(InError::Key { key, reason })) if !self.touches(delta, &key)? => {
+                Some(InError::Key { key, reason })
+            }
+            (None, Some(_)) => {
+                self.held.add(delta)?;
+                self.in_error = self.apply(&self.held.all()?, now_us)?;
+                if self.in_error.is_none() {
+                    self.held.clear();
+                }
+                return Ok(());
+            }
+        };
+        self.held.add(delta)?;
+        self.in_error = in_error;
+        Ok(())
+    }
+
+    /// Applies a change to the rows, unless two of them would have one key.
+    fn apply(&mut self, delta: &ZBatch, now_us: i64) -> Result<Option<InError>, GenerationError> {
+        let was_writable = self.rows.failure().is_none();
+        match self.rows.apply(delta, now_us) {
+            Ok(()) => {}
+            Err(TakeError::Table(ApplyError::KeyConflict(conflict))) => {
+                return Ok(Some(InError::Key { reason: conflict.to_string(), key: conflict.key }));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(error) = self.rows.failure().filter(|_| was_writable) {
+            self.tell_broken_index(error);
+        }
+        Ok(None)
+    }
+
+    fn touches(&self, delta: &ZBatch, key: &str) -> Result<bool, GenerationError> {
+        Ok(self.table().touches(delta, key).map_err(TakeError::Table)?)
+    }
+
+    /// The log has the beginning and the end of an error. While a projection is built, errors come and go with its history.
+    fn tell_error(&self, was_in_error: bool) {
+        match &self.in_error {
+            _ if self.state != GenerationState::Serving => {}
+            Some(error) if !was_in_error => {
+                tracing::error!(
+                    projection = self.projection(),
+                    reason = error.reason(),
+                    "projection is in error; its rows stay as they were until the cause is corrected"
+                );
+            }
+            None if was_in_error => {
+                tracing::info!(projection = self.projection(), "projection is no longer in error");
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it takes every commit, and its batch result is an error.
+    pub(super) fn is_in_error(&self) -> bool {
+        self.in_error.is_some() && self.state.steps()
+    }
+
+    /// Records that it was built of what is in error, so that its rows were never right.
+    pub(super) fn was_built_of(&mut self, input: &str) {
+        self.in_error = Some(InError::of_input(input));
+        self.rows_cut = None;
+    }
+
+    /// Its rows at its cut, for a projection that is built over them; while it is in error, what can be computed of them.
+    pub(super) fn input_rows(&self) -> InputRows {
+        InputRows::of(self.table(), self.held.parts().to_vec())
+    }
+
     fn state_bytes(&self) -> u64 {
-        (self.circuit.as_ref().map_or(0, Circuit::size) + self.table().size()) as u64
+        (self.circuit.as_ref().map_or(0, Circuit::size) + self.table().size() + self.held.size()) as u64
     }
 
     /// One step may pass the limit by what it adds; the next one does not happen.
@@ -257,10 +378,18 @@ impl Generation {
         self.circuit.as_ref().map(Circuit::report).unwrap_or_default()
     }
 
-    /// Records that the rows are those of `cut`.
+    /// Records that it is computed at `cut`. If it is not in error, its rows are those of that cut.
     pub(super) fn arrive(&mut self, cut: &Cut, now_us: i64) {
+        let was_never_right = self.rows_cut.is_none() && self.cut != Cut::default();
         self.cut = cut.clone();
-        self.arrived_at_us = now_us;
+        if self.in_error.is_some() {
+            return;
+        }
+        self.rows_cut = Some(RowsCut { cut: cut.clone(), live_at_us: now_us });
+        if was_never_right {
+            // Until now an index has only what was not to be shown.
+            self.commit();
+        }
     }
 
     /// Since when there are changes that no reader sees before a commit, microseconds since the epoch.
@@ -270,8 +399,8 @@ impl Generation {
 
     /// Makes what was applied visible, as the state at the generation's cut.
     pub(super) fn commit(&mut self) {
-        if self.state.steps()
-            && let Err(error) = self.rows.commit(&self.cut, self.arrived_at_us)
+        if let Some(at) = self.rows_cut.as_ref().filter(|_| self.state.steps())
+            && let Err(error) = self.rows.commit(&at.cut, at.live_at_us)
         {
             self.tell_broken_index(&error.to_string());
         }
@@ -284,10 +413,8 @@ impl Generation {
 
     /// Builds again what could not be written, as on a full disk.
     pub(super) fn mend(&mut self) {
-        if !self.awaits_mending() {
-            return;
-        }
-        match self.rows.mend(&self.cut, self.arrived_at_us) {
+        let Some(at) = self.rows_cut.as_ref().filter(|_| self.awaits_mending()) else { return };
+        match self.rows.mend(&at.cut, at.live_at_us) {
             Ok(()) => tracing::info!(projection = self.projection(), "search index was built again"),
             Err(error) => {
                 tracing::warn!(projection = self.projection(), %error, "search index cannot be built again yet");
@@ -320,18 +447,30 @@ impl Generation {
             Some(circuit) if self.state.steps() => circuit.capture()?,
             _ => Vec::new(),
         };
+        let (projection, number) = (&self.id.projection, self.id.number);
         let rows = self.rows.capture()?;
-        deltas.extend(rows.map(|delta| (table_store(&self.id.projection, self.id.number), delta)));
+        deltas.extend(rows.map(|delta| (table_store(projection, number), delta)));
+        let held = self.held.capture()?;
+        let errors = self.circuit.as_mut().map(Circuit::capture_errors).transpose()?.flatten();
+        // The stores of an error that is over are let go of with the entry that lists them.
+        if self.is_in_error() {
+            deltas.extend(held.map(|delta| (held_store(projection, number), delta)));
+            deltas.extend(errors.map(|delta| (errors_store(projection, number), delta)));
+        }
         Ok(deltas)
     }
 
+    /// What readers may see; none if there are no rows that were ever right.
     pub(super) fn relation(
         &self,
         parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
         lost: BTreeMap<SourceName, Losses>,
-    ) -> Relation {
-        let Published { data, cut, live_at_us } = self.rows.published(&self.cut, self.arrived_at_us);
-        Relation { data, reads: self.definition.reads.clone(), cut, live_at_us, phase: self.phase(), parked, lost }
+    ) -> Option<Relation> {
+        let at = self.rows_cut.as_ref()?;
+        let Published { data, cut, live_at_us } = self.rows.published(&at.cut, at.live_at_us);
+        let (reads, phase) = (self.definition.reads.clone(), self.phase());
+        let reason = self.reason().map(str::to_owned);
+        Some(Relation { data, reads, cut, live_at_us, phase, reason, parked, lost })
     }
 
     /// What a checkpoint lists of it, right after a capture.
@@ -358,7 +497,18 @@ impl Generation {
             table: Some(self.rows.shape()),
             operators: running.chain(self.stored_operators.clone()).collect(),
             lost: self.lost.clone(),
-            live_at_us: self.arrived_at_us,
+            live_at_us: self.rows_cut.as_ref().map_or(0, |at| at.live_at_us),
+            held: self.held_entry(),
+        })
+    }
+
+    fn held_entry(&self) -> Option<HeldEntry> {
+        let (in_error, circuit) = (self.in_error.as_ref()?, self.circuit.as_ref()?);
+        self.is_in_error().then(|| HeldEntry {
+            reason: in_error.reason().to_owned(),
+            cut: self.rows_cut.as_ref().map(|at| at.cut.clone()),
+            changes: self.held.shape(),
+            errors: circuit.errors_shape(),
         })
     }
 
@@ -368,8 +518,18 @@ impl Generation {
         Some((&self.id.projection, circuit))
     }
 
+    /// What readers are told that it is doing. Of what is in error they see the last rows, as of what has failed.
     pub(super) fn phase(&self) -> Phase {
-        self.state.phase()
+        match (&self.in_error, &self.state) {
+            (Some(_), GenerationState::Serving) => Phase::Failed,
+            _ => self.state.phase(),
+        }
+    }
+
+    /// Why it is not doing what it is there for.
+    fn reason(&self) -> Option<&str> {
+        let in_error = self.in_error.as_ref().map(InError::reason).filter(|_| self.state.steps());
+        self.state.reason().or(in_error)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What status shows of a generation.
 
 use super::Generation;
+use super::in_error::told;
 use crate::read_model::catalog::{ColumnStatus, ProjectionStatus};
 
 impl Generation {
@@ -24,7 +25,9 @@ impl Generation {
             operators: self.operators(),
             columns: columns.collect(),
             key: key.collect(),
-            error: self.state.reason().or_else(|| self.rows.failure()).map(str::to_owned),
+            error: self.reason().or_else(|| self.rows.failure()).map(str::to_owned),
+            row_errors: self.circuit.as_ref().map(told).unwrap_or_default(),
+            rows_in_error: self.circuit.as_ref().map_or(0, |circuit| circuit.errors().len() as u64),
             positions: self.cut.positions.clone(),
         }
     }

@@ -4,12 +4,9 @@ use std::fmt;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::TableSpec;
-
-/// Longer rows are cut when they are shown.
-const SHOWN_CHARS: usize = 500;
+use crate::circuit::shown_columns;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -44,30 +41,10 @@ impl fmt::Display for KeyConflict {
     }
 }
 
-/// One row as `{order_id: 1, status: paid}`.
-pub(super) fn shown_row(rows: &RecordBatch, row: usize) -> String {
-    let columns: Vec<usize> = (0..rows.num_columns()).collect();
-    let values = shown(rows, row, &columns, ": ");
-    let cut: String = values.chars().take(SHOWN_CHARS).collect();
-    if cut.len() < values.len() { format!("{{{cut}…}}") } else { format!("{{{values}}}") }
-}
-
 /// One row's key as `order_id=1, line=2`.
 pub(super) fn shown_key(rows: &RecordBatch, row: usize, spec: &TableSpec) -> String {
     match spec.key.is_empty() {
         true => "() (the table holds one row)".to_owned(),
-        false => shown(rows, row, &spec.key, "="),
+        false => shown_columns(rows, row, &spec.key, "="),
     }
-}
-
-fn shown(rows: &RecordBatch, row: usize, columns: &[usize], between: &str) -> String {
-    let options = FormatOptions::default().with_null("NULL").with_display_error(true);
-    let values = columns.iter().map(|&column| {
-        let value = match ArrayFormatter::try_new(rows.column(column), &options) {
-            Ok(formatter) => formatter.value(row).to_string(),
-            Err(error) => format!("({error})"),
-        };
-        format!("{}{between}{value}", rows.schema_ref().field(column).name())
-    });
-    values.collect::<Vec<_>>().join(", ")
 }

@@ -8,10 +8,10 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::TableSpec;
-use super::apply_error::{ApplyError, KeyConflict, shown_key, shown_row};
+use super::apply_error::{ApplyError, KeyConflict, shown_key};
 use super::encoding::Encoded;
 use super::segments::{RowHashes, Segments, Slots};
-use crate::circuit::ZBatch;
+use crate::circuit::{ZBatch, shown_row};
 use crate::state::{KeyMap, SlotIndex};
 
 /// The changes of a delta by row of the delta, in the delta's order.

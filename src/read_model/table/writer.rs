@@ -7,7 +7,7 @@ use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use super::apply_error::ApplyError;
+use super::apply_error::{ApplyError, shown_key};
 use super::canonical::{canonical, canonical_rows};
 use super::decision::{Deciding, Decision, Written};
 use super::encoding::{Encoded, Encoding, batch};
@@ -86,6 +86,15 @@ impl Table {
         let keys = self.key_encoding.encode(&rows).map_err(|error| self.rows_error(error))?;
         let decision = self.decide(&rows, &keys, delta)?;
         self.commit(&rows, &keys, &decision).map_err(|error| self.rows_error(error))
+    }
+
+    /// Whether a delta has a row with this key, as a [`KeyConflict`](super::KeyConflict) writes it.
+    ///
+    /// # Errors
+    /// If the rows do not fit the table's columns.
+    pub fn touches(&self, delta: &ZBatch, key: &str) -> Result<bool, ApplyError> {
+        let rows = canonical_rows(&delta.rows, &self.spec.schema).map_err(|error| self.rows_error(error))?;
+        Ok((0..rows.num_rows()).any(|row| shown_key(&rows, row, &self.spec) == key))
     }
 
     fn decide(&self, rows: &RecordBatch, encoded_keys: &Encoded, delta: &ZBatch) -> Result<Decision, ApplyError> {

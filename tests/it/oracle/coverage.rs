@@ -19,7 +19,7 @@ pub(super) struct Coverage {
     pub(super) with_rows: usize,
     failed: usize,
     parked: usize,
-    failed_alike: usize,
+    in_error: usize,
     no_answer: usize,
     cuts: usize,
     /// How many, and the first seed.
@@ -55,7 +55,7 @@ impl Coverage {
     fn agreed(&mut self, case: &RandomCase, outcome: &Outcome) {
         self.cuts += outcome.cuts.len();
         self.parked += usize::from(outcome.parked > 0);
-        self.failed_alike += usize::from(outcome.failed_alike);
+        self.in_error += usize::from(outcome.in_error);
         for projection in &case.projections {
             let Some(met) = outcome.met.get(&projection.name) else { continue };
             self.projections += 1;
@@ -92,13 +92,13 @@ impl Reached {
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, accepted, projections, with_rows, parked, failed_alike, no_answer, cuts, failed, .. } = self;
+        let Self { cases, accepted, projections, with_rows, parked, in_error, no_answer, cuts, failed, .. } = self;
         let share = |part: &usize, whole: &usize| part * 100 / (*whole).max(1);
         writeln!(f, "{cases} cases, {accepted} accepted ({} %), {failed} failed, {cuts} cuts", share(accepted, cases))?;
         writeln!(f, "{projections} projections, {with_rows} with rows ({} %)", share(with_rows, projections))?;
         writeln!(
             f,
-            "{parked} with parked events, {failed_alike} where both sides gave up, {no_answer} without an answer from DataFusion"
+            "{parked} with parked events, {in_error} in error at a cut on both sides, {no_answer} without an answer from DataFusion"
         )?;
         write!(f, "{:<44}{:>12}{:>12}", "", "projections", "with rows")?;
         CONDITIONS.iter().try_for_each(|condition| write!(f, "{condition:>13}"))?;

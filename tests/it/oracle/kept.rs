@@ -8,7 +8,9 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use readside::circuit::{Circuit, CircuitError, Handles, Memo, OperatorStores, StepInput, Watermarks, ZBatch, share};
+use readside::circuit::{
+    Circuit, CircuitError, Handles, Memo, OperatorStores, RowError, StepInput, Watermarks, ZBatch, share,
+};
 use readside::event::{Decoder, EventBatch, Message};
 use readside::plan::Program;
 use readside::progress::Watermark;
@@ -40,6 +42,10 @@ pub(super) struct Progress {
     /// By projection.
     bags: Vec<Bag>,
     parked: Vec<BTreeSet<Place>>,
+    /// By projection: the changes that its table has yet to take, because it is in error.
+    untaken: Vec<Vec<ZBatch>>,
+    /// By projection: whether it is in error, or reads what is.
+    in_error: Vec<bool>,
 }
 
 /// Captured state: segments by store.
@@ -63,6 +69,11 @@ struct One {
 /// What the names of a projection's stores begin with.
 fn prefix(projection: &str) -> String {
     format!("{projection}/")
+}
+
+/// The store of the circuit's errors.
+fn errors_store(projection: &str) -> String {
+    format!("{projection}/errors")
 }
 
 /// The store of the table's rows.
@@ -107,7 +118,9 @@ impl Kept {
                         "compiled anew, its operators have other identities".to_owned(),
                     ));
                 }
-                if planned.compiled.upstream.is_empty() {
+                let errors = stores.remove(&errors_store(&name)).unwrap_or_default();
+                circuit.restore_errors(&errors).map_err(|error| failure(Kind::Restore, error.to_string()))?;
+                if planned.compiled.upstream.is_empty() && circuit.errors().len() == 0 {
                     let bag = captured.progress.bags.get(circuits.len()).cloned().unwrap_or_default();
                     check_adopted(&circuit, operators, captured, &bag)
                         .map_err(|error| failure(Kind::Restore, error))?;
@@ -122,6 +135,8 @@ impl Kept {
         let mut progress = captured.progress.clone();
         progress.bags.resize(circuits.len(), Bag::new());
         progress.parked.resize(circuits.len(), BTreeSet::new());
+        progress.untaken.resize(circuits.len(), Vec::new());
+        progress.in_error.resize(circuits.len(), false);
         Ok(Self { decoders: program.sources.into_iter().map(|source| source.decoder).collect(), circuits, progress })
     }
 
@@ -140,6 +155,7 @@ impl Kept {
             watermarks.filter_map(|(source, watermark)| Some((source.as_str(), watermark.value_us()?))).collect();
         let memo = Memo::default();
         let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
+        let mut in_error: BTreeSet<String> = BTreeSet::new();
         for (place, one) in self.circuits.iter_mut().enumerate() {
             let delta = one.step(&batches, &outputs, &mut self.progress.parked[place], &watermarks, &memo)?;
             let takes_back = (0..delta.len()).any(|row| delta.weight(row) < 0);
@@ -151,7 +167,15 @@ impl Kept {
             if let Some((row, count)) = bag.iter().find(|(_, count)| **count < 0) {
                 return Err(Failure::new(Kind::Rows, &one.name, format!("{count} times the row {row}")));
             }
-            one.keep(&delta, bag)?;
+            let is_in_error = one.circuit.errors().len() > 0 || one.upstream.iter().any(|name| in_error.contains(name));
+            self.progress.in_error[place] = is_in_error;
+            let untaken = &mut self.progress.untaken[place];
+            untaken.push(delta.clone());
+            if is_in_error {
+                in_error.insert(one.name.clone());
+            } else {
+                one.keep(&std::mem::take(untaken), bag)?;
+            }
             outputs.insert(one.name.clone(), delta);
         }
         Ok(stepped)
@@ -163,11 +187,37 @@ impl Kept {
         Some((&self.progress.bags[place], &self.progress.parked[place]))
     }
 
+    /// Whether a projection is in error, or reads what is.
+    pub(super) fn is_in_error(&self, name: &str) -> bool {
+        let place = self.circuits.iter().position(|one| one.name == name);
+        place.is_some_and(|place| self.progress.in_error[place])
+    }
+
+    /// What cannot be computed of a projection.
+    pub(super) fn errors(&self, name: &str) -> Vec<(&'static str, RowError)> {
+        let of = self.circuits.iter().filter(|one| one.name == name);
+        of.flat_map(|one| one.circuit.errors()).map(|(operator, error)| (operator, error.clone())).collect()
+    }
+
+    /// Checks that errors are those of another run over the same events.
+    pub(super) fn has_errors_of(&self, other: &Kept) -> Result<(), Failure> {
+        for One { name, .. } in &self.circuits {
+            let (own, others) = (self.errors(name), other.errors(name));
+            if own != others {
+                let message = format!("commit by commit the errors are {own:?}, in one commit {others:?}");
+                return Err(Failure::new(Kind::Step, name, message));
+            }
+        }
+        Ok(())
+    }
+
     /// Adds what changed since the last call to what was captured before.
     pub(super) fn capture(&mut self, captured: &mut Captured) -> Result<(), Failure> {
         for one in &mut self.circuits {
             let failure = |error: String| Failure::new(Kind::Capture, &one.name, error);
             let mut deltas = one.circuit.capture().map_err(|error| failure(error.to_string()))?;
+            let errors = one.circuit.capture_errors().map_err(|error| failure(error.to_string()))?;
+            deltas.extend(errors.map(|delta| (errors_store(&one.name), delta)));
             if let Some(table) = &mut one.table {
                 let delta = table.capture().map_err(|error| failure(error.to_string()))?;
                 deltas.extend(delta.map(|delta| (table_store(&one.name), delta)));
@@ -263,12 +313,13 @@ impl One {
         Ok(delta)
     }
 
-    /// The table takes the delta, and must then hold what the deltas add up to.
-    fn keep(&mut self, delta: &ZBatch, bag: &Bag) -> Result<(), Failure> {
+    /// The table takes the deltas since it last did, and must then hold what all deltas add up to.
+    fn keep(&mut self, deltas: &[ZBatch], bag: &Bag) -> Result<(), Failure> {
         let Some(table) = &mut self.table else { return Ok(()) };
         let failure = |error: String| Failure::new(Kind::Table, &self.name, error);
+        let delta = ZBatch::concat(&table.spec().schema, deltas).map_err(|error| failure(error.to_string()))?;
         if !delta.is_empty() {
-            table.apply(delta).map_err(|error| failure(error.to_string()))?;
+            table.apply(&delta).map_err(|error| failure(error.to_string()))?;
         }
         let mut rows = Bag::new();
         for batch in table.snapshot().scan() {

@@ -62,7 +62,7 @@ impl Watch {
 
     pub(super) fn cut(&mut self, stepped: &Stepped, expected: &BTreeMap<String, Expected>) {
         for (name, met) in &mut self.met {
-            let Some(expected) = expected.get(name) else { continue };
+            let Some(expected) = expected.get(name).filter(|expected| expected.in_error.is_none()) else { continue };
             let reads = &self.reads[name];
             met.rows |= !expected.rows.is_empty();
             met.retraction |= stepped.retracted.contains(name);

@@ -58,7 +58,6 @@ fn correct(case: &mut Case, outcome: Outcome) -> String {
         _ => None,
     });
     for (number, written) in cuts.enumerate() {
-        // A projection that fails ends the run.
         let found = found.next().unwrap_or_default();
         let mut sorted = [written.clone(), found.clone()];
         sorted.iter_mut().for_each(|lines| lines.sort());

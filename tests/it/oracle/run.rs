@@ -13,7 +13,7 @@ use super::kept::{Captured, Kept};
 use super::met::{Met, Watch};
 use super::operators::operators;
 use super::rows::lines;
-use super::setup::{compile, messages};
+use super::setup::{Messages, compile, messages};
 use super::truth::{Expected, Truth};
 
 /// What a case that agreed was like.
@@ -28,8 +28,8 @@ pub(super) struct Outcome {
     pub(super) met: BTreeMap<String, Met>,
     /// By projection.
     pub(super) operators: BTreeMap<String, BTreeSet<String>>,
-    /// Whether both sides failed over a row that comes from no single event.
-    pub(super) failed_alike: bool,
+    /// Whether both sides were in error at a cut, over a row that comes from no single event.
+    pub(super) in_error: bool,
 }
 
 /// Why a case was not run through.
@@ -67,13 +67,13 @@ pub(super) enum Kind {
     Rows,
     /// Other events are parked.
     Parked,
-    /// The circuit fails where the batch does not.
+    /// The circuit fails, or is in error where the batch is not, or otherwise than over the same events at once.
     Step,
     /// The table refuses the delta or holds something else.
     Table,
     Capture,
     Restore,
-    /// The batch fails where no event alone does.
+    /// The batch is in error where the circuit is not.
     Batch,
     Panic,
 }
@@ -129,16 +129,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
             Entry::Cut(_) => {
                 let stepped = kept.step(&messages, &admission);
                 let expected = truth.at(&messages, &admission);
-                if let (Err(Failure { kind: Kind::Step, projection, .. }), Err(Failure { projection: other, .. })) =
-                    (&stepped, &expected)
-                    && projection == other
-                {
-                    // Neither side can go on: an error that no event alone is to blame for fails the projection.
-                    outcome.failed_alike = true;
-                    outcome.cuts.push(vec![format!("{projection} fails")]);
-                    return Ok(Outcome { met: watch.met, ..outcome });
-                }
-                if has_no_answer(&expected) || has_failed(&expected) && truth.fails_over_nothing(&messages) {
+                if has_no_answer(&expected) {
                     return Err(Verdict::NoAnswer);
                 }
                 if let (Err(Failure { kind: Kind::Table, projection, .. }), Ok(expected)) = (&stepped, &expected)
@@ -150,14 +141,33 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                 let expected = expected.map_err(|failure| failed(failure, cut))?;
                 watch.cut(&stepped, &expected);
                 for (name, expected) in &expected {
+                    if expected.in_error.is_some()
+                        && !kept.is_in_error(name)
+                        && truth.fails_over_nothing(&messages, name)
+                    {
+                        return Err(Verdict::NoAnswer);
+                    }
                     compare(&kept, name, expected).map_err(|failure| failed(failure, cut))?;
                     outcome.parked += expected.parked.len();
+                    outcome.in_error |= expected.in_error.is_some();
+                }
+                if expected.values().any(|expected| expected.in_error.is_some()) {
+                    let at_once = at_once(case, &messages, &admission)?;
+                    kept.has_errors_of(&at_once).map_err(|failure| failed(failure, cut))?;
                 }
                 outcome.cuts.push(picture(&expected));
             }
         }
     }
     Ok(Outcome { met: watch.met, ..outcome })
+}
+
+/// What takes all events of a cut in one step.
+fn at_once(case: &Case, messages: &Messages, admission: &Admission) -> Result<Kept, Verdict> {
+    let program = compile(case).map_err(Verdict::Refused)?;
+    let mut kept = Kept::start(case, program, &Captured::default()).map_err(Verdict::Failed)?;
+    kept.step(messages, admission).map_err(Verdict::Failed)?;
+    Ok(kept)
 }
 
 fn plans(program: &Program) -> BTreeMap<String, Vec<String>> {
@@ -175,16 +185,23 @@ fn has_no_answer(expected: &Result<BTreeMap<String, Expected>, Failure>) -> bool
     }
 }
 
-/// Whether the batch failed, for all events or for some.
-fn has_failed(expected: &Result<BTreeMap<String, Expected>, Failure>) -> bool {
-    expected.as_ref().map_or(true, |expected| expected.values().any(|expected| expected.error.is_some()))
-}
-
 pub(super) fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<(), Failure> {
     let Some((rows, parked)) = kept.state(name) else { return Err(Failure::new(Kind::Rows, name, "is not kept")) };
-    if *parked != expected.parked {
+    let of_input = expected.in_error.as_deref().is_some_and(|error| error.starts_with("reads `"));
+    if !of_input && *parked != expected.parked {
         let message = format!("expected {:?}, got {parked:?}, batch: {:?}", expected.parked, expected.error);
         return Err(Failure::new(Kind::Parked, name, message));
+    }
+    match (&expected.in_error, kept.is_in_error(name)) {
+        (Some(_), true) => return Ok(()),
+        (Some(error), false) => {
+            return Err(Failure::new(Kind::Batch, name, format!("the batch fails: {error}")));
+        }
+        (None, true) => {
+            let message = format!("in error, and the batch is not: {:?}", kept.errors(name));
+            return Err(Failure::new(Kind::Step, name, message));
+        }
+        (None, false) => {}
     }
     if *rows != expected.rows {
         let text = |rows| lines(rows).fold(String::new(), |text, row| text + "\n    " + row);
@@ -197,7 +214,11 @@ pub(super) fn compare(kept: &Kept, name: &str, expected: &Expected) -> Result<()
 /// What a case says of a cut.
 fn picture(expected: &BTreeMap<String, Expected>) -> Vec<String> {
     let mut picture = Vec::new();
-    for (name, Expected { rows, parked, .. }) in expected {
+    for (name, Expected { rows, parked, in_error, .. }) in expected {
+        if in_error.is_some() {
+            picture.push(format!("{name} is in error"));
+            continue;
+        }
         picture.extend(parked.iter().map(|(source, seq)| format!("{name} parked {source}#{seq}")));
         picture.extend(lines(rows).map(|row| format!("{name}: {row}")));
         if rows.is_empty() {

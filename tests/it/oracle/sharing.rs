@@ -112,7 +112,7 @@ fn only_equal_states_become_one() {
 }
 
 #[test]
-fn a_failure_is_of_all_that_share_it_and_of_nobody_else() {
+fn an_error_is_of_all_that_share_it_and_of_nobody_else() {
     let quotient = "SELECT t, 10 / (count(*) - 1) AS q FROM s.a GROUP BY t";
     let log = "log\ns.a - {\"t\": \"x\"}\n";
     let text = format!(
@@ -130,12 +130,16 @@ fn a_failure_is_of_all_that_share_it_and_of_nobody_else() {
         let steps = program.projections.into_iter().map(|mut planned| {
             let memo = Some(&memo).filter(|_| shares);
             let input = StepInput { events: vec![("s", &decoded.batch)], memo, ..StepInput::default() };
-            planned.compiled.circuit.step(&input).map(|(delta, _)| delta.len()).map_err(|error| error.to_string())
+            let (delta, _) = planned.compiled.circuit.step(&input).unwrap();
+            let errors = planned.compiled.circuit.errors().map(|(_, error)| (error.row.clone(), error.message.clone()));
+            (delta.len(), errors.collect::<Vec<_>>())
         });
-        steps.collect::<Vec<Result<usize, String>>>()
+        steps.collect::<Vec<_>>()
     };
     let shared = outcomes(true);
-    assert!(shared[0].is_err() && shared[0] == shared[1] && shared[2] == Ok(1), "{shared:?}");
+    assert_eq!(shared[0], shared[1]);
+    assert_eq!((shared[0].0, shared[0].1.len()), (0, 1), "{shared:?}");
+    assert_eq!(shared[2], (1, Vec::new()));
     assert_eq!(shared, outcomes(false));
 }
 

@@ -1,13 +1,14 @@
 //! The batch side: what DataFusion makes of the same SQL over the same admitted prefix.
 //!
-//! An event that fails evaluated alone counts for its projection as if it were not there.
+//! An event that fails evaluated alone counts for its projection as if it were not there. What fails beyond single events
+//! puts the projection in error, and all that read it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use readside::circuit::ZBatch;
+use readside::circuit::{Circuit, CircuitError, StepInput, ZBatch};
 use readside::event::{Decoder, EventBatch};
 use readside::plan::{Batch, Program, Scope};
 use readside::progress::Watermark;
@@ -22,10 +23,19 @@ use super::setup::Messages;
 pub(super) struct Truth {
     scope: Scope,
     decoders: Vec<Decoder>,
-    /// Names and queries of the projections, each after those that it reads.
-    projections: Vec<(String, Batch)>,
+    /// Each after those that it reads.
+    projections: Vec<Projection>,
     /// Whether an event fails alone, by projection.
     fails: RefCell<HashMap<(String, Place), bool>>,
+}
+
+struct Projection {
+    name: String,
+    query: Batch,
+    /// Projections that it reads.
+    upstream: Vec<String>,
+    /// Has taken nothing.
+    circuit: Circuit,
 }
 
 /// What a projection must be at a cut.
@@ -37,6 +47,8 @@ pub(super) struct Expected {
     pub(super) parked: BTreeSet<Place>,
     /// Why the batch failed over all events, if it did.
     pub(super) error: Option<String>,
+    /// Why there is no result, also without the parked events. The rows say nothing then.
+    pub(super) in_error: Option<String>,
 }
 
 /// The events of each source, whole or in parts.
@@ -48,8 +60,10 @@ impl Truth {
         let decoders = program.sources.iter().map(|source| Decoder::new(source.decoder.schema().clone()));
         let decoders = decoders.collect::<Result<_, _>>().map_err(|problems| format!("{problems:?}"))?;
         let projections = program.projections.iter().map(|planned| {
-            let batch = Batch::new(&planned.config.sql, &scope).map_err(|refusal| refusal.message)?;
-            Ok((planned.config.name.clone(), batch))
+            let query = Batch::new(&planned.config.sql, &scope).map_err(|refusal| refusal.message)?;
+            let (name, upstream) = (planned.config.name.clone(), planned.compiled.upstream.clone());
+            let circuit = planned.compiled.circuit.afresh().map_err(|error| error.to_string())?;
+            Ok(Projection { name, query, upstream, circuit })
         });
         let projections = projections.collect::<Result<_, String>>()?;
         Ok(Self { scope, decoders, projections, fails: RefCell::default() })
@@ -60,21 +74,32 @@ impl Truth {
         let events = self.admitted(messages, admission)?;
         let mut expected = BTreeMap::new();
         let mut results: BTreeMap<String, RecordBatch> = BTreeMap::new();
-        for (name, query) in &self.projections {
-            let (result, parked, error) = self.projection(name, query, &events, &results)?;
-            let mut rows = Bag::new();
-            add(&mut rows, &result, |_| 1);
-            let key = self.scope.projections[name].key.iter();
-            let null_key = key.chain([&0]).any(|&place| result.column(place).null_count() > 0);
-            expected.insert(name.clone(), Expected { rows, null_key, result: result.clone(), parked, error });
-            results.insert(name.clone(), result);
+        for projection in &self.projections {
+            let name = &projection.name;
+            let of_input = projection
+                .upstream
+                .iter()
+                .find(|input| expected.get(*input).is_some_and(|input: &Expected| input.in_error.is_some()));
+            let one = match of_input {
+                Some(input) => self.in_error(name, BTreeSet::new(), format!("reads `{input}`")),
+                None => self.projection(projection, &events, &results)?,
+            };
+            results.insert(name.clone(), one.result.clone());
+            expected.insert(name.clone(), one);
         }
         Ok(expected)
     }
 
-    /// Whether a query fails whatever there is, over a constant.
-    pub(super) fn fails_over_nothing(&self, messages: &Messages) -> bool {
-        self.at(messages, &Admission::default()).is_err()
+    fn in_error(&self, name: &str, parked: BTreeSet<Place>, error: String) -> Expected {
+        let result = RecordBatch::new_empty(self.scope.projections[name].schema.clone());
+        let (rows, in_error) = (Bag::new(), Some(error));
+        Expected { rows, null_key: false, result, parked, error: in_error.clone(), in_error }
+    }
+
+    /// Whether a projection fails whatever there is, over a constant.
+    pub(super) fn fails_over_nothing(&self, messages: &Messages, name: &str) -> bool {
+        let expected = self.at(messages, &Admission::default());
+        expected.is_ok_and(|expected| expected[name].in_error.is_some())
     }
 
     /// Whether the rows can be kept under the projection's key at all.
@@ -108,13 +133,13 @@ impl Truth {
 
     fn projection(
         &self,
-        name: &str,
-        query: &Batch,
+        projection: &Projection,
         events: &Events,
         results: &BTreeMap<String, RecordBatch>,
-    ) -> Result<(RecordBatch, BTreeSet<Place>, Option<String>), Failure> {
+    ) -> Result<Expected, Failure> {
+        let Projection { name, query, .. } = projection;
         let error = match self.batch(query, events, results) {
-            Ok(result) => return Ok((result, BTreeSet::new(), None)),
+            Ok(result) => return Ok(self.expected(name, result, BTreeSet::new(), None)),
             Err(error) => error,
         };
         let mut passed = Events::new();
@@ -124,7 +149,7 @@ impl Truth {
             for batch in batches {
                 for row in 0..batch.len() {
                     let (place, alone) = ((source.clone(), sequence(batch, row)), batch.slice(row, 1));
-                    if self.fails_alone(name, query, &place, &alone) {
+                    if self.fails_alone(projection, &place, &alone)? {
                         parked.insert(place);
                     } else {
                         kept.push(alone);
@@ -133,19 +158,39 @@ impl Truth {
             }
             passed.insert(source.clone(), kept);
         }
-        let result = self.batch(query, &passed, results);
-        result.map(|result| (result, parked, Some(error))).map_err(|error| Failure::new(Kind::Batch, name, error))
+        Ok(match self.batch(query, &passed, results) {
+            Ok(result) => self.expected(name, result, parked, Some(error)),
+            Err(error) => self.in_error(name, parked, error),
+        })
     }
 
-    fn fails_alone(&self, name: &str, query: &Batch, place: &Place, alone: &EventBatch) -> bool {
-        let key = (name.to_owned(), place.clone());
+    fn expected(&self, name: &str, result: RecordBatch, parked: BTreeSet<Place>, error: Option<String>) -> Expected {
+        let mut rows = Bag::new();
+        add(&mut rows, &result, |_| 1);
+        let key = self.scope.projections[name].key.iter();
+        let null_key = key.chain([&0]).any(|&place| result.column(place).null_count() > 0);
+        Expected { rows, null_key, result, parked, error, in_error: None }
+    }
+
+    /// Whether an event fails evaluated alone, before it meets others: a group or a pair of one event alone may fail too, and
+    /// that is the projection's fault.
+    fn fails_alone(&self, projection: &Projection, place: &Place, alone: &EventBatch) -> Result<bool, Failure> {
+        let Projection { name, query, circuit, .. } = projection;
+        let key = (name.clone(), place.clone());
         if let Some(known) = self.fails.borrow().get(&key) {
-            return *known;
+            return Ok(*known);
         }
         let only = Events::from([(place.0.clone(), vec![alone.clone()])]);
-        let fails = self.batch(query, &only, &BTreeMap::new()).is_err();
+        let mut fails = self.batch(query, &only, &BTreeMap::new()).is_err();
+        if fails {
+            let failure = |error: CircuitError| Failure::new(Kind::Step, name, error.to_string());
+            let mut circuit = circuit.afresh().map_err(failure)?;
+            let input = StepInput { events: vec![(&place.0, alone)], ..StepInput::default() };
+            let (_, rejected) = circuit.step(&input).map_err(failure)?;
+            fails = !rejected.is_empty() || circuit.errors().len() == 0;
+        }
         self.fails.borrow_mut().insert(key, fails);
-        fails
+        Ok(fails)
     }
 
     fn batch(

@@ -129,7 +129,7 @@ const SHAPES: &[Shape] = &[
         ],
     },
     Shape {
-        name: "order_search",
+        name: ORDER_SEARCH,
         key: "order_id",
         rest: SEARCH,
         reads: &["order_state"],
@@ -191,6 +191,40 @@ const SHAPES: &[Shape] = &[
         reads: &["factors"],
         variants: &["SELECT mean, payments FROM factors", "SELECT mean, payments + 1 AS payments FROM factors"],
     },
+    // In error whenever the number of orders is a multiple of seven.
+    Shape {
+        name: "quotient",
+        key: "one",
+        rest: TABLE,
+        reads: &[],
+        variants: &[
+            "SELECT 1 AS one, 1000 / (count(*) % 7) AS quotient FROM orders.placed",
+            "SELECT 1 AS one, 500 / (count(*) % 7) AS quotient FROM orders.placed",
+        ],
+    },
+    Shape {
+        name: "quotients",
+        key: "quotient",
+        rest: TABLE,
+        reads: &["quotient"],
+        variants: &["SELECT quotient, count(*) AS times FROM quotient GROUP BY quotient"],
+    },
+    // Two rows of one key while the number of orders is a multiple of three.
+    Shape {
+        name: "twofold",
+        key: "place",
+        rest: TABLE,
+        reads: &[],
+        variants: &["SELECT 0 AS place, count(*) AS orders FROM orders.placed
+             UNION ALL SELECT count(*) % 3 AS place, 1 AS orders FROM orders.placed"],
+    },
+    Shape {
+        name: "twofold_search",
+        key: "place",
+        rest: "kind: search\nfields: {note: keyword, orders: {sort: true}}",
+        reads: &["twofold"],
+        variants: &["SELECT place, CAST(orders AS VARCHAR) AS note, orders FROM twofold"],
+    },
     Shape {
         name: FRAGILE,
         key: "order_id",
@@ -209,6 +243,9 @@ const SHAPES: &[Shape] = &[
 
 /// Its key is asserted, and false as soon as an order is shipped twice.
 const FRAGILE: &str = "shipments";
+
+/// Its documents have words and states.
+pub(crate) const ORDER_SEARCH: &str = "order_search";
 
 /// Projections that can share what they keep.
 const ALIKE: &[[&str; 2]] = &[["customers", "regulars"], ["sizes", "common_sizes"], ["rates", "high_rates"]];

@@ -40,7 +40,7 @@ pub(crate) struct Expected<'a> {
     oracle: &'a Oracle,
     log: &'a Log,
     decoded: BTreeMap<SourceName, Decoded>,
-    results: RefCell<BTreeMap<String, RecordBatch>>,
+    results: RefCell<BTreeMap<String, Result<RecordBatch, String>>>,
 }
 
 impl Oracle {
@@ -73,20 +73,21 @@ impl Oracle {
 
 impl Expected<'_> {
     pub(crate) fn rows(&self, projection: &str) -> Rows {
-        text(&[self.result(projection)])
+        text(&[self.result(projection).unwrap_or_else(|error| panic!("{projection}: {error}"))])
     }
 
-    /// Whether two rows have one key, here or below: such a projection fails.
-    pub(crate) fn fails(&self, projection: &str) -> bool {
+    /// Whether the batch fails or two rows have one key, here or below: such a projection is in error.
+    pub(crate) fn is_in_error(&self, projection: &str) -> bool {
         let asked = &self.oracle.projections[projection];
-        if asked.upstream.iter().any(|name| self.fails(name)) {
+        if asked.upstream.iter().any(|name| self.is_in_error(name)) {
             return true;
         }
+        let Ok(result) = self.result(projection) else { return true };
         // Only keys that are asserted can be false.
         if self.oracle.scope.projections[projection].key_proven {
             return false;
         }
-        let keys = text(&[self.result(projection).project(&asked.key).unwrap()]);
+        let keys = text(&[result.project(&asked.key).unwrap()]);
         keys.windows(2).any(|pair| pair[0] == pair[1])
     }
 
@@ -105,18 +106,18 @@ impl Expected<'_> {
         parked
     }
 
-    fn result(&self, projection: &str) -> RecordBatch {
+    /// The rows, or the error of the batch: no event of these logs errs alone, beside those with bad rates.
+    fn result(&self, projection: &str) -> Result<RecordBatch, String> {
         if let Some(known) = self.results.borrow().get(projection) {
             return known.clone();
         }
         let asked = &self.oracle.projections[projection];
         let rows = |source: Option<&str>, table: &str| match source {
             Some(source) if asked.reads.contains(source) => vec![self.events(projection, source, table)],
-            None if asked.upstream.iter().any(|name| name == table) => vec![self.result(table)],
+            None if asked.upstream.iter().any(|name| name == table) => vec![self.result(table).unwrap()],
             _ => Vec::new(),
         };
-        let result = batch(&asked.sql, &self.oracle.scope, &rows);
-        let result = result.unwrap_or_else(|refusal| panic!("{projection}: {refusal:?}"));
+        let result = batch(&asked.sql, &self.oracle.scope, &rows).map_err(|refusal| refusal.message);
         self.results.borrow_mut().insert(projection.to_owned(), result.clone());
         result
     }

@@ -114,6 +114,7 @@ fn snapshot(position: u64) -> Snapshot {
             cut: cut(position),
             live_at_us: now - (position == 1) as i64 * 9_000_000,
             phase: if position == 1 { Phase::Failed } else { Phase::Serving },
+            reason: None,
             parked: BTreeMap::new(),
             lost: BTreeMap::new(),
         })
@@ -146,6 +147,8 @@ fn snapshot(position: u64) -> Snapshot {
             columns: vec![],
             key: vec![],
             error: (state == Phase::Failed).then(|| "two rows have one key".to_owned()),
+            rows_in_error: 0,
+            row_errors: Vec::new(),
             positions: BTreeMap::from([("orders".into(), position.into())]),
         };
         (name.to_owned(), status)

@@ -84,8 +84,8 @@ impl Queries<'_> {
             calls.push(Column { sql: call.to_string(), column_type: of.clone() });
             items.push(call, of);
         }
-        let mut above = Expressions { random: &mut *self.random, columns: &calls, may_fail: false };
-        if above.random.u8(..3) == 0 {
+        let mut above = Expressions { random: &mut *self.random, columns: &calls, may_fail: self.may_fail };
+        if above.may_fail || above.random.u8(..3) == 0 {
             let (item, of) = above.scalar(2);
             items.push(item, of);
         }

@@ -63,7 +63,7 @@ impl Queries<'_> {
             _ => self.total(levels),
         };
         self.reached("limit");
-        let may_fail = self.may_fail && made.row_wise;
+        let may_fail = self.may_fail && (made.row_wise || self.random.u8(..3) == 0);
         let mut of_made = Expressions { random: &mut *self.random, columns: &made.columns, may_fail };
         let direction = ["", " DESC", " DESC NULLS LAST"][of_made.random.usize(..3)];
         let order = expr(format!("§{direction}"), [of_made.key(1).0]);
