@@ -37,7 +37,7 @@ mod unbudgeted;
 mod unnest;
 mod zset;
 
-pub use aggregate::{Aggregate, AggregateSpec, Call, Function, TotalFunction};
+pub use aggregate::{Aggregate, AggregateSpec, Call, Function, TotalFunction, interpolated};
 pub use bit_counts::BitOperation;
 pub use closing::{ClosingSpec, Watermarks};
 pub use error::{Attributable, CircuitError};

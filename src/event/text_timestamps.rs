@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{
@@ -26,7 +26,63 @@ pub fn register_timestamps(registry: &mut dyn FunctionRegistry) -> Result<()> {
         let builtin = registry.udf(name)?;
         registry.register_udf(Arc::new(ScalarUDF::from(AsDeclared { builtin })))?;
     }
+    let (builtin, seconds) = (registry.udf("to_timestamp")?, registry.udf("to_timestamp_seconds")?);
+    registry.register_udf(Arc::new(ScalarUDF::from(ToTimestamp { builtin, seconds })))?;
     Ok(())
+}
+
+/// `to_timestamp` in microseconds, as the times of events. The built-in one gives nanoseconds, which end in 2262.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ToTimestamp {
+    builtin: Arc<ScalarUDF>,
+    /// What whole numbers are read by.
+    seconds: Arc<ScalarUDF>,
+}
+
+impl ScalarUDFImpl for ToTimestamp {
+    fn name(&self) -> &str {
+        self.builtin.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.builtin.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.builtin.return_type(types).map(in_microseconds)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let field = self.builtin.return_field_from_args(args)?;
+        let data_type = in_microseconds(field.data_type().clone());
+        Ok(Arc::new(field.as_ref().clone().with_data_type(data_type)))
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.builtin.coerce_types(types)
+    }
+
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let declared = args.return_field.data_type().clone();
+        let DataType::Timestamp(_, zone) = &declared else { return self.builtin.inner().invoke_with_args(args) };
+        let (function, unit) = match args.args[0].data_type() {
+            // Only a cast reads far times.
+            of if of.is_string() && args.args.len() == 1 => return args.args[0].cast_to(&declared, None),
+            of if of.is_integer() => (&self.seconds, TimeUnit::Second),
+            _ => (&self.builtin, TimeUnit::Nanosecond),
+        };
+        let given = DataType::Timestamp(unit, zone.clone());
+        args.return_field = Arc::new(args.return_field.as_ref().clone().with_data_type(given));
+        let result = function.inner().invoke_with_args(args)?;
+        if result.data_type() == declared { Ok(result) } else { result.cast_to(&declared, None) }
+    }
+}
+
+fn in_microseconds(data_type: DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone),
+        other => other,
+    }
 }
 
 /// A function whose result is cast to the type that it declares.

@@ -35,6 +35,7 @@ use super::{CircuitError, ZBatch};
 use crate::state::{SegmentLog, StateDelta, StoreShape, StoredSegment};
 use call_state::CallState;
 use group::Group;
+pub use ranked::interpolated;
 pub use spec::{AggregateSpec, Call, Function, TotalFunction};
 
 /// The aggregate operator and its state.

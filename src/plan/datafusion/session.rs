@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
-use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::constant_group_keys::constant_group_keys;
 use super::duplicated_group_keys::duplicated_group_keys;
+use super::microseconds::Microseconds;
 use super::offset_below_sort::FenceOffsets;
 use super::order_once::OrderOnce;
+use super::pitfalls::Pitfalls;
 use super::property_fence::FenceProperties;
 use super::{
     aggregate_schema_check, aggregate_statistics, filter_pushdown, leaf_pushdown, single_distinct, topk_aggregation,
@@ -74,8 +76,16 @@ pub(super) fn sound(mut config: SessionConfig) -> SessionStateBuilder {
     aggregate_schema_check::turn_off(config.options_mut());
     SessionStateBuilder::new_with_default_features()
         .with_config(config)
+        .with_type_planner(Arc::new(Microseconds))
+        .with_analyzer_rules(analyzer_rules())
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_optimizer_rules())
+}
+
+/// Pitfalls come first: afterwards types are coerced.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let own: Arc<dyn AnalyzerRule + Send + Sync> = Arc::new(Pitfalls);
+    std::iter::once(own).chain(Analyzer::new().rules).collect()
 }
 
 /// Rules that are left out.

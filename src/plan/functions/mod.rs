@@ -4,14 +4,19 @@
 //! need an order get it from the `rewrite` room.
 
 mod aggregates;
+mod averageable;
 mod canonical;
+mod date_bin;
+mod date_trunc;
 mod distinct_list;
 mod distinct_xor;
 mod exact;
 mod extreme;
 mod map_agg;
+mod now;
 mod nth_value;
 mod ordered;
+mod percentile;
 mod revision;
 mod sort_key;
 
@@ -19,18 +24,26 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
-use datafusion::functions_aggregate::{array_agg, average, bit_and_or_xor, min_max, stddev, sum, variance};
+use datafusion::functions_aggregate::{
+    array_agg, average, bit_and_or_xor, min_max, percentile_cont, stddev, sum, variance,
+};
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
 
 pub(super) use self::aggregates::{Lowering, OrderedForm, exact_form, known};
+use self::averageable::Averageable;
+pub(super) use self::averageable::averageable;
 use self::canonical::CanonicalFloat;
+use self::date_bin::DateBin;
+use self::date_trunc::DateTrunc;
 pub(super) use self::distinct_list::distinct_list;
 use self::distinct_xor::DistinctXor;
 use self::exact::{Exact, Statistic};
 use self::extreme::Extreme;
 use self::map_agg::MapAgg;
+use self::now::Now;
 pub(super) use self::nth_value::{nth, nth_value};
 use self::ordered::{Ordered, Pick};
+use self::percentile::Percentile;
 pub(super) use self::revision::revision;
 pub(super) use self::sort_key::by_sort_key;
 use crate::circuit::Spread;
@@ -45,6 +58,13 @@ pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udaf(Arc::new(function))?;
     }
     registry.register_udf(Arc::new(ScalarUDF::from(CanonicalFloat::default())))?;
+    registry.register_udf(Arc::new(ScalarUDF::from(Averageable::default())))?;
+    let date_bin = DateBin::new(registry.udf("date_bin")?);
+    registry.register_udf(Arc::new(ScalarUDF::from(date_bin)))?;
+    let now = Now { builtin: registry.udf("now")? };
+    registry.register_udf(Arc::new(ScalarUDF::from(now)))?;
+    let date_trunc = DateTrunc::new(registry.udf("date_trunc")?);
+    registry.register_udf(Arc::new(ScalarUDF::from(date_trunc)))?;
     register_timestamps(registry)?;
     datafusion_functions_json::register_all(registry)
 }
@@ -75,6 +95,7 @@ fn own_aggregates() -> Vec<AggregateUDF> {
         AggregateUDF::from(Extreme { builtin: min_max::min_udaf() }),
         AggregateUDF::from(Extreme { builtin: min_max::max_udaf() }),
         AggregateUDF::from(DistinctXor { builtin: bit_and_or_xor::bit_xor_udaf() }),
+        AggregateUDF::from(Percentile { builtin: percentile_cont::percentile_cont_udaf() }),
         nth_value(array_agg::array_agg_udaf()),
         AggregateUDF::from(Ordered::new(Pick::Latest)),
         AggregateUDF::from(Ordered::new(Pick::Earliest)),

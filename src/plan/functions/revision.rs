@@ -7,7 +7,7 @@ use super::aggregates::known;
 pub(in crate::plan) fn revision(name: &str) -> Option<u32> {
     match name {
         // In `plan/functions` and `plan/datafusion`.
-        "canonical_float" | "sort_key" | "opaque" => Some(1),
+        "averageable" | "canonical_float" | "sort_key" | "opaque" => Some(1),
         // DataFusion's access to a field of a struct: rows of `events` consist of little else, and a decoded struct has
         // NULL children wherever it is NULL itself, so nothing about it is a matter of version.
         "get_field" => Some(1),

@@ -11,6 +11,7 @@ mod join;
 mod not_in;
 mod partition;
 mod ranking;
+mod sampled;
 mod specification;
 
 use std::collections::HashMap;
@@ -58,6 +59,7 @@ pub(super) fn lower(plan: &LogicalPlan, scope: &Scope, state: &SessionState) -> 
         lowering.rename(output.node, lowering.schema(output));
     }
     let Lowering { nodes, reads, upstream, .. } = lowering;
+    sampled::check_expressions(&nodes)?;
     Ok(Lowered { circuit: Circuit::new(nodes), append_only: output.append_only, reads, upstream })
 }
 

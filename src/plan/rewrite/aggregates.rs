@@ -137,7 +137,9 @@ fn plan(call: &AggregateFunction, form: OrderedForm, rows: &OrderedInput) -> Res
         OrderedForm::MaxBy | OrderedForm::MinBy => {
             let y = call.argument(1)?;
             let function = if form == OrderedForm::MaxBy { last_value_udaf() } else { first_value_udaf() };
-            value(call.one(function, &[y.clone().sort(true, false)], order, Some(y.is_not_null()), None)?)
+            // As in DuckDB, a row without the value is none to choose.
+            let counts = x.clone().is_not_null().and(y.clone().is_not_null());
+            value(call.one(function, &[y.sort(true, false)], order, Some(counts), None)?)
         }
         OrderedForm::Map => {
             let mut map = call.one(function.clone(), &[], order, Some(x.is_not_null()), None)?;

@@ -35,6 +35,7 @@ pub(super) use first::First;
 pub(super) use median::median;
 pub(super) use nth::nth;
 pub(super) use outcome::{Change, Outcome};
+pub use percentile::interpolated;
 pub(super) use percentile::percentile;
 
 /// One call over ordered rows, for all groups.

@@ -10,9 +10,6 @@ use super::cursors::{AtCursor, CursorTarget, CursorValue, Neighbours};
 use super::ordered_rows::OrderedRows;
 use super::outcome::Outcome;
 
-/// What DataFusion rounds the weights of an interpolation to.
-const INTERPOLATION_STEPS: f64 = 1_000_000.0;
-
 /// The quantile at `fraction` of the way from the least value to the greatest; with `distinct`, equal values count as one.
 pub(in super::super) fn percentile(fraction: f64, distinct: bool) -> Box<dyn Outcome> {
     Box::new(AtCursor::new(CursorTarget::Quantile(fraction), distinct, Percentile))
@@ -34,9 +31,18 @@ impl CursorValue for Percentile {
         let percentiles = found.iter().map(|found| {
             let Neighbours { part, .. } = (*found)?;
             let (lower, upper) = values.next().map(|pair| (pair[0], pair[1]))?;
-            let weight = (part * INTERPOLATION_STEPS).trunc() / INTERPOLATION_STEPS;
-            Some(if part == 0.0 { lower } else { lower + (upper - lower) * weight })
+            Some(interpolated(lower, upper, part))
         });
         Ok(Arc::new(percentiles.collect::<Float64Array>()))
+    }
+}
+
+/// What is `part` of the way from one value to the next: the first one if that is 0.
+pub fn interpolated(lower: f64, upper: f64, part: f64) -> f64 {
+    let gap = upper - lower;
+    match part {
+        0.0 => lower,
+        _ if gap.is_infinite() && lower.is_finite() && upper.is_finite() => lower * (1.0 - part) + upper * part,
+        _ => lower + gap * part,
     }
 }

@@ -618,7 +618,7 @@ fn dialect_literals_and_json_are_those_of_the_one_session() {
     check(
         "SELECT 0.1 + 0.2, arrow_typeof(1.5), arrow_typeof('a'), arrow_typeof(timestamp '2026-01-02T03:04:05Z') FROM facts LIMIT 1",
         expect![[r#"
-            0.3 | Decimal128(2, 1) | Utf8 | Timestamp(ns)
+            0.3 | Decimal128(2, 1) | Utf8 | Timestamp(µs)
         "#]],
     );
     check(
