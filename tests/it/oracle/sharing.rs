@@ -162,7 +162,7 @@ fn with_twins(case: &Case) -> Case {
 
 #[test]
 fn twins_equal_their_batch_results() {
-    let seeds = number("TWINS_CASES").unwrap_or(40);
+    let seeds = number("TWINS_CASES").unwrap_or(24);
     let (mut answered, mut operators) = (0, 0);
     for seed in 0..seeds {
         let case = with_twins(&random_case(seed).case());
