@@ -30,7 +30,12 @@ impl Refusal {
             }
             _ => None,
         };
-        let text = error.strip_backtrace();
+        // Which of DataFusion's rules found it says nothing to the author.
+        let mut cause = error;
+        while let DataFusionError::Context(_, inner) = cause {
+            cause = inner;
+        }
+        let text = cause.strip_backtrace();
         let message = ["Error during planning: ", "Schema error: ", "SQL error: ", "This feature is not implemented: "]
             .iter()
             .fold(text, |text, prefix| text.replace(prefix, ""));

@@ -4,6 +4,7 @@
 //! - Lengths of time and intervals are compared by months, then days, then nanoseconds, so that two days are less than
 //!   `INTERVAL '1 day'`. An interval of fixed length becomes a length of time; others have none to be compared by.
 //! - Patterns of times are chrono's (`%Y-%m-%d`). `YYYY-MM-DD`, as PostgreSQL writes it, would be text.
+//! - A frame of a window whose start is after its end has no rows.
 //! - An integer as a timestamp is one of seconds, milliseconds, microseconds or nanoseconds.
 //!
 //! A rule of the analyser, the first one: what type coercion makes afterwards is not looked at.
@@ -17,7 +18,7 @@ use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, lit};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, WindowFrame, WindowFrameBound, lit};
 use datafusion::optimizer::AnalyzerRule;
 
 const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
@@ -64,6 +65,10 @@ fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             check_pattern(call)?;
             return Ok(Transformed::no(part));
         }
+        Expr::WindowFunction(call) => {
+            check_frame(&call.params.window_frame)?;
+            return Ok(Transformed::no(part));
+        }
         Expr::Cast(cast) => {
             check_cast(cast, schema)?;
             return Ok(Transformed::no(part));
@@ -104,12 +109,13 @@ fn length(interval: &Expr) -> Result<Expr> {
             Ok(lit(ScalarValue::DurationMicrosecond(Some(length))))
         }
         Some(_) => plan_err!(
-            "`{interval}` has months, which are of no fixed length, so that nothing can be compared with it; \
-             write days, or add the interval to a time and compare times"
+            "an interval with months has no fixed length, so that nothing can be compared with it; write days, or add \
+             the interval to a time and compare times"
         ),
         None => plan_err!(
-            "`{interval}` is compared as an interval, whose months, days and nanoseconds are not one length; \
-             subtract times, and compare with an interval that is written out"
+            "`{}` is an interval, whose months, days and nanoseconds are not one length to be compared; subtract times, \
+             and compare with an interval that is written out",
+            interval.human_display()
         ),
     }
 }
@@ -138,8 +144,32 @@ fn check_cast(cast: &Cast, schema: &DFSchema) -> Result<()> {
         return plan_err!(
             "`{}` is a number, and a number is no timestamp without its unit; write `to_timestamp_seconds(…)`, \
              `to_timestamp_millis(…)` or `to_timestamp_micros(…)`",
-            cast.expr
+            cast.expr.human_display()
         );
+    }
+    Ok(())
+}
+
+/// DataFusion finds out only where it computes the window itself.
+fn check_frame(frame: &WindowFrame) -> Result<()> {
+    let (start, end) = (&frame.start_bound, &frame.end_bound);
+    let rank = |bound: &WindowFrameBound| match bound {
+        WindowFrameBound::Preceding(_) => 0,
+        WindowFrameBound::CurrentRow => 1,
+        WindowFrameBound::Following(_) => 2,
+    };
+    let is_behind = match (start, end) {
+        // The greater number is further from the row.
+        (WindowFrameBound::Preceding(start), WindowFrameBound::Preceding(end)) if !start.is_null() => {
+            end.is_null() || start < end
+        }
+        (WindowFrameBound::Following(start), WindowFrameBound::Following(end)) if !end.is_null() => {
+            start.is_null() || start > end
+        }
+        (start, end) => rank(start) > rank(end),
+    };
+    if is_behind {
+        return plan_err!("a window's frame starts at `{start}`, which is after its end `{end}`: exchange them");
     }
     Ok(())
 }
@@ -185,6 +215,19 @@ mod tests {
         refused("SELECT to_date(CAST(a AS VARCHAR), 'DD.MM.YYYY') AS day FROM t", "`%Y-%m-%d %H:%M:%S`");
         refused("SELECT to_char(a, '%Q') AS day FROM t", "`%Y-%m-%d %H:%M:%S`");
         refused("SELECT CAST(1 AS TIMESTAMP) AS day FROM t", "to_timestamp_seconds");
+        refused(
+            "SELECT count(*) OVER (ORDER BY a ROWS BETWEEN 2 FOLLOWING AND 1 PRECEDING) AS n FROM t",
+            "after its end",
+        );
+        refused(
+            "SELECT count(*) OVER (ORDER BY a ROWS BETWEEN 1 PRECEDING AND 2 PRECEDING) AS n FROM t",
+            "after its end",
+        );
+        refused(
+            "SELECT count(*) OVER (ORDER BY a ROWS BETWEEN CURRENT ROW AND 2 PRECEDING) AS n FROM t",
+            "after its end",
+        );
+        mended("SELECT count(*) OVER (ORDER BY b ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) AS n FROM t", "0\n1");
         mended("SELECT DISTINCT to_char(a, '%d.%m.%Y') AS day FROM t", "01.01.2026");
     }
 }

@@ -4,7 +4,7 @@
 use arrow::datatypes::{DataType, Schema};
 
 use super::Compiled;
-use crate::config::{self, Config, NodePath, OnStale, Problem, SearchKind};
+use crate::config::{self, Config, NodePath, OnStale, Problem, ProjectionKind, SearchKind};
 use crate::plan::{ProjectionSchema, Refusal};
 
 /// Promises that no room keeps yet. To accept them would serve rows to whom they are denied.
@@ -58,28 +58,49 @@ pub(super) fn contract(projection: &config::Projection, schema: &ProjectionSchem
     problems
 }
 
-/// Text must be strings, and every field a column that comes out.
+/// Every field must be a column that comes out and can be what it is declared as, and something must be there to search for.
 pub(super) fn search_fields(projection: &config::Projection, compiled: &Compiled) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, field) in &projection.fields {
         let refusal = match compiled.schema.schema.field_with_name(name) {
-            Err(_) => Refusal::new(format!("the column `{name}` does not come out of the query"))
-                .hint(gives(&compiled.schema.schema)),
-            Ok(column) => {
-                let strings = match column.data_type() {
-                    DataType::List(item) => item.data_type() == &DataType::Utf8,
-                    data_type => data_type == &DataType::Utf8,
-                };
-                if strings || !matches!(field.kind, SearchKind::Text { .. }) {
-                    continue;
-                }
-                Refusal::new(format!("the column `{name}` is {}, and only strings are text", column.data_type()))
-                    .hint("use `type: keyword`, or cast it to a string in the query")
-            }
+            Err(_) => Some(
+                Refusal::new(format!("the column `{name}` does not come out of the query"))
+                    .hint(gives(&compiled.schema.schema)),
+            ),
+            Ok(column) => unsearchable(name, field, column.data_type()),
         };
-        problems.push(problem(&projection.node, &format!("/fields/{name}"), refusal));
+        problems.extend(refusal.map(|refusal| problem(&projection.node, &format!("/fields/{name}"), refusal)));
+    }
+    let is_searchable = |field: &config::SearchField| !matches!(field.kind, SearchKind::Stored);
+    if projection.kind == ProjectionKind::Search && !projection.fields.values().any(is_searchable) {
+        let refusal = Refusal::new("nothing of this index can be searched for")
+            .hint("declare a column as `text` or `keyword` in `fields`");
+        problems.push(problem(&projection.node, "/fields", refusal));
     }
     problems
+}
+
+/// Why a column of this type cannot be what it is declared as.
+fn unsearchable(name: &str, field: &config::SearchField, data_type: &DataType) -> Option<Refusal> {
+    let (item, is_list) = match data_type {
+        DataType::List(item) => (item.data_type(), true),
+        other => (other, false),
+    };
+    let refusal = |reason: &str, hint: &str| {
+        Some(Refusal::new(format!("the column `{name}` is {data_type}, and {reason}")).hint(hint))
+    };
+    match field.kind {
+        SearchKind::Text { .. } if *item != DataType::Utf8 => {
+            refusal("only strings are text", "use `type: keyword`, or cast it to a string in the query")
+        }
+        SearchKind::Keyword if item.is_nested() => {
+            refusal("a keyword is one value", "take a field or an element of it in the query")
+        }
+        _ if field.sort && (is_list || item.is_nested()) => {
+            refusal("nothing can be sorted by it", "take an element of it in the query, or leave `sort` out")
+        }
+        _ => None,
+    }
 }
 
 /// The columns of each secondary index, by their indices in the output.

@@ -118,13 +118,52 @@ fn what_is_kept_is_accepted() {
     check(PLAIN, "freshness: {on_stale: mark}", expect![""]);
 }
 
+#[test]
+fn what_no_index_can_be_made_of_is_refused() {
+    let search = |fields: &str, expected: Expect| {
+        let declared = format!(
+            "projection: s\nkind: search\nkey: [id]\nsql: SELECT id, array_agg(n ORDER BY n) AS list, max(n) AS n FROM shop.placed GROUP BY id\n\
+             fields: {fields}"
+        );
+        check_document(&declared, expected);
+    };
+    search("{id: keyword, n: {sort: true}}", expect![[""]]);
+    search(
+        "{n: {sort: true}}",
+        expect![[r#"
+        error: nothing of this index can be searched for
+         --> p.yaml:9:1
+          |
+        9 | fields: {n: {sort: true}}
+          | ^^^^^^
+        hint: declare a column as `text` or `keyword` in `fields`
+    "#]],
+    );
+    search(
+        "{id: keyword, list: {sort: true}}",
+        expect![[r#"
+        error: the column `list` is List(Int64), and nothing can be sorted by it
+         --> p.yaml:9:23
+          |
+        9 | fields: {id: keyword, list: {sort: true}}
+          |                       ^^^^
+        hint: take an element of it in the query, or leave `sort` out
+    "#]],
+    );
+}
+
 /// The problems of a declared query over one table.
 fn check_query(query: &str, expected: Expect) {
+    check_document(&format!("query: q\n{query}"), expected);
+}
+
+/// The problems of a document beside one table.
+fn check_document(document: &str, expected: Expect) {
     let root = "sources: s.yaml\nprojections: p.yaml\n";
     let source = "source: shop\nfile: {path: e.ndjson}\nenvelope: {type: body:/type}\n\
                   events: {Placed: {fields: {id: string!, n: int64}}}\n";
     let projections = format!(
-        "projection: t\nkey: [id]\nsql: SELECT id, latest(n) AS n FROM shop.placed GROUP BY id\n---\nquery: q\n{query}\n"
+        "projection: t\nkey: [id]\nsql: SELECT id, latest(n) AS n FROM shop.placed GROUP BY id\n---\n{document}\n"
     );
     let read = |path: &str| {
         Ok(match path {
@@ -225,14 +264,12 @@ fn a_declared_query_is_planned_before_anyone_asks() {
     check_query(
         "sql: SELECT id FROM t WHERE n = $n\nparams: {n: bool!}",
         expect![[r#"
-        error: type_coercion
-        caused by
-        Cannot infer common argument type for comparison operation Int64 = Boolean
-         --> p.yaml:6:6
-          |
-        6 | sql: SELECT id FROM t WHERE n = $n
-          |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-    "#]],
+            error: Cannot infer common argument type for comparison operation Int64 = Boolean
+             --> p.yaml:6:6
+              |
+            6 | sql: SELECT id FROM t WHERE n = $n
+              |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        "#]],
     );
     check_query(
         "sql: SELECT id FROM t\nsort: [n]",
