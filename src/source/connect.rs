@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, ServerError, jetstream};
@@ -12,6 +12,9 @@ use crate::config;
 /// More than the messages that a source ever has outstanding: a subscription beyond its capacity drops silently.
 const SUBSCRIPTION_CAPACITY: usize = 131_072;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The client gives a connection up after three of these without a whole message, of which one may take that long on a slow link. A
+/// source notices a dead connection sooner (`jetstream/flow.rs`).
+const PING_INTERVAL: Duration = Duration::from_secs(60);
 const RECONNECT_DELAY: Duration = Duration::from_millis(50);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
 
@@ -36,7 +39,13 @@ pub async fn connect(nats: &config::Nats) -> Result<Client, ConnectError> {
 /// What a server has said about what it does not do. It answers a request that is not permitted with nothing, and says so
 /// apart from it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Complaints(Arc<Mutex<Option<String>>>);
+pub(super) struct Complaints(Arc<Mutex<Heard>>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    last: Option<String>,
+    count: u64,
+}
 
 impl Complaints {
     fn hear(&self, event: &Event) {
@@ -45,12 +54,23 @@ impl Complaints {
             Event::ServerError(error) => error.to_string(),
             _ => return,
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        let mut heard = self.lock();
+        heard.last = Some(text);
+        heard.count += 1;
     }
 
     /// The last complaint, once.
     pub(super) fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().last.take()
+    }
+
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.lock().count
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,7 +83,7 @@ pub(super) async fn connect_and_hear(nats: &config::Nats, complaints: &Complaint
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .connection_timeout(REQUEST_TIMEOUT)
         .request_timeout(Some(REQUEST_TIMEOUT))
-        .ping_interval(Duration::from_secs(10))
+        .ping_interval(PING_INTERVAL)
         .reconnect_delay_callback(delay)
         .event_callback(move |event| {
             heard.hear(&event);

@@ -5,6 +5,7 @@
 
 mod api;
 mod convert;
+mod flow;
 mod history;
 mod opening;
 mod pulls;

@@ -13,6 +13,7 @@ mod nexmark;
 mod oracle;
 mod rooms;
 mod simulator;
+mod slow_links;
 mod source;
 mod support;
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_nats::connection::State;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::context::RequestErrorKind;
 use async_nats::jetstream::response::Response;
@@ -11,9 +10,10 @@ use async_nats::{Client, Subscriber};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::JetStreamOptions;
+use super::flow::{self, Silence};
 use super::pulls::{Pulls, Request};
 use crate::source::connect::{Complaints, connect_and_hear};
 use crate::source::{explain, jetstream_context};
@@ -21,6 +21,8 @@ use crate::source::{explain, jetstream_context};
 /// An abandoned consumer disappears after this, or earlier where the stream wants it so.
 const INACTIVE: Duration = Duration::from_secs(30);
 const RECONNECT: Duration = Duration::from_secs(3);
+/// Answers are waited for as long as bytes flow, so the client library's own time-out is out of the way.
+const NO_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A connection, for one stream.
 #[derive(Debug, Clone)]
@@ -123,9 +125,22 @@ pub(super) struct StoredMessage {
 pub(super) struct Consumer {
     pub(super) messages: Subscriber,
     pub(super) pulls: Pulls,
+    /// Messages that it has yet to deliver, as far as it knows.
+    pub(super) pending: u64,
     name: String,
     inbox: String,
     subject: String,
+}
+
+/// Whether a server can be reached over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Connected,
+    /// The client library goes on trying.
+    Away,
+    /// It does not: its task has panicked, as it does over a lone `\r` in the value of a header
+    /// (<https://github.com/nats-io/nats.rs/pull/1612>).
+    Gone,
 }
 
 /// The first message from some sequence on that the source reads.
@@ -158,8 +173,10 @@ impl StreamApi {
             Some(domain) => format!("$JS.{domain}.API"),
             None => "$JS.API".to_owned(),
         };
+        let mut context = jetstream_context(client.clone(), &options.nats);
+        context.set_timeout(NO_TIMEOUT);
         Ok(Self {
-            context: jetstream_context(client.clone(), &options.nats),
+            context,
             client,
             stream: options.stream.clone(),
             filter_subjects: options.filter_subjects.clone(),
@@ -207,16 +224,13 @@ impl StreamApi {
         self.complaints.take()
     }
 
-    /// Whether the connection stands, or comes back within a few seconds.
-    pub(super) async fn is_connected(&self) -> bool {
-        let deadline = Instant::now() + RECONNECT;
-        while self.client.connection_state() != State::Connected {
-            if Instant::now() > deadline {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    /// Waits until the connection stands, for a few seconds.
+    pub(super) async fn reach(&self) -> Reach {
+        match timeout(RECONNECT, self.client.flush()).await {
+            Ok(Ok(())) => Reach::Connected,
+            Ok(Err(_)) => Reach::Gone,
+            Err(_) => Reach::Away,
         }
-        true
     }
 
     /// The first stored message from `sequence` on that this source reads, according to the stream's leader. A consumer
@@ -277,16 +291,17 @@ impl StreamApi {
             memory_storage: true,
             ..Default::default()
         };
+        let creation = self.context.create_consumer_on_stream(config, self.stream.as_str());
         let consumer = self
-            .context
-            .create_consumer_on_stream(config, self.stream.as_str())
-            .await
+            .wait(creation)
+            .await?
             .map_err(|error| ApiError(format!("no consumer on stream `{}`: {}", self.stream, explain(&error))))?;
         let info = consumer.cached_info();
-        let messages = self.client.subscribe(inbox.clone()).await.map_err(|error| ApiError(explain(&error)))?;
+        let messages = self.client.subscribe(format!("{inbox}.*")).await.map_err(|error| ApiError(explain(&error)))?;
         Ok(Consumer {
             messages,
-            pulls: Pulls::new(info.config.max_batch, info.config.max_bytes, info.config.max_expires),
+            pulls: Pulls::new(info.config.max_batch, info.config.max_bytes, info.config.max_expires, Instant::now()),
+            pending: info.num_pending,
             subject: format!("{}.CONSUMER.MSG.NEXT.{}.{}", self.prefix, self.stream, info.name),
             name: info.name.clone(),
             inbox,
@@ -314,19 +329,40 @@ impl StreamApi {
 
     async fn send(&self, consumer: &Consumer, request: &Request) -> Result<(), ApiError> {
         let body = serde_json::to_vec(request).map_err(|error| ApiError(error.to_string()))?;
+        let reply = format!("{}.{}", consumer.inbox, request.reply_token());
         self.client
-            .publish_with_reply(consumer.subject.clone(), consumer.inbox.clone(), body.into())
+            .publish_with_reply(consumer.subject.clone(), reply, body.into())
             .await
             .map_err(|error| ApiError(explain(&error)))
     }
 
     async fn request<T: DeserializeOwned>(&self, subject: &str, body: &Value) -> Result<Response<T>, ApiError> {
-        self.context.request(subject.to_owned(), body).await.map_err(|error| match error.kind() {
+        let answer = self.wait(self.context.request(subject.to_owned(), body)).await?;
+        answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => {
                 ApiError("the server has no JetStream for this account or domain; enable it".to_owned())
             }
-            RequestErrorKind::TimedOut => ApiError("the server does not answer".to_owned()),
             _ => ApiError(explain(&error)),
         })
+    }
+
+    /// Waits for an answer for as long as bytes flow.
+    async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, ApiError> {
+        match flow::answer(&self.client, &self.complaints, answer).await {
+            Ok(answer) => Ok(answer),
+            Err(silence) => {
+                if silence == Silence::Connection {
+                    self.reconnect().await;
+                }
+                Err(ApiError("the server does not answer".to_owned()))
+            }
+        }
+    }
+
+    /// Gives up a connection over which nothing comes any more.
+    pub(super) async fn reconnect(&self) {
+        if let Err(error) = self.client.force_reconnect().await {
+            tracing::debug!(%error, "the connection is not given up");
+        }
     }
 }

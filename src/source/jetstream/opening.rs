@@ -1,8 +1,9 @@
 //! How a stream is opened, and opened again: is it the one that was read, what has it lost, and what can the client library
 //! not deliver?
 
-use super::api::{StreamApi, StreamFacts};
+use super::api::{Reach, StreamApi, StreamFacts};
 use super::convert::Stored;
+use super::flow::Flow;
 use super::history::{Known, Proof};
 use super::reader::{ConsumerSession, StreamReader, StreamStop};
 use super::receive_buffer::Holes;
@@ -14,13 +15,15 @@ use crate::source::{Input, StreamIdentity};
 impl StreamReader {
     /// Opens a consumer behind what is covered, once the stream is known to be the one that was read.
     pub(super) async fn open(&mut self) -> Result<(StreamApi, ConsumerSession), StreamStop> {
-        let api = match &self.api {
-            Some(api) => api.clone(),
-            None => self.api.insert(StreamApi::connect(&self.options).await?).clone(),
+        let reach = match &self.api {
+            Some(api) => api.reach().await,
+            None => Reach::Gone,
         };
-        if !api.is_connected().await {
-            return Err(self.connection_lost());
-        }
+        let api = match (&self.api, reach) {
+            (_, Reach::Away) => return Err(self.connection_lost()),
+            (Some(api), Reach::Connected) => api.clone(),
+            _ => self.api.insert(StreamApi::connect(&self.options).await?).clone(),
+        };
         let facts = api.stream().await?;
         let known = Known {
             identity: self.identity.clone(),
@@ -50,7 +53,8 @@ impl StreamReader {
         let from = self.buffer.covered().saturating_add(1);
         let mut consumer = api.consume(&self.options.name, from, facts.config.consumer_limits).await?;
         api.pull(&mut consumer).await?;
-        Ok((api, ConsumerSession::new(consumer)))
+        let flow = Flow::of(&api.client);
+        Ok((api, ConsumerSession::new(consumer, flow)))
     }
 
     /// Compares the newest sample that the stream still has with what it is there now.

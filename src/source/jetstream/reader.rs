@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::Subscriber;
 use async_nats::connection::State;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -11,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::api::{ApiError, Consumer, LeaderReply, NextStored, StreamApi};
 use super::convert::StoredError;
+use super::flow::Flow;
 use super::history::StreamFault;
 use super::pulls::{HEARTBEAT, Notice};
 use super::receive_buffer::ReceiveBuffer;
@@ -63,6 +65,7 @@ pub(super) struct StreamReader {
 pub(super) struct ConsumerSession {
     consumer: Consumer,
     expected_sequence: u64,
+    flow: Flow,
     /// When the consumer was last known to live.
     heard_at: Instant,
     message_at: Instant,
@@ -183,9 +186,16 @@ impl StreamReader {
                 }
                 answer = answered(&mut session.question) => {
                     session.question = None;
-                    self.take_answer(session, answer?)?;
+                    session.flow.leave_out();
+                    let answer = answer?;
+                    // What the server sent before it comes first.
+                    if self.buffer.has_room() && let Some(message) = arrived(&mut session.consumer.messages) {
+                        self.take_run(session, message)?;
+                        api.pull(&mut session.consumer).await?;
+                    }
+                    self.take_answer(session, answer)?;
                 }
-                _ = tick.tick() => self.look_around(api, session)?,
+                _ = tick.tick() => self.look_around(api, session).await?,
             }
         }
     }
@@ -205,8 +215,7 @@ impl StreamReader {
             count += 1;
             // What is received here must be taken in the next round, so nothing is received for no round.
             next = match count < RUN && self.buffer.has_room() {
-                // Outside tokio's budget, which would end a run after 128 messages.
-                true => unconstrained(session.consumer.messages.next()).now_or_never(),
+                true => arrived(&mut session.consumer.messages),
                 false => None,
             };
         }
@@ -234,7 +243,8 @@ impl StreamReader {
         session.expected_sequence += 1;
         session.message_at = session.heard_at;
         session.missing = None;
-        session.consumer.pulls.received();
+        session.consumer.pending = delivery.pending;
+        session.consumer.pulls.received(message.length, session.heard_at);
         self.buffer.put(&delivery, convert::message(message, &delivery));
         Ok(())
     }
@@ -245,8 +255,10 @@ impl StreamReader {
         if session.question.is_some() || !due {
             return;
         }
-        // What is stored behind the covered sequence is on its way while messages flow: no need to ask.
-        let is_idle = self.buffer.is_empty() && session.message_at.elapsed() >= TICK;
+        // What is stored behind the covered sequence is on its way while messages flow: no need to ask. The answer carries
+        // the whole message.
+        let is_on_its_way = session.consumer.pending > 0 && session.flow.is_steady(HEARTBEAT / 2);
+        let is_idle = self.buffer.is_empty() && session.message_at.elapsed() >= TICK && !is_on_its_way;
         let from = (is_idle && !self.buffer.is_in_doubt()).then(|| self.buffer.covered().saturating_add(1));
         session.asked_at = Instant::now();
         self.buffer.ask();
@@ -264,6 +276,10 @@ impl StreamReader {
         if is_idle && last < self.buffer.covered() {
             let (stream, read) = (stream.clone(), self.buffer.covered());
             return Err(StreamStop::Halted(StreamFault::Rewound { stream, read, last }));
+        }
+        // The consumer's heartbeat would have come before an answer to what was asked so much later.
+        if session.asked_at > session.heard_at + HEARTBEAT * 3 {
+            return Err(StreamStop::Again("the consumer's heartbeat stopped".to_owned()));
         }
         let lost = |gap| StreamStop::Halted(StreamFault::Expired { stream: stream.clone(), gap });
         self.buffer.answer(first, last).map_err(lost)?;
@@ -283,7 +299,8 @@ impl StreamReader {
         }
     }
 
-    fn look_around(&mut self, api: &StreamApi, session: &mut ConsumerSession) -> Result<(), StreamStop> {
+    async fn look_around(&mut self, api: &StreamApi, session: &mut ConsumerSession) -> Result<(), StreamStop> {
+        session.flow.look();
         if api.client.connection_state() != State::Connected {
             return Err(self.connection_lost());
         }
@@ -291,8 +308,12 @@ impl StreamReader {
         if !self.buffer.has_room() {
             session.heard_at = Instant::now();
         }
-        if session.heard_at.elapsed() > HEARTBEAT * 3 {
-            return Err(StreamStop::Again("the consumer's heartbeat stopped".to_owned()));
+        if session.flow.has_reconnected() {
+            return Err(StreamStop::Again("the connection was lost, and is there again".to_owned()));
+        }
+        if session.flow.is_dead() {
+            api.reconnect().await;
+            return Err(self.connection_lost());
         }
         Ok(())
     }
@@ -312,10 +333,11 @@ impl StreamReader {
 }
 
 impl ConsumerSession {
-    pub(super) fn new(consumer: Consumer) -> Self {
+    pub(super) fn new(consumer: Consumer, flow: Flow) -> Self {
         let now = Instant::now();
         Self {
             consumer,
+            flow,
             expected_sequence: 1,
             heard_at: now,
             message_at: now,
@@ -329,7 +351,8 @@ impl ConsumerSession {
     fn expect_soon(&mut self, sequence: u64) -> Result<(), StreamStop> {
         match self.missing {
             Some((missing, since)) if missing == sequence => {
-                if since.elapsed() > STALL {
+                // It would have come before this answer, however slow the link.
+                if self.asked_at > since + STALL {
                     return Err(StreamStop::Again(format!("the consumer does not deliver message {sequence}")));
                 }
             }
@@ -349,6 +372,11 @@ impl From<ApiError> for StreamStop {
     fn from(error: ApiError) -> Self {
         StreamStop::Lost(error.to_string())
     }
+}
+
+/// A message that has come already. It is taken outside tokio's budget, which would end a run after 128 messages.
+fn arrived(messages: &mut Subscriber) -> Option<Option<async_nats::Message>> {
+    unconstrained(messages.next()).now_or_never()
 }
 
 /// The answer to the open question; never, if there is none.

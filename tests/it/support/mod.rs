@@ -1,5 +1,6 @@
-//! What integration tests share: a NATS server of their own, and waiting with a deadline.
+//! What integration tests share: a NATS server of their own, a link to it, and waiting with a deadline.
 
+pub(crate) mod link;
 pub(crate) mod nats;
 
 use std::time::Duration;
