@@ -103,17 +103,24 @@ pub enum LineFormat {
     Message,
     /// A payload as a whole.
     Payload,
+    /// A CloudEvent in structured mode.
+    CloudEvents,
 }
 
 impl LineFormat {
-    pub(crate) const ALL: [(&'static str, LineFormat); 3] =
-        [("auto", LineFormat::Auto), ("message", LineFormat::Message), ("payload", LineFormat::Payload)];
+    pub(crate) const ALL: [(&'static str, LineFormat); 4] = [
+        ("auto", LineFormat::Auto),
+        ("message", LineFormat::Message),
+        ("payload", LineFormat::Payload),
+        ("cloudevents", LineFormat::CloudEvents),
+    ];
 
     fn name(self) -> &'static str {
         match self {
             LineFormat::Auto => "auto",
             LineFormat::Message => "message",
             LineFormat::Payload => "payload",
+            LineFormat::CloudEvents => "cloudevents",
         }
     }
 }

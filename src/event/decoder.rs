@@ -13,8 +13,8 @@ use hashbrown::HashMap;
 
 use super::batch::{EventBatch, TypeRows};
 use super::decode::RowsBuilder;
-use super::envelope::{Envelope, Opened, Scratch};
-use super::json::Fault;
+use super::envelope::{Envelope, Opened, Scratch, unlocated};
+use super::json::{Fault, Read};
 use super::metadata_rows::{Facts, MetadataRows};
 use super::schema::{EventType, LateEvents, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
 use super::shape::ObjectLayout;
@@ -168,7 +168,10 @@ impl Decoder {
                 event_type: None,
             });
         }
-        let name = opened.event_type();
+        let (name, misfit) = match opened.event_type() {
+            Ok(name) => (name, None),
+            Err(misfit) => (None, Some(misfit)),
+        };
         let found = name.as_deref().and_then(|name| self.types.get(name).copied());
         let reject = |reason, pointer, detail: String| {
             let event_type = found.map(|index| self.schema.types[index].name.clone());
@@ -189,7 +192,7 @@ impl Decoder {
         }
         let undeclared = building.undeclared;
         let outcome = match (&name, found) {
-            (None, _) => Err(match opened.fault() {
+            (None, _) => Err(match opened.fault().or(misfit.as_deref()) {
                 Some(fault) => reject(fault.reason, fault.pointer.clone(), fault.detail.clone()),
                 None => reject(Reason::MissingType, None, "no place of the envelope gives a type".into()),
             }),
@@ -200,22 +203,24 @@ impl Decoder {
             }),
         };
         // After the payload, so that the body is gone through once for both.
-        let (outcome, time_us) = match (outcome, early.unwrap_or_else(|| self.event_time(message, opened))) {
-            (outcome, Ok(time_us)) => (outcome, Some(time_us)),
-            (Err(rejected), Err(_)) => (Err(rejected), None),
-            (Ok(_), Err(fault)) => {
+        let time = early.unwrap_or_else(|| self.event_time(message, opened));
+        let time_us = time.as_ref().ok().copied();
+        let facts = |version| -> Read<_> { Ok((version, time?, opened.id()?, opened.key()?)) };
+        let outcome = match outcome.map(facts) {
+            Ok(Ok(facts)) => Ok(facts),
+            Ok(Err(fault)) => {
                 found.iter().for_each(|&type_index| building.withdraw(type_index));
                 building.undeclared = undeclared;
-                let fault = *fault;
-                (Err(reject(fault.reason, fault.pointer, fault.detail)), None)
+                Err(reject(fault.reason, fault.pointer, fault.detail))
             }
+            Err(rejected) => Err(rejected),
         };
         // A parked event moves the watermark too: it will count after its fix as if it had been right at first. One whose time
         // is wrong says nothing of the time that it is; another way of reading it is another source, read from its beginning.
         let late = time_us.is_some_and(|time| watermark.observe(time));
-        match (outcome, found.zip(time_us)) {
-            (Ok(version), Some((type_index, time_us))) => {
-                let facts = Facts { version, id: opened.id(), key: opened.key(), time_us, late };
+        match (outcome, found) {
+            (Ok((version, time_us, id, key)), Some(type_index)) => {
+                let facts = Facts { version, id, key, time_us, late };
                 Verdict::Admit { type_index, facts }
             }
             (Err(rejected), _) => Verdict::Park(rejected),
@@ -285,7 +290,7 @@ impl Decoder {
         if let Some(fault) = opened.fault() {
             return Err(Box::new(fault.clone()));
         }
-        let Some(text) = text else { return known_version(event_type, 1, 1) };
+        let Some(text) = text? else { return known_version(event_type, 1, 1) };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let stored: Option<i32> = if digits { text.parse().ok() } else { None };
         let Some((stored, version)) = stored.and_then(|stored| Some((stored, u32::try_from(stored).ok()?))) else {
@@ -394,15 +399,12 @@ fn unknown_version(version: u32) -> Box<Fault> {
     unlocated(Reason::UnknownVersion, format!("version {version} is not in the declared history"))
 }
 
-/// A fault of the envelope: it points nowhere in the body.
-fn unlocated(reason: Reason, detail: String) -> Box<Fault> {
-    Box::new(Fault { reason, pointer: None, detail })
-}
-
 fn upcast_rejection(message: &Message, event_type: &EventType, detail: String) -> Rejected {
     let event_type = Some(event_type.name.clone());
     Rejected { message: message.clone(), reason: Reason::Upcast, pointer: None, detail, event_type }
 }
 
+#[cfg(test)]
+mod place_tests;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 
 use regex::Regex;
 
-use super::Message;
+use super::cloud_events;
 use super::json::{self, Fault, Read};
 use super::schema::{EnvelopeSpec, Locator, Locators, TimeFormat};
 use super::shape::PayloadFact;
 use super::time::event_time_us;
 use super::tree::{Sink, Tree};
+use super::{Message, Reason};
 
 /// An envelope prepared for reading messages: every pointer into the body has a slot, and all of them are read in
 /// one pass, at the first question that needs one.
@@ -34,22 +35,35 @@ pub(super) struct Envelope {
 #[derive(Debug)]
 enum Place {
     Header(String),
+    /// A header that holds an attribute of a CloudEvent.
+    Attribute(String),
     Subject(usize),
     Body(usize),
     Stream,
     Const(String),
-    Time { at: Box<Place>, format: TimeFormat },
-    Match { at: Box<Place>, pattern: Regex },
+    Time {
+        at: Box<Place>,
+        format: TimeFormat,
+    },
+    Match {
+        at: Box<Place>,
+        pattern: Regex,
+    },
 }
 
 /// A message being asked for its facts. A fact that no place gives is none, and so is one from a body that is not
-/// JSON: see [`Opened::fault`].
+/// JSON: see [`Opened::fault`]. One that a place has, but not in a form that can be used, is an error.
 pub(super) struct Opened<'m, 's> {
     envelope: &'m Envelope,
     message: &'m Message,
     slots: &'s mut Scratch<'m>,
     body: Body,
+    /// What was wrong with the last fact that was asked for, at a place that has it.
+    misfit: Option<Box<Fault>>,
 }
+
+/// A fact of the envelope, if there is one.
+type Fact<'m> = Read<Option<Cow<'m, str>>>;
 
 /// Values of the slots, kept from message to message for its memory.
 #[derive(Debug, Default)]
@@ -79,7 +93,7 @@ impl Envelope {
     }
 
     pub(super) fn open<'m, 's>(&'m self, message: &'m Message, slots: &'s mut Scratch<'m>) -> Opened<'m, 's> {
-        Opened { envelope: self, message, slots, body: Body::Unread }
+        Opened { envelope: self, message, slots, body: Body::Unread, misfit: None }
     }
 
     pub(super) fn data(&self) -> &str {
@@ -99,6 +113,7 @@ impl Envelope {
 impl Place {
     fn new(locator: &Locator, body: &mut Tree, pointers: &mut Vec<String>) -> Self {
         match locator {
+            Locator::Header(name) if cloud_events::is_attribute(name) => Place::Attribute(name.clone()),
             Locator::Header(name) => Place::Header(name.clone()),
             Locator::Subject(token) => Place::Subject(*token),
             Locator::Body(pointer) => {
@@ -119,19 +134,19 @@ impl Place {
 }
 
 impl<'m> Opened<'m, '_> {
-    pub(super) fn event_type(&mut self) -> Option<Cow<'m, str>> {
+    pub(super) fn event_type(&mut self) -> Fact<'m> {
         self.first(&self.envelope.event_type, "type", |_| None)
     }
 
-    pub(super) fn version(&mut self) -> Option<Cow<'m, str>> {
+    pub(super) fn version(&mut self) -> Fact<'m> {
         self.first(&self.envelope.version, "version", |_| None)
     }
 
-    pub(super) fn id(&mut self) -> Option<Cow<'m, str>> {
+    pub(super) fn id(&mut self) -> Fact<'m> {
         self.first(&self.envelope.id, "id", |message| Some(Cow::Owned(message.seq.to_string())))
     }
 
-    pub(super) fn key(&mut self) -> Option<Cow<'m, str>> {
+    pub(super) fn key(&mut self) -> Fact<'m> {
         self.first(&self.envelope.key, "key", |message| Some(Cow::Borrowed(&message.subject)))
     }
 
@@ -152,7 +167,13 @@ impl<'m> Opened<'m, '_> {
                     Ok(Some(text)) => text,
                     _ => Cow::Borrowed(raw),
                 }),
-                _ => self.value(at, "time", |_| None),
+                _ => {
+                    let value = self.value(at, "time", |_| None);
+                    if let Some(fault) = self.misfit.take() {
+                        return Err(fault);
+                    }
+                    value
+                }
             };
             if let Some(text) = text {
                 let pointer = |fault: Box<Fault>| match at {
@@ -209,13 +230,19 @@ impl<'m> Opened<'m, '_> {
     }
 
     /// The first of the places that has a value. `stream` is what the stream itself says.
-    fn first(
-        &mut self,
-        places: &'m [Place],
-        group: &str,
-        stream: fn(&'m Message) -> Option<Cow<'m, str>>,
-    ) -> Option<Cow<'m, str>> {
-        places.iter().find_map(|place| self.value(place, group, stream))
+    fn first(&mut self, places: &'m [Place], group: &str, stream: fn(&'m Message) -> Option<Cow<'m, str>>) -> Fact<'m> {
+        for place in places {
+            if let Some(value) = self.value(place, group, stream) {
+                self.misfit = None;
+                return Ok(Some(value));
+            }
+            // Patterns of one place may be alternatives; anything else that cannot be used is wrong wherever else the fact is.
+            let is_unmatched = |fault: &Fault| matches!(fault.reason, Reason::MissingType | Reason::UnknownVersion);
+            if self.misfit.as_deref().is_some_and(|fault| !is_unmatched(fault)) {
+                break;
+            }
+        }
+        self.misfit.take().map_or(Ok(None), Err)
     }
 
     fn value(
@@ -227,24 +254,51 @@ impl<'m> Opened<'m, '_> {
         match place {
             Place::Header(name) => self.message.headers.get(name).map(Cow::Borrowed),
             Place::Subject(token) => self.message.subject.split('.').nth(token.checked_sub(1)?).map(Cow::Borrowed),
-            Place::Body(slot) => match self.slot(*slot)? {
-                raw if raw.starts_with('"') => json::string(raw).ok().flatten(),
-                raw if raw == "null" || raw.starts_with(['{', '[']) => None,
-                raw => Some(Cow::Borrowed(raw)),
-            },
+            Place::Attribute(name) => {
+                let header = self.message.headers.get(name)?;
+                self.or_misfit(cloud_events::value(header), || {
+                    unlocated(Reason::Malformed, format!("the header `{name}` is `{header}`, which encodes no UTF-8"))
+                })
+            }
+            Place::Body(slot) => {
+                let raw = self.slot(*slot)?;
+                let pointer = &self.envelope.pointers[*slot];
+                let below = |fault: Box<Fault>| fault.within(pointer);
+                match raw.as_bytes().first() {
+                    Some(b'"') => match json::string(raw) {
+                        Ok(text) => text,
+                        Err(fault) => self.or_misfit(None, || Fault::at(fault.reason, pointer.clone(), fault.detail)),
+                    },
+                    Some(b'{' | b'[') => {
+                        self.or_misfit(None, || below(Fault::wrong_type(&format!("the {group}"), raw)))
+                    }
+                    _ => (raw != "null").then_some(Cow::Borrowed(raw)),
+                }
+            }
             Place::Stream => stream(self.message),
             // Times are read by `time_us`.
             Place::Time { .. } => None,
             Place::Const(value) => Some(Cow::Borrowed(value)),
             Place::Match { at, pattern } => {
                 let text = self.value(at, group, stream)?;
-                let found = pattern.captures(&text)?.name(group)?.range();
+                let Some(captures) = pattern.captures(&text) else {
+                    return self.or_misfit(None, || unmatched(group, &text, pattern));
+                };
+                let found = captures.name(group)?.range();
                 Some(match text {
                     Cow::Borrowed(text) => Cow::Borrowed(&text[found]),
                     Cow::Owned(text) => Cow::Owned(text[found].to_owned()),
                 })
             }
         }
+    }
+
+    /// A value; where there is none, what is wrong at its place is kept.
+    fn or_misfit(&mut self, value: Option<Cow<'m, str>>, fault: impl FnOnce() -> Box<Fault>) -> Option<Cow<'m, str>> {
+        if value.is_none() {
+            self.misfit = Some(fault());
+        }
+        value
     }
 
     /// The JSON text in a slot; reads the body if that has not been done.
@@ -269,6 +323,16 @@ impl<'m> Opened<'m, '_> {
         }
         self.envelope.body.walk_document(text(self.message)?, &mut ScratchSlots(self.slots))
     }
+}
+
+fn unmatched(group: &str, text: &str, pattern: &Regex) -> Box<Fault> {
+    let reason = if group == "version" { Reason::UnknownVersion } else { Reason::MissingType };
+    unlocated(reason, format!("`{text}`, from which the {group} is taken, does not match `{pattern}`"))
+}
+
+/// A fault of the envelope: it points nowhere in the body.
+pub(super) fn unlocated(reason: Reason, detail: String) -> Box<Fault> {
+    Box::new(Fault { reason, pointer: None, detail })
 }
 
 fn text(message: &Message) -> Read<&str> {

@@ -3,6 +3,7 @@
 //! Pure: no files, no network, no clock. A batch is decoded and upcast once, however many projections read it.
 
 mod batch;
+mod cloud_events;
 mod column;
 mod convert;
 mod decode;

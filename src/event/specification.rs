@@ -5,6 +5,7 @@
 
 use datafusion::DATAFUSION_VERSION;
 
+use super::cloud_events::is_attribute;
 use super::schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat,
     UnknownEvents, UnreadableTime, UpcastStep, VersionSchema,
@@ -60,11 +61,28 @@ impl SourceSchema {
 fn specify_envelope(specification: Specification, envelope: &EnvelopeSpec) -> Specification {
     let EnvelopeSpec { event_type, version, id, key, time, data } = envelope;
     let locators = [event_type, version, id, key, time];
-    specification
+    let named = specification
         .list(locators.into_iter(), |specification, Locators(locators)| {
             specification.list(locators.iter(), specify_locator)
         })
-        .text(data)
+        .text(data);
+    let is_read_anew = |Locators(locators): &Locators| locators.iter().any(is_read_anew);
+    let is_in_body = |Locators(locators): &Locators| locators.iter().any(|one| matches!(one, Locator::Body(_)));
+    match locators.into_iter().any(is_read_anew) || [version, id, key].into_iter().any(is_in_body) {
+        true => named.text("envelope/2"),
+        false => named,
+    }
+}
+
+/// Whether a place is read otherwise than at first: attributes of CloudEvents are decoded, and what does not match a pattern
+/// is parked, as are facts in the body that are no scalars.
+fn is_read_anew(locator: &Locator) -> bool {
+    match locator {
+        Locator::Header(name) => is_attribute(name),
+        Locator::Time { at, .. } => is_read_anew(at),
+        Locator::Match { .. } => true,
+        Locator::Subject(_) | Locator::Body(_) | Locator::Stream | Locator::Const(_) => false,
+    }
 }
 
 fn specify_locator(specification: Specification, locator: &Locator) -> Specification {

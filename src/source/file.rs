@@ -5,6 +5,7 @@
 //! a line means in `line`.
 
 mod batcher;
+mod cloud_event;
 mod line;
 mod prefix;
 mod read_part;

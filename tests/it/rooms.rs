@@ -356,6 +356,7 @@ const FREE: &[&str] = &[
     "futures",
     "hashbrown",
     "num_bigint",
+    "percent_encoding",
     "regex",
     "serde",
     "serde_json",

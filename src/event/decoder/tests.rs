@@ -18,11 +18,11 @@ fn placed() -> EventType {
     )
 }
 
-fn orders() -> SourceSchema {
+pub(super) fn orders() -> SourceSchema {
     fixture::schema(vec![placed(), event_type("Paid", &["amount: int32!"], &[]), event_type("Closed", &[""], &[])])
 }
 
-fn decode(schema: SourceSchema, messages: &[Message]) -> Decoded {
+pub(super) fn decode(schema: SourceSchema, messages: &[Message]) -> Decoded {
     let mut watermark = Watermark::new(schema.lateness_us, None);
     Decoder::new(Arc::new(schema)).unwrap().decode(messages, &mut watermark).unwrap()
 }
@@ -41,7 +41,7 @@ fn picture(decoded: &Decoded) -> String {
     text
 }
 
-fn reject_line(rejected: &Rejected) -> String {
+pub(super) fn reject_line(rejected: &Rejected) -> String {
     let Rejected { message, reason, pointer, detail, event_type } = rejected;
     let (pointer, event_type) = (pointer.as_deref().unwrap_or("-"), event_type.as_deref().unwrap_or("-"));
     format!("#{} {} {event_type} {pointer}: {detail}\n", message.seq, reason.label())

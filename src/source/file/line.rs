@@ -1,8 +1,9 @@
 //! What one line of a file means.
 //!
 //! A message is `{"subject": …, "headers": {…}, "data": …, "published_at": …}`, all optional. Its payload is the text of
-//! `data` as it is written, or the bytes of `data_base64`. An object that has another member is a plain event, and a payload as a whole, and so is what is
-//! no object: decoding judges it. A line that is meant as a message and is none says what is wrong, and gets parked.
+//! `data` as it is written, or the bytes of `data_base64`. An object that has another member is a plain event, and a payload as
+//! a whole, and so is what is no object: decoding judges it. A line that is meant as a message and is none says what is wrong,
+//! and gets parked.
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
+use super::cloud_event;
 use crate::config::LineFormat;
 use crate::event::{Headers, Message};
 
@@ -51,8 +53,15 @@ pub(super) fn read(seq: u64, text: &Bytes, lines: LineFormat) -> Option<Message>
         published_at_us: 0,
         unreadable: None,
     };
-    if lines == LineFormat::Payload {
-        return Some(message);
+    match lines {
+        LineFormat::Payload => return Some(message),
+        LineFormat::CloudEvents => {
+            if let Err(wrong) = cloud_event::fill(&mut message, &whole) {
+                message.unreadable = Some(format!("the line is no CloudEvent: {wrong}"));
+            }
+            return Some(message);
+        }
+        LineFormat::Auto | LineFormat::Message => {}
     }
     if let Err(wrong) = fill(&mut message, &whole)
         && (lines == LineFormat::Message || has_members_of_messages_only(&whole))
