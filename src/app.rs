@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::checkpoint::{CheckpointError, Checkpointer, OpenError};
-use crate::config::{Config, Problem, SourceKind};
+use crate::config::{Config, Http, Problem, SourceKind};
 use crate::pipeline::{
     AssembleError, Build, Builder, Commands, EngineError, IndexRoot, Intake, LoopEnd, Runner, RunnerConfig,
     RunnerStatus, assemble, begin,
@@ -20,7 +20,7 @@ use crate::plan::{Program, program};
 use crate::progress::{Position, SourceName, SourceState};
 use crate::query::{Streams, now_us};
 use crate::read_model::catalog::{Catalog, Snapshot};
-use crate::serve::http::{Api, MetricsServer, Readiness, Server};
+use crate::serve::http::{Api, MetricsServer, Readiness, Server, within_descriptors};
 use crate::source::{self, BatchLimits, Source, Start, StreamIdentity};
 use crate::telemetry;
 
@@ -274,7 +274,7 @@ async fn report_readiness(catalog: Catalog, readiness: Readiness, mut status: wa
 
 /// The listeners and their tasks.
 struct Servers {
-    tasks: Vec<JoinHandle<io::Result<()>>>,
+    tasks: Vec<JoinHandle<()>>,
     upkeep: JoinHandle<()>,
 }
 
@@ -296,15 +296,17 @@ impl Servers {
             (SourceName::from(source.schema.source.as_str()), stream)
         });
         let streams = Streams(streams.collect());
-        let api = Api::new(catalog.clone(), readiness.clone(), &config.limits, config.queries.clone(), streams)
-            .map_err(AppError::Thread)?;
-        let service = api.service().clone();
+        let api =
+            Api::new(catalog.clone(), readiness.clone(), &config.http, &config.limits, config.queries.clone(), streams)
+                .map_err(AppError::Thread)?;
         let failed = |key, listen: &str| {
             let listen = listen.to_owned();
             move |error| AppError::Listen { key, listen, error }
         };
-        let http = Server::bind(&config.http_listen, api).await.map_err(failed("http", &config.http_listen))?;
-        let metrics = MetricsServer::bind(&config.metrics_listen, handle, service)
+        let limits = within_descriptors(&config.http.connections);
+        let http = Http { connections: limits.clone(), ..config.http.clone() };
+        let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
+        let metrics = MetricsServer::bind(&config.metrics_listen, &limits, handle, api)
             .await
             .map_err(failed("metrics", &config.metrics_listen))?;
         let addresses = Addresses {

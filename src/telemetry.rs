@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::event::Reason;
@@ -84,6 +84,10 @@ metrics_table! {
     QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
     QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
     QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";
+    CONNECTIONS = "http_connections", Gauge, "Connections that are open, by listener.";
+    CONNECTIONS_ENDED = "http_connections_ended_total", Counter,
+        "Connections that were ended because of a limit, by listener and reason: `timeout`; `evicted`, for another one while it waited; `unserved`, told that all are busy; `refused`, without an answer.";
+    ANSWER_BYTES = "http_answer_bytes", Gauge, "Bytes of answers that are rendered and not yet taken.";
     EVENT_PROCESSING_FAILURES = "event_processing_failures_total", Counter,
         "Events that could not be admitted and were parked, by reason.";
     SOURCE_WATERMARK = "source_watermark_timestamp_seconds", Gauge, "Watermark of a source, seconds since the epoch.";
@@ -151,7 +155,7 @@ fn describe() {
         match metric.kind {
             Counter => metrics::describe_counter!(metric.name, metric.description),
             Histogram(_) => metrics::describe_histogram!(metric.name, metrics::Unit::Seconds, metric.description),
-            Gauge => {}
+            Gauge => metrics::describe_gauge!(metric.name, metric.description),
         }
     }
     // One without labels exists from the start, so that its first increase is seen as one.
@@ -168,6 +172,15 @@ pub fn count_stale(endpoint: &'static str) {
 
 pub fn count_refused(endpoint: &'static str, reason: &'static str) {
     counter!(QUERY_REFUSED, "endpoint" => endpoint, "reason" => reason).increment(1);
+}
+
+pub fn set_connections(listener: &'static str, open: usize) {
+    gauge!(CONNECTIONS, "listener" => listener).set(open as f64);
+}
+
+/// Counts a connection that was ended because of a limit.
+pub fn count_connection(listener: &'static str, reason: &'static str) {
+    counter!(CONNECTIONS_ENDED, "listener" => listener, "reason" => reason).increment(1);
 }
 
 /// `event_type` as the event's source declares it; none for one that is not declared.
@@ -216,6 +229,13 @@ pub fn render_queries(running: usize, queued: usize, waiting: usize) -> String {
     page.set(QUERY_RUNNING, &[], running as f64);
     page.set(QUERY_QUEUED, &[], queued as f64);
     page.set(QUERY_WAITING, &[], waiting as f64);
+    page.render()
+}
+
+/// The gauge of answers' memory in the Prometheus text format.
+pub fn render_answers(bytes: usize) -> String {
+    let mut page = Gauges::default();
+    page.set(ANSWER_BYTES, &[], bytes as f64);
     page.render()
 }
 

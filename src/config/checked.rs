@@ -16,7 +16,7 @@ pub struct Config {
     pub commit: Commit,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
-    pub http_listen: String,
+    pub http: Http,
     pub metrics_listen: String,
     pub parked: ParkedLimits,
     pub limits: QueryLimits,
@@ -44,6 +44,32 @@ pub struct Commit {
     pub max_delay: Duration,
     /// Most messages that it gathers.
     pub max_events: usize,
+}
+
+/// The listener for readers.
+#[derive(Debug, Clone)]
+pub struct Http {
+    pub listen: String,
+    /// Names that readers may reach a loopback listener by, beside those that no stranger can point at it.
+    pub hosts: Vec<String>,
+    pub connections: ConnectionLimits,
+    /// Of all answers together that are rendered and not yet taken.
+    pub answer_bytes: usize,
+}
+
+/// What the connections of a listener may take.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimits {
+    pub max: usize,
+    pub max_per_peer: usize,
+    /// From the first byte of a request to the end of its head; a new connection has as long for the whole.
+    pub header_timeout: Duration,
+    /// From the head of a request to the end of its body.
+    pub body_timeout: Duration,
+    /// Between requests.
+    pub idle_timeout: Duration,
+    /// For each part of an answer to be taken.
+    pub write_timeout: Duration,
 }
 
 /// At either limit the source halts.

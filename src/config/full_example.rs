@@ -20,7 +20,7 @@ projections: ../projections/**/*.yaml
 commit: {max_delay: 5ms, max_events: 1_000}
 search: {commit: 1s}
 checkpoint: {interval: 1m}
-http: {listen: "0.0.0.0:80"}
+http: {listen: "0.0.0.0:80", hosts: [Readside.Example], max_connections: 10, header_timeout: 1s, body_timeout: 2s, idle_timeout: 3s, write_timeout: 4s, answers: 5MiB}
 metrics: {listen: "[::1]:9464"}
 parked: {max_events: 5, max_bytes: 1MiB}
 limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5}
@@ -140,7 +140,13 @@ fn settings_are_read() {
     assert_eq!(config.data_dir, "config/data");
     assert_eq!((config.commit.max_delay, config.commit.max_events), (Duration::from_millis(5), 1_000));
     assert_eq!((config.search_commit, config.checkpoint_interval), (Duration::from_secs(1), Duration::from_secs(60)));
-    assert_eq!((config.http_listen.as_str(), config.metrics_listen.as_str()), ("0.0.0.0:80", "[::1]:9464"));
+    assert_eq!((config.http.listen.as_str(), config.metrics_listen.as_str()), ("0.0.0.0:80", "[::1]:9464"));
+    let connections = &config.http.connections;
+    assert_eq!((connections.max, connections.max_per_peer), (10, 8));
+    let timeouts =
+        [connections.header_timeout, connections.body_timeout, connections.idle_timeout, connections.write_timeout];
+    assert_eq!(timeouts.map(|timeout| timeout.as_secs()), [1, 2, 3, 4]);
+    assert_eq!((config.http.hosts[0].as_str(), config.http.answer_bytes), ("readside.example", 5 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (5, 1 << 20));
     let limits = config.limits;
     assert_eq!((limits.max_rows, limits.memory_bytes, limits.concurrency, limits.scan_limit), (1, 2_048, 4, 5));
@@ -161,7 +167,9 @@ fn defaults_fill_what_is_left_out() {
         (config.search_commit, config.checkpoint_interval),
         (Duration::from_millis(200), Duration::from_secs(5))
     );
-    assert_eq!((config.http_listen.as_str(), config.metrics_listen.as_str()), ("127.0.0.1:8080", "127.0.0.1:9464"));
+    assert_eq!((config.http.listen.as_str(), config.metrics_listen.as_str()), ("127.0.0.1:8080", "127.0.0.1:9464"));
+    let connections = &config.http.connections;
+    assert_eq!((connections.max, connections.max_per_peer, config.http.answer_bytes), (2048, 1536, 256 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (10_000, 64 << 20));
     assert_eq!((config.limits.max_rows, config.limits.memory_bytes), (10_000, 256 << 20));
     assert_eq!((config.limits.concurrency, config.limits.scan_limit), (8, 100_000));

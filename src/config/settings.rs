@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Commit, Nats, ParkedLimits, QueryLimits};
+use super::checked::{Commit, ConnectionLimits, Http, Nats, ParkedLimits, QueryLimits};
 use super::diagnostic::Mark;
 use super::paths::resolve;
 use super::reader::{Mapping, NodeReader};
@@ -36,7 +36,7 @@ pub(super) struct Settings {
     pub commit: Commit,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
-    pub http_listen: String,
+    pub http: Http,
     pub metrics_listen: String,
     pub parked: ParkedLimits,
     pub limits: QueryLimits,
@@ -61,7 +61,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let checkpoint = map.map("checkpoint", &["interval"], &[]);
     let mut patterns = patterns(&map, "sources", true, folder);
     patterns.extend(self::patterns(&map, "projections", false, folder));
-    let (http_listen, metrics_listen) = listeners(&map);
+    let (http, metrics_listen) = listeners(&map);
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
         data_dir: if data_dir.contains("://") { data_dir.to_owned() } else { resolve(folder, data_dir) },
@@ -71,7 +71,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         },
         search_commit: search.and_then(|s| s.interval("commit")).unwrap_or(Duration::from_millis(200)),
         checkpoint_interval: checkpoint.and_then(|c| c.interval("interval")).unwrap_or(Duration::from_secs(5)),
-        http_listen,
+        http,
         metrics_listen,
         parked: parked(&map),
         limits: limits(&map),
@@ -137,17 +137,56 @@ fn credentials(map: &Mapping<'_>) {
     }
 }
 
-fn listeners(map: &Mapping<'_>) -> (String, String) {
-    let listen = |key: &str, default: &str| {
-        let address = map.map(key, &["listen"], &[]).and_then(|listener| address(&listener));
-        address.unwrap_or_else(|| default.to_owned())
+const HTTP_KEYS: &[&str] = &[
+    "listen",
+    "hosts",
+    "max_connections",
+    "max_connections_per_peer",
+    "header_timeout",
+    "body_timeout",
+    "idle_timeout",
+    "write_timeout",
+    "answers",
+];
+
+fn listeners(map: &Mapping<'_>) -> (Http, String) {
+    let (http, metrics) = (map.map("http", HTTP_KEYS, &[]), map.map("metrics", &["listen"], &[]));
+    let listen = |listener: &Option<Mapping<'_>>, default: &str| {
+        listener.as_ref().and_then(address).unwrap_or_else(|| default.to_owned())
     };
-    let (http, metrics) = (listen("http", "127.0.0.1:8080"), listen("metrics", "127.0.0.1:9464"));
-    if http == metrics && !http.ends_with(":0") {
-        let key = if map.get("metrics").is_some() { "metrics" } else { "http" };
-        map.error_at_key(key, format!("`http` and `metrics` both listen on {http}"), "give each its own port");
+    let (http_listen, metrics_listen) = (listen(&http, "127.0.0.1:8080"), listen(&metrics, "127.0.0.1:9464"));
+    if http_listen == metrics_listen && !http_listen.ends_with(":0") {
+        let key = if metrics.is_some() { "metrics" } else { "http" };
+        let message = format!("`http` and `metrics` both listen on {http_listen}");
+        map.error_at_key(key, message, "give each its own port");
     }
-    (http, metrics)
+    let hosts = http.iter().flat_map(|http| http.texts("hosts")).map(|(host, _)| host.to_ascii_lowercase()).collect();
+    let answer_bytes = http.as_ref().and_then(|http| http.bytes("answers")).unwrap_or(256 << 20);
+    (Http { listen: http_listen, hosts, connections: connections(http.as_ref()), answer_bytes }, metrics_listen)
+}
+
+fn connections(http: Option<&Mapping<'_>>) -> ConnectionLimits {
+    let seconds =
+        |key: &str, default: u64| http.and_then(|http| http.interval(key)).unwrap_or(Duration::from_secs(default));
+    let count = |key: &str| http.and_then(|http| http.count(key));
+    let max = count("max_connections").unwrap_or(2048);
+    let max_per_peer = count("max_connections_per_peer");
+    if let Some(http) = http
+        && max_per_peer.is_some_and(|of_peer| of_peer > max)
+    {
+        let hint = "lower it, or raise `max_connections`";
+        let message = format!("`max_connections_per_peer` is more than the {max} connections of all peers");
+        http.error_at_key("max_connections_per_peer", message, hint);
+    }
+    ConnectionLimits {
+        max,
+        // One peer leaves some for the others.
+        max_per_peer: max_per_peer.unwrap_or((max - max / 4).max(1)),
+        header_timeout: seconds("header_timeout", 10),
+        body_timeout: seconds("body_timeout", 30),
+        idle_timeout: seconds("idle_timeout", 60),
+        write_timeout: seconds("write_timeout", 30),
+    }
 }
 
 fn address(listener: &Mapping<'_>) -> Option<String> {

@@ -36,6 +36,24 @@ impl Sessions {
         basis(view, &tables, false)
     }
 
+    /// Whether the SQL of all views at and below these names is parsed already, so that a look at what they read costs no more
+    /// than look-ups: a reader that waits for a position looks at every commit.
+    pub(super) fn knows<'a>(&self, view: &ReadView, names: impl IntoIterator<Item = &'a str>) -> bool {
+        let mut seen: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+        let mut to_look_at: Vec<String> = seen.iter().cloned().collect();
+        while let Some(name) = to_look_at.pop() {
+            let Ok(relation) = view.open(&name) else { continue };
+            let RelationRows::Computed { sql } = relation.rows() else { continue };
+            let Some(parsed) = self.parsed(sql) else { return false };
+            for reference in &parsed.references {
+                if seen.insert(reference.table().to_owned()) {
+                    to_look_at.push(reference.table().to_owned());
+                }
+            }
+        }
+        true
+    }
+
     /// The tables that a relation is computed from at query time: itself, or those below a view.
     fn tables_below<'a>(
         &self,

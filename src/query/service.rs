@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema};
-use datafusion::common::ScalarValue;
+use datafusion::common::{ScalarValue, TableReference};
 
 use super::limits::Admission;
 use super::session::Sessions;
@@ -74,6 +74,11 @@ impl QueryService {
     /// # Errors
     /// Where the relation is unknown or unavailable, the position is not reached in time, or too many requests wait.
     pub async fn at_relation(&self, caller: Caller, name: &str, demand: &Demand) -> Result<ReadPoint, QueryError> {
+        let view = self.view(caller);
+        if !self.sessions.knows(&view, [name]) {
+            let (sessions, name) = (self.sessions.clone(), name.to_owned());
+            self.admission.run(async move { sessions.basis_of_relation(&view, &name).map(drop) }).await?;
+        }
         self.at(caller, demand, |view| self.sessions.basis_of_relation(view, name)).await
     }
 
@@ -108,6 +113,11 @@ impl QueryService {
         allow_mixed: bool,
         demand: &Demand,
     ) -> Result<ReadPoint, QueryError> {
+        let view = self.view(caller);
+        if !self.sessions.knows(&view, parsed.references.iter().map(TableReference::table)) {
+            let (sessions, parsed) = (self.sessions.clone(), parsed.clone());
+            self.admission.run(async move { sessions.basis_of(&view, &parsed, true).map(drop) }).await?;
+        }
         self.at(caller, demand, |view| self.sessions.basis_of(view, parsed, allow_mixed)).await
     }
 

@@ -99,14 +99,18 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::parse`].
     pub(super) fn parse_declared(&self, sql: &str) -> Result<Arc<ParsedQuery>, QueryError> {
-        let known = self.declared.read().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
-        if let Some(known) = known {
+        if let Some(known) = self.parsed(sql) {
             return Ok(known);
         }
         let parsed = Arc::new(self.parse(sql)?);
         let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
         declared.insert(sql.to_owned(), parsed.clone());
         Ok(parsed)
+    }
+
+    /// A query of the configuration that was parsed before.
+    pub(super) fn parsed(&self, sql: &str) -> Option<Arc<ParsedQuery>> {
+        self.declared.read().unwrap_or_else(PoisonError::into_inner).get(sql).cloned()
     }
 
     /// A session over a view of a snapshot.

@@ -235,6 +235,8 @@ const ROOMS: &[Room] = &[
             "query",
             "progress",
             "telemetry",
+            "config::ConnectionLimits",
+            "config::Http",
             "config::Query",
             "config::QueryLimits",
             "event::JSON_MARK",
@@ -249,8 +251,13 @@ const ROOMS: &[Room] = &[
             "read_model::search::SearchRequest",
             "read_model::search::Snippet",
         ],
-        // Texts become values of a column's type.
+        // Texts become values of a column's type. Connections that cannot be accepted, and limits of the system, are told.
         outside: &[
+            "http_body",
+            "hyper",
+            "hyper_util",
+            "rlimit",
+            "tracing",
             "arrow::datatypes",
             "datafusion::common::ScalarValue",
             "axum",
@@ -264,7 +271,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "serve, JSON",
         modules: &["serve::json"],
-        rooms: &["query", "event::JSON_MARK"],
+        rooms: &["query", "event::JSON_MARK", "serve::byte_budget"],
         outside: &["arrow", "datafusion::common::ScalarValue", "datafusion_functions_json"],
     },
     Room {
@@ -330,10 +337,14 @@ const WATCHED: &[&str] = &[
     "clap",
     "datafusion",
     "datafusion_functions_json",
+    "http_body",
+    "hyper",
+    "hyper_util",
     "indicatif",
     "metrics",
     "metrics_exporter_prometheus",
     "object_store",
+    "rlimit",
     "saphyr_parser",
     "tantivy",
     "tempfile",

@@ -1,18 +1,23 @@
 //! The envelope of answers, their ETags, and the metrics of every endpoint.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::search::HitsJson;
 use super::{body, problem};
 use crate::progress::{Freshness, SourceState};
 use crate::query::{ErrorKind, Page, QueryError, ReadPoint};
-use crate::serve::json::{ColumnJson, JsonRows};
+use crate::serve::json::{AnswerLimits, ColumnJson, JsonRows};
 use crate::telemetry;
 
 /// An answer without a body still says how fresh it is.
@@ -24,7 +29,7 @@ const PART_BYTES_MAX: usize = 1024;
 /// What a handler comes to: a body and the freshness in it, or nothing new.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Full { json: Vec<u8>, freshness: Freshness, etag: Option<String> },
+    Full { json: Vec<Bytes>, freshness: Freshness, etag: Option<String> },
     NotModified { freshness: Freshness, etag: String },
 }
 
@@ -61,14 +66,14 @@ impl Answer {
     fn into_response(self) -> Response {
         match self {
             Answer::Full { json, etag, .. } => {
-                let mut response = body(200, "application/json", json);
+                let mut response = body(200, "application/json", Body::new(Parts::new(json)));
                 if let Some(etag) = etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
                     response.headers_mut().insert(header::ETAG, etag);
                 }
                 response
             }
             Answer::NotModified { freshness, etag } => {
-                let mut response = body(304, "application/json", axum::body::Body::empty());
+                let mut response = body(304, "application/json", Body::empty());
                 response.headers_mut().remove(header::CONTENT_TYPE);
                 let values = [(header::ETAG, etag), (FRESHNESS_HEADER, summary(&freshness))];
                 for (name, value) in values {
@@ -83,52 +88,75 @@ impl Answer {
 }
 
 /// `{"item": …, "freshness": …}`.
-pub(super) fn item(row: &[u8], freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
-    let mut json = b"{\"item\":".to_vec();
-    json.extend_from_slice(row);
+pub(super) fn item(row: Vec<Bytes>, freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
+    let mut json = vec![Bytes::from_static(b"{\"item\":")];
+    json.extend(row);
     finish(json, freshness, etag)
 }
 
 /// `{"columns": […], "items": […], "page": {…}, "freshness": …}`; columns only where no table declares them.
 pub(super) fn items(
     columns: Option<&[ColumnJson]>,
-    rows: &[u8],
+    rows: Vec<Bytes>,
     page: Option<&PageJson>,
     freshness: Freshness,
     etag: Option<String>,
 ) -> Result<Answer, QueryError> {
-    let mut json = b"{".to_vec();
+    let mut head = b"{".to_vec();
     if let Some(columns) = columns {
-        json.extend_from_slice(b"\"columns\":");
-        json.extend_from_slice(&to_json(columns)?);
-        json.push(b',');
+        head.extend_from_slice(b"\"columns\":");
+        head.extend_from_slice(&to_json(columns)?);
+        head.push(b',');
     }
-    json.extend_from_slice(b"\"items\":[");
-    json.extend_from_slice(rows);
-    json.push(b']');
+    head.extend_from_slice(b"\"items\":[");
+    let mut tail = b"]".to_vec();
     if let Some(page) = page {
-        json.extend_from_slice(b",\"page\":");
-        json.extend_from_slice(&to_json(page)?);
+        tail.extend_from_slice(b",\"page\":");
+        tail.extend_from_slice(&to_json(page)?);
     }
+    let mut json = vec![Bytes::from(head)];
+    json.extend(rows);
+    json.push(Bytes::from(tail));
     finish(json, freshness, etag)
 }
 
 /// `{"items": […], "total": n, "facets": {…}, "page": {…}, "freshness": …}`.
-pub(super) fn search_items(hits: &HitsJson, freshness: Freshness) -> Result<Answer, QueryError> {
-    let mut json = to_json(hits)?;
-    json.pop();
-    finish(json, freshness, None)
+pub(super) fn search_items(hits: Vec<Bytes>, freshness: Freshness) -> Result<Answer, QueryError> {
+    finish(hits, freshness, None)
 }
 
-fn finish(mut json: Vec<u8>, freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
-    json.extend_from_slice(b",\"freshness\":");
-    json.extend_from_slice(&to_json(&freshness)?);
-    json.push(b'}');
+fn finish(mut json: Vec<Bytes>, freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
+    let mut tail = b",\"freshness\":".to_vec();
+    tail.extend_from_slice(&to_json(&freshness)?);
+    tail.push(b'}');
+    json.push(Bytes::from(tail));
     Ok(Answer::Full { json, freshness, etag })
 }
 
 pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, QueryError> {
     serde_json::to_vec(value).map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))
+}
+
+/// A body in parts, each of which goes when it is written.
+struct Parts(std::vec::IntoIter<Bytes>);
+
+impl Parts {
+    fn new(parts: Vec<Bytes>) -> Self {
+        Parts(parts.into_iter())
+    }
+}
+
+impl HttpBody for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|part| Ok(Frame::data(part))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_slice().iter().map(|part| part.len() as u64).sum())
+    }
 }
 
 /// Where the next page is.
@@ -141,10 +169,10 @@ pub(super) struct PageJson {
 }
 
 /// Renders a page; runs where the query runs.
-pub(super) fn render(page: Page, bytes_max: usize) -> Result<(Vec<u8>, PageJson), QueryError> {
-    let mut rows = JsonRows::new(bytes_max);
+pub(super) fn render(page: Page, limits: AnswerLimits) -> Result<(Vec<Bytes>, PageJson), QueryError> {
+    let mut rows = JsonRows::new(limits);
     rows.write(&page.rows)?;
-    Ok((rows.into_bytes(), PageJson { next_page_token: page.next_token, cut_changed: page.cut_changed }))
+    Ok((rows.finish()?, PageJson { next_page_token: page.next_token, cut_changed: page.cut_changed }))
 }
 
 /// The ETag of an answer from a relation of this generation, or from SQL of these definitions.

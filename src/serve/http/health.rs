@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::extract::State;
+use axum::http::Request;
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -56,6 +57,11 @@ impl Readiness {
         let building = building.map(|status| format!("projection `{}` is being built", status.name));
         self.reasons.load().iter().cloned().chain(building).collect()
     }
+}
+
+/// Whether a request is about health, which is answered even where nothing else is.
+pub(super) fn is_asked_by<B>(request: &Request<B>) -> bool {
+    ["/livez", "/readyz", "/healthz"].contains(&request.uri().path())
 }
 
 pub(super) async fn livez() -> Response {

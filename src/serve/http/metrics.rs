@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,55 +12,62 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
-use super::{body, caller, no_route, serve, wrong_method};
-use crate::query::{QueryService, now_us};
-use crate::telemetry::{render_queries, render_snapshot};
+use super::connections::{Listener, serve};
+use super::{Api, body, caller, no_route, wrong_method};
+use crate::config::ConnectionLimits;
+use crate::query::now_us;
+use crate::telemetry::{render_answers, render_queries, render_snapshot};
+
+/// Of scrapers at once.
+const CONNECTIONS_MAX: usize = 64;
 
 /// A bound metrics listener that does not answer yet.
 pub struct MetricsServer {
-    listener: TcpListener,
+    listener: Listener,
     page: MetricsPage,
 }
 
 #[derive(Clone)]
 struct MetricsPage {
     handle: PrometheusHandle,
-    service: Arc<QueryService>,
+    api: Api,
 }
 
 impl MetricsServer {
+    /// `limits` are those of the listener for readers; fewer connections are taken here.
+    ///
     /// # Errors
     /// Where the address cannot be listened on.
-    pub async fn bind(listen: &str, handle: PrometheusHandle, service: Arc<QueryService>) -> io::Result<Self> {
-        Ok(MetricsServer { listener: TcpListener::bind(listen).await?, page: MetricsPage { handle, service } })
+    pub async fn bind(listen: &str, limits: &ConnectionLimits, handle: PrometheusHandle, api: Api) -> io::Result<Self> {
+        let limits = ConnectionLimits { max: CONNECTIONS_MAX, max_per_peer: CONNECTIONS_MAX, ..limits.clone() };
+        let listener = Listener { name: "metrics", socket: TcpListener::bind(listen).await?, limits };
+        Ok(MetricsServer { listener, page: MetricsPage { handle, api } })
     }
 
     /// # Errors
     /// Where the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.socket.local_addr()
     }
 
     /// Answers until `shutdown`.
-    ///
-    /// # Errors
-    /// Where the listener fails.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
             .with_state(self.page);
-        serve(self.listener, router, shutdown, Duration::from_secs(1)).await
+        serve(self.listener, router, shutdown, Duration::from_secs(1)).await;
     }
 }
 
 async fn metrics(State(page): State<MetricsPage>) -> Response {
-    let admission = page.service.admission();
+    let admission = page.api.service.admission();
     let text = [
         page.handle.render(),
-        render_snapshot(&page.service.view(caller()), now_us()),
+        render_snapshot(&page.api.service.view(caller()), now_us()),
         render_queries(admission.running(), admission.queued(), admission.waiting()),
+        render_answers(page.api.answers.budget.taken()),
     ];
     body(200, "text/plain; version=0.0.4; charset=utf-8", text.concat())
 }

@@ -4,11 +4,14 @@
 //! freshness.
 
 mod answer;
+mod connections;
 mod health;
+mod hosts;
 mod list_parameters;
 mod metrics;
 mod parameters;
 mod problem;
+mod request_body;
 mod search;
 mod search_parameters;
 mod sql;
@@ -26,21 +29,27 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Uri;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
+use connections::{Listener, serve};
+use hosts::{Hosts, check_host};
+
+pub use connections::within_descriptors;
 pub use health::Readiness;
 pub use metrics::MetricsServer;
 
-use crate::config::{Query, QueryLimits};
+use crate::config::{Http, Query, QueryLimits};
 use crate::query::{Limits, QueryService, Streams};
 use crate::read_model::Caller;
 use crate::read_model::catalog::Catalog;
+use crate::serve::byte_budget::ByteBudget;
+use crate::serve::json::AnswerLimits;
 
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Of all request bodies together that are being read or answered.
+const BODIES_BYTES: usize = 64 << 20;
 const URI_BYTES_MAX: usize = 16 * 1024;
 
 /// What the routes answer from.
@@ -48,6 +57,9 @@ const URI_BYTES_MAX: usize = 16 * 1024;
 pub struct Api {
     service: Arc<QueryService>,
     readiness: Readiness,
+    answers: AnswerLimits,
+    bodies: ByteBudget,
+    body_timeout: Duration,
 }
 
 impl Api {
@@ -58,12 +70,19 @@ impl Api {
     pub fn new(
         catalog: Catalog,
         readiness: Readiness,
+        http: &Http,
         limits: &QueryLimits,
         queries: Vec<Query>,
         streams: Streams,
     ) -> io::Result<Self> {
         let service = QueryService::new(catalog, Limits::from(limits), queries, streams)?;
-        Ok(Api { service: Arc::new(service), readiness })
+        let answers = AnswerLimits { bytes: service.limits().max_bytes, budget: ByteBudget::new(http.answer_bytes) };
+        let (bodies, body_timeout) = (ByteBudget::new(BODIES_BYTES), http.connections.body_timeout);
+        Ok(Api { service: Arc::new(service), readiness, answers, bodies, body_timeout })
+    }
+
+    fn answer_limits(&self) -> AnswerLimits {
+        self.answers.clone()
     }
 
     /// To be shared, and so its admission control, with other protocols.
@@ -75,53 +94,31 @@ impl Api {
 /// A bound listener that does not answer yet.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
+    hosts: Hosts,
     api: Api,
 }
 
 impl Server {
     /// # Errors
     /// Where the address cannot be listened on.
-    pub async fn bind(listen: &str, api: Api) -> io::Result<Self> {
-        Ok(Server { listener: TcpListener::bind(listen).await?, api })
+    pub async fn bind(config: &Http, api: Api) -> io::Result<Self> {
+        let socket = TcpListener::bind(&config.listen).await?;
+        let hosts = Hosts { is_loopback: socket.local_addr()?.ip().is_loopback(), named: Arc::from(&*config.hosts) };
+        Ok(Server { listener: Listener { name: "http", socket, limits: config.connections.clone() }, hosts, api })
     }
 
     /// # Errors
     /// Where the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.socket.local_addr()
     }
 
     /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
-    ///
-    /// # Errors
-    /// Where the listener fails.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let drain = self.api.service.limits().timeout + Duration::from_secs(1);
-        serve(self.listener, router(self.api), shutdown, drain).await
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-    drain: Duration,
-) -> io::Result<()> {
-    let stopping = Arc::new(Notify::new());
-    let stop = stopping.clone();
-    let signal = async move {
-        shutdown.await;
-        stop.notify_one();
-    };
-    let served = axum::serve(listener, router).with_graceful_shutdown(signal);
-    let overdue = async {
-        stopping.notified().await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        result = served => result,
-        () = overdue => Ok(()),
+        let router = router(self.api).layer(from_fn_with_state(self.hosts, check_host));
+        serve(self.listener, router, shutdown, drain).await;
     }
 }
 

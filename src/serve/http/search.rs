@@ -6,20 +6,21 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::{answer, check_part, search_items};
+use super::answer::{answer, check_part, search_items, to_json};
 use super::parameters::{demand, pairs};
 use super::search_parameters::SearchParameters;
 use super::{Api, caller};
 use crate::query::{ErrorKind, QueryError, ReadPoint};
 use crate::read_model::search::{SearchAnswer, Snippet};
-use crate::serve::json::JsonRows;
+use crate::serve::json::{AnswerLimits, JsonRows};
 
 /// One hit: its row, how well it matches, and marked passages.
 #[derive(Debug, Serialize)]
-pub(super) struct HitJson {
+struct HitJson {
     item: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f32>,
@@ -43,7 +44,7 @@ struct ValueCount {
 /// What stands in the envelope beside the freshness.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct HitsJson {
+struct HitsJson {
     items: Vec<HitJson>,
     total: usize,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -66,24 +67,28 @@ pub(super) async fn search(State(api): State<Api>, path: Result<Path<String>, Pa
         let parameters = SearchParameters::take(pairs)?;
         let at = api.service.at_relation(caller(), &name, &demand).await?;
         let request = parameters.request(api.service.text_fields(&at, &name)?)?;
-        let (offset, bytes_max) = (request.offset, api.service.limits().max_bytes);
-        let found = api.service.search(&at, &name, request, move |found| hits(found, offset, bytes_max)).await?;
+        let (offset, limits) = (request.offset, api.answer_limits());
+        let found = api.service.search(&at, &name, request, move |found| hits(found, offset, limits)).await?;
         match found {
-            Some(found) => search_items(&found, at.freshness()),
+            Some(found) => search_items(found, at.freshness()),
             None => Err(not_an_index(&at, &name, &parameters.text)),
         }
     })
     .await
 }
 
-fn hits(found: SearchAnswer, offset: usize, bytes_max: usize) -> Result<HitsJson, QueryError> {
+/// The envelope up to the freshness; runs where the search runs.
+fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<Bytes>, QueryError> {
     let internal = |error: String| QueryError::new(ErrorKind::Internal, error);
-    let mut left = bytes_max;
+    let mut left = limits.bytes;
+    // For the rendered rows until the envelope is made of them.
+    let mut reserved = Vec::new();
     let mut items = Vec::with_capacity(found.hits.len());
     for (index, hit) in found.hits.into_iter().enumerate() {
-        let mut row = JsonRows::new(left);
+        let mut row = JsonRows::new(AnswerLimits { bytes: left, ..limits.clone() });
         row.write(&found.rows.slice(index, 1))?;
-        let bytes = row.into_bytes();
+        let bytes = row.finish()?.concat();
+        reserved.push(limits.reserve(bytes.len())?);
         left = left.saturating_sub(bytes.len());
         let text = String::from_utf8(bytes).map_err(|error| internal(error.to_string()))?;
         let item = RawValue::from_string(text).map_err(|error| internal(error.to_string()))?;
@@ -94,12 +99,19 @@ fn hits(found: SearchAnswer, offset: usize, bytes_max: usize) -> Result<HitsJson
     let facets = found.facets.into_iter().map(|(field, values)| (field, values.into_iter().map(facet).collect()));
     let next = offset + items.len();
     let more = !items.is_empty() && next < found.total;
-    Ok(HitsJson {
+    let mut json = to_json(&HitsJson {
         total: found.total,
         facets: facets.collect(),
         page: SearchPageJson { next_page_token: more.then(|| next.to_string()) },
         items,
-    })
+    })?;
+    drop(reserved);
+    // The freshness follows.
+    json.pop();
+    Ok(vec![match limits.reserve(json.len())? {
+        Some(reserved) => reserved.hold(json),
+        None => Bytes::from(json),
+    }])
 }
 
 fn marked(snippet: Snippet) -> SnippetJson {

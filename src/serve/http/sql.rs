@@ -4,30 +4,28 @@ use arrow::datatypes::DataType;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
-use futures::TryStreamExt;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::answer::{answer, check_part, etag, items, not_modified, render};
 use super::parameters::{Pairs, demand, page_size, pairs, take, url_value};
-use super::{Api, BODY_BYTES_MAX, caller, problem};
+use super::request_body::RequestBody;
+use super::{Api, caller, problem};
 use crate::config::Query;
 use crate::query::{Demand, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
-use crate::serve::json::{ColumnJson, JsonParams, JsonRows};
-
-/// As much of a body that is too large is read and forgotten: a client that is still writing when the answer comes and the
-/// connection closes would see a broken pipe in place of the answer.
-const FORGOTTEN_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
+use crate::serve::json::{AnswerLimits, ColumnJson, JsonParams, JsonRows};
 
 /// `{"sql": "…", "params": {…} or […], "minPosition": "…", "wait": "…", "mixedCuts": "allow"}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SqlBody {
+struct SqlBody<'a> {
     sql: String,
-    #[serde(default)]
-    params: Value,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
     min_position: Option<String>,
     wait: Option<String>,
     mixed_cuts: Option<MixedCuts>,
@@ -41,16 +39,9 @@ enum MixedCuts {
 }
 
 pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Response {
-    let body = match read_whole(body).await {
+    let body = match RequestBody::read(&api, body).await {
         Ok(body) => body,
-        Err(status) => {
-            let title = status.canonical_reason().unwrap_or("Unreadable body");
-            let detail = match status {
-                StatusCode::PAYLOAD_TOO_LARGE => format!("the body has more than {BODY_BYTES_MAX} bytes"),
-                _ => "the body could not be read whole".to_owned(),
-            };
-            return problem::plain(status.as_u16(), "unreadable-body", title, detail, &uri);
-        }
+        Err(error) => return error.into_problem(&uri),
     };
     // Browsers send other types across origins without asking; JSON they do not.
     if !is_json(&headers) {
@@ -58,31 +49,37 @@ pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, bo
         return problem::plain(415, "not-json", "Unsupported media type", detail, &uri);
     }
     answer("sql", &uri, async {
-        let body: SqlBody =
-            serde_json::from_slice(&body).map_err(|error| QueryError::invalid(format!("the body: {error}")))?;
+        let body: SqlBody<'_> =
+            serde_json::from_slice(&body.bytes).map_err(|error| QueryError::invalid(format!("the body: {error}")))?;
         if let Some((unknown, _)) = pairs(&uri)?.first() {
             return Err(QueryError::invalid(format!("`{unknown}` belongs into the body")));
         }
-        let params = JsonParams::new(body.params)?;
         let (streams, longest) = (api.service.streams(), api.service.limits().wait);
         let demand = Demand::parse(body.min_position.as_deref(), body.wait.as_deref(), streams, longest)?;
         let allow_mixed = body.mixed_cuts == Some(MixedCuts::Allow);
         let parsed = api.service.parse(body.sql).await?;
         let at = api.service.at_sql(caller(), &parsed, allow_mixed, &demand).await?;
-        let (request, bytes_max) = (SqlRequest { parsed, params: params.typed()? }, api.service.limits().max_bytes);
-        let (columns, rows) = api.service.sql(&at, request, move |batches| render_all(batches, bytes_max)).await?;
-        items(Some(&columns), &rows, None, at.freshness(), None)
+        // Their values take many times what their text does, so they are made when they are needed.
+        let params: Value = serde_json::from_str(body.params.map_or("null", RawValue::get))
+            .map_err(|error| QueryError::invalid(format!("the body: {error}")))?;
+        let params = JsonParams::new(params)?;
+        let (request, limits) = (SqlRequest { parsed, params: params.typed()? }, api.answer_limits());
+        let (columns, rows) = api.service.sql(&at, request, move |batches| render_all(batches, limits)).await?;
+        items(Some(&columns), rows, None, at.freshness(), None)
     })
     .await
 }
 
 /// Renders an answer batch by batch; runs where the query runs.
-async fn render_all(mut batches: RowBatches, bytes_max: usize) -> Result<(Vec<ColumnJson>, Vec<u8>), QueryError> {
-    let mut rows = JsonRows::new(bytes_max);
+async fn render_all(
+    mut batches: RowBatches,
+    limits: AnswerLimits,
+) -> Result<(Vec<ColumnJson>, Vec<Bytes>), QueryError> {
+    let mut rows = JsonRows::new(limits);
     while let Some(batch) = batches.next().await? {
         rows.write(&batch)?;
     }
-    Ok((ColumnJson::all(&batches.schema()), rows.into_bytes()))
+    Ok((ColumnJson::all(&batches.schema()), rows.finish()?))
 }
 
 pub(super) async fn named(
@@ -100,15 +97,15 @@ pub(super) async fn named(
         let request = named_request(&query, pairs, api.service.limits().max_rows)?;
         let parsed = api.service.parse_declared(&query).await?;
         let at = api.service.at_sql(caller(), &parsed, false, &demand).await?;
-        let bytes_max = api.service.limits().max_bytes;
-        let run = move |page, repeatable| Ok((render(page, bytes_max)?, repeatable));
+        let limits = api.answer_limits();
+        let run = move |page, repeatable| Ok((render(page, limits)?, repeatable));
         let definitions = at.definitions(&query.sql);
         let ((rows, page), repeatable) = api.service.named(&at, query, request, run).await?;
         let etag = repeatable.then(|| etag(&at, definitions));
         if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
             return Ok(same);
         }
-        items(None, &rows, Some(&page), at.freshness(), etag)
+        items(None, rows, Some(&page), at.freshness(), etag)
     })
     .await
 }
@@ -131,23 +128,6 @@ fn named_request(query: &Query, mut pairs: Pairs, rows_max: usize) -> Result<Nam
             .near(did_you_mean(name, query.params.keys().map(String::as_str)))),
         None => Ok(request),
     }
-}
-
-/// # Errors
-/// The status to answer with: 413 where the body has more than `BODY_BYTES_MAX` bytes, 400 where it broke off.
-async fn read_whole(body: Body) -> Result<Vec<u8>, StatusCode> {
-    let mut parts = body.into_data_stream();
-    let (mut whole, mut read) = (Vec::new(), 0);
-    while let Some(part) = parts.try_next().await.map_err(|_| StatusCode::BAD_REQUEST)? {
-        read += part.len();
-        if read > FORGOTTEN_BYTES_MAX {
-            break;
-        }
-        if read <= BODY_BYTES_MAX {
-            whole.extend_from_slice(&part);
-        }
-    }
-    if read > BODY_BYTES_MAX { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(whole) }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

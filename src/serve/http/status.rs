@@ -4,6 +4,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::answer::{answer, check_part, item, items, to_json};
@@ -53,7 +54,7 @@ pub(super) async fn projections(State(api): State<Api>, uri: Uri) -> Response {
     answer("projections", &uri, async {
         let at = api.service.now(caller());
         let projections: Vec<_> = at.view().projections().values().map(|one| with_freshness(&at, one)).collect();
-        items(None, &list(&projections)?, None, at.freshness(), None)
+        items(None, vec![list(&projections)?], None, at.freshness(), None)
     })
     .await
 }
@@ -71,7 +72,7 @@ pub(super) async fn projection(
         let status = status.ok_or_else(|| unknown("projection", &name, projections.keys().map(|n| &**n)))?;
         let mut projection = with_freshness(&at, status);
         let freshness = projection.freshness.take().unwrap_or_else(|| at.freshness());
-        item(&to_json(&projection)?, freshness, None)
+        item(vec![to_json(&projection)?.into()], freshness, None)
     })
     .await
 }
@@ -80,7 +81,7 @@ pub(super) async fn sources(State(api): State<Api>, uri: Uri) -> Response {
     answer("sources", &uri, async {
         let at = api.service.now(caller());
         let sources: Vec<_> = at.view().sources().iter().map(|(name, one)| source_item(&api, name, one)).collect();
-        items(None, &list(&sources)?, None, at.freshness(), None)
+        items(None, vec![list(&sources)?], None, at.freshness(), None)
     })
     .await
 }
@@ -93,7 +94,7 @@ pub(super) async fn source(State(api): State<Api>, path: Result<Path<String>, Pa
         let sources = at.view().sources();
         let progress = sources.get(name.as_str());
         let progress = progress.ok_or_else(|| unknown("source", &name, sources.keys().map(|n| &**n)))?;
-        item(&to_json(&source_item(&api, &name, progress))?, at.freshness(), None)
+        item(vec![to_json(&source_item(&api, &name, progress))?.into()], at.freshness(), None)
     })
     .await
 }
@@ -133,9 +134,9 @@ fn source_item<'a>(api: &'a Api, name: &'a str, progress: &'a SourceProgress) ->
 }
 
 /// Items as the envelope wants them: without the brackets.
-fn list<T: Serialize>(items: &[T]) -> Result<Vec<u8>, QueryError> {
+fn list<T: Serialize>(items: &[T]) -> Result<Bytes, QueryError> {
     let items: Vec<Vec<u8>> = items.iter().map(to_json).collect::<Result<_, _>>()?;
-    Ok(items.join(&b','))
+    Ok(items.join(&b',').into())
 }
 
 fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> QueryError {

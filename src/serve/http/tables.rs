@@ -41,9 +41,9 @@ pub(super) async fn row(
         if let Some(same) = not_modified(&headers, &etag, &at) {
             return Ok(same);
         }
-        let mut rows = JsonRows::new(api.service.limits().max_bytes);
+        let mut rows = JsonRows::new(api.answer_limits());
         rows.write(&found)?;
-        item(&rows.into_bytes(), at.freshness(), Some(etag))
+        item(rows.finish()?, at.freshness(), Some(etag))
     })
     .await
 }
@@ -66,10 +66,10 @@ pub(super) async fn list(
         if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
             return Ok(same);
         }
-        let (rows_max, bytes_max) = (api.service.limits().max_rows, api.service.limits().max_bytes);
+        let (rows_max, limits) = (api.service.limits().max_rows, api.answer_limits());
         let request = move |schema: &Schema| parameters.request(schema, rows_max);
-        let (rows, page) = api.service.list(&at, &name, request, move |page| render(page, bytes_max)).await?;
-        items(None, &rows, Some(&page), at.freshness(), etag)
+        let (rows, page) = api.service.list(&at, &name, request, move |page| render(page, limits)).await?;
+        items(None, rows, Some(&page), at.freshness(), etag)
     })
     .await
 }

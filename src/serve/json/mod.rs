@@ -7,4 +7,4 @@ mod values;
 
 pub(super) use column::ColumnJson;
 pub(super) use parameters::JsonParams;
-pub(super) use rows::JsonRows;
+pub(super) use rows::{AnswerLimits, JsonRows};

@@ -1,31 +1,69 @@
 //! Arrow rows as JSON objects, one after the other, within a limit of bytes. How their values look is decided elsewhere.
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 
 use super::values::{JsonColumn, columns, write_object};
 use crate::query::{ErrorKind, QueryError};
+use crate::serve::byte_budget::{ByteBudget, Reserved};
+
+/// Rendered rows are counted in parts of about this size.
+const PART_BYTES: usize = 256 * 1024;
+/// So much is always answered: a row by its key does not wait for those who take large answers slowly.
+const ALWAYS_BYTES: usize = 16 * 1024;
+
+/// What an answer may have.
+#[derive(Debug, Clone)]
+pub(crate) struct AnswerLimits {
+    /// Of one answer.
+    pub(crate) bytes: usize,
+    /// Of all together.
+    pub(crate) budget: ByteBudget,
+}
+
+impl AnswerLimits {
+    /// # Errors
+    /// Where too many bytes of other answers wait for their readers.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Option<Reserved>, QueryError> {
+        if bytes <= ALWAYS_BYTES {
+            return Ok(None);
+        }
+        let reserved = self.budget.reserve(bytes);
+        let crowded = || {
+            QueryError::new(ErrorKind::Overloaded, "too many bytes of answers wait for their readers to take them")
+                .hint("try again later, or read less at once")
+        };
+        reserved.map(Some).ok_or_else(crowded)
+    }
+}
 
 /// Items of an answer, comma-separated, without the brackets.
 #[derive(Debug)]
 pub(crate) struct JsonRows {
+    limits: AnswerLimits,
+    parts: Vec<Bytes>,
+    /// Bytes in `parts`.
+    rendered: usize,
     out: Vec<u8>,
     rows: usize,
-    max_bytes: usize,
 }
 
 impl JsonRows {
-    pub(crate) fn new(max_bytes: usize) -> Self {
-        JsonRows { out: Vec::new(), rows: 0, max_bytes }
+    pub(crate) fn new(limits: AnswerLimits) -> Self {
+        JsonRows { limits, parts: Vec::new(), rendered: 0, out: Vec::new(), rows: 0 }
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.out
+    /// # Errors
+    /// Where too many bytes of other answers wait for their readers.
+    pub(crate) fn finish(mut self) -> Result<Vec<Bytes>, QueryError> {
+        self.seal()?;
+        Ok(self.parts)
     }
 
     /// Appends the rows of a batch. A schema with two columns of one name is refused: an object cannot hold both.
     ///
     /// # Errors
-    /// If two columns have one name, or a value cannot be written as JSON.
+    /// If two columns have one name, a value cannot be written as JSON, or there are too many bytes of this answer or of all.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
         let columns = checked(batch)?;
         for row in 0..batch.num_rows() {
@@ -34,11 +72,25 @@ impl JsonRows {
             }
             write_object(&mut self.out, &columns, row).map_err(|error| QueryError::running(error.into()))?;
             self.rows += 1;
-            if self.out.len() > self.max_bytes {
-                let detail = format!("the answer is larger than {} bytes", self.max_bytes);
+            if self.rendered + self.out.len() > self.limits.bytes {
+                let detail = format!("the answer is larger than {} bytes", self.limits.bytes);
                 return Err(QueryError::new(ErrorKind::TooLarge, detail).hint("select fewer columns or rows"));
             }
+            if self.out.len() >= PART_BYTES {
+                self.seal()?;
+            }
         }
+        Ok(())
+    }
+
+    fn seal(&mut self) -> Result<(), QueryError> {
+        let mut part = std::mem::take(&mut self.out);
+        part.shrink_to_fit();
+        self.rendered += part.len();
+        self.parts.push(match self.limits.reserve(part.len())? {
+            Some(reserved) => reserved.hold(part),
+            None => Bytes::from(part),
+        });
         Ok(())
     }
 }
@@ -67,12 +119,16 @@ mod tests {
     use super::*;
     use crate::event::JSON_MARK;
 
+    fn limits(bytes: usize) -> AnswerLimits {
+        AnswerLimits { bytes, budget: ByteBudget::new(1 << 20) }
+    }
+
     fn render(columns: Vec<(Field, ArrayRef)>) -> Result<String, QueryError> {
         let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
-        let mut rows = JsonRows::new(1 << 20);
+        let mut rows = JsonRows::new(limits(1 << 20));
         rows.write(&batch)?;
-        Ok(String::from_utf8(rows.into_bytes()).unwrap())
+        Ok(String::from_utf8(rows.finish()?.concat()).unwrap())
     }
 
     fn one(name: &str, array: impl Array + 'static) -> (Field, ArrayRef) {
@@ -121,6 +177,23 @@ mod tests {
     fn bytes_are_limited() {
         let (field, array) = one("a", StringArray::from(vec!["x".repeat(100)]));
         let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array]).unwrap();
-        assert_eq!(JsonRows::new(50).write(&batch).unwrap_err().kind, ErrorKind::TooLarge);
+        assert_eq!(JsonRows::new(limits(50)).write(&batch).unwrap_err().kind, ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn all_answers_together_are_limited_and_small_ones_always_go() {
+        let rows_of = |bytes: usize, limits: &AnswerLimits| {
+            let (field, array) = one("a", StringArray::from(vec!["x".repeat(1000); bytes / 1000]));
+            let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array]).unwrap();
+            let mut rows = JsonRows::new(limits.clone());
+            rows.write(&batch)?;
+            rows.finish()
+        };
+        let limits = limits(1 << 20);
+        let waiting = rows_of(700_000, &limits).unwrap();
+        assert_eq!(rows_of(700_000, &limits).unwrap_err().kind, ErrorKind::Overloaded);
+        assert_eq!(rows_of(10_000, &limits).unwrap().concat().len(), 10_089);
+        drop(waiting);
+        assert!(rows_of(700_000, &limits).is_ok());
     }
 }

@@ -45,6 +45,29 @@ fn a_demanded_position_is_waited_for() {
     });
 }
 
+/// What a view reads is found out once, where there is the stack for it, and not by each that waits.
+#[test]
+fn waiting_for_a_view_parses_no_sql_again() {
+    let daemon = Daemon::usual();
+    let waits = |wait: &str| daemon.get(&format!("/v1/tables/deep?minPosition=orders:9999&wait={wait}"));
+    waits("1ms").problem(409, "position-not-reached");
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..50).map(|_| scope.spawn(|| waits("3s"))).collect();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while daemon.api.service().admission().waiting() < waiters.len() {
+            assert!(Instant::now() < deadline, "nobody waits");
+            std::thread::yield_now();
+        }
+        for position in 101..151 {
+            daemon.catalog.publish(snapshot(position));
+            assert_eq!(daemon.get("/livez").status, 200);
+        }
+        for waiter in waiters {
+            waiter.join().unwrap().problem(409, "position-not-reached");
+        }
+    });
+}
+
 #[test]
 fn rows_bytes_memory_and_time_are_limited() {
     let daemon = Daemon::start(QueryLimits { timeout: Duration::from_millis(1500), ..limits() });

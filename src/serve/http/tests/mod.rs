@@ -1,6 +1,7 @@
 //! A server on a port of its own over a catalog that the test fills.
 #![allow(clippy::unwrap_used)]
 
+mod connections;
 mod limits;
 mod operation;
 mod sql;
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::{Api, MetricsServer, Readiness, Server};
 use crate::cli::query as cli;
-use crate::config::{NodePath, Query, QueryLimits, QueryParam};
+use crate::config::{ConnectionLimits, Http, NodePath, Query, QueryLimits, QueryParam};
 use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};
 use crate::progress::{Applied, Cut, Phase, Reached, Reads, SourceProgress};
 use crate::query::{Streams, now_us};
@@ -94,6 +95,12 @@ fn pairs_table() -> RelationData {
     RelationData::from_batches(Arc::new(spec), vec![batch])
 }
 
+/// As deep as a text may be: parsed on another thread than those of queries it would overflow the stack.
+fn deep_sql() -> String {
+    let alternatives = (0..200).map(|id| format!("order_id = {id}")).collect::<Vec<_>>().join(" OR ");
+    format!("SELECT {}order_id{} AS order_id FROM orders WHERE {alternatives}", "(1 + ".repeat(29), ")".repeat(29))
+}
+
 /// A live source that stands at `position`, last heard of at `at_us`.
 fn progress(position: u64, at_us: i64) -> SourceProgress {
     let mut progress = SourceProgress::new();
@@ -130,6 +137,7 @@ fn snapshot(position: u64) -> Snapshot {
             "few".to_owned(),
             relation(view("SELECT count(*) AS n FROM ready HAVING 3 > (SELECT count(*) FROM pairs)"), position),
         ),
+        ("deep".to_owned(), relation(view(&deep_sql()), position)),
         ("loop".to_owned(), relation(view("SELECT * FROM loop"), position)),
     ]);
     let progress = progress(position, now);
@@ -166,6 +174,19 @@ fn limits() -> QueryLimits {
         concurrency: 4,
         scan_limit: 1_000_000,
     }
+}
+
+fn http() -> Http {
+    let minute = Duration::from_secs(60);
+    let connections = ConnectionLimits {
+        max: 100,
+        max_per_peer: 100,
+        header_timeout: minute,
+        body_timeout: minute,
+        idle_timeout: minute,
+        write_timeout: minute,
+    };
+    Http { listen: "127.0.0.1:0".to_owned(), hosts: Vec::new(), connections, answer_bytes: 16 << 20 }
 }
 
 fn queries() -> Vec<Query> {
@@ -237,12 +258,16 @@ impl Reply {
 
 impl Daemon {
     fn start(limits: QueryLimits) -> Self {
+        Self::listening(limits, http())
+    }
+
+    fn listening(limits: QueryLimits, http: Http) -> Self {
         let runtime = Runtime::new().unwrap();
         let catalog = Catalog::new(snapshot(100));
         let readiness = Readiness::starting();
         let streams = Streams(BTreeMap::from([("orders".into(), Some("ORDERS".to_owned()))]));
-        let api = Api::new(catalog.clone(), readiness.clone(), &limits, queries(), streams).unwrap();
-        let server = runtime.block_on(Server::bind("127.0.0.1:0", api.clone())).unwrap();
+        let api = Api::new(catalog.clone(), readiness.clone(), &http, &limits, queries(), streams).unwrap();
+        let server = runtime.block_on(Server::bind(&http, api.clone())).unwrap();
         let url = format!("http://{}", server.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         runtime.spawn(server.run(async {
