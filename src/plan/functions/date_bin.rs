@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::types::IntervalMonthDayNano;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{DataType, FieldRef, IntervalUnit, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
@@ -73,8 +74,12 @@ impl ScalarUDFImpl for DateBin {
         let is_scalar = matches!(args.args[1], ColumnarValue::Scalar(_));
         let times = args.args[1].to_array(if is_scalar { 1 } else { args.number_rows })?;
         let times = times.as_primitive::<TimestampMicrosecondType>();
-        let binned: PrimitiveArray<TimestampMicrosecondType> =
-            times.unary(|time| time - (time - origin).rem_euclid(stride));
+        // What lies in the place of a NULL is no time.
+        let binned: PrimitiveArray<TimestampMicrosecondType> = times.try_unary(|time| {
+            let behind = time.checked_sub(origin).map(|length| length.rem_euclid(stride));
+            let start = behind.and_then(|behind| time.checked_sub(behind));
+            start.ok_or_else(|| ArrowError::ComputeError(format!("{time} microseconds are out of range")))
+        })?;
         let binned: ArrayRef = Arc::new(binned.with_data_type(of));
         match is_scalar {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&binned, 0)?)),
