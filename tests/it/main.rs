@@ -8,6 +8,7 @@ mod demo;
 mod docs;
 mod events;
 mod file_source;
+mod fuzz;
 mod history;
 mod nexmark;
 mod oracle;

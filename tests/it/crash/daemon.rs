@@ -56,6 +56,16 @@ impl Daemon {
         Self { process, log, agent, url: String::new(), metrics: String::new() }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Status and body of an answer.
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         read(self.agent.get(format!("{}{path}", self.url)).call())

@@ -17,7 +17,7 @@ fn queries_find_words_phrases_prefixes_and_combinations() {
     orders[1].1.tags = vec!["red".into(), "blue".into()];
     let pair = Pair::with(home.path(), orders);
     let snapshot = pair.snapshot();
-    let cases: [(&str, &[i64]); 24] = [
+    let cases: [(&str, &[i64]); 27] = [
         ("\"stop advice\"", &[1]),
         ("\"advice stop\"~2", &[1, 2]),
         ("stop", &[1, 2, 3]),
@@ -25,6 +25,10 @@ fn queries_find_words_phrases_prefixes_and_combinations() {
         ("+stop +advice -sent", &[2]),
         ("stop NOT advice", &[3]),
         ("stop AND (NOT advice)", &[3]),
+        ("stop NOT \"stop advice\"", &[2, 3]),
+        // The phrase stands behind the first document, or nowhere.
+        ("stop NOT \"advice to\"", &[1, 3]),
+        ("stop NOT \"sent stop\"", &[1, 2, 3]),
         ("(stop AND sent) OR delivery", &[1, 3, 4]),
         ("stop delivery", &[1, 2, 3, 4]),
         ("notes:deliv*", &[3, 4]),
