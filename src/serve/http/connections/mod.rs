@@ -1,4 +1,4 @@
-//! Accepting connections, within limits of their number and of the time that each may take (ADR 17).
+//! Accepting connections, within limits of their number and of the time that each may take (ADR 18).
 
 mod descriptors;
 mod places;
