@@ -2,6 +2,7 @@
 
 use datafusion::common::DataFusionError;
 
+use super::account::TimeIsUp;
 use crate::plan::RewriteError;
 use crate::progress::Freshness;
 
@@ -96,9 +97,15 @@ impl QueryError {
     pub(super) fn planning(error: DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) | DataFusionError::Internal(_) => Self::running(error),
-            DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => Self::running(error),
+            DataFusionError::ArrowError(..) | DataFusionError::Execution(_) | DataFusionError::External(_) => {
+                Self::running(error)
+            }
             _ => Self::invalid(message(&error)),
         }
+    }
+
+    pub(super) fn timed_out(cause: &dyn std::error::Error) -> Self {
+        Self::new(ErrorKind::Timeout, cause.to_string()).hint("read less: filter by the key or an index, or fewer rows")
     }
 
     /// SQL that has no one answer.
@@ -117,6 +124,7 @@ impl QueryError {
                 Self::new(ErrorKind::OutOfMemory, "the query needs more memory than one query may use")
                     .hint("read fewer rows, or group and sort by less")
             }
+            DataFusionError::External(cause) if cause.is::<TimeIsUp>() => Self::timed_out(&**cause),
             DataFusionError::Internal(_) => {
                 tracing::error!(%error, "a query failed inside the engine");
                 Self::new(ErrorKind::Internal, "the query failed inside the engine; the log has the reason")

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::account::TimeIsUp;
 use super::{ErrorKind, QueryError};
 use crate::config::QueryLimits;
 
@@ -127,11 +128,7 @@ impl Admission {
         let mut task = Cancel(task);
         match timeout(limit + GRACE, &mut task.0).await {
             Ok(Ok(Ok(result))) => result,
-            Ok(Ok(Err(_))) | Err(_) => Err(QueryError::new(
-                ErrorKind::Timeout,
-                format!("the query took longer than {} ms and was stopped", limit.as_millis()),
-            )
-            .hint("read less: filter by the key or an index, or fewer rows")),
+            Ok(Ok(Err(_))) | Err(_) => Err(QueryError::timed_out(&TimeIsUp(limit))),
             Ok(Err(failure)) => {
                 tracing::error!(%failure, "a query ended without an answer");
                 Err(QueryError::new(ErrorKind::Internal, "the query ended without an answer; the log has the reason"))

@@ -4,6 +4,7 @@
 //! Reads only the published snapshot, through a [`ReadView`](crate::read_model::ReadView); never a source, never the
 //! pipeline.
 
+mod account;
 mod conditions;
 mod error;
 mod filters;

@@ -11,7 +11,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, lit};
-use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -87,8 +86,7 @@ impl Paging {
         let skip = before.as_ref().map_or(0, |token| token.ties);
         // One row more than a page tells whether there is another.
         let plan = builder.limit(skip, Some(self.size + 1)).and_then(LogicalPlanBuilder::build);
-        let stream = session.execute(&plan.map_err(QueryError::planning)?).await?;
-        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(QueryError::running)?;
+        let batches = session.collect(&plan.map_err(QueryError::planning)?).await?;
         let all = concat_batches(&schema, &batches).map_err(|error| QueryError::running(error.into()))?;
         let rows = all.slice(0, all.num_rows().min(self.size));
         let cut_text = cut.to_string();

@@ -37,7 +37,7 @@ impl QueryService {
     /// # Errors
     /// Where the threads cannot be started or DataFusion refuses the configuration of its sessions.
     pub fn new(catalog: Catalog, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
-        let sessions = Sessions::new(limits.memory_bytes).map_err(io::Error::other)?;
+        let sessions = Sessions::new(limits.memory_bytes, limits.timeout).map_err(io::Error::other)?;
         Ok(QueryService {
             catalog,
             admission: Admission::new(limits)?,

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
 };
@@ -15,7 +17,6 @@ use datafusion::common::{DataFusionError, ParamValues, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
@@ -23,6 +24,7 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement;
 
 use super::QueryError;
+use super::account::{Account, Stage, bounded, metered};
 use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, relation_name};
@@ -38,6 +40,7 @@ pub(super) const SCHEMA: &str = "public";
 pub(super) struct Sessions {
     template: SessionState,
     memory_bytes: usize,
+    timeout: Duration,
     /// Parsed queries of the configuration, of views and of declared queries, by their text. As many as are declared.
     declared: RwLock<HashMap<String, Arc<ParsedQuery>>>,
 }
@@ -68,13 +71,13 @@ pub(super) struct Session {
     state: SessionState,
     view: ReadView,
     relations: Arc<MemorySchemaProvider>,
-    memory_bytes: usize,
+    account: Account,
 }
 
 impl Sessions {
-    /// `memory_bytes` limits each query.
-    pub(super) fn new(memory_bytes: usize) -> Result<Self, DataFusionError> {
-        Ok(Sessions { template: template()?, memory_bytes, declared: RwLock::default() })
+    /// `memory_bytes` and `timeout` limit each query.
+    pub(super) fn new(memory_bytes: usize, timeout: Duration) -> Result<Self, DataFusionError> {
+        Ok(Sessions { template: template()?, memory_bytes, timeout, declared: RwLock::default() })
     }
 
     /// Parses one query. Anything else than reading is refused here, before it is planned, and what would need too much
@@ -125,7 +128,7 @@ impl Sessions {
         state.register_catalog_list(Arc::new(list));
         // One instant for every now() of the request.
         state.mark_start_execution();
-        Session { state, view, relations, memory_bytes: self.memory_bytes }
+        Session { state, view, relations, account: Account::new(self.memory_bytes, self.timeout) }
     }
 }
 
@@ -184,7 +187,13 @@ impl Session {
         let plan = rewrite_own_aggregates(plan).map_err(QueryError::refused)?;
         check_padding(&plan)?;
         let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
-        Ok(PlannedQuery { plan: held(plan).map_err(QueryError::planning)?, repeatable })
+        Ok(PlannedQuery { plan: self.metered(plan)?, repeatable })
+    }
+
+    /// The plan as it may be optimised: conditions held in their places, functions metered.
+    fn metered(&self, plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+        let metered = held(plan).and_then(|plan| metered(plan, &self.account, Stage::Planned));
+        metered.map_err(QueryError::planning)
     }
 
     /// All rows of a relation, to be filtered and sorted by expressions.
@@ -196,16 +205,25 @@ impl Session {
 
     /// Starts a plan; the stream may be dropped at any time.
     pub(super) async fn execute(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, QueryError> {
-        let physical = self.state.create_physical_plan(plan).await.map_err(QueryError::planning)?;
-        let physical = interruptible(physical).map_err(QueryError::planning)?;
+        let plan = self.state.optimize(plan).map_err(QueryError::planning)?;
+        let plan = metered(plan, &self.account, Stage::Optimised).map_err(QueryError::planning)?;
+        let planner = self.state.query_planner();
+        let physical = planner.create_physical_plan(&plan, &self.state).await.map_err(QueryError::planning)?;
+        let physical = bounded(physical, &self.account).and_then(interruptible).map_err(QueryError::planning)?;
         // Memory is this query's own, and there is no spilling to disk: a sidecar's disk belongs to the checkpoints.
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(GreedyMemoryPool::new(self.memory_bytes)))
+            .with_memory_pool(self.account.memory())
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
             .build_arc()
             .map_err(QueryError::running)?;
         let context = TaskContext::from(&self.state).with_runtime(runtime);
         execute_stream(physical, Arc::new(context)).map_err(QueryError::running)
+    }
+
+    /// All rows of a plan.
+    pub(super) async fn collect(&self, plan: &LogicalPlan) -> Result<Vec<RecordBatch>, QueryError> {
+        let stream = self.execute(plan).await?;
+        self.account.collect(stream).await.map_err(QueryError::running)
     }
 
     /// Makes a relation known to the session, a view with everything below it.
@@ -230,8 +248,7 @@ impl Session {
                 let plan =
                     self.state.statement_to_plan(parsed.statement.clone()).await.map_err(QueryError::planning)?;
                 let plan = rewrite_own_aggregates(plan).map_err(QueryError::refused)?;
-                let plan = held(plan).map_err(QueryError::planning)?;
-                Arc::new(ViewTable::new(plan, Some(sql.to_owned())))
+                Arc::new(ViewTable::new(self.metered(plan)?, Some(sql.to_owned())))
             }
         };
         self.relations.register_table(name.to_owned(), provider.clone()).map_err(QueryError::running)?;

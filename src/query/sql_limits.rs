@@ -30,7 +30,7 @@ const SUBQUERIES_MAX: usize = 6;
 /// Relations in a statement whose common table expressions are written out wherever they are named.
 const RELATIONS_MAX: usize = 256;
 /// Columns in ROLLUP and CUBE: each CUBE column doubles the sets.
-const CUBE_COLUMNS_MAX: usize = 10;
+const CUBE_COLUMNS_MAX: usize = 6;
 
 /// What the parser's own limit counts; it is never reached by a text within the limits here.
 pub(super) const PARSER_RECURSION_MAX: usize = 4_000;
@@ -357,7 +357,7 @@ mod tests {
             the SQL has more than 256 relations once its WITH clauses are written out
             the SQL has more than 256 relations once its WITH clauses are written out
             the SQL has more than 64 common table expressions
-            the SQL has more than 10 columns in ROLLUP and CUBE
+            the SQL has more than 6 columns in ROLLUP and CUBE
             the SQL is longer than 65536 bytes
             the SQL cannot be read: Unterminated string literal at Line: 1, Column: 8
         "#]]

@@ -10,6 +10,7 @@ mod events;
 mod file_source;
 mod fuzz;
 mod history;
+mod hostile;
 mod nexmark;
 mod oracle;
 mod rooms;

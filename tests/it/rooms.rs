@@ -364,6 +364,8 @@ const FREE: &[&str] = &[
     "base64",
     "bytes",
     "chrono",
+    // Named for its feature, which counts Arrow's buffers; it is used as a part of DataFusion.
+    "datafusion_execution",
     "futures",
     "hashbrown",
     "num_bigint",

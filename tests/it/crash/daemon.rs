@@ -80,10 +80,18 @@ impl Daemon {
         wanted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Status and body of the answer to JSON.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.agent.post(format!("{}{path}", self.url)).content_type("application/json");
+        read(request.send(body.to_string()))
+    }
+
     pub(crate) fn sql(&self, sql: &str) -> Value {
-        let body = serde_json::json!({ "sql": sql }).to_string();
-        let request = self.agent.post(format!("{}/v1/sql", self.url)).content_type("application/json");
-        let (status, answer) = read(request.send(body));
+        let (status, answer) = self.post("/v1/sql", &serde_json::json!({ "sql": sql }));
         assert_eq!(status, 200, "{sql}: {answer}");
         answer
     }

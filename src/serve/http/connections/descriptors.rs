@@ -19,8 +19,8 @@ pub fn within_descriptors(limits: &ConnectionLimits) -> ConnectionLimits {
 }
 
 fn lowered(limits: &ConnectionLimits, descriptors: u64) -> ConnectionLimits {
-    // Where there are few, readers and the rest share them.
-    let for_readers = descriptors - RESERVED.min(descriptors / 2);
+    // Where there are few, the rest gets most of them.
+    let for_readers = descriptors - RESERVED.min(descriptors / 4 * 3);
     let max = limits.max.min(usize::try_from(for_readers).unwrap_or(usize::MAX));
     if max < limits.max {
         let wanted = limits.max as u64 + RESERVED;
@@ -55,6 +55,6 @@ mod tests {
             let limits = lowered(&limits, descriptors);
             (limits.max, limits.max_per_peer)
         };
-        assert_eq!([left(1 << 20), left(1024), left(64)], [(2048, 1536), (512, 512), (32, 32)]);
+        assert_eq!([left(1 << 20), left(1024), left(64)], [(2048, 1536), (512, 512), (16, 16)]);
     }
 }

@@ -130,7 +130,7 @@ async fn answer(shared: Arc<Shared>, stream: TcpStream, entered: Entered, mut st
     let io = TokioIo::new(TimedStream::new(stream, stage.clone(), &shared.limits));
     let service = service_fn({
         let (shared, stage) = (shared.clone(), stage.clone());
-        move |request: Request<Incoming>| respond(shared.clone(), request, Exchange::begin(&shared, id, &stage), lane)
+        move |request: Request<Incoming>| respond(Exchange::begin(&shared, id, &stage), request, lane)
     });
     let connection = http1::Builder::new()
         // The stream has the time-outs.
@@ -170,13 +170,14 @@ fn is_timeout(error: &hyper::Error) -> bool {
 }
 
 async fn respond(
-    shared: Arc<Shared>,
-    request: Request<Incoming>,
     exchange: Exchange,
+    request: Request<Incoming>,
     lane: Lane,
 ) -> Result<Response<Measured>, std::convert::Infallible> {
+    let shared = exchange.shared.clone();
+    let whole = Whole { shared: shared.clone(), id: exchange.id };
     let response = if lane == Lane::Full || health::is_asked_by(&request) {
-        shared.router.call(request.map(Body::new)).await?
+        shared.router.call(request.map(|body| Body::new(Received::new(body, whole)))).await?
     } else {
         telemetry::count_connection(shared.listener, "unserved");
         let detail = "too many connections are open, and all of them are busy".to_owned();
@@ -196,7 +197,6 @@ struct Exchange {
 
 impl Exchange {
     fn begin(shared: &Arc<Shared>, id: ConnectionId, stage: &Arc<Stage>) -> Self {
-        shared.places().is_busy(id);
         stage.answers();
         Exchange { shared: shared.clone(), id, stage: stage.clone() }
     }
@@ -206,6 +206,52 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.stage.is_idle();
         self.shared.places().waits(self.id);
+    }
+}
+
+/// Makes its connection busy once the request is there: until then it only waits.
+struct Whole {
+    shared: Arc<Shared>,
+    id: ConnectionId,
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        self.shared.places().is_busy(self.id);
+    }
+}
+
+/// A request's body, with whose end the request is whole.
+struct Received {
+    body: Incoming,
+    whole: Option<Whole>,
+}
+
+impl Received {
+    fn new(body: Incoming, whole: Whole) -> Self {
+        let whole = (!body.is_end_stream()).then_some(whole);
+        Received { body, whole }
+    }
+}
+
+impl HttpBody for Received {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if self.body.is_end_stream() || matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            self.whole = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

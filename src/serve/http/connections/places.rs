@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use tokio::sync::oneshot;
 
-/// Connections beyond the limit that are answered all the same, if only about health.
-pub(super) const RESERVE: usize = 32;
+/// Connections beyond the limit that are answered all the same, if only about health: a quarter of them, and no more than this.
+const RESERVE_MAX: usize = 32;
 
 /// Whether a connection is answered in full or, beyond the limit, about health alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub(super) struct Entered {
 pub(super) struct Places {
     max: usize,
     max_per_peer: usize,
+    reserve: usize,
     held: BTreeMap<ConnectionId, Holder>,
     /// Counts connections, and turns of waiting: a smaller number came earlier.
     turn: u64,
@@ -50,7 +51,7 @@ struct Holder {
 
 impl Places {
     pub(super) fn new(max: usize, max_per_peer: usize) -> Self {
-        Places { max, max_per_peer, held: BTreeMap::new(), turn: 0 }
+        Places { max, max_per_peer, reserve: (max / 4).clamp(1, RESERVE_MAX), held: BTreeMap::new(), turn: 0 }
     }
 
     pub(super) fn held(&self) -> usize {
@@ -68,8 +69,8 @@ impl Places {
         };
         let lane = if has_room { Lane::Full } else { Lane::Reserve };
         if lane == Lane::Reserve {
-            let reserve = self.held.len() - full;
-            if reserve >= RESERVE && !self.evict(|one| one.lane == Lane::Reserve) {
+            let in_reserve = self.held.len() - full;
+            if in_reserve >= self.reserve && !self.evict(|one| one.lane == Lane::Reserve) {
                 return None;
             }
         }
@@ -152,10 +153,10 @@ mod tests {
 
     #[test]
     fn while_all_are_busy_new_ones_are_asked_about_health_alone() {
-        let mut places = Places::new(2, 2);
-        let busy: Vec<Entered> = (0..2).map(|_| places.enter(peer(1)).unwrap()).collect();
+        let mut places = Places::new(8, 8);
+        let busy: Vec<Entered> = (0..8).map(|_| places.enter(peer(1)).unwrap()).collect();
         busy.iter().for_each(|one| places.is_busy(one.id));
-        let mut reserve: Vec<Entered> = (0..RESERVE).map(|_| places.enter(peer(2)).unwrap()).collect();
+        let mut reserve: Vec<Entered> = (0..2).map(|_| places.enter(peer(2)).unwrap()).collect();
         assert!(reserve.iter().all(|one| one.lane == Lane::Reserve));
         // One that only waits makes room for the next; where none waits, the next is refused.
         assert_eq!(places.enter(peer(3)).unwrap().lane, Lane::Reserve);

@@ -93,9 +93,12 @@ fn a_wait_for_a_position_outlasts_the_time_outs_of_requests() {
 #[test]
 fn connections_that_wait_make_room_for_one_that_asks() {
     let daemon = listening(|limits| limits.max = 3);
-    let mut idle: Vec<TcpStream> = (0..50).map(|_| daemon.connect()).collect();
+    let body =
+        "POST /v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    let waiting = ["", "GET /livez HT", body];
+    let mut waiting: Vec<TcpStream> = (0..51).map(|n| daemon.sent(waiting[n % 3])).collect();
     assert_eq!(daemon.get("/v1/tables/orders/1").status, 200);
-    idle[..47].iter_mut().for_each(|connection| assert_eq!(rest(connection), ""));
+    waiting[..48].iter_mut().for_each(|connection| assert_eq!(rest(connection), ""));
 }
 
 #[test]

@@ -169,8 +169,7 @@ fn the_largest_sql_that_is_let_in_is_answered() {
         nested("abs(", ")"),
         nested("CASE WHEN true THEN ", " END"),
         nested("[", "]"),
-        "SELECT count(*) AS x FROM pairs GROUP BY CUBE (tenant, n, tenant, n, tenant, n, tenant, n, tenant, n)"
-            .to_owned(),
+        "SELECT count(*) AS x FROM pairs GROUP BY CUBE (tenant, n, tenant, n, tenant, n)".to_owned(),
     ] {
         let began = Instant::now();
         let reply = daemon.sql(&sql);
