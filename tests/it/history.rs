@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::crash::daemon::Daemon;
 use crate::support::DEADLINE;
+use crate::support::link::{Link, Rate};
 use crate::support::nats::{NatsServer, needs_nats};
 
 const STREAM: &str = "ORDERS";
@@ -40,16 +41,21 @@ struct World {
     jetstream: Context,
     folder: TempDir,
     keeps: Keeps,
+    /// Between the daemon and the server, where there is one.
+    link: Option<Link>,
     daemon: Option<Daemon>,
     /// Events that were published to the stream as it is now.
     published: u64,
+    /// Bytes in each event that nothing reads.
+    padding: usize,
 }
 
 impl World {
     async fn new(keeps: Keeps) -> Self {
         let server = NatsServer::start();
         let jetstream = server.jetstream().await;
-        let world = Self { server, jetstream, folder: TempDir::new().unwrap(), keeps, daemon: None, published: 0 };
+        let folder = TempDir::new().unwrap();
+        let world = Self { server, jetstream, folder, keeps, link: None, daemon: None, published: 0, padding: 0 };
         world.jetstream.create_stream(world.config()).await.unwrap();
         world.configure("", "count(*) AS n");
         world
@@ -80,7 +86,7 @@ impl World {
         let root = format!(
             "nats: {{url: \"{}\"}}\ndata_dir: data\nsources: source.yaml\nprojections: projection.yaml\n\
              http: {{listen: \"127.0.0.1:0\"}}\nmetrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\n",
-            self.server.url()
+            self.link.as_ref().map_or_else(|| self.server.url(), Link::url)
         );
         let source = format!(
             "source: orders\njetstream: {{stream: {STREAM}{filter}}}\n\
@@ -104,7 +110,7 @@ impl World {
 
     async fn publish_with(&mut self, headers: HeaderMap) -> u64 {
         let subject = format!("orders.k{}", self.published % KEYS);
-        let body = format!("{{\"n\": {}}}", self.published);
+        let body = format!("{{\"n\": {}, \"more\": \"{}\"}}", self.published, "x".repeat(self.padding));
         self.published += 1;
         let ack = self.jetstream.publish_with_headers(subject, headers, body.into()).await.unwrap();
         ack.await.unwrap().sequence
@@ -408,6 +414,74 @@ async fn set_back(world: &mut World, more: u64) {
     world.published = published + more;
 }
 
+/// What becomes of a build over a slow link, whose stream is changed by `fault` when some of it was read.
+async fn changes_mid_build(keeps: Keeps, fault: impl AsyncFn(&mut World)) -> String {
+    let mut world = World::new(keeps).await;
+    world.link = Some(Link::to(world.server.port(), Rate::Unlimited).await);
+    world.padding = 10_000;
+    world.configure("", "count(*) AS n");
+    world.publish(300).await;
+    world.start();
+    world.daemon().catch_up(300, DEADLINE);
+    world.stop();
+    world.configure("", "count(*) AS n, max(n) AS last");
+    world.link.as_ref().unwrap().set(Rate::BytesPerSecond(1_000_000));
+    world.start();
+    world.daemon().wait("build", DEADLINE, |daemon| {
+        let (_, body) = daemon.get("/v1/tables/totals");
+        (body["freshness"]["state"] == "rebuilding").then_some(())
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (_, body) = world.daemon().get("/v1/tables/totals");
+    assert_eq!(body["freshness"]["state"], "rebuilding", "the build is under way: {body}");
+    fault(&mut world).await;
+    world.link.as_ref().unwrap().set(Rate::Unlimited);
+    world.publish(5).await;
+    world.outcome().await
+}
+
+async fn check_mid_build(fault: impl AsyncFn(&mut World), expected: [&str; 2]) {
+    for (keeps, expected) in BOTH.into_iter().zip(expected) {
+        assert_eq!(changes_mid_build(keeps, &fault).await, expected, "{keeps:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_happens_mid_build() {
+    needs_nats!();
+    check_mid_build(async |_| {}, ["whole", "whole"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_build_has_not_read_is_purged() {
+    needs_nats!();
+    let purge = async |world: &mut World| {
+        world.stream().await.purge().sequence(295).await.unwrap();
+    };
+    check_mid_build(purge, ["failed", "incomplete"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subject_is_purged_mid_build() {
+    needs_nats!();
+    let purge = async |world: &mut World| {
+        world.stream().await.purge().filter("orders.k1").await.unwrap();
+    };
+    check_mid_build(purge, ["incomplete", "incomplete"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stream_is_created_anew_mid_build() {
+    needs_nats!();
+    check_mid_build(async |world| recreate(world, 0).await, ["failed", "failed"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stream_is_created_anew_and_overtakes_mid_build() {
+    needs_nats!();
+    check_mid_build(async |world| recreate(world, 400).await, ["failed", "failed"]).await;
+}
+
 #[tokio::test]
 async fn the_filter_is_changed() {
     needs_nats!();
@@ -503,6 +577,36 @@ async fn a_mirror_says_what_its_origin_has_lost() {
     while world.last_sequence().await < 20 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    world.start();
+    assert_eq!(world.outcome().await, "incomplete");
+}
+
+#[tokio::test]
+async fn a_stream_with_a_source_is_held_to_its_own_sequences() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    let origin = Config { name: "ORIGIN".to_owned(), subjects: vec!["orders.>".to_owned()], ..Config::default() };
+    world.jetstream.delete_stream(STREAM).await.unwrap();
+    world.jetstream.create_stream(origin).await.unwrap();
+    world.publish(20).await;
+    let origin = world.jetstream.get_stream("ORIGIN").await.unwrap();
+    origin.delete_message(7).await.unwrap();
+    let sources = Some(vec![Source { name: "ORIGIN".to_owned(), ..Source::default() }]);
+    world.jetstream.create_stream(Config { name: STREAM.to_owned(), sources, ..Config::default() }).await.unwrap();
+    let arrived = async |world: &World, count: u64| {
+        while world.last_sequence().await < count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    arrived(&world, 19).await;
+    // What the origin lost before never was an event of this stream.
+    world.published = 19;
+    world.start();
+    assert_eq!(world.outcome().await, "whole");
+    world.stop();
+    world.publish(4).await;
+    arrived(&world, 23).await;
+    world.stream().await.delete_message(21).await.unwrap();
     world.start();
     assert_eq!(world.outcome().await, "incomplete");
 }

@@ -23,9 +23,9 @@ use super::amounts::{Amounts, amounts};
 /// A call within these is made at once.
 const PART: Amounts = Amounts { bytes: 4 << 20, steps: 32 << 20 };
 /// A constant of more bytes is refused: the optimiser writes constants into the plan, and names, compares and copies them there.
-const CONSTANT_BYTES_MAX: usize = 128 << 10;
+const CONSTANT_BYTES_MAX: usize = 64 << 10;
 /// A single row that may take more steps is refused: nothing could stop it.
-const ROW_STEPS_MAX: usize = 512 << 20;
+const ROW_STEPS_MAX: usize = 256 << 20;
 
 /// A function with an account. It is the same function whatever the account is.
 #[derive(Debug, Clone)]

@@ -56,6 +56,11 @@ impl Daemon {
         Self { process, log, agent, url: String::new(), metrics: String::new() }
     }
 
+    /// Where it listens, as a URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
@@ -78,10 +83,6 @@ impl Daemon {
         let samples = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         let wanted = samples.filter(|line| labels.iter().all(|label| line.contains(label)));
         wanted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
     }
 
     /// Status and body of the answer to JSON.
