@@ -43,8 +43,10 @@ impl NatsServer {
 
     /// A server that does not run yet; its address is known.
     pub(crate) fn stopped() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
+        // Below those that the system gives to connections and listeners of other tests while this server does not run.
+        let port = std::iter::repeat_with(|| fastrand::u16(10_000..32_000))
+            .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+            .expect("a free port");
         Self { port, store: TempDir::new().expect("a temporary folder"), process: None }
     }
 
