@@ -16,6 +16,8 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 
+use super::number_literals::exponents_as_floats;
+use super::pitfalls::as_meant;
 use super::text_timestamps::register_timestamps;
 /// Plans expressions: DataFusion's functions and the JSON ones, the `duckdb` dialect, literals as decimals.
 pub(super) struct Planner {
@@ -59,8 +61,7 @@ impl Planner {
     pub(super) fn plan(&self, sql: &str, columns: &SchemaRef, exact: bool) -> Result<EventExpression, Mistake> {
         let schema = DFSchema::try_from(columns.as_ref().clone()).map_err(|error| Mistake::from(&error, columns))?;
         let plan = |expr: Expr| self.physical(expr, &schema).map_err(|error| Mistake::from(&error, columns));
-        let parsed = self.state.create_logical_expr(sql, &schema);
-        let expr = parsed.map_err(|error| Mistake::from(&error, columns))?.unalias();
+        let expr = self.parsed(sql, &schema).map_err(|error| Mistake::from(&error, columns))?;
         refuse_unfit(&expr)?;
         let value = plan(expr.clone())?;
         let arrow = value.data_type(columns).map_err(|error| Mistake::from(&error, columns))?;
@@ -69,6 +70,13 @@ impl Planner {
             _ => None,
         };
         Ok(EventExpression { value, arrow, divides })
+    }
+
+    fn parsed(&self, sql: &str, schema: &DFSchema) -> Result<Expr, DataFusionError> {
+        let mut parsed = self.state.sql_to_expr_with_alias(sql, &self.state.config_options().sql_parser.dialect)?;
+        exponents_as_floats(&mut parsed);
+        let expr = self.state.create_logical_expr_from_sql_expr(parsed, schema)?;
+        Ok(as_meant(expr.unalias(), schema)?.data)
     }
 
     /// What a query's analyser and optimiser would make of the expression.

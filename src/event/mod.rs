@@ -18,6 +18,8 @@ mod json;
 mod message;
 mod metadata_rows;
 mod number;
+mod number_literals;
+mod pitfalls;
 mod rejected;
 mod schema;
 mod shape;
@@ -34,6 +36,8 @@ pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
 pub use decoder::{Decoded, Decoder};
 pub use evidence::{Evidence, Sample};
 pub use message::{Headers, Message};
+pub use number_literals::exponents_as_floats;
+pub use pitfalls::as_meant;
 pub use rejected::{Reason, Rejected};
 pub use schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat, TimeZone,

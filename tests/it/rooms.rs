@@ -110,7 +110,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, DataFusion",
         modules: &["plan::datafusion"],
-        rooms: &["plan::Refusal", "plan::Scope", "plan::facts", "plan::functions"],
+        rooms: &["event", "plan::Refusal", "plan::Scope", "plan::facts", "plan::functions"],
         outside: &["arrow", "datafusion"],
     },
     Room {
@@ -217,6 +217,7 @@ const ROOMS: &[Room] = &[
             "read_model::search::SearchRequest",
             "plan::opaque",
             "plan::RewriteError",
+            "plan::parsed",
             "plan::readers",
             "plan::rewrite_own_aggregates",
         ],
@@ -371,6 +372,8 @@ const FREE: &[&str] = &[
     "num_bigint",
     "percent_encoding",
     "regex",
+    // Named for one call, which gives a thread its priority.
+    "rustix",
     "serde",
     "serde_json",
     "strsim",

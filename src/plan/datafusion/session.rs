@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use futures::executor::block_on;
 
 use super::constant_group_keys::constant_group_keys;
 use super::duplicated_group_keys::duplicated_group_keys;
@@ -22,6 +25,7 @@ use super::property_fence::FenceProperties;
 use super::{
     aggregate_schema_check, aggregate_statistics, filter_pushdown, leaf_pushdown, single_distinct, topk_aggregation,
 };
+use crate::event::exponents_as_floats;
 use crate::plan::functions;
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
@@ -52,6 +56,10 @@ fn config() -> Result<SessionConfig> {
 const UNBOUNDED: [&str; 8] =
     ["range", "generate_series", "gen_series", "repeat", "array_repeat", "list_repeat", "array_resize", "list_resize"];
 
+/// Rows of a batch in readers' sessions. What an operator holds of a batch is beside its account, whatever the rows' width, so
+/// it is a quarter of what DataFusion takes by itself.
+const READERS_BATCH_ROWS: usize = 2048;
+
 /// What readers' sessions begin with: the literals, functions and rules of projections, without what has no bound. Whoever
 /// opens one says with `change` what its catalog is.
 ///
@@ -60,6 +68,7 @@ const UNBOUNDED: [&str; 8] =
 pub fn readers(change: impl FnOnce(SessionConfig) -> SessionConfig) -> Result<SessionState> {
     let mut config = change(config()?);
     config.options_mut().execution.enable_recursive_ctes = false;
+    config = config.with_batch_size(READERS_BATCH_ROWS);
     let mut state = sound(config).build();
     functions::register(&mut state)?;
     for name in UNBOUNDED {
@@ -67,6 +76,28 @@ pub fn readers(change: impl FnOnce(SessionConfig) -> SessionConfig) -> Result<Se
         state.deregister_udf(name)?;
     }
     Ok(state)
+}
+
+/// A text parsed as all SQL is: a number with an exponent is a float.
+///
+/// # Errors
+/// If it is not one statement of SQL.
+pub fn parsed(state: &SessionState, sql: &str) -> Result<Statement> {
+    let mut statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
+    if let Statement::Statement(statement) = &mut statement {
+        exponents_as_floats(statement);
+    }
+    Ok(statement)
+}
+
+/// A text as a plan.
+///
+/// # Errors
+/// As [`parsed`], and if it cannot be planned with the tables of the session.
+pub(in crate::plan) fn logical_plan(ctx: &SessionContext, sql: &str) -> Result<LogicalPlan> {
+    let state = ctx.state();
+    let statement = parsed(&state, sql)?;
+    block_on(state.statement_to_plan(statement))
 }
 
 /// A session with those of DataFusion's rules only that leave a result what it is, and some of this crate's. For queries

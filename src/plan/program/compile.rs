@@ -8,12 +8,11 @@ use datafusion::common::DataFusionError;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
-use futures::executor::block_on;
 
 use crate::circuit::Circuit;
 use crate::event::SourceRelation;
 use crate::identity::Specification;
-use crate::plan::datafusion::{name_scalar_subqueries, planning_state, reject_misplanned, session};
+use crate::plan::datafusion::{logical_plan, name_scalar_subqueries, planning_state, reject_misplanned, session};
 use crate::plan::facts::keys::Keys;
 use crate::plan::lower::lower;
 use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource, rewrite};
@@ -106,7 +105,7 @@ pub(super) fn with_relations(ctx: SessionContext, scope: &Scope) -> Result<Sessi
 /// # Errors
 /// If the SQL cannot be planned over `scope`, or no order makes its result a function of the set of rows.
 pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
-    let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
+    let plan = logical_plan(ctx, sql).map_err(|error| unknown_relation(&error, scope))?;
     if !matches!(
         plan,
         LogicalPlan::Projection(_)

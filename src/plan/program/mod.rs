@@ -21,7 +21,7 @@ use crate::circuit::share;
 use crate::config::{self, Config, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
-use crate::plan::datafusion::session;
+use crate::plan::datafusion::{parsed, session};
 use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource};
 
 /// What a daemon runs.
@@ -233,8 +233,7 @@ impl Visitor for Samples {
 /// The tables that a query names.
 fn inputs(sql: &str) -> Result<Vec<String>, Refusal> {
     let state = session()?.state();
-    let dialect = state.config().options().sql_parser.dialect;
-    let statement: Statement = state.sql_to_statement(sql, &dialect)?;
+    let statement = parsed(&state, sql)?;
     if let Statement::Statement(statement) = &statement
         && statement.visit(&mut Samples).is_break()
     {

@@ -9,12 +9,12 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
-use futures::executor::block_on;
 
 use super::checks::{gives, problem};
 use super::compile::{distinct_names, unknown_relation, with_relations};
 use crate::config::{self, Problem};
 use crate::identity::Specification;
+use crate::plan::datafusion::logical_plan;
 use crate::plan::datafusion::readers;
 use crate::plan::lower::{add_reads, arrow};
 use crate::plan::rewrite::rewrite_own_aggregates;
@@ -82,7 +82,7 @@ fn session(scope: &Scope) -> Result<SessionContext, datafusion::common::DataFusi
 }
 
 fn planned(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
-    let plan = block_on(ctx.state().create_logical_plan(sql)).map_err(|error| unknown_relation(&error, scope))?;
+    let plan = logical_plan(ctx, sql).map_err(|error| unknown_relation(&error, scope))?;
     let forbidden = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     match forbidden.verify_plan(&plan) {
         Ok(()) => Ok(plan),

@@ -1,0 +1,188 @@
+//! Expressions that DataFusion computes, and not as their author means: refused, with what to write instead, or computed as
+//! meant. Both rooms that plan SQL need it: upcasters and projections.
+//!
+//! - Lengths of time and intervals are compared by months, then days, then nanoseconds, so that two days are less than
+//!   `INTERVAL '1 day'`. An interval of fixed length becomes a length of time; others have none to be compared by.
+//! - Patterns of times are chrono's (`%Y-%m-%d`). `YYYY-MM-DD`, as PostgreSQL writes it, would be text.
+//! - A frame of a window whose start is after its end has no rows.
+//! - An integer as a timestamp is one of seconds, milliseconds, microseconds or nanoseconds.
+//! - SIMILAR TO is taken for a regular expression that is met anywhere in the text; in SQL it has to be met by the whole.
+//! - A date and an interval give a date: the hours of the interval are cut.
+
+use arrow::array::types::IntervalMonthDayNano;
+use arrow::datatypes::DataType;
+use chrono::format::{Item, StrftimeItems};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, ScalarFunction};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, WindowFrame, WindowFrameBound, lit};
+
+const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
+
+/// The functions that take a pattern of a time, and its index among their arguments; what follows are patterns too.
+const PATTERNS: [(&str, usize); 9] = [
+    ("to_char", 1),
+    ("date_format", 1),
+    ("to_date", 1),
+    ("to_timestamp", 1),
+    ("to_timestamp_seconds", 1),
+    ("to_timestamp_millis", 1),
+    ("to_timestamp_micros", 1),
+    ("to_timestamp_nanos", 1),
+    ("to_unixtime", 1),
+];
+
+/// The expression as it is meant.
+///
+/// # Errors
+/// If it cannot be meant, with what to write instead.
+pub fn as_meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    expression.transform_up(|part| checked(part, schema))
+}
+
+fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let sides: Vec<&mut Expr> = match &mut part {
+        Expr::ScalarFunction(call) => {
+            check_pattern(call)?;
+            return Ok(Transformed::no(part));
+        }
+        Expr::WindowFunction(call) => {
+            check_frame(&call.params.window_frame)?;
+            return Ok(Transformed::no(part));
+        }
+        Expr::Cast(cast) => {
+            check_cast(cast, schema)?;
+            return Ok(Transformed::no(part));
+        }
+        Expr::SimilarTo(_) => {
+            return plan_err!(
+                "SIMILAR TO is not there; write LIKE, or `regexp_like(…, '^(…)$')` with a regular expression"
+            );
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) => {
+            check_dates(left, right, schema)?;
+            check_dates(right, left, schema)?;
+            return Ok(Transformed::no(part));
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => vec![left, right],
+        Expr::Between(Between { expr, low, high, .. }) => vec![expr, low, high],
+        Expr::InList(InList { expr, list, .. }) => std::iter::once(&mut **expr).chain(list).collect(),
+        _ => return Ok(Transformed::no(part)),
+    };
+    let types: Vec<Option<DataType>> = sides.iter().map(|side| side.get_type(schema).ok()).collect();
+    if !types.iter().flatten().any(|of| matches!(of, DataType::Interval(_))) {
+        return Ok(Transformed::no(part));
+    }
+    for (side, of) in sides.into_iter().zip(types) {
+        if matches!(of, Some(DataType::Interval(_))) {
+            *side = length(side)?;
+        }
+    }
+    Ok(Transformed::yes(part))
+}
+
+/// An interval that is written out.
+fn written(interval: &Expr) -> Option<IntervalMonthDayNano> {
+    match interval {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(interval), _) => *interval,
+        Expr::Negative(negated) => {
+            let IntervalMonthDayNano { months, days, nanoseconds } = written(negated)?;
+            Some(IntervalMonthDayNano::new(-months, -days, -nanoseconds))
+        }
+        _ => None,
+    }
+}
+
+/// An interval of fixed length as a length of time.
+fn length(interval: &Expr) -> Result<Expr> {
+    match written(interval) {
+        Some(IntervalMonthDayNano { months: 0, days, nanoseconds }) => {
+            let length = i64::from(days) * MICROSECONDS_OF_A_DAY + nanoseconds / 1000;
+            Ok(lit(ScalarValue::DurationMicrosecond(Some(length))))
+        }
+        Some(_) => plan_err!(
+            "an interval with months has no fixed length, so that nothing can be compared with it; write days, or add \
+             the interval to a time and compare times"
+        ),
+        None => plan_err!(
+            "`{}` is an interval, whose months, days and nanoseconds are not one length to be compared; subtract times, \
+             and compare with an interval that is written out",
+            interval.human_display()
+        ),
+    }
+}
+
+fn check_pattern(call: &ScalarFunction) -> Result<()> {
+    let Some((_, first)) = PATTERNS.iter().find(|(name, _)| *name == call.func.name()) else { return Ok(()) };
+    for argument in call.args.iter().skip(*first) {
+        let Expr::Literal(value, _) = argument else { continue };
+        let Some(Some(pattern)) = value.try_as_str() else { continue };
+        let items: Vec<Item<'_>> = StrftimeItems::new(pattern).collect();
+        let is_known = !items.contains(&Item::Error);
+        let reads_a_time = items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_)));
+        if !is_known || !reads_a_time {
+            let name = call.func.name();
+            return plan_err!(
+                "`{pattern}` is no pattern of a time for `{name}`: patterns are written as in `%Y-%m-%d %H:%M:%S`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A date to which an interval is added.
+fn check_dates(date: &Expr, interval: &Expr, schema: &DFSchema) -> Result<()> {
+    let is = |side: &Expr, wanted: fn(&DataType) -> bool| side.get_type(schema).is_ok_and(|of| wanted(&of));
+    if !is(date, |of| matches!(of, DataType::Date32)) || !is(interval, |of| matches!(of, DataType::Interval(_))) {
+        return Ok(());
+    }
+    match written(interval) {
+        Some(interval) if interval.nanoseconds == 0 => Ok(()),
+        _ => plan_err!(
+            "`{0}` is a date, which would stay one and lose the hours of the interval; write `CAST({0} AS TIMESTAMP)`, or \
+             an interval of days or months",
+            date.human_display()
+        ),
+    }
+}
+
+fn check_cast(cast: &Cast, schema: &DFSchema) -> Result<()> {
+    let is_time = matches!(cast.field.data_type(), DataType::Timestamp(_, _));
+    if is_time && cast.expr.get_type(schema).is_ok_and(|of| of.is_integer()) {
+        return plan_err!(
+            "`{}` is a number, and a number is no timestamp without its unit; write `to_timestamp_seconds(…)`, \
+             `to_timestamp_millis(…)` or `to_timestamp_micros(…)`",
+            cast.expr.human_display()
+        );
+    }
+    Ok(())
+}
+
+/// DataFusion finds out only where it computes the window itself.
+fn check_frame(frame: &WindowFrame) -> Result<()> {
+    let (start, end) = (&frame.start_bound, &frame.end_bound);
+    let rank = |bound: &WindowFrameBound| match bound {
+        WindowFrameBound::Preceding(_) => 0,
+        WindowFrameBound::CurrentRow => 1,
+        WindowFrameBound::Following(_) => 2,
+    };
+    let is_behind = match (start, end) {
+        // The greater number is further from the row.
+        (WindowFrameBound::Preceding(start), WindowFrameBound::Preceding(end)) if !start.is_null() => {
+            end.is_null() || start < end
+        }
+        (WindowFrameBound::Following(start), WindowFrameBound::Following(end)) if !end.is_null() => {
+            start.is_null() || start > end
+        }
+        (start, end) => rank(start) > rank(end),
+    };
+    if is_behind {
+        return plan_err!("a window's frame starts at `{start}`, which is after its end `{end}`: exchange them");
+    }
+    Ok(())
+}
+
+fn is_comparison(operator: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
