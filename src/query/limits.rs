@@ -24,6 +24,10 @@ const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// what is used of it takes memory.
 const STACK_BYTES: usize = 256 << 20;
 
+/// What is added to the niceness of query threads: beside busy others they have a quarter of the processor.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
 /// The time after its time-out that a query may take to yield before the reader gets the error.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -82,6 +86,7 @@ impl Admission {
             .max_blocking_threads(threads)
             .thread_name("query")
             .thread_stack_size(STACK_BYTES)
+            .on_thread_start(give_way)
             .enable_time()
             .build()?;
         Ok(Admission {
@@ -158,6 +163,16 @@ impl Admission {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(overloaded()),
         }
+    }
+}
+
+/// Lets intake, point reads and health have the processor first: they take little of it at a time, and nobody should see
+/// by them that somebody else's query is long.
+fn give_way() {
+    // On Linux it is this thread's own; elsewhere it would be the whole process's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::warn!(%error, "queries run with the priority of everything else");
     }
 }
 
