@@ -16,7 +16,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 
-use super::number_literals::exponents_as_floats;
+use super::parse_sql::parse_expression;
 use super::pitfalls::as_meant;
 use super::text_timestamps::register_timestamps;
 /// Plans expressions: DataFusion's functions and the JSON ones, the `duckdb` dialect, literals as decimals.
@@ -73,8 +73,7 @@ impl Planner {
     }
 
     fn parsed(&self, sql: &str, schema: &DFSchema) -> Result<Expr, DataFusionError> {
-        let mut parsed = self.state.sql_to_expr_with_alias(sql, &self.state.config_options().sql_parser.dialect)?;
-        exponents_as_floats(&mut parsed);
+        let parsed = parse_expression(&self.state, sql)?;
         let expr = self.state.create_logical_expr_from_sql_expr(parsed, schema)?;
         Ok(as_meant(expr.unalias(), schema)?.data)
     }

@@ -19,6 +19,7 @@ mod message;
 mod metadata_rows;
 mod number;
 mod number_literals;
+mod parse_sql;
 mod pitfalls;
 mod rejected;
 mod schema;
@@ -36,7 +37,7 @@ pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
 pub use decoder::{Decoded, Decoder};
 pub use evidence::{Evidence, Sample};
 pub use message::{Headers, Message};
-pub use number_literals::exponents_as_floats;
+pub use parse_sql::parse_statement;
 pub use pitfalls::as_meant;
 pub use rejected::{Reason, Rejected};
 pub use schema::{

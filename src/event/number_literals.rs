@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// Casts every number with an exponent, as it is written, to a float.
-pub fn exponents_as_floats(sql: &mut impl VisitMut) {
+pub(super) fn exponents_as_floats(sql: &mut impl VisitMut) {
     // A cast may itself be looked at again; what is in it has become a text.
     let _ = visit_expressions_mut(sql, |expr| {
         if let Expr::Value(value) = expr

@@ -14,7 +14,9 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-pub use datafusion::{opaque, parsed, readers, session};
+/// Parses a reader's query.
+pub use crate::event::parse_statement;
+pub use datafusion::{opaque, readers, session};
 pub use program::{Batch, Compiled, PlannedProjection, PlannedView, Program, ProgramSource, batch, compile, program};
 pub use refusal::Refusal;
 pub use rewrite::{RewriteError, rewrite_own_aggregates};

@@ -29,7 +29,7 @@ use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, relation_name};
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
-use crate::plan::{parsed, readers, rewrite_own_aggregates};
+use crate::plan::{parse_statement, readers, rewrite_own_aggregates};
 use crate::read_model::{ReadView, RelationRows};
 
 /// The catalog and schema that relations are in; neither need be written.
@@ -87,7 +87,7 @@ impl Sessions {
     /// The text is no SQL, too large in some way, or asks for something else than reading.
     pub(super) fn parse(&self, sql: &str) -> Result<ParsedQuery, QueryError> {
         check_text(sql)?;
-        let statement = parsed(&self.template, sql).map_err(QueryError::planning)?;
+        let statement = parse_statement(&self.template, sql).map_err(QueryError::planning)?;
         if !reads_only(&statement) {
             return Err(read_only());
         }

@@ -217,7 +217,7 @@ const ROOMS: &[Room] = &[
             "read_model::search::SearchRequest",
             "plan::opaque",
             "plan::RewriteError",
-            "plan::parsed",
+            "plan::parse_statement",
             "plan::readers",
             "plan::rewrite_own_aggregates",
         ],

@@ -85,5 +85,5 @@ pub(in crate::plan) use projection_pushdown::without_projection_pushdown;
 pub(in crate::plan) use scalar_subquery_as_value::planning_state;
 pub(in crate::plan) use scalar_subquery_names::name_scalar_subqueries;
 pub(in crate::plan) use session::logical_plan;
-pub use session::{parsed, readers, session};
+pub use session::{readers, session};
 pub(in crate::plan) use subqueries::reject_misplanned;

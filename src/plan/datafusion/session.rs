@@ -12,7 +12,6 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::Statement;
 use futures::executor::block_on;
 
 use super::constant_group_keys::constant_group_keys;
@@ -25,7 +24,7 @@ use super::property_fence::FenceProperties;
 use super::{
     aggregate_schema_check, aggregate_statistics, filter_pushdown, leaf_pushdown, single_distinct, topk_aggregation,
 };
-use crate::event::exponents_as_floats;
+use crate::event::parse_statement;
 use crate::plan::functions;
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
@@ -78,25 +77,13 @@ pub fn readers(change: impl FnOnce(SessionConfig) -> SessionConfig) -> Result<Se
     Ok(state)
 }
 
-/// A text parsed as all SQL is: a number with an exponent is a float.
-///
-/// # Errors
-/// If it is not one statement of SQL.
-pub fn parsed(state: &SessionState, sql: &str) -> Result<Statement> {
-    let mut statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
-    if let Statement::Statement(statement) = &mut statement {
-        exponents_as_floats(statement);
-    }
-    Ok(statement)
-}
-
 /// A text as a plan.
 ///
 /// # Errors
-/// As [`parsed`], and if it cannot be planned with the tables of the session.
+/// If it is not one statement of SQL, or cannot be planned with the tables of the session.
 pub(in crate::plan) fn logical_plan(ctx: &SessionContext, sql: &str) -> Result<LogicalPlan> {
     let state = ctx.state();
-    let statement = parsed(&state, sql)?;
+    let statement = parse_statement(&state, sql)?;
     block_on(state.statement_to_plan(statement))
 }
 

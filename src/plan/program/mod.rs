@@ -19,9 +19,10 @@ pub use self::compile::{Compiled, compile};
 use self::queries::{check_query, view_schema};
 use crate::circuit::share;
 use crate::config::{self, Config, Problem, ProjectionKind};
+use crate::event::parse_statement;
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
-use crate::plan::datafusion::{parsed, session};
+use crate::plan::datafusion::session;
 use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource};
 
 /// What a daemon runs.
@@ -233,7 +234,7 @@ impl Visitor for Samples {
 /// The tables that a query names.
 fn inputs(sql: &str) -> Result<Vec<String>, Refusal> {
     let state = session()?.state();
-    let statement = parsed(&state, sql)?;
+    let statement = parse_statement(&state, sql)?;
     if let Statement::Statement(statement) = &statement
         && statement.visit(&mut Samples).is_break()
     {
