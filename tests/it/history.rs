@@ -128,6 +128,13 @@ impl World {
         self.stream().await.cached_info().state.last_sequence
     }
 
+    /// Waits until the stream has come to a sequence.
+    async fn arrived(&self, sequence: u64) {
+        while self.last_sequence().await < sequence {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn start(&mut self) {
         self.daemon = Some(Daemon::start(&self.path("readside.yaml")));
     }
@@ -562,9 +569,8 @@ async fn what_was_lost_is_said_after_a_restart_too() {
     assert_eq!(world.outcome().await, "incomplete");
 }
 
-#[tokio::test]
-async fn a_mirror_says_what_its_origin_has_lost() {
-    needs_nats!();
+/// A stream fed by another, to which 20 events were published and which has lost the seventh.
+async fn fed(by: impl FnOnce(&mut Config, Source)) -> World {
     let mut world = World::new(Keeps::All).await;
     let origin = Config { name: "ORIGIN".to_owned(), subjects: vec!["orders.>".to_owned()], ..Config::default() };
     world.jetstream.delete_stream(STREAM).await.unwrap();
@@ -572,11 +578,17 @@ async fn a_mirror_says_what_its_origin_has_lost() {
     world.publish(20).await;
     let origin = world.jetstream.get_stream("ORIGIN").await.unwrap();
     origin.delete_message(7).await.unwrap();
-    let mirror = Some(Source { name: "ORIGIN".to_owned(), ..Source::default() });
-    world.jetstream.create_stream(Config { name: STREAM.to_owned(), mirror, ..Config::default() }).await.unwrap();
-    while world.last_sequence().await < 20 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let mut config = Config { name: STREAM.to_owned(), ..Config::default() };
+    by(&mut config, Source { name: "ORIGIN".to_owned(), ..Source::default() });
+    world.jetstream.create_stream(config).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_mirror_says_what_its_origin_has_lost() {
+    needs_nats!();
+    let mut world = fed(|config, origin| config.mirror = Some(origin)).await;
+    world.arrived(20).await;
     world.start();
     assert_eq!(world.outcome().await, "incomplete");
 }
@@ -584,28 +596,15 @@ async fn a_mirror_says_what_its_origin_has_lost() {
 #[tokio::test]
 async fn a_stream_with_a_source_is_held_to_its_own_sequences() {
     needs_nats!();
-    let mut world = World::new(Keeps::All).await;
-    let origin = Config { name: "ORIGIN".to_owned(), subjects: vec!["orders.>".to_owned()], ..Config::default() };
-    world.jetstream.delete_stream(STREAM).await.unwrap();
-    world.jetstream.create_stream(origin).await.unwrap();
-    world.publish(20).await;
-    let origin = world.jetstream.get_stream("ORIGIN").await.unwrap();
-    origin.delete_message(7).await.unwrap();
-    let sources = Some(vec![Source { name: "ORIGIN".to_owned(), ..Source::default() }]);
-    world.jetstream.create_stream(Config { name: STREAM.to_owned(), sources, ..Config::default() }).await.unwrap();
-    let arrived = async |world: &World, count: u64| {
-        while world.last_sequence().await < count {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    arrived(&world, 19).await;
+    let mut world = fed(|config, origin| config.sources = Some(vec![origin])).await;
+    world.arrived(19).await;
     // What the origin lost before never was an event of this stream.
     world.published = 19;
     world.start();
     assert_eq!(world.outcome().await, "whole");
     world.stop();
     world.publish(4).await;
-    arrived(&world, 23).await;
+    world.arrived(23).await;
     world.stream().await.delete_message(21).await.unwrap();
     world.start();
     assert_eq!(world.outcome().await, "incomplete");
