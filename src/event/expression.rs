@@ -16,8 +16,11 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 
+use super::cause::cause;
 use super::parse_sql::parse_expression;
 use super::pitfalls::as_meant;
+use super::rounding::register_rounding;
+use super::sampled::Samples;
 use super::text_timestamps::register_timestamps;
 /// Plans expressions: DataFusion's functions and the JSON ones, the `duckdb` dialect, literals as decimals.
 pub(super) struct Planner {
@@ -54,6 +57,7 @@ impl Planner {
         let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         datafusion_functions_json::register_all(&mut state)?;
         register_timestamps(&mut state)?;
+        register_rounding(&mut state)?;
         Ok(Self { state })
     }
 
@@ -65,6 +69,13 @@ impl Planner {
         refuse_unfit(&expr)?;
         let value = plan(expr.clone())?;
         let arrow = value.data_type(columns).map_err(|error| Mistake::from(&error, columns))?;
+        if let Ok(samples) = Samples::of(columns) {
+            samples.check(value.as_ref(), &arrow).map_err(|never| Mistake {
+                message: format!("the expression {never}"),
+                within: None,
+                hint: Some(never.hint().to_owned()),
+            })?;
+        }
         let divides = match division_comes_out(&expr) {
             Some(check) if exact && !arrow.is_floating() => Some(plan(check)?),
             _ => None,
@@ -157,11 +168,10 @@ impl Mistake {
                 other => Self { message: other.to_string(), within, hint: None },
             },
             other => {
-                let text = other.strip_backtrace();
-                let text = text.strip_prefix("Error during planning: ").unwrap_or(&text);
+                let text = cause(other);
                 let (message, hint) = match text.split_once('\n') {
                     Some((message, hint)) => (message, Some(hint.trim().to_owned())),
-                    None => (text, None),
+                    None => (text.as_str(), None),
                 };
                 Self { message: message.trim_end_matches('.').to_owned(), within, hint }
             }

@@ -3,6 +3,7 @@
 //! Pure: no files, no network, no clock. A batch is decoded and upcast once, however many projections read it.
 
 mod batch;
+mod cause;
 mod cloud_events;
 mod column;
 mod convert;
@@ -22,6 +23,8 @@ mod number_literals;
 mod parse_sql;
 mod pitfalls;
 mod rejected;
+mod rounding;
+mod sampled;
 mod schema;
 mod shape;
 mod specification;
@@ -34,12 +37,15 @@ mod types;
 mod upcast;
 
 pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
+pub use cause::cause;
 pub use decoder::{Decoded, Decoder};
 pub use evidence::{Evidence, Sample};
 pub use message::{Headers, Message};
 pub use parse_sql::parse_statement;
 pub use pitfalls::as_meant;
 pub use rejected::{Reason, Rejected};
+pub use rounding::register_rounding;
+pub use sampled::{SAMPLES, Samples, sample_values};
 pub use schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat, TimeZone,
     UnknownEvents, UnreadableTime, UpcastStep, VersionSchema,

@@ -8,6 +8,7 @@
 //! - An integer as a timestamp is one of seconds, milliseconds, microseconds or nanoseconds.
 //! - SIMILAR TO is taken for a regular expression that is met anywhere in the text; in SQL it has to be met by the whole.
 //! - A date and an interval give a date: the hours of the interval are cut.
+//! - Bins of no length, or of a negative one, all begin in 1970, and a percentile beyond the last value is the last value.
 
 use arrow::array::types::IntervalMonthDayNano;
 use arrow::datatypes::DataType;
@@ -44,10 +45,16 @@ fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let sides: Vec<&mut Expr> = match &mut part {
         Expr::ScalarFunction(call) => {
             check_pattern(call)?;
+            check_stride(call)?;
+            return Ok(Transformed::no(part));
+        }
+        Expr::AggregateFunction(call) => {
+            check_arguments(call.func.name(), &call.params.args)?;
             return Ok(Transformed::no(part));
         }
         Expr::WindowFunction(call) => {
             check_frame(&call.params.window_frame)?;
+            check_arguments(call.fun.name(), &call.params.args)?;
             return Ok(Transformed::no(part));
         }
         Expr::Cast(cast) => {
@@ -128,6 +135,32 @@ fn check_pattern(call: &ScalarFunction) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn check_stride(call: &ScalarFunction) -> Result<()> {
+    let stride = call.args.first().filter(|_| call.func.name() == "date_bin").and_then(written);
+    match stride {
+        Some(stride) if stride <= IntervalMonthDayNano::ZERO => {
+            plan_err!("`date_bin` takes a length greater than nothing, as in `date_bin(INTERVAL '15 minutes', …)`")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The arguments of an aggregate that are one for all rows.
+fn check_arguments(name: &str, args: &[Expr]) -> Result<()> {
+    let Some(second) = args.get(1) else { return Ok(()) };
+    match (name, second) {
+        ("percentile_cont" | "approx_percentile_cont", Expr::Literal(fraction, _)) => {
+            match fraction.cast_to(&DataType::Float64)? {
+                ScalarValue::Float64(Some(fraction)) if !(0.0..=1.0).contains(&fraction) => {
+                    plan_err!("`{name}` takes a fraction from 0 to 1, and {fraction} is none")
+                }
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A date to which an interval is added.

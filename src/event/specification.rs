@@ -17,10 +17,15 @@ use crate::identity::Specification;
 const JSON_FUNCTIONS_VERSION: &str = "0.55.6";
 
 /// Adds the libraries that evaluate SQL expressions. Another version of them may give another value, so what was
-/// computed by functions, casts and patterns of theirs is computed again after an upgrade.
+/// computed by functions, casts and patterns of theirs is computed again after an upgrade. So it is when a function of ours that
+/// stands in the place of one of theirs gives another value.
 pub fn specify_evaluator(specification: Specification) -> Specification {
-    specification.text(DATAFUSION_VERSION).text(JSON_FUNCTIONS_VERSION)
+    specification.text(DATAFUSION_VERSION).text(JSON_FUNCTIONS_VERSION).number(OWN_FUNCTIONS_REVISION)
 }
+
+/// The revision of `date_bin`, `date_trunc`, `to_timestamp`, `round` and their like, raised whenever one of them gives another
+/// value for the same arguments.
+const OWN_FUNCTIONS_REVISION: u32 = 1;
 
 impl SourceSchema {
     /// Adds everything that decides which messages are admitted, with which values.

@@ -5,10 +5,12 @@
 mod datafusion;
 mod facts;
 pub mod functions;
+mod guard;
 mod lower;
 mod program;
 mod refusal;
 pub mod rewrite;
+mod sampled;
 mod scope;
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use datafusion::common::DataFusionError;
 
+use crate::event::cause;
+
 /// A refusal with its reason, a way out, and where in the SQL it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -30,16 +32,7 @@ impl Refusal {
             }
             _ => None,
         };
-        // Which of DataFusion's rules found it says nothing to the author.
-        let mut cause = error;
-        while let DataFusionError::Context(_, inner) = cause {
-            cause = inner;
-        }
-        let text = cause.strip_backtrace();
-        let message = ["Error during planning: ", "Schema error: ", "SQL error: ", "This feature is not implemented: "]
-            .iter()
-            .fold(text, |text, prefix| text.replace(prefix, ""));
-        Self { message, hint: None, span: span.or_else(|| parser_position(&error.to_string())) }
+        Self { message: cause(error), hint: None, span: span.or_else(|| parser_position(&error.to_string())) }
     }
 }
 

@@ -3,6 +3,7 @@
 use datafusion::common::DataFusionError;
 
 use super::account::TimeIsUp;
+use crate::event::cause;
 use crate::plan::RewriteError;
 use crate::progress::Freshness;
 
@@ -100,7 +101,7 @@ impl QueryError {
             DataFusionError::ArrowError(..) | DataFusionError::Execution(_) | DataFusionError::External(_) => {
                 Self::running(error)
             }
-            _ => Self::invalid(message(&error)),
+            _ => Self::invalid(cause(&error)),
         }
     }
 
@@ -129,16 +130,7 @@ impl QueryError {
                 tracing::error!(%error, "a query failed inside the engine");
                 Self::new(ErrorKind::Internal, "the query failed inside the engine; the log has the reason")
             }
-            _ => Self::new(ErrorKind::Failed, message(&error)),
+            _ => Self::new(ErrorKind::Failed, cause(&error)),
         }
-    }
-}
-
-/// The error without its backtrace, and without the names of the engine's error types.
-fn message(error: &DataFusionError) -> String {
-    match error.find_root() {
-        DataFusionError::SQL(error, _) => error.to_string(),
-        DataFusionError::SchemaError(error, _) => error.to_string(),
-        _ => error.strip_backtrace().trim().to_owned(),
     }
 }

@@ -116,7 +116,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, functions",
         modules: &["plan::functions"],
-        rooms: &["circuit", "event::register_timestamps"],
+        rooms: &["circuit", "event::register_rounding", "event::register_timestamps"],
         outside: &["arrow", "datafusion", "datafusion_functions_json"],
     },
     Room {

@@ -197,7 +197,7 @@ fn problems_are_found_before_the_first_event() {
     check(
         &[
             "cents: int64!, cust: string!, at: timestamp",
-            "total: decimal(18,2)!, customer: string!, cust: int64, a: int64, b: int64, c: int64, d: int64, e: int64, f: int64, g: int64, t: timestamp, h: int64!, i: int64, k: string",
+            "total: decimal(18,2)!, customer: string!, cust: int64, a: int64, b: int64, c: int64, d: int64, e: int64, f: int64, g: int64, t: timestamp, h: int64!, i: int64, k: string, l: int64, m: int64",
         ],
         &[(
             1,
@@ -214,6 +214,8 @@ fn problems_are_found_before_the_first_event() {
                 ("h", "NULL"),
                 ("i", "cents cust"),
                 ("k", "CAST(now() AS VARCHAR)"),
+                ("l", "date_part('century', at)"),
+                ("m", "cents % 0"),
                 ("z", "1"),
             ],
         )],
@@ -234,6 +236,8 @@ fn problems_are_found_before_the_first_event() {
             Placed v1 h: the column is required, and this is always NULL
             Placed v1 i at 1:7: Expected: end of expression, found: cust
             Placed v1 k: `now` is volatile: it gives another value on every run, and an event is upcast again
+            Placed v1 l: the expression cannot be computed of any row: Date part 'century' not supported (hint: give the function or operator arguments that it takes, or cast them)
+            Placed v1 m: the expression cannot be computed of any row: division by zero (hint: give the function or operator arguments that it takes, or cast them)
         "#]],
     );
 }

@@ -47,7 +47,7 @@ use self::percentile::Percentile;
 pub(super) use self::revision::revision;
 pub(super) use self::sort_key::by_sort_key;
 use crate::circuit::Spread;
-use crate::event::register_timestamps;
+use crate::event::{register_rounding, register_timestamps};
 
 /// Registers all functions, those of JSON too, over the built-in ones of the same name.
 ///
@@ -66,6 +66,7 @@ pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     let date_trunc = DateTrunc::new(registry.udf("date_trunc")?);
     registry.register_udf(Arc::new(ScalarUDF::from(date_trunc)))?;
     register_timestamps(registry)?;
+    register_rounding(registry)?;
     datafusion_functions_json::register_all(registry)
 }
 

@@ -6,12 +6,10 @@ mod aggregate;
 mod call;
 mod closing;
 mod expressions;
-mod guard;
 mod join;
 mod not_in;
 mod partition;
 mod ranking;
-mod sampled;
 mod specification;
 
 use std::collections::HashMap;
@@ -59,7 +57,6 @@ pub(super) fn lower(plan: &LogicalPlan, scope: &Scope, state: &SessionState) -> 
         lowering.rename(output.node, lowering.schema(output));
     }
     let Lowering { nodes, reads, upstream, .. } = lowering;
-    sampled::check_expressions(&nodes)?;
     Ok(Lowered { circuit: Circuit::new(nodes), append_only: output.append_only, reads, upstream })
 }
 
@@ -136,7 +133,7 @@ impl Lowering<'_> {
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) if join.null_aware => self.not_in(join),
             LogicalPlan::Join(join) => {
-                let (left, right) = self.sides(join)?;
+                let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
                 self.join(lower_join(join)?, left, right)
             }
             LogicalPlan::Unnest(unnest) => self.unnest(unnest),
@@ -145,12 +142,12 @@ impl Lowering<'_> {
                 Ok(self.union(&inputs, arrow(&union.schema)))
             }
             LogicalPlan::Window(window) => {
-                let input = self.window_input(window)?;
+                let input = self.plan(&window.input)?;
                 self.partition(lower_window(window, self.state.clone(), self.scope)?, input)
             }
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) if sort.fetch.is_some() => {
-                let input = self.sort_input(sort)?;
+                let input = self.plan(&sort.input)?;
                 let fetch = sort.fetch.unwrap_or(usize::MAX);
                 self.partition(lower_slice(&sort.expr, 0, fetch, sort.input.schema())?, input)
             }
@@ -240,7 +237,7 @@ impl Lowering<'_> {
                 Refusal::new("LIMIT without ORDER BY keeps arbitrary rows").hint("say which rows with ORDER BY")
             );
         };
-        let input = self.sort_input(sort)?;
+        let input = self.plan(&sort.input)?;
         self.partition(lower_slice(&sort.expr, skip, fetch, sort.input.schema())?, input)
     }
 
@@ -253,7 +250,7 @@ impl Lowering<'_> {
             // Of what a filter bounds the ranks of, only the rows up to the bound are computed.
             LogicalPlan::Window(window) => match lower_ranking(&filter.predicate, window, self.scope)? {
                 Some(spec) => {
-                    let input = self.window_input(window)?;
+                    let input = self.plan(&window.input)?;
                     self.partition(spec, input)?
                 }
                 None => self.plan(&filter.input)?,

@@ -24,7 +24,7 @@ impl Lowering<'_> {
         if join.filter.is_some() {
             return Err(correlated());
         }
-        let (left, right) = self.sides(join)?;
+        let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
         let mut unmatched = self.join(lower_join(join)?, left, right)?;
         if !never_null(right_key, &join.right) {

@@ -15,6 +15,7 @@ use datafusion::physical_plan::collect;
 
 use super::compile::{output_schema, rewritten, scope_session};
 use crate::plan::datafusion::{planning_state, without_projection_pushdown};
+use crate::plan::guard::guarded;
 use crate::plan::{Refusal, Scope};
 
 /// SQL made ready to run over one set of rows after the other.
@@ -46,7 +47,7 @@ impl Batch {
         let ctx = scope_session(scope)?;
         let plan = rewritten(&ctx, sql, scope)?;
         let state = without_projection_pushdown(planning_state(&ctx));
-        let optimized = state.optimize(&plan)?;
+        let optimized = guarded(state.optimize(&plan)?)?;
         let schema = output_schema(&plan, &optimized);
         Ok(Self { state, optimized, schema, sources: scope.sources.keys().cloned().collect() })
     }
@@ -70,7 +71,9 @@ impl Batch {
         let filled = self.optimized.clone().transform_up_with_subqueries(|node| match node {
             LogicalPlan::TableScan(mut scan) => {
                 let source = scan.table_name.schema().filter(|schema| self.sources.contains(*schema));
-                let rows = rows(source, scan.table_name.table());
+                let mut rows = rows(source, scan.table_name.table());
+                // Of a batch without rows a kernel may still compute a constant, and fail.
+                rows.retain(|batch| batch.num_rows() > 0);
                 scan.source = provider_as_source(Arc::new(MemTable::try_new(scan.source.schema(), vec![rows])?));
                 Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
             }

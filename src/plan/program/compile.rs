@@ -14,7 +14,9 @@ use crate::event::SourceRelation;
 use crate::identity::Specification;
 use crate::plan::datafusion::{logical_plan, name_scalar_subqueries, planning_state, reject_misplanned, session};
 use crate::plan::facts::keys::Keys;
+use crate::plan::guard::guarded;
 use crate::plan::lower::lower;
+use crate::plan::sampled::check_expressions;
 use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource, rewrite};
 
 /// A projection that can be kept.
@@ -35,11 +37,12 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
     let plan = rewritten(&ctx, sql, scope)?;
     reject_misplanned(&plan, scope)?;
     let state = planning_state(&ctx);
-    let optimized = state.optimize(&plan).map_err(|error| Refusal::from_datafusion(&error))?;
+    let optimized = guarded(state.optimize(&plan)?)?;
     let schema = output_schema(&plan, &optimized);
     distinct_names(&schema)?;
     let key = key.iter().map(|column| index_of(&schema, column)).collect::<Result<Vec<_>, _>>()?;
     let lowered = lower(&optimized, scope, &state)?;
+    check_expressions(&optimized, &state)?;
     let proven = Keys::of(&optimized, Some(scope)).are_unique(&key);
     let non_null = key.iter().all(|&index| !schema.field(index).is_nullable());
     let identity = Specification::of("rows/1")

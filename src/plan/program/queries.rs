@@ -4,8 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use datafusion::common::ParamValues;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
@@ -13,11 +13,13 @@ use datafusion::prelude::SessionContext;
 use super::checks::{gives, problem};
 use super::compile::{distinct_names, unknown_relation, with_relations};
 use crate::config::{self, Problem};
+use crate::event::{SAMPLES, sample_values};
 use crate::identity::Specification;
 use crate::plan::datafusion::logical_plan;
 use crate::plan::datafusion::readers;
 use crate::plan::lower::{add_reads, arrow};
 use crate::plan::rewrite::rewrite_own_aggregates;
+use crate::plan::sampled::check_expressions;
 use crate::plan::scope::Scanned;
 use crate::plan::{ProjectionSchema, Refusal, Scope};
 use crate::progress::Reads;
@@ -33,6 +35,7 @@ pub(super) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, 
     let plan = rewrite_own_aggregates(plan)?;
     // Types are settled only by the analysis.
     let plan = ctx.state().optimize(&plan)?;
+    check_expressions(&plan, &ctx.state())?;
     let schema = arrow(plan.schema());
     distinct_names(&schema)?;
     // Nothing is kept of a view or over one, so its text is all that tells it from another.
@@ -56,23 +59,35 @@ pub(super) fn check_query(query: &config::Query, scope: &Scope) -> Vec<Problem> 
     if !problems.is_empty() {
         return problems;
     }
-    // The values do not matter, only their types.
-    let samples = query.params.iter().map(|(name, param)| {
-        let data_type = param.param_type.to_arrow();
-        let sample = ScalarValue::new_default(&data_type).or_else(|_| ScalarValue::try_new_null(&data_type));
-        Ok((name.clone(), sample?.into()))
-    });
-    let with_values = samples
-        .collect::<datafusion::common::Result<HashMap<_, _>>>()
-        .and_then(|samples| plan.with_param_values(ParamValues::Map(samples)));
-    let optimized = with_values.map_err(Refusal::from).and_then(|plan| {
-        let plan = rewrite_own_aggregates(plan)?;
-        Ok(ctx.state().optimize(&plan)?)
-    });
-    match optimized {
-        Ok(plan) => sort(query, &plan),
-        Err(refusal) => of_sql(refusal),
+    let with_values = match optimized(query, &plan, &ctx, 0) {
+        Ok(plan) => plan,
+        Err(refusal) => return of_sql(refusal),
+    };
+    // Other values of the parameters might do where the reasons differ.
+    let refusal = |sample| {
+        let plan = optimized(query, &plan, &ctx, sample);
+        plan.and_then(|plan| check_expressions(&plan, &ctx.state())).err()
+    };
+    match refusal(0) {
+        Some(always) if (1..SAMPLES).all(|sample| refusal(sample).as_ref() == Some(&always)) => of_sql(always),
+        _ => sort(query, &with_values),
     }
+}
+
+/// The plan with values for its parameters, which do not matter to its types: one sample of each.
+fn optimized(
+    query: &config::Query,
+    plan: &LogicalPlan,
+    ctx: &SessionContext,
+    sample: usize,
+) -> Result<LogicalPlan, Refusal> {
+    let values = query.params.iter().map(|(name, param)| {
+        let values = sample_values(&param.param_type.to_arrow())?;
+        Ok((name.clone(), values[sample].clone().into()))
+    });
+    let values = values.collect::<datafusion::common::Result<HashMap<_, _>>>()?;
+    let plan = rewrite_own_aggregates(plan.clone().with_param_values(ParamValues::Map(values))?)?;
+    Ok(ctx.state().optimize(&plan)?)
 }
 
 /// A reader's session in which every relation of the scope is known, without rows.

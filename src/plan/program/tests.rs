@@ -196,15 +196,20 @@ fn a_declared_query_is_planned_before_anyone_asks() {
         "sql: SELECT max_by(id, n) AS m, 0.1 + 0.2 AS d FROM t WHERE id = $id LIMIT $limit\nparams: {id: string!, limit: {type: int64, default: 10}}\nsort: [-m]",
         expect![[""]],
     );
+    check_query("sql: SELECT split_part(id, $by, 0) AS part FROM t\nparams: {by: string!}", expect![[""]]);
+    check_query(
+        "sql: SELECT CAST($of AS BIGINT) AS of, n / (n - n) AS n FROM t WHERE n = $n\nparams: {of: string!, n: int64!}",
+        expect![[""]],
+    );
     check_query(
         "sql: SELEC id FROM t",
         expect![[r#"
-        error: ParserError("Expected: an SQL statement, found: SELEC at Line: 1, Column: 1")
-         --> p.yaml:6:6
-          |
-        6 | sql: SELEC id FROM t
-          |      ^^^^^
-    "#]],
+            error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1
+             --> p.yaml:6:6
+              |
+            6 | sql: SELEC id FROM t
+              |      ^^^^^
+        "#]],
     );
     check_query(
         "sql: SELECT nothing FROM t",

@@ -152,14 +152,14 @@ fn plan(call: &AggregateFunction, form: OrderedForm, rows: &OrderedInput) -> Res
         },
         OrderedForm::Text => {
             let text = cast(x.clone(), DataType::Utf8);
-            let delimiter = call.params.args.get(1).cloned().unwrap_or_else(|| lit(""));
+            let delimiter = if call.params.args.len() > 1 { call.constant(1)? } else { lit("") };
             OrderedAggregate {
                 function: call.list(text, Some(x.is_not_null()), None)?,
                 finish: Some(Finish::Join(delimiter)),
             }
         }
         OrderedForm::NthValue => {
-            let n = call.argument(1)?;
+            let n = call.constant(1)?;
             let mut list = call.list(x, None, nulls)?;
             if nth(&n).is_some() {
                 list.func = Arc::new(nth_value(list.func));
@@ -183,6 +183,18 @@ impl FunctionCall<'_> {
         self.params.args.get(index).cloned().ok_or_else(|| {
             RewriteError::new(format!("`{}` lacks an argument", self.name), format!("give it {}", index + 1))
         })
+    }
+
+    /// An argument that is one for all rows: it is used where the rows are gone.
+    fn constant(&self, index: usize) -> Result<Expr, RewriteError> {
+        let argument = self.argument(index)?;
+        match argument.column_refs().is_empty() {
+            true => Ok(argument),
+            false => Err(RewriteError::new(
+                format!("`{}` in `{}` differs from row to row", argument.human_display(), self.name),
+                "write a value that is the same for all rows",
+            )),
+        }
     }
 
     /// One value picked by `first`, then the order as written, then the ties.

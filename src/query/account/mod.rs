@@ -3,6 +3,7 @@
 
 mod amounts;
 mod constants;
+mod copies;
 mod functions;
 mod operators;
 mod plans;

@@ -1,5 +1,6 @@
-//! Operators that keep or multiply rows unseen, bounded at their input: windows keep all rows of a partition until it ends, and
-//! an unnested batch has as many rows as its lists have elements, each with a copy of everything beside them.
+//! Operators that keep or multiply rows unseen, bounded at their input: windows keep all rows of a partition until it ends, an
+//! unnested batch has as many rows as its lists have elements, each with a copy of everything beside them, and a batch of pairs
+//! may have the longest row of either side in each pair.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -29,10 +31,17 @@ const ELEMENT_BYTES: usize = 16;
 /// A value that a window adds to a row, at least.
 const WINDOW_VALUE_BYTES: usize = 16;
 
-/// The plan with the inputs of such operators bounded.
+/// Pairs in a batch of a join.
+const PAIRS: usize = 256;
+/// Pairs of shorter rows are not worth reserving for.
+const SHORT_ROW_BYTES: usize = 4 << 10;
+
+/// The plan with the inputs of such operators bounded, and joins that give smaller batches.
 pub(in crate::query) fn bounded(plan: Arc<dyn ExecutionPlan>, account: &Account) -> Result<Arc<dyn ExecutionPlan>> {
     let bounded = plan.transform_up(|node| {
-        let role = if let Some(unnest) = node.downcast_ref::<UnnestExec>() {
+        let role = if is_join(node.as_ref()) {
+            Role::Paired
+        } else if let Some(unnest) = node.downcast_ref::<UnnestExec>() {
             Role::Unnested(unnest.list_column_indices().iter().map(|list| list.index_in_input_schema).collect())
         } else if let Some(window) = node.downcast_ref::<WindowAggExec>() {
             Role::Kept { values: window.window_expr().len() }
@@ -42,12 +51,21 @@ pub(in crate::query) fn bounded(plan: Arc<dyn ExecutionPlan>, account: &Account)
             return Ok(Transformed::no(node));
         };
         let inputs = node.children().into_iter().cloned();
-        let inputs = inputs.map(|input| Arc::new(BoundedInput::new(input, role.clone(), account)) as _).collect();
-        Ok(Transformed::yes(
-            node.replace_children(inputs, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))?,
-        ))
+        let inputs = inputs.map(|input| Arc::new(Bounded::new(input, role.clone(), account)) as _).collect();
+        let node = node.replace_children(inputs, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))?;
+        Ok(Transformed::yes(match role {
+            Role::Paired => Arc::new(Bounded::new(node, Role::Pairs, account)),
+            _ => node,
+        }))
     });
     bounded.data()
+}
+
+fn is_join(node: &dyn ExecutionPlan) -> bool {
+    node.is::<HashJoinExec>()
+        || node.is::<NestedLoopJoinExec>()
+        || node.is::<CrossJoinExec>()
+        || node.is::<SortMergeJoinExec>()
 }
 
 #[derive(Debug, Clone)]
@@ -56,33 +74,37 @@ enum Role {
     Kept { values: usize },
     /// The lists in these columns become rows.
     Unnested(Vec<usize>),
+    /// Each row becomes part of pairs.
+    Paired,
+    /// What a join gives.
+    Pairs,
 }
 
 /// Passes rows on in their order.
 #[derive(Debug)]
-struct BoundedInput {
+struct Bounded {
     input: Arc<dyn ExecutionPlan>,
     role: Role,
     account: Account,
     properties: Arc<PlanProperties>,
 }
 
-impl BoundedInput {
+impl Bounded {
     fn new(input: Arc<dyn ExecutionPlan>, role: Role, account: &Account) -> Self {
         let properties = input.properties().clone();
-        BoundedInput { input, role, account: account.clone(), properties }
+        Bounded { input, role, account: account.clone(), properties }
     }
 }
 
-impl DisplayAs for BoundedInput {
+impl DisplayAs for Bounded {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl ExecutionPlan for BoundedInput {
+impl ExecutionPlan for Bounded {
     fn name(&self) -> &'static str {
-        "BoundedInput"
+        "Bounded"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -112,10 +134,14 @@ impl ExecutionPlan for BoundedInput {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let context = match self.role {
+            Role::Pairs => with_batch_size(&context, PAIRS),
+            _ => context,
+        };
         Ok(Box::pin(BoundedStream {
             input: self.input.execute(partition, context)?,
             role: self.role.clone(),
-            kept: self.account.reservation("windows"),
+            kept: self.account.reservation(self.name()),
             account: self.account.clone(),
             rest: None,
         }))
@@ -162,8 +188,43 @@ impl BoundedStream {
                 }
                 Ok(batch.slice(0, rows))
             }
+            Role::Paired => {
+                let pairs = longest_row(&batch).saturating_mul(PAIRS);
+                if pairs > self.kept.size() {
+                    self.kept.try_resize(pairs)?;
+                }
+                // A cross join gives as many pairs at once as a batch has rows.
+                if batch.num_rows() > PAIRS {
+                    self.rest = Some(batch.slice(PAIRS, batch.num_rows() - PAIRS));
+                }
+                Ok(batch.slice(0, PAIRS.min(batch.num_rows())))
+            }
+            Role::Pairs => Ok(batch),
         }
     }
+}
+
+/// The context of the operators below, which make batches of fewer rows than those above.
+fn with_batch_size(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
+    Arc::new(TaskContext::new(
+        context.task_id(),
+        context.session_id(),
+        context.session_config().clone().with_batch_size(rows),
+        context.scalar_functions().clone(),
+        context.higher_order_functions().clone(),
+        context.aggregate_functions().clone(),
+        context.window_functions().clone(),
+        context.runtime_env(),
+    ))
+}
+
+/// Bytes of the longest row; 0 if none is long.
+fn longest_row(batch: &RecordBatch) -> usize {
+    if batch_bytes(batch) <= SHORT_ROW_BYTES {
+        return 0;
+    }
+    let bytes = (0..batch.num_rows()).map(|row| batch_bytes(&batch.slice(row, 1)));
+    bytes.max().filter(|bytes| *bytes > SHORT_ROW_BYTES).unwrap_or(0)
 }
 
 impl RecordBatchStream for BoundedStream {

@@ -4,17 +4,19 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, Like, LogicalPlan, Operator, ScalarUDF, WindowFunctionDefinition,
+    Between, BinaryExpr, Cast, Expr, Like, LogicalPlan, Operator, ScalarUDF, TryCast, WindowFunctionDefinition,
 };
 
 use super::Account;
 use super::amounts::scalar_bytes;
 use super::constants::{constant, is_constant, joined};
+use super::copies::counted_copy;
 use super::functions::metered as metered_function;
 use super::window_aggregates::metered as metered_aggregate;
 use crate::plan::opaque;
@@ -63,8 +65,26 @@ fn meter(expr: Expr, account: &Account, stage: Stage) -> Expr {
             }
             Expr::WindowFunction(window)
         }
+        // The rows of several branches become one copy.
+        Expr::Case(_) if stage == Stage::Optimised => copied(expr, account),
+        Expr::Cast(Cast { ref field, .. }) | Expr::TryCast(TryCast { ref field, .. })
+            if stage == Stage::Optimised && has_lengths(field.data_type()) =>
+        {
+            copied(expr, account)
+        }
         other => other,
     }
+}
+
+/// What is made by no function, counted as the result of one is. Beside it stand the columns that it may hand on as they are.
+fn copied(expr: Expr, account: &Account) -> Expr {
+    let columns: Vec<Expr> = expr.column_refs().into_iter().cloned().map(Expr::Column).collect();
+    let args = std::iter::once(expr).chain(columns).collect();
+    Expr::ScalarFunction(ScalarFunction { func: Arc::new(counted_copy(account)), args })
+}
+
+fn has_lengths(data_type: &DataType) -> bool {
+    data_type.is_string() || data_type.is_binary() || data_type.is_nested()
 }
 
 fn call(func: Arc<ScalarUDF>, args: Vec<Expr>, account: &Account) -> Expr {
