@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, OffsetSizeTrait, RecordBatch};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err, resources_datafusion_err};
@@ -33,8 +34,8 @@ const WINDOW_VALUE_BYTES: usize = 16;
 
 /// Pairs in a batch of a join.
 const PAIRS: usize = 256;
-/// Pairs of shorter rows are not worth reserving for.
-const SHORT_ROW_BYTES: usize = 4 << 10;
+/// Nested values of a batch that are not looked at one by one.
+const NESTED_BYTES: usize = 16 << 10;
 
 /// The plan with the inputs of such operators bounded, and joins that give smaller batches.
 pub(in crate::query) fn bounded(plan: Arc<dyn ExecutionPlan>, account: &Account) -> Result<Arc<dyn ExecutionPlan>> {
@@ -189,15 +190,17 @@ impl BoundedStream {
                 Ok(batch.slice(0, rows))
             }
             Role::Paired => {
+                // A cross join gives as many pairs at once as a batch has rows.
+                let rows = PAIRS.min(batch.num_rows());
+                if batch.num_rows() > rows {
+                    self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
+                }
+                let batch = batch.slice(0, rows);
                 let pairs = longest_row(&batch).saturating_mul(PAIRS);
                 if pairs > self.kept.size() {
                     self.kept.try_resize(pairs)?;
                 }
-                // A cross join gives as many pairs at once as a batch has rows.
-                if batch.num_rows() > PAIRS {
-                    self.rest = Some(batch.slice(PAIRS, batch.num_rows() - PAIRS));
-                }
-                Ok(batch.slice(0, PAIRS.min(batch.num_rows())))
+                Ok(batch)
             }
             Role::Pairs => Ok(batch),
         }
@@ -218,13 +221,26 @@ fn with_batch_size(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
     ))
 }
 
-/// Bytes of the longest row; 0 if none is long.
+/// An upper bound of the bytes of the longest row.
 fn longest_row(batch: &RecordBatch) -> usize {
-    if batch_bytes(batch) <= SHORT_ROW_BYTES {
-        return 0;
+    batch.columns().iter().map(|column| longest_value(column)).sum()
+}
+
+fn longest_value(column: &dyn Array) -> usize {
+    fn longest<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>) -> usize {
+        offsets.lengths().max().unwrap_or(0)
     }
-    let bytes = (0..batch.num_rows()).map(|row| batch_bytes(&batch.slice(row, 1)));
-    bytes.max().filter(|bytes| *bytes > SHORT_ROW_BYTES).unwrap_or(0)
+    match column.data_type() {
+        DataType::Utf8 => longest(column.as_string::<i32>().offsets()),
+        DataType::LargeUtf8 => longest(column.as_string::<i64>().offsets()),
+        DataType::Binary => longest(column.as_binary::<i32>().offsets()),
+        DataType::LargeBinary => longest(column.as_binary::<i64>().offsets()),
+        DataType::Utf8View => column.as_string_view().lengths().max().unwrap_or(0) as usize,
+        of if of.is_nested() && array_bytes(column) > NESTED_BYTES => {
+            (0..column.len()).map(|row| array_bytes(&column.slice(row, 1))).max().unwrap_or(0)
+        }
+        of => of.primitive_width().unwrap_or_else(|| array_bytes(column)),
+    }
 }
 
 impl RecordBatchStream for BoundedStream {

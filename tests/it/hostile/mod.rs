@@ -102,6 +102,8 @@ fn memory() -> Vec<String> {
             .to_owned(),
         format!("SELECT array_length(make_array({})) AS m FROM seqs", vec!["rpad(id, 9000)"; 400].join(", ")),
         format!("SELECT {} FROM seqs", cases(40)),
+        format!("SELECT {0} FROM (SELECT a.* FROM (SELECT id, {1} FROM seqs LIMIT 20) a JOIN seqs b ON a.id = b.id)", maxima(40), pads(40)),
+        format!("SELECT {0} FROM (SELECT a.* FROM (SELECT q, {1} FROM seqs LIMIT 20) a LEFT JOIN seqs b ON a.q < b.q)", maxima(40), pads(40)),
         format!("SELECT count(DISTINCT a0) AS m, {} FROM (SELECT id, {} FROM seqs) GROUP BY id", maxima(40), cases(40)),
     ]
 }
