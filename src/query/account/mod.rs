@@ -6,6 +6,7 @@ mod constants;
 mod copies;
 mod functions;
 mod operators;
+mod pairing;
 mod plans;
 mod window_aggregates;
 

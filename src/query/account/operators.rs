@@ -7,8 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use arrow::array::{Array, AsArray, OffsetSizeTrait, RecordBatch};
-use arrow::buffer::OffsetBuffer;
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err, resources_datafusion_err};
@@ -24,6 +23,7 @@ use futures::{Stream, StreamExt};
 
 use super::Account;
 use super::amounts::{array_bytes, batch_bytes};
+use super::pairing::{PAIRS, Pairing};
 
 /// An unnested batch is made of as many rows as give about this.
 const UNNESTED_BYTES: usize = 8 << 20;
@@ -32,16 +32,11 @@ const ELEMENT_BYTES: usize = 16;
 /// A value that a window adds to a row, at least.
 const WINDOW_VALUE_BYTES: usize = 16;
 
-/// Pairs in a batch of a join.
-const PAIRS: usize = 256;
-/// Nested values of a batch that are not looked at one by one.
-const NESTED_BYTES: usize = 16 << 10;
-
 /// The plan with the inputs of such operators bounded, and joins that give smaller batches.
 pub(in crate::query) fn bounded(plan: Arc<dyn ExecutionPlan>, account: &Account) -> Result<Arc<dyn ExecutionPlan>> {
     let bounded = plan.transform_up(|node| {
         let role = if is_join(node.as_ref()) {
-            Role::Paired
+            return joined(node, account).map(Transformed::yes);
         } else if let Some(unnest) = node.downcast_ref::<UnnestExec>() {
             Role::Unnested(unnest.list_column_indices().iter().map(|list| list.index_in_input_schema).collect())
         } else if let Some(window) = node.downcast_ref::<WindowAggExec>() {
@@ -53,13 +48,25 @@ pub(in crate::query) fn bounded(plan: Arc<dyn ExecutionPlan>, account: &Account)
         };
         let inputs = node.children().into_iter().cloned();
         let inputs = inputs.map(|input| Arc::new(Bounded::new(input, role.clone(), account)) as _).collect();
-        let node = node.replace_children(inputs, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))?;
-        Ok(Transformed::yes(match role {
-            Role::Paired => Arc::new(Bounded::new(node, Role::Pairs, account)),
-            _ => node,
-        }))
+        Ok(Transformed::yes(with_inputs(node, inputs)?))
     });
     bounded.data()
+}
+
+fn with_inputs(node: Arc<dyn ExecutionPlan>, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+    node.replace_children(inputs, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+}
+
+/// A join whose pairs are reserved for, and that gives smaller batches of them.
+fn joined(join: Arc<dyn ExecutionPlan>, account: &Account) -> Result<Arc<dyn ExecutionPlan>> {
+    let pairing = Arc::new(Pairing::new(account));
+    let inputs = join.children().into_iter().cloned().enumerate();
+    let inputs = inputs.map(|(side, input)| {
+        Arc::new(Bounded::new(input, Role::Paired { pairing: pairing.clone(), side }, account))
+            as Arc<dyn ExecutionPlan>
+    });
+    let join = with_inputs(join.clone(), inputs.collect())?;
+    Ok(Arc::new(Bounded::new(join, Role::Pairs, account)))
 }
 
 fn is_join(node: &dyn ExecutionPlan) -> bool {
@@ -75,8 +82,8 @@ enum Role {
     Kept { values: usize },
     /// The lists in these columns become rows.
     Unnested(Vec<usize>),
-    /// Each row becomes part of pairs.
-    Paired,
+    /// Each row of this side of a join becomes part of pairs.
+    Paired { pairing: Arc<Pairing>, side: usize },
     /// What a join gives.
     Pairs,
 }
@@ -189,17 +196,14 @@ impl BoundedStream {
                 }
                 Ok(batch.slice(0, rows))
             }
-            Role::Paired => {
+            Role::Paired { pairing, side } => {
                 // A cross join gives as many pairs at once as a batch has rows.
                 let rows = PAIRS.min(batch.num_rows());
                 if batch.num_rows() > rows {
                     self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
                 }
                 let batch = batch.slice(0, rows);
-                let pairs = longest_row(&batch).saturating_mul(PAIRS);
-                if pairs > self.kept.size() {
-                    self.kept.try_resize(pairs)?;
-                }
+                pairing.add(*side, &batch)?;
                 Ok(batch)
             }
             Role::Pairs => Ok(batch),
@@ -219,28 +223,6 @@ fn with_batch_size(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
         context.window_functions().clone(),
         context.runtime_env(),
     ))
-}
-
-/// An upper bound of the bytes of the longest row.
-fn longest_row(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| longest_value(column)).sum()
-}
-
-fn longest_value(column: &dyn Array) -> usize {
-    fn longest<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>) -> usize {
-        offsets.lengths().max().unwrap_or(0)
-    }
-    match column.data_type() {
-        DataType::Utf8 => longest(column.as_string::<i32>().offsets()),
-        DataType::LargeUtf8 => longest(column.as_string::<i64>().offsets()),
-        DataType::Binary => longest(column.as_binary::<i32>().offsets()),
-        DataType::LargeBinary => longest(column.as_binary::<i64>().offsets()),
-        DataType::Utf8View => column.as_string_view().lengths().max().unwrap_or(0) as usize,
-        of if of.is_nested() && array_bytes(column) > NESTED_BYTES => {
-            (0..column.len()).map(|row| array_bytes(&column.slice(row, 1))).max().unwrap_or(0)
-        }
-        of => of.primitive_width().unwrap_or_else(|| array_bytes(column)),
-    }
 }
 
 impl RecordBatchStream for BoundedStream {
