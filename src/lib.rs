@@ -10,6 +10,8 @@ pub mod config;
 // From a stored message to an event at its current version, and how far each source has come.
 pub mod source;
 
+pub mod sql;
+
 pub mod event;
 
 pub mod progress;

@@ -16,12 +16,8 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 
-use super::cause::cause;
-use super::parse_sql::parse_expression;
-use super::pitfalls::as_meant;
-use super::rounding::register_rounding;
-use super::sampled::Samples;
-use super::text_timestamps::register_timestamps;
+use crate::sql::{Microseconds, Samples, as_meant, cause, parse_expression, register_functions};
+
 /// Plans expressions: DataFusion's functions and the JSON ones, the `duckdb` dialect, literals as decimals.
 pub(super) struct Planner {
     state: SessionState,
@@ -54,10 +50,9 @@ impl Planner {
         options.sql_parser.collect_spans = true;
         options.sql_parser.map_string_types_to_utf8view = false;
         options.execution.time_zone = Some("UTC".into());
-        let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
-        datafusion_functions_json::register_all(&mut state)?;
-        register_timestamps(&mut state)?;
-        register_rounding(&mut state)?;
+        let state = SessionStateBuilder::new_with_default_features().with_config(config);
+        let mut state = state.with_type_planner(Arc::new(Microseconds)).build();
+        register_functions(&mut state)?;
         Ok(Self { state })
     }
 

@@ -3,7 +3,6 @@
 //! Pure: no files, no network, no clock. A batch is decoded and upcast once, however many projections read it.
 
 mod batch;
-mod cause;
 mod cloud_events;
 mod column;
 mod convert;
@@ -19,17 +18,11 @@ mod json;
 mod message;
 mod metadata_rows;
 mod number;
-mod number_literals;
-mod parse_sql;
-mod pitfalls;
 mod rejected;
-mod rounding;
-mod sampled;
 mod schema;
 mod shape;
 mod specification;
 mod step;
-mod text_timestamps;
 mod time;
 mod tree;
 mod type_rows;
@@ -37,20 +30,13 @@ mod types;
 mod upcast;
 
 pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
-pub use cause::cause;
 pub use decoder::{Decoded, Decoder};
 pub use evidence::{Evidence, Sample};
 pub use message::{Headers, Message};
-pub use parse_sql::parse_statement;
-pub use pitfalls::as_meant;
 pub use rejected::{Reason, Rejected};
-pub use rounding::register_rounding;
-pub use sampled::{SAMPLES, Samples, sample_values};
 pub use schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat, TimeZone,
     UnknownEvents, UnreadableTime, UpcastStep, VersionSchema,
 };
-pub use specification::specify_evaluator;
-pub use text_timestamps::register_timestamps;
 pub use types::{DataType, Field, FieldType, JSON_MARK, TimestampFormat, timestamp};
 pub use upcast::{Upcast, UpcastProblem, Upcasters};

@@ -3,8 +3,6 @@
 //! Every field of [`SourceSchema`] is taken apart without `..`, so that a new one does not compile until it is decided
 //! here whether it belongs to the identity.
 
-use datafusion::DATAFUSION_VERSION;
-
 use super::cloud_events::is_attribute;
 use super::schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat,
@@ -12,20 +10,7 @@ use super::schema::{
 };
 use super::types::{DataType, Field, FieldType};
 use crate::identity::Specification;
-
-/// The version of the crate that brings the `json_…` functions, which does not export it.
-const JSON_FUNCTIONS_VERSION: &str = "0.55.6";
-
-/// Adds the libraries that evaluate SQL expressions. Another version of them may give another value, so what was
-/// computed by functions, casts and patterns of theirs is computed again after an upgrade. So it is when a function of ours that
-/// stands in the place of one of theirs gives another value.
-pub fn specify_evaluator(specification: Specification) -> Specification {
-    specification.text(DATAFUSION_VERSION).text(JSON_FUNCTIONS_VERSION).number(OWN_FUNCTIONS_REVISION)
-}
-
-/// The revision of `date_bin`, `date_trunc`, `to_timestamp`, `round` and their like, raised whenever one of them gives another
-/// value for the same arguments.
-const OWN_FUNCTIONS_REVISION: u32 = 1;
+use crate::sql::specify_evaluator;
 
 impl SourceSchema {
     /// Adds everything that decides which messages are admitted, with which values.
@@ -150,20 +135,5 @@ fn specify_data_type(specification: Specification, data_type: &DataType) -> Spec
         DataType::List(item) => specify_field_type(specification.text("list"), item),
         DataType::Map(value) => specify_field_type(specification.text("map"), value),
         DataType::Struct(fields) => specification.text("struct").list(fields.iter(), specify_field),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn the_version_of_the_json_functions_is_the_one_that_is_built() {
-        let locked = include_str!("../../Cargo.lock");
-        let (_, package) = locked.split_once("name = \"datafusion-functions-json\"\n").unwrap();
-        let version = package.lines().next().unwrap();
-        assert_eq!(version, format!("version = \"{JSON_FUNCTIONS_VERSION}\""));
     }
 }

@@ -16,8 +16,6 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-/// Parses a reader's query.
-pub use crate::event::parse_statement;
 pub use datafusion::{opaque, readers, session};
 pub use program::{Batch, Compiled, PlannedProjection, PlannedView, Program, ProgramSource, batch, compile, program};
 pub use refusal::Refusal;

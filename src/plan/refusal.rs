@@ -2,7 +2,7 @@
 
 use datafusion::common::DataFusionError;
 
-use crate::event::cause;
+use crate::sql::cause;
 
 /// A refusal with its reason, a way out, and where in the SQL it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

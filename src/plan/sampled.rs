@@ -1,4 +1,4 @@
-//! Every expression of a plan is computed over rows of typed samples before the plan is accepted (`event/sampled.rs`).
+//! Every expression of a plan is computed over rows of typed samples before the plan is accepted (`sql/samples.rs`).
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result};
@@ -7,7 +7,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use super::Refusal;
-use crate::event::Samples;
+use crate::sql::Samples;
 
 /// Checks the expressions of an optimised plan, and the functions and casts within them, as in branches that no sample reaches.
 ///

@@ -3,9 +3,9 @@
 use datafusion::common::DataFusionError;
 
 use super::account::TimeIsUp;
-use crate::event::cause;
 use crate::plan::RewriteError;
 use crate::progress::Freshness;
+use crate::sql::cause;
 
 /// Closed: each protocol maps it to its own codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

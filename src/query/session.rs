@@ -29,8 +29,9 @@ use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, relation_name};
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
-use crate::plan::{parse_statement, readers, rewrite_own_aggregates};
+use crate::plan::{readers, rewrite_own_aggregates};
 use crate::read_model::{ReadView, RelationRows};
+use crate::sql::parse_statement;
 
 /// The catalog and schema that relations are in; neither need be written.
 pub(super) const CATALOG: &str = "readside";

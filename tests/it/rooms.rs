@@ -24,11 +24,17 @@ const ROOMS: &[Room] = &[
     Room { name: "identity", modules: &["identity"], rooms: &[], outside: &["arrow"] },
     Room { name: "progress", modules: &["progress"], rooms: &[], outside: &[] },
     Room {
+        name: "sql",
+        modules: &["sql"],
+        rooms: &["identity"],
+        outside: &["arrow", "datafusion", "datafusion_functions_json"],
+    },
+    Room {
         name: "event",
         modules: &["event"],
-        rooms: &["identity", "progress"],
+        rooms: &["identity", "progress", "sql"],
         // An expression has to be analysed and simplified before it can be evaluated; no query runs here.
-        outside: &["arrow", "datafusion", "datafusion_functions_json"],
+        outside: &["arrow", "datafusion"],
     },
     Room { name: "state", modules: &["state"], rooms: &[], outside: &["arrow"] },
     Room {
@@ -97,8 +103,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan",
         modules: &["plan"],
-        rooms: &["config", "identity", "event", "progress", "state", "circuit"],
-        outside: &["arrow", "datafusion", "datafusion_functions_json"],
+        rooms: &["config", "identity", "sql", "event", "progress", "state", "circuit"],
+        outside: &["arrow", "datafusion"],
     },
     // What is known of a plan changes none, and is asked by all others.
     Room {
@@ -110,14 +116,14 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, DataFusion",
         modules: &["plan::datafusion"],
-        rooms: &["event", "plan::Refusal", "plan::Scope", "plan::facts", "plan::functions"],
+        rooms: &["event", "plan::Refusal", "plan::Scope", "plan::facts", "plan::functions", "sql"],
         outside: &["arrow", "datafusion"],
     },
     Room {
         name: "plan, functions",
         modules: &["plan::functions"],
-        rooms: &["circuit", "event::register_rounding", "event::register_timestamps"],
-        outside: &["arrow", "datafusion", "datafusion_functions_json"],
+        rooms: &["circuit", "sql::register_functions"],
+        outside: &["arrow", "datafusion"],
     },
     Room {
         name: "plan, rewriting",
@@ -138,6 +144,7 @@ const ROOMS: &[Room] = &[
             "plan::facts",
             "plan::functions",
             "plan::scope",
+            "sql",
         ],
         outside: &["arrow", "datafusion"],
     },
@@ -215,9 +222,10 @@ const ROOMS: &[Room] = &[
             "read_model::search::SearchAnswer",
             "read_model::search::SearchError",
             "read_model::search::SearchRequest",
+            "sql::cause",
+            "sql::parse_statement",
             "plan::opaque",
             "plan::RewriteError",
-            "plan::parse_statement",
             "plan::readers",
             "plan::rewrite_own_aggregates",
         ],

@@ -193,6 +193,30 @@ fn json_nested_and_text_columns() {
 }
 
 #[test]
+fn far_times_are_times() {
+    check(
+        &["at: timestamp!, day: string!", "year: timestamp!, bin: timestamp!, day: timestamp!, late: bool!"],
+        &[(
+            1,
+            &[
+                ("year", "date_trunc('year', at)"),
+                ("bin", "date_bin(INTERVAL '6 hours', at)"),
+                ("day", "CAST(day AS TIMESTAMP)"),
+                ("late", "at > TIMESTAMP '9999-01-01'"),
+            ],
+        )],
+        &[
+            r#"{"at": "9999-12-31T10:20:30Z", "day": "9999-12-31"}"#,
+            r#"{"at": "1500-12-31T10:20:30Z", "day": "0001-01-01"}"#,
+        ],
+        expect![[r#"
+            0: year=9999-01-01T00:00:00Z bin=9999-12-31T06:00:00Z day=9999-12-31T00:00:00Z late=true
+            1: year=1500-01-01T00:00:00Z bin=1500-12-31T06:00:00Z day=0001-01-01T00:00:00Z late=false
+        "#]],
+    );
+}
+
+#[test]
 fn problems_are_found_before_the_first_event() {
     check(
         &[

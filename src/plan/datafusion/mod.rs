@@ -19,14 +19,14 @@
 //! | `float_extremes` | loses grouped extremes to NaN and infinity | #24432 | `functions/extreme.rs` |
 //! | `in_subqueries` | takes an unknown IN for false | #21309, #25473, #25347 | refused |
 //! | `leaf_pushdown` | confuses columns of one name below a field access | #25414, #25446 | rules are left out |
-//! | – | makes decimals of negative scale of numbers with an exponent | none found | `event/number_literals.rs` |
-//! | `microseconds` | plans TIMESTAMP as nanoseconds, which end in 2262 | #8336 | a type planner, `functions/date_trunc.rs` |
+//! | – | makes decimals of negative scale of numbers with an exponent | none found | `sql/number_literals.rs` |
+//! | `microseconds` | plans TIMESTAMP as nanoseconds, which end in 2262 | #8336 | a type planner, `sql/microseconds.rs`, `sql/date_trunc.rs` |
 //! | `nested_order` | orders nested values in aggregates otherwise than in sorts | #25556 | `functions/sort_key.rs`, `functions/map_agg.rs` |
 //! | `nth_value_order` | takes one order for all `nth_value` of a query | #8582 | `functions/nth_value.rs` |
 //! | `offset_below_sort` | sorts below an offset with the rows of the limit alone | none found | an own rule |
 //! | `order_once` | panics where an aggregate is ordered by one expression twice | #25398 | an own rule |
 //! | `percentile_weights` | cuts the weights of `percentile_cont` to six places | #25266 | `functions/percentile.rs` |
-//! | `pitfalls` | compares lengths with intervals field by field; takes any text for a pattern of a time; SIMILAR TO for part of a text; cuts hours added to dates (a choice) | none found | `event/pitfalls.rs`, a rule of the analyser |
+//! | `pitfalls` | compares lengths with intervals field by field; takes any text for a pattern of a time; SIMILAR TO for part of a text; cuts hours added to dates (a choice) | none found | `sql/pitfalls.rs`, a rule of the analyser |
 //! | `projection_pushdown` | moves what a subquery computes under a condition (a choice) | – | a rule is left out |
 //! | `property_fence` | takes columns for constant above outer joins and grouping sets | none found | an own rule |
 //! | `scalar_subqueries` | repeats rows for each row of a subquery that becomes a join | #16134 | refused |
@@ -36,7 +36,7 @@
 //! | `single_distinct` | makes two aggregates of one distinct (a choice) | – | a rule is left out |
 //! | `struct_field_nulls` | gives the field of a NULL struct its stored value | #25120 | `event/column.rs` |
 //! | `table_sample` | ignores TABLESAMPLE | #16533 | refused in `program/mod.rs` |
-//! | – | gives another type than it says in `to_timestamp` of a text | none found | `event/text_timestamps.rs` |
+//! | – | gives another type than it says in `to_timestamp` of a text | none found | `sql/text_timestamps.rs` |
 //! | `topk_aggregation` | orders floats by another order than `min` and `max` | none found | a setting |
 //! | `using_joins` | takes the left column for that of a right or full join | #22881 | refused in `rewrite/joins.rs` |
 //!

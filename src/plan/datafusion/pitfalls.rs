@@ -1,4 +1,4 @@
-//! Expressions that DataFusion computes, and not as their author means (`event/pitfalls.rs`): a rule of the analyser, the first
+//! Expressions that DataFusion computes, and not as their author means (`sql/pitfalls.rs`): a rule of the analyser, the first
 //! one, because what type coercion makes afterwards is not looked at.
 
 use datafusion::common::Result;
@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::optimizer::AnalyzerRule;
 
-use crate::event::as_meant;
+use crate::sql::as_meant;
 
 #[derive(Debug)]
 pub(super) struct Pitfalls;

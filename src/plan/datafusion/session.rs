@@ -16,7 +16,6 @@ use futures::executor::block_on;
 
 use super::constant_group_keys::constant_group_keys;
 use super::duplicated_group_keys::duplicated_group_keys;
-use super::microseconds::Microseconds;
 use super::offset_below_sort::FenceOffsets;
 use super::order_once::OrderOnce;
 use super::pitfalls::Pitfalls;
@@ -24,8 +23,8 @@ use super::property_fence::FenceProperties;
 use super::{
     aggregate_schema_check, aggregate_statistics, filter_pushdown, leaf_pushdown, single_distinct, topk_aggregation,
 };
-use crate::event::parse_statement;
 use crate::plan::functions;
+use crate::sql::{Microseconds, parse_statement};
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
 ///

@@ -6,8 +6,6 @@
 mod aggregates;
 mod averageable;
 mod canonical;
-mod date_bin;
-mod date_trunc;
 mod distinct_list;
 mod distinct_xor;
 mod exact;
@@ -33,8 +31,6 @@ pub(super) use self::aggregates::{Lowering, OrderedForm, exact_form, known};
 use self::averageable::Averageable;
 pub(super) use self::averageable::averageable;
 use self::canonical::CanonicalFloat;
-use self::date_bin::DateBin;
-use self::date_trunc::DateTrunc;
 pub(super) use self::distinct_list::distinct_list;
 use self::distinct_xor::DistinctXor;
 use self::exact::{Exact, Statistic};
@@ -47,7 +43,7 @@ use self::percentile::Percentile;
 pub(super) use self::revision::revision;
 pub(super) use self::sort_key::by_sort_key;
 use crate::circuit::Spread;
-use crate::event::{register_rounding, register_timestamps};
+use crate::sql::register_functions;
 
 /// Registers all functions, those of JSON too, over the built-in ones of the same name.
 ///
@@ -59,15 +55,9 @@ pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     }
     registry.register_udf(Arc::new(ScalarUDF::from(CanonicalFloat::default())))?;
     registry.register_udf(Arc::new(ScalarUDF::from(Averageable::default())))?;
-    let date_bin = DateBin::new(registry.udf("date_bin")?);
-    registry.register_udf(Arc::new(ScalarUDF::from(date_bin)))?;
     let now = Now { builtin: registry.udf("now")? };
     registry.register_udf(Arc::new(ScalarUDF::from(now)))?;
-    let date_trunc = DateTrunc::new(registry.udf("date_trunc")?);
-    registry.register_udf(Arc::new(ScalarUDF::from(date_trunc)))?;
-    register_timestamps(registry)?;
-    register_rounding(registry)?;
-    datafusion_functions_json::register_all(registry)
+    register_functions(registry)
 }
 
 /// Whether an aggregate is a name only, which no executor knows.

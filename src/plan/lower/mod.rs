@@ -30,12 +30,13 @@ use self::ranking::{lower_ranking, sunk};
 use crate::circuit::{
     Aggregate, Circuit, Handle, Join, JoinSpec, Map, Node, Operator, Partition, PartitionSpec, Unmatched, Unnest,
 };
-use crate::event::{SourceRelation, specify_evaluator};
+use crate::event::SourceRelation;
 use crate::identity::{Identity, Specification};
 use crate::plan::Refusal;
 use crate::plan::facts::fallible::can_fail;
 use crate::plan::scope::{Scanned, Scope};
 use crate::progress::Reads;
+use crate::sql::specify_evaluator;
 
 /// A plan that has become a circuit.
 #[derive(Debug)]

@@ -19,11 +19,11 @@ pub use self::compile::{Compiled, compile};
 use self::queries::{check_query, view_schema};
 use crate::circuit::share;
 use crate::config::{self, Config, Problem, ProjectionKind};
-use crate::event::parse_statement;
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
 use crate::plan::datafusion::session;
 use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource};
+use crate::sql::parse_statement;
 
 /// What a daemon runs.
 #[derive(Debug)]

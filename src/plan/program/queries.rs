@@ -13,7 +13,6 @@ use datafusion::prelude::SessionContext;
 use super::checks::{gives, problem};
 use super::compile::{distinct_names, unknown_relation, with_relations};
 use crate::config::{self, Problem};
-use crate::event::{SAMPLES, sample_values};
 use crate::identity::Specification;
 use crate::plan::datafusion::logical_plan;
 use crate::plan::datafusion::readers;
@@ -23,6 +22,7 @@ use crate::plan::sampled::check_expressions;
 use crate::plan::scope::Scanned;
 use crate::plan::{ProjectionSchema, Refusal, Scope};
 use crate::progress::Reads;
+use crate::sql::{SAMPLES, sample_values};
 
 /// What a view gives, which is planned at query time: `now()` is allowed there.
 ///

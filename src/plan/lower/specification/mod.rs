@@ -9,10 +9,10 @@ use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet, NullTreatment, WindowFunctionParams};
 use datafusion::logical_expr::{Expr, Operator, SortExpr, WindowFrame, WindowFrameBound, WindowFunctionDefinition};
 
-use crate::event::specify_evaluator;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::functions::revision;
+use crate::sql::specify_evaluator;
 use literal::literal;
 
 /// Adds expressions over rows of `schema`.

@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{DataType, FieldRef, IntervalUnit, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -17,8 +18,14 @@ use datafusion::logical_expr::{
 
 use super::date_trunc::is_utc_microseconds;
 
+pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    let date_bin = DateBin::new(registry.udf("date_bin")?);
+    registry.register_udf(Arc::new(ScalarUDF::from(date_bin)))?;
+    Ok(())
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct DateBin {
+struct DateBin {
     builtin: Arc<ScalarUDF>,
     signature: Signature,
 }
@@ -97,7 +104,7 @@ impl ScalarUDFImpl for DateBin {
 }
 
 impl DateBin {
-    pub(super) fn new(builtin: Arc<ScalarUDF>) -> Self {
+    fn new(builtin: Arc<ScalarUDF>) -> Self {
         Self { builtin, signature: Signature::user_defined(Volatility::Immutable) }
     }
 

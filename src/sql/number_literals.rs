@@ -59,11 +59,7 @@ mod tests {
 
     #[tokio::test]
     async fn datafusion_takes_them_for_decimals_of_negative_scale() {
-        assert_eq!(
-            outcome("SELECT round(1e3)", false).await,
-            "10",
-            "it is right now: delete `event/number_literals.rs`"
-        );
+        assert_eq!(outcome("SELECT round(1e3)", false).await, "10", "it is right now: delete `sql/number_literals.rs`");
         assert!(outcome("SELECT 1e300", false).await.starts_with("error: "));
     }
 

@@ -36,7 +36,7 @@ pub fn parse_statement(state: &SessionState, sql: &str) -> Result<Statement> {
 ///
 /// # Errors
 /// If the text is not one expression of SQL.
-pub(super) fn parse_expression(state: &SessionState, sql: &str) -> Result<ExprWithAlias> {
+pub fn parse_expression(state: &SessionState, sql: &str) -> Result<ExprWithAlias> {
     let parser = DFParserBuilder::new(sql).with_dialect(&Comparing).with_recursion_limit(recursion_limit(state));
     let mut expression = parser.build()?.parse_into_expr()?;
     exponents_as_floats(&mut expression);

@@ -2,7 +2,7 @@
 //!
 //! The built-in functions multiply by a power of ten and divide by it again: `round(1.5, 400)` is NaN, and `round(1e300, 100)`
 //! infinite. No upstream issue was found. The workaround wraps both: a finite number has no digits behind such a place, or none
-//! before it. Both rooms that plan SQL need it: upcasters and projections.
+//! before it.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ const FUNCTIONS: [&str; 2] = ["round", "trunc"];
 ///
 /// # Errors
 /// If the registry lacks one of them, or refuses its successor.
-pub fn register_rounding(registry: &mut dyn FunctionRegistry) -> Result<()> {
+pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for name in FUNCTIONS {
         let builtin = registry.udf(name)?;
         registry.register_udf(Arc::new(ScalarUDF::from(Rounding { builtin })))?;
@@ -129,8 +129,8 @@ mod tests {
     async fn a_finite_number_stays_finite() {
         let mut context = SessionContext::new();
         let builtin = shown(&context).await;
-        assert!(builtin.contains("NaN"), "the upstream fault is mended: delete `event/rounding.rs`; {builtin}");
-        register_rounding(&mut context).unwrap();
+        assert!(builtin.contains("NaN"), "the upstream fault is mended: delete `sql/rounding.rs`; {builtin}");
+        register(&mut context).unwrap();
         assert_eq!(shown(&context).await, "1.25 0.0 1.25 1e300 1.3 1.0");
     }
 }

@@ -21,7 +21,7 @@ const FUNCTIONS: [&str; 5] =
 ///
 /// # Errors
 /// If the registry lacks one of them, or refuses its successor.
-pub fn register_timestamps(registry: &mut dyn FunctionRegistry) -> Result<()> {
+pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for name in FUNCTIONS {
         let builtin = registry.udf(name)?;
         registry.register_udf(Arc::new(ScalarUDF::from(AsDeclared { builtin })))?;
@@ -140,8 +140,8 @@ mod tests {
         let mut context = SessionContext::new_with_config(config);
         let plain = context.clone();
         let wrong = tokio::spawn(async move { shown(&plain).await }).await;
-        assert!(!matches!(wrong, Ok(Ok(_))), "it is right now: delete `event/text_timestamps.rs`");
-        register_timestamps(&mut context).unwrap();
+        assert!(!matches!(wrong, Ok(Ok(_))), "it is right now: delete `sql/text_timestamps.rs`");
+        register(&mut context).unwrap();
         assert_eq!(shown(&context).await.unwrap(), "2025-12-31T23:59:00Z");
     }
 }

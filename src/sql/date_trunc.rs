@@ -9,18 +9,25 @@ use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{DataType, FieldRef, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, Datelike, NaiveDate};
 use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    let date_trunc = DateTrunc::new(registry.udf("date_trunc")?);
+    registry.register_udf(Arc::new(ScalarUDF::from(date_trunc)))?;
+    Ok(())
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct DateTrunc {
+struct DateTrunc {
     builtin: Arc<ScalarUDF>,
     signature: Signature,
 }
 
 impl DateTrunc {
-    pub(super) fn new(builtin: Arc<ScalarUDF>) -> Self {
+    fn new(builtin: Arc<ScalarUDF>) -> Self {
         Self { builtin, signature: Signature::user_defined(Volatility::Immutable) }
     }
 }

@@ -1,0 +1,38 @@
+//! The dialect of SQL that upcasters, projections, views and readers' queries share: how texts are parsed, which types and
+//! scalar functions they mean, and what is refused because DataFusion computes it otherwise than its author means.
+//!
+//! Pure: nothing here knows events, relations or plans of projections.
+
+mod cause;
+mod date_bin;
+mod date_trunc;
+mod evaluator;
+mod microseconds;
+mod number_literals;
+mod parse;
+mod pitfalls;
+mod rounding;
+mod samples;
+mod text_timestamps;
+
+pub use cause::cause;
+pub use evaluator::specify_evaluator;
+pub use microseconds::Microseconds;
+pub use parse::{parse_expression, parse_statement};
+pub use pitfalls::as_meant;
+pub use samples::{SAMPLES, Samples, sample_values};
+
+use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
+
+/// Registers the scalar functions, those of JSON too, over DataFusion's of the same names.
+///
+/// # Errors
+/// If DataFusion lacks one of them, or refuses its successor.
+pub fn register_functions(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    date_bin::register(registry)?;
+    date_trunc::register(registry)?;
+    text_timestamps::register(registry)?;
+    rounding::register(registry)?;
+    datafusion_functions_json::register_all(registry)
+}
