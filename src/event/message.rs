@@ -32,11 +32,19 @@ impl Headers {
 const MARKER: &str = "Nats-Marker-Reason";
 const MARKER_REASONS: [&str; 3] = ["MaxAge", "Purge", "Remove"];
 
+/// Whether a header comes from a publisher, and not from the server.
+fn is_a_publishers(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !name.starts_with("nats-")
+        || ["nats-msg-id", "nats-expected-", "nats-batch-"].iter().any(|own| name.starts_with(own))
+}
+
 impl Message {
     /// Whether JetStream itself stored it in the place of deleted ones. A publisher may use the header as well, but a marker has
-    /// no payload.
+    /// no payload, and no header that a publisher gives.
     pub fn is_deletion_marker(&self) -> bool {
-        self.payload.is_empty() && self.headers.get(MARKER).is_some_and(|reason| MARKER_REASONS.contains(&reason))
+        let is_marked = || self.headers.get(MARKER).is_some_and(|reason| MARKER_REASONS.contains(&reason));
+        self.payload.is_empty() && is_marked() && !self.headers.0.iter().any(|(name, _)| is_a_publishers(name))
     }
 
     /// Bytes that this message holds in memory, for limits.

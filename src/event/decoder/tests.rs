@@ -71,7 +71,9 @@ fn every_reason_parks_its_event_and_no_other() {
         message(15, "type=Closed", ""),
         message(16, "type=Paid version=1", r#"{"amount":7,"more":[1],"at":"soon"}"#),
         message(17, "type=Placed version=2", r#"{"id":"b","total":2,"lines":[{"sku":"p"}]}"#),
-        message(18, "Nats-Marker-Reason=MaxAge type=Paid", ""),
+        message(18, "Nats-Marker-Reason=MaxAge Nats-TTL=1s", ""),
+        message(19, "Nats-Marker-Reason=MaxAge type=Closed", ""),
+        message(20, "Nats-Marker-Reason=MaxAge Nats-Msg-Id=m20", ""),
     ];
     check(
         orders(),
@@ -91,13 +93,16 @@ fn every_reason_parks_its_event_and_no_other() {
             #13 unknown_version Paid -: version `` is not a number of a version
             #14 malformed Paid -: the payload is empty
             #16 wrong_type Paid /at: the event time `soon` is neither RFC 3339 with an offset nor a number of milliseconds; declare how it is written: `time: {at: …, format: …}`
+            #20 missing_type - -: no place of the envelope gives a type
             _seq=1 _ord=0 _type=Placed _version=1 _id=m1 _key=k1 _time=1970-01-01T00:00:00.000100Z _published_at=1970-01-01T00:00:00.000001Z _subject=orders.k1 _late=false
             _seq=15 _ord=0 _type=Closed _version=1 _id=- _key=k15 _time=1970-01-01T00:00:00.000015Z _published_at=1970-01-01T00:00:00.000015Z _subject=orders.k15 _late=true
             _seq=17 _ord=0 _type=Placed _version=2 _id=- _key=k17 _time=1970-01-01T00:00:00.000017Z _published_at=1970-01-01T00:00:00.000017Z _subject=orders.k17 _late=true
+            _seq=19 _ord=0 _type=Closed _version=1 _id=- _key=k19 _time=1970-01-01T00:00:00.000019Z _published_at=1970-01-01T00:00:00.000019Z _subject=orders.k19 _late=true
             type 0 at ScalarBuffer([0, 2])
             id=a total=1.50 tags=- lines=-
             id=b total=2.00 tags=- lines=[{sku: p}]
-            type 2 at ScalarBuffer([1])
+            type 2 at ScalarBuffer([1, 3])
+
 
             ignored=1 undeclared=0
         "#]],
