@@ -82,7 +82,7 @@ impl<'a> QueryReader<'a> {
         let guarded = guard(text)?;
         let tree = parse_query(&guarded).map_err(|_| unreadable(&guarded))?;
         match self.part(tree, 0)? {
-            None => Err(invalid(format!("the query `{text}` has no word to search for: add one"))),
+            None => Err(invalid(format!("the query `{text}` has nothing to search for: add a word"))),
             Some(part) if !part.selects => {
                 Err(invalid(format!("the query `{text}` only says what to leave out: add a word to search for")))
             }
@@ -159,7 +159,7 @@ impl<'a> QueryReader<'a> {
         };
         if found.iter().all(|one| matches!(one, Occurrence::NoWord)) {
             return Err(invalid(format!(
-                "`{}` has no word to search for: leave it out, or write a word with letters or digits",
+                "`{}` has nothing to search for: leave it out, or write a word with letters or digits",
                 needle.text
             )));
         }
