@@ -4,6 +4,7 @@
 //! away and made anew after the last message received whenever anything is odd.
 
 mod api;
+mod backlog;
 mod convert;
 mod flow;
 mod history;

@@ -540,6 +540,32 @@ async fn a_filtered_source_tells_its_own_losses_from_those_of_others() {
     assert_eq!(world.outcome().await, "incomplete");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filtered_source_tells_what_is_deleted_while_it_reads() {
+    needs_nats!();
+    for keeps in BOTH {
+        let mut world = World::new(keeps).await;
+        world.link = Some(Link::to(world.server.port(), Rate::Unlimited).await);
+        world.padding = 10_000;
+        world.configure(", filter_subjects: [\"orders.k1\", \"orders.k2\"]", "count(*) AS n");
+        world.publish(600).await;
+        world.link.as_ref().unwrap().set(Rate::BytesPerSecond(500_000));
+        world.start();
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        // Of others, and then of those that are read.
+        world.stream().await.purge().filter("orders.k3").await.unwrap();
+        world.stream().await.purge().filter("orders.k1").await.unwrap();
+        world.link.as_ref().unwrap().set(Rate::Unlimited);
+        world.publish_to("orders.k2").await;
+        world.published = 301;
+        assert_eq!(world.outcome().await, "incomplete", "{keeps:?}");
+        let (_, body) = world.daemon().get("/v1/tables/totals?pageSize=100");
+        let lost = &body["freshness"]["sources"]["orders"]["lost"]["messages"];
+        let counted: u64 = body["items"].as_array().unwrap().iter().map(|row| row["n"].as_u64().unwrap()).sum();
+        assert_eq!(*lost, 301 - counted, "{body}");
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_is_opened_late_says_so_for_good() {
     needs_nats!();

@@ -27,7 +27,7 @@
 //! | `order_once` | panics where an aggregate is ordered by one expression twice | #25398 | an own rule |
 //! | `percentile_weights` | cuts the weights of `percentile_cont` to six places | #25266 | `functions/percentile.rs` |
 //! | `pitfalls` | compares lengths with intervals field by field; takes any text for a pattern of a time; SIMILAR TO for part of a text; cuts hours added to dates (a choice) | none found | `sql/pitfalls.rs`, a rule of the analyser |
-//! | `projection_pushdown` | moves what a subquery computes under a condition (a choice) | – | a rule is left out |
+//! | `every_row` | moves what a subquery computes under a condition (a choice) | – | a rule is left out |
 //! | `property_fence` | takes columns for constant above outer joins and grouping sets | none found | an own rule |
 //! | `scalar_subqueries` | repeats rows for each row of a subquery that becomes a join | #16134 | refused |
 //! | `scalar_subquery_as_value` | moves a condition without columns below a total | none found | a setting |
@@ -50,6 +50,7 @@ mod constant_group_keys;
 mod decimal_comparison;
 mod distinct_list_order;
 mod duplicated_group_keys;
+mod every_row;
 mod exists_over_totals;
 mod filter_pushdown;
 mod float_extremes;
@@ -64,7 +65,6 @@ mod opaque;
 mod order_once;
 mod percentile_weights;
 mod pitfalls;
-mod projection_pushdown;
 mod property_fence;
 #[cfg(test)]
 mod reproduction;
@@ -80,8 +80,8 @@ mod table_sample;
 mod topk_aggregation;
 mod using_joins;
 
+pub(in crate::plan) use every_row::computing_every_row;
 pub use opaque::opaque;
-pub(in crate::plan) use projection_pushdown::without_projection_pushdown;
 pub(in crate::plan) use scalar_subquery_as_value::planning_state;
 pub(in crate::plan) use scalar_subquery_names::name_scalar_subqueries;
 pub(in crate::plan) use session::logical_plan;

@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 
 use super::compile::{output_schema, rewritten, scope_session};
-use crate::plan::datafusion::{planning_state, without_projection_pushdown};
+use crate::plan::datafusion::{computing_every_row, planning_state};
 use crate::plan::guard::guarded;
 use crate::plan::{Refusal, Scope};
 
@@ -46,7 +46,7 @@ impl Batch {
     pub fn new(sql: &str, scope: &Scope) -> Result<Self, Refusal> {
         let ctx = scope_session(scope)?;
         let plan = rewritten(&ctx, sql, scope)?;
-        let state = without_projection_pushdown(planning_state(&ctx));
+        let state = computing_every_row(planning_state(&ctx));
         let optimized = guarded(state.optimize(&plan)?)?;
         let schema = output_schema(&plan, &optimized);
         Ok(Self { state, optimized, schema, sources: scope.sources.keys().cloned().collect() })

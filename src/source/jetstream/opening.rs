@@ -2,6 +2,7 @@
 //! not deliver?
 
 use super::api::{Reach, StreamApi, StreamFacts};
+use super::backlog::Backlog;
 use super::convert::Stored;
 use super::flow::Flow;
 use super::history::{Known, Proof};
@@ -52,9 +53,14 @@ impl StreamReader {
         }
         let from = self.buffer.covered().saturating_add(1);
         let mut consumer = api.consume(&self.options.name, from, facts.config.consumer_limits).await?;
+        // Before anything is asked for, so that all of it is still to come.
+        let backlog = match holes.are_lost || consumer.pending == 0 {
+            true => None,
+            false => Some(Backlog::new(from - 1, api.stream().await?.state.last_seq, consumer.pending)),
+        };
         api.pull(&mut consumer).await?;
         let flow = Flow::of(&api.client);
-        Ok((api, ConsumerSession::new(consumer, flow)))
+        Ok((api, ConsumerSession::new(consumer, flow, backlog)))
     }
 
     /// Compares the newest sample that the stream still has with what it is there now.

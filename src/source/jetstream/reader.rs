@@ -11,6 +11,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::api::{ApiError, Consumer, LeaderReply, NextStored, StreamApi};
+use super::backlog::Backlog;
 use super::convert::StoredError;
 use super::flow::Flow;
 use super::history::StreamFault;
@@ -71,6 +72,8 @@ pub(super) struct ConsumerSession {
     message_at: Instant,
     asked_at: Instant,
     question: Option<BoxFuture<'static, Result<LeaderReply, ApiError>>>,
+    /// What a consumer with a filter still has to deliver of what there was at its opening.
+    backlog: Option<Backlog>,
     /// A stored message that was not delivered, and since when.
     missing: Option<(u64, Instant)>,
 }
@@ -245,8 +248,22 @@ impl StreamReader {
         session.missing = None;
         session.consumer.pending = delivery.pending;
         session.consumer.pulls.received(message.length, session.heard_at);
+        if let Some(backlog) = &mut session.backlog {
+            backlog.deliver(delivery.stream_sequence);
+        }
         self.buffer.put(&delivery, convert::message(message, &delivery));
+        self.look_at_backlog(session);
         Ok(())
+    }
+
+    /// Notes what was deleted of the backlog, once the consumer has come past it.
+    fn look_at_backlog(&mut self, session: &mut ConsumerSession) {
+        let covered = self.buffer.covered();
+        if let Some(backlog) = session.backlog.take_if(|backlog| backlog.is_over(covered))
+            && let Some(loss) = backlog.lost()
+        {
+            self.buffer.lose(loss);
+        }
     }
 
     /// Sends a question to the stream's leader at intervals, and at once if messages are held back for its answer.
@@ -293,6 +310,7 @@ impl StreamReader {
             return Ok(());
         }
         self.buffer.confirm(first, through).map_err(lost)?;
+        self.look_at_backlog(session);
         match answer.next {
             NextStored::At(sequence) => session.expect_soon(sequence),
             _ => Ok(()),
@@ -333,7 +351,7 @@ impl StreamReader {
 }
 
 impl ConsumerSession {
-    pub(super) fn new(consumer: Consumer, flow: Flow) -> Self {
+    pub(super) fn new(consumer: Consumer, flow: Flow, backlog: Option<Backlog>) -> Self {
         let now = Instant::now();
         Self {
             consumer,
@@ -343,6 +361,7 @@ impl ConsumerSession {
             message_at: now,
             asked_at: now,
             question: None,
+            backlog,
             missing: None,
         }
     }

@@ -126,6 +126,12 @@ impl ReceiveBuffer {
         }
     }
 
+    /// Notes messages of covered sequences that were deleted before they were read.
+    pub(super) fn lose(&mut self, loss: Loss) {
+        self.lost.push(loss);
+        self.is_confirmed = true;
+    }
+
     /// Whether something is held back until the leader is asked.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.doubt.is_some()
