@@ -157,7 +157,7 @@ impl Mistake {
         let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
         let within = span.map(|span| (span.start.line, span.start.column));
         match error.find_root() {
-            DataFusionError::SQL(parser, _) => Self::from_parser(&parser.to_string()),
+            DataFusionError::SQL(..) => Self::from_parser(&cause(error)),
             DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
                 SchemaError::FieldNotFound { field, .. } => Self::unknown_column(&field.name, columns, within),
                 other => Self { message: other.to_string(), within, hint: None },
@@ -185,7 +185,6 @@ impl Mistake {
 
     /// The parser puts the place at the end of its message: `… at Line: 1, Column: 5`.
     fn from_parser(text: &str) -> Self {
-        let text = text.strip_prefix("sql parser error: ").unwrap_or(text);
         let place = text.rsplit_once(" at Line: ").and_then(|(message, place)| {
             let (line, column) = place.split_once(", Column: ")?;
             Some((message, (line.parse().ok()?, column.trim().parse().ok()?)))

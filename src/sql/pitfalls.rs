@@ -49,12 +49,12 @@ fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             return Ok(Transformed::no(part));
         }
         Expr::AggregateFunction(call) => {
-            check_arguments(call.func.name(), &call.params.args)?;
+            check_fraction(call.func.name(), &call.params.args)?;
             return Ok(Transformed::no(part));
         }
         Expr::WindowFunction(call) => {
             check_frame(&call.params.window_frame)?;
-            check_arguments(call.fun.name(), &call.params.args)?;
+            check_fraction(call.fun.name(), &call.params.args)?;
             return Ok(Transformed::no(part));
         }
         Expr::Cast(cast) => {
@@ -147,17 +147,15 @@ fn check_stride(call: &ScalarFunction) -> Result<()> {
     }
 }
 
-/// The arguments of an aggregate that are one for all rows.
-fn check_arguments(name: &str, args: &[Expr]) -> Result<()> {
-    let Some(second) = args.get(1) else { return Ok(()) };
-    match (name, second) {
-        ("percentile_cont" | "approx_percentile_cont", Expr::Literal(fraction, _)) => {
-            match fraction.cast_to(&DataType::Float64)? {
-                ScalarValue::Float64(Some(fraction)) if !(0.0..=1.0).contains(&fraction) => {
-                    plan_err!("`{name}` takes a fraction from 0 to 1, and {fraction} is none")
-                }
-                _ => Ok(()),
-            }
+/// The fraction of a percentile, as an aggregate or over a window.
+fn check_fraction(name: &str, args: &[Expr]) -> Result<()> {
+    if !matches!(name, "percentile_cont" | "approx_percentile_cont") {
+        return Ok(());
+    }
+    let Some(Expr::Literal(fraction, _)) = args.get(1) else { return Ok(()) };
+    match fraction.cast_to(&DataType::Float64)? {
+        ScalarValue::Float64(Some(fraction)) if !(0.0..=1.0).contains(&fraction) => {
+            plan_err!("`{name}` takes a fraction from 0 to 1, and {fraction} is none")
         }
         _ => Ok(()),
     }

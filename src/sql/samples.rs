@@ -44,6 +44,8 @@ pub enum NeverComputed {
 }
 
 impl Samples {
+    /// Makes the rows of a schema.
+    ///
     /// # Errors
     /// If a column's type has no sample.
     pub fn of(schema: &Schema) -> Result<Self> {
@@ -60,6 +62,8 @@ impl Samples {
         Ok(Samples(rows.collect::<Result<_>>()?))
     }
 
+    /// Computes an expression over the rows, until one of them shows that it can be.
+    ///
     /// # Errors
     /// If the expression cannot be computed of any row, or does not give the type `planned`.
     pub fn check(&self, expression: &dyn PhysicalExpr, planned: &DataType) -> Result<(), NeverComputed> {

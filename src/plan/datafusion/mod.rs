@@ -27,7 +27,7 @@
 //! | `order_once` | panics where an aggregate is ordered by one expression twice | #25398 | an own rule |
 //! | `percentile_weights` | cuts the weights of `percentile_cont` to six places | #25266 | `functions/percentile.rs` |
 //! | `pitfalls` | compares lengths with intervals field by field; takes any text for a pattern of a time; SIMILAR TO for part of a text; cuts hours added to dates (a choice) | none found | `sql/pitfalls.rs`, a rule of the analyser |
-//! | `every_row` | moves what a subquery computes under a condition (a choice) | – | a rule is left out |
+//! | `every_row` | moves what a subquery computes under a condition, and OFFSET below what is selected (a choice) | – | two rules are left out of batch results |
 //! | `property_fence` | takes columns for constant above outer joins and grouping sets | none found | an own rule |
 //! | `scalar_subqueries` | repeats rows for each row of a subquery that becomes a join | #16134 | refused |
 //! | `scalar_subquery_as_value` | moves a condition without columns below a total | none found | a setting |
