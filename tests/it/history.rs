@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::crash::daemon::Daemon;
 use crate::support::DEADLINE;
 use crate::support::link::{Link, Rate};
-use crate::support::nats::{NatsServer, needs_nats};
+use crate::support::nats::{NatsServer, create, needs_nats};
 
 const STREAM: &str = "ORDERS";
 const KEYS: u64 = 4;
@@ -56,7 +56,7 @@ impl World {
         let jetstream = server.jetstream().await;
         let folder = TempDir::new().unwrap();
         let world = Self { server, jetstream, folder, keeps, link: None, daemon: None, published: 0, padding: 0 };
-        world.jetstream.create_stream(world.config()).await.unwrap();
+        create(&world.jetstream, world.config()).await;
         world.configure("", "count(*) AS n");
         world
     }
@@ -368,7 +368,7 @@ async fn the_stream_is_created_anew_and_overtakes() {
 
 async fn recreate(world: &mut World, more: u64) {
     world.jetstream.delete_stream(STREAM).await.unwrap();
-    world.jetstream.create_stream(world.config()).await.unwrap();
+    create(&world.jetstream, world.config()).await;
     world.published = 0;
     world.publish(more).await;
 }
@@ -600,13 +600,13 @@ async fn fed(by: impl FnOnce(&mut Config, Source)) -> World {
     let mut world = World::new(Keeps::All).await;
     let origin = Config { name: "ORIGIN".to_owned(), subjects: vec!["orders.>".to_owned()], ..Config::default() };
     world.jetstream.delete_stream(STREAM).await.unwrap();
-    world.jetstream.create_stream(origin).await.unwrap();
+    create(&world.jetstream, origin).await;
     world.publish(20).await;
     let origin = world.jetstream.get_stream("ORIGIN").await.unwrap();
     origin.delete_message(7).await.unwrap();
     let mut config = Config { name: STREAM.to_owned(), ..Config::default() };
     by(&mut config, Source { name: "ORIGIN".to_owned(), ..Source::default() });
-    world.jetstream.create_stream(config).await.unwrap();
+    create(&world.jetstream, config).await;
     world
 }
 

@@ -8,7 +8,7 @@ use readside::event::{Evidence, Message};
 use readside::progress::Losses;
 use readside::source::{BatchLimits, Input, JetStreamOptions, JetStreamSource, Source, Start, StreamIdentity};
 
-use crate::support::nats::{NatsServer, create_orders, needs_nats, publish, publish_many};
+use crate::support::nats::{NatsServer, create, create_orders, needs_nats, publish, publish_many};
 use crate::support::{messages, next, until};
 
 const PLACED: &str = "orders.1";
@@ -342,7 +342,7 @@ async fn queues_are_refused() {
             retention,
             ..Default::default()
         };
-        jetstream.create_stream(config).await.unwrap();
+        create(&jetstream, config).await;
         let message = halted(&mut open(&server, &[], Start::default())).await;
         assert!(message.contains(name), "{message}");
         jetstream.delete_stream("ORDERS").await.unwrap();
@@ -361,7 +361,7 @@ async fn a_stream_may_limit_its_consumers() {
         consumer_limits: Some(limits),
         ..Default::default()
     };
-    jetstream.create_stream(config).await.unwrap();
+    create(&jetstream, config).await;
     publish_many(&jetstream, 20).await;
     let mut source = open(&server, &[], Start::default());
     assert_eq!(sequences(&messages(&mut source, 20).await), (1..=20).collect::<Vec<_>>());

@@ -7,6 +7,8 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::{Context, stream};
 use fastrand::Rng;
 
+use crate::support::nats::create;
+
 pub(crate) const SOURCE: &str = r#"source: orders
 jetstream: {stream: ORDERS}
 envelope: {type: header:Event-Type, key: subject:2, time: body:/at}
@@ -171,7 +173,7 @@ pub(crate) fn fates(seed: u64, numbers: Range<u64>) -> (u64, u64, u64) {
 pub(crate) async fn create_stream(jetstream: &Context) {
     let config =
         stream::Config { name: "ORDERS".to_owned(), subjects: vec!["orders.>".to_owned()], ..Default::default() };
-    jetstream.create_stream(config).await.expect("a stream");
+    create(jetstream, config).await;
 }
 
 /// Publishes events under their numbers as sequences, fast.

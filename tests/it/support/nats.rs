@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::{Context, stream};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
+use async_nats::jetstream::{Context, ErrorCode, stream};
 use readside::config;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -167,6 +168,25 @@ impl Drop for NatsServer {
     }
 }
 
+/// Creates a stream. For a moment after one of the same name was deleted a server may not be able to, because it removes the
+/// files beside.
+pub(crate) async fn create(jetstream: &Context, config: stream::Config) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        match jetstream.create_stream(config.clone()).await {
+            Ok(_) => return,
+            Err(error) if is_still_removing(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("no stream `{}`: {error}", config.name),
+        }
+    }
+}
+
+fn is_still_removing(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(cause) if cause.error_code() == ErrorCode::STREAM_CREATE)
+}
+
 /// A stream of `orders.>` and `other.>`.
 pub(crate) async fn create_orders(jetstream: &Context) {
     let config = stream::Config {
@@ -174,7 +194,7 @@ pub(crate) async fn create_orders(jetstream: &Context) {
         subjects: vec!["orders.>".to_owned(), "other.>".to_owned()],
         ..Default::default()
     };
-    jetstream.create_stream(config).await.expect("a stream");
+    create(jetstream, config).await;
 }
 
 /// Publishes to each subject in turn, the payload being the number of the message from 1, and returns the last sequence.
