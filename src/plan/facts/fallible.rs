@@ -65,7 +65,8 @@ fn takes_all_cases(case: &Case, schema: &DFSchema) -> bool {
 fn function_takes_all(call: &ScalarFunction, schema: &DFSchema) -> bool {
     let Some(of) = types(&call.args.iter().collect::<Vec<_>>(), schema) else { return false };
     match call.name() {
-        "canonical_float" | "sort_key" => true,
+        // The names of a struct's fields are constants, which its planning has looked at.
+        "canonical_float" | "sort_key" | "named_struct" => true,
         "coalesce" => are_one_type(&of),
         "nullif" => are_one_type(&of) && are_comparable(&of),
         "get_field" => of.first().is_some_and(|of| is_path_of_structs(of, &call.args[1..])),

@@ -20,6 +20,7 @@ use datafusion::logical_expr::{
 };
 
 use super::RewriteError;
+use super::guards::guarded_by_filter;
 use super::ties::OrderedInput;
 use crate::plan::functions::{OrderedForm, distinct_list, exact_form, known, nth, nth_value};
 
@@ -46,6 +47,7 @@ pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Rewr
             continue;
         };
         let OrderedAggregate { function, finish } = plan(call, form, &rows).map_err(|error| error.at(expression))?;
+        let function = guarded_by_filter(function, rows.plan.schema())?;
         match finish {
             None => {
                 functions.push(Expr::AggregateFunction(function).alias(&name));

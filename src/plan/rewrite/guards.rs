@@ -7,6 +7,7 @@ use datafusion::common::{DFSchema, Result as PlanResult};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, when};
 
+use crate::plan::facts::fallible::can_fail;
 use crate::plan::functions::averageable;
 
 /// The aggregate with guarded arguments; None if there is nothing to guard.
@@ -33,13 +34,23 @@ fn guarded_call(expression: &Expr, schema: &DFSchema) -> PlanResult<Option<Aggre
     if let ("avg", [value]) = (call.func.name(), guarded.params.args.as_mut_slice()) {
         *value = averageable(std::mem::take(value), &call.params.args[0].get_type(schema)?);
     }
-    if let Some(filter) = &call.params.filter {
-        let order = guarded.params.order_by.iter_mut().map(|sort| &mut sort.expr);
-        for part in guarded.params.args.iter_mut().chain(order) {
-            if !matches!(part, Expr::Column(_) | Expr::Literal(..)) {
-                *part = when(filter.as_ref().clone(), part.clone()).end()?;
-            }
-        }
-    }
+    guard(&mut guarded, |part| !matches!(part, Expr::Column(_) | Expr::Literal(..)))?;
     Ok((guarded != *call).then_some(guarded))
+}
+
+/// A call whose filter says which rows count beside what its author wrote, such as those with a key: for them alone is computed
+/// what can fail.
+pub(super) fn guarded_by_filter(mut call: AggregateFunction, schema: &DFSchema) -> PlanResult<AggregateFunction> {
+    guard(&mut call, |part| can_fail(part, schema))?;
+    Ok(call)
+}
+
+/// Computes those arguments and orders of a call that `needs_guard` names for the rows that pass its filter.
+fn guard(call: &mut AggregateFunction, needs_guard: impl Fn(&Expr) -> bool) -> PlanResult<()> {
+    let Some(filter) = call.params.filter.clone() else { return Ok(()) };
+    let order = call.params.order_by.iter_mut().map(|sort| &mut sort.expr);
+    for part in call.params.args.iter_mut().chain(order).filter(|part| needs_guard(part)) {
+        *part = when(filter.as_ref().clone(), part.clone()).end()?;
+    }
+    Ok(())
 }

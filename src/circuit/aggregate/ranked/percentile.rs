@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::{DataType, Float64Type};
 
-use super::super::super::CircuitError;
+use super::super::super::{CircuitError, canonical};
 use super::cursors::{AtCursor, CursorTarget, CursorValue, Neighbours};
 use super::ordered_rows::OrderedRows;
 use super::outcome::Outcome;
@@ -37,12 +37,13 @@ impl CursorValue for Percentile {
     }
 }
 
-/// What is `part` of the way from one value to the next: the first one if that is 0.
+/// What is `part` of the way from one value to the next: the first one if that is 0. Between two infinities there is a NaN, which
+/// has to be the one that comes after all other values in every order.
 pub fn interpolated(lower: f64, upper: f64, part: f64) -> f64 {
     let gap = upper - lower;
-    match part {
+    canonical(match part {
         0.0 => lower,
         _ if gap.is_infinite() && lower.is_finite() && upper.is_finite() => lower * (1.0 - part) + upper * part,
         _ => lower + gap * part,
-    }
+    })
 }
