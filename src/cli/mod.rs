@@ -33,6 +33,8 @@ enum Verb {
     Search(query::SearchArgs),
     /// Projections of a running daemon
     Projection(ProjectionArgs),
+    /// Events that are not in some read models of a running daemon, and why
+    Parked(query::ParkedArgs),
     /// JetStream as the event store
     Events(EventStoreArgs),
     /// Show the main job on a small shop: orders and customers through JetStream
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Status(args) }) => {
             query::projection_status(&args, &mut std::io::stdout()).map_err(Into::into)
         }
+        Verb::Parked(args) => query::parked(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Events(args) => run_events(args),
     };
     match result {

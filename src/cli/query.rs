@@ -1,12 +1,14 @@
-//! The verbs that ask a running daemon: `query`, `search`, `projection list` and `projection status`.
+//! The verbs that ask a running daemon: `query`, `search`, `projection list`, `projection status` and `parked`.
 //!
 //! They speak HTTP like any other reader. What is printed are the daemon's items as an aligned table, or with `--json`
 //! its answer as it is.
 
 mod client;
+mod parked;
 mod show;
 
 pub use client::{Client, ClientError};
+pub use parked::{ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};
 pub use show::{show_hits, show_item, show_items};
 
 use std::io::Write;

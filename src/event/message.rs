@@ -1,6 +1,7 @@
 //! A stored message as a source read it: facts only, nothing decoded.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 /// One message of a stream, identified by `(stream, seq)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub struct Message {
 /// Headers in the order they were written; names compare without case.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Headers(pub Vec<(String, String)>);
+
+/// A payload, by what can be made of it.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// JSON, as it was written.
+    Json(&'a RawValue),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
 
 impl Headers {
     /// The first value of a header.
@@ -45,6 +55,15 @@ impl Message {
     pub fn is_deletion_marker(&self) -> bool {
         let is_marked = || self.headers.get(MARKER).is_some_and(|reason| MARKER_REASONS.contains(&reason));
         self.payload.is_empty() && is_marked() && !self.headers.0.iter().any(|(name, _)| is_a_publishers(name))
+    }
+
+    /// The payload in the form in which a person reads it.
+    pub fn body(&self) -> Body<'_> {
+        match (serde_json::from_slice(&self.payload), std::str::from_utf8(&self.payload)) {
+            (Ok(json), _) => Body::Json(json),
+            (Err(_), Ok(text)) => Body::Text(text),
+            (Err(_), Err(_)) => Body::Bytes(&self.payload),
+        }
     }
 
     /// Bytes that this message holds in memory, for limits.

@@ -32,7 +32,7 @@ mod upcast;
 pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
 pub use decoder::{Decoded, Decoder};
 pub use evidence::{Evidence, Sample};
-pub use message::{Headers, Message};
+pub use message::{Body, Headers, Message};
 pub use rejected::{Reason, Rejected};
 pub use schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat, TimeZone,

@@ -26,6 +26,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Reason; 10] = [
+        Reason::MissingType,
+        Reason::UnknownType,
+        Reason::NewerVersion,
+        Reason::UnknownVersion,
+        Reason::Malformed,
+        Reason::MissingField,
+        Reason::WrongType,
+        Reason::OutOfRange,
+        Reason::Upcast,
+        Reason::Projection,
+    ];
+
     pub fn label(self) -> &'static str {
         match self {
             Reason::MissingType => "missing_type",

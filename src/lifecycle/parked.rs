@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::generation::GenerationId;
 use crate::event::{Headers, Message, Reason, Rejected};
-use crate::progress::{ParkedNote, SourceName, rfc3339};
+use crate::progress::SourceName;
 use crate::state::{RowLocation, SegmentLog, StateDelta, StoreShape, StoredSegment};
 
 /// An event that is not in some read models.
@@ -32,25 +32,16 @@ impl Parked {
         }
     }
 
-    fn note(&self) -> ParkedNote {
-        let Rejected { message, reason, pointer, detail, event_type } = &self.rejected;
-        ParkedNote {
-            sequence: message.seq,
-            subject: message.subject.clone(),
-            event_type: event_type.clone(),
-            projection: self.generation.as_ref().map(|generation| generation.projection.to_string()),
-            reason: reason.label(),
-            pointer: pointer.clone(),
-            detail: detail.clone(),
-            published_at: rfc3339(message.published_at_us),
-        }
+    /// By source, and in a source by sequence.
+    fn place(&self) -> (&SourceName, u64, Option<&GenerationId>) {
+        (&self.source, self.rejected.message.seq, self.generation.as_ref())
     }
 }
 
 /// All parked events, within limits that their owner keeps.
 #[derive(Debug, Default)]
 pub struct ParkedEvents {
-    slots: Vec<Option<Parked>>,
+    slots: Vec<Option<Arc<Parked>>>,
     locations: Vec<RowLocation>,
     free: Vec<u32>,
     segment_log: SegmentLog,
@@ -96,7 +87,7 @@ impl ParkedEvents {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Parked> {
-        self.slots.iter().flatten()
+        self.slots.iter().flatten().map(Arc::as_ref)
     }
 
     /// Number of events by type, of a source (`generation` none) or of one generation's own. The empty name stands for
@@ -110,11 +101,11 @@ impl ParkedEvents {
         self.edition
     }
 
-    /// The `most` newest events of a source, the newest first.
-    pub fn newest(&self, source: &SourceName, most: usize) -> Vec<ParkedNote> {
-        let mut parked: Vec<&Parked> = self.iter().filter(|parked| parked.source == *source).collect();
-        parked.sort_by_key(|parked| std::cmp::Reverse(parked.rejected.message.seq));
-        parked.into_iter().take(most).map(Parked::note).collect()
+    /// All of them by source, and in a source by sequence.
+    pub fn in_order(&self) -> Arc<[Arc<Parked>]> {
+        let mut parked: Vec<Arc<Parked>> = self.slots.iter().flatten().cloned().collect();
+        parked.sort_unstable_by(|one, other| one.place().cmp(&other.place()));
+        parked.into()
     }
 
     pub fn park(&mut self, mut parked: Parked) {
@@ -129,7 +120,7 @@ impl ParkedEvents {
     pub fn take(&mut self, matches: impl Fn(&Parked) -> bool) -> Vec<Parked> {
         let mut taken = Vec::new();
         for slot in 0..self.slots.len() {
-            if self.slots[slot].as_ref().is_some_and(&matches)
+            if self.slots[slot].as_deref().is_some_and(&matches)
                 && let Some(parked) = self.slots[slot].take()
             {
                 self.edition += 1;
@@ -137,7 +128,7 @@ impl ParkedEvents {
                 self.uncount(&parked);
                 self.free.push(slot as u32);
                 self.segment_log.remove(slot as u32, &mut self.locations);
-                taken.push(parked);
+                taken.push(Arc::unwrap_or_clone(parked));
             }
         }
         taken
@@ -149,7 +140,8 @@ impl ParkedEvents {
     /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn capture(&mut self) -> Result<Option<StateDelta>, ArrowError> {
         let Some(writing) = self.segment_log.write(&mut self.locations) else { return Ok(None) };
-        let rows: Vec<&Parked> = writing.slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect();
+        let rows: Vec<&Parked> =
+            writing.slots.iter().filter_map(|&slot| self.slots[slot as usize].as_deref()).collect();
         let rows = encode(&rows)?;
         Ok(Some(writing.into_delta(rows)))
     }
@@ -201,11 +193,11 @@ impl ParkedEvents {
         usage.bytes += parked.rejected.message.size();
         match self.free.pop() {
             Some(slot) => {
-                self.slots[slot as usize] = Some(parked);
+                self.slots[slot as usize] = Some(Arc::new(parked));
                 slot
             }
             None => {
-                self.slots.push(Some(parked));
+                self.slots.push(Some(Arc::new(parked)));
                 self.locations.push(RowLocation::default());
                 (self.slots.len() - 1) as u32
             }

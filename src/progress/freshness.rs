@@ -262,7 +262,7 @@ mod tests {
 
     fn with_parked(name: &str) -> SourceProgress {
         let mut progress = caught_up();
-        progress.parked_are(BTreeMap::from([(name.to_owned(), 1)]), Default::default());
+        progress.parked_are(BTreeMap::from([(name.to_owned(), 1)]));
         progress
     }
 

@@ -5,7 +5,6 @@
 mod cut;
 mod freshness;
 mod losses;
-mod parked_note;
 mod phase;
 mod position;
 mod source_progress;
@@ -15,7 +14,6 @@ mod watermark;
 pub use cut::{Cut, SourceName};
 pub use freshness::{AnswerState, Basis, Freshness, LostMessages, Reads, SourceFreshness, rfc3339};
 pub use losses::{Loss, Losses, keep_most};
-pub use parked_note::ParkedNote;
 pub use phase::Phase;
 pub use position::Position;
 pub use source_progress::{Applied, Reached, Resumed, SourceProgress};

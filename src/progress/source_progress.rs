@@ -4,10 +4,8 @@
 //! them is in `freshness`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::losses::Losses;
-use super::parked_note::ParkedNote;
 use super::position::Position;
 use super::source_state::SourceState;
 
@@ -37,7 +35,6 @@ pub struct SourceProgress {
     state: SourceState,
     message: Option<String>,
     parked: BTreeMap<String, u64>,
-    parked_events: Arc<[ParkedNote]>,
     began: Position,
     lost: Losses,
     /// Losses that were reported and lie behind what is covered.
@@ -100,7 +97,6 @@ impl SourceProgress {
             state: SourceState::Disconnected,
             message: Some("not connected yet".to_owned()),
             parked: BTreeMap::new(),
-            parked_events: Arc::default(),
             began: from.began,
             lost: from.lost,
             lost_ahead: Losses::default(),
@@ -191,10 +187,9 @@ impl SourceProgress {
         (self.late_events, self.late_events_dropped) = (late, dropped);
     }
 
-    /// The parked events are these: by event type, and the newest ones.
-    pub fn parked_are(&mut self, counts: BTreeMap<String, u64>, newest: Arc<[ParkedNote]>) {
+    /// So many events are parked, by event type.
+    pub fn parked_are(&mut self, counts: BTreeMap<String, u64>) {
         self.parked = counts;
-        self.parked_events = newest;
     }
 }
 
@@ -277,11 +272,6 @@ impl SourceProgress {
     /// Parked events by event type; the empty name for those of no declared type.
     pub fn parked(&self) -> &BTreeMap<String, u64> {
         &self.parked
-    }
-
-    /// The newest of them, and of those that a projection of this source could not take.
-    pub fn parked_events(&self) -> &[ParkedNote] {
-        &self.parked_events
     }
 
     pub fn is_halted(&self) -> bool {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
+use crate::lifecycle::Parked;
 use crate::progress::{Basis, Cut, Losses, Phase, Position, Reads, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
@@ -19,6 +20,7 @@ pub struct Snapshot {
     pub(super) relations: BTreeMap<String, Arc<Relation>>,
     pub sources: BTreeMap<SourceName, SourceProgress>,
     pub projections: BTreeMap<String, ProjectionStatus>,
+    pub(super) parked: Arc<[Arc<Parked>]>,
 }
 
 impl Snapshot {
@@ -29,7 +31,12 @@ impl Snapshot {
         sources: BTreeMap<SourceName, SourceProgress>,
         projections: BTreeMap<String, ProjectionStatus>,
     ) -> Self {
-        Self { cut, relations, sources, projections }
+        Self { cut, relations, sources, projections, parked: Arc::default() }
+    }
+
+    /// With the parked events, by source and sequence.
+    pub fn with_parked(self, parked: Arc<[Arc<Parked>]>) -> Self {
+        Self { parked, ..self }
     }
 }
 
@@ -133,6 +140,42 @@ pub struct ProjectionStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub row_errors: Vec<RowErrorStatus>,
     pub positions: BTreeMap<SourceName, Position>,
+    /// The generation that is built beside the one that this describes, or in its place where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<BuildStatus>,
+}
+
+/// How far a build of a projection has come.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildStatus {
+    pub generation: u64,
+    pub state: BuildState,
+    /// How far its sources are read, and how far they have to be.
+    pub sources: BTreeMap<SourceName, BuildProgress>,
+    /// Sequences that are taken in a second, since it began; none before anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequences_per_second: Option<f64>,
+    /// Seconds until it is done, as far as the rate tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining_seconds: Option<f64>,
+    /// Why nothing moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BuildState {
+    Building,
+    /// Nothing has come for some time.
+    Stalled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BuildProgress {
+    pub position: Position,
+    pub target: Position,
 }
 
 /// What an operator cannot compute.

@@ -16,6 +16,7 @@ use super::caller::Caller;
 use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored};
 use super::search::{FieldKind, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
 use super::table::{TableSnapshot, TableSpec};
+use crate::lifecycle::Parked;
 use crate::progress::{Basis, Cut, Phase, SourceName, SourceProgress};
 
 /// A published snapshot and the caller that it is read for. Cheap to clone.
@@ -53,6 +54,12 @@ impl ReadView {
     /// The status of all that is declared, whether or not it has rows to serve.
     pub fn projections(&self) -> &BTreeMap<String, ProjectionStatus> {
         &self.snapshot.projections
+    }
+
+    /// The parked events, by source and sequence.
+    pub fn parked(&self) -> &[Arc<Parked>] {
+        let Caller::Anonymous = self.caller;
+        &self.snapshot.parked
     }
 
     /// The relations that can be opened.
@@ -226,6 +233,7 @@ mod tests {
             rows_in_error: 0,
             row_errors: Vec::new(),
             positions: BTreeMap::new(),
+            build: None,
         };
         (name.to_owned(), status)
     }

@@ -438,9 +438,15 @@ async fn changes_mid_build(keeps: Keeps, fault: impl AsyncFn(&mut World)) -> Str
         let (_, body) = daemon.get("/v1/tables/totals");
         (body["freshness"]["state"] == "rebuilding").then_some(())
     });
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let (_, body) = world.daemon().get("/v1/tables/totals");
-    assert_eq!(body["freshness"]["state"], "rebuilding", "the build is under way: {body}");
+    let build = world.daemon().wait("progress", DEADLINE, |daemon| {
+        let (_, body) = daemon.get("/v1/projections/totals");
+        let build = body["item"]["build"].clone();
+        (build["sources"]["orders"]["position"].as_u64() > Some(0)).then_some(build)
+    });
+    assert_eq!(build["state"], "building", "{build}");
+    assert_eq!(build["sources"]["orders"]["target"], 300, "{build}");
+    assert!(build["sources"]["orders"]["position"].as_u64() < Some(300), "the build is under way: {build}");
+    assert!(build["remainingSeconds"].as_f64() > Some(0.0), "{build}");
     fault(&mut world).await;
     world.link.as_ref().unwrap().set(Rate::Unlimited);
     world.publish(5).await;

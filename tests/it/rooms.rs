@@ -165,7 +165,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "read_model",
         modules: &["read_model"],
-        rooms: &["event", "progress", "state", "circuit"],
+        rooms: &["event", "progress", "state", "circuit", "lifecycle::Parked"],
         // Tantivy's own files, and the channel on which the catalog announces snapshots.
         outside: &["arrow", "datafusion", "tantivy", "std::fs", "tokio::sync"],
     },
@@ -179,7 +179,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "pipeline, what is built beside",
         modules: &["pipeline::build"],
-        rooms: &["lifecycle", "progress", "read_model", "pipeline::engine", "pipeline::intake"],
+        rooms: &["lifecycle", "progress", "read_model", "pipeline::engine", "pipeline::generation", "pipeline::intake"],
         outside: &[],
     },
     Room {
@@ -249,6 +249,10 @@ const ROOMS: &[Room] = &[
             "config::Query",
             "config::QueryLimits",
             "event::JSON_MARK",
+            // Shown to whoever has to mend what they do not fit.
+            "event::Body",
+            "event::Reason",
+            "lifecycle::Parked",
             // Handed through to `query`, or shown.
             "read_model::Caller",
             "read_model::ReadView",
@@ -270,6 +274,7 @@ const ROOMS: &[Room] = &[
             "arrow::datatypes",
             "datafusion::common::ScalarValue",
             "axum",
+            "base64",
             "metrics_exporter_prometheus",
             "tokio",
             "clock",

@@ -165,7 +165,7 @@ fn in_line(value: &RawValue) -> String {
 }
 
 /// Its text and whether it is a number.
-type Cell = (String, bool);
+pub(super) type Cell = (String, bool);
 
 fn cells(Row(members): &Row, names: &[String]) -> Vec<Cell> {
     let value = |name: &String| members.iter().find(|(member, _)| member == name).map(|(_, value)| value.get());
@@ -173,7 +173,7 @@ fn cells(Row(members): &Row, names: &[String]) -> Vec<Cell> {
 }
 
 /// JSON as a person reads it.
-fn cell(json: &str) -> Cell {
+pub(super) fn cell(json: &str) -> Cell {
     let (text, number) = match serde_json::from_str(json) {
         Ok(Value::Null) => (String::new(), true),
         // Decimals travel as strings.
@@ -194,7 +194,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 /// Control characters are escaped: data must not steer a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() { printable.extend(char.escape_default()) } else { printable.push(char) }
@@ -202,11 +202,11 @@ fn printable(text: &str) -> String {
     printable
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn write_table(out: &mut dyn Write, names: &[String], rows: &[Vec<Cell>]) -> io::Result<()> {
+pub(super) fn write_table(out: &mut dyn Write, names: &[String], rows: &[Vec<Cell>]) -> io::Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].0.chars().count());
         cells.chain([names[column].chars().count()]).max().unwrap_or(0)
@@ -238,7 +238,7 @@ fn write_line<'a>(
 }
 
 /// `live, 0 events behind (0 s), orders at 802711`.
-fn write_freshness(out: &mut dyn Write, freshness: &Value) -> Result<(), ClientError> {
+pub(super) fn write_freshness(out: &mut dyn Write, freshness: &Value) -> Result<(), ClientError> {
     let state = freshness["state"].as_str().unwrap_or("unknown");
     let lag = match freshness["lagSeconds"].as_f64() {
         Some(seconds) => format!("{seconds:.1} s"),

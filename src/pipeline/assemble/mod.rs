@@ -81,7 +81,6 @@ pub async fn assemble(
     live.parked = restored_parked(content, &mut stores)?;
     let changed_sources = take_intakes(&mut live, program.sources, content);
     live.views = program.views.into_iter().map(Arc::new).collect();
-    live.order = program.projections.iter().map(|planned| planned.config.name.clone()).collect();
     let cut = live.cut();
     // All are looked at before the first one takes its stores, because several may share one.
     let Verdicts { mut reasons, adoptable } = verdicts(&program.projections, content, &cut, &stores);

@@ -1,37 +1,54 @@
-//! Builds beside the loop: reads the sources from their beginning, follows the live cut, and joins.
+//! Builds beside the loop: reads the sources from where the build stands, follows the live cut, and joins.
 //!
 //! The builder takes nothing that the live generations have not taken. Once little is left, it asks the loop to hold at its
 //! cut, comes exactly there, and hands its generations over. A hold does not last: if the builder is late, the loop goes
 //! on, and the builder tries again from where it has come.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use super::super::commands::Commands;
+use super::super::engine::Fetched;
 use super::super::runner::now_us;
 use super::reader::BuildReader;
 use super::{Build, BuildError, LiveCut};
-use crate::progress::{Cut, SourceName};
+use crate::progress::{Cut, Position, SourceName};
+use crate::read_model::catalog::{BuildProgress, BuildState, BuildStatus};
 use crate::source::Source;
 use crate::telemetry;
 
 /// Sequences that may be left when the loop is asked to hold: a fraction of a second's work.
 const NEAR: u64 = 10_000;
 /// How often the log and the status say how far a build has come.
-const TOLD_EVERY: Duration = Duration::from_secs(2);
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// For so long nothing may come before status says so.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// A build with the sources that it reads.
 pub struct Builder {
     build: Build,
     readers: BTreeMap<SourceName, BuildReader>,
-    told: Instant,
+    pace: Pace,
+}
+
+/// How fast a build gets on.
+struct Pace {
+    began: Instant,
+    /// When that was last told; none before the first time.
+    told: Option<Instant>,
+    /// Sequences since it began.
+    taken: u64,
 }
 
 impl Builder {
-    /// `sources` begin at their first message.
+    /// `sources` begin after what the build has taken of them.
     pub fn new(build: Build, sources: BTreeMap<SourceName, Box<dyn Source>>) -> Self {
         let readers = sources.into_iter().map(|(name, source)| (name.clone(), BuildReader::new(name, source)));
-        Self { build, readers: readers.collect(), told: Instant::now() }
+        let now = Instant::now();
+        Self { build, readers: readers.collect(), pace: Pace { began: now, told: None, taken: 0 } }
     }
 
     /// Brings the build exactly to a live cut. If it cannot come there, its generations fail.
@@ -49,13 +66,18 @@ impl Builder {
 
     /// Builds until the generations have joined, or until the loop has ended.
     pub async fn run(mut self, live: Commands) {
+        let names: Vec<String> = self.build.projections().map(str::to_owned).collect();
         let began = Instant::now();
-        let names = self.build.projections().map(str::to_owned).collect::<Vec<_>>();
+        self.pace = Pace { began, told: None, taken: 0 };
+        let mut failed = false;
         loop {
             match self.follow(&live).await {
                 Ok(()) => {}
                 Err(BuildError::NoLoop) => return,
-                Err(error) => self.fail(&error),
+                Err(error) => {
+                    self.fail(&error);
+                    failed = true;
+                }
             }
             self.build.commit_read_models();
             match live.join(self.build).await {
@@ -69,7 +91,9 @@ impl Builder {
         }
         let took = began.elapsed();
         names.iter().for_each(|name| telemetry::observe_rebuild(name, took));
-        tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
+        if !failed {
+            tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
+        }
     }
 
     /// Follows the live cut until the loop holds at it and the build is there.
@@ -96,24 +120,25 @@ impl Builder {
     }
 
     async fn reach(&mut self, at: &LiveCut, live: Option<&Commands>) -> Result<(), BuildError> {
-        for (name, reader) in &mut self.readers {
+        let Self { build, readers, pace } = self;
+        for (name, reader) in readers {
             let target = at.cut.position(name);
-            loop {
-                let covered = self.build.position(name);
-                if covered >= target {
-                    break;
-                }
-                let fetched = reader.next(covered, target).await?;
-                self.build.lost(name, reader.take_lost());
-                self.build.take(fetched, now_us())?;
-                if let Some(live) = live.filter(|_| self.told.elapsed() >= TOLD_EVERY) {
-                    self.told = Instant::now();
-                    tracing::info!(source = %name, covered = %self.build.position(name), %target, "building");
-                    live.announce(self.build.status()).await;
+            while build.position(name) < target {
+                let covered = build.position(name);
+                let telling = live.map(|live| Telling { live, build, pace, to: &at.cut });
+                let fetched = next(reader, covered, target, telling).await?;
+                build.lost(name, reader.take_lost());
+                build.take(fetched, now_us())?;
+                pace.taken += build.position(name).since(covered);
+                if let Some(live) = live.filter(|_| pace.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY)) {
+                    pace.told = Some(Instant::now());
+                    tracing::info!(source = %name, covered = %build.position(name), %target, "building");
+                    let status = pace.status(build, &at.cut, BuildState::Building, None);
+                    live.announce(build.status_with(&status)).await;
                 }
             }
         }
-        Ok(self.build.arrive(at, now_us())?)
+        Ok(build.arrive(at, now_us())?)
     }
 
     /// Sequences between the build and a cut.
@@ -124,5 +149,64 @@ impl Builder {
     fn fail(&mut self, error: &BuildError) {
         tracing::error!(%error, "projections cannot be built");
         self.build.fail(&error.to_string());
+    }
+}
+
+/// Who is told that a build has stalled, and how far it has come.
+struct Telling<'a> {
+    live: &'a Commands,
+    build: &'a Build,
+    pace: &'a Pace,
+    to: &'a Cut,
+}
+
+/// The next messages of a source. Each time that nothing has come for long, it is told why.
+async fn next(
+    reader: &mut BuildReader,
+    covered: Position,
+    target: Position,
+    telling: Option<Telling<'_>>,
+) -> Result<Fetched, BuildError> {
+    let mut message = "its source says nothing".to_owned();
+    loop {
+        // What is asked of a source is waited for to its end, or its answer would be lost.
+        let mut asked = pin!(reader.next(covered, target));
+        let heard = loop {
+            match timeout(STALLED, &mut asked).await {
+                Ok(heard) => break heard?,
+                Err(_) => {
+                    if let Some(Telling { live, build, pace, to }) = &telling {
+                        let stalled = pace.status(build, to, BuildState::Stalled, Some(message.clone()));
+                        live.announce(build.status_with(&stalled)).await;
+                    }
+                }
+            }
+        };
+        match heard {
+            Ok(fetched) => return Ok(fetched),
+            Err(reason) => message = reason,
+        }
+    }
+}
+
+impl Pace {
+    fn status(&self, build: &Build, to: &Cut, state: BuildState, message: Option<String>) -> BuildStatus {
+        let progress = |name: &SourceName| {
+            let position = build.position(name);
+            BuildProgress { position, target: to.position(name).max(position) }
+        };
+        let sources: BTreeMap<SourceName, BuildProgress> =
+            build.sources().map(|(name, _)| (name.clone(), progress(name))).collect();
+        let left: u64 = sources.values().map(|source| source.target.since(source.position)).sum();
+        let seconds = self.began.elapsed().as_secs_f64();
+        let rate = (self.taken > 0 && seconds > 0.0).then(|| self.taken as f64 / seconds);
+        BuildStatus {
+            generation: 0,
+            state,
+            sources,
+            sequences_per_second: rate,
+            remaining_seconds: rate.map(|rate| left as f64 / rate),
+            message,
+        }
     }
 }

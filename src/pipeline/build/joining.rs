@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::engine::Engine;
 use super::{Build, LiveCut};
 use crate::lifecycle::{GenerationId, Parked};
-use crate::progress::SourceName;
+use crate::progress::{Cut, Position, SourceName};
 
 impl LiveCut {
     /// The cut of a live engine, with the rows of some projections at it: of those that take part in every commit.
@@ -27,7 +27,7 @@ impl Build {
         if !self.failed && self.arrived.as_ref() != Some(&live.cut()) {
             return Err(Box::new(self));
         }
-        let Self { engine: mut built, changed_sources, continued, failed, .. } = self;
+        let Self { engine: mut built, changed_sources, continued, continued_at, failed, .. } = self;
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
             // A reader may hold what the relations were at these positions.
@@ -47,8 +47,8 @@ impl Build {
         let cut = live.cut();
         for generation in built.generations.iter_mut().filter(|generation| generation.state().steps()) {
             generation.arrive(&cut, now_us);
-            if let Some(predecessor) = continued.get(&generation.id) {
-                hand_on_parked(live, predecessor, &generation.id);
+            if let Some(other) = continued.get(&generation.id) {
+                hand_on_parked(live, other, &generation.id, &continued_at);
             }
             for parked in built.parked.take(|parked| parked.generation.as_ref() == Some(&generation.id)) {
                 live.parked.park(parked);
@@ -109,10 +109,13 @@ fn hold_readers_of_errors(live: &Engine, built: &mut Engine) {
     }
 }
 
-/// Parks for a generation that reads no event what its predecessor could not take: it rejects the same events, or the state
-/// that it went on from would have another identity.
-fn hand_on_parked(live: &mut Engine, predecessor: &GenerationId, successor: &GenerationId) {
-    for parked in live.parked.take(|parked| parked.generation.as_ref() == Some(predecessor)) {
+/// Parks for a generation that has not read the events through `at` what the one could not take whose state it went on from:
+/// it rejects the same events, or that state would have another identity.
+fn hand_on_parked(live: &mut Engine, other: &GenerationId, successor: &GenerationId, at: &Cut) {
+    let is_before = |parked: &&Parked| Position::from(parked.rejected.message.seq) <= at.position(&parked.source);
+    let of_other = live.parked.iter().filter(|parked| parked.generation.as_ref() == Some(other));
+    let handed_on: Vec<Parked> = of_other.filter(is_before).cloned().collect();
+    for parked in handed_on {
         live.parked.park(Parked { generation: Some(successor.clone()), ..parked });
     }
 }

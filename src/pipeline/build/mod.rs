@@ -10,11 +10,12 @@ mod reader;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::{Engine, EngineError, Fetched};
+use super::generation::Generation;
 use super::intake::Intake;
 use crate::lifecycle::GenerationId;
 use crate::progress::{Cut, Losses, Position, SourceName};
 use crate::read_model::InputRows;
-use crate::read_model::catalog::ProjectionStatus;
+use crate::read_model::catalog::{BuildStatus, ProjectionStatus};
 
 pub use builder::Builder;
 pub use error::BuildError;
@@ -36,8 +37,10 @@ pub struct Build {
     taken: BTreeMap<String, InputRows>,
     /// Sources whose messages are read in another way than before. Their intakes replace those of the live engine.
     changed_sources: BTreeSet<SourceName>,
-    /// Generations that read no event, with those whose state they go on from.
+    /// Generations that go on from the state of others, with one of those. They have not read the events before.
     continued: BTreeMap<GenerationId, GenerationId>,
+    /// Where that state stands.
+    continued_at: Cut,
     /// The last live cut at which everything stands.
     arrived: Option<Cut>,
     failed: bool,
@@ -47,15 +50,25 @@ impl Build {
     /// Generations of `engine` with nothing applied but what some of them have adopted.
     pub(super) fn new(engine: Engine, changed_sources: BTreeSet<SourceName>) -> Self {
         let (taken, continued) = (BTreeMap::new(), BTreeMap::new());
-        Self { engine, adopted: None, taken, changed_sources, continued, arrived: None, failed: false }
+        Self {
+            engine,
+            adopted: None,
+            taken,
+            changed_sources,
+            continued,
+            continued_at: Cut::default(),
+            arrived: None,
+            failed: false,
+        }
     }
 
     /// Sets the live cut at which the adopted state stands.
     pub(super) fn begins_at(&mut self, adopted: LiveCut) {
+        self.continued_at = adopted.cut.clone();
         self.adopted = Some(adopted);
     }
 
-    /// Names the sources of state from which generations go on without reading an event.
+    /// Names the generations from whose state others go on without reading the events before.
     pub(super) fn continues(&mut self, continued: BTreeMap<GenerationId, GenerationId>) {
         self.continued = continued;
     }
@@ -65,7 +78,7 @@ impl Build {
         self.engine.generations.iter().map(|generation| generation.projection())
     }
 
-    /// The sources that have to be read from their beginning, with what is known of their streams.
+    /// The sources that have to be read, each from where its intake stands, with what is known of their streams.
     pub fn sources(&self) -> impl Iterator<Item = (&SourceName, &Intake)> {
         self.engine.intakes.iter()
     }
@@ -77,11 +90,6 @@ impl Build {
         read.filter(|name| !built.contains(name.as_str())).cloned().collect()
     }
 
-    /// What status shows of the generations.
-    pub fn status(&self) -> Vec<ProjectionStatus> {
-        self.engine.generations.iter().map(|generation| generation.status()).collect()
-    }
-
     /// Whether it has stood at a live cut.
     fn has_arrived(&self) -> bool {
         self.arrived.is_some()
@@ -90,6 +98,15 @@ impl Build {
     /// How far a source has been taken.
     fn position(&self, source: &SourceName) -> Position {
         self.engine.intakes.get(source).map_or(Position::START, |intake| intake.progress.covered())
+    }
+
+    /// What status shows of the generations, with how far the build has come.
+    fn status_with(&self, build: &BuildStatus) -> Vec<ProjectionStatus> {
+        let with = |generation: &Generation| {
+            let build = BuildStatus { generation: generation.id.number, ..build.clone() };
+            ProjectionStatus { build: Some(build), ..generation.status() }
+        };
+        self.engine.generations.iter().map(with).collect()
     }
 
     /// Where the adopted state stands, if the build has yet to come there. It has to pass exactly there.

@@ -23,17 +23,22 @@ impl BuildReader {
         std::mem::take(&mut self.lost)
     }
 
-    /// The next messages through `target`, which follow everything given before; `covered` is where the caller stands.
+    /// The next messages through `target`, which follow everything given before; `covered` is where the caller stands. As
+    /// error of the inner result, why nothing comes for now.
     ///
     /// # Errors
     /// The source has halted, or ends before the target.
-    pub(super) async fn next(&mut self, covered: Position, target: Position) -> Result<Fetched, BuildError> {
+    pub(super) async fn next(
+        &mut self,
+        covered: Position,
+        target: Position,
+    ) -> Result<Result<Fetched, String>, BuildError> {
         let (covered, target) = (covered.sequence(), target.sequence());
         loop {
             if let Some(waiting) = self.waiting.take() {
                 let (now, later) = split(waiting, target);
                 self.waiting = later;
-                return Ok(now);
+                return Ok(Ok(now));
             }
             match self.source.next().await {
                 Input::Fetched { messages, covered, last_sequence } => {
@@ -51,6 +56,7 @@ impl BuildReader {
                 }
                 Input::Disconnected { message } => {
                     tracing::warn!(source = %self.name, %message, "source disconnected while building");
+                    return Ok(Err(message));
                 }
                 Input::Lost { losses } => self.lost.extend(losses),
                 Input::Opened { .. } | Input::Known { .. } => {}

@@ -30,25 +30,21 @@ use crate::telemetry;
 /// The store of the parked events.
 pub(in crate::pipeline) const PARKED_STORE: &str = "parked";
 
-/// Parked events that a source's status describes one by one; beyond it they are only counted.
-const PARKED_TOLD_MAX: usize = 100;
-
 /// Sources and projections with their state.
 pub struct Engine {
     pub intakes: BTreeMap<SourceName, Intake>,
     /// Several of one projection while it is built again; each after those that it reads.
     pub generations: Vec<Generation>,
-    /// Projections that are built elsewhere and have no rows to show yet.
-    announced: Vec<ProjectionStatus>,
-    /// The projections in the order of a step.
-    pub(in crate::pipeline) order: Vec<String>,
+    /// Projections that are built elsewhere, by name. Of one that has rows to show, only its build counts.
+    announced: BTreeMap<String, ProjectionStatus>,
     pub views: Vec<Arc<PlannedView>>,
     pub parked: ParkedEvents,
     pub revision: u64,
     limits: ParkedLimits,
     /// The kinds of parked events that the log has one of.
     told: BTreeSet<(Owner, Reason)>,
-    /// The edition of the parked events that the sources' progress tells of.
+    /// What readers see of the parked events, and its edition.
+    parked_shown: Arc<[Arc<Parked>]>,
     parked_told: Option<u64>,
     /// The stores that the checkpoints hold, or will once the last draft is written.
     persisted: BTreeSet<String>,
@@ -82,13 +78,13 @@ impl Engine {
         Self {
             intakes: BTreeMap::new(),
             generations: Vec::new(),
-            announced: Vec::new(),
-            order: Vec::new(),
+            announced: BTreeMap::new(),
             views: Vec::new(),
             parked: ParkedEvents::default(),
             revision: 0,
             limits,
             told: BTreeSet::new(),
+            parked_shown: Arc::default(),
             parked_told: None,
             persisted: BTreeSet::new(),
         }
@@ -248,12 +244,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the sources' progress tell of the parked events as they are now.
+    /// Makes the sources' progress, and the snapshots, tell of the parked events as they are now.
     pub(in crate::pipeline) fn tell_parked(&mut self) {
         for (name, intake) in &mut self.intakes {
-            let newest = self.parked.newest(name, PARKED_TOLD_MAX);
-            intake.progress.parked_are(self.parked.counts(name, None), newest.into());
+            intake.progress.parked_are(self.parked.counts(name, None));
         }
+        self.parked_shown = self.parked.in_order();
         self.parked_told = Some(self.parked.edition());
     }
 
@@ -270,8 +266,7 @@ impl Engine {
 
     /// Shows a projection that is built elsewhere.
     pub(in crate::pipeline) fn announce(&mut self, status: ProjectionStatus) {
-        self.announced.retain(|other| other.name != status.name);
-        self.announced.push(status);
+        self.announced.insert(status.name.clone(), status);
     }
 
     /// Takes generations that stand at this engine's cut, in the place of what was there of their projections. One whose
@@ -279,7 +274,7 @@ impl Engine {
     pub(in crate::pipeline) fn take_over(&mut self, built: Vec<Generation>) {
         for mut generation in built {
             let name = generation.projection().to_owned();
-            self.announced.retain(|status| status.name != name);
+            self.announced.remove(&name);
             let last = self.generations.iter_mut().find(|other| other.projection() == name);
             match (generation.state(), last) {
                 (GenerationState::Failed { reason }, Some(last)) => {
@@ -309,10 +304,21 @@ impl Engine {
         self.feed(BTreeMap::new(), now_us)
     }
 
-    /// Puts the generations into the order of a step.
+    /// Puts the generations into the order of a step: each after those that it reads.
     pub(in crate::pipeline) fn sort(&mut self) {
-        let order = &self.order;
-        self.generations.sort_by_key(|one| order.iter().position(|name| name == one.projection()));
+        let mut waiting = std::mem::take(&mut self.generations);
+        while !waiting.is_empty() {
+            let names: BTreeSet<String> = waiting.iter().map(|one| one.projection().to_owned()).collect();
+            let waits = |one: &Generation| one.definition.upstream.iter().any(|input| names.contains(input));
+            let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(waits);
+            debug_assert!(!ready.is_empty(), "projections read each other in a circle");
+            let stuck = ready.is_empty();
+            self.generations.extend(ready);
+            waiting = later;
+            if stuck {
+                self.generations.append(&mut waiting);
+            }
+        }
     }
 
     /// Sets the cut of every generation that takes part to this cut of the live engine.

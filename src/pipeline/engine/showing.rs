@@ -14,14 +14,14 @@ impl Engine {
     pub fn snapshot(&self, now_us: i64) -> Snapshot {
         let cut = self.cut();
         let mut relations: BTreeMap<String, Arc<Relation>> = BTreeMap::new();
-        let announced = self.announced.iter().map(|status| (status.name.clone(), status.clone()));
-        let mut projections: BTreeMap<String, ProjectionStatus> = announced.collect();
+        let mut projections = self.announced.clone();
         for generation in self.shown() {
             let name = generation.projection().to_owned();
             let parked = self.parked_below(generation, &relations);
             let relation = generation.relation(parked, lost_below(generation, &relations));
             relations.extend(relation.map(|relation| (name.clone(), Arc::new(relation))));
-            projections.insert(name, generation.status());
+            let build = self.announced.get(&name).and_then(|status| status.build.clone());
+            projections.insert(name, ProjectionStatus { build, ..generation.status() });
         }
         for view in &self.views {
             let relation = Relation {
@@ -38,7 +38,7 @@ impl Engine {
         }
         projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut))));
         let sources = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect();
-        Snapshot::new(cut, relations, sources, projections)
+        Snapshot::new(cut, relations, sources, projections).with_parked(self.parked_shown.clone())
     }
 
     /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.
@@ -100,5 +100,6 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         rows_in_error: 0,
         row_errors: Vec::new(),
         positions: cut.positions.clone(),
+        build: None,
     }
 }

@@ -29,6 +29,7 @@ impl Generation {
             row_errors: self.circuit.as_ref().map(told).unwrap_or_default(),
             rows_in_error: self.circuit.as_ref().map_or(0, |circuit| circuit.errors().len() as u64),
             positions: self.cut.positions.clone(),
+            build: None,
         }
     }
 }

@@ -164,15 +164,29 @@ impl HttpBody for Parts {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PageJson {
     next_page_token: Option<String>,
-    /// Whether commits came between the page before and this one.
-    cut_changed: bool,
+    /// Whether commits came between the page before and this one; none of a listing of what is not rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_changed: Option<bool>,
+    /// How many there are on all pages, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
+}
+
+impl PageJson {
+    /// A page of a listing of which `total` is known.
+    pub(super) fn of_total(next_page_token: Option<String>, total: usize) -> Self {
+        PageJson { next_page_token, cut_changed: None, total: Some(total) }
+    }
 }
 
 /// Renders a page; runs where the query runs.
 pub(super) fn render(page: Page, limits: AnswerLimits) -> Result<(Vec<Bytes>, PageJson), QueryError> {
     let mut rows = JsonRows::new(limits);
     rows.write(&page.rows)?;
-    Ok((rows.finish()?, PageJson { next_page_token: page.next_token, cut_changed: page.cut_changed }))
+    Ok((
+        rows.finish()?,
+        PageJson { next_page_token: page.next_token, cut_changed: Some(page.cut_changed), total: None },
+    ))
 }
 
 /// The ETag of an answer from a relation of this generation, or from SQL of these definitions.

@@ -10,6 +10,7 @@ mod hosts;
 mod list_parameters;
 mod metrics;
 mod parameters;
+mod parked;
 mod problem;
 mod request_body;
 mod search;
@@ -136,6 +137,8 @@ fn router(api: Api) -> Router {
         .route("/v1/projections/{name}", get(status::projection))
         .route("/v1/sources", get(status::sources))
         .route("/v1/sources/{name}", get(status::source))
+        .route("/v1/parked", get(parked::list))
+        .route("/v1/parked/{source}/{sequence}", get(parked::show))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/healthz", get(health::healthz))

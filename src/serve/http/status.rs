@@ -8,10 +8,14 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::answer::{answer, check_part, item, items, to_json};
+use super::parked::ParkedItem;
 use super::{Api, caller};
-use crate::progress::{Freshness, LostMessages, ParkedNote, Position, SourceProgress, SourceState, rfc3339};
+use crate::progress::{Freshness, LostMessages, Position, SourceProgress, SourceState, rfc3339};
 use crate::query::{ErrorKind, QueryError, ReadPoint, did_you_mean, now_us};
 use crate::read_model::catalog::ProjectionStatus;
+
+/// Parked events that a source's status shows; `/v1/parked` has all of them.
+const PARKED_MAX: usize = 100;
 
 /// A projection with the freshness that an answer from it would have.
 #[derive(Serialize)]
@@ -47,7 +51,7 @@ struct SourceItem<'a> {
     caught_up_at: Option<String>,
     parked: &'a std::collections::BTreeMap<String, u64>,
     /// The newest parked events, those of single projections included.
-    parked_events: &'a [ParkedNote],
+    parked_events: Vec<ParkedItem<'a>>,
 }
 
 pub(super) async fn projections(State(api): State<Api>, uri: Uri) -> Response {
@@ -80,7 +84,7 @@ pub(super) async fn projection(
 pub(super) async fn sources(State(api): State<Api>, uri: Uri) -> Response {
     answer("sources", &uri, async {
         let at = api.service.now(caller());
-        let sources: Vec<_> = at.view().sources().iter().map(|(name, one)| source_item(&api, name, one)).collect();
+        let sources: Vec<_> = at.view().sources().iter().map(|(name, one)| source_item(&api, &at, name, one)).collect();
         items(None, vec![list(&sources)?], None, at.freshness(), None)
     })
     .await
@@ -94,7 +98,7 @@ pub(super) async fn source(State(api): State<Api>, path: Result<Path<String>, Pa
         let sources = at.view().sources();
         let progress = sources.get(name.as_str());
         let progress = progress.ok_or_else(|| unknown("source", &name, sources.keys().map(|n| &**n)))?;
-        item(vec![to_json(&source_item(&api, &name, progress))?.into()], at.freshness(), None)
+        item(vec![to_json(&source_item(&api, &at, &name, progress))?.into()], at.freshness(), None)
     })
     .await
 }
@@ -109,8 +113,10 @@ fn with_freshness<'a>(at: &ReadPoint, status: &'a ProjectionStatus) -> Projectio
     ProjectionItem { status, freshness: at.freshness_of(&status.name) }
 }
 
-fn source_item<'a>(api: &'a Api, name: &'a str, progress: &'a SourceProgress) -> SourceItem<'a> {
+fn source_item<'a>(api: &'a Api, at: &'a ReadPoint, name: &'a str, progress: &'a SourceProgress) -> SourceItem<'a> {
     let now = now_us();
+    let parked = at.view().parked().iter().rev().filter(|parked| *parked.source == *name);
+    let newest = parked.take(PARKED_MAX).map(|parked| ParkedItem::of(parked)).collect();
     SourceItem {
         name,
         stream: api.service.streams().0.get(name).and_then(Option::as_deref),
@@ -129,7 +135,7 @@ fn source_item<'a>(api: &'a Api, name: &'a str, progress: &'a SourceProgress) ->
         heard_at: progress.heard_at_us().map(rfc3339),
         caught_up_at: progress.caught_up_at_us().map(rfc3339),
         parked: progress.parked(),
-        parked_events: progress.parked_events(),
+        parked_events: newest,
     }
 }
 

@@ -4,6 +4,7 @@
 mod connections;
 mod limits;
 mod operation;
+mod parked;
 mod sql;
 mod tables;
 
@@ -158,6 +159,7 @@ fn snapshot(position: u64) -> Snapshot {
             rows_in_error: 0,
             row_errors: Vec::new(),
             positions: BTreeMap::from([("orders".into(), position.into())]),
+            build: None,
         };
         (name.to_owned(), status)
     };

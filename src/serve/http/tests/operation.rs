@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::progress::{ParkedNote, Phase};
+use crate::progress::Phase;
 
 #[test]
 fn a_reader_who_has_the_answer_is_told_so() {
@@ -54,27 +54,6 @@ fn projections_and_sources_are_listed_with_their_state() {
     daemon.get("/v1/sources/x").problem(404, "unknown-relation");
     daemon.get("/v1/search/orders?q=x").problem(400, "invalid-request");
     daemon.get("/v1/search/nothing?q=x").problem(404, "unknown-relation");
-}
-
-#[test]
-fn a_source_tells_of_its_parked_events() {
-    let daemon = Daemon::usual();
-    let mut parked = snapshot(100);
-    let note = ParkedNote {
-        sequence: 7,
-        subject: "orders.1".to_owned(),
-        event_type: Some("OrderPlaced".to_owned()),
-        projection: None,
-        reason: "missing_field",
-        pointer: Some("/total".to_owned()),
-        detail: "is required but missing".to_owned(),
-        published_at: "2026-03-02T08:00:00Z".to_owned(),
-    };
-    parked.sources.values_mut().for_each(|source| source.parked_are(Default::default(), [note.clone()].into()));
-    daemon.catalog.publish(parked);
-    let event = &daemon.get("/v1/sources/orders").json["item"]["parkedEvents"][0];
-    assert_eq!((&event["sequence"], &event["reason"]), (&json!(7), &json!("missing_field")));
-    assert_eq!((&event["pointer"], &event["projection"]), (&json!("/total"), &Value::Null));
 }
 
 #[test]
