@@ -2,6 +2,8 @@
 
 use datafusion::common::DataFusionError;
 
+use crate::sql::cause;
+
 /// An error that one event alone is to blame for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributable {
@@ -13,7 +15,7 @@ pub struct Attributable {
 
 /// Why a step failed as a whole. The circuit must not be used any further.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", cause(.0))]
 pub struct CircuitError(#[from] pub DataFusionError);
 
 impl From<arrow::error::ArrowError> for CircuitError {

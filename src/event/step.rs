@@ -14,6 +14,7 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::convert::Conversion;
+use crate::sql::cause;
 
 /// A step between two versions, planned.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ impl Step {
             let (values, mut wrong) = match outcome {
                 Ok(computed) => computed,
                 Err(_) if rows.num_rows() == 1 && !faults.is_empty() => (new_null_array(field.data_type(), 1), vec![]),
-                Err(error) => return Err(ColumnFailed(self.describe(column, &error.strip_backtrace()))),
+                Err(error) => return Err(ColumnFailed(self.describe(column, &cause(&error)))),
             };
             if column.required && matches!(column.origin, Origin::Carried(_)) {
                 let missing = (0..values.len()).filter(|&row| values.is_null(row));

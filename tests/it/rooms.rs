@@ -40,7 +40,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "circuit",
         modules: &["circuit"],
-        rooms: &["identity", "event", "state"],
+        rooms: &["identity", "event", "state", "sql::cause"],
         outside: &["arrow", "datafusion"],
     },
     // Keeps DataFusion's operators from waiting for the task that runs the step.
@@ -251,6 +251,7 @@ const ROOMS: &[Room] = &[
             "event::JSON_MARK",
             // Shown to whoever has to mend what they do not fit.
             "event::Body",
+            "event::Message",
             "event::Reason",
             "lifecycle::Parked",
             // Handed through to `query`, or shown.

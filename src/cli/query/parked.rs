@@ -145,7 +145,7 @@ struct Message<'a> {
     source: String,
     sequence: u64,
     subject: String,
-    published_at: String,
+    published_at: Option<String>,
     headers: Vec<Header>,
     body_bytes: u64,
     #[serde(borrow)]
@@ -178,7 +178,14 @@ struct Fault {
 pub(super) fn show_message(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     let Shown { item, freshness } = parse(body)?;
     let Message { source, sequence, subject, published_at, headers, body_bytes, .. } = &item;
-    writeln!(out, "message {sequence} of source `{source}`, published {published_at} to {}", printable(subject))?;
+    write!(out, "message {sequence} of source `{source}`")?;
+    if let Some(published_at) = published_at {
+        write!(out, ", published {published_at}")?;
+    }
+    if !subject.is_empty() {
+        write!(out, ", on {}", printable(subject))?;
+    }
+    writeln!(out)?;
     let parsed: Value = item.body.and_then(|body| serde_json::from_str(body.get()).ok()).unwrap_or_default();
     for fault in &item.faults {
         let Fault { event_type, projection, reason, pointer, detail } = fault;

@@ -140,9 +140,9 @@ fn a_failing_kernel_rejects_exactly_the_rows_that_fail() {
             r#"{"a":7,"b":1}"#,
         ],
         expect![[r#"
-            1: step from version 1 to 2, column `q`: Arrow error: Divide by zero error
-            3: step from version 1 to 2, column `n`: Arrow error: Cast error: Cannot cast string 'x' to value of Int64 type
-            4: step from version 1 to 2, column `q`: Arrow error: Divide by zero error
+            1: step from version 1 to 2, column `q`: division by zero
+            3: step from version 1 to 2, column `n`: Cannot cast string 'x' to value of Int64 type
+            4: step from version 1 to 2, column `q`: division by zero
             0: q=2 n=1
             2: q=3 n=-
             5: q=7 n=-

@@ -304,20 +304,19 @@ impl Engine {
         self.feed(BTreeMap::new(), now_us)
     }
 
-    /// Puts the generations into the order of a step: each after those that it reads.
+    /// Puts the generations into the order of a step: each after those that it reads, and else by name.
     pub(in crate::pipeline) fn sort(&mut self) {
         let mut waiting = std::mem::take(&mut self.generations);
         while !waiting.is_empty() {
             let names: BTreeSet<String> = waiting.iter().map(|one| one.projection().to_owned()).collect();
             let waits = |one: &Generation| one.definition.upstream.iter().any(|input| names.contains(input));
-            let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(waits);
-            debug_assert!(!ready.is_empty(), "projections read each other in a circle");
-            let stuck = ready.is_empty();
-            self.generations.extend(ready);
-            waiting = later;
-            if stuck {
-                self.generations.append(&mut waiting);
+            let (later, mut ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(waits);
+            if ready.is_empty() {
+                unreachable!("projections read each other in a circle, which no program does");
             }
+            ready.sort_by(|one, other| one.id.cmp(&other.id));
+            self.generations.append(&mut ready);
+            waiting = later;
         }
     }
 

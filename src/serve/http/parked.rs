@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::answer::{PageJson, answer, item, items, to_json};
 use super::parameters::{page_size, pairs, take, url_value};
 use super::{Api, caller};
-use crate::event::{Body, Reason};
+use crate::event::{Body, Message, Reason};
 use crate::lifecycle::Parked;
 use crate::progress::rfc3339;
 use crate::query::{ErrorKind, QueryError, did_you_mean};
@@ -31,8 +31,8 @@ pub(super) struct ParkedItem<'a> {
     source: &'a str,
     sequence: u64,
     subject: &'a str,
-    /// RFC 3339.
-    published_at: String,
+    /// RFC 3339; none of a line of a file that does not say it.
+    published_at: Option<String>,
     body_bytes: usize,
     #[serde(flatten)]
     fault: Fault<'a>,
@@ -61,7 +61,7 @@ struct ParkedMessage<'a> {
     source: &'a str,
     sequence: u64,
     subject: &'a str,
-    published_at: String,
+    published_at: Option<String>,
     headers: Vec<Header<'a>>,
     body_bytes: usize,
     /// Of the three forms of the body there is one: as it was written if it is JSON, else as text, else in base64.
@@ -87,7 +87,7 @@ impl<'a> ParkedItem<'a> {
             source: &parked.source,
             sequence: message.seq,
             subject: &message.subject,
-            published_at: rfc3339(message.published_at_us),
+            published_at: published_at(message),
             body_bytes: message.payload.len(),
             fault: Fault::of(parked),
         }
@@ -203,7 +203,7 @@ pub(super) async fn show(
         let Path((source, sequence)) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
         let at = api.service.now(caller());
         let source = known(Some(source), "source", at.view().sources().keys().map(|name| &**name))?.unwrap_or_default();
-        let json = message(at.view(), &source, sequence)?;
+        let json = message_json(at.view(), &source, sequence)?;
         let budget = api.answer_limits();
         if json.len() > budget.bytes {
             let detail =
@@ -220,7 +220,7 @@ pub(super) async fn show(
 }
 
 /// One message with all reasons for which it is parked, as JSON.
-fn message(view: &ReadView, source: &str, sequence: u64) -> Result<Vec<u8>, QueryError> {
+fn message_json(view: &ReadView, source: &str, sequence: u64) -> Result<Vec<u8>, QueryError> {
     let is_it = |parked: &&Parked| *parked.source == *source && parked.rejected.message.seq == sequence;
     let found: Vec<&Parked> = view.parked().iter().map(|parked| &**parked).filter(is_it).collect();
     let Some(first) = found.first() else {
@@ -238,7 +238,7 @@ fn message(view: &ReadView, source: &str, sequence: u64) -> Result<Vec<u8>, Quer
         source: &first.source,
         sequence,
         subject: &message.subject,
-        published_at: rfc3339(message.published_at_us),
+        published_at: published_at(message),
         headers: message.headers.0.iter().map(|(name, value)| Header { name, value }).collect(),
         body_bytes: message.payload.len(),
         body,
@@ -246,6 +246,10 @@ fn message(view: &ReadView, source: &str, sequence: u64) -> Result<Vec<u8>, Quer
         body_base64,
         faults: found.iter().map(|parked| Fault::of(parked)).collect(),
     })
+}
+
+fn published_at(message: &Message) -> Option<String> {
+    (message.published_at_us != 0).then(|| rfc3339(message.published_at_us))
 }
 
 /// A name that is declared, so that a slip of the pen does not look like nothing parked.

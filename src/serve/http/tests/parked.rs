@@ -146,7 +146,7 @@ fn the_command_line_prints_parked_events() {
     // A number that no float holds is printed as it was written.
     let text = show(1).unwrap();
     let parts = [
-        "message 1 of source `orders`, published 2026-03-02T08:00:01.000000Z to orders.1\n",
+        "message 1 of source `orders`, published 2026-03-02T08:00:01.000000Z, on orders.1\n",
         "parked for all projections of type `OrderPlaced`: missing_field\n  is required but missing\n  at /total: nothing\n",
         "headers\n  Nats-Msg-Id: 1\n",
         "body, 30 bytes, JSON\n  {\"n\": 12345678901234567890.10}\n",
