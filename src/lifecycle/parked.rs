@@ -32,9 +32,11 @@ impl Parked {
         }
     }
 
-    /// By source, and in a source by sequence.
-    fn place(&self) -> (&SourceName, u64, Option<&GenerationId>) {
-        (&self.source, self.rejected.message.seq, self.generation.as_ref())
+    /// Its place among all: source, sequence, and the projection and generation that could not take it, `""` and 0 if none has it.
+    pub fn place(&self) -> (&str, u64, &str, u64) {
+        let generation = self.generation.as_ref();
+        let (projection, number) = generation.map_or(("", 0), |one| (&*one.projection, one.number));
+        (&self.source, self.rejected.message.seq, projection, number)
     }
 }
 

@@ -210,14 +210,14 @@ pub(super) fn show_message(body: &str, out: &mut dyn Write) -> Result<(), Client
             writeln!(out, "  {}: {}", printable(name), printable(value))?;
         }
     }
-    let form = match (&item.body, &item.body_text) {
-        (Some(_), _) => "JSON",
-        (None, Some(_)) => "text",
-        (None, None) => "base64",
+    // A body that is the JSON `null` reads as none.
+    let (form, text) = match (&item.body_text, &item.body_base64) {
+        (Some(text), _) => ("text", text.as_str()),
+        (None, Some(base64)) => ("base64", base64.as_str()),
+        (None, None) => ("JSON", item.body.map_or("null", RawValue::get)),
     };
     writeln!(out, "\nbody, {}, {form}", count(*body_bytes as usize, "byte"))?;
-    let text = item.body.map(RawValue::get).or(item.body_text.as_deref()).or(item.body_base64.as_deref());
-    for line in text.unwrap_or_default().lines() {
+    for line in text.lines() {
         writeln!(out, "  {}", printable(line))?;
     }
     writeln!(out)?;

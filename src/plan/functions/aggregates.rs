@@ -83,7 +83,7 @@ const KNOWN: &[Known] = &[
     by_set("min", Min, Some(1)),
     by_set("max", Max, Some(1)),
     by_set("median", Median, None),
-    by_set("percentile_cont", Percentile, Some(1)),
+    by_set("percentile_cont", Percentile, Some(2)),
     by_order("first_value", Some(FirstValue), OrderedForm::FirstValue, Some(1)),
     by_order("last_value", Some(LastValue), OrderedForm::LastValue, Some(1)),
     by_order("nth_value", Some(NthValue), OrderedForm::NthValue, Some(1)),

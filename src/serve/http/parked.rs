@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::answer::{PageJson, answer, item, items, to_json};
 use super::parameters::{page_size, pairs, take, url_value};
+use super::status::unknown;
 use super::{Api, caller};
 use crate::event::{Body, Message, Reason};
 use crate::lifecycle::Parked;
@@ -109,7 +110,7 @@ impl<'a> Fault<'a> {
 }
 
 /// Which parked events a reader wants to see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Wanted {
     source: Option<String>,
     event_type: Option<String>,
@@ -135,15 +136,9 @@ impl Wanted {
     }
 }
 
-/// The place of a parked event in the order of the listing, as the token of the page that begins after it.
-fn place(parked: &Parked) -> (&str, u64, &str, u64) {
-    let generation = parked.generation.as_ref();
-    let (projection, number) = generation.map_or(("", 0), |generation| (&*generation.projection, generation.number));
-    (&parked.source, parked.rejected.message.seq, projection, number)
-}
-
+/// The token of the page that begins after a parked event.
 fn token(parked: &Parked) -> String {
-    let (source, sequence, projection, number) = place(parked);
+    let (source, sequence, projection, number) = parked.place();
     format!("{source}:{sequence}:{projection}:{number}")
 }
 
@@ -182,7 +177,7 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Response {
         }
         let parked = at.view().parked();
         let total = parked.iter().filter(|parked| wanted.includes(parked)).count();
-        let begin = after.map_or(0, |after| parked.partition_point(|parked| place(parked) <= after));
+        let begin = after.map_or(0, |after| parked.partition_point(|parked| parked.place() <= after));
         let mut rest = parked[begin..].iter().filter(|parked| wanted.includes(parked));
         let page: Vec<&Parked> = rest.by_ref().take(size).map(|parked| &**parked).collect();
         let next = page.last().filter(|_| rest.next().is_some()).map(|last| token(last));
@@ -259,10 +254,7 @@ fn known<'a>(
     names: impl Iterator<Item = &'a str> + Clone,
 ) -> Result<Option<String>, QueryError> {
     match name {
-        Some(name) if !names.clone().any(|known| known == name) => {
-            let error = QueryError::new(ErrorKind::UnknownRelation, format!("there is no {kind} `{name}`"));
-            Err(error.near(did_you_mean(&name, names)))
-        }
+        Some(name) if !names.clone().any(|known| known == name) => Err(unknown(kind, &name, names)),
         name => Ok(name),
     }
 }

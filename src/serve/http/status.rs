@@ -145,6 +145,6 @@ fn list<T: Serialize>(items: &[T]) -> Result<Bytes, QueryError> {
     Ok(items.join(&b',').into())
 }
 
-fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> QueryError {
+pub(super) fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> QueryError {
     QueryError::new(ErrorKind::UnknownRelation, format!("there is no {kind} `{name}`")).near(did_you_mean(name, names))
 }
