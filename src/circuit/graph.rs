@@ -170,12 +170,14 @@ impl Circuit {
         Ok((output, rejected))
     }
 
-    /// Marks, by index, the nodes that this step has to evaluate: inputs of the output that no other circuit has made, and if
-    /// this circuit has to find the rejected events, what can reject them.
+    /// Marks, by index, the nodes that this step has to evaluate: those with state, inputs of the output that no other circuit
+    /// has made, and if this circuit has to find the rejected events, what can reject them.
     fn needed(&self, memo: &Memo, rejects: bool) -> Vec<bool> {
         let mut needed = vec![false; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate().rev() {
             needed[index] |= index + 1 == self.nodes.len() || rejects && self.fallible[index];
+            // What an adopted operator reads is of no use yet, but has to be right once that operator goes on.
+            needed[index] |= self.handle(index).is_some() && self.held[index] == HeldBack::No;
             if needed[index] && self.held[index] == HeldBack::No && !memo.has(self.node_facts[index].shared) {
                 node.inputs.iter().for_each(|&input| needed[input] = true);
             }

@@ -143,11 +143,12 @@ impl Circuit {
         self.reads_events(|index| self.handle(index).is_some() && adopted.contains(&self.node_facts[index].identity))
     }
 
-    /// Whether the output is made of events, where some nodes need no input.
+    /// Whether the output, or the state of any other operator, is made of events, where some nodes need no input. The state of
+    /// what lies below those nodes counts too: they take its changes once they go on.
     fn reads_events(&self, has_all: impl Fn(usize) -> bool) -> bool {
         let mut needed = vec![false; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate().rev() {
-            needed[index] |= index + 1 == self.nodes.len();
+            needed[index] |= index + 1 == self.nodes.len() || self.handle(index).is_some();
             if needed[index] && !has_all(index) {
                 node.inputs.iter().for_each(|&input| needed[input] = true);
             }

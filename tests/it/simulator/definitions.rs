@@ -177,6 +177,20 @@ const SHAPES: &[Shape] = &[
                  SELECT customer, total AS amount FROM orders.placed
                  UNION ALL SELECT customer, amount FROM payments.paid) GROUP BY customer"],
     },
+    // The aggregate keeps all that it shows, and the join below it does not.
+    Shape {
+        name: "noted",
+        key: "customer",
+        rest: TABLE,
+        reads: &[],
+        variants: &[
+            "SELECT p.customer, count(*) AS orders, count(s.carrier) AS shipped FROM orders.placed AS p
+             LEFT JOIN orders.shipped AS s ON nullif(p._key, 'o3') = s._key GROUP BY p.customer",
+            "SELECT p.customer, count(*) AS orders, count(s.carrier) AS shipped FROM orders.placed AS p
+             LEFT JOIN orders.shipped AS s ON nullif(p._key, 'o3') = s._key GROUP BY p.customer
+             HAVING count(*) > 1",
+        ],
+    },
     Shape {
         name: "factors",
         key: "payments",

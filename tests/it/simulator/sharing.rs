@@ -169,6 +169,17 @@ async fn a_changed_projection_goes_on_from_the_operators_that_did_not_change() {
 }
 
 #[tokio::test]
+async fn what_lies_below_an_adopted_operator_is_computed_again_if_it_cannot_be_adopted() {
+    let (mut place, mut definitions) = (Place::new(300), Definitions::of(&["noted"]));
+    let mut daemon = place.start(&definitions).await.0;
+    go_on(&mut place, &mut daemon).await;
+    definitions.set_variant("noted", 1);
+    let (mut daemon, started) = place.start(&definitions).await;
+    assert_eq!((started.built, started.read.len()), (1, 1));
+    go_on(&mut place, &mut daemon).await;
+}
+
+#[tokio::test]
 async fn events_that_were_parked_stay_parked_where_none_is_read() {
     let (mut place, definitions) = (Place::new(300), Definitions::of(&["rates"]));
     let mut daemon = place.start(&definitions).await.0;
