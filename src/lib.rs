@@ -34,6 +34,8 @@ pub mod lifecycle;
 pub mod pipeline;
 
 // Answers.
+pub mod priority;
+
 pub mod query;
 
 pub mod serve;

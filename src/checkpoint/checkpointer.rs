@@ -1,6 +1,6 @@
 //! The one writer of a place for checkpoints: opening it, and the steps of one checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use object_store::{ObjectStore, PutPayload};
 
 use super::draft::Draft;
-use super::error::{CheckpointError, OpenError, RestoreIndexError};
+use super::error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexError, StoreFailure};
 use super::fence::{self, Claim, Writer};
 use super::index::{self, KnownChecksums};
 use super::location;
 use super::manifest::Manifest;
 use super::pack::{self, Names, Uploads};
-use super::restore::{self, LastCheckpoint, Restored};
+use super::restore::{self, LastCheckpoint, Restored, UnreadableCheckpoint};
 use super::vault::{Created, MANIFESTS, Vault, numbered};
 use super::{garbage, manifest};
+use crate::state::Stores;
 
 /// The right to write checkpoints to a place, until another writer opens it.
 #[derive(Debug)]
@@ -160,6 +161,20 @@ impl Checkpointer {
     /// If an object is missing or damaged, which is named, or the folder cannot be written.
     pub async fn restore_index(&self, name: &str, folder: &Path) -> Result<(), RestoreIndexError> {
         index::restore(&self.vault, &self.current, name, folder).await
+    }
+
+    /// Reads some stores of the last checkpoint back. One that it does not have is left out.
+    ///
+    /// # Errors
+    /// If an object is missing or damaged, which is named, or cannot be read.
+    pub async fn read_stores(&self, names: &BTreeSet<String>) -> Result<Stores, ReadStoresError> {
+        let read = restore::read_stores(&self.vault, &self.current, |store| names.contains(store)).await;
+        read.map_err(|unreadable| match unreadable {
+            UnreadableCheckpoint::Damage(damage) => ReadStoresError::Damaged(damage),
+            UnreadableCheckpoint::Store(StoreFailure { object, source }) => ReadStoresError::Store { object, source },
+            // Its own manifest is not read again.
+            UnreadableCheckpoint::Version(_) => unreachable!("stores have no version"),
+        })
     }
 
     async fn attempt(&mut self, draft: &Draft) -> Result<Stats, CheckpointError> {

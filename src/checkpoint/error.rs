@@ -72,6 +72,15 @@ pub enum RestoreIndexError {
     File { path: PathBuf, source: std::io::Error },
 }
 
+/// Why stores of the last checkpoint could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadStoresError {
+    #[error("{0}")]
+    Damaged(Damage),
+    #[error("{object} cannot be read")]
+    Store { object: String, source: object_store::Error },
+}
+
 /// An operation of the object store that failed, with the object's name.
 #[derive(Debug)]
 pub(super) struct StoreFailure {

@@ -22,7 +22,7 @@ mod vault;
 
 pub use checkpointer::{Checkpointer, Stats};
 pub use draft::{Draft, IndexDraft, PinnedFile};
-pub use error::{CheckpointError, OpenError, RestoreIndexError};
+pub use error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexError};
 pub use fence::Writer;
 pub use manifest::{
     Checksum, Content, FileEntry, GenerationEntry, HeldEntry, IndexEntry, Manifest, OperatorEntry, SegmentEntry,

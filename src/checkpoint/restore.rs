@@ -103,8 +103,24 @@ pub(super) async fn newest(vault: &Vault) -> Result<LastCheckpoint, OpenError> {
 /// Reads one checkpoint whole; its index files are only verified.
 pub(super) async fn load(vault: &Vault, number: u64) -> Result<(Manifest, Stores), UnreadableCheckpoint> {
     let manifest = read_manifest(vault, number).await?;
+    let stores = read_stores(vault, &manifest, |_| true).await?;
+    let files = manifest.indexes.values().flat_map(|index| &index.files).map(|file| async move {
+        let read = pieces(vault, file).try_for_each(|_| std::future::ready(Ok(()))).await;
+        read.map_err(|wrong| wrong.of(number, &file.object))
+    });
+    stream::iter(files.collect::<Vec<_>>()).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
+    Ok((manifest, stores))
+}
+
+/// Reads some stores of a checkpoint.
+pub(super) async fn read_stores(
+    vault: &Vault,
+    manifest: &Manifest,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Stores, UnreadableCheckpoint> {
+    let number = manifest.number;
     let mut packs: BTreeMap<&str, Vec<(&str, &SegmentEntry)>> = BTreeMap::new();
-    for (store, entries) in &manifest.stores {
+    for (store, entries) in manifest.stores.iter().filter(|(store, _)| wanted(store)) {
         for entry in entries {
             packs.entry(&entry.object).or_default().push((store, entry));
         }
@@ -123,12 +139,7 @@ pub(super) async fn load(vault: &Vault, number: u64) -> Result<(Manifest, Stores
         bury(segments)
             .map_err(|problem| ObjectError::Object(problem.to_string()).of(number, &format!("store {name}")))?;
     }
-    let files = manifest.indexes.values().flat_map(|index| &index.files).map(|file| async move {
-        let read = pieces(vault, file).try_for_each(|_| std::future::ready(Ok(()))).await;
-        read.map_err(|wrong| wrong.of(number, &file.object))
-    });
-    stream::iter(files.collect::<Vec<_>>()).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
-    Ok((manifest, stores))
+    Ok(stores)
 }
 
 async fn read_manifest(vault: &Vault, number: u64) -> Result<Manifest, UnreadableCheckpoint> {

@@ -118,6 +118,11 @@ impl Circuit {
         Ok(Self::new(self.nodes.iter().map(node).collect::<Result<_, CircuitError>>()?))
     }
 
+    /// Of what can reject events: circuits in which it is the same take the same events of a source.
+    pub fn admission(&self) -> Identity {
+        self.admission
+    }
+
     /// What comes out of the circuit, as the identity of its last node.
     pub fn identity(&self) -> Identity {
         self.node_facts.last().map_or(self.admission, |facts| facts.identity)

@@ -126,6 +126,39 @@ impl Circuit {
         Ok(())
     }
 
+    /// The same, where the circuit that has the state goes on with it.
+    ///
+    /// # Errors
+    /// As [`Circuit::adopt`].
+    pub fn adopt_copies(
+        &mut self,
+        adopted: &BTreeMap<Identity, String>,
+        stores: &mut Stores,
+        restored: &mut Handles,
+    ) -> Result<(), CircuitError> {
+        self.adopt(adopted, stores, restored)?;
+        for (facts, held) in self.node_facts.iter_mut().zip(&self.held) {
+            facts.is_copy = *held == HeldBack::Waiting;
+        }
+        Ok(())
+    }
+
+    /// Whether an operator is still a copy of one that another circuit goes on with: the two have not become one.
+    pub fn has_copies(&self) -> bool {
+        self.node_facts.iter().any(|facts| facts.is_copy)
+    }
+
+    /// Whether any of these operators with state is part of it.
+    pub fn has_any(&self, operators: &BTreeSet<Identity>) -> bool {
+        (0..self.nodes.len())
+            .any(|index| self.handle(index).is_some() && operators.contains(&self.node_facts[index].identity))
+    }
+
+    /// Whether it reads events itself, and not only rows of other projections.
+    pub fn has_events(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.operator, Operator::Events { .. }))
+    }
+
     /// Marks the adopted operators as reached: their inputs stand at the cut of their state, and the next step emits it.
     pub fn release(&mut self) {
         for held in self.held.iter_mut().filter(|held| **held == HeldBack::Waiting) {

@@ -1,12 +1,14 @@
 //! What several circuits compute alike is computed once: one operator with one state, stepped by the first that needs it.
 //!
 //! Two operators become one only if they do the same with the same events from now on: their identities are equal, which
-//! covers what is computed and which events are admitted, and their states are equal at the same cut.
+//! covers what is computed and which events are admitted, and their states are equal at the same cut. The state of a copy is
+//! equal because both have taken the same since.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::digest::Digest;
 use super::graph::Circuit;
+use super::node_facts::NodeFacts;
 use super::operator::Operator;
 use super::stateful::Handle;
 use crate::identity::Identity;
@@ -25,8 +27,8 @@ pub fn share(circuits: &mut [(&str, &mut Circuit)]) {
             let twin = candidates.into_iter().flatten().copied().find(|&one| known[one].takes(circuit, index, &inputs));
             let one = twin.unwrap_or_else(|| {
                 let (handle, indices) = (circuit.handle(index).cloned(), Vec::new());
-                let store_prefix = circuit.node_facts[index].store_prefix.clone();
-                known.push(Known { inputs, handle, store_prefix, indices });
+                let NodeFacts { store_prefix, is_copy, .. } = circuit.node_facts[index].clone();
+                known.push(Known { inputs, handle, store_prefix, is_copy, indices });
                 found.entry(identity).or_default().push(known.len() - 1);
                 known.len() - 1
             });
@@ -34,6 +36,7 @@ pub fn share(circuits: &mut [(&str, &mut Circuit)]) {
             if let Some(handle) = &known[one].handle {
                 circuit.nodes[index].operator = Operator::Stateful(handle.clone());
                 circuit.node_facts[index].store_prefix.clone_from(&known[one].store_prefix);
+                circuit.node_facts[index].is_copy &= known[one].is_copy;
             }
             numbers.push(one);
         }
@@ -55,6 +58,7 @@ struct Known {
     inputs: Vec<usize>,
     handle: Option<Handle>,
     store_prefix: String,
+    is_copy: bool,
     /// Circuits that have it, and where.
     indices: Vec<(usize, usize)>,
 }
@@ -63,7 +67,12 @@ impl Known {
     /// Whether a circuit's node of the same identity can be this one from now on.
     fn takes(&self, circuit: &Circuit, index: usize, inputs: &[usize]) -> bool {
         let (Some(own), Some(other)) = (&self.handle, circuit.handle(index)) else { return self.inputs == inputs };
-        own.is(other) || self.inputs == inputs && !circuit.is_captured && have_equal_state(own, other)
+        if own.is(other) {
+            return true;
+        }
+        let NodeFacts { store_prefix, is_copy, .. } = &circuit.node_facts[index];
+        let is_copy_of_it = *is_copy && !self.is_copy && *store_prefix == self.store_prefix;
+        self.inputs == inputs && (is_copy_of_it || !circuit.is_captured && have_equal_state(own, other))
     }
 }
 

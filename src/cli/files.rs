@@ -1,7 +1,10 @@
 //! Loads the configuration from the file system and the process's environment. What it means is `config`'s matter.
 
+use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::{Diagnostic, Files, FolderEntry, Loaded, load};
 
@@ -11,6 +14,21 @@ use crate::config::{Diagnostic, Files, FolderEntry, Loaded, load};
 /// All problems of all files.
 pub fn load_config(root: &str) -> Result<Loaded, Vec<Diagnostic>> {
     load(root, &Files { list: &list, read: &read }, &|name| std::env::var(name).ok())
+}
+
+/// Equal as long as no file of the configuration changes.
+pub fn config_fingerprint(root: &str) -> u64 {
+    let hash = RefCell::new(Xxh3::new());
+    let read = |path: &str| {
+        let text = read(path);
+        let mut hash = hash.borrow_mut();
+        hash.update(path.as_bytes());
+        hash.update(text.as_deref().unwrap_or("\0").as_bytes());
+        text
+    };
+    // Whether it is valid is found out when it is loaded.
+    let _ = load(root, &Files { list: &list, read: &read }, &|name| std::env::var(name).ok());
+    hash.borrow().digest()
 }
 
 fn read(path: &str) -> io::Result<String> {

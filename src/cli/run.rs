@@ -2,22 +2,31 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
-use super::files::load_config;
+use super::files::{config_fingerprint, load_config};
 use super::{ConfigArgs, chain, failed, print};
-use crate::app::{self, AppError};
+use crate::app::{self, Actor, AppError, Reloading};
 use crate::config::{Loaded, Severity};
 use crate::pipeline::LoopEnd;
+
+/// Between looks at the files of a configuration that is watched.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Reload the configuration when a file of it changes.
+    #[arg(long)]
+    watch_config: bool,
     /// Log as JSON lines.
     #[arg(long)]
     log_json: bool,
@@ -41,7 +50,10 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     let started = |addresses: app::Addresses| {
         tracing::info!(http = %addresses.http, metrics = %addresses.metrics, "listening");
     };
-    let outcome = runtime.block_on(app::run(config, started, interrupted()));
+    let outcome = runtime.block_on(async {
+        let reloading = reloading(&args);
+        app::run(config, reloading, started, interrupted()).await
+    });
     // Queries that are still running are not waited for.
     runtime.shutdown_background();
     match outcome {
@@ -57,6 +69,38 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         }
         Err(error) => failed(&chain(&error)),
     }
+}
+
+/// Reads the configuration again at SIGHUP, and where it is watched when a file of it has changed.
+fn reloading(args: &RunArgs) -> Reloading {
+    let root = args.config.config.clone();
+    let (ask, asked) = mpsc::channel(1);
+    let by = |actor: &str| Actor { actor: Some(actor.to_owned()), ..Actor::default() };
+    if let Ok(mut hang_up) = signal(SignalKind::hangup()) {
+        let ask = ask.clone();
+        tokio::spawn(async move { while hang_up.recv().await.is_some() && ask.send(by("SIGHUP")).await.is_ok() {} });
+    }
+    if args.watch_config {
+        let root = root.clone();
+        tokio::spawn(async move {
+            let mut seen = fingerprint(&root).await;
+            while !ask.is_closed() {
+                tokio::time::sleep(WATCH_EVERY).await;
+                let now = fingerprint(&root).await;
+                if now != seen && ask.send(by("--watch-config")).await.is_ok() {
+                    seen = now;
+                }
+            }
+        });
+    }
+    Reloading { load: Arc::new(move || load_config(&root)), asked }
+}
+
+/// Of the texts of all files of a configuration. They are read again and again: a mounted config map is changed by a link
+/// somewhere above, which nothing tells of.
+async fn fingerprint(root: &str) -> u64 {
+    let root = root.to_owned();
+    tokio::task::spawn_blocking(move || config_fingerprint(&root)).await.unwrap_or_default()
 }
 
 /// SIGTERM or SIGINT.

@@ -26,7 +26,7 @@ pub struct Config {
     pub policies: Vec<Policy>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nats {
     /// At least one.
     pub urls: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Commit {
 }
 
 /// The listener for readers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     pub listen: String,
     /// Names that readers may reach a loopback listener by, beside those that no stranger can point at it.
@@ -58,7 +58,7 @@ pub struct Http {
 }
 
 /// What the connections of a listener may take.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionLimits {
     pub max: usize,
     pub max_per_peer: usize,

@@ -1,10 +1,18 @@
 //! What others ask of the loop. It answers between two commits, so what it says is of one cut.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::build::{Build, BuildError, LiveCut};
+use super::build::{Build, BuildError, Ground, Joined, LiveCut};
+use super::engine::Declared;
+use super::generation::Definition;
+use super::intake::Intake;
+use super::readers::OpenSource;
+use super::runner::RunnerConfig;
+use crate::config::ParkedLimits;
+use crate::identity::Identity;
+use crate::progress::SourceName;
 use crate::read_model::catalog::ProjectionStatus;
 
 /// Commands that wait for the loop at the most; the next caller waits for room.
@@ -15,14 +23,73 @@ pub(super) enum Command {
     /// Where the live generations stand, with the rows of some. With `hold`, nothing more is taken in for a while.
     Look { inputs: BTreeSet<String>, hold: bool, reply: oneshot::Sender<LiveCut> },
     /// Takes built generations in. The reply gives them back if they stand elsewhere by now.
-    Join { build: Box<Build>, reply: oneshot::Sender<Result<(), Box<Build>>> },
+    Join { build: Box<Build>, reply: oneshot::Sender<Result<Joined, Box<Build>>> },
     /// What status shows of projections that are built and have no rows to serve yet.
     Announce(Vec<ProjectionStatus>),
+    /// What runs.
+    Survey(oneshot::Sender<Survey>),
+    /// Becomes what another configuration declares.
+    Adapt { to: Box<Adaptation>, reply: oneshot::Sender<()> },
+    /// What builds may begin with.
+    Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
+}
+
+/// What runs, for a comparison with what is declared.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The generations that readers see, by projection.
+    pub generations: BTreeMap<String, Running>,
+    /// How the messages of each source were read so far; none if that is not known.
+    pub sources: BTreeMap<SourceName, Option<Identity>>,
+}
+
+/// A generation that readers see.
+#[derive(Debug)]
+pub struct Running {
+    pub number: u64,
+    pub definition: Definition,
+    /// Whether it takes every commit. Else a build of the same definition mends it.
+    pub steps: bool,
+}
+
+/// Another configuration, as far as it concerns the loop.
+pub struct Adaptation {
+    pub declared: Declared,
+    pub parked: ParkedLimits,
+    pub pace: RunnerConfig,
+    /// Sources that were not there.
+    pub new_sources: BTreeMap<SourceName, Intake>,
+    /// Sources that are read from elsewhere, with the same messages.
+    pub moved_sources: BTreeSet<SourceName>,
+    /// Opens sources as they are declared now.
+    pub open: OpenSource,
+}
+
+/// What a build would begin with.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// The operators whose state it could go on from.
+    pub operators: BTreeSet<Identity>,
+    /// Live projections that it reads.
+    pub inputs: BTreeSet<String>,
+    /// Projections that get a new generation.
+    pub projections: Vec<String>,
 }
 
 /// The sender of commands to the loop. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Commands(mpsc::Sender<Command>);
+
+/// The loop takes no commands any more: the daemon is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the loop has ended")]
+pub struct NoLoop;
+
+impl From<NoLoop> for BuildError {
+    fn from(_: NoLoop) -> Self {
+        BuildError::NoLoop
+    }
+}
 
 impl Commands {
     pub(super) fn new() -> (Self, mpsc::Receiver<Command>) {
@@ -34,37 +101,55 @@ impl Commands {
     ///
     /// # Errors
     /// The loop has ended.
-    pub(super) async fn look(&self, inputs: &BTreeSet<String>) -> Result<LiveCut, BuildError> {
-        self.ask(inputs, false).await
+    pub(super) async fn look(&self, inputs: &BTreeSet<String>) -> Result<LiveCut, NoLoop> {
+        self.ask(|reply| Command::Look { inputs: inputs.clone(), hold: false, reply }).await
     }
 
     /// The same; and the loop stays there until a build joins, or for a short while.
     ///
     /// # Errors
     /// The loop has ended.
-    pub(super) async fn hold(&self, inputs: &BTreeSet<String>) -> Result<LiveCut, BuildError> {
-        self.ask(inputs, true).await
-    }
-
-    async fn ask(&self, inputs: &BTreeSet<String>, hold: bool) -> Result<LiveCut, BuildError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Look { inputs: inputs.clone(), hold, reply }).await?;
-        answer.await.map_err(|_| BuildError::NoLoop)
+    pub(super) async fn hold(&self, inputs: &BTreeSet<String>) -> Result<LiveCut, NoLoop> {
+        self.ask(|reply| Command::Look { inputs: inputs.clone(), hold: true, reply }).await
     }
 
     /// Hands a build over; gives it back if it stands elsewhere than the live generations, and None if the loop has ended.
-    pub(super) async fn join(&self, build: Build) -> Option<Result<(), Box<Build>>> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Join { build: Box::new(build), reply }).await.ok()?;
-        answer.await.ok()
+    pub(super) async fn join(&self, build: Build) -> Option<Result<Joined, Box<Build>>> {
+        self.ask(|reply| Command::Join { build: Box::new(build), reply }).await.ok()
     }
 
     /// Makes status show how far projections have come. Without a loop there is no status.
     pub(super) async fn announce(&self, statuses: Vec<ProjectionStatus>) {
-        let _ = self.send(Command::Announce(statuses)).await;
+        let _ = self.0.send(Command::Announce(statuses)).await;
     }
 
-    async fn send(&self, command: Command) -> Result<(), BuildError> {
-        self.0.send(command).await.map_err(|_| BuildError::NoLoop)
+    /// What runs.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn survey(&self) -> Result<Survey, NoLoop> {
+        self.ask(Command::Survey).await
+    }
+
+    /// Makes the loop become what another configuration declares, as far as nothing has to be built for it.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn adapt(&self, to: Adaptation) -> Result<(), NoLoop> {
+        self.ask(|reply| Command::Adapt { to: Box::new(to), reply }).await
+    }
+
+    /// What builds may begin with, all of one cut. If there is state to go on from, that comes with the next checkpoint.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn ground(&self, wanted: Wanted) -> Result<Ground, NoLoop> {
+        self.ask(|reply| Command::Ground { wanted, reply }).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NoLoop> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(command(reply)).await.map_err(|_| NoLoop)?;
+        answer.await.map_err(|_| NoLoop)
     }
 }

@@ -14,7 +14,7 @@ use crate::identity::Identity;
 use crate::progress::{Position, Resumed, SourceProgress, Watermark};
 
 /// Reads one source's messages.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Intake {
     decoder: Arc<Decoder>,
     watermark: Watermark,
@@ -72,12 +72,13 @@ impl Intake {
         self.recorded == Some(self.admission)
     }
 
-    /// Takes what another reading of the same messages has found, as they are declared now. What is known of the stream
-    /// and of the connection to it stays: this intake is the one that goes on.
+    /// Goes on as another reading of the same messages does, with what it has found. What is known of the stream and of the
+    /// connection to it stays: this intake is the one that goes on.
     pub(super) fn readmit(&mut self, read: Intake) {
-        let Intake { watermark, progress, recorded, admitted, .. } = read;
+        let Intake { decoder, watermark, progress, admission, recorded, admitted, evidence, .. } = read;
         let (late, dropped) = (progress.late_events(), progress.late_events_dropped());
         self.progress.reread(watermark.value_us(), late, dropped);
+        (self.decoder, self.admission, self.evidence) = (decoder, admission, evidence);
         (self.watermark, self.recorded, self.admitted) = (watermark, recorded, admitted);
     }
 
@@ -88,7 +89,12 @@ impl Intake {
 
     /// The same source at its beginning, with what is known of its stream.
     pub(super) fn begun_again(&self) -> Self {
-        let fresh = Self::new(self.decoder.clone(), self.admission);
+        self.begun_again_with(self.decoder.clone(), self.admission)
+    }
+
+    /// The same source at its beginning, with what is known of its stream, read in another way.
+    pub(super) fn begun_again_with(&self, decoder: Arc<Decoder>, admission: Identity) -> Self {
+        let fresh = Self::new(decoder, admission);
         Self { identity: self.identity.clone(), evidence: self.evidence.clone(), ..fresh }
     }
 
@@ -96,9 +102,10 @@ impl Intake {
         &self.decoder
     }
 
-    /// Of everything that decides which messages are admitted, with which values.
-    pub fn admission(&self) -> Identity {
-        self.admission
+    /// Of everything that decides which messages are admitted with which values, as it was for all messages up to here; none if
+    /// that is not known.
+    pub fn recorded(&self) -> Option<Identity> {
+        self.recorded
     }
 
     /// Decodes the next messages in stream order, up to the first rejected one that `quota` has no room for: that one comes

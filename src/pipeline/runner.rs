@@ -1,17 +1,20 @@
-//! The only loop: it awaits sources, commits, publishes, and hands checkpoints over.
+//! The only loop: it awaits sources, commits, publishes, and hands checkpoints over. What it does for others is in `obeying`.
 //!
 //! With nothing queued a commit happens at once; while a commit runs, what arrives waits in bounded queues, so under
 //! load batches grow and intake slows down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
-use super::build::LiveCut;
+use super::assemble::IndexRoot;
 use super::commands::{Command, Commands};
 use super::engine::{Engine, EngineError, Fetched};
+use super::grounding::{Asked, Gathered};
+use super::readers::{OpenSource, Readers, Report};
 use super::saver::{Job, Saved, spawn_saver};
 use crate::checkpoint::Checkpointer;
 use crate::progress::{Cut, SourceName};
@@ -19,11 +22,10 @@ use crate::read_model::catalog::Catalog;
 use crate::source::{Input, Source};
 use crate::telemetry;
 
+mod obeying;
+
 /// As good as never: the loop looks again at the next checkpoint at the latest.
 const NEVER: Duration = Duration::from_secs(86_400);
-
-/// How long the loop waits at a cut for a build to come there. Readers see that as lag, so it is short.
-const HOLD_LONGEST: Duration = Duration::from_secs(1);
 
 /// How the loop paces itself.
 #[derive(Debug, Clone)]
@@ -65,7 +67,10 @@ pub struct Runner {
     engine: Engine,
     catalog: Catalog,
     config: RunnerConfig,
-    inputs: mpsc::Receiver<(SourceName, Input)>,
+    readers: Readers,
+    reports: mpsc::Receiver<Report>,
+    /// Opens sources as the last adaptation says; none before the first.
+    open: Option<OpenSource>,
     commands: mpsc::Receiver<Command>,
     /// Until when nothing is taken in, because a build is about to join.
     held_until: Option<Instant>,
@@ -73,6 +78,13 @@ pub struct Runner {
     saved: mpsc::Receiver<Saved>,
     status: watch::Sender<RunnerStatus>,
     saving: bool,
+    /// Those who want to begin builds, before and after the capture of the checkpoint that they wait for.
+    asked: Vec<Asked>,
+    gathered: Vec<Gathered>,
+    indexes: IndexRoot,
+    /// Folders of search indexes that are of no more use: before, and after the capture of a checkpoint without them.
+    unused: Vec<PathBuf>,
+    removable: Vec<PathBuf>,
     /// The cut of the last durable checkpoint.
     durable: Option<Cut>,
     next_checkpoint: Instant,
@@ -87,10 +99,11 @@ impl Runner {
         checkpointer: Checkpointer,
         catalog: Catalog,
         config: RunnerConfig,
+        indexes: IndexRoot,
     ) -> (Self, watch::Receiver<RunnerStatus>, Commands) {
-        let (input_sender, inputs) = mpsc::channel(1);
+        let (mut readers, reports) = Readers::new();
         for (name, source) in sources {
-            tokio::spawn(forward(name, source, input_sender.clone()));
+            readers.begin(name, || source);
         }
         let (jobs, job_receiver) = mpsc::channel(1);
         let (saved_sender, saved) = mpsc::channel(1);
@@ -102,13 +115,20 @@ impl Runner {
             engine,
             catalog,
             config,
-            inputs,
+            readers,
+            reports,
+            open: None,
             commands,
             held_until: None,
             jobs,
             saved,
             status,
             saving: false,
+            asked: Vec::new(),
+            gathered: Vec::new(),
+            indexes,
+            unused: Vec::new(),
+            removable: Vec::new(),
             durable: None,
             next_checkpoint,
         };
@@ -129,7 +149,7 @@ impl Runner {
                     self.obey(command);
                     Ok(())
                 }
-                Some((source, input)) = self.inputs.recv(), if self.held_until.is_none() => self.take(source, input),
+                Some(report) = self.reports.recv(), if self.held_until.is_none() => self.take(report),
                 () = sleep_until(wake.into()) => Ok(()),
             };
             if let Err(outcome) = step.and_then(|()| self.whatever_is_due()) {
@@ -139,26 +159,28 @@ impl Runner {
     }
 
     /// Takes what arrived and everything else that waits, and commits it.
-    fn take(&mut self, source: SourceName, input: Input) -> Result<(), LoopEnd> {
+    fn take(&mut self, report: Report) -> Result<(), LoopEnd> {
         let mut fetched = Vec::new();
         let mut events = 0;
         let mut news = None;
-        let mut next = Some((source, input));
+        let mut next = Some(report);
         let until = Instant::now() + self.config.max_delay;
-        while let Some((source, input)) = next {
-            match messages(source, input) {
-                Ok(input) => {
-                    events += input.messages.len();
-                    fetched.push(input);
-                }
-                // What came before it is applied first, so that it has the last word.
-                Err(input) => {
-                    news = Some(input);
-                    break;
+        while let Some(report) = next {
+            if self.readers.is_current(&report) {
+                match messages(report.source, report.input) {
+                    Ok(input) => {
+                        events += input.messages.len();
+                        fetched.push(input);
+                    }
+                    // What came before it is applied first, so that it has the last word.
+                    Err(input) => {
+                        news = Some(input);
+                        break;
+                    }
                 }
             }
             let takes_more = events < self.config.max_events && Instant::now() < until;
-            next = if takes_more { self.inputs.try_recv().ok() } else { None };
+            next = if takes_more { self.reports.try_recv().ok() } else { None };
         }
         if !fetched.is_empty() {
             let began = Instant::now();
@@ -205,26 +227,6 @@ impl Runner {
         }
     }
 
-    /// Does what is asked of it. An answer that is no more waited for is lost.
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Look { inputs, hold, reply } => {
-                self.held_until = hold.then(|| Instant::now() + HOLD_LONGEST).or(self.held_until);
-                let _ = reply.send(LiveCut::of(&self.engine, &inputs));
-            }
-            Command::Join { build, reply } => {
-                self.held_until = None;
-                let joined = build.join(&mut self.engine, now_us());
-                self.publish();
-                let _ = reply.send(joined);
-            }
-            Command::Announce(statuses) => {
-                statuses.into_iter().for_each(|status| self.engine.announce(status));
-                self.publish();
-            }
-        }
-    }
-
     /// After which time what the read models have taken has to be made visible.
     fn until_commit(&self) -> Duration {
         let since = self.engine.uncommitted_since_us();
@@ -245,12 +247,16 @@ impl Runner {
             self.engine.commit_read_models();
             self.publish();
         }
+        // What would begin beside waits for a checkpoint of now, which comes as soon as the one before is written.
+        if !self.asked.is_empty() && !self.saving {
+            self.next_checkpoint = now;
+        }
         if self.next_checkpoint <= now {
             self.next_checkpoint = now + self.config.checkpoint_interval;
             // A checkpoint that is still being written is finished, or tried again, before the next one begins.
             if !self.saving {
                 let is_durable = self.durable.as_ref() == Some(&self.engine.cut());
-                if is_durable && !self.engine.awaits_mending() {
+                if is_durable && !self.engine.awaits_mending() && self.asked.is_empty() {
                     self.hand_over(Job::Confirm)?
                 } else {
                     self.checkpoint()?
@@ -264,7 +270,12 @@ impl Runner {
     fn checkpoint(&mut self) -> Result<(), LoopEnd> {
         self.engine.mend();
         let (draft, holds) = self.engine.draft(now_us()).map_err(poisoned)?;
-        self.hand_over(Job::Write { draft, cut: self.engine.cut(), holds })?;
+        for asked in self.asked.drain(..) {
+            self.gathered.push(asked.gather(&mut self.engine, &draft.content));
+        }
+        let read_back = self.gathered.iter().flat_map(Gathered::stores).collect();
+        self.removable.append(&mut self.unused);
+        self.hand_over(Job::Write { draft, cut: self.engine.cut(), holds, read_back })?;
         self.publish();
         Ok(())
     }
@@ -277,8 +288,13 @@ impl Runner {
 
     fn checkpointed(&mut self, saved: Saved) -> Result<(), LoopEnd> {
         match saved {
-            Saved::Done { cut, stats, took } => {
+            Saved::Done { cut, stats, took, stores } => {
                 self.saving = false;
+                self.gathered.drain(..).for_each(|gathered| gathered.answer(&stores));
+                for folder in self.removable.drain(..) {
+                    // If it cannot be removed, it only takes space until the next start.
+                    let _ = std::fs::remove_dir_all(folder);
+                }
                 tracing::debug!(%cut, ?stats, "checkpoint is durable");
                 telemetry::observe_checkpoint(took);
                 self.durable = Some(cut);
@@ -310,7 +326,7 @@ impl Runner {
     /// Stops intake and makes a last checkpoint.
     async fn drain(mut self) -> LoopEnd {
         let deadline = Instant::now() + self.config.drain;
-        self.inputs.close();
+        self.reports.close();
         loop {
             if !self.saving {
                 if self.durable.as_ref() == Some(&self.engine.cut()) {
@@ -336,17 +352,6 @@ impl Runner {
 /// Waits to be told to stop, without holding on to the word.
 async fn told(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
-}
-
-/// Hands over what one source reports, until the loop ends.
-async fn forward(name: SourceName, mut source: Box<dyn Source>, inputs: mpsc::Sender<(SourceName, Input)>) {
-    loop {
-        let input = source.next().await;
-        let last = matches!(input, Input::Halted { .. } | Input::End);
-        if inputs.send((name.clone(), input)).await.is_err() || last {
-            return;
-        }
-    }
 }
 
 /// The messages of an input; as error, one that says something of the source itself.

@@ -1,5 +1,6 @@
 //! Writes checkpoints apart from the loop, one at a time, and tries each until it is durable.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -7,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::checkpoint::{CheckpointError, Checkpointer, Draft, Stats};
 use crate::progress::Cut;
 use crate::read_model::search::PinHold;
+use crate::state::Stores;
 
 /// What the loop wants of the checkpoints' place.
 pub(super) enum Job {
@@ -16,6 +18,8 @@ pub(super) enum Job {
         cut: Cut,
         /// Keep the index files as they are until the checkpoint is durable.
         holds: Vec<PinHold>,
+        /// Stores to be read back from it, for what begins with its state.
+        read_back: BTreeSet<String>,
     },
     /// Nothing is new; only whether another writer has taken over.
     Confirm,
@@ -28,17 +32,15 @@ pub(super) enum Saved {
         cut: Cut,
         stats: Stats,
         took: Duration,
+        /// The stores that were asked for; as error, why they cannot be read.
+        stores: Result<Stores, String>,
     },
     /// No other writer has taken over.
     Confirmed,
     /// It is tried again.
-    Failed {
-        message: String,
-    },
+    Failed { message: String },
     /// Another writer has the data directory; nothing more is written.
-    Fenced {
-        message: String,
-    },
+    Fenced { message: String },
 }
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -84,10 +86,12 @@ async fn save(mut checkpointer: Checkpointer, mut jobs: mpsc::Receiver<Job>, res
 
 async fn attempt(checkpointer: &mut Checkpointer, job: &Job) -> Result<Saved, CheckpointError> {
     match job {
-        Job::Write { draft, cut, .. } => {
+        Job::Write { draft, cut, read_back, .. } => {
             let began = Instant::now();
             let stats = checkpointer.checkpoint(draft).await?;
-            Ok(Saved::Done { cut: cut.clone(), stats, took: began.elapsed() })
+            let took = began.elapsed();
+            let stores = checkpointer.read_stores(read_back).await.map_err(|error| chain(&error));
+            Ok(Saved::Done { cut: cut.clone(), stats, took, stores })
         }
         Job::Confirm => checkpointer.confirm().await.map(|()| Saved::Confirmed),
     }

@@ -17,7 +17,9 @@ mod scope;
 mod tests;
 
 pub use datafusion::{opaque, readers, session};
-pub use program::{Batch, Compiled, PlannedProjection, PlannedView, Program, ProgramSource, batch, compile, program};
+pub use program::{
+    Batch, Compiled, PlannedProjection, PlannedView, Program, ProgramSource, batch, compile, inputs, program,
+};
 pub use refusal::Refusal;
 pub use rewrite::{RewriteError, rewrite_own_aggregates};
 pub use scope::{ProjectionSchema, Scope, ScopeSource};

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::account::TimeIsUp;
 use super::{ErrorKind, QueryError};
 use crate::config::QueryLimits;
+use crate::priority::give_way;
 
 /// Longest time a query waits for its turn.
 const QUEUE_WAIT: Duration = Duration::from_secs(1);
@@ -24,16 +25,11 @@ const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// what is used of it takes memory.
 const STACK_BYTES: usize = 256 << 20;
 
-/// What is added to the niceness of query threads: beside busy others they have a tenth of the processor. With 5, a quarter, point
-/// reads beside four long queries were seen to take up to three times as long as undisturbed, with 10 up to 1.3 times (two processors).
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
-
 /// The time after its time-out that a query may take to yield before the reader gets the error.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// What one query may use, and how many may run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     pub max_rows: usize,
     /// Of one answer, as it is rendered.
@@ -164,16 +160,6 @@ impl Admission {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(overloaded()),
         }
-    }
-}
-
-/// Lets intake, point reads and health have the processor first: they take little of it at a time, and nobody should see
-/// by them that somebody else's query is long.
-fn give_way() {
-    // On Linux it is this thread's own; elsewhere it would be the whole process's.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICE) {
-        tracing::warn!(%error, "queries run with the priority of everything else");
     }
 }
 

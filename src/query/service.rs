@@ -25,7 +25,7 @@ use crate::read_model::{Caller, ReadView};
 #[derive(Debug)]
 pub struct QueryService {
     catalog: Catalog,
-    admission: Admission,
+    admission: Arc<Admission>,
     sessions: Arc<Sessions>,
     queries: BTreeMap<String, Arc<Query>>,
     streams: Streams,
@@ -37,14 +37,30 @@ impl QueryService {
     /// # Errors
     /// Where the threads cannot be started or DataFusion refuses the configuration of its sessions.
     pub fn new(catalog: Catalog, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
-        let sessions = Sessions::new(limits.memory_bytes, limits.timeout).map_err(io::Error::other)?;
-        Ok(QueryService {
-            catalog,
-            admission: Admission::new(limits)?,
-            sessions: Arc::new(sessions),
-            queries: queries.into_iter().map(|query| (query.name.clone(), Arc::new(query))).collect(),
-            streams,
-        })
+        Self::with(catalog, Arc::new(Admission::new(limits)?), queries, streams)
+    }
+
+    /// The service of another configuration over the same catalog. What runs goes on under the limits that it began with; only
+    /// where they change, new queries get threads of their own.
+    ///
+    /// # Errors
+    /// As [`QueryService::new`].
+    pub fn changed(&self, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
+        let is_same = limits == *self.limits();
+        let admission = if is_same { self.admission.clone() } else { Arc::new(Admission::new(limits)?) };
+        Self::with(self.catalog.clone(), admission, queries, streams)
+    }
+
+    fn with(catalog: Catalog, admission: Arc<Admission>, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
+        let Limits { memory_bytes, timeout, .. } = admission.limits().clone();
+        let sessions = Sessions::new(memory_bytes, timeout).map_err(io::Error::other)?;
+        let queries = queries.into_iter().map(|query| (query.name.clone(), Arc::new(query))).collect();
+        Ok(QueryService { catalog, admission, sessions: Arc::new(sessions), queries, streams })
+    }
+
+    /// The declared queries, by name.
+    pub fn queries(&self) -> &BTreeMap<String, Arc<Query>> {
+        &self.queries
     }
 
     pub fn admission(&self) -> &Admission {

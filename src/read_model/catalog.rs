@@ -164,12 +164,30 @@ pub struct BuildStatus {
     pub message: Option<String>,
 }
 
+impl BuildStatus {
+    /// A build that has not begun.
+    pub fn waiting() -> Self {
+        Self {
+            generation: 0,
+            state: BuildState::Waiting,
+            sources: BTreeMap::new(),
+            sequences_per_second: None,
+            remaining_seconds: None,
+            message: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildState {
     Building,
+    /// It waits until other builds are done.
+    Waiting,
     /// Nothing has come for some time.
     Stalled,
+    /// It has ended without a result; what was there before goes on.
+    Failed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -94,6 +94,14 @@ impl ReadModel {
         }
     }
 
+    /// Records that the rows are those of `cut`, which was the live cut at `live_at_us`.
+    pub fn reach(&mut self, cut: &Cut, live_at_us: i64) {
+        match self {
+            ReadModel::Table(_) => {}
+            ReadModel::Search(indexed) => indexed.reach(cut, live_at_us),
+        }
+    }
+
     /// Why a part of it cannot be written. It is behind the rows until [`ReadModel::mend`] succeeds.
     pub fn failure(&self) -> Option<&str> {
         match self {

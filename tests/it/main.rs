@@ -13,6 +13,7 @@ mod history;
 mod hostile;
 mod nexmark;
 mod oracle;
+mod reload;
 mod rooms;
 mod simulator;
 mod slow_links;

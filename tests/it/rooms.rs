@@ -184,7 +184,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "pipeline",
-        modules: &["pipeline", "pipeline::build::builder", "pipeline::build::reader"],
+        modules: &["pipeline", "pipeline::build::builder", "pipeline::build::ground", "pipeline::build::reader"],
         rooms: &[
             "config",
             "identity",
@@ -202,6 +202,7 @@ const ROOMS: &[Room] = &[
         // The folders of the search indexes are made here.
         outside: &["arrow", "tokio", "tracing", "clock", "std::fs", "std::thread"],
     },
+    Room { name: "priority", modules: &["priority"], rooms: &[], outside: &["tracing"] },
     Room {
         name: "query",
         modules: &["query"],
@@ -228,6 +229,7 @@ const ROOMS: &[Room] = &[
             "plan::RewriteError",
             "plan::readers",
             "plan::rewrite_own_aggregates",
+            "priority",
         ],
         outside: &["arrow", "datafusion", "datafusion_functions_json", "tokio", "tracing", "clock", "std::thread"],
     },
@@ -322,6 +324,7 @@ const ROOMS: &[Room] = &[
             "config",
             "pipeline",
             "plan",
+            "priority",
             "progress",
             "query",
             "read_model::catalog::Catalog",

@@ -14,13 +14,16 @@ use crate::read_model::search::{SearchIndex, WriterSettings};
 pub struct IndexRoot(pub PathBuf);
 
 impl IndexRoot {
-    pub(super) fn directory(&self, projection: &str, generation: u64) -> PathBuf {
+    pub(in crate::pipeline) fn directory(&self, projection: &str, generation: u64) -> PathBuf {
         self.0.join(projection).join(generation.to_string())
     }
 }
 
 /// An index without documents, if the projection has one.
-pub(super) fn empty_index(planned: &PlannedProjection, directory: &Path) -> Result<Option<SearchIndex>, AssembleError> {
+pub(in crate::pipeline) fn empty_index(
+    planned: &PlannedProjection,
+    directory: &Path,
+) -> Result<Option<SearchIndex>, AssembleError> {
     let Some(spec) = Definition::of(planned).search else { return Ok(None) };
     let failed = |message: String| AssembleError::Index { name: planned.config.name.clone(), message };
     match std::fs::remove_dir_all(directory) {

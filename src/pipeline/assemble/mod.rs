@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::build::{Build, LiveCut};
 use super::continuation::{BuildReason, Mismatch, check_store};
-use super::engine::{Engine, EngineError, PARKED_STORE};
+use super::engine::{Declared, Engine, EngineError, PARKED_STORE};
 use super::error::GenerationError;
 use super::generation::Generation;
 use super::intake::Intake;
@@ -23,14 +23,15 @@ use crate::checkpoint::{Checkpointer, Content, Manifest, Restored};
 use crate::circuit::Handles;
 use crate::config::ParkedLimits;
 use crate::identity::Identity;
-use crate::lifecycle::{GenerationId, Parked, ParkedEvents};
+use crate::lifecycle::{GenerationId, ParkedEvents};
 use crate::plan::{PlannedProjection, Program, ProgramSource};
 use crate::progress::{Position, SourceName};
 use crate::state::Stores;
 
 use groups::groups;
 pub use indexes::IndexRoot;
-use indexes::{empty_index, restored_index};
+pub(in crate::pipeline) use indexes::empty_index;
+use indexes::restored_index;
 use last_rows::last_rows;
 use verdicts::{Verdicts, entry_of, verdicts};
 
@@ -79,8 +80,9 @@ pub async fn assemble(
     live.holds(manifest.stores.keys().cloned());
     live.revision = content.revision;
     live.parked = restored_parked(content, &mut stores)?;
+    live.had_numbers(numbers(&manifest));
+    let declared = Declared::of(&program);
     let changed_sources = take_intakes(&mut live, program.sources, content);
-    live.views = program.views.into_iter().map(Arc::new).collect();
     let cut = live.cut();
     // All are looked at before the first one takes its stores, because several may share one.
     let Verdicts { mut reasons, adoptable } = verdicts(&program.projections, content, &cut, &stores);
@@ -108,10 +110,10 @@ pub async fn assemble(
     let mut start = NewGenerations { manifest: &manifest, indexes, stores, shared, reasons, adoptable, live };
     let (at_once, beside) = start.divide(rebuilt, nothing_applied);
     let mut engine = Engine::new(limits.clone());
-    engine.generations = start.join_at_once(at_once, nothing_applied, limits)?;
+    engine.generations = start.join_at_once(at_once, nothing_applied, limits.clone())?;
     engine.generations.extend(start.begin_beside(beside)?);
     let NewGenerations { mut live, reasons, .. } = start;
-    forget_parked(&mut live);
+    live.forget_parked();
     let read = engine.generations.iter().filter(|generation| generation.needs_events());
     let read = read.flat_map(|generation| generation.definition.reads.keys().cloned());
     // A changed source is read anew even if nothing asks for it: what is parked of it may be right now.
@@ -119,6 +121,9 @@ pub async fn assemble(
     engine.intakes = read.into_iter().map(|source| (source.clone(), live.intakes[&source].begun_again())).collect();
     live.share();
     engine.share();
+    let awaited = engine.generations.iter().map(|generation| generation.projection().to_owned()).collect();
+    live.declare(Declared { awaited, ..declared }, limits);
+    live.settle();
     if engine.generations.is_empty() && engine.intakes.is_empty() {
         return Ok(Assembly { live, build: None, reasons });
     }
@@ -248,7 +253,7 @@ impl NewGenerations<'_> {
         let cut = self.live.cut();
         let last = entry_of(content, &name);
         let last = last.and_then(|entry| last_rows(&planned, entry, &reason, &cut, &mut self.stores));
-        let number = newest_generation(&name, self.manifest) + 1;
+        let number = self.live.next_number(&name);
         let index = empty_index(&planned, &self.indexes.directory(&name, number))?;
         let generation = Generation::new(planned, number, index).map_err(|error| setting_up(&name, error))?;
         match last {
@@ -271,12 +276,16 @@ fn restored_parked(content: &Content, stores: &mut Stores) -> Result<ParkedEvent
     Ok(ParkedEvents::restore(&stores.remove(PARKED_STORE).unwrap_or_default(), number)?)
 }
 
-/// The last generation of a projection, 0 if there was none. What another one has borrowed of it outlives it, and keeps its
-/// name.
-fn newest_generation(name: &str, manifest: &Manifest) -> u64 {
-    let entries = manifest.content.generations.get(name).into_iter().flatten().map(|entry| entry.generation);
-    let generation = |store: &String| store.strip_prefix(name)?.strip_prefix('/')?.split('/').next()?.parse().ok();
-    entries.chain(manifest.stores.keys().filter_map(generation)).max().unwrap_or(0)
+/// The numbers of all generations that a checkpoint knows of. What another one has borrowed of a generation outlives it, and
+/// keeps its name.
+fn numbers(manifest: &Manifest) -> impl Iterator<Item = (String, u64)> {
+    let entries = manifest.content.generations.iter();
+    let listed = entries.flat_map(|(name, entries)| entries.iter().map(|entry| (name.clone(), entry.generation)));
+    let of_store = |store: &String| {
+        let (name, rest) = store.split_once('/')?;
+        Some((name.to_owned(), rest.split('/').next()?.parse().ok()?))
+    };
+    listed.chain(manifest.stores.keys().filter_map(of_store))
 }
 
 /// Makes the live intakes, each where the checkpoint left its source, and gives the sources whose messages are read in
@@ -295,16 +304,6 @@ fn take_intakes(live: &mut Engine, sources: Vec<ProgramSource>, content: &Conten
         live.intakes.insert(name, intake);
     }
     changed
-}
-
-/// Lets go of parked events of what is neither configured nor kept any more: nothing of it can be mended.
-fn forget_parked(live: &mut Engine) {
-    let kept: BTreeSet<GenerationId> = live.generations.iter().map(|generation| generation.id.clone()).collect();
-    let is_known = |parked: &Parked| {
-        live.intakes.contains_key(&parked.source) && parked.generation.as_ref().is_none_or(|id| kept.contains(id))
-    };
-    let _ = live.parked.take(|parked| !is_known(parked));
-    live.tell_parked();
 }
 
 /// Brings a fresh start's global aggregates to their first row, and the search indexes to the same cut.

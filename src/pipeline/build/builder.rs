@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::super::commands::Commands;
 use super::super::engine::Fetched;
 use super::super::runner::now_us;
 use super::reader::BuildReader;
-use super::{Build, BuildError, LiveCut};
+use super::{Build, BuildError, Joined, LiveCut};
 use crate::progress::{Cut, Position, SourceName};
 use crate::read_model::catalog::{BuildProgress, BuildState, BuildStatus};
 use crate::source::Source;
@@ -26,6 +27,19 @@ const NEAR: u64 = 10_000;
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// For so long nothing may come before status says so.
 const STALLED: Duration = Duration::from_secs(30);
+
+/// How a build ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildOutcome {
+    /// Its generations take every commit.
+    Joined,
+    /// What was there before goes on.
+    Failed,
+    /// It was not wanted any more.
+    Cancelled,
+    /// The loop has ended.
+    NoLoop,
+}
 
 /// A build with the sources that it reads.
 pub struct Builder {
@@ -64,36 +78,41 @@ impl Builder {
         self.build
     }
 
-    /// Builds until the generations have joined, or until the loop has ended.
-    pub async fn run(mut self, live: Commands) {
+    /// Builds until the generations have joined, or until they are not wanted any more.
+    pub async fn run(self, live: Commands, mut cancelled: watch::Receiver<bool>) -> BuildOutcome {
+        tokio::select! {
+            biased;
+            // Without a sender nobody can cancel it.
+            Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => BuildOutcome::Cancelled,
+            outcome = self.build(live) => outcome,
+        }
+    }
+
+    async fn build(mut self, live: Commands) -> BuildOutcome {
         let names: Vec<String> = self.build.projections().map(str::to_owned).collect();
         let began = Instant::now();
         self.pace = Pace { began, told: None, taken: 0 };
-        let mut failed = false;
         loop {
             match self.follow(&live).await {
                 Ok(()) => {}
-                Err(BuildError::NoLoop) => return,
-                Err(error) => {
-                    self.fail(&error);
-                    failed = true;
-                }
+                Err(BuildError::NoLoop) => return BuildOutcome::NoLoop,
+                Err(error) => self.fail(&error),
             }
             self.build.commit_read_models();
             match live.join(self.build).await {
-                Some(Ok(())) => break,
+                Some(Ok(Joined::AsDeclared)) => break,
+                Some(Ok(Joined::Nothing)) => return BuildOutcome::Failed,
                 Some(Err(late)) => {
                     tracing::info!(projections = names.join(", "), "the build came too late to the live cut; again");
                     self.build = *late;
                 }
-                None => return,
+                None => return BuildOutcome::NoLoop,
             }
         }
         let took = began.elapsed();
         names.iter().for_each(|name| telemetry::observe_rebuild(name, took));
-        if !failed {
-            tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
-        }
+        tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
+        BuildOutcome::Joined
     }
 
     /// Follows the live cut until the loop holds at it and the build is there.

@@ -3,9 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::super::engine::Engine;
+use super::super::generation::Generation;
 use super::{Build, LiveCut};
+use crate::circuit::share;
 use crate::lifecycle::{GenerationId, Parked};
 use crate::progress::{Cut, Position, SourceName};
+
+/// What a build has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// Its generations take every commit, but for what had failed alone, and its sources are read as they are declared.
+    AsDeclared,
+    /// What was there before goes on.
+    Nothing,
+}
 
 impl LiveCut {
     /// The cut of a live engine, with the rows of some projections at it: of those that take part in every commit.
@@ -23,10 +34,13 @@ impl Build {
     ///
     /// # Errors
     /// Gives itself back if it does not stand at the live cut. It has to come there first.
-    pub fn join(self, live: &mut Engine, now_us: i64) -> Result<(), Box<Build>> {
+    pub fn join(mut self, live: &mut Engine, now_us: i64) -> Result<Joined, Box<Build>> {
         if !self.failed && self.arrived.as_ref() != Some(&live.cut()) {
             return Err(Box::new(self));
         }
+        self.engine.check_state_limits();
+        become_one(live, &mut self.engine);
+        self.fail_as_one(live);
         let Self { engine: mut built, changed_sources, continued, continued_at, failed, .. } = self;
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
@@ -49,6 +63,7 @@ impl Build {
             generation.arrive(&cut, now_us);
             if let Some(other) = continued.get(&generation.id) {
                 hand_on_parked(live, other, &generation.id, &continued_at);
+                generation.lacks_what(live.generations.iter().find(|one| one.id == *other).map(Generation::lost));
             }
             for parked in built.parked.take(|parked| parked.generation.as_ref() == Some(&generation.id)) {
                 live.parked.park(parked);
@@ -59,7 +74,38 @@ impl Build {
         live.share();
         live.sort();
         live.tell_parked();
-        Ok(())
+        Ok(if failed { Joined::Nothing } else { Joined::AsDeclared })
+    }
+}
+
+impl Build {
+    /// Where a predecessor serves, what is built together comes together: half of it would read what the other half has not
+    /// become.
+    fn fail_as_one(&mut self, live: &Engine) {
+        let serves = |name: &str| live.generations.iter().any(|one| one.projection() == name && one.state().steps());
+        let failed = self.engine.generations.iter().find(|one| !one.state().steps());
+        let reason = failed.map(|one| {
+            let reason = one.state().reason().unwrap_or("it has stopped");
+            format!("`{}` cannot be built: {reason}", one.projection())
+        });
+        if let Some(reason) = reason.filter(|_| !self.failed && self.projections().any(serves)) {
+            self.fail(&reason);
+        }
+    }
+}
+
+/// Lets built generations have the very operators whose state they began with. Where that is not possible any more, because
+/// their generation has stopped, what was built of copies of them stops too: the checkpoints have that state under one name.
+fn become_one(live: &mut Engine, built: &mut Engine) {
+    if !built.generations.iter().any(Generation::has_copies) {
+        return;
+    }
+    let circuits = live.generations.iter_mut().chain(&mut built.generations);
+    share(&mut circuits.filter_map(Generation::circuit).collect::<Vec<_>>());
+    for generation in built.generations.iter_mut().filter(|generation| generation.has_copies()) {
+        generation.fail(
+            "the generation whose state it began with has stopped meanwhile; reload to build it again".to_owned(),
+        );
     }
 }
 

@@ -4,21 +4,24 @@
 
 mod builder;
 mod error;
+mod ground;
 mod joining;
 mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::{Engine, EngineError, Fetched};
-use super::generation::Generation;
+use super::generation::{Definition, Generation};
 use super::intake::Intake;
 use crate::lifecycle::GenerationId;
 use crate::progress::{Cut, Losses, Position, SourceName};
 use crate::read_model::InputRows;
 use crate::read_model::catalog::{BuildStatus, ProjectionStatus};
 
-pub use builder::Builder;
+pub use builder::{BuildOutcome, Builder};
 pub use error::BuildError;
+pub use ground::{Ground, Group};
+pub(super) use joining::Joined;
 
 /// A cut of the live engine, as a build beside it sees it.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +79,16 @@ impl Build {
     /// The projections that are built.
     pub fn projections(&self) -> impl Iterator<Item = &str> {
         self.engine.generations.iter().map(|generation| generation.projection())
+    }
+
+    /// The sources whose messages are read in another way than before.
+    pub fn changed_sources(&self) -> impl Iterator<Item = &SourceName> {
+        self.changed_sources.iter()
+    }
+
+    /// The definitions of what is built, by projection.
+    pub fn definitions(&self) -> impl Iterator<Item = (String, Definition)> {
+        self.engine.generations.iter().map(|one| (one.projection().to_owned(), one.definition.clone()))
     }
 
     /// The sources that have to be read, each from where its intake stands, with what is known of their streams.

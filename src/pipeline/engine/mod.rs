@@ -4,6 +4,8 @@
 //! All projections advance together, so a snapshot is one cut over all of them. Time arrives as an argument; nothing
 //! here waits. The search indexes' own files are the only ones written.
 
+mod declared;
+mod donors;
 mod drafting;
 mod showing;
 
@@ -24,8 +26,12 @@ use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{GenerationId, GenerationState, Owner, Parked, ParkedEvents};
 use crate::plan::PlannedView;
 use crate::progress::{Applied, Cut, Reached, SourceName};
-use crate::read_model::catalog::ProjectionStatus;
+use crate::read_model::catalog::{BuildState, BuildStatus, ProjectionStatus};
 use crate::telemetry;
+
+pub use declared::Declared;
+pub(in crate::pipeline) use declared::Retired;
+pub(in crate::pipeline) use donors::Donors;
 
 /// The store of the parked events.
 pub(in crate::pipeline) const PARKED_STORE: &str = "parked";
@@ -37,6 +43,11 @@ pub struct Engine {
     pub generations: Vec<Generation>,
     /// Projections that are built elsewhere, by name. Of one that has rows to show, only its build counts.
     announced: BTreeMap<String, ProjectionStatus>,
+    declared: Declared,
+    /// The greatest number that a generation of each projection ever had.
+    numbers: BTreeMap<String, u64>,
+    /// Generations that have made room for others since that was last asked.
+    replaced: Vec<GenerationId>,
     pub views: Vec<Arc<PlannedView>>,
     pub parked: ParkedEvents,
     pub revision: u64,
@@ -79,6 +90,9 @@ impl Engine {
             intakes: BTreeMap::new(),
             generations: Vec::new(),
             announced: BTreeMap::new(),
+            declared: Declared::default(),
+            numbers: BTreeMap::new(),
+            replaced: Vec::new(),
             views: Vec::new(),
             parked: ParkedEvents::default(),
             revision: 0,
@@ -259,6 +273,15 @@ impl Engine {
         progress.is_halted().then(|| progress.message().unwrap_or("it has halted").to_owned())
     }
 
+    /// Stops the generations whose state is beyond their limits.
+    pub(in crate::pipeline) fn check_state_limits(&mut self) {
+        for generation in self.generations.iter_mut().filter(|generation| generation.state().steps()) {
+            if let Err(error) = generation.check_state_limit() {
+                generation.fail(error.to_string());
+            }
+        }
+    }
+
     /// Stops all generations; their rows stay as they are.
     pub fn fail_all(&mut self, failure: &str) {
         self.generations.iter_mut().for_each(|generation| generation.fail(failure.to_owned()));
@@ -270,29 +293,77 @@ impl Engine {
     }
 
     /// Takes generations that stand at this engine's cut, in the place of what was there of their projections. One whose
-    /// build has failed leaves the last rows of its predecessor.
+    /// build has failed leaves its predecessor as it is: it serves, or shows its last rows.
     pub(in crate::pipeline) fn take_over(&mut self, built: Vec<Generation>) {
         for mut generation in built {
             let name = generation.projection().to_owned();
-            self.announced.remove(&name);
             let last = self.generations.iter_mut().find(|other| other.projection() == name);
             match (generation.state(), last) {
                 (GenerationState::Failed { reason }, Some(last)) => {
-                    last.fail(format!("it could not be built again: {reason}"));
+                    if last.state().steps() {
+                        self.tell_failed_build(&generation);
+                    } else {
+                        last.fail(format!("it could not be built again: {reason}"));
+                        self.announced.remove(&name);
+                    }
+                    self.replaced.push(generation.id);
                     continue;
                 }
                 (GenerationState::Failed { .. }, None) => {}
                 _ => {
                     generation.serve();
-                    self.generations.retain(|other| other.projection() != name);
+                    self.declared.awaited.remove(&name);
+                    let others = self.generations.extract_if(.., |other| other.projection() == name);
+                    self.replaced.extend(others.map(|other| other.id));
                     let id = &generation.id;
                     let _ = self.parked.take(|parked| {
                         parked.generation.as_ref().is_some_and(|of| *of.projection == *name && of != id)
                     });
                 }
             }
+            self.announced.remove(&name);
             self.generations.push(generation);
         }
+    }
+
+    /// Makes status show that a successor of a generation that serves could not be built.
+    fn tell_failed_build(&mut self, built: &Generation) {
+        let name = built.projection().to_owned();
+        let sources = self.announced.remove(&name).and_then(|status| status.build).map(|build| build.sources);
+        let build = BuildStatus {
+            generation: built.id.number,
+            state: BuildState::Failed,
+            sources: sources.unwrap_or_default(),
+            sequences_per_second: None,
+            remaining_seconds: None,
+            message: built.state().reason().map(str::to_owned),
+        };
+        self.announced.insert(name, ProjectionStatus { build: Some(build), ..built.status() });
+    }
+
+    /// A number that no generation of a projection ever had.
+    pub(in crate::pipeline) fn next_number(&mut self, projection: &str) -> u64 {
+        let number = self.numbers.entry(projection.to_owned()).or_default();
+        *number += 1;
+        *number
+    }
+
+    /// Takes account of numbers that generations had.
+    pub(in crate::pipeline) fn had_numbers(&mut self, numbers: impl IntoIterator<Item = (String, u64)>) {
+        for (projection, number) in numbers {
+            let greatest = self.numbers.entry(projection).or_default();
+            *greatest = number.max(*greatest);
+        }
+    }
+
+    /// Lets go of parked events of what is neither configured nor kept any more: nothing of it can be mended.
+    pub(in crate::pipeline) fn forget_parked(&mut self) {
+        let kept: BTreeSet<&GenerationId> = self.generations.iter().map(|generation| &generation.id).collect();
+        let is_known = |parked: &Parked| {
+            self.intakes.contains_key(&parked.source) && parked.generation.as_ref().is_none_or(|id| kept.contains(id))
+        };
+        let _ = self.parked.take(|parked| !is_known(parked));
+        self.tell_parked();
     }
 
     /// Lets operators give what they have adopted. What comes of it comes in one step, in which all that read it take it.

@@ -42,7 +42,7 @@ impl Engine {
     }
 
     /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.
-    fn shown(&self) -> impl Iterator<Item = &Generation> {
+    pub(in crate::pipeline) fn shown(&self) -> impl Iterator<Item = &Generation> {
         let mut best: BTreeMap<&str, &Generation> = BTreeMap::new();
         let rank = |generation: &Generation| (generation.phase(), std::cmp::Reverse(generation.id.number));
         for generation in &self.generations {

@@ -17,7 +17,7 @@ use crate::circuit::{Attributable, Circuit, CircuitError, Handles, OperatorRepor
 use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState};
 use crate::plan::PlannedProjection;
-use crate::progress::{Cut, Losses, Phase, SourceName};
+use crate::progress::{Cut, Losses, Phase, SourceName, keep_most};
 use crate::read_model::catalog::Relation;
 use crate::read_model::search::{IndexedTable, PinnedFiles, SearchIndex};
 use crate::read_model::table::{ApplyError, Table};
@@ -140,6 +140,33 @@ impl Generation {
         Ok(adopted?)
     }
 
+    /// Begins with copies of what some operators of live generations keep, which stand at the cut that this generation is
+    /// brought to.
+    ///
+    /// # Errors
+    /// If the stored rows do not make up an operator's state.
+    pub(super) fn adopt_copies(
+        &mut self,
+        adopted: &BTreeMap<Identity, String>,
+        stores: &mut Stores,
+        restored: &mut Handles,
+    ) -> Result<(), GenerationError> {
+        match &mut self.circuit {
+            Some(circuit) => Ok(circuit.adopt_copies(adopted, stores, restored)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it still has copies of operators with which live generations go on.
+    pub(super) fn has_copies(&self) -> bool {
+        self.circuit.as_ref().is_some_and(Circuit::has_copies)
+    }
+
+    /// Whether it reads events itself.
+    pub(super) fn has_events(&self) -> bool {
+        self.circuit.as_ref().is_some_and(Circuit::has_events)
+    }
+
     /// Begins without the state of any predecessor.
     ///
     /// # Errors
@@ -238,6 +265,11 @@ impl Generation {
         if !lost.is_empty() && self.definition.reads.contains_key(source) {
             self.lost.insert(source.clone(), lost.clone());
         }
+    }
+
+    /// Records what had vanished when the generation was built from whose state this one went on: it lacks the same.
+    pub(super) fn lacks_what(&mut self, lost: Option<&BTreeMap<SourceName, Losses>>) {
+        lost.into_iter().flatten().for_each(|(source, losses)| keep_most(&mut self.lost, source, losses));
     }
 
     /// Stops the generation; its rows stay as they are.
@@ -360,7 +392,10 @@ impl Generation {
     }
 
     /// One step may pass the limit by what it adds; the next one does not happen.
-    fn check_state_limit(&self) -> Result<(), GenerationError> {
+    ///
+    /// # Errors
+    /// The state is beyond its limit.
+    pub(super) fn check_state_limit(&self) -> Result<(), GenerationError> {
         let (bytes, limit) = (self.state_bytes(), self.definition.state_limit);
         if bytes <= limit {
             return Ok(());
@@ -386,6 +421,7 @@ impl Generation {
             return;
         }
         self.rows_cut = Some(RowsCut { cut: cut.clone(), live_at_us: now_us });
+        self.rows.reach(cut, now_us);
         if was_never_right {
             // Until now an index has only what was not to be shown.
             self.commit();
@@ -510,6 +546,17 @@ impl Generation {
             changes: self.held.shape(),
             errors: circuit.errors_shape(),
         })
+    }
+
+    /// Whether what its operators keep is all right, so that others may go on from it. The errors of what an operator reads are
+    /// not among its state, so nothing would tell when they are over.
+    pub(super) fn may_donate(&self) -> bool {
+        self.state == GenerationState::Serving && self.in_error.is_none()
+    }
+
+    /// What computes its rows; none if nothing does.
+    pub(super) fn computes(&self) -> Option<&Circuit> {
+        self.circuit.as_ref()
     }
 
     /// What it can share with others, and its name.

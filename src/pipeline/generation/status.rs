@@ -1,12 +1,16 @@
 //! What status shows of a generation.
 
-use super::Generation;
+use std::collections::BTreeMap;
+
 use super::in_error::told;
+use super::{Definition, Generation};
+use crate::progress::Phase;
 use crate::read_model::catalog::{ColumnStatus, ProjectionStatus};
 
-impl Generation {
-    pub fn status(&self) -> ProjectionStatus {
-        let table = &self.definition.table;
+impl Definition {
+    /// What status shows of a projection of which nothing is there yet.
+    pub(in crate::pipeline) fn status(&self) -> ProjectionStatus {
+        let table = &self.table;
         let columns = table.schema.fields().iter().map(|field| ColumnStatus {
             name: field.name().clone(),
             data_type: field.data_type().to_string(),
@@ -14,22 +18,39 @@ impl Generation {
         });
         let key = table.key.iter().map(|&index| table.schema.field(index).name().clone());
         ProjectionStatus {
-            name: self.projection().to_owned(),
-            kind: if self.definition.search.is_some() { "search" } else { "table" },
-            owner: self.definition.owner.clone(),
+            name: table.name.clone(),
+            kind: if self.search.is_some() { "search" } else { "table" },
+            owner: self.owner.clone(),
+            generation: 0,
+            state: Phase::Building,
+            rows: 0,
+            state_bytes: 0,
+            state_limit: self.state_limit,
+            operators: Vec::new(),
+            columns: columns.collect(),
+            key: key.collect(),
+            error: None,
+            row_errors: Vec::new(),
+            rows_in_error: 0,
+            positions: BTreeMap::new(),
+            build: None,
+        }
+    }
+}
+
+impl Generation {
+    pub fn status(&self) -> ProjectionStatus {
+        ProjectionStatus {
             generation: self.id.number,
             state: self.phase(),
             rows: self.table().num_rows() as u64,
             state_bytes: self.state_bytes(),
-            state_limit: self.definition.state_limit,
             operators: self.operators(),
-            columns: columns.collect(),
-            key: key.collect(),
             error: self.reason().or_else(|| self.rows.failure()).map(str::to_owned),
             row_errors: self.circuit.as_ref().map(told).unwrap_or_default(),
             rows_in_error: self.circuit.as_ref().map_or(0, |circuit| circuit.errors().len() as u64),
             positions: self.cut.positions.clone(),
-            build: None,
+            ..self.definition.status()
         }
     }
 }

@@ -51,10 +51,12 @@ pub struct PlannedProjection {
     pub indexes: Vec<Vec<usize>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PlannedView {
     pub config: config::Projection,
     pub schema: ProjectionSchema,
+    /// Projections and other views that it reads.
+    pub upstream: Vec<String>,
 }
 
 /// Compiles a checked configuration.
@@ -182,8 +184,10 @@ impl Planning {
             if !problems.is_empty() {
                 return Err(problems);
             }
+            let mut upstream = inputs(&projection.sql).unwrap_or_default();
+            upstream.retain(|table| self.scope.projections.contains_key(table));
             self.scope.projections.insert(name, schema.clone());
-            self.views.push(PlannedView { config: projection.clone(), schema });
+            self.views.push(PlannedView { config: projection.clone(), schema, upstream });
             return Ok(());
         }
         let compiled = compile(&projection.sql, &projection.key, &self.scope)
@@ -231,8 +235,11 @@ impl Visitor for Samples {
     }
 }
 
-/// The tables that a query names.
-fn inputs(sql: &str) -> Result<Vec<String>, Refusal> {
+/// The projections and views that a query names, whether or not there are any of these names.
+///
+/// # Errors
+/// If the SQL cannot be parsed.
+pub fn inputs(sql: &str) -> Result<Vec<String>, Refusal> {
     let state = session()?.state();
     let statement = parse_statement(&state, sql)?;
     if let Statement::Statement(statement) = &statement

@@ -20,6 +20,8 @@ pub struct IndexedTable {
     spec: SearchSpec,
     /// The last commit, with the table of its own cut.
     published: SearchSnapshot,
+    /// The last cut that it stands for: nothing has changed between the last commit's and this.
+    cut: Cut,
     /// When that was the live cut, microseconds since the epoch.
     live_at_us: i64,
     /// When the first change came that the last commit does not have, microseconds since the epoch.
@@ -38,7 +40,8 @@ impl IndexedTable {
             fill(&mut index, &table, cut)?;
         }
         let published = index.snapshot(table.snapshot());
-        Ok(Self { table, index, spec, published, live_at_us: 0, uncommitted_since_us: None, broken: None })
+        let cut = cut.clone();
+        Ok(Self { table, index, spec, published, cut, live_at_us: 0, uncommitted_since_us: None, broken: None })
     }
 
     pub(in crate::read_model) fn table(&self) -> &Table {
@@ -62,7 +65,10 @@ impl IndexedTable {
         if changes.is_empty() {
             return Ok(());
         }
-        self.uncommitted_since_us.get_or_insert(now_us);
+        if self.uncommitted_since_us.is_none() {
+            // Until now the last commit was all that there was.
+            (self.uncommitted_since_us, self.live_at_us) = (Some(now_us), now_us);
+        }
         if self.broken.is_some() {
             return Ok(());
         }
@@ -81,7 +87,7 @@ impl IndexedTable {
         }
         let committed = self.index.commit(cut);
         self.noting(committed)?;
-        self.publish(live_at_us);
+        self.publish(cut, live_at_us);
         Ok(())
     }
 
@@ -99,7 +105,7 @@ impl IndexedTable {
             Ok(index) => {
                 self.index = index;
                 self.broken = None;
-                self.publish(live_at_us);
+                self.publish(cut, live_at_us);
                 let _ = std::fs::remove_dir_all(old);
                 Ok(())
             }
@@ -121,13 +127,21 @@ impl IndexedTable {
     pub(in crate::read_model) fn published(&self, cut: &Cut, live_at_us: i64) -> Published {
         let data = RelationData::search(self.published.clone());
         match self.uncommitted_since_us {
-            Some(_) => Published { data, cut: self.published.cut().clone(), live_at_us: self.live_at_us },
+            Some(_) => Published { data, cut: self.cut.clone(), live_at_us: self.live_at_us },
             // Nothing has changed since the index's last commit, so that it stands for the present cut too.
             None => Published { data, cut: cut.clone(), live_at_us },
         }
     }
 
-    fn publish(&mut self, live_at_us: i64) {
+    /// Records that the rows are those of `cut`, which is the live one.
+    pub(in crate::read_model) fn reach(&mut self, cut: &Cut, live_at_us: i64) {
+        if self.uncommitted_since_us.is_none() {
+            (self.cut, self.live_at_us) = (cut.clone(), live_at_us);
+        }
+    }
+
+    fn publish(&mut self, cut: &Cut, live_at_us: i64) {
+        self.cut = cut.clone();
         self.uncommitted_since_us = None;
         self.live_at_us = live_at_us;
         self.published = self.index.snapshot(self.table.snapshot());

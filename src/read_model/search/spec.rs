@@ -3,7 +3,7 @@
 use arrow::datatypes::SchemaRef;
 
 /// A search projection as its index sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchSpec {
     pub name: String,
     /// Of the projection's rows.

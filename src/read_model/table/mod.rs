@@ -35,7 +35,7 @@ pub use writer::{Changes, Table};
 use arrow::datatypes::SchemaRef;
 
 /// The specification of a table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSpec {
     pub name: String,
     pub schema: SchemaRef,

@@ -5,6 +5,7 @@
 //! does not count against it: waiting would not mend it, and the others serve.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use axum::extract::State;
@@ -23,6 +24,7 @@ use crate::read_model::ReadView;
 pub struct Readiness {
     reasons: Arc<ArcSwap<Vec<String>>>,
     warnings: Arc<ArcSwap<Vec<String>>>,
+    stays_ready: Arc<AtomicBool>,
 }
 
 impl Default for Readiness {
@@ -34,7 +36,7 @@ impl Default for Readiness {
 impl Readiness {
     pub fn starting() -> Self {
         let reasons = Arc::new(ArcSwap::from_pointee(vec!["starting".to_owned()]));
-        Readiness { reasons, warnings: Arc::default() }
+        Readiness { reasons, warnings: Arc::default(), stays_ready: Arc::default() }
     }
 
     pub fn set_ready(&self) {
@@ -51,9 +53,15 @@ impl Readiness {
         self.warnings.store(Arc::new(warnings));
     }
 
+    /// Declares that the daemon has been ready: what is built from now on is no reason to send its readers away.
+    pub fn stay_ready(&self) {
+        self.stays_ready.store(true, Ordering::Relaxed);
+    }
+
     /// Every reason, the app's and the snapshot's; none when ready.
     fn reasons(&self, view: &ReadView) -> Vec<String> {
-        let building = view.projections().values().filter(|status| status.state == Phase::Building);
+        let stays_ready = self.stays_ready.load(Ordering::Relaxed);
+        let building = view.projections().values().filter(|one| !stays_ready && one.state == Phase::Building);
         let building = building.map(|status| format!("projection `{}` is being built", status.name));
         self.reasons.load().iter().cloned().chain(building).collect()
     }

@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use super::connections::{Listener, serve};
-use super::{Api, body, caller, no_route, wrong_method};
+use super::{CurrentApi, body, caller, no_route, wrong_method};
 use crate::config::ConnectionLimits;
 use crate::query::now_us;
 use crate::telemetry::{render_answers, render_queries, render_snapshot};
@@ -30,7 +30,7 @@ pub struct MetricsServer {
 #[derive(Clone)]
 struct MetricsPage {
     handle: PrometheusHandle,
-    api: Api,
+    api: CurrentApi,
 }
 
 impl MetricsServer {
@@ -38,10 +38,15 @@ impl MetricsServer {
     ///
     /// # Errors
     /// Where the address cannot be listened on.
-    pub async fn bind(listen: &str, limits: &ConnectionLimits, handle: PrometheusHandle, api: Api) -> io::Result<Self> {
+    pub async fn bind(
+        listen: &str,
+        limits: &ConnectionLimits,
+        handle: PrometheusHandle,
+        api: impl Into<CurrentApi>,
+    ) -> io::Result<Self> {
         let limits = ConnectionLimits { max: CONNECTIONS_MAX, max_per_peer: CONNECTIONS_MAX, ..limits.clone() };
         let listener = Listener { name: "metrics", socket: TcpListener::bind(listen).await?, limits };
-        Ok(MetricsServer { listener, page: MetricsPage { handle, api } })
+        Ok(MetricsServer { listener, page: MetricsPage { handle, api: api.into() } })
     }
 
     /// # Errors
@@ -62,12 +67,13 @@ impl MetricsServer {
 }
 
 async fn metrics(State(page): State<MetricsPage>) -> Response {
-    let admission = page.api.service.admission();
+    let api = page.api.now();
+    let admission = api.service.admission();
     let text = [
         page.handle.render(),
-        render_snapshot(&page.api.service.view(caller()), now_us()),
+        render_snapshot(&api.service.view(caller()), now_us()),
         render_queries(admission.running(), admission.queued(), admission.waiting()),
-        render_answers(page.api.answers.budget.taken()),
+        render_answers(api.answers.budget.taken()),
     ];
     body(200, "text/plain; version=0.0.4; charset=utf-8", text.concat())
 }

@@ -3,6 +3,7 @@
 //! Envelopes are camelCase, columns as declared. Errors are problem details (RFC 9457). Every answer carries its
 //! freshness.
 
+mod admin;
 mod answer;
 mod connections;
 mod health;
@@ -27,8 +28,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{FromRef, Request};
 use axum::http::Uri;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -38,6 +40,7 @@ use tokio::net::TcpListener;
 use connections::{Listener, serve};
 use hosts::{Hosts, check_host};
 
+pub use admin::{Actor, Admin, AdminRequest, Change, Refused, Reloaded};
 pub use connections::within_descriptors;
 pub use health::Readiness;
 pub use metrics::MetricsServer;
@@ -53,11 +56,12 @@ use crate::serve::json::AnswerLimits;
 const BODIES_BYTES: usize = 64 << 20;
 const URI_BYTES_MAX: usize = 16 * 1024;
 
-/// What the routes answer from.
+/// What the routes answer from. Each request has one as it was when the request came.
 #[derive(Debug, Clone)]
 pub struct Api {
     service: Arc<QueryService>,
     readiness: Readiness,
+    admin: Option<Admin>,
     answers: AnswerLimits,
     bodies: ByteBudget,
     body_timeout: Duration,
@@ -79,7 +83,12 @@ impl Api {
         let service = QueryService::new(catalog, Limits::from(limits), queries, streams)?;
         let answers = AnswerLimits { bytes: service.limits().max_bytes, budget: ByteBudget::new(http.answer_bytes) };
         let (bodies, body_timeout) = (ByteBudget::new(BODIES_BYTES), http.connections.body_timeout);
-        Ok(Api { service: Arc::new(service), readiness, answers, bodies, body_timeout })
+        Ok(Api { service: Arc::new(service), readiness, admin: None, answers, bodies, body_timeout })
+    }
+
+    /// With someone who does what an administrator asks for.
+    pub fn administered_by(self, admin: Admin) -> Self {
+        Self { admin: Some(admin), ..self }
     }
 
     fn answer_limits(&self) -> AnswerLimits {
@@ -92,21 +101,59 @@ impl Api {
     }
 }
 
+/// What requests are answered from by now. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct CurrentApi(Arc<ArcSwap<Api>>);
+
+impl CurrentApi {
+    /// Answers new requests from another configuration.
+    ///
+    /// # Errors
+    /// As [`QueryService::new`].
+    pub fn change(&self, limits: &QueryLimits, queries: Vec<Query>, streams: Streams) -> io::Result<()> {
+        let current = self.0.load_full();
+        let service = Arc::new(current.service.changed(Limits::from(limits), queries, streams)?);
+        let answers = AnswerLimits { bytes: service.limits().max_bytes, ..current.answers.clone() };
+        self.0.store(Arc::new(Api { service, answers, ..Api::clone(&current) }));
+        Ok(())
+    }
+
+    fn now(&self) -> Api {
+        Api::clone(&self.0.load())
+    }
+}
+
+impl From<Api> for CurrentApi {
+    fn from(api: Api) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(api)))
+    }
+}
+
+impl FromRef<CurrentApi> for Api {
+    fn from_ref(current: &CurrentApi) -> Self {
+        current.now()
+    }
+}
+
 /// A bound listener that does not answer yet.
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
     hosts: Hosts,
-    api: Api,
+    api: CurrentApi,
 }
 
 impl Server {
     /// # Errors
     /// Where the address cannot be listened on.
-    pub async fn bind(config: &Http, api: Api) -> io::Result<Self> {
+    pub async fn bind(config: &Http, api: impl Into<CurrentApi>) -> io::Result<Self> {
         let socket = TcpListener::bind(&config.listen).await?;
         let hosts = Hosts { is_loopback: socket.local_addr()?.ip().is_loopback(), named: Arc::from(&*config.hosts) };
-        Ok(Server { listener: Listener { name: "http", socket, limits: config.connections.clone() }, hosts, api })
+        Ok(Server {
+            listener: Listener { name: "http", socket, limits: config.connections.clone() },
+            hosts,
+            api: api.into(),
+        })
     }
 
     /// # Errors
@@ -117,13 +164,13 @@ impl Server {
 
     /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
-        let drain = self.api.service.limits().timeout + Duration::from_secs(1);
+        let drain = self.api.now().service.limits().timeout + Duration::from_secs(1);
         let router = router(self.api).layer(from_fn_with_state(self.hosts, check_host));
         serve(self.listener, router, shutdown, drain).await;
     }
 }
 
-fn router(api: Api) -> Router {
+fn router(api: CurrentApi) -> Router {
     Router::new()
         .route("/v1/tables/{name}", get(tables::list))
         .route("/v1/tables/{name}/{k1}", get(tables::row))
@@ -139,6 +186,7 @@ fn router(api: Api) -> Router {
         .route("/v1/sources/{name}", get(status::source))
         .route("/v1/parked", get(parked::list))
         .route("/v1/parked/{source}/{sequence}", get(parked::show))
+        .route("/v1/admin/reload", post(admin::reload))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/healthz", get(health::healthz))

@@ -35,11 +35,23 @@ impl Daemon {
         (self.url, self.metrics) = (address("http"), address("metrics"));
     }
 
+    /// Starts the program with more arguments and waits until it listens.
+    pub(crate) fn start_with(config: &Path, arguments: &[&str]) -> Self {
+        let mut daemon = Self::spawn_with(config, arguments);
+        daemon.listening();
+        daemon
+    }
+
     /// Starts the program, whatever becomes of it.
     pub(crate) fn spawn(config: &Path) -> Self {
+        Self::spawn_with(config, &[])
+    }
+
+    fn spawn_with(config: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(binary())
             .args(["run", "--log-json", "--config"])
             .arg(config)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

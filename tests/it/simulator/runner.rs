@@ -8,7 +8,7 @@ use fastrand::Rng;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use readside::checkpoint::faulty::{Faults, FaultyStore};
-use readside::pipeline::{LoopEnd, Runner, RunnerConfig};
+use readside::pipeline::{IndexRoot, LoopEnd, Runner, RunnerConfig};
 use readside::progress::{Cut, Phase, SourceName};
 use readside::read_model::catalog::{Catalog, ProjectionStatus, Snapshot};
 use readside::read_model::{Caller, ReadView};
@@ -62,6 +62,7 @@ impl Life {
             sources.insert(name.clone(), Box::new(source));
         }
         let catalog = Catalog::new(Snapshot::default());
+        let root = IndexRoot(folder.path().to_owned());
         let pace = RunnerConfig {
             max_events: random.usize(1..100),
             max_delay: Duration::from_micros(random.u64(..200)),
@@ -70,10 +71,11 @@ impl Life {
             drain: DEADLINE,
         };
         let Daemon { engine, checkpointer, oracle, building, .. } = daemon;
-        let (runner, _, commands) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace);
+        let (runner, _, commands) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace, root);
         let building = building.map(|building| {
             let (feeding, builder) = building.into_parts();
-            tokio::spawn(builder.run(commands));
+            let (_, never) = watch::channel(false);
+            tokio::spawn(builder.run(commands, never));
             feeding
         });
         let (stop, stopped) = watch::channel(false);

@@ -9,7 +9,7 @@ use crate::pipeline::{Build, Commands};
 /// A loop that runs, and what reaches it.
 struct Running {
     commands: Commands,
-    reports: mpsc::Sender<(SourceName, Input)>,
+    reports: mpsc::Sender<Report>,
     stop: watch::Sender<bool>,
     _indexes: TempDir,
 }
@@ -25,7 +25,7 @@ impl Running {
     }
 
     async fn report(&self, input: Input) {
-        self.reports.send(("orders".into(), input)).await.unwrap();
+        self.reports.send(of_orders(input)).await.unwrap();
     }
 
     async fn position(&self) -> u64 {

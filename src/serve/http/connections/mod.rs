@@ -62,6 +62,10 @@ impl Shared {
     }
 }
 
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 /// Answers until `shutdown`, then finishes what was asked, for `drain` at most.
 pub(super) async fn serve(listener: Listener, router: Router, shutdown: impl Future<Output = ()>, drain: Duration) {
     let Listener { name, socket, limits } = listener;
@@ -97,7 +101,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr, stopped: &watch::Receiver<bool>) {
     let entered = shared.places().enter(peer);
     match entered {
-        Some(entered) => drop(tokio::spawn(answer(shared.clone(), stream, entered, stopped.clone()))),
+        Some(entered) => drop(tokio::spawn(answer(shared.clone(), stream, Peer(peer), entered, stopped.clone()))),
         None => telemetry::count_connection(shared.listener, "refused"),
     }
     telemetry::set_connections(shared.listener, shared.places().held());
@@ -121,7 +125,13 @@ impl Drop for Place {
 }
 
 /// Answers the requests of one connection.
-async fn answer(shared: Arc<Shared>, stream: TcpStream, entered: Entered, mut stopped: watch::Receiver<bool>) {
+async fn answer(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: Peer,
+    entered: Entered,
+    mut stopped: watch::Receiver<bool>,
+) {
     let Entered { id, lane, evicted } = entered;
     let place = Place { shared: shared.clone(), id };
     let stage = Arc::new(Stage::new());
@@ -130,7 +140,10 @@ async fn answer(shared: Arc<Shared>, stream: TcpStream, entered: Entered, mut st
     let io = TokioIo::new(TimedStream::new(stream, stage.clone(), &shared.limits));
     let service = service_fn({
         let (shared, stage) = (shared.clone(), stage.clone());
-        move |request: Request<Incoming>| respond(Exchange::begin(&shared, id, &stage), request, lane)
+        move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            respond(Exchange::begin(&shared, id, &stage), request, lane)
+        }
     });
     let connection = http1::Builder::new()
         // The stream has the time-outs.

@@ -1,0 +1,184 @@
+//! Builds beside the loop: each on a thread of its own, a few at a time, until it has joined or is not wanted any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::streams::open;
+use super::{AppError, DRAIN};
+use crate::config::{Config, ParkedLimits};
+use crate::pipeline::{Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, RunnerConfig};
+use crate::priority::give_way;
+use crate::progress::SourceName;
+use crate::source::Source;
+
+/// Builds that run at the same time. Each has a reader of its own for every source, and a part of the memory.
+const AT_ONCE: usize = 2;
+
+/// How the loop paces itself.
+pub(super) fn pace(config: &Config) -> RunnerConfig {
+    RunnerConfig {
+        max_events: config.commit.max_events,
+        max_delay: config.commit.max_delay,
+        search_commit: config.search_commit,
+        checkpoint_interval: config.checkpoint_interval,
+        drain: DRAIN,
+    }
+}
+
+/// What is built, as far as a reload has to know it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Contents {
+    pub(super) projections: BTreeMap<String, Definition>,
+    /// Sources that are read in another way than before.
+    pub(super) sources: BTreeSet<SourceName>,
+    /// Live projections that are read.
+    pub(super) inputs: BTreeSet<String>,
+}
+
+impl Contents {
+    pub(super) fn of(group: &Group) -> Self {
+        let projections =
+            group.projections.iter().map(|planned| (planned.config.name.clone(), Definition::of(planned)));
+        Self {
+            projections: projections.collect(),
+            sources: group.sources.keys().cloned().collect(),
+            inputs: group.inputs(),
+        }
+    }
+
+    /// Whether this is what the other is, so that it need not be begun again.
+    pub(super) fn is_same_as(&self, other: &Contents) -> bool {
+        let names = self.projections.keys().eq(other.projections.keys());
+        let mut pairs = self.projections.values().zip(other.projections.values());
+        names && self.sources == other.sources && pairs.all(|(one, another)| one.is_kept_as(another))
+    }
+}
+
+/// What a build begins from.
+pub(super) enum Beginning {
+    /// What the start has sorted out.
+    Begun(Box<Build>),
+    /// A part of what a reload changes.
+    Group(Box<Group>, Arc<Ground>),
+}
+
+/// A build under way.
+pub(super) struct Running {
+    pub(super) id: u64,
+    pub(super) contents: Contents,
+    cancel: watch::Sender<bool>,
+}
+
+impl Running {
+    pub(super) fn cancel(&self) {
+        self.cancel.send_replace(true);
+    }
+}
+
+/// Starts builds, and tells how they end.
+pub(super) struct Builds {
+    commands: Commands,
+    indexes: IndexRoot,
+    turns: Arc<Semaphore>,
+    begun: u64,
+    ended: mpsc::UnboundedSender<(u64, BuildOutcome)>,
+}
+
+impl Builds {
+    /// With how builds end, by their numbers.
+    pub(super) fn new(commands: Commands, indexes: IndexRoot) -> (Self, mpsc::UnboundedReceiver<(u64, BuildOutcome)>) {
+        let (ended, receiver) = mpsc::unbounded_channel();
+        (Self { commands, indexes, turns: Arc::new(Semaphore::new(AT_ONCE)), begun: 0, ended }, receiver)
+    }
+
+    /// Starts a build. It has a thread of its own, so that the live generations and the queries go on meanwhile, and gives way to
+    /// them.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(
+        &mut self,
+        beginning: Beginning,
+        contents: Contents,
+        config: Arc<Config>,
+    ) -> io::Result<Running> {
+        self.begun += 1;
+        let (id, (cancel, cancelled)) = (self.begun, watch::channel(false));
+        let work = Work {
+            commands: self.commands.clone(),
+            indexes: self.indexes.clone(),
+            turns: self.turns.clone(),
+            names: contents.projections.keys().cloned().collect::<Vec<_>>().join(", "),
+            config,
+            readers: Handle::current(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let ended = self.ended.clone();
+        let body = move || {
+            give_way();
+            let outcome = runtime.block_on(work.run(beginning, cancelled));
+            // Nobody waits for it where the daemon ends.
+            let _ = ended.send((id, outcome));
+        };
+        std::thread::Builder::new().name("builder".to_owned()).spawn(body)?;
+        Ok(Running { id, contents, cancel })
+    }
+}
+
+/// What a build's thread works with.
+struct Work {
+    commands: Commands,
+    indexes: IndexRoot,
+    turns: Arc<Semaphore>,
+    /// For the log.
+    names: String,
+    config: Arc<Config>,
+    /// Where the build's sources are read.
+    readers: Handle,
+}
+
+impl Work {
+    async fn run(self, beginning: Beginning, mut cancelled: watch::Receiver<bool>) -> BuildOutcome {
+        let _turn = tokio::select! {
+            biased;
+            Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => return BuildOutcome::Cancelled,
+            turn = self.turns.acquire() => turn,
+        };
+        let begun = match beginning {
+            Beginning::Begun(build) => Ok(*build),
+            Beginning::Group(group, ground) => self.begin(*group, &ground),
+        };
+        let builder = begun.map_err(|error| error.to_string()).and_then(|build| self.builder(build));
+        match builder {
+            Ok(builder) => builder.run(self.commands.clone(), cancelled).await,
+            Err(error) => {
+                tracing::error!(projections = self.names, %error, "projections cannot be built");
+                BuildOutcome::Failed
+            }
+        }
+    }
+
+    fn begin(&self, group: Group, ground: &Ground) -> Result<Build, AppError> {
+        let limits: ParkedLimits = self.config.parked.clone();
+        Ok(Build::begin(group, ground, &self.indexes, limits)?)
+    }
+
+    /// The build with its sources, each opened where the build stands.
+    fn builder(&self, build: Build) -> Result<Builder, String> {
+        let _within = self.readers.enter();
+        let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
+        let mut from: Vec<String> = Vec::new();
+        for (name, intake) in build.sources() {
+            let after = intake.progress.covered();
+            let source = open(&self.config, name, after, intake).map_err(|error| error.to_string())?;
+            from.push(format!("{name} after {after}"));
+            sources.insert(name.clone(), source);
+        }
+        tracing::info!(projections = self.names, reads = from.join(", "), "building");
+        Ok(Builder::new(build, sources))
+    }
+}

@@ -1,0 +1,246 @@
+//! What a configuration changes in a daemon that runs another one. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::builds::Contents;
+use crate::config::{Config, NodePath, Query, Source, SourceKind};
+use crate::pipeline::{Declared, Definition, Group, Intake, Survey};
+use crate::plan::{PlannedProjection, Program, ProgramSource, inputs};
+use crate::progress::SourceName;
+use crate::serve::http::Change;
+
+/// What has to be done.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) declared: Declared,
+    pub(super) new_sources: BTreeMap<SourceName, Intake>,
+    pub(super) moved_sources: BTreeSet<SourceName>,
+    /// What is built together.
+    pub(super) groups: Vec<Group>,
+    /// Views, each with what it reads.
+    pub(super) views: Vec<(String, Vec<String>)>,
+    /// For people. What stays as it is is left out.
+    pub(super) told: Vec<Change>,
+}
+
+impl Changes {
+    /// Compares what runs with what is declared now.
+    pub(super) fn new(old: &Config, new: &Config, program: Program, survey: &Survey) -> Self {
+        let mut changes = Self { declared: Declared::of(&program), ..Self::default() };
+        changes.views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
+        changes.settings(old, new);
+        changes.queries(&old.queries, &new.queries);
+        changes.sources(old, new, program.sources, survey);
+        changes.views(old, new);
+        changes.projections(old, program.projections, survey);
+        let built = changes.groups.iter().flat_map(|group| &group.projections);
+        changes.declared.awaited = built.map(|planned| planned.config.name.clone()).collect();
+        changes
+    }
+
+    fn tell(&mut self, kind: &'static str, name: &str, change: &'static str, detail: Option<String>) {
+        self.told.push(Change { kind, name: name.to_owned(), change, detail });
+    }
+
+    fn settings(&mut self, old: &Config, new: &Config) {
+        let settings: [(&str, &dyn Debug, &dyn Debug); 5] = [
+            ("commit", &old.commit, &new.commit),
+            ("search.commit", &old.search_commit, &new.search_commit),
+            ("checkpoint.interval", &old.checkpoint_interval, &new.checkpoint_interval),
+            ("parked", &old.parked, &new.parked),
+            ("limits", &old.limits, &new.limits),
+        ];
+        for (name, old, new) in settings {
+            if !look_alike(old, new) {
+                self.tell("setting", name, "changed", None);
+            }
+        }
+    }
+
+    fn queries(&mut self, old: &[Query], new: &[Query]) {
+        let unplaced = |query: &Query| (query.name.clone(), Query { node: NodePath::default(), ..query.clone() });
+        let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            (old.iter().map(unplaced).collect(), new.iter().map(unplaced).collect());
+        self.compare("query", &old, &new);
+    }
+
+    fn views(&mut self, old: &Config, new: &Config) {
+        let views = |config: &Config| -> BTreeMap<String, String> {
+            let views = config.projections.iter().filter(|one| one.kind == crate::config::ProjectionKind::View);
+            views.map(|view| (view.name.clone(), view.sql.clone())).collect()
+        };
+        self.compare("view", &views(old), &views(new));
+    }
+
+    fn compare<T: Debug>(&mut self, kind: &'static str, old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) {
+        for (name, one) in new {
+            match old.get(name) {
+                None => self.tell(kind, name, "new", None),
+                Some(earlier) if !look_alike(earlier, one) => self.tell(kind, name, "changed", None),
+                Some(_) => {}
+            }
+        }
+        for name in old.keys().filter(|name| !new.contains_key(*name)) {
+            self.tell(kind, name, "removed", None);
+        }
+    }
+
+    fn sources(&mut self, old: &Config, new: &Config, sources: Vec<ProgramSource>, survey: &Survey) {
+        for source in sources {
+            let name: SourceName = source.config.schema.source.as_str().into();
+            let decoder = Arc::new(source.decoder);
+            match survey.sources.get(&name) {
+                None => {
+                    self.tell("source", &name, "new", None);
+                    self.new_sources.insert(name, Intake::new(decoder, source.identity));
+                }
+                Some(recorded) if *recorded != Some(source.identity) => {
+                    let detail = "its messages are read again from the first, beside".to_owned();
+                    self.tell("source", &name, "changed", Some(detail));
+                    let sources = BTreeMap::from([(name, (decoder, source.identity))]);
+                    self.groups.push(Group { sources, ..Group::default() });
+                }
+                Some(_) if is_moved(old, &source.config) => {
+                    self.tell("source", &name, "changed", Some("it is read from elsewhere from now on".to_owned()));
+                    self.moved_sources.insert(name);
+                }
+                Some(_) => {}
+            }
+        }
+        for source in &old.sources {
+            let name = &source.schema.source;
+            if !new.sources.iter().any(|one| one.schema.source == *name) {
+                self.tell("source", name, "removed", None);
+            }
+        }
+    }
+
+    fn projections(&mut self, old: &Config, planned: Vec<PlannedProjection>, survey: &Survey) {
+        let declared: BTreeSet<String> = planned.iter().map(|one| one.config.name.clone()).collect();
+        for one in planned {
+            let name = one.config.name.clone();
+            let definition = Definition::of(&one);
+            let (change, detail) = match survey.generations.get(&name) {
+                None => ("new", None),
+                Some(running) if !running.definition.is_kept_as(&definition) => {
+                    ("changed", Some(running.definition.difference(&definition)))
+                }
+                Some(running) if !running.steps => ("changed", Some("it takes nothing as it is".to_owned())),
+                Some(running) => {
+                    if running.definition.differs_in_settings(&definition) {
+                        self.tell("projection", &name, "changed", Some("nothing has to be built for it".to_owned()));
+                    }
+                    continue;
+                }
+            };
+            self.tell("projection", &name, change, detail);
+            self.add_to_groups(one);
+        }
+        for name in survey.generations.keys().filter(|name| !declared.contains(*name)) {
+            let was_declared = old.projections.iter().any(|one| one.name == *name);
+            if was_declared {
+                self.tell("projection", name, "removed", None);
+            }
+        }
+    }
+
+    /// Puts a projection together with what it reads among those that are built, and with its changed sources.
+    fn add_to_groups(&mut self, planned: PlannedProjection) {
+        let (upstream, reads) = (&planned.compiled.upstream, &planned.compiled.schema.reads);
+        let is_read = |group: &Group| {
+            group.projections.iter().any(|one| upstream.contains(&one.config.name))
+                || group.sources.keys().any(|source| reads.contains_key(source))
+        };
+        let (read, mut apart): (Vec<_>, Vec<_>) = std::mem::take(&mut self.groups).into_iter().partition(is_read);
+        let mut joined = Group::default();
+        for group in read {
+            joined.projections.extend(group.projections);
+            joined.sources.extend(group.sources);
+        }
+        joined.projections.push(planned);
+        apart.push(joined);
+        self.groups = apart;
+    }
+
+    /// What each group builds.
+    pub(super) fn contents(&self) -> Vec<Contents> {
+        self.groups.iter().map(Contents::of).collect()
+    }
+}
+
+/// What cannot change while a daemon runs, as sentences.
+pub(super) fn fixed(old: &Config, new: &Config) -> Vec<String> {
+    let mut fixed = Vec::new();
+    let mut setting = |name: &str, changed: bool| {
+        if changed {
+            fixed.push(format!(
+                "`{name}` cannot change while the daemon runs; restart it for that, or leave it as it was"
+            ));
+        }
+    };
+    setting("nats", old.nats != new.nats);
+    setting("data_dir", old.data_dir != new.data_dir);
+    setting("http", old.http != new.http);
+    setting("metrics.listen", old.metrics_listen != new.metrics_listen);
+    for source in &new.sources {
+        let name = &source.schema.source;
+        let Some(earlier) = old.sources.iter().find(|one| one.schema.source == *name) else { continue };
+        let other = match (&earlier.input, &source.input) {
+            (SourceKind::JetStream { stream: old, .. }, SourceKind::JetStream { stream: new, .. }) if old != new => {
+                format!("source `{name}` would read the stream `{new}` in place of `{old}`")
+            }
+            (SourceKind::File { lines: old, .. }, SourceKind::File { lines: new, .. }) if old != new => {
+                format!("source `{name}` would read the lines of its file in another way")
+            }
+            (SourceKind::JetStream { .. }, SourceKind::JetStream { .. })
+            | (SourceKind::File { .. }, SourceKind::File { .. }) => continue,
+            _ => format!("source `{name}` would read something else than before"),
+        };
+        fixed.push(format!("{other}, which is another source; give it a name of its own"));
+    }
+    for source in &new.sources {
+        if matches!(source.input, SourceKind::JetStream { .. }) && new.nats.is_none() {
+            let name = &source.schema.source;
+            fixed.push(format!("source `{name}` reads JetStream, but the configuration has no `nats` section"));
+        }
+    }
+    fixed
+}
+
+/// The queries that are answered by now: one that reads what is yet to come stays as it was, if it was there.
+pub(super) fn active_queries(
+    earlier: &BTreeMap<String, Query>,
+    declared: &[Query],
+    views: &[(String, Vec<String>)],
+    awaited: &BTreeSet<String>,
+) -> Vec<Query> {
+    let mut ahead = awaited.clone();
+    for (name, reads) in views {
+        if reads.iter().any(|one| ahead.contains(one)) {
+            ahead.insert(name.clone());
+        }
+    }
+    let active = declared.iter().map(|query| {
+        let is_ahead = inputs(&query.sql).unwrap_or_default().iter().any(|name| ahead.contains(name));
+        earlier.get(&query.name).filter(|_| is_ahead).unwrap_or(query).clone()
+    });
+    active.collect()
+}
+
+/// Whether a source finds the same messages elsewhere.
+fn is_moved(old: &Config, source: &Source) -> bool {
+    let earlier = old.sources.iter().find(|one| one.schema.source == source.schema.source);
+    match (earlier.map(|earlier| &earlier.input), &source.input) {
+        (
+            Some(SourceKind::File { path: old_path, follow: old_follow, .. }),
+            SourceKind::File { path: new_path, follow: new_follow, .. },
+        ) => old_path != new_path || old_follow != new_follow,
+        _ => false,
+    }
+}
+
+fn look_alike(one: &(impl Debug + ?Sized), other: &(impl Debug + ?Sized)) -> bool {
+    format!("{one:?}") == format!("{other:?}")
+}

@@ -1,0 +1,229 @@
+//! The one that changes a daemon while it runs: it reads the configuration again, has the loop become what is declared, and
+//! starts and ends builds. One request after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::builds::{Beginning, Builds, Contents, Running, pace};
+use super::changes::{Changes, active_queries, fixed};
+use super::start::Parts;
+use super::streams::{opener, streams};
+use super::{AppError, Reloading};
+use crate::config::{Config, Loaded, Query};
+use crate::pipeline::{Adaptation, BuildOutcome, Commands, Group, NoLoop, Wanted};
+use crate::plan::{Program, program};
+use crate::serve::http::{Actor, AdminRequest, CurrentApi, Refused, Reloaded};
+
+/// What a daemon runs, and how it is changed.
+pub(super) struct Control {
+    config: Arc<Config>,
+    commands: Commands,
+    api: CurrentApi,
+    builds: Builds,
+    ended: mpsc::UnboundedReceiver<(u64, BuildOutcome)>,
+    running: Vec<Running>,
+    /// Projections that are not there as they are declared.
+    awaited: BTreeSet<String>,
+    /// Views, each with what it reads.
+    views: Vec<(String, Vec<String>)>,
+    /// The queries that are answered.
+    queries: BTreeMap<String, Query>,
+    /// Why the configuration's files could not be taken, for readiness.
+    problems: watch::Sender<Vec<String>>,
+}
+
+impl Control {
+    /// Starts what the start has found to build.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn new(
+        config: Config,
+        parts: Parts,
+        api: CurrentApi,
+        problems: watch::Sender<Vec<String>>,
+    ) -> Result<Self, AppError> {
+        let Parts { commands, indexes, build, views } = parts;
+        let (builds, ended) = Builds::new(commands.clone(), indexes);
+        let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
+        let mut control = Self {
+            config: Arc::new(config),
+            commands,
+            api,
+            builds,
+            ended,
+            running: Vec::new(),
+            awaited: BTreeSet::new(),
+            views,
+            queries,
+            problems,
+        };
+        if let Some(build) = build {
+            let contents = Contents {
+                projections: build.definitions().collect(),
+                sources: build.changed_sources().cloned().collect(),
+                inputs: build.inputs(),
+            };
+            control.awaited = contents.projections.keys().cloned().collect();
+            control.build(Beginning::Begun(Box::new(build)), contents).map_err(AppError::Thread)?;
+        }
+        Ok(control)
+    }
+
+    /// Does what it is asked, until nobody asks any more.
+    pub(super) async fn run(mut self, mut reloading: Reloading, mut requests: mpsc::Receiver<AdminRequest>) {
+        loop {
+            tokio::select! {
+                Some((id, outcome)) = self.ended.recv() => self.build_ended(id, outcome),
+                Some(actor) = reloading.asked.recv() => drop(self.reload(&reloading, &actor).await),
+                request = requests.recv() => match request {
+                    Some(AdminRequest::Reload { actor, reply }) => {
+                        // An answer that is no more waited for is lost.
+                        let _ = reply.send(self.reload(&reloading, &actor).await);
+                    }
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Reads the configuration again and becomes what it declares: all of it, or nothing where it is not valid.
+    async fn reload(&mut self, reloading: &Reloading, actor: &Actor) -> Result<Reloaded, Refused> {
+        let by = actor.actor.as_deref().unwrap_or("nobody by name");
+        let read = match self.read(reloading).await {
+            Ok(read) => read,
+            Err(problems) => {
+                tracing::error!(
+                    by,
+                    problems = problems.len(),
+                    first = problems.first(),
+                    "the configuration cannot be taken"
+                );
+                let detail = problems.join("\n");
+                self.problems.send_replace(problems);
+                return Err(Refused {
+                    status: 422,
+                    kind: "invalid-configuration",
+                    title: "Invalid configuration",
+                    detail,
+                });
+            }
+        };
+        let reloaded = self.become_declared(read).await.map_err(|NoLoop| Refused::ending())?;
+        self.problems.send_replace(Vec::new());
+        tracing::info!(
+            by,
+            reason = actor.reason,
+            revision = actor.revision,
+            changes = reloaded.changes.len(),
+            builds = reloaded.builds.len(),
+            "configuration reloaded"
+        );
+        Ok(reloaded)
+    }
+
+    /// The configuration as it is declared now, compiled. As error, the problems that it has.
+    async fn read(&self, reloading: &Reloading) -> Result<(Config, Program), Vec<String>> {
+        let (load, old) = (reloading.load.clone(), self.config.clone());
+        let read = move || {
+            let loaded = load().map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+            let Loaded { config, places, .. } = loaded;
+            let fixed = fixed(&old, &config);
+            if !fixed.is_empty() {
+                return Err(fixed);
+            }
+            match program(&config) {
+                Ok(program) => Ok((config, program)),
+                Err(problems) => Err(problems.iter().map(|one| places.diagnostic(one).to_string()).collect()),
+            }
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        read.unwrap_or_else(|error| Err(vec![format!("internal error: {error}; please report it")]))
+    }
+
+    async fn become_declared(&mut self, (config, program): (Config, Program)) -> Result<Reloaded, NoLoop> {
+        let survey = self.commands.survey().await?;
+        let mut changes = Changes::new(&self.config, &config, program, &survey);
+        let config = Arc::new(config);
+        let contents = changes.contents();
+        let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
+        self.awaited.clone_from(&changes.declared.awaited);
+        let begun = self.keep_running(&contents);
+        self.commands
+            .adapt(Adaptation {
+                declared: changes.declared,
+                parked: config.parked.clone(),
+                pace: pace(&config),
+                new_sources: changes.new_sources,
+                moved_sources: changes.moved_sources,
+                open: opener(config.clone()),
+            })
+            .await?;
+        self.config = config;
+        self.views = changes.views;
+        self.answer_queries();
+        let mut begun = begun.into_iter();
+        changes.groups.retain(|_| !begun.next().unwrap_or(false));
+        self.begin(changes.groups).await?;
+        Ok(Reloaded { changes: changes.told, builds })
+    }
+
+    /// Ends the builds that are not wanted as they are, and says of each that is whether it runs already.
+    fn keep_running(&mut self, wanted: &[Contents]) -> Vec<bool> {
+        let changing: BTreeSet<&String> = wanted.iter().flat_map(|one| one.projections.keys()).collect();
+        let (kept, unwanted): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|running| {
+            let stands = running.contents.inputs.iter().all(|input| !changing.contains(input));
+            stands && wanted.iter().any(|one| running.contents.is_same_as(one))
+        });
+        unwanted.iter().for_each(Running::cancel);
+        self.running = kept;
+        wanted.iter().map(|one| self.running.iter().any(|running| running.contents.is_same_as(one))).collect()
+    }
+
+    async fn begin(&mut self, groups: Vec<Group>) -> Result<(), NoLoop> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let names = |group: &Group| group.projections.iter().map(|one| one.config.name.clone()).collect::<Vec<_>>();
+        let wanted = Wanted {
+            operators: groups.iter().flat_map(Group::operators).collect(),
+            inputs: groups.iter().flat_map(Group::inputs).collect(),
+            projections: groups.iter().flat_map(names).collect(),
+        };
+        let ground = Arc::new(self.commands.ground(wanted).await?);
+        for group in groups {
+            let contents = Contents::of(&group);
+            if let Err(error) = self.build(Beginning::Group(Box::new(group), ground.clone()), contents) {
+                tracing::error!(%error, "a build has no thread; reload to try again");
+            }
+        }
+        Ok(())
+    }
+
+    fn build(&mut self, beginning: Beginning, contents: Contents) -> std::io::Result<()> {
+        let running = self.builds.start(beginning, contents, self.config.clone())?;
+        self.running.push(running);
+        Ok(())
+    }
+
+    fn build_ended(&mut self, id: u64, outcome: BuildOutcome) {
+        let Some(index) = self.running.iter().position(|running| running.id == id) else { return };
+        let running = self.running.remove(index);
+        if outcome == BuildOutcome::Joined {
+            self.awaited.retain(|name| !running.contents.projections.contains_key(name));
+            self.answer_queries();
+        }
+    }
+
+    /// Lets new requests find the queries and limits that are declared, as far as what they read is there.
+    fn answer_queries(&mut self) {
+        let queries = active_queries(&self.queries, &self.config.queries, &self.views, &self.awaited);
+        if let Err(error) = self.api.change(&self.config.limits, queries.clone(), streams(&self.config)) {
+            tracing::error!(%error, "queries are answered as before; reload to try again");
+            return;
+        }
+        self.queries = queries.into_iter().map(|query| (query.name.clone(), query)).collect();
+    }
+}

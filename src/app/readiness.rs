@@ -1,0 +1,84 @@
+//! Whether the daemon is ready, and what is wrong although it is.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::pipeline::RunnerStatus;
+use crate::progress::{Phase, Position, SourceState};
+use crate::query::now_us;
+use crate::read_model::catalog::Catalog;
+use crate::serve::http::Readiness;
+
+/// Between looks at sources that say nothing.
+const READINESS: Duration = Duration::from_secs(1);
+
+/// Publishes why the daemon is not ready (a source that was not reached yet), and what is wrong although it serves: checkpoints
+/// that fail, projections, and sources that have halted or are disconnected.
+pub(super) async fn report_readiness(
+    catalog: Catalog,
+    readiness: Readiness,
+    mut status: watch::Receiver<RunnerStatus>,
+    mut problems: watch::Receiver<Vec<String>>,
+) {
+    // What is added while the daemon serves is no reason to send its readers away.
+    let mut was_ready = false;
+    let mut snapshots = catalog.subscribe();
+    loop {
+        let (reasons, warnings) = {
+            let snapshot = snapshots.borrow_and_update();
+            let status = status.borrow_and_update();
+            let failure = status.checkpoint_failure.iter();
+            let mut warnings: Vec<String> = failure
+                .map(|failure| format!("checkpoints fail, so a restart would repeat what they lack: {failure}"))
+                .collect();
+            let problems = problems.borrow_and_update();
+            warnings.extend(problems.iter().map(|problem| format!("the configuration was not reloaded: {problem}")));
+            let broken = snapshot.projections.values().filter_map(|one| Some((&one.name, one.error.as_ref()?)));
+            warnings.extend(broken.map(|(name, error)| format!("projection `{name}`: {error}")));
+            let mut reasons = Vec::new();
+            for (name, progress) in &snapshot.sources {
+                let message = progress.message().unwrap_or("not connected yet");
+                let was_reached = status.opened.contains(name) || progress.has_ended();
+                match progress.state_at(now_us()) {
+                    // Its rows are served as they are, if there were any.
+                    SourceState::Halted if was_reached || progress.covered() > Position::START => {
+                        warnings.push(format!("source `{name}` has halted: {message}"));
+                    }
+                    SourceState::Halted => reasons.push(format!("source `{name}` has halted: {message}")),
+                    _ if !was_reached => reasons.push(format!("source `{name}` was not reached yet: {message}")),
+                    SourceState::Disconnected => {
+                        let message = progress.message().unwrap_or("nothing has been heard of it for some time");
+                        warnings.push(format!("source `{name}` is disconnected: {message}"));
+                    }
+                    SourceState::Live | SourceState::Idle | SourceState::CatchingUp => {}
+                }
+            }
+            let is_built = snapshot.projections.values().all(|one| one.state != Phase::Building);
+            was_ready |= reasons.is_empty() && is_built;
+            if was_ready {
+                warnings.append(&mut reasons);
+            }
+            (reasons, warnings)
+        };
+        if was_ready {
+            readiness.stay_ready();
+        }
+        readiness.set_warnings(warnings);
+        if reasons.is_empty() {
+            readiness.set_ready()
+        } else {
+            readiness.set_not_ready(reasons)
+        }
+        let changed = tokio::select! {
+            changed = snapshots.changed() => changed,
+            changed = status.changed() => changed,
+            changed = problems.changed() => changed,
+            // A source may fall silent without a word that would be published.
+            () = tokio::time::sleep(READINESS) => Ok(()),
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The listeners and their tasks.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::streams::streams;
+use super::{Addresses, AppError};
+use crate::config::{Config, Http};
+use crate::read_model::catalog::Catalog;
+use crate::serve::http::{Admin, Api, CurrentApi, MetricsServer, Readiness, Server, within_descriptors};
+use crate::telemetry;
+
+/// For answers under way when everything else is done.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// The listeners and their tasks.
+pub(super) struct Servers {
+    pub(super) api: CurrentApi,
+    tasks: Vec<JoinHandle<()>>,
+    upkeep: JoinHandle<()>,
+}
+
+impl Servers {
+    pub(super) async fn start(
+        config: &Config,
+        catalog: &Catalog,
+        readiness: &Readiness,
+        admin: Admin,
+        stopped: &watch::Receiver<bool>,
+        started: impl FnOnce(Addresses),
+    ) -> Result<Self, AppError> {
+        let handle = telemetry::install().map_err(|error| AppError::Metrics(error.to_string()))?;
+        let upkeep = tokio::spawn(telemetry::upkeep(handle.clone()));
+        let (catalog, readiness, queries) = (catalog.clone(), readiness.clone(), config.queries.clone());
+        let api = Api::new(catalog, readiness, &config.http, &config.limits, queries, streams(config));
+        let api = CurrentApi::from(api.map_err(AppError::Thread)?.administered_by(admin));
+        let failed = |key, listen: &str| {
+            let listen = listen.to_owned();
+            move |error| AppError::Listen { key, listen, error }
+        };
+        let limits = within_descriptors(&config.http.connections);
+        let http = Http { connections: limits.clone(), ..config.http.clone() };
+        let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
+        let metrics = MetricsServer::bind(&config.metrics_listen, &limits, handle, api.clone())
+            .await
+            .map_err(failed("metrics", &config.metrics_listen))?;
+        let addresses = Addresses {
+            http: http.local_addr().map_err(AppError::Thread)?,
+            metrics: metrics.local_addr().map_err(AppError::Thread)?,
+        };
+        started(addresses);
+        let until = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let http = tokio::spawn(http.run(until(stopped.clone())));
+        let metrics = tokio::spawn(metrics.run(until(stopped.clone())));
+        Ok(Self { api, tasks: vec![http, metrics], upkeep })
+    }
+
+    /// Waits for answers under way, not for long.
+    pub(super) async fn finish(self) {
+        self.upkeep.abort();
+        let deadline = tokio::time::Instant::now() + FAREWELL;
+        for task in self.tasks {
+            let abort = task.abort_handle();
+            if tokio::time::timeout_at(deadline, task).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+}

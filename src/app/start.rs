@@ -1,0 +1,84 @@
+//! What a start does before the loop runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+
+use super::AppError;
+use super::builds::pace;
+use super::streams::open;
+use crate::checkpoint::{CheckpointError, Checkpointer};
+use crate::config::Config;
+use crate::pipeline::{Build, Commands, IndexRoot, Runner, RunnerStatus, assemble, begin};
+use crate::plan::Program;
+use crate::progress::{Position, SourceName};
+use crate::query::now_us;
+use crate::read_model::catalog::Catalog;
+use crate::source::Source;
+
+/// A loop that can run.
+pub(super) struct Prepared {
+    pub(super) runner: Runner,
+    pub(super) status: watch::Receiver<RunnerStatus>,
+    pub(super) parts: Parts,
+}
+
+/// What changes a loop that runs.
+pub(super) struct Parts {
+    pub(super) commands: Commands,
+    pub(super) indexes: IndexRoot,
+    /// What the checkpoint does not have as it is declared.
+    pub(super) build: Option<Build>,
+    /// Views, each with what it reads.
+    pub(super) views: Vec<(String, Vec<String>)>,
+}
+
+/// Opens the checkpoints, sorts out what goes on and what is built, and starts reading.
+pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog) -> Result<Prepared, AppError> {
+    let views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "readside".to_owned());
+    let (mut checkpointer, restored) = Checkpointer::open(&config.data_dir, &host).await?;
+    for damage in restored.iter().flat_map(|restored| &restored.skipped) {
+        tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
+    }
+    let indexes = index_root(&config.data_dir, checkpointer.writer().epoch);
+    let assembled = assemble(program, restored, &checkpointer, &indexes, config.parked.clone()).await;
+    let mut assembly = match (assembled, checkpointer.confirm().await) {
+        // A successor clears away what it finds, so that is the reason, whatever else failed.
+        (_, Err(fenced @ CheckpointError::Fenced(_))) => return Err(AppError::Replaced(fenced)),
+        (assembled, _) => assembled?,
+    };
+    if assembly.live.cut().positions.values().any(|position| *position > Position::START) {
+        tracing::info!(cut = %assembly.live.cut(), "continuing from the last checkpoint");
+    }
+    begin(&mut assembly.live)?;
+    catalog.publish(assembly.live.snapshot(now_us()));
+    let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
+    for (name, intake) in &assembly.live.intakes {
+        let after = intake.progress.covered();
+        sources.insert(name.clone(), open(config, name, after, intake)?);
+    }
+    let build = assembly.build;
+    let (runner, status, commands) =
+        Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace(config), indexes.clone());
+    Ok(Prepared { runner, status, parts: Parts { commands, indexes, build, views } })
+}
+
+/// Search indexes work in a local folder of this writer alone; what is durable of them is in the checkpoint.
+fn index_root(data_dir: &str, epoch: u64) -> IndexRoot {
+    let local = match data_dir.split_once("://") {
+        None => PathBuf::from(data_dir),
+        Some(("file", path)) => PathBuf::from(path),
+        Some(_) => std::env::temp_dir().join(format!("readside-{}", std::process::id())),
+    };
+    let indexes = local.join("indexes");
+    for entry in std::fs::read_dir(&indexes).into_iter().flatten().flatten() {
+        let is_old = entry.file_name().to_str().and_then(|name| name.parse().ok()).is_none_or(|of: u64| of < epoch);
+        if is_old {
+            // What an earlier writer left. If it cannot be removed, it only takes space.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    IndexRoot(indexes.join(epoch.to_string()))
+}

@@ -1,0 +1,134 @@
+//! What builds beside a running engine begin with: its cut, and what it has computed there already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::assemble::{AssembleError, IndexRoot, empty_index};
+use super::super::continuation::check_operator;
+use super::super::engine::{Donors, Engine};
+use super::super::generation::Generation;
+use super::super::intake::Intake;
+use super::super::runner::now_us;
+use super::{Build, LiveCut};
+use crate::circuit::Handles;
+use crate::config::ParkedLimits;
+use crate::event::Decoder;
+use crate::identity::Identity;
+use crate::lifecycle::GenerationId;
+use crate::plan::PlannedProjection;
+use crate::progress::SourceName;
+use crate::state::Stores;
+
+/// What builds may begin with, all of one cut.
+#[derive(Debug, Clone, Default)]
+pub struct Ground {
+    /// The rows of the live projections that builds read are among it.
+    pub at: LiveCut,
+    pub intakes: BTreeMap<SourceName, Intake>,
+    /// The numbers of the generations to be.
+    pub numbers: BTreeMap<String, u64>,
+    pub(in crate::pipeline) donors: Donors,
+    /// What the donors keep.
+    pub(in crate::pipeline) stores: Stores,
+}
+
+/// Projections that are built together, because they read each other or a source that is read in another way than before.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Each after those that it reads.
+    pub projections: Vec<PlannedProjection>,
+    /// Sources that are read in another way than before, and how.
+    pub sources: BTreeMap<SourceName, (Arc<Decoder>, Identity)>,
+}
+
+impl Group {
+    /// The operators whose state the group could go on from.
+    pub fn operators(&self) -> BTreeSet<Identity> {
+        let of = |planned: &PlannedProjection| planned.compiled.circuit.adoptable().unwrap_or_default();
+        self.projections.iter().flat_map(of).collect()
+    }
+
+    /// The projections that the group reads and does not build.
+    pub fn inputs(&self) -> BTreeSet<String> {
+        let built: BTreeSet<&str> = self.projections.iter().map(|planned| planned.config.name.as_str()).collect();
+        let read = self.projections.iter().flat_map(|planned| &planned.compiled.upstream);
+        read.filter(|name| !built.contains(name.as_str())).cloned().collect()
+    }
+}
+
+/// The operators of a group that have donors, by projection: what begins the names of their stores.
+type Adopted = BTreeMap<String, BTreeMap<Identity, String>>;
+
+impl Build {
+    /// Generations of a group, at the cut of the ground if what is there already is enough to go on from there, else at the
+    /// start of their sources.
+    ///
+    /// # Errors
+    /// A search index has no place to work in, or a generation cannot be set up.
+    pub fn begin(
+        group: Group,
+        ground: &Ground,
+        indexes: &IndexRoot,
+        limits: ParkedLimits,
+    ) -> Result<Self, AssembleError> {
+        let adopted = adopted(&group, ground);
+        let needs_history = |planned: &PlannedProjection| {
+            let own = adopted.get(&planned.config.name).map(|own| own.keys().copied().collect());
+            planned.compiled.circuit.would_need_events(&own.unwrap_or_default())
+        };
+        let from_start = !group.sources.is_empty() || group.projections.iter().any(needs_history);
+        let mut engine = Engine::new(limits);
+        let (mut continued, mut stores, mut restored) = (BTreeMap::new(), ground.stores.clone(), Handles::default());
+        for planned in group.projections {
+            let name = planned.config.name.clone();
+            let failed = |error| AssembleError::Projection { name: name.clone(), error };
+            let number = ground.numbers.get(&name).copied().unwrap_or(1);
+            let admission = planned.compiled.circuit.admission();
+            let index = empty_index(&planned, &indexes.directory(&name, number))?;
+            let mut generation = Generation::new(planned, number, index).map_err(failed)?;
+            if let Some(own) = adopted.get(&name).filter(|own| !from_start && !own.is_empty()) {
+                generation.adopt_copies(own, &mut stores, &mut restored).map_err(failed)?;
+                let mut donors = own.keys().filter_map(|identity| ground.donors.get(identity));
+                if let Some(donor) = donors.find(|donor| donor.admission == admission) {
+                    continued.insert(GenerationId::new(name.as_str(), number), donor.generation.clone());
+                }
+            }
+            engine.generations.push(generation);
+        }
+        let reads_itself = |one: &&Generation| if from_start { one.needs_events() } else { one.has_events() };
+        let read = engine.generations.iter().filter(reads_itself);
+        let read: BTreeSet<SourceName> = read.flat_map(|one| one.definition.reads.keys().cloned()).collect();
+        for (name, at) in &ground.intakes {
+            if let Some((decoder, admission)) = group.sources.get(name) {
+                engine.intakes.insert(name.clone(), at.begun_again_with(decoder.clone(), *admission));
+            } else if read.contains(name) {
+                engine.intakes.insert(name.clone(), if from_start { at.begun_again() } else { at.clone() });
+            }
+        }
+        engine.share();
+        engine.commit(Vec::new(), now_us())?;
+        engine.commit_read_models();
+        let mut build = Build::new(engine, group.sources.into_keys().collect());
+        if !from_start {
+            build.continues(continued);
+            build.begins_at(ground.at.clone());
+        }
+        Ok(build)
+    }
+}
+
+fn adopted(group: &Group, ground: &Ground) -> Adopted {
+    let mut adopted = Adopted::new();
+    for planned in &group.projections {
+        let circuit = &planned.compiled.circuit;
+        let (Ok(operators), Ok(adoptable)) = (circuit.stores(), circuit.adoptable()) else { continue };
+        let there = operators.iter().filter(|operator| adoptable.contains(&operator.identity));
+        let own = there.filter_map(|operator| {
+            let donor = ground.donors.get(&operator.identity)?;
+            check_operator(operator, Some(&donor.entry), &ground.stores).ok()?;
+            Some((operator.identity, donor.entry.prefix.clone()))
+        });
+        adopted.insert(planned.config.name.clone(), own.collect());
+    }
+    adopted
+}

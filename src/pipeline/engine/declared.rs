@@ -1,0 +1,115 @@
+//! What the configuration declares by now, and how the engine comes to be that: what is declared no more goes once nothing
+//! reads it, and a view changes once everything that it reads is as declared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::generation::Definition;
+use super::Engine;
+use crate::config::ParkedLimits;
+use crate::lifecycle::GenerationId;
+use crate::plan::{PlannedView, Program};
+use crate::progress::SourceName;
+use crate::read_model::catalog::BuildStatus;
+
+/// What a configuration declares, as far as a running engine has to know.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    pub sources: BTreeSet<SourceName>,
+    /// Tables and search projections.
+    pub projections: BTreeMap<String, Definition>,
+    /// Each after those that it reads.
+    pub views: Vec<Arc<PlannedView>>,
+    /// Projections that the engine does not have as they are declared: they are built.
+    pub awaited: BTreeSet<String>,
+}
+
+impl Declared {
+    /// What a program declares, if all of it is there.
+    pub fn of(program: &Program) -> Self {
+        let sources = program.sources.iter().map(|source| source.config.schema.source.as_str().into());
+        let projections =
+            program.projections.iter().map(|planned| (planned.config.name.clone(), Definition::of(planned)));
+        Self {
+            sources: sources.collect(),
+            projections: projections.collect(),
+            views: program.views.iter().cloned().map(Arc::new).collect(),
+            awaited: BTreeSet::new(),
+        }
+    }
+}
+
+/// What an engine has let go of.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::pipeline) struct Retired {
+    pub generations: Vec<GenerationId>,
+    pub sources: Vec<SourceName>,
+}
+
+impl Engine {
+    /// Begins to become what is declared now. What needs no build is so at once.
+    pub(in crate::pipeline) fn declare(&mut self, declared: Declared, limits: ParkedLimits) {
+        self.limits = limits;
+        for generation in &mut self.generations {
+            let to = declared.projections.get(generation.projection());
+            if let Some(to) = to.filter(|to| generation.definition.is_kept_as(to)) {
+                generation.definition.adapt(to);
+            }
+        }
+        for name in &declared.awaited {
+            if let Some(definition) = declared.projections.get(name) {
+                let announced = self.announced.entry(name.clone()).or_insert_with(|| definition.status());
+                announced.build.get_or_insert_with(BuildStatus::waiting);
+            }
+        }
+        self.declared = declared;
+    }
+
+    /// Lets go of what is declared no more and read by nothing, and changes the views whose inputs are as declared.
+    pub(in crate::pipeline) fn settle(&mut self) -> Retired {
+        self.settle_views();
+        let declared = &self.declared;
+        self.announced.retain(|name, _| declared.awaited.contains(name));
+        let mut needed: BTreeSet<String> = declared.projections.keys().cloned().collect();
+        needed.extend(self.views.iter().flat_map(|view| view.upstream.iter().cloned()));
+        // Each generation comes after those that it reads.
+        for generation in self.generations.iter().rev() {
+            if needed.contains(generation.projection()) {
+                needed.extend(generation.definition.upstream.iter().cloned());
+            }
+        }
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.generations).into_iter().partition(|one| needed.contains(one.projection()));
+        self.generations = kept;
+        let mut retired: Vec<GenerationId> = std::mem::take(&mut self.replaced);
+        retired.extend(gone.iter().map(|generation| generation.id.clone()));
+        let read: BTreeSet<&SourceName> =
+            self.generations.iter().flat_map(|generation| generation.definition.reads.keys()).collect();
+        let is_gone = |name: &&SourceName| !self.declared.sources.contains(*name) && !read.contains(*name);
+        let sources: Vec<SourceName> = self.intakes.keys().filter(is_gone).cloned().collect();
+        sources.iter().for_each(|source| drop(self.intakes.remove(source)));
+        if !retired.is_empty() || !sources.is_empty() {
+            self.forget_parked();
+            self.share();
+        }
+        Retired { generations: retired, sources }
+    }
+
+    /// A view that reads what is yet to come stays as it was, if it was there.
+    fn settle_views(&mut self) {
+        let mut awaited = self.declared.awaited.clone();
+        let mut views: Vec<Arc<PlannedView>> = Vec::new();
+        for view in &self.declared.views {
+            let is_ahead = view.upstream.iter().any(|name| awaited.contains(name));
+            let earlier = self.views.iter().find(|earlier| earlier.config.name == view.config.name);
+            match earlier.filter(|_| is_ahead) {
+                Some(earlier) => {
+                    awaited.insert(view.config.name.clone());
+                    views.push(earlier.clone());
+                }
+                None => views.push(view.clone()),
+            }
+        }
+        self.views = views;
+    }
+}

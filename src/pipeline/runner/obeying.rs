@@ -1,0 +1,116 @@
+//! What the loop does for those who ask it, between two commits.
+
+use std::time::{Duration, Instant};
+
+use super::super::build::{Build, Joined, LiveCut};
+use super::super::commands::{Adaptation, Command, Running, Survey};
+use super::super::engine::Retired;
+use super::super::grounding::Asked;
+use super::{Runner, now_us};
+use crate::progress::SourceName;
+
+/// How long the loop waits at a cut for a build to come there. Readers see that as lag, so it is short.
+const HOLD_LONGEST: Duration = Duration::from_secs(1);
+
+impl Runner {
+    /// Does what is asked of it. An answer that is no more waited for is lost.
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Look { inputs, hold, reply } => {
+                self.held_until = hold.then(|| Instant::now() + HOLD_LONGEST).or(self.held_until);
+                let _ = reply.send(LiveCut::of(&self.engine, &inputs));
+            }
+            Command::Join { build, reply } => {
+                self.held_until = None;
+                let _ = reply.send(self.join(*build));
+            }
+            Command::Announce(statuses) => {
+                statuses.into_iter().for_each(|status| self.engine.announce(status));
+                self.publish();
+            }
+            Command::Survey(reply) => drop(reply.send(self.survey())),
+            Command::Adapt { to, reply } => {
+                self.adapt(*to);
+                let _ = reply.send(());
+            }
+            Command::Ground { wanted, reply } => {
+                let asked = Asked { wanted, reply };
+                if self.engine.has_donors(&asked.wanted.operators) {
+                    self.asked.push(asked);
+                } else {
+                    asked.answer_without(&mut self.engine);
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, build: Build) -> Result<Joined, Box<Build>> {
+        let changed: Vec<SourceName> = build.changed_sources().cloned().collect();
+        let names = build.projections().collect::<Vec<_>>().join(", ");
+        let joined = build.join(&mut self.engine, now_us())?;
+        if joined == Joined::Nothing {
+            tracing::error!(
+                projections = names,
+                "a build has failed, as its status says; what was there before goes on"
+            );
+        }
+        self.settle();
+        if joined == Joined::AsDeclared {
+            // What a source has yet to give comes as it is declared now.
+            changed.into_iter().for_each(|name| self.read(name));
+        }
+        self.publish();
+        Ok(joined)
+    }
+
+    /// What runs, as readers see it.
+    fn survey(&self) -> Survey {
+        let generations = self.engine.shown().map(|generation| {
+            let running = Running {
+                number: generation.id.number,
+                definition: generation.definition.clone(),
+                steps: generation.state().steps(),
+            };
+            (generation.projection().to_owned(), running)
+        });
+        let sources = self.engine.intakes.iter().map(|(name, intake)| (name.clone(), intake.recorded()));
+        Survey { generations: generations.collect(), sources: sources.collect() }
+    }
+
+    fn adapt(&mut self, to: Adaptation) {
+        let Adaptation { declared, parked, pace, new_sources, moved_sources, open } = to;
+        self.config = pace;
+        self.next_checkpoint = self.next_checkpoint.min(Instant::now() + self.config.checkpoint_interval);
+        self.open = Some(open);
+        self.engine.declare(declared, parked);
+        for (name, intake) in new_sources {
+            self.engine.intakes.insert(name.clone(), intake);
+            self.read(name);
+        }
+        moved_sources.into_iter().for_each(|name| self.read(name));
+        self.settle();
+        self.publish();
+    }
+
+    /// Lets go of what is declared no more and read by nothing.
+    fn settle(&mut self) {
+        let Retired { generations, sources } = self.engine.settle();
+        for source in &sources {
+            tracing::info!(%source, "source is read no more");
+            self.readers.end(source);
+        }
+        for id in generations {
+            tracing::info!(projection = %id.projection, generation = id.number, "generation is retired");
+            self.unused.push(self.indexes.directory(&id.projection, id.number));
+        }
+        // What a checkpoint has is something else now, even at the same cut.
+        self.durable = None;
+    }
+
+    /// Reads a source from where its intake stands.
+    fn read(&mut self, name: SourceName) {
+        if let (Some(open), Some(intake)) = (self.open.clone(), self.engine.intakes.get(&name)) {
+            self.readers.begin(name.clone(), || open(&name, intake));
+        }
+    }
+}

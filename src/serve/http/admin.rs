@@ -1,0 +1,185 @@
+//! `/v1/admin/…`: what an administrator asks a running daemon to do.
+//!
+//! Nobody is authenticated yet, so only this machine may ask, and not by way of a browser that shows somebody else's page:
+//! such a page can send neither JSON without asking first, nor another `Origin`, nor the name of this listener.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use super::connections::Peer;
+use super::request_body::RequestBody;
+use super::{Api, body, problem};
+
+/// Requests that wait for the one before at the most.
+const QUEUED: usize = 16;
+
+/// Hands over what an administrator asks for. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Admin(mpsc::Sender<AdminRequest>);
+
+impl Admin {
+    /// With what is asked for.
+    pub fn new() -> (Self, mpsc::Receiver<AdminRequest>) {
+        let (sender, receiver) = mpsc::channel(QUEUED);
+        (Self(sender), receiver)
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// What is asked for is refused, or the daemon is about to end.
+    pub async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, Refused>>) -> AdminRequest,
+    ) -> Result<T, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(request(reply)).await.map_err(|_| Refused::ending())?;
+        answer.await.unwrap_or_else(|_| Err(Refused::ending()))
+    }
+}
+
+/// What an administrator asks for.
+#[derive(Debug)]
+pub enum AdminRequest {
+    /// To read the configuration again.
+    Reload { actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
+}
+
+/// Who asks, and why, as they say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Actor {
+    pub actor: Option<String>,
+    pub reason: Option<String>,
+    /// Of the configuration's files, such as a commit.
+    pub revision: Option<String>,
+}
+
+/// What a reload changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reloaded {
+    /// Projections, views, queries and sources by what became of them. Those that stay as they are are left out.
+    pub changes: Vec<Change>,
+    /// Projections that are built, each list together.
+    pub builds: Vec<Vec<String>>,
+}
+
+/// What a reload does with one declaration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// `source`, `projection`, `view`, `query` or `setting`.
+    pub kind: &'static str,
+    pub name: String,
+    /// `new`, `changed` or `removed`.
+    pub change: &'static str,
+    /// What follows from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Why nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub status: u16,
+    /// The problem's kind, for programs.
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub detail: String,
+}
+
+impl Refused {
+    pub fn ending() -> Self {
+        let detail = "the daemon is about to end".to_owned();
+        Refused { status: 503, kind: "unavailable", title: "Not available", detail }
+    }
+}
+
+pub(super) async fn reload(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    let body = match RequestBody::read(&api, body).await {
+        Ok(body) => body,
+        Err(error) => return error.into_problem(&uri),
+    };
+    let actor = match allowed::<Actor>(peer, &headers, &body) {
+        Ok(actor) => actor,
+        Err(refused) => return refused.into_problem(&uri),
+    };
+    let Some(admin) = &api.admin else { return Refused::ending().into_problem(&uri) };
+    match admin.ask(|reply| AdminRequest::Reload { actor, reply }).await {
+        Ok(reloaded) => render(&reloaded),
+        Err(refused) => refused.into_problem(&uri),
+    }
+}
+
+/// What is asked for, of someone who may ask.
+fn allowed<'a, T: Deserialize<'a>>(Peer(peer): Peer, headers: &HeaderMap, body: &'a RequestBody) -> Result<T, Refused> {
+    if !peer.is_loopback() {
+        let detail = "only this machine may ask for that, through a loopback address".to_owned();
+        return Err(Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail });
+    }
+    if let Some(origin) = foreign_origin(headers) {
+        let detail = format!("a page of `{origin}` may not ask for that");
+        return Err(Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail });
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_type.split(';').next().map(str::trim) != Some("application/json") {
+        let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
+        return Err(Refused { status: 415, kind: "not-json", title: "Unsupported media type", detail });
+    }
+    let invalid = |detail| Refused { status: 400, kind: "invalid", title: "Invalid request", detail };
+    serde_json::from_slice(&body.bytes).map_err(|error| invalid(format!("the body: {error}")))
+}
+
+/// The origin of a page that is not this listener's own.
+fn foreign_origin(headers: &HeaderMap) -> Option<String> {
+    let text = |name| headers.get(name).map(|value: &header::HeaderValue| value.to_str().unwrap_or("?"));
+    let origin = text(header::ORIGIN)?;
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    (authority != text(header::HOST)).then(|| origin.to_owned())
+}
+
+impl Refused {
+    fn into_problem(self, uri: &Uri) -> Response {
+        let Refused { status, kind, title, detail } = self;
+        problem::plain(status, kind, title, detail, uri)
+    }
+}
+
+fn render(json: &impl Serialize) -> Response {
+    body(200, "application/json", serde_json::to_vec(json).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_page_of_another_origin_is_foreign() {
+        let foreign = |origin: Option<&'static str>, host: &'static str| {
+            let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+            headers.extend(origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin))));
+            foreign_origin(&headers).is_some()
+        };
+        assert!(!foreign(None, "localhost:8080"));
+        assert!(!foreign(Some("http://localhost:8080"), "localhost:8080"));
+        for origin in ["null", "http://localhost", "http://localhost:8081", "https://attacker.example", "file://"] {
+            assert!(foreign(Some(origin), "localhost:8080"), "{origin}");
+        }
+    }
+}

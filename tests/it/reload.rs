@@ -1,0 +1,381 @@
+//! A running daemon becomes what its files say, and readers notice nothing but that.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::crash::daemon::Daemon;
+use crate::support::DEADLINE;
+
+const CUSTOMERS: u64 = 50;
+
+const TOTALS: &str = "projection: totals
+key: [customer]
+sql: SELECT customer, count(*) AS orders, sum(cents) AS cents FROM orders.placed GROUP BY customer HAVING count(*) > 0
+";
+const SIZES: &str = "projection: sizes
+key: [orders]
+sql: SELECT orders, count(*) AS customers FROM totals GROUP BY orders
+";
+const FOUND: &str = "projection: found
+kind: search
+key: [customer]
+sql: SELECT customer, orders, cents FROM totals
+fields: {customer: keyword}
+";
+
+/// A daemon, its files, and how many events it has.
+struct World {
+    folder: TempDir,
+    daemon: Option<Daemon>,
+    events: u64,
+}
+
+impl World {
+    fn start(projections: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut world = Self { folder, daemon: None, events: 0 };
+        world.write(
+            "readside.yaml",
+            "data_dir: data\nsources: source.yaml\nprojections: projections.yaml\nhttp: {listen: \"127.0.0.1:0\"}\n\
+             metrics: {listen: \"127.0.0.1:0\"}\ncheckpoint: {interval: 100ms}\nsearch: {commit: 20ms}\n",
+        );
+        world.declare_source("cents: int64!");
+        world.declare(projections);
+        world.publish(1_000);
+        world.restart();
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn declare_source(&self, fields: &str) {
+        let source = format!(
+            "source: orders\nfile: {{path: events.ndjson, follow: true}}\nenvelope: {{type: const:Placed, data: body}}\n\
+             events: {{Placed: {{fields: {{customer: string!, {fields}}}}}}}\n"
+        );
+        self.write("source.yaml", &source);
+    }
+
+    fn declare(&self, projections: &[&str]) {
+        self.write("projections.yaml", &projections.join("---\n"));
+    }
+
+    /// Every customer has one order more after each round of events.
+    fn publish(&mut self, events: u64) {
+        let path = self.path("events.ndjson");
+        let mut lines = std::fs::read_to_string(&path).unwrap_or_default();
+        for number in self.events..self.events + events {
+            let customer = number % CUSTOMERS;
+            writeln!(lines, "{{\"customer\":\"c{customer}\",\"cents\":{number},\"half\":0.5}}").unwrap();
+        }
+        let new = std::fs::read(&path).map_or(0, |old| old.len());
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        std::io::Write::write_all(&mut file, &lines.as_bytes()[new..]).unwrap();
+        self.events += events;
+        if let Some(daemon) = &self.daemon {
+            daemon.catch_up(self.events, DEADLINE);
+        }
+    }
+
+    fn restart(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            assert!(daemon.terminate().0.success());
+        }
+        let daemon = Daemon::start(&self.path("readside.yaml"));
+        daemon.catch_up(self.events, DEADLINE);
+        self.daemon = Some(daemon);
+        self.settled();
+    }
+
+    fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().unwrap()
+    }
+
+    fn status(&self) -> Vec<Value> {
+        self.daemon().get("/v1/projections").1["items"].as_array().unwrap().clone()
+    }
+
+    fn generation(&self, name: &str) -> u64 {
+        self.daemon().get(&format!("/v1/projections/{name}")).1["item"]["generation"].as_u64().unwrap()
+    }
+
+    /// Waits until nothing is built.
+    fn settled(&self) {
+        self.daemon().wait("nothing to be built", DEADLINE, |_| {
+            self.status().iter().all(|one| one["state"] == "serving" && one["build"].is_null()).then_some(())
+        });
+    }
+
+    fn reload(&self) -> Value {
+        let (status, reloaded) = self.daemon().post("/v1/admin/reload", &json!({"actor": "test"}));
+        assert_eq!(status, 200, "{reloaded}");
+        reloaded
+    }
+
+    /// What is built because of a reload, once it is there.
+    fn reloaded(&self) -> Vec<Vec<String>> {
+        let reloaded = self.reload();
+        self.settled();
+        serde_json::from_value(reloaded["builds"].clone()).unwrap()
+    }
+
+    fn sql(&self, sql: &str) -> Value {
+        self.daemon().sql(sql)["items"].clone()
+    }
+
+    /// Looks at every row through each projection that is there.
+    fn check(&self) {
+        let sum = self.events * (self.events - 1) / 2;
+        let all = self.sql("SELECT count(*) AS customers, sum(orders) AS orders, sum(cents) AS cents FROM totals");
+        assert_eq!(all, json!([{"customers": CUSTOMERS, "orders": self.events, "cents": sum}]));
+    }
+}
+
+/// Reads without a pause, and keeps what it should never have read.
+struct Reader {
+    stop: Arc<AtomicBool>,
+    reads: JoinHandle<(u64, Vec<String>)>,
+}
+
+impl Reader {
+    fn start(world: &World) -> Self {
+        let stop: Arc<AtomicBool> = Arc::default();
+        let (stopped, url) = (stop.clone(), world.daemon().url().to_owned());
+        let reads = std::thread::spawn(move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+            let (mut reads, mut wrong) = (0, Vec::new());
+            while !stopped.load(Ordering::Relaxed) {
+                let get =
+                    |path: &str| agent.get(format!("{url}{path}")).call().unwrap().body_mut().read_json::<Value>();
+                let mut look = |path: &str, is_right: &dyn Fn(&Value) -> bool| match get(path) {
+                    Ok(answer) if is_right(&answer) => {}
+                    answer => wrong.push(format!("{path}: {answer:?}")),
+                };
+                look("/v1/tables/totals/c7", &|answer| answer["item"]["customer"] == "c7");
+                look("/v1/tables/totals?pageSize=7", &|answer| {
+                    answer["items"].as_array().is_some_and(|all| all.len() == 7)
+                });
+                look("/v1/search/found?q=customer:c7", &|answer| {
+                    answer["items"].as_array().is_some_and(|all| all.len() == 1)
+                });
+                // One cut: whatever the projections are by now, they are of the same events.
+                let both =
+                    "SELECT (SELECT sum(orders) FROM totals) AS t, (SELECT sum(orders * customers) FROM sizes) AS s";
+                let answer =
+                    agent.post(format!("{url}/v1/sql")).send_json(json!({"sql": both})).unwrap().body_mut().read_json();
+                let answer: Value = answer.unwrap();
+                if answer["items"][0]["t"].is_null() || answer["items"][0]["t"] != answer["items"][0]["s"] {
+                    wrong.push(format!("{answer}"));
+                }
+                reads += 1;
+            }
+            (reads, wrong)
+        });
+        Self { stop, reads }
+    }
+
+    fn saw_nothing_wrong(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let (reads, wrong) = self.reads.join().unwrap();
+        assert!(reads > 10, "only {reads} rounds");
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn readers_notice_nothing_but_that() {
+    let mut world = World::start(&[TOTALS, SIZES, FOUND]);
+    world.daemon().wait("the index", DEADLINE, |daemon| {
+        (daemon.get("/v1/search/found?q=customer:c7").1["items"] != json!([])).then_some(())
+    });
+    let reader = Reader::start(&world);
+    world.publish(500);
+    // Another HAVING over the same aggregate, with all that reads it: it goes on from what the aggregate has.
+    world.declare(&[&TOTALS.replace("> 0", "> 1"), SIZES, FOUND]);
+    assert_eq!(world.reloaded(), [["found", "sizes", "totals"]]);
+    assert!(world.daemon().logged("\"reads\":\"orders after 1500\"").is_some(), "no event is read again");
+    world.publish(500);
+    world.check();
+    // Another field, so that every message is decoded again.
+    world.declare_source("cents: int64!, half: float64");
+    assert_eq!(world.reloaded(), [["found", "sizes", "totals"]]);
+    assert!(world.daemon().logged("\"reads\":\"orders after 0\"").is_some());
+    world.publish(500);
+    world.check();
+    // Columns that only the new ones have.
+    world.declare(&[
+        &TOTALS.replace(" FROM orders", ", sum(half) AS halves FROM orders").replace("> 0", "> 1"),
+        SIZES,
+        FOUND,
+    ]);
+    world.reloaded();
+    assert_eq!(world.sql("SELECT sum(halves) AS halves FROM totals"), json!([{"halves": world.events as f64 / 2.0}]));
+    reader.saw_nothing_wrong();
+    let before = world.generation("totals");
+    // What joined is what a restart goes on with.
+    world.restart();
+    assert_eq!(world.generation("totals"), before);
+    assert!(world.daemon().logged("projection is built again").is_none());
+    world.publish(100);
+    world.check();
+}
+
+#[test]
+fn what_is_new_begins_with_the_rows_that_are_there_and_what_is_gone_leaves_nothing() {
+    let mut world = World::start(&[TOTALS]);
+    let view = "projection: rich\nkind: view\nsql: SELECT customer FROM bought WHERE cents > 100\n";
+    let query = "query: richest\nsql: SELECT customer FROM rich\nsort: [customer]\n";
+    let bought = "projection: bought\nkey: [customer]\nsql: SELECT customer, cents FROM totals WHERE orders > 1\n";
+    world.declare(&[TOTALS, bought, view, query, FOUND]);
+    assert_eq!(world.reloaded(), [["bought"], ["found"]]);
+    assert!(world.daemon().logged("orders after").is_none(), "no event is read");
+    world.publish(100);
+    let customers = json!([{"n": CUSTOMERS}]);
+    assert_eq!(world.sql("SELECT count(*) AS n FROM rich"), customers);
+    assert_eq!(world.daemon().get("/v1/queries/richest?pageSize=3").1["items"].as_array().unwrap().len(), 3);
+    assert_eq!(world.daemon().get("/v1/search/found?q=customer:c3").1["items"].as_array().unwrap().len(), 1);
+    // A projection reads it, so it has to stay until that reads it no more.
+    world.declare(&[TOTALS, FOUND]);
+    assert_eq!(world.reloaded(), Vec::<Vec<String>>::new());
+    for gone in ["/v1/tables/bought", "/v1/tables/rich", "/v1/queries/richest", "/v1/projections/bought"] {
+        assert_eq!(world.daemon().get(gone).0, 404, "{gone}");
+    }
+    world.declare(&[TOTALS]);
+    world.reloaded();
+    world.publish(100);
+    world.check();
+    // Neither do the checkpoints know of them, nor is a folder of theirs left.
+    let folders = || walk(&world.path("data")).into_iter().filter(|path| path.contains("found")).collect::<Vec<_>>();
+    world.daemon().wait("no folder", DEADLINE, |_| folders().is_empty().then_some(()));
+    let manifests = walk(&world.path("data/manifests"));
+    let newest = std::fs::read_to_string(manifests.iter().max().unwrap()).unwrap();
+    assert!(newest.contains("totals/1/rows") && !newest.contains("bought") && !newest.contains("found"), "{newest}");
+}
+
+/// All files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path.display().to_string()) }
+    }
+    found
+}
+
+#[test]
+fn what_is_not_valid_changes_nothing_and_is_told() {
+    let mut world = World::start(&[TOTALS]);
+    let refused = |world: &World, expected: &str| {
+        let (status, problem) = world.daemon().post("/v1/admin/reload", &json!({}));
+        assert_eq!(status, 422, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(expected), "{problem}");
+        let ready = world.daemon().wait("a warning", DEADLINE, |daemon| {
+            let (status, ready) = daemon.get("/readyz");
+            ready["warnings"].to_string().contains("the configuration was not reloaded").then_some((status, ready))
+        });
+        assert_eq!(ready.0, 200, "{}", ready.1);
+    };
+    world.declare(&[&TOTALS.replace("sum(cents)", "sum(centz)"), SIZES]);
+    refused(&world, "No field named centz");
+    assert_eq!(world.daemon().get("/v1/projections/sizes").0, 404, "all of it, or nothing");
+    world.declare(&["projection: [\n"]);
+    refused(&world, "projections.yaml:");
+    world.declare(&[TOTALS]);
+    let root = std::fs::read_to_string(world.path("readside.yaml")).unwrap();
+    world.write("readside.yaml", &root.replace("data_dir: data", "data_dir: elsewhere"));
+    refused(&world, "`data_dir` cannot change while the daemon runs");
+    world.write("readside.yaml", &root);
+    assert_eq!(world.reload()["changes"], json!([]));
+    world
+        .daemon()
+        .wait("no warning", DEADLINE, |daemon| (daemon.get("/readyz").1["warnings"] == json!([])).then_some(()));
+    world.publish(100);
+    world.check();
+}
+
+#[test]
+fn what_cannot_be_built_leaves_what_is_there() {
+    let mut world = World::start(&[TOTALS, SIZES]);
+    // More state than it may have.
+    let large = "projection: totals\nkey: [customer]\nstate_limit: 1KiB\nsql: SELECT customer, count(*) AS orders, \
+                 sum(cents) AS cents, max(cents) AS most FROM orders.placed GROUP BY customer\n";
+    world.declare(&[large, SIZES]);
+    world.reload();
+    let build = world.daemon().wait("the build to fail", DEADLINE, |daemon| {
+        let build = daemon.get("/v1/projections/totals").1["item"]["build"].clone();
+        (build["state"] == "failed").then_some(build)
+    });
+    assert!(build["message"].as_str().unwrap().contains("`state_limit` is 1024"), "{build}");
+    world.publish(100);
+    world.check();
+    assert_eq!(world.daemon().get("/v1/tables/totals/c1").1["freshness"]["state"], "live");
+    // A limit that fits mends it.
+    world.declare(&[&large.replace("1KiB", "1GiB"), SIZES]);
+    world.reloaded();
+    world.publish(100);
+    world.check();
+    assert_eq!(world.sql("SELECT max(most) AS most FROM totals"), json!([{"most": world.events - 1}]));
+    // So does it one that serves and comes to its limit, without a restart.
+    world.declare(&[large, SIZES]);
+    world.reload();
+    world.publish(100);
+    world.daemon().wait("the limit", DEADLINE, |daemon| {
+        (daemon.get("/v1/projections/totals").1["item"]["state"] == "failed").then_some(())
+    });
+    world.declare(&[&large.replace("1KiB", "1GiB"), SIZES]);
+    assert_eq!(world.reloaded(), [["sizes", "totals"]]);
+    world.publish(100);
+    world.check();
+}
+
+#[test]
+fn a_signal_and_a_changed_file_reload_too() {
+    let mut world = World::start(&[TOTALS]);
+    world.declare(&[TOTALS, SIZES]);
+    let process = rustix::process::Pid::from_raw(world.daemon().process() as i32).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::HUP).unwrap();
+    let is_there =
+        |daemon: &Daemon, name: &str| (daemon.get(&format!("/v1/projections/{name}")).0 == 200).then_some(());
+    world.daemon().wait("SIGHUP to be heard", DEADLINE, |daemon| is_there(daemon, "sizes"));
+    assert!(world.daemon().logged("\"by\":\"SIGHUP\"").is_some());
+    world.daemon = None;
+    let watching = Daemon::start_with(&world.path("readside.yaml"), &["--watch-config"]);
+    watching.catch_up(world.events, DEADLINE);
+    world.daemon = Some(watching);
+    world.declare(&[TOTALS, SIZES, FOUND]);
+    world.daemon().wait("the file to be seen", DEADLINE, |daemon| is_there(daemon, "found"));
+    world.settled();
+    world.publish(100);
+    world.check();
+}
+
+#[test]
+fn only_this_machine_may_ask_and_no_page_of_others() {
+    let world = World::start(&[TOTALS]);
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let url = format!("{}/v1/admin/reload", world.daemon().url());
+    let ask = |headers: &[(&str, &str)], body: &str| {
+        let request = headers.iter().fold(agent.post(&url), |request, (name, value)| request.header(*name, *value));
+        request.send(body).unwrap().status().as_u16()
+    };
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    assert_eq!(ask(&[JSON], "{}"), 200);
+    assert_eq!(ask(&[("content-type", "text/plain")], "{}"), 415);
+    assert_eq!(ask(&[JSON, ("origin", "https://attacker.example")], "{}"), 403);
+    assert_eq!(ask(&[JSON, ("origin", world.daemon().url())], "{}"), 200);
+    assert_eq!(ask(&[JSON, ("host", "attacker.example")], "{}"), 421);
+    assert_eq!(ask(&[JSON], "{\"who\": 1}"), 400);
+    assert_eq!(agent.get(&url).call().unwrap().status().as_u16(), 405);
+}
