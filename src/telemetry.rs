@@ -101,6 +101,7 @@ metrics_table! {
     SOURCE_UNDECLARED_FIELDS = "source_undeclared_fields_total", Counter, "Members of payloads that no declared field reads, as often as they are read.";
     SOURCE_LOST_MESSAGES = "source_lost_messages", Gauge, "Messages that vanished from a stream before they were read.";
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
+    PARKED_DISCARDED = "parked_events_discarded_total", Counter, "Parked events that a person has given up.";
     COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
     CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
     CHECKPOINT_FAILURES = "checkpoint_failures_total", Counter, "Attempts to make a checkpoint that failed.";
@@ -199,6 +200,11 @@ pub fn count_left_out(source: &str, ignored_events: u64, undeclared_fields: u64)
     counter!(SOURCE_UNDECLARED_FIELDS, "source" => source.to_owned()).increment(undeclared_fields);
 }
 
+/// Counts parked events that were given up.
+pub fn count_discarded(source: &str, events: u64) {
+    counter!(PARKED_DISCARDED, "source" => source.to_owned()).increment(events);
+}
+
 pub fn observe_rebuild(projection: &str, duration: Duration) {
     histogram!(PROJECTION_REBUILD_DURATION, "projection" => projection.to_owned()).record(duration);
 }
@@ -281,7 +287,7 @@ fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
     use crate::progress::SourceState::*;
     for (name, progress) in view.sources() {
         let own = ("source", &**name);
-        for state in [Live, Idle, CatchingUp, Disconnected, Halted] {
+        for state in [Live, Idle, CatchingUp, Disconnected, Paused, Halted] {
             let is_in_it = if state == progress.state_at(now_us) { 1.0 } else { 0.0 };
             page.set(SOURCE_STATE, &[own, ("state", state.label())], is_in_it);
         }

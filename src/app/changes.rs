@@ -164,6 +164,13 @@ impl Changes {
         self.groups = apart;
     }
 
+    /// What changes, in one line.
+    pub(super) fn summary(&self) -> String {
+        let told: Vec<String> =
+            self.told.iter().map(|one| format!("{} {} {}", one.kind, one.name, one.change)).collect();
+        if told.is_empty() { "nothing has changed".to_owned() } else { told.join(", ") }
+    }
+
     /// What each group builds.
     pub(super) fn contents(&self) -> Vec<Contents> {
         self.groups.iter().map(Contents::of).collect()

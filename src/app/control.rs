@@ -12,9 +12,10 @@ use super::start::Parts;
 use super::streams::{opener, streams};
 use super::{AppError, Reloading};
 use crate::config::{Config, Loaded, Query};
+use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Group, NoLoop, Wanted};
 use crate::plan::{Program, program};
-use crate::serve::http::{Actor, AdminRequest, CurrentApi, Refused, Reloaded};
+use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 
 /// What a daemon runs, and how it is changed.
 pub(super) struct Control {
@@ -83,6 +84,9 @@ impl Control {
                         // An answer that is no more waited for is lost.
                         let _ = reply.send(self.reload(&reloading, &actor).await);
                     }
+                    Some(AdminRequest::Decide { decision, actor, reply }) => {
+                        let _ = reply.send(self.decide(decision, &actor, &reloading).await);
+                    }
                     None => return,
                 },
             }
@@ -111,7 +115,7 @@ impl Control {
                 });
             }
         };
-        let reloaded = self.become_declared(read).await.map_err(|NoLoop| Refused::ending())?;
+        let reloaded = self.become_declared(read, actor).await.map_err(|NoLoop| Refused::ending())?;
         self.problems.send_replace(Vec::new());
         tracing::info!(
             by,
@@ -122,6 +126,20 @@ impl Control {
             "configuration reloaded"
         );
         Ok(reloaded)
+    }
+
+    /// Does what a person has decided, and what follows from it.
+    async fn decide(&mut self, decision: Decision, by: &Actor, reloading: &Reloading) -> Result<Done, Refused> {
+        let is_reset = matches!(decision, Decision::Reset(_));
+        let open = opener(self.config.clone());
+        let decided = self.commands.decide(decision, by.clone(), open).await.map_err(|NoLoop| Refused::ending())?;
+        let mut detail = decided.map_err(Refused::impossible)?;
+        tracing::info!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{detail}");
+        // What read the source is built again, as it is declared.
+        if is_reset && let Err(refused) = self.reload(reloading, by).await {
+            detail = format!("{detail}; nothing can be built before the configuration is valid: {}", refused.detail);
+        }
+        Ok(Done { detail })
     }
 
     /// The configuration as it is declared now, compiled. As error, the problems that it has.
@@ -143,7 +161,7 @@ impl Control {
         read.unwrap_or_else(|error| Err(vec![format!("internal error: {error}; please report it")]))
     }
 
-    async fn become_declared(&mut self, (config, program): (Config, Program)) -> Result<Reloaded, NoLoop> {
+    async fn become_declared(&mut self, (config, program): (Config, Program), by: &Actor) -> Result<Reloaded, NoLoop> {
         let survey = self.commands.survey().await?;
         let mut changes = Changes::new(&self.config, &config, program, &survey);
         let config = Arc::new(config);
@@ -151,7 +169,10 @@ impl Control {
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
         self.awaited.clone_from(&changes.declared.awaited);
         let begun = self.keep_running(&contents);
-        self.commands
+        changes.groups.iter_mut().for_each(|group| group.by.clone_from(by));
+        let summary = changes.summary();
+        let adapted = self
+            .commands
             .adapt(Adaptation {
                 declared: changes.declared,
                 parked: config.parked.clone(),
@@ -159,6 +180,8 @@ impl Control {
                 new_sources: changes.new_sources,
                 moved_sources: changes.moved_sources,
                 open: opener(config.clone()),
+                by: by.clone(),
+                summary,
             })
             .await?;
         self.config = config;
@@ -167,6 +190,7 @@ impl Control {
         let mut begun = begun.into_iter();
         changes.groups.retain(|_| !begun.next().unwrap_or(false));
         self.begin(changes.groups).await?;
+        adapted.wait().await?;
         Ok(Reloaded { changes: changes.told, builds })
     }
 

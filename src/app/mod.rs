@@ -18,10 +18,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::checkpoint::{CheckpointError, OpenError};
 use crate::config::{Config, Diagnostic, Loaded, Problem};
+pub use crate::lifecycle::Actor;
 use crate::pipeline::{AssembleError, EngineError, LoopEnd, Runner};
 use crate::plan::program;
 use crate::read_model::catalog::{Catalog, Snapshot};
-pub use crate::serve::http::Actor;
 use crate::serve::http::{Admin, Readiness};
 use crate::source;
 

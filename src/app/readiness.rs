@@ -51,6 +51,7 @@ pub(super) async fn report_readiness(
                         let message = progress.message().unwrap_or("nothing has been heard of it for some time");
                         warnings.push(format!("source `{name}` is disconnected: {message}"));
                     }
+                    SourceState::Paused => warnings.push(format!("source `{name}` is {message}")),
                     SourceState::Live | SourceState::Idle | SourceState::CatchingUp => {}
                 }
             }

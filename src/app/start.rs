@@ -55,7 +55,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     begin(&mut assembly.live)?;
     catalog.publish(assembly.live.snapshot(now_us()));
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
-    for (name, intake) in &assembly.live.intakes {
+    for (name, intake) in assembly.live.intakes.iter().filter(|(_, intake)| intake.paused().is_none()) {
         let after = intake.progress.covered();
         sources.insert(name.clone(), open(config, name, after, intake)?);
     }

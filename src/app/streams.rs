@@ -50,6 +50,7 @@ pub(super) fn open(
         identity: known,
         evidence: intake.evidence().clone(),
         was_read_otherwise: !intake.is_read_as_declared(),
+        accepts_gap: intake.accepts_gap(),
     };
     let mut configured = config.sources.iter();
     match configured.find(|source| source.schema.source == **name) {

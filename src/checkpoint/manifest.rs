@@ -51,6 +51,9 @@ pub struct Content {
     /// What the store of the parked events holds.
     #[serde(default)]
     pub parked: Option<StoreShape>,
+    /// What the store of the ledger holds.
+    #[serde(default)]
+    pub ledger: Option<StoreShape>,
 }
 
 impl Content {
@@ -103,6 +106,15 @@ pub struct SourceEntry {
     /// Messages that vanished from the stream before they were read.
     #[serde(default)]
     pub lost: Losses,
+    /// Messages that were parked and given up, by sequence.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub discarded: BTreeSet<u64>,
+    /// Why nothing more is read, if somebody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+    /// Whether what the stream has lost since is no reason to halt, at its next opening.
+    #[serde(default)]
+    pub accepts_gap: bool,
 }
 
 /// One build of one definition of a projection.

@@ -35,6 +35,12 @@ enum Verb {
     Projection(ProjectionArgs),
     /// Events that are not in some read models of a running daemon, and why
     Parked(query::ParkedArgs),
+    /// Sources of a running daemon: what stops them, and how they go on
+    Source(query::SourceArgs),
+    /// Have a running daemon read its configuration again; what changed is built beside
+    Reload(query::ReloadArgs),
+    /// What was done to a running daemon: reloads, builds, and what people decided
+    History(query::HistoryArgs),
     /// JetStream as the event store
     Events(EventStoreArgs),
     /// Show the main job on a small shop: orders and customers through JetStream
@@ -94,6 +100,9 @@ pub fn main() -> ExitCode {
             query::projection_status(&args, &mut std::io::stdout()).map_err(Into::into)
         }
         Verb::Parked(args) => query::parked(&args, &mut std::io::stdout()).map_err(Into::into),
+        Verb::Source(args) => query::source(&args, &mut std::io::stdout()).map_err(Into::into),
+        Verb::Reload(args) => query::reload(&args, &mut std::io::stdout()).map_err(Into::into),
+        Verb::History(args) => query::history(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Events(args) => run_events(args),
     };
     match result {

@@ -1,14 +1,19 @@
-//! The verbs that ask a running daemon: `query`, `search`, `projection list`, `projection status` and `parked`.
+//! The verbs that ask a running daemon: `query`, `search`, `projection list`, `projection status`, `parked`, `source`,
+//! `reload` and `history`.
 //!
 //! They speak HTTP like any other reader. What is printed are the daemon's items as an aligned table, or with `--json`
 //! its answer as it is.
 
+mod admin;
 mod client;
 mod parked;
 mod show;
 
+pub use admin::{
+    ActorArgs, HistoryArgs, ReloadArgs, SourceArgs, SourceCommand, SourceVerbArgs, history, reload, source,
+};
 pub use client::{Client, ClientError};
-pub use parked::{ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};
+pub use parked::{DiscardArgs, ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};
 pub use show::{show_hits, show_item, show_items};
 
 use std::io::Write;

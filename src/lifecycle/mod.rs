@@ -1,7 +1,11 @@
 //! What becomes of builds of projections, and of events that they cannot take.
 
+mod decision;
 mod generation;
+mod ledger;
 mod parked;
 
+pub use decision::Decision;
 pub use generation::{GenerationId, GenerationState};
-pub use parked::{Owner, Parked, ParkedEvents, Usage};
+pub use ledger::{Action, Actor, Ledger, NewStep, Step};
+pub use parked::{Owner, Parked, ParkedEvents, ParkedFilter, Usage};

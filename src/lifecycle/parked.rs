@@ -2,7 +2,7 @@
 //!
 //! They are committed and checkpointed with the read models, so an event is either admitted or parked, never neither.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
@@ -37,6 +37,35 @@ impl Parked {
         let generation = self.generation.as_ref();
         let (projection, number) = generation.map_or(("", 0), |one| (&*one.projection, one.number));
         (&self.source, self.rejected.message.seq, projection, number)
+    }
+}
+
+/// Which parked events are meant. What is not said includes all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParkedFilter {
+    pub source: Option<String>,
+    pub sequences: Option<BTreeSet<u64>>,
+    pub event_type: Option<String>,
+    pub reason: Option<Reason>,
+    pub projection: Option<String>,
+    /// Published not before, microseconds since the epoch.
+    pub since_us: Option<i64>,
+    /// Published before.
+    pub until_us: Option<i64>,
+}
+
+impl ParkedFilter {
+    pub fn includes(&self, parked: &Parked) -> bool {
+        let rejected = &parked.rejected;
+        let (sequence, published) = (rejected.message.seq, rejected.message.published_at_us);
+        let projection = parked.generation.as_ref().map(|generation| &*generation.projection);
+        self.source.as_deref().is_none_or(|source| *parked.source == *source)
+            && self.sequences.as_ref().is_none_or(|sequences| sequences.contains(&sequence))
+            && self.event_type.as_deref().is_none_or(|wanted| rejected.event_type.as_deref() == Some(wanted))
+            && self.reason.is_none_or(|reason| rejected.reason == reason)
+            && self.projection.as_deref().is_none_or(|wanted| projection == Some(wanted))
+            && self.since_us.is_none_or(|since| published >= since)
+            && self.until_us.is_none_or(|until| published < until)
     }
 }
 

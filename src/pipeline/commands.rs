@@ -12,6 +12,7 @@ use super::readers::OpenSource;
 use super::runner::RunnerConfig;
 use crate::config::ParkedLimits;
 use crate::identity::Identity;
+use crate::lifecycle::{Actor, Decision};
 use crate::progress::SourceName;
 use crate::read_model::catalog::ProjectionStatus;
 
@@ -30,6 +31,8 @@ pub(super) enum Command {
     Survey(oneshot::Sender<Survey>),
     /// Becomes what another configuration declares.
     Adapt { to: Box<Adaptation>, reply: oneshot::Sender<()> },
+    /// Does what a person has decided. The answer says what follows, once it is durable, or why it cannot be done.
+    Decide { decision: Decision, by: Actor, open: OpenSource, reply: oneshot::Sender<Result<String, String>> },
     /// What builds may begin with.
     Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
 }
@@ -63,6 +66,9 @@ pub struct Adaptation {
     pub moved_sources: BTreeSet<SourceName>,
     /// Opens sources as they are declared now.
     pub open: OpenSource,
+    /// For the ledger.
+    pub by: Actor,
+    pub summary: String,
 }
 
 /// What a build would begin with.
@@ -79,6 +85,20 @@ pub struct Wanted {
 /// The sender of commands to the loop. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Commands(mpsc::Sender<Command>);
+
+/// Resolves once what was done is in a checkpoint.
+#[derive(Debug)]
+pub struct Durable(oneshot::Receiver<()>);
+
+impl Durable {
+    /// Waits until it is durable.
+    ///
+    /// # Errors
+    /// The loop has ended before.
+    pub async fn wait(self) -> Result<(), NoLoop> {
+        self.0.await.map_err(|_| NoLoop)
+    }
+}
 
 /// The loop takes no commands any more: the daemon is about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -131,12 +151,15 @@ impl Commands {
         self.ask(Command::Survey).await
     }
 
-    /// Makes the loop become what another configuration declares, as far as nothing has to be built for it.
+    /// Makes the loop become what another configuration declares, as far as nothing has to be built for it. It is so when this
+    /// returns, and durable when what it returns resolves.
     ///
     /// # Errors
     /// The loop has ended.
-    pub async fn adapt(&self, to: Adaptation) -> Result<(), NoLoop> {
-        self.ask(|reply| Command::Adapt { to: Box::new(to), reply }).await
+    pub async fn adapt(&self, to: Adaptation) -> Result<Durable, NoLoop> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Adapt { to: Box::new(to), reply }).await.map_err(|_| NoLoop)?;
+        Ok(Durable(answer))
     }
 
     /// What builds may begin with, all of one cut. If there is state to go on from, that comes with the next checkpoint.
@@ -145,6 +168,19 @@ impl Commands {
     /// The loop has ended.
     pub async fn ground(&self, wanted: Wanted) -> Result<Ground, NoLoop> {
         self.ask(|reply| Command::Ground { wanted, reply }).await
+    }
+
+    /// Does what a person has decided, durably, and says what follows. As inner error, why it cannot be done.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn decide(
+        &self,
+        decision: Decision,
+        by: Actor,
+        open: OpenSource,
+    ) -> Result<Result<String, String>, NoLoop> {
+        self.ask(|reply| Command::Decide { decision, by, open, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NoLoop> {

@@ -22,7 +22,7 @@ pub enum GenerationError {
         most: String,
     },
     #[error(
-        "{events} events at once cannot be computed, and with those before they are more than `parked.max_events` allows; the last is one of `{source_name}`: {detail}; correct its SQL, or raise the limit, and start again"
+        "{events} events at once cannot be computed, and with those before they are more than `parked.max_events` allows; the last is one of `{source_name}`: {detail}; correct its SQL, or raise the limit, and reload"
     )]
     ParkedLimit { events: usize, source_name: String, detail: String },
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! One source as the engine keeps it: decoder, watermark, and how far it has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Int32Array};
@@ -29,6 +29,12 @@ pub struct Intake {
     recorded: Option<Identity>,
     /// Admitted events by type and stored version.
     admitted: BTreeMap<String, BTreeMap<u32, u64>>,
+    /// Messages that were parked and given up, by sequence. They are left out.
+    discarded: BTreeSet<u64>,
+    /// Why nothing more is read, if somebody has said so.
+    paused: Option<String>,
+    /// Whether what the stream has lost since is no reason to halt, at its next opening.
+    accepts_gap: bool,
 }
 
 impl Intake {
@@ -44,6 +50,9 @@ impl Intake {
             admission,
             recorded: Some(admission),
             admitted: BTreeMap::new(),
+            discarded: BTreeSet::new(),
+            paused: None,
+            accepts_gap: false,
         }
     }
 
@@ -62,6 +71,11 @@ impl Intake {
         self.identity = entry.identity.clone();
         self.evidence = entry.evidence.clone();
         self.admitted = entry.admitted.clone();
+        self.discarded = entry.discarded.clone();
+        self.accepts_gap = entry.accepts_gap;
+        if let Some(reason) = &entry.paused {
+            self.pause(reason.clone());
+        }
         // With nothing read, nothing was read otherwise.
         let has_read = entry.covered > Position::START;
         self.recorded = if has_read { entry.admission } else { Some(self.admission) };
@@ -95,7 +109,50 @@ impl Intake {
     /// The same source at its beginning, with what is known of its stream, read in another way.
     pub(super) fn begun_again_with(&self, decoder: Arc<Decoder>, admission: Identity) -> Self {
         let fresh = Self::new(decoder, admission);
-        Self { identity: self.identity.clone(), evidence: self.evidence.clone(), ..fresh }
+        let (identity, evidence) = (self.identity.clone(), self.evidence.clone());
+        Self { identity, evidence, discarded: self.discarded.clone(), ..fresh }
+    }
+
+    /// Reads nothing more until [`Intake::reopen`].
+    pub(super) fn pause(&mut self, reason: String) {
+        self.progress.paused(reason.clone());
+        self.paused = Some(reason);
+    }
+
+    /// Why nothing more is read, if somebody has said so.
+    pub fn paused(&self) -> Option<&str> {
+        self.paused.as_deref()
+    }
+
+    /// Is read again from where it stands, whatever has stopped it.
+    pub(super) fn reopen(&mut self) {
+        self.paused = None;
+        self.progress.reopened();
+    }
+
+    /// Lets what the stream has lost since be no reason to halt, at its next opening.
+    pub(super) fn accept_gap(&mut self) {
+        self.accepts_gap = true;
+    }
+
+    /// Whether what the stream has lost since is no reason to halt.
+    pub fn accepts_gap(&self) -> bool {
+        self.accepts_gap
+    }
+
+    /// The source was opened where it stands.
+    pub(super) fn was_opened(&mut self) {
+        self.accepts_gap = false;
+    }
+
+    /// Leaves a message out from now on, whoever reads it again.
+    pub(super) fn discard(&mut self, sequence: u64) {
+        self.discarded.insert(sequence);
+    }
+
+    /// Of everything that decides which messages are admitted, with which values.
+    pub(super) fn admission(&self) -> Identity {
+        self.admission
     }
 
     pub fn decoder(&self) -> &Arc<Decoder> {
@@ -118,6 +175,14 @@ impl Intake {
         messages: &[Message],
         quota: Quota,
     ) -> Result<(Decoded, Option<Rejected>), ArrowError> {
+        let kept: Vec<Message>;
+        let messages = match messages.iter().any(|message| self.discarded.contains(&message.seq)) {
+            false => messages,
+            true => {
+                kept = messages.iter().filter(|message| !self.discarded.contains(&message.seq)).cloned().collect();
+                &kept
+            }
+        };
         let mut watermark = self.watermark;
         let mut decoded = self.decoder.decode(messages, &mut watermark)?;
         let beyond = quota.first_beyond(&decoded.rejected).cloned();
@@ -148,6 +213,9 @@ impl Intake {
             evidence: self.evidence.clone(),
             began: self.progress.began(),
             lost: self.progress.losses().clone(),
+            discarded: self.discarded.clone(),
+            paused: self.paused.clone(),
+            accepts_gap: self.accepts_gap,
         }
     }
 

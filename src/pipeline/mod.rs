@@ -19,7 +19,7 @@ mod saver;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
 pub use build::{Build, BuildError, BuildOutcome, Builder, Ground, Group, LiveCut};
-pub use commands::{Adaptation, Commands, NoLoop, Running, Survey, Wanted};
+pub use commands::{Adaptation, Commands, Durable, NoLoop, Running, Survey, Wanted};
 pub use continuation::{BuildReason, Mismatch};
 pub use engine::{Declared, Engine, EngineError, Fetched};
 pub use error::GenerationError;

@@ -62,6 +62,9 @@ pub struct RunnerStatus {
     pub opened: BTreeSet<SourceName>,
 }
 
+/// Tells someone that what was done is durable.
+type Acknowledgement = Box<dyn FnOnce() + Send>;
+
 /// The loop with everything it owns.
 pub struct Runner {
     engine: Engine,
@@ -81,6 +84,9 @@ pub struct Runner {
     /// Those who want to begin builds, before and after the capture of the checkpoint that they wait for.
     asked: Vec<Asked>,
     gathered: Vec<Gathered>,
+    /// What waits until a checkpoint has what was done: before, and after its capture.
+    unsaved: Vec<Acknowledgement>,
+    captured: Vec<Acknowledgement>,
     indexes: IndexRoot,
     /// Folders of search indexes that are of no more use: before, and after the capture of a checkpoint without them.
     unused: Vec<PathBuf>,
@@ -126,6 +132,8 @@ impl Runner {
             saving: false,
             asked: Vec::new(),
             gathered: Vec::new(),
+            unsaved: Vec::new(),
+            captured: Vec::new(),
             indexes,
             unused: Vec::new(),
             removable: Vec::new(),
@@ -206,7 +214,8 @@ impl Runner {
             Input::Fetched { .. } | Input::Heartbeat { .. } => {}
             Input::Opened { identity, last_sequence, began } => {
                 intake.identity = serde_json::to_value(&identity).unwrap_or_default();
-                progress.opened(last_sequence.into(), began.into(), now_us());
+                intake.was_opened();
+                intake.progress.opened(last_sequence.into(), began.into(), now_us());
                 tracing::info!(%source, last_sequence, "source opened");
                 self.status.send_if_modified(|status| status.opened.insert(source));
             }
@@ -247,8 +256,8 @@ impl Runner {
             self.engine.commit_read_models();
             self.publish();
         }
-        // What would begin beside waits for a checkpoint of now, which comes as soon as the one before is written.
-        if !self.asked.is_empty() && !self.saving {
+        // Who would begin beside, or wants to know that something is durable, waits for a checkpoint of now, which comes as soon as the one before is written.
+        if (!self.asked.is_empty() || !self.unsaved.is_empty()) && !self.saving {
             self.next_checkpoint = now;
         }
         if self.next_checkpoint <= now {
@@ -256,7 +265,7 @@ impl Runner {
             // A checkpoint that is still being written is finished, or tried again, before the next one begins.
             if !self.saving {
                 let is_durable = self.durable.as_ref() == Some(&self.engine.cut());
-                if is_durable && !self.engine.awaits_mending() && self.asked.is_empty() {
+                if is_durable && !self.engine.awaits_mending() && self.asked.is_empty() && self.unsaved.is_empty() {
                     self.hand_over(Job::Confirm)?
                 } else {
                     self.checkpoint()?
@@ -275,6 +284,7 @@ impl Runner {
         }
         let read_back = self.gathered.iter().flat_map(Gathered::stores).collect();
         self.removable.append(&mut self.unused);
+        self.captured.append(&mut self.unsaved);
         self.hand_over(Job::Write { draft, cut: self.engine.cut(), holds, read_back })?;
         self.publish();
         Ok(())
@@ -291,6 +301,7 @@ impl Runner {
             Saved::Done { cut, stats, took, stores } => {
                 self.saving = false;
                 self.gathered.drain(..).for_each(|gathered| gathered.answer(&stores));
+                self.captured.drain(..).for_each(|acknowledge| acknowledge());
                 for folder in self.removable.drain(..) {
                     // If it cannot be removed, it only takes space until the next start.
                     let _ = std::fs::remove_dir_all(folder);

@@ -20,7 +20,7 @@ const SILENT_AFTER_US: i64 = 10_000_000;
 /// The facts of one source at one commit. Published with the snapshot, read when an answer is made.
 ///
 /// `applied <= covered <= last_sequence`, always. A source that has halted stays so, and stays where it is, until
-/// [`SourceProgress::resumed`] begins anew from a checkpoint.
+/// [`SourceProgress::reopened`], or until [`SourceProgress::resumed`] begins anew from a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceProgress {
     applied: Position,
@@ -80,8 +80,8 @@ impl SourceProgress {
         Self::resumed(Resumed::default())
     }
 
-    /// A source where a checkpoint left it, not reached yet. This is the only way out of a halt: what stopped the source
-    /// is looked at again, from the position where it stopped.
+    /// A source where a checkpoint left it, not reached yet. What had stopped the source is looked at again, from the position
+    /// where it stopped.
     pub fn resumed(from: Resumed) -> Self {
         let covered = from.covered.max(from.applied);
         Self {
@@ -161,6 +161,19 @@ impl SourceProgress {
     pub fn halted(&mut self, message: String) {
         self.state = SourceState::Halted;
         self.message = Some(message);
+    }
+
+    /// A person has stopped the source.
+    pub fn paused(&mut self, message: String) {
+        self.state = SourceState::Paused;
+        self.message = Some(message);
+    }
+
+    /// The source is opened again from where it stands, whatever has stopped it: that is looked at again.
+    pub fn reopened(&mut self) {
+        self.state = SourceState::Disconnected;
+        self.message = Some("not connected yet".to_owned());
+        self.lost_ahead = Losses::default();
     }
 
     /// Nothing will come any more, and nothing is missing: the end of a file that is not followed.

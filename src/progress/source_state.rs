@@ -14,6 +14,8 @@ pub enum SourceState {
     CatchingUp,
     /// Not reachable; retried.
     Disconnected,
+    /// Stopped by a person, who may let it go on.
+    Paused,
     /// Stopped by an error that a person has to mend.
     Halted,
 }
@@ -25,6 +27,7 @@ impl SourceState {
             SourceState::Idle => "idle",
             SourceState::CatchingUp => "catching_up",
             SourceState::Disconnected => "disconnected",
+            SourceState::Paused => "paused",
             SourceState::Halted => "halted",
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
-use crate::lifecycle::Parked;
+use crate::lifecycle::{Parked, Step};
 use crate::progress::{Basis, Cut, Losses, Phase, Position, Reads, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
@@ -21,6 +21,7 @@ pub struct Snapshot {
     pub sources: BTreeMap<SourceName, SourceProgress>,
     pub projections: BTreeMap<String, ProjectionStatus>,
     pub(super) parked: Arc<[Arc<Parked>]>,
+    pub(super) ledger: Arc<[Arc<Step>]>,
 }
 
 impl Snapshot {
@@ -31,12 +32,17 @@ impl Snapshot {
         sources: BTreeMap<SourceName, SourceProgress>,
         projections: BTreeMap<String, ProjectionStatus>,
     ) -> Self {
-        Self { cut, relations, sources, projections, parked: Arc::default() }
+        Self { cut, relations, sources, projections, parked: Arc::default(), ledger: Arc::default() }
     }
 
     /// With the parked events, by source and sequence.
     pub fn with_parked(self, parked: Arc<[Arc<Parked>]>) -> Self {
         Self { parked, ..self }
+    }
+
+    /// With the ledger, the oldest step first.
+    pub fn with_ledger(self, ledger: Arc<[Arc<Step>]>) -> Self {
+        Self { ledger, ..self }
     }
 }
 

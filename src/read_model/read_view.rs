@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored};
 use super::search::{FieldKind, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
 use super::table::{TableSnapshot, TableSpec};
-use crate::lifecycle::Parked;
+use crate::lifecycle::{Parked, Step};
 use crate::progress::{Basis, Cut, Phase, SourceName, SourceProgress};
 
 /// A published snapshot and the caller that it is read for. Cheap to clone.
@@ -60,6 +60,12 @@ impl ReadView {
     pub fn parked(&self) -> &[Arc<Parked>] {
         let Caller::Anonymous = self.caller;
         &self.snapshot.parked
+    }
+
+    /// What was done to projections, sources and parked events, the oldest step first.
+    pub fn ledger(&self) -> &[Arc<Step>] {
+        let Caller::Anonymous = self.caller;
+        &self.snapshot.ledger
     }
 
     /// The relations that can be opened.

@@ -69,6 +69,8 @@ pub struct Start {
     pub evidence: Evidence,
     /// Whether they were taken with another filter.
     pub was_read_otherwise: bool,
+    /// Whether what has vanished behind `after` is lost, and no reason to halt.
+    pub accepts_gap: bool,
 }
 
 /// What tells this stream or file from another of the same name. Kept in the checkpoint.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::{Config, Source};
 use async_nats::jetstream::{Context, stream};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::crash::daemon::Daemon;
@@ -640,4 +641,154 @@ async fn a_stream_with_a_source_is_held_to_its_own_sequences() {
     world.stream().await.delete_message(21).await.unwrap();
     world.start();
     assert_eq!(world.outcome().await, "incomplete");
+}
+
+impl World {
+    /// Asks for something under `/v1/admin`, and gives the status and the answer's detail.
+    fn admin(&self, path: &str, body: &Value) -> (u16, String) {
+        let (status, answer) = self.daemon().post(&format!("/v1/admin/{path}"), body);
+        (status, answer["detail"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn source_verb(&self, verb: &str) -> (u16, String) {
+        self.admin(&format!("sources/orders/{verb}"), &json!({"actor": "me", "reason": "so"}))
+    }
+
+    /// Waits until the source is in a state, and gives what it says of itself.
+    fn source_is(&self, state: &str) -> String {
+        self.daemon().wait(state, DEADLINE, |daemon| {
+            let source = daemon.source();
+            (source["state"] == state).then(|| source["message"].as_str().unwrap_or_default().to_owned())
+        })
+    }
+
+    /// The actions of the ledger, the oldest first.
+    fn actions(&self) -> Vec<String> {
+        let history = self.daemon().get("/v1/history").1;
+        let steps = history["items"].as_array().unwrap().iter().rev();
+        steps.map(|step| step["action"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+}
+
+#[tokio::test]
+async fn a_gap_that_is_accepted_is_read_behind_and_stays_told() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    world.start();
+    world.daemon().catch_up(20, DEADLINE);
+    assert_eq!(world.source_verb("accept-gap").0, 409, "there is none");
+    world.stop();
+    world.publish(10).await;
+    world.stream().await.purge().sequence(26).await.unwrap();
+    world.start();
+    let message = world.source_is("halted");
+    assert!(message.contains("21 to 25") && message.contains("`readside source accept-gap`"), "{message}");
+    assert_eq!(world.source_verb("resume").0, 200, "which mends nothing");
+    assert_eq!(world.source_is("halted"), message);
+    let (status, told) = world.source_verb("accept-gap");
+    assert!(status == 200 && told.contains("behind what is gone after 20"), "{told}");
+    for _ in 0..2 {
+        assert_eq!(world.outcome().await, "incomplete");
+        let lost =
+            world.daemon().get("/v1/tables/totals?pageSize=1").1["freshness"]["sources"]["orders"]["lost"].clone();
+        assert_eq!((&lost["messages"], &lost["ranges"][0]["first"]), (&json!(5), &json!(21)));
+        assert_eq!(world.actions(), ["served", "resumed", "gap-accepted"]);
+        world.restart().await;
+        world.publish(5).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_was_created_anew_is_read_from_its_beginning_once_that_is_decided() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    world.start();
+    world.daemon().catch_up(20, DEADLINE);
+    world.jetstream.delete_stream(STREAM).await.unwrap();
+    create(&world.jetstream, world.config()).await;
+    world.published = 0;
+    world.publish(7).await;
+    let message = world.source_is("halted");
+    assert!(message.contains("`readside source reset`"), "{message}");
+    assert_eq!(world.source_verb("pause").0, 200);
+    world.source_is("paused");
+    assert_eq!(world.source_verb("resume").0, 200);
+    world.source_is("halted");
+    let (status, told) = world.source_verb("reset");
+    assert!(status == 200 && told.contains("these are built again, and show their last rows: totals"), "{told}");
+    for _ in 0..2 {
+        assert_eq!(world.outcome().await, "whole");
+        assert_eq!(world.actions(), ["served", "paused", "resumed", "reset", "reloaded", "served"]);
+        world.restart().await;
+        world.publish(5).await;
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_is_paused_stays_so_until_it_is_resumed() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    world.start();
+    world.daemon().catch_up(20, DEADLINE);
+    assert_eq!(world.source_verb("resume").0, 409);
+    assert_eq!(world.source_verb("pause").0, 200);
+    for _ in 0..2 {
+        world.publish(5).await;
+        assert_eq!(world.source_is("paused"), "paused by me: so; `readside source resume orders` goes on");
+        let (status, answer) = world.daemon().get("/v1/tables/totals?pageSize=1");
+        assert_eq!((status, &answer["freshness"]["state"]), (200, &json!("paused")));
+        assert_eq!(world.daemon().position(), 20);
+        world.restart().await;
+    }
+    assert_eq!(world.source_verb("resume").0, 200);
+    assert_eq!(world.outcome().await, "whole");
+    assert_eq!(world.admin("sources/orders/stop", &json!({})).0, 404);
+    let (status, detail) = world.admin("sources/order/pause", &json!({}));
+    assert!(status == 404 && detail.contains("did you mean `orders`"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_is_discarded_is_missed_no_more_by_whoever_reads_it_again() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    world.jetstream.publish("orders.k1", "{\"n\": \"x\"}".into()).await.unwrap().await.unwrap();
+    world.jetstream.publish("orders.k1", "{}".into()).await.unwrap().await.unwrap();
+    world.start();
+    world.daemon().catch_up(22, DEADLINE);
+    let incomplete = |world: &World| {
+        world.daemon().get("/v1/tables/totals?pageSize=1").1["freshness"]["incomplete"].as_bool().unwrap()
+    };
+    assert!(incomplete(&world));
+    let discard =
+        |world: &World, which: Value| world.admin("parked/discard", &json!({"which": which, "reason": "test"}));
+    assert_eq!(discard(&world, json!({})).0, 400, "all of them are not meant by nothing");
+    assert_eq!(world.admin("parked/discard", &json!({"which": {"source": "orders"}})).0, 400, "without a reason");
+    assert_eq!(discard(&world, json!({"source": "orders", "sequences": [3]})).0, 409);
+    let (status, told) = discard(&world, json!({"source": "orders", "reason": "wrong_type"}));
+    assert_eq!((status, told.as_str()), (200, "discarded 1 event of orders: 21"));
+    assert!(incomplete(&world));
+    assert_eq!(discard(&world, json!({"source": "orders", "sequences": [22]})).0, 200);
+    assert!(!incomplete(&world));
+    assert_eq!(world.daemon().metric("parked_events_discarded_total", &["source=\"orders\""]), 2.0);
+    world.restart().await;
+    world.daemon().catch_up(22, DEADLINE);
+    assert!(!incomplete(&world));
+    // Everything is read again, because the projection is another one.
+    world.configure("", "count(*) AS n, max(n) AS last");
+    assert_eq!(world.admin("reload", &json!({})).0, 200);
+    world.daemon().wait("the build", DEADLINE, |daemon| {
+        let status = daemon.get("/v1/projections/totals").1["item"].clone();
+        (status["generation"] == 2 && status["build"].is_null()).then_some(())
+    });
+    assert!(!incomplete(&world));
+    assert_eq!(world.actions(), ["served", "discarded", "discarded", "reloaded", "served"]);
 }

@@ -349,7 +349,7 @@ fn a_signal_and_a_changed_file_reload_too() {
     let is_there =
         |daemon: &Daemon, name: &str| (daemon.get(&format!("/v1/projections/{name}")).0 == 200).then_some(());
     world.daemon().wait("SIGHUP to be heard", DEADLINE, |daemon| is_there(daemon, "sizes"));
-    assert!(world.daemon().logged("\"by\":\"SIGHUP\"").is_some());
+    world.daemon().wait("the log", DEADLINE, |daemon| daemon.logged("\"by\":\"SIGHUP\""));
     world.daemon = None;
     let watching = Daemon::start_with(&world.path("readside.yaml"), &["--watch-config"]);
     watching.catch_up(world.events, DEADLINE);

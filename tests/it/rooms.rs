@@ -165,7 +165,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "read_model",
         modules: &["read_model"],
-        rooms: &["event", "progress", "state", "circuit", "lifecycle::Parked"],
+        rooms: &["event", "progress", "state", "circuit", "lifecycle::Parked", "lifecycle::Step"],
         // Tantivy's own files, and the channel on which the catalog announces snapshots.
         outside: &["arrow", "datafusion", "tantivy", "std::fs", "tokio::sync"],
     },
@@ -179,7 +179,16 @@ const ROOMS: &[Room] = &[
     Room {
         name: "pipeline, what is built beside",
         modules: &["pipeline::build"],
-        rooms: &["lifecycle", "progress", "read_model", "pipeline::engine", "pipeline::generation", "pipeline::intake"],
+        rooms: &[
+            // What was built becomes one with what runs.
+            "circuit::share",
+            "lifecycle",
+            "progress",
+            "read_model",
+            "pipeline::engine",
+            "pipeline::generation",
+            "pipeline::intake",
+        ],
         outside: &[],
     },
     Room {
@@ -255,7 +264,12 @@ const ROOMS: &[Room] = &[
             "event::Body",
             "event::Message",
             "event::Reason",
+            "lifecycle::Action",
+            "lifecycle::Actor",
+            "lifecycle::Decision",
             "lifecycle::Parked",
+            "lifecycle::ParkedFilter",
+            "lifecycle::Step",
             // Handed through to `query`, or shown.
             "read_model::Caller",
             "read_model::ReadView",
@@ -312,6 +326,8 @@ const ROOMS: &[Room] = &[
             "std::fs",
             "std::io",
             "std::process",
+            // Between looks at what a daemon builds.
+            "std::thread::sleep",
             // The demo's own folder.
             "tempfile",
         ],
@@ -322,6 +338,7 @@ const ROOMS: &[Room] = &[
         rooms: &[
             "checkpoint",
             "config",
+            "lifecycle",
             "pipeline",
             "plan",
             "priority",

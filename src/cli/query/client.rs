@@ -23,6 +23,8 @@ pub enum ClientError {
     Unreachable { url: String, reason: String },
     #[error("{detail}{}", hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default())]
     Refused { status: u16, detail: String, hint: Option<String> },
+    #[error("`{name}` cannot be built: {message}")]
+    Build { name: String, message: String },
     #[error("the daemon's answer is not understood: {0}")]
     Answer(String),
     #[error("`{0}` is not NAME=VALUE")]

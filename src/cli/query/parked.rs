@@ -4,9 +4,10 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
+use super::admin::show_done;
 use super::client::{Client, ClientError, parse};
 use super::show::{cell, count, printable, write_freshness, write_table};
 use super::{Connection, NO_QUERY, print};
@@ -24,6 +25,33 @@ pub enum ParkedCommand {
     List(ParkedListArgs),
     /// One parked message whole: headers, body, and why it is parked
     Show(ParkedShowArgs),
+    /// Give some up: answers are complete without them
+    Discard(DiscardArgs),
+}
+
+/// `readside parked discard SOURCE [SEQUENCE]…`
+#[derive(Debug, Clone, Args)]
+pub struct DiscardArgs {
+    pub source: String,
+    /// Sequences of messages; without any, all that the filters mean.
+    pub sequences: Vec<u64>,
+    /// Only events of this type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub event_type: Option<String>,
+    /// Only those that are parked for this reason, such as missing_field.
+    #[arg(long, value_name = "REASON")]
+    pub parked_for: Option<String>,
+    /// Only those that this projection alone could not take.
+    #[arg(long)]
+    pub projection: Option<String>,
+    /// Who asks.
+    #[arg(long, env = "READSIDE_ACTOR")]
+    pub actor: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub reason: String,
+    #[command(flatten)]
+    pub connection: Connection,
 }
 
 /// `readside parked list`
@@ -72,6 +100,7 @@ pub fn parked(args: &ParkedArgs, out: &mut dyn Write) -> Result<(), ClientError>
     match &args.command {
         ParkedCommand::List(args) => list(args, out),
         ParkedCommand::Show(args) => show(args, out),
+        ParkedCommand::Discard(args) => discard(args, out),
     }
 }
 
@@ -94,6 +123,22 @@ fn show(args: &ParkedShowArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     let path = ["v1", "parked", &args.source, &args.sequence.to_string()];
     let answer = Client::new(&args.connection.url).get(&path, NO_QUERY)?;
     print(&answer, &args.connection, show_message, out)
+}
+
+fn discard(args: &DiscardArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let DiscardArgs { source, sequences, event_type, parked_for, projection, actor, reason, connection } = args;
+    let mut which = json!({"source": source});
+    if !sequences.is_empty() {
+        which["sequences"] = json!(sequences);
+    }
+    for (name, value) in [("type", event_type), ("reason", parked_for), ("projection", projection)] {
+        if let Some(value) = value {
+            which[name] = json!(value);
+        }
+    }
+    let body = json!({"which": which, "actor": actor, "reason": reason});
+    let done = Client::new(&connection.url).post(&["v1", "admin", "parked", "discard"], &body)?;
+    print(&done, connection, show_done, out)
 }
 
 #[derive(Deserialize)]

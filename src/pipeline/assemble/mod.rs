@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::build::{Build, LiveCut};
 use super::continuation::{BuildReason, Mismatch, check_store};
-use super::engine::{Declared, Engine, EngineError, PARKED_STORE};
+use super::engine::{Declared, Engine, EngineError, LEDGER_STORE, PARKED_STORE};
 use super::error::GenerationError;
 use super::generation::Generation;
 use super::intake::Intake;
@@ -23,7 +23,7 @@ use crate::checkpoint::{Checkpointer, Content, Manifest, Restored};
 use crate::circuit::Handles;
 use crate::config::ParkedLimits;
 use crate::identity::Identity;
-use crate::lifecycle::{GenerationId, ParkedEvents};
+use crate::lifecycle::{Actor, GenerationId, Ledger, ParkedEvents};
 use crate::plan::{PlannedProjection, Program, ProgramSource};
 use crate::progress::{Position, SourceName};
 use crate::state::Stores;
@@ -54,6 +54,8 @@ pub enum AssembleError {
     Parked(#[from] arrow::error::ArrowError),
     #[error("the parked events in the checkpoint are not those that it lists: {0}")]
     ParkedStore(#[from] Mismatch),
+    #[error("the ledger in the checkpoint is not the one that it lists: {0}")]
+    Ledger(String),
     #[error("the search index of `{name}` cannot be set up: {message}")]
     Index { name: String, message: String },
     #[error(transparent)]
@@ -80,6 +82,7 @@ pub async fn assemble(
     live.holds(manifest.stores.keys().cloned());
     live.revision = content.revision;
     live.parked = restored_parked(content, &mut stores)?;
+    live.ledger = restored_ledger(content, &mut stores)?;
     live.had_numbers(numbers(&manifest));
     let declared = Declared::of(&program);
     let changed_sources = take_intakes(&mut live, program.sources, content);
@@ -123,7 +126,7 @@ pub async fn assemble(
     engine.share();
     let awaited = engine.generations.iter().map(|generation| generation.projection().to_owned()).collect();
     live.declare(Declared { awaited, ..declared }, limits);
-    live.settle();
+    live.settle(&Actor::default(), now_us());
     if engine.generations.is_empty() && engine.intakes.is_empty() {
         return Ok(Assembly { live, build: None, reasons });
     }
@@ -274,6 +277,14 @@ fn restored_parked(content: &Content, stores: &mut Stores) -> Result<ParkedEvent
     }
     let number = |projection: &str| entry_of(content, projection).map_or(0, |entry| entry.generation);
     Ok(ParkedEvents::restore(&stores.remove(PARKED_STORE).unwrap_or_default(), number)?)
+}
+
+fn restored_ledger(content: &Content, stores: &mut Stores) -> Result<Ledger, AssembleError> {
+    if let Some(shape) = &content.ledger {
+        check_store(LEDGER_STORE, shape, stores).map_err(|error| AssembleError::Ledger(error.to_string()))?;
+    }
+    let stored = stores.remove(LEDGER_STORE).unwrap_or_default();
+    Ledger::restore(&stored).map_err(|error| AssembleError::Ledger(error.to_string()))
 }
 
 /// The numbers of all generations that a checkpoint knows of. What another one has borrowed of a generation outlives it, and

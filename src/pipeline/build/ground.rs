@@ -14,7 +14,7 @@ use crate::circuit::Handles;
 use crate::config::ParkedLimits;
 use crate::event::Decoder;
 use crate::identity::Identity;
-use crate::lifecycle::GenerationId;
+use crate::lifecycle::{Actor, GenerationId};
 use crate::plan::PlannedProjection;
 use crate::progress::SourceName;
 use crate::state::Stores;
@@ -37,6 +37,8 @@ pub struct Ground {
 pub struct Group {
     /// Each after those that it reads.
     pub projections: Vec<PlannedProjection>,
+    /// Who wants them.
+    pub by: Actor,
     /// Sources that are read in another way than before, and how.
     pub sources: BTreeMap<SourceName, (Arc<Decoder>, Identity)>,
 }
@@ -109,6 +111,7 @@ impl Build {
         engine.commit(Vec::new(), now_us())?;
         engine.commit_read_models();
         let mut build = Build::new(engine, group.sources.into_keys().collect());
+        build.wanted_by(group.by);
         if !from_start {
             build.continues(continued);
             build.begins_at(ground.at.clone());

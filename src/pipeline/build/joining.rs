@@ -41,7 +41,7 @@ impl Build {
         self.engine.check_state_limits();
         become_one(live, &mut self.engine);
         self.fail_as_one(live);
-        let Self { engine: mut built, changed_sources, continued, continued_at, failed, .. } = self;
+        let Self { engine: mut built, changed_sources, continued, continued_at, failed, by, .. } = self;
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
             // A reader may hold what the relations were at these positions.
@@ -69,7 +69,7 @@ impl Build {
                 live.parked.park(parked);
             }
         }
-        live.take_over(built.generations);
+        live.take_over(built.generations, &by, now_us);
         // Those that were live come first, so that theirs is what a checkpoint has already.
         live.share();
         live.sort();

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::engine::{Engine, EngineError, Fetched};
 use super::generation::{Definition, Generation};
 use super::intake::Intake;
-use crate::lifecycle::GenerationId;
+use crate::lifecycle::{Actor, GenerationId};
 use crate::progress::{Cut, Losses, Position, SourceName};
 use crate::read_model::InputRows;
 use crate::read_model::catalog::{BuildStatus, ProjectionStatus};
@@ -47,6 +47,8 @@ pub struct Build {
     /// The last live cut at which everything stands.
     arrived: Option<Cut>,
     failed: bool,
+    /// Who wants it.
+    by: Actor,
 }
 
 impl Build {
@@ -62,6 +64,7 @@ impl Build {
             continued_at: Cut::default(),
             arrived: None,
             failed: false,
+            by: Actor::default(),
         }
     }
 
@@ -74,6 +77,16 @@ impl Build {
     /// Names the generations from whose state others go on without reading the events before.
     pub(super) fn continues(&mut self, continued: BTreeMap<GenerationId, GenerationId>) {
         self.continued = continued;
+    }
+
+    /// Names who wants it, for the ledger.
+    pub(super) fn wanted_by(&mut self, by: Actor) {
+        self.by = by;
+    }
+
+    /// Who wants it.
+    pub(super) fn by(&self) -> &Actor {
+        &self.by
     }
 
     /// The projections that are built.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::generation::Definition;
 use super::Engine;
 use crate::config::ParkedLimits;
-use crate::lifecycle::GenerationId;
+use crate::lifecycle::{Action, Actor, GenerationId, NewStep};
 use crate::plan::{PlannedView, Program};
 use crate::progress::SourceName;
 use crate::read_model::catalog::BuildStatus;
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Lets go of what is declared no more and read by nothing, and changes the views whose inputs are as declared.
-    pub(in crate::pipeline) fn settle(&mut self) -> Retired {
+    pub(in crate::pipeline) fn settle(&mut self, by: &Actor, now_us: i64) -> Retired {
         self.settle_views();
         let declared = &self.declared;
         self.announced.retain(|name, _| declared.awaited.contains(name));
@@ -82,7 +82,17 @@ impl Engine {
             std::mem::take(&mut self.generations).into_iter().partition(|one| needed.contains(one.projection()));
         self.generations = kept;
         let mut retired: Vec<GenerationId> = std::mem::take(&mut self.replaced);
-        retired.extend(gone.iter().map(|generation| generation.id.clone()));
+        for generation in &gone {
+            let (subject, from) = (generation.projection(), format!("generation {}", generation.id.number));
+            let step = NewStep {
+                action: Action::Retired,
+                subject: format!("projection {subject}"),
+                from: Some(from),
+                to: None,
+            };
+            self.ledger.record(step, by, now_us);
+        }
+        retired.extend(gone.into_iter().map(|generation| generation.id));
         let read: BTreeSet<&SourceName> =
             self.generations.iter().flat_map(|generation| generation.definition.reads.keys()).collect();
         let is_gone = |name: &&SourceName| !self.declared.sources.contains(*name) && !read.contains(*name);

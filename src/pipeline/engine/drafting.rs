@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Engine, EngineError, PARKED_STORE};
+use super::{Engine, EngineError, LEDGER_STORE, PARKED_STORE};
 use crate::checkpoint::{Content, Draft, GenerationEntry, IndexDraft, PinnedFile};
 use crate::read_model::search::PinHold;
 use crate::state::StateDelta;
@@ -35,6 +35,8 @@ impl Engine {
         let mut deltas = BTreeMap::new();
         let parked = self.parked.capture().map_err(EngineError::Parked)?;
         deltas.extend(parked.map(|delta| (PARKED_STORE.to_owned(), delta)));
+        let ledger = self.ledger.capture().map_err(EngineError::Ledger)?;
+        deltas.extend(ledger.map(|delta| (LEDGER_STORE.to_owned(), delta)));
         for generation in &mut self.generations {
             let captured = generation.capture();
             deltas.extend(captured.map_err(|error| EngineError::Capture { id: generation.id.clone(), error })?);
@@ -57,6 +59,7 @@ impl Engine {
             sources: self.intakes.iter().map(|(name, intake)| (name.clone(), intake.entry())).collect(),
             generations,
             parked: Some(self.parked.shape()),
+            ledger: Some(self.ledger.shape()),
         })
     }
 
@@ -65,7 +68,7 @@ impl Engine {
         let listed = content.stores();
         let (kept, forget): (BTreeSet<String>, _) = std::mem::take(&mut self.persisted)
             .into_iter()
-            .partition(|store| store == PARKED_STORE || listed.contains(store));
+            .partition(|store| store == PARKED_STORE || store == LEDGER_STORE || listed.contains(store));
         self.persisted = kept;
         self.persisted.extend(deltas.keys().cloned());
         forget

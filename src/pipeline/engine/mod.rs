@@ -4,6 +4,7 @@
 //! All projections advance together, so a snapshot is one cut over all of them. Time arrives as an argument; nothing
 //! here waits. The search indexes' own files are the only ones written.
 
+mod deciding;
 mod declared;
 mod donors;
 mod drafting;
@@ -23,18 +24,21 @@ use super::quota::Quota;
 use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
-use crate::lifecycle::{GenerationId, GenerationState, Owner, Parked, ParkedEvents};
+use crate::lifecycle::{Action, Actor, GenerationId, GenerationState, Ledger, NewStep, Owner, Parked, ParkedEvents};
 use crate::plan::PlannedView;
 use crate::progress::{Applied, Cut, Reached, SourceName};
 use crate::read_model::catalog::{BuildState, BuildStatus, ProjectionStatus};
 use crate::telemetry;
 
+pub(in crate::pipeline) use deciding::Decided;
 pub use declared::Declared;
 pub(in crate::pipeline) use declared::Retired;
 pub(in crate::pipeline) use donors::Donors;
 
 /// The store of the parked events.
 pub(in crate::pipeline) const PARKED_STORE: &str = "parked";
+/// The store of the ledger.
+pub(in crate::pipeline) const LEDGER_STORE: &str = "ledger";
 
 /// Sources and projections with their state.
 pub struct Engine {
@@ -50,6 +54,7 @@ pub struct Engine {
     replaced: Vec<GenerationId>,
     pub views: Vec<Arc<PlannedView>>,
     pub parked: ParkedEvents,
+    pub ledger: Ledger,
     pub revision: u64,
     limits: ParkedLimits,
     /// The kinds of parked events that the log has one of.
@@ -78,6 +83,8 @@ pub enum EngineError {
     Decode { source_name: SourceName, error: ArrowError },
     #[error("the parked events cannot be captured for a checkpoint: {0}")]
     Parked(ArrowError),
+    #[error("the ledger cannot be captured for a checkpoint: {0}")]
+    Ledger(ArrowError),
     #[error("the state of {id} cannot be captured for a checkpoint: {error}")]
     Capture { id: GenerationId, error: GenerationError },
     #[error("the rows of `{projection}`, which a projection that is built reads, cannot be read: {error}")]
@@ -95,6 +102,7 @@ impl Engine {
             replaced: Vec::new(),
             views: Vec::new(),
             parked: ParkedEvents::default(),
+            ledger: Ledger::default(),
             revision: 0,
             limits,
             told: BTreeSet::new(),
@@ -157,14 +165,14 @@ impl Engine {
         intake.progress.fetched(reached(&input, decoded.halted.as_ref().or(beyond.as_ref())), now_us);
         if let Some(unknown) = &decoded.halted {
             intake.progress.halted(format!(
-                "message {}: {}; declare its type, or set unknown_events to park, and start again",
+                "message {}: {}; declare its type, or set unknown_events to park, and reload",
                 unknown.message.seq, unknown.detail
             ));
         }
         if let Some(Rejected { message, detail, .. }) = &beyond {
             intake.progress.halted(format!(
                 "message {}: {detail}; no more can be parked, because the source has as many as parked.max_events or \
-                 parked.max_bytes allow; correct the definition that they do not fit, or raise the limit, and start again",
+                 parked.max_bytes allow; correct the definition that they do not fit, discard some, or raise the limit, and reload",
                 message.seq
             ));
         }
@@ -294,8 +302,9 @@ impl Engine {
 
     /// Takes generations that stand at this engine's cut, in the place of what was there of their projections. One whose
     /// build has failed leaves its predecessor as it is: it serves, or shows its last rows.
-    pub(in crate::pipeline) fn take_over(&mut self, built: Vec<Generation>) {
+    pub(in crate::pipeline) fn take_over(&mut self, built: Vec<Generation>, by: &Actor, now_us: i64) {
         for mut generation in built {
+            self.record_outcome(&generation, by, now_us);
             let name = generation.projection().to_owned();
             let last = self.generations.iter_mut().find(|other| other.projection() == name);
             match (generation.state(), last) {
@@ -324,6 +333,17 @@ impl Engine {
             self.announced.remove(&name);
             self.generations.push(generation);
         }
+    }
+
+    fn record_outcome(&mut self, built: &Generation, by: &Actor, now_us: i64) {
+        let numbered = |generation: &Generation| format!("generation {}", generation.id.number);
+        let last = self.generations.iter().find(|other| other.projection() == built.projection()).map(numbered);
+        let (action, to) = match built.state() {
+            GenerationState::Failed { reason } => (Action::BuildFailed, format!("{}: {reason}", numbered(built))),
+            _ => (Action::Served, numbered(built)),
+        };
+        let subject = format!("projection {}", built.projection());
+        self.ledger.record(NewStep { action, subject, from: last, to: Some(to) }, by, now_us);
     }
 
     /// Makes status show that a successor of a generation that serves could not be built.

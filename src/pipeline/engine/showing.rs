@@ -38,7 +38,9 @@ impl Engine {
         }
         projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut))));
         let sources = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect();
-        Snapshot::new(cut, relations, sources, projections).with_parked(self.parked_shown.clone())
+        Snapshot::new(cut, relations, sources, projections)
+            .with_parked(self.parked_shown.clone())
+            .with_ledger(self.ledger.steps())
     }
 
     /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.

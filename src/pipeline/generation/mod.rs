@@ -277,6 +277,14 @@ impl Generation {
         self.state = GenerationState::Failed { reason };
     }
 
+    /// Takes nothing any more and keeps nothing but its rows, which stay readable until a successor is built.
+    pub(super) fn leave_last_rows(&mut self, reason: &str) {
+        self.state = GenerationState::Rebuilding { reason: reason.to_owned() };
+        self.circuit = None;
+        self.held.clear();
+        self.in_error = None;
+    }
+
     /// Marks the generation as live: it takes every commit from now on.
     pub(super) fn serve(&mut self) {
         self.state = GenerationState::Serving;

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::super::build::{Build, Joined, LiveCut};
 use super::super::commands::{Adaptation, Command, Running, Survey};
-use super::super::engine::Retired;
+use super::super::engine::{Decided, Retired};
 use super::super::grounding::Asked;
+use super::super::intake::Intake;
 use super::{Runner, now_us};
+use crate::lifecycle::{Action, Actor, NewStep};
 use crate::progress::SourceName;
 
 /// How long the loop waits at a cut for a build to come there. Readers see that as lag, so it is short.
@@ -31,8 +35,16 @@ impl Runner {
             Command::Survey(reply) => drop(reply.send(self.survey())),
             Command::Adapt { to, reply } => {
                 self.adapt(*to);
-                let _ = reply.send(());
+                self.acknowledge(reply, ());
             }
+            Command::Decide { decision, by, open, reply } => match self.engine.decide(&decision, &by, now_us()) {
+                Ok(decided) => {
+                    self.open = Some(open);
+                    let told = self.follow(decided);
+                    self.acknowledge(reply, Ok(told));
+                }
+                Err(why) => drop(reply.send(Err(why))),
+            },
             Command::Ground { wanted, reply } => {
                 let asked = Asked { wanted, reply };
                 if self.engine.has_donors(&asked.wanted.operators) {
@@ -46,6 +58,7 @@ impl Runner {
 
     fn join(&mut self, build: Build) -> Result<Joined, Box<Build>> {
         let changed: Vec<SourceName> = build.changed_sources().cloned().collect();
+        let by = build.by().clone();
         let names = build.projections().collect::<Vec<_>>().join(", ");
         let joined = build.join(&mut self.engine, now_us())?;
         if joined == Joined::Nothing {
@@ -54,13 +67,25 @@ impl Runner {
                 "a build has failed, as its status says; what was there before goes on"
             );
         }
-        self.settle();
+        self.settle(&by);
         if joined == Joined::AsDeclared {
             // What a source has yet to give comes as it is declared now.
             changed.into_iter().for_each(|name| self.read(name));
         }
         self.publish();
         Ok(joined)
+    }
+
+    /// Does what follows from a decision, and says what that is.
+    fn follow(&mut self, decided: Decided) -> String {
+        if let Some(source) = decided.unread {
+            self.readers.end(&source);
+        }
+        if let Some(source) = decided.read {
+            self.read(source);
+        }
+        self.publish();
+        decided.told
     }
 
     /// What runs, as readers see it.
@@ -78,7 +103,10 @@ impl Runner {
     }
 
     fn adapt(&mut self, to: Adaptation) {
-        let Adaptation { declared, parked, pace, new_sources, moved_sources, open } = to;
+        let Adaptation { declared, parked, pace, new_sources, moved_sources, open, by, summary } = to;
+        let reload =
+            NewStep { action: Action::Reloaded, subject: "configuration".to_owned(), from: None, to: Some(summary) };
+        self.engine.ledger.record(reload, &by, now_us());
         self.config = pace;
         self.next_checkpoint = self.next_checkpoint.min(Instant::now() + self.config.checkpoint_interval);
         self.open = Some(open);
@@ -88,13 +116,19 @@ impl Runner {
             self.read(name);
         }
         moved_sources.into_iter().for_each(|name| self.read(name));
-        self.settle();
+        // What had stopped a source may be mended by what is declared now; else it stops there again.
+        let halted = self.engine.intakes.iter().filter(|(_, intake)| intake.progress.is_halted());
+        for name in halted.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.engine.intakes.get_mut(&name).into_iter().for_each(Intake::reopen);
+            self.read(name);
+        }
+        self.settle(&by);
         self.publish();
     }
 
     /// Lets go of what is declared no more and read by nothing.
-    fn settle(&mut self) {
-        let Retired { generations, sources } = self.engine.settle();
+    fn settle(&mut self, by: &Actor) {
+        let Retired { generations, sources } = self.engine.settle(by, now_us());
         for source in &sources {
             tracing::info!(%source, "source is read no more");
             self.readers.end(source);
@@ -105,6 +139,12 @@ impl Runner {
         }
         // What a checkpoint has is something else now, even at the same cut.
         self.durable = None;
+    }
+
+    /// Answers once a checkpoint has what was done.
+    fn acknowledge<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
+        self.durable = None;
+        self.unsaved.push(Box::new(move || drop(reply.send(answer))));
     }
 
     /// Reads a source from where its intake stands.

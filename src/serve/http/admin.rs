@@ -5,15 +5,21 @@
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::connections::Peer;
+use super::parked::ParkedTexts;
 use super::request_body::RequestBody;
-use super::{Api, body, problem};
+use super::status::unknown;
+use super::{Api, body, caller, problem};
+use crate::lifecycle::{Actor, Decision, ParkedFilter};
+use crate::progress::SourceName;
+use crate::query::{ErrorKind, QueryError};
 
 /// Requests that wait for the one before at the most.
 const QUEUED: usize = 16;
@@ -48,16 +54,8 @@ impl Admin {
 pub enum AdminRequest {
     /// To read the configuration again.
     Reload { actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
-}
-
-/// Who asks, and why, as they say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Actor {
-    pub actor: Option<String>,
-    pub reason: Option<String>,
-    /// Of the configuration's files, such as a commit.
-    pub revision: Option<String>,
+    /// To do what was decided about a source or parked events.
+    Decide { decision: Decision, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
 }
 
 /// What a reload changes.
@@ -68,6 +66,13 @@ pub struct Reloaded {
     pub changes: Vec<Change>,
     /// Projections that are built, each list together.
     pub builds: Vec<Vec<String>>,
+}
+
+/// What came of a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// For people.
+    pub detail: String,
 }
 
 /// What a reload does with one declaration.
@@ -95,6 +100,18 @@ pub struct Refused {
 }
 
 impl Refused {
+    /// What a person decided cannot be done as things are.
+    pub fn impossible(detail: String) -> Self {
+        Refused { status: 409, kind: "not-possible", title: "Not possible now", detail }
+    }
+
+    fn by(error: QueryError) -> Self {
+        let status = if error.kind == ErrorKind::UnknownRelation { 404 } else { 400 };
+        let hint = error.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        let detail = format!("{}{hint}", error.detail);
+        Refused { status, kind: "invalid", title: "Invalid request", detail }
+    }
+
     pub fn ending() -> Self {
         let detail = "the daemon is about to end".to_owned();
         Refused { status: 503, kind: "unavailable", title: "Not available", detail }
@@ -123,6 +140,91 @@ pub(super) async fn reload(
     }
 }
 
+/// Pauses, resumes or resets a source, or accepts what its stream has lost.
+pub(super) async fn source(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    let body = match RequestBody::read(&api, body).await {
+        Ok(body) => body,
+        Err(error) => return error.into_problem(&uri),
+    };
+    let asked = allowed::<Actor>(peer, &headers, &body).and_then(|actor| {
+        let Path((name, verb)) = path.map_err(|error| invalid(error.body_text()))?;
+        let view = api.service.view(caller());
+        // While the daemon starts nothing is known yet; what is asked for waits.
+        if !view.sources().is_empty() && !view.sources().contains_key(name.as_str()) {
+            let error = unknown("source", &name, view.sources().keys().map(|name| &**name));
+            return Err(Refused::by(error));
+        }
+        let decide: fn(SourceName) -> Decision = match verb.as_str() {
+            "pause" => Decision::Pause,
+            "resume" => Decision::Resume,
+            "accept-gap" => Decision::AcceptGap,
+            "reset" => Decision::Reset,
+            _ => {
+                let detail = format!("there is no verb `{verb}`; there are pause, resume, accept-gap and reset");
+                return Err(Refused { status: 404, kind: "no-route", title: "No such route", detail });
+            }
+        };
+        Ok((decide(name.as_str().into()), actor))
+    });
+    decide(&api, asked, &uri).await
+}
+
+/// What is to be discarded, by whom and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiscardBody {
+    which: ParkedTexts,
+    #[serde(default)]
+    actor: Option<String>,
+    reason: String,
+    #[serde(default)]
+    revision: Option<String>,
+}
+
+/// Gives parked events up.
+pub(super) async fn discard(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    let body = match RequestBody::read(&api, body).await {
+        Ok(body) => body,
+        Err(error) => return error.into_problem(&uri),
+    };
+    let asked = allowed::<DiscardBody>(peer, &headers, &body).and_then(|asked| {
+        let DiscardBody { which, actor, reason, revision } = asked;
+        let filter = which.filter(&api.service.view(caller())).map_err(Refused::by)?;
+        if filter == ParkedFilter::default() {
+            return Err(invalid("say which parked events are meant, by a source at least".to_owned()));
+        }
+        Ok((Decision::Discard(filter), Actor { actor, reason: Some(reason), revision }))
+    });
+    decide(&api, asked, &uri).await
+}
+
+async fn decide(api: &Api, asked: Result<(Decision, Actor), Refused>, uri: &Uri) -> Response {
+    let decided = match (asked, &api.admin) {
+        (Ok((decision, actor)), Some(admin)) => {
+            admin.ask(|reply| AdminRequest::Decide { decision, actor, reply }).await
+        }
+        (Ok(_), None) => Err(Refused::ending()),
+        (Err(refused), _) => Err(refused),
+    };
+    match decided {
+        Ok(done) => render(&done),
+        Err(refused) => refused.into_problem(uri),
+    }
+}
+
 /// What is asked for, of someone who may ask.
 fn allowed<'a, T: Deserialize<'a>>(Peer(peer): Peer, headers: &HeaderMap, body: &'a RequestBody) -> Result<T, Refused> {
     if !peer.is_loopback() {
@@ -138,8 +240,11 @@ fn allowed<'a, T: Deserialize<'a>>(Peer(peer): Peer, headers: &HeaderMap, body: 
         let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
         return Err(Refused { status: 415, kind: "not-json", title: "Unsupported media type", detail });
     }
-    let invalid = |detail| Refused { status: 400, kind: "invalid", title: "Invalid request", detail };
     serde_json::from_slice(&body.bytes).map_err(|error| invalid(format!("the body: {error}")))
+}
+
+fn invalid(detail: String) -> Refused {
+    Refused { status: 400, kind: "invalid", title: "Invalid request", detail }
 }
 
 /// The origin of a page that is not this listener's own.

@@ -7,6 +7,7 @@ mod admin;
 mod answer;
 mod connections;
 mod health;
+mod history;
 mod hosts;
 mod list_parameters;
 mod metrics;
@@ -40,7 +41,7 @@ use tokio::net::TcpListener;
 use connections::{Listener, serve};
 use hosts::{Hosts, check_host};
 
-pub use admin::{Actor, Admin, AdminRequest, Change, Refused, Reloaded};
+pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded};
 pub use connections::within_descriptors;
 pub use health::Readiness;
 pub use metrics::MetricsServer;
@@ -186,7 +187,10 @@ fn router(api: CurrentApi) -> Router {
         .route("/v1/sources/{name}", get(status::source))
         .route("/v1/parked", get(parked::list))
         .route("/v1/parked/{source}/{sequence}", get(parked::show))
+        .route("/v1/history", get(history::history))
         .route("/v1/admin/reload", post(admin::reload))
+        .route("/v1/admin/sources/{name}/{verb}", post(admin::source))
+        .route("/v1/admin/parked/discard", post(admin::discard))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/healthz", get(health::healthz))

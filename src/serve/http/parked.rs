@@ -1,5 +1,7 @@
 //! `/v1/parked`: the events that are not in some read models, and why.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::{DataType, TimeUnit};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -9,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::{PageJson, answer, item, items, to_json};
@@ -17,7 +19,7 @@ use super::parameters::{page_size, pairs, take, url_value};
 use super::status::unknown;
 use super::{Api, caller};
 use crate::event::{Body, Message, Reason};
-use crate::lifecycle::Parked;
+use crate::lifecycle::{Parked, ParkedFilter};
 use crate::progress::rfc3339;
 use crate::query::{ErrorKind, QueryError, did_you_mean};
 use crate::read_model::ReadView;
@@ -109,30 +111,48 @@ impl<'a> Fault<'a> {
     }
 }
 
-/// Which parked events a reader wants to see.
-#[derive(Debug)]
-struct Wanted {
+/// Which parked events are meant, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ParkedTexts {
     source: Option<String>,
-    event_type: Option<String>,
-    reason: Option<&'static str>,
     projection: Option<String>,
-    /// Published not before, microseconds since the epoch.
-    since_us: Option<i64>,
-    /// Published before.
-    until_us: Option<i64>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    reason: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    /// Only in bodies.
+    sequences: Option<BTreeSet<u64>>,
 }
 
-impl Wanted {
-    fn includes(&self, parked: &Parked) -> bool {
-        let rejected = &parked.rejected;
-        let published = rejected.message.published_at_us;
-        let projection = parked.generation.as_ref().map(|generation| &*generation.projection);
-        self.source.as_deref().is_none_or(|source| *parked.source == *source)
-            && self.event_type.as_deref().is_none_or(|wanted| rejected.event_type.as_deref() == Some(wanted))
-            && self.reason.is_none_or(|reason| rejected.reason.label() == reason)
-            && self.projection.as_deref().is_none_or(|wanted| projection == Some(wanted))
-            && self.since_us.is_none_or(|since| published >= since)
-            && self.until_us.is_none_or(|until| published < until)
+impl ParkedTexts {
+    fn by_name(&mut self) -> [(&'static str, &mut Option<String>); 6] {
+        let Self { source, projection, event_type, reason, since, until, sequences: _ } = self;
+        [
+            ("source", source),
+            ("projection", projection),
+            ("type", event_type),
+            ("reason", reason),
+            ("since", since),
+            ("until", until),
+        ]
+    }
+
+    /// What they mean.
+    ///
+    /// # Errors
+    /// Where a source, a projection or a reason is unknown, or a time is not understood.
+    pub(super) fn filter(self, view: &ReadView) -> Result<ParkedFilter, QueryError> {
+        Ok(ParkedFilter {
+            source: known(self.source, "source", view.sources().keys().map(|name| &**name))?,
+            projection: known(self.projection, "projection", view.projections().keys().map(String::as_str))?,
+            event_type: self.event_type,
+            reason: self.reason.map(|reason| reason_named(&reason)).transpose()?,
+            since_us: self.since.map(|text| instant("since", &text)).transpose()?,
+            until_us: self.until.map(|text| instant("until", &text)).transpose()?,
+            sequences: self.sequences,
+        })
     }
 }
 
@@ -158,18 +178,11 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Response {
             parse_token(token).ok_or_else(|| QueryError::invalid("pageToken is none that this daemon gave"))
         });
         let after = after.transpose()?;
-        let wanted = Wanted {
-            source: known(take(&mut pairs, "source")?, "source", at.view().sources().keys().map(|name| &**name))?,
-            projection: known(
-                take(&mut pairs, "projection")?,
-                "projection",
-                at.view().projections().keys().map(String::as_str),
-            )?,
-            event_type: take(&mut pairs, "type")?,
-            reason: take(&mut pairs, "reason")?.map(|reason| reason_named(&reason)).transpose()?,
-            since_us: take(&mut pairs, "since")?.map(|text| instant("since", &text)).transpose()?,
-            until_us: take(&mut pairs, "until")?.map(|text| instant("until", &text)).transpose()?,
-        };
+        let mut texts = ParkedTexts::default();
+        for (name, text) in texts.by_name() {
+            *text = take(&mut pairs, name)?;
+        }
+        let wanted = texts.filter(at.view())?;
         if let Some((name, _)) = pairs.first() {
             let names = ["source", "projection", "type", "reason", "since", "until", "pageSize", "pageToken"];
             let error = QueryError::invalid(format!("there is no parameter `{name}`"));
@@ -259,9 +272,9 @@ fn known<'a>(
     }
 }
 
-fn reason_named(name: &str) -> Result<&'static str, QueryError> {
+fn reason_named(name: &str) -> Result<Reason, QueryError> {
     let labels = Reason::ALL.map(Reason::label);
-    labels.into_iter().find(|label| *label == name).ok_or_else(|| {
+    Reason::ALL.into_iter().find(|reason| reason.label() == name).ok_or_else(|| {
         let error = QueryError::invalid(format!("there is no reason `{name}`; there are {}", labels.join(", ")));
         error.near(did_you_mean(name, labels))
     })

@@ -23,6 +23,8 @@ pub(super) struct Known {
     /// The last message that was read; 0 if none was.
     pub(super) last_read: u64,
     pub(super) proof: Proof,
+    /// Whether what has vanished since is lost, and no fault.
+    pub(super) accepts_gap: bool,
 }
 
 /// What the stream holds now where samples were taken when it was read.
@@ -46,7 +48,7 @@ pub(super) enum StreamFault {
     Retention { stream: String, retention: String, keeps: &'static str },
     #[error(
         "stream `{stream}` was created anew at {created}, the checkpoint belongs to the one of {known}; restore that one, \
-         or start with an empty data_dir, which reads this one from its beginning"
+         or have this one read from its beginning (`readside source reset`)"
     )]
     CreatedAnew { stream: String, created: String, known: String },
     #[error(
@@ -56,18 +58,17 @@ pub(super) enum StreamFault {
     OtherKind { stream: String },
     #[error(
         "stream `{stream}` ends at {last}, but {read} was already read: it was set back; restore its later messages, or \
-         start with an empty data_dir, which reads what is there from its beginning"
+         have what is there read from its beginning (`readside source reset`)"
     )]
     Rewound { stream: String, read: u64, last: u64 },
     #[error(
         "message {sequence} of stream `{stream}` is not the one that was read there: the stream was set back, and published \
-         to again; restore the messages that were read, or start with an empty data_dir, which reads what is there from its \
-         beginning"
+         to again; restore the messages that were read, or have what is there read from its beginning (`readside source reset`)"
     )]
     Overtaken { stream: String, sequence: u64 },
     #[error(
-        "messages {gap} of stream `{stream}` expired or were purged before they were read; restore them, or start with an \
-         empty data_dir, which builds everything from what is left"
+        "messages {gap} of stream `{stream}` expired or were purged before they were read; restore them, or go on without \
+         them (`readside source accept-gap`), and answers say that they are incomplete"
     )]
     Expired { stream: String, gap: Gap },
     #[error(
@@ -111,7 +112,7 @@ pub(super) fn resume(stream: &str, known: &Known, facts: &StreamFacts) -> Result
         return Ok(ResumePoint { covered, began, lost: None });
     }
     let gap = Gap { first: covered + 1, last: first - 1 };
-    if is_mutable(&facts.config) {
+    if is_mutable(&facts.config) || known.accepts_gap {
         return Ok(ResumePoint { covered: gap.last, began, lost: Some(gap) });
     }
     Err(match known.after {
@@ -212,7 +213,7 @@ mod tests {
     /// A stream that was read up to `after`, and began at `began`.
     fn read(after: u64, began: u64) -> Known {
         let identity = Some(StreamIdentity::JetStream { created: CREATED.to_owned(), began: Some(began) });
-        Known { after, identity, last_read: after, proof: Proof::Nothing }
+        Known { after, identity, last_read: after, proof: Proof::Nothing, accepts_gap: false }
     }
 
     /// The same stream, to be read from its beginning for a build.
@@ -221,7 +222,7 @@ mod tests {
     }
 
     fn unknown(after: u64) -> Known {
-        Known { after, identity: None, last_read: 0, proof: Proof::Nothing }
+        Known { after, identity: None, last_read: 0, proof: Proof::Nothing, accepts_gap: false }
     }
 
     fn check(known: Known, facts: &StreamFacts, expect: Expect) {

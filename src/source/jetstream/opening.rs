@@ -31,6 +31,7 @@ impl StreamReader {
             after: self.buffer.covered(),
             last_read: self.evidence.last_read(),
             proof: self.prove(&api, facts.state.first_seq).await?,
+            accepts_gap: self.accepts_gap,
         };
         let resumed = history::resume(&self.options.stream, &known, &facts).map_err(StreamStop::Halted)?;
         let mut lost = Losses::default();
@@ -44,6 +45,7 @@ impl StreamReader {
         self.buffer.begin(resumed.covered, facts.state.last_seq, holes, lost);
         let identity = StreamIdentity::JetStream { created: facts.created, began: Some(resumed.began) };
         self.identity = Some(identity.clone());
+        self.accepts_gap = false;
         self.reported = None;
         let opened = Input::Opened { identity, last_sequence: facts.state.last_seq, began: resumed.began };
         self.inputs.send(opened).await.map_err(|_| StreamStop::Closed)?;

@@ -54,6 +54,8 @@ pub(super) struct StreamReader {
     pub(super) evidence: Evidence,
     /// Whether they were taken with another filter, so that messages may lie between them that are read now.
     pub(super) was_read_otherwise: bool,
+    /// Whether what has vanished since is lost, and no reason to halt.
+    pub(super) accepts_gap: bool,
     pub(super) has_had_consumer: bool,
     /// A message was met that the client library cannot take, and the log says so.
     pub(super) has_met_undeliverable: bool,
@@ -81,7 +83,7 @@ pub(super) struct ConsumerSession {
 /// Reads until a person has to mend something or the receiver is gone.
 pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::Sender<Input>) {
     let buffer = ReceiveBuffer::new(options.limits, start.after);
-    let Start { identity, evidence, was_read_otherwise, .. } = start;
+    let Start { identity, evidence, was_read_otherwise, accepts_gap, .. } = start;
     let mut reader = StreamReader {
         options,
         inputs,
@@ -89,6 +91,7 @@ pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::
         identity,
         evidence,
         was_read_otherwise,
+        accepts_gap,
         has_had_consumer: false,
         has_met_undeliverable: false,
         api: None,

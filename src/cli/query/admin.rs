@@ -1,0 +1,255 @@
+//! The verbs that change a running daemon, and the ledger of what they did.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client, ClientError, parse};
+use super::show::{cell, printable, write_freshness, write_table};
+use super::{Connection, ListArgs, NO_QUERY, StatusArgs, print, show_item};
+
+/// Who asks, and why: kept in the daemon's ledger.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ActorArgs {
+    /// Who asks.
+    #[arg(long, env = "READSIDE_ACTOR")]
+    pub actor: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Of the configuration's files, such as a commit.
+    #[arg(long, env = "READSIDE_REVISION")]
+    pub revision: Option<String>,
+}
+
+impl ActorArgs {
+    pub(super) fn body(&self) -> Value {
+        let mut body = json!({});
+        for (name, value) in [("actor", &self.actor), ("reason", &self.reason), ("revision", &self.revision)] {
+            if let Some(value) = value {
+                body[name] = json!(value);
+            }
+        }
+        body
+    }
+}
+
+/// `readside reload`
+#[derive(Debug, Clone, Args)]
+pub struct ReloadArgs {
+    /// Wait until everything is built that has to be, and fail if a part of it cannot.
+    #[arg(long)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub actor: ActorArgs,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `readside history`
+#[derive(Debug, Clone, Args)]
+pub struct HistoryArgs {
+    /// Most steps to print, the newest.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `readside source`
+#[derive(Debug, Clone, Args)]
+pub struct SourceArgs {
+    #[command(subcommand)]
+    pub command: SourceCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum SourceCommand {
+    /// All sources with their positions, lag, and what has stopped them
+    List(ListArgs),
+    /// One source in detail
+    Status(StatusArgs),
+    /// Read it no further for now
+    Pause(SourceVerbArgs),
+    /// Read one on that was paused or has halted
+    Resume(SourceVerbArgs),
+    /// Read a halted one on behind what its stream has lost: answers say that they are incomplete
+    AcceptGap(SourceVerbArgs),
+    /// Take the stream that is there now for another one, which is read from its beginning
+    Reset(SourceVerbArgs),
+}
+
+/// `readside source pause NAME` and the like
+#[derive(Debug, Clone, Args)]
+pub struct SourceVerbArgs {
+    pub name: String,
+    #[command(flatten)]
+    pub actor: ActorArgs,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Shows a daemon's sources, or decides about one.
+///
+/// # Errors
+/// If the daemon does not answer or refuses, or the output cannot be written.
+pub fn source(args: &SourceArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    match &args.command {
+        SourceCommand::List(ListArgs { connection }) => {
+            let answer = Client::new(&connection.url).get(&["v1", "sources"], NO_QUERY)?;
+            print(&answer, connection, show_sources, out)
+        }
+        SourceCommand::Status(StatusArgs { name, connection }) => {
+            let answer = Client::new(&connection.url).get(&["v1", "sources", name], NO_QUERY)?;
+            print(&answer, connection, show_item, out)
+        }
+        SourceCommand::Pause(args) => decide_source(args, "pause", out),
+        SourceCommand::Resume(args) => decide_source(args, "resume", out),
+        SourceCommand::AcceptGap(args) => decide_source(args, "accept-gap", out),
+        SourceCommand::Reset(args) => decide_source(args, "reset", out),
+    }
+}
+
+fn decide_source(args: &SourceVerbArgs, verb: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let client = Client::new(&args.connection.url);
+    let done = client.post(&["v1", "admin", "sources", &args.name, verb], &args.actor.body())?;
+    print(&done, &args.connection, show_done, out)
+}
+
+#[derive(Deserialize)]
+struct Done {
+    detail: String,
+}
+
+/// What came of a decision, in one line.
+pub(super) fn show_done(answer: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let Done { detail } = parse(answer)?;
+    Ok(writeln!(out, "{}", printable(&detail))?)
+}
+
+fn show_sources(answer: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let Answer { items, freshness, .. } = parse::<Answer<Value>>(answer)?;
+    let names = ["source", "state", "position", "last", "lag", "message"];
+    let members = ["name", "state", "position", "lastSequence", "lagSeconds", "message"];
+    let rows: Vec<_> = items.iter().map(|one| members.map(|name| cell(&one[name].to_string())).to_vec()).collect();
+    write_table(out, &names.map(str::to_owned), &rows)?;
+    write_freshness(out, &freshness)
+}
+
+#[derive(Deserialize)]
+struct Reloaded {
+    changes: Vec<Change>,
+    builds: Vec<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    kind: String,
+    name: String,
+    change: String,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+/// What `GET /v1/projections` says of a build.
+#[derive(Deserialize)]
+struct Projection {
+    name: String,
+    #[serde(default)]
+    build: Option<Build>,
+}
+
+#[derive(Deserialize)]
+struct Build {
+    state: String,
+    #[serde(default)]
+    message: Option<String>,
+    sources: std::collections::BTreeMap<String, Progress>,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    position: u64,
+    target: u64,
+}
+
+/// Makes a daemon read its configuration again, and prints what changes.
+///
+/// # Errors
+/// If the daemon does not answer, the configuration is not valid, the output cannot be written, or with `--wait` something
+/// cannot be built.
+pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let client = Client::new(&args.connection.url);
+    let body = client.post(&["v1", "admin", "reload"], &args.actor.body())?;
+    let reloaded: Reloaded = parse(&body)?;
+    if args.connection.json {
+        writeln!(out, "{body}")?;
+    } else {
+        if reloaded.changes.is_empty() {
+            writeln!(out, "nothing has changed")?;
+        }
+        for Change { kind, name, change, detail } in &reloaded.changes {
+            let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            writeln!(out, "{kind} {name} {change}{}", printable(&detail))?;
+        }
+    }
+    if args.wait { wait(&client, &reloaded.builds.concat()) } else { Ok(()) }
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until these projections are there as they are declared.
+fn wait(client: &Client, names: &[String]) -> Result<(), ClientError> {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({per_sec}, {eta})") {
+        bar.set_style(style);
+    }
+    loop {
+        let body = client.get(&["v1", "projections"], NO_QUERY)?;
+        let all: Vec<Projection> = parse::<Answer<Projection>>(&body)?.items;
+        let built: Vec<&Projection> =
+            all.iter().filter(|one| one.build.is_some() && names.contains(&one.name)).collect();
+        let failed =
+            built.iter().find_map(|one| Some((one, one.build.as_ref().filter(|build| build.state == "failed")?)));
+        if let Some((projection, build)) = failed {
+            bar.abandon();
+            let message = build.message.as_deref().unwrap_or("its build has failed");
+            return Err(ClientError::Build { name: projection.name.clone(), message: message.to_owned() });
+        }
+        if built.is_empty() {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        let sources = built.iter().filter_map(|one| one.build.as_ref()).flat_map(|build| build.sources.values());
+        let (position, target) =
+            sources.fold((0, 0), |(position, target), one| (position + one.position, target + one.target));
+        bar.set_length(target);
+        bar.set_position(position);
+        bar.set_message(built.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", "));
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Prints what was done to a daemon's projections, sources and parked events.
+///
+/// # Errors
+/// If the daemon does not answer, or the output cannot be written.
+pub fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let size = args.limit.to_string();
+    let answer = Client::new(&args.connection.url).get(&["v1", "history"], &[("pageSize", size.as_str())])?;
+    print(&answer, &args.connection, show_steps, out)
+}
+
+fn show_steps(answer: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let Answer { items, freshness, .. } = parse::<Answer<Value>>(answer)?;
+    let names = ["number", "at", "action", "subject", "from", "to", "actor", "reason", "revision"];
+    // The last one is where people look.
+    let steps = items.iter().rev();
+    let rows: Vec<_> = steps.map(|step| names.map(|name| cell(&step[name].to_string())).to_vec()).collect();
+    write_table(out, &names.map(str::to_owned), &rows)?;
+    write_freshness(out, &freshness)
+}
