@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::DRAIN;
 use super::streams::open;
-use super::{AppError, DRAIN};
-use crate::config::{Config, ParkedLimits};
+use crate::config::Config;
 use crate::pipeline::{Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, RunnerConfig};
 use crate::priority::give_way;
 use crate::progress::SourceName;
@@ -37,6 +37,8 @@ pub(super) struct Contents {
     pub(super) sources: BTreeSet<SourceName>,
     /// Live projections that are read.
     pub(super) inputs: BTreeSet<String>,
+    /// Whether a person wants it to begin now.
+    pub(super) afresh: bool,
 }
 
 impl Contents {
@@ -47,11 +49,15 @@ impl Contents {
             projections: projections.collect(),
             sources: group.sources.keys().cloned().collect(),
             inputs: group.inputs(),
+            afresh: group.afresh,
         }
     }
 
     /// Whether this is what the other is, so that it need not be begun again.
     pub(super) fn is_same_as(&self, other: &Contents) -> bool {
+        if self.afresh || other.afresh {
+            return false;
+        }
         let names = self.projections.keys().eq(other.projections.keys());
         let mut pairs = self.projections.values().zip(other.projections.values());
         names && self.sources == other.sources && pairs.all(|(one, another)| one.is_kept_as(another))
@@ -112,7 +118,7 @@ impl Builds {
             commands: self.commands.clone(),
             indexes: self.indexes.clone(),
             turns: self.turns.clone(),
-            names: contents.projections.keys().cloned().collect::<Vec<_>>().join(", "),
+            names: contents.projections.keys().cloned().collect(),
             config,
             readers: Handle::current(),
         };
@@ -134,8 +140,8 @@ struct Work {
     commands: Commands,
     indexes: IndexRoot,
     turns: Arc<Semaphore>,
-    /// For the log.
-    names: String,
+    /// The projections that are built.
+    names: Vec<String>,
     config: Arc<Config>,
     /// Where the build's sources are read.
     readers: Handle,
@@ -152,19 +158,21 @@ impl Work {
             Beginning::Begun(build) => Ok(*build),
             Beginning::Group(group, ground) => self.begin(*group, &ground),
         };
-        let builder = begun.map_err(|error| error.to_string()).and_then(|build| self.builder(build));
+        let builder = begun.and_then(|build| self.builder(build));
         match builder {
             Ok(builder) => builder.run(self.commands.clone(), cancelled).await,
             Err(error) => {
-                tracing::error!(projections = self.names, %error, "projections cannot be built");
+                tracing::error!(projections = self.names.join(", "), %error, "projections cannot be built");
+                // Without a loop there is no status.
+                let _ = self.commands.end_build(self.names, error, None).await;
                 BuildOutcome::Failed
             }
         }
     }
 
-    fn begin(&self, group: Group, ground: &Ground) -> Result<Build, AppError> {
-        let limits: ParkedLimits = self.config.parked.clone();
-        Ok(Build::begin(group, ground, &self.indexes, limits)?)
+    fn begin(&self, group: Group, ground: &Ground) -> Result<Build, String> {
+        let begun = Build::begin(group, ground, &self.indexes, self.config.parked.clone());
+        begun.map_err(|error| error.to_string())
     }
 
     /// The build with its sources, each opened where the build stands.
@@ -178,7 +186,7 @@ impl Work {
             from.push(format!("{name} after {after}"));
             sources.insert(name.clone(), source);
         }
-        tracing::info!(projections = self.names, reads = from.join(", "), "building");
+        tracing::info!(projections = self.names.join(", "), reads = from.join(", "), "building");
         Ok(Builder::new(build, sources))
     }
 }

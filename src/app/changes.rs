@@ -26,15 +26,21 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Compares what runs with what is declared now.
-    pub(super) fn new(old: &Config, new: &Config, program: Program, survey: &Survey) -> Self {
+    /// Compares what runs with what is declared now. The projections among `rebuilt` are built again in any case.
+    pub(super) fn new(
+        old: &Config,
+        new: &Config,
+        program: Program,
+        survey: &Survey,
+        rebuilt: &BTreeSet<String>,
+    ) -> Self {
         let mut changes = Self { declared: Declared::of(&program), ..Self::default() };
         changes.views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
         changes.settings(old, new);
         changes.queries(&old.queries, &new.queries);
         changes.sources(old, new, program.sources, survey);
         changes.views(old, new);
-        changes.projections(old, program.projections, survey);
+        changes.projections(old, program.projections, survey, rebuilt);
         let built = changes.groups.iter().flat_map(|group| &group.projections);
         changes.declared.awaited = built.map(|planned| planned.config.name.clone()).collect();
         changes
@@ -117,16 +123,28 @@ impl Changes {
         }
     }
 
-    fn projections(&mut self, old: &Config, planned: Vec<PlannedProjection>, survey: &Survey) {
+    fn projections(
+        &mut self,
+        old: &Config,
+        planned: Vec<PlannedProjection>,
+        survey: &Survey,
+        rebuilt: &BTreeSet<String>,
+    ) {
+        // With all that reads them.
+        let mut rebuilt = rebuilt.clone();
         let declared: BTreeSet<String> = planned.iter().map(|one| one.config.name.clone()).collect();
         for one in planned {
             let name = one.config.name.clone();
             let definition = Definition::of(&one);
+            if one.compiled.upstream.iter().any(|input| rebuilt.contains(input)) {
+                rebuilt.insert(name.clone());
+            }
             let (change, detail) = match survey.generations.get(&name) {
                 None => ("new", None),
                 Some(running) if !running.definition.is_kept_as(&definition) => {
                     ("changed", Some(running.definition.difference(&definition)))
                 }
+                Some(_) if rebuilt.contains(&name) => ("changed", Some("it is built again, as was asked".to_owned())),
                 Some(running) if !running.steps => ("changed", Some("it takes nothing as it is".to_owned())),
                 Some(running) => {
                     if running.definition.differs_in_settings(&definition) {
@@ -136,7 +154,7 @@ impl Changes {
                 }
             };
             self.tell("projection", &name, change, detail);
-            self.add_to_groups(one);
+            self.add_to_groups(one, rebuilt.contains(&name));
         }
         for name in survey.generations.keys().filter(|name| !declared.contains(*name)) {
             let was_declared = old.projections.iter().any(|one| one.name == *name);
@@ -147,7 +165,7 @@ impl Changes {
     }
 
     /// Puts a projection together with what it reads among those that are built, and with its changed sources.
-    fn add_to_groups(&mut self, planned: PlannedProjection) {
+    fn add_to_groups(&mut self, planned: PlannedProjection, afresh: bool) {
         let (upstream, reads) = (&planned.compiled.upstream, &planned.compiled.schema.reads);
         let is_read = |group: &Group| {
             group.projections.iter().any(|one| upstream.contains(&one.config.name))
@@ -158,7 +176,9 @@ impl Changes {
         for group in read {
             joined.projections.extend(group.projections);
             joined.sources.extend(group.sources);
+            joined.afresh |= group.afresh;
         }
+        joined.afresh |= afresh;
         joined.projections.push(planned);
         apart.push(joined);
         self.groups = apart;

@@ -2,15 +2,16 @@
 //! starts and ends builds. One request after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use super::Reloading;
 use super::builds::{Beginning, Builds, Contents, Running, pace};
 use super::changes::{Changes, active_queries, fixed};
 use super::start::Parts;
 use super::streams::{opener, streams};
-use super::{AppError, Reloading};
 use crate::config::{Config, Loaded, Query};
 use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Group, NoLoop, Wanted};
@@ -45,7 +46,7 @@ impl Control {
         parts: Parts,
         api: CurrentApi,
         problems: watch::Sender<Vec<String>>,
-    ) -> Result<Self, AppError> {
+    ) -> io::Result<Self> {
         let Parts { commands, indexes, build, views } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
@@ -66,9 +67,10 @@ impl Control {
                 projections: build.definitions().collect(),
                 sources: build.changed_sources().cloned().collect(),
                 inputs: build.inputs(),
+                afresh: false,
             };
             control.awaited = contents.projections.keys().cloned().collect();
-            control.build(Beginning::Begun(Box::new(build)), contents).map_err(AppError::Thread)?;
+            control.build(Beginning::Begun(Box::new(build)), contents)?;
         }
         Ok(control)
     }
@@ -86,6 +88,12 @@ impl Control {
                     }
                     Some(AdminRequest::Decide { decision, actor, reply }) => {
                         let _ = reply.send(self.decide(decision, &actor, &reloading).await);
+                    }
+                    Some(AdminRequest::Rebuild { projection, actor, reply }) => {
+                        let _ = reply.send(self.rebuild(projection, &actor).await);
+                    }
+                    Some(AdminRequest::Abort { projection, actor, reply }) => {
+                        let _ = reply.send(self.abort(projection, &actor).await);
                     }
                     None => return,
                 },
@@ -115,7 +123,7 @@ impl Control {
                 });
             }
         };
-        let reloaded = self.become_declared(read, actor).await.map_err(|NoLoop| Refused::ending())?;
+        let reloaded = self.become_declared(read, actor, &BTreeSet::new()).await.map_err(|NoLoop| Refused::ending())?;
         self.problems.send_replace(Vec::new());
         tracing::info!(
             by,
@@ -142,6 +150,38 @@ impl Control {
         Ok(Done { detail })
     }
 
+    /// Builds a projection again, with all that reads it, as the running configuration declares it.
+    async fn rebuild(&mut self, name: String, by: &Actor) -> Result<Reloaded, Refused> {
+        let config = Config::clone(&self.config);
+        let compiled = tokio::task::spawn_blocking(move || program(&config).map(|program| (config, program))).await;
+        let internal = |detail: String| Refused { status: 500, kind: "internal", title: "Internal error", detail };
+        let (config, program) = match compiled {
+            Ok(Ok(compiled)) => compiled,
+            Ok(Err(_)) => return Err(internal("the running configuration does not compile any more".to_owned())),
+            Err(error) => return Err(internal(error.to_string())),
+        };
+        if !program.projections.iter().any(|planned| planned.config.name == name) {
+            let detail = format!("`{name}` is no table and no search index, so there is nothing to build");
+            return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
+        }
+        let rebuilt = BTreeSet::from([name]);
+        self.become_declared((config, program), by, &rebuilt).await.map_err(|NoLoop| Refused::ending())
+    }
+
+    /// Ends the build of a projection, and of all that is built with it. What is there goes on.
+    async fn abort(&mut self, name: String, by: &Actor) -> Result<Done, Refused> {
+        let index = self.running.iter().position(|running| running.contents.projections.contains_key(&name));
+        let Some(index) = index else { return Err(Refused::impossible(format!("`{name}` is not built"))) };
+        let running = self.running.remove(index);
+        running.cancel();
+        let names: Vec<String> = running.contents.projections.into_keys().collect();
+        let who = by.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+        let message = format!("it was ended{who}; reload, or `readside projection rebuild {name}`, begins it again");
+        let told = format!("what is there goes on; not built any more: {}", names.join(", "));
+        self.commands.end_build(names, message, Some(by.clone())).await.map_err(|NoLoop| Refused::ending())?;
+        Ok(Done { detail: told })
+    }
+
     /// The configuration as it is declared now, compiled. As error, the problems that it has.
     async fn read(&self, reloading: &Reloading) -> Result<(Config, Program), Vec<String>> {
         let (load, old) = (reloading.load.clone(), self.config.clone());
@@ -161,9 +201,14 @@ impl Control {
         read.unwrap_or_else(|error| Err(vec![format!("internal error: {error}; please report it")]))
     }
 
-    async fn become_declared(&mut self, (config, program): (Config, Program), by: &Actor) -> Result<Reloaded, NoLoop> {
+    async fn become_declared(
+        &mut self,
+        (config, program): (Config, Program),
+        by: &Actor,
+        rebuilt: &BTreeSet<String>,
+    ) -> Result<Reloaded, NoLoop> {
         let survey = self.commands.survey().await?;
-        let mut changes = Changes::new(&self.config, &config, program, &survey);
+        let mut changes = Changes::new(&self.config, &config, program, &survey, rebuilt);
         let config = Arc::new(config);
         let contents = changes.contents();
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
@@ -226,7 +271,7 @@ impl Control {
         Ok(())
     }
 
-    fn build(&mut self, beginning: Beginning, contents: Contents) -> std::io::Result<()> {
+    fn build(&mut self, beginning: Beginning, contents: Contents) -> io::Result<()> {
         let running = self.builds.start(beginning, contents, self.config.clone())?;
         self.running.push(running);
         Ok(())

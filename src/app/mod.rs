@@ -102,7 +102,7 @@ pub async fn run(
     };
     let (problems, found) = watch::channel(Vec::new());
     tokio::spawn(report_readiness(catalog, readiness, status, found));
-    let control = Control::new(config, parts, servers.api.clone(), problems)?;
+    let control = Control::new(config, parts, servers.api.clone(), problems).map_err(AppError::Thread)?;
     tokio::spawn(control.run(reloading, requests));
     let outcome = on_own_thread(runner, stopped).await?;
     servers.finish().await;

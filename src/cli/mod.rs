@@ -59,6 +59,10 @@ enum ProjectionCommand {
     List(query::ListArgs),
     /// One projection in detail
     Status(query::StatusArgs),
+    /// Build one again from the start of its sources, with all that reads it, while readers see what is there
+    Rebuild(query::RebuildArgs),
+    /// End the build of one; what is there goes on
+    Abort(query::AbortArgs),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +102,12 @@ pub fn main() -> ExitCode {
         }
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Status(args) }) => {
             query::projection_status(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Rebuild(args) }) => {
+            query::rebuild(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Abort(args) }) => {
+            query::abort(&args, &mut std::io::stdout()).map_err(Into::into)
         }
         Verb::Parked(args) => query::parked(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Source(args) => query::source(&args, &mut std::io::stdout()).map_err(Into::into),

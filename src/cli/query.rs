@@ -10,7 +10,8 @@ mod parked;
 mod show;
 
 pub use admin::{
-    ActorArgs, HistoryArgs, ReloadArgs, SourceArgs, SourceCommand, SourceVerbArgs, history, reload, source,
+    AbortArgs, ActorArgs, HistoryArgs, RebuildArgs, ReloadArgs, SourceArgs, SourceCommand, SourceVerbArgs, abort,
+    history, rebuild, reload, source,
 };
 pub use client::{Client, ClientError};
 pub use parked::{DiscardArgs, ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};

@@ -59,6 +59,8 @@ pub enum Action {
     Served,
     /// A build has ended without a result.
     BuildFailed,
+    /// A build was ended by a person.
+    Aborted,
     /// A generation has gone, because it is declared no more.
     Retired,
     /// Parked events were given up.
@@ -78,6 +80,7 @@ impl Action {
             Action::Reloaded => "reloaded",
             Action::Served => "served",
             Action::BuildFailed => "build-failed",
+            Action::Aborted => "aborted",
             Action::Retired => "retired",
             Action::Discarded => "discarded",
             Action::GapAccepted => "gap-accepted",

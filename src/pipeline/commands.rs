@@ -27,6 +27,9 @@ pub(super) enum Command {
     Join { build: Box<Build>, reply: oneshot::Sender<Result<Joined, Box<Build>>> },
     /// What status shows of projections that are built and have no rows to serve yet.
     Announce(Vec<ProjectionStatus>),
+    /// Makes status show why projections are not built any more. With someone who has decided so, it is recorded, and the
+    /// answer comes once that is durable.
+    EndBuild { projections: Vec<String>, message: String, by: Option<Actor>, reply: oneshot::Sender<()> },
     /// What runs.
     Survey(oneshot::Sender<Survey>),
     /// Becomes what another configuration declares.
@@ -141,6 +144,14 @@ impl Commands {
     /// Makes status show how far projections have come. Without a loop there is no status.
     pub(super) async fn announce(&self, statuses: Vec<ProjectionStatus>) {
         let _ = self.0.send(Command::Announce(statuses)).await;
+    }
+
+    /// Makes status show why projections are not built any more, and records who has decided so.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn end_build(&self, projections: Vec<String>, message: String, by: Option<Actor>) -> Result<(), NoLoop> {
+        self.ask(|reply| Command::EndBuild { projections, message, by, reply }).await
     }
 
     /// What runs.

@@ -285,7 +285,7 @@ impl Runner {
         let read_back = self.gathered.iter().flat_map(Gathered::stores).collect();
         self.removable.append(&mut self.unused);
         self.captured.append(&mut self.unsaved);
-        self.hand_over(Job::Write { draft, cut: self.engine.cut(), holds, read_back })?;
+        self.hand_over(Job::Write { draft: Box::new(draft), cut: self.engine.cut(), holds, read_back })?;
         self.publish();
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::state::Stores;
 pub(super) enum Job {
     /// A checkpoint to be written.
     Write {
-        draft: Draft,
+        draft: Box<Draft>,
         cut: Cut,
         /// Keep the index files as they are until the checkpoint is durable.
         holds: Vec<PinHold>,

@@ -341,6 +341,38 @@ fn what_cannot_be_built_leaves_what_is_there() {
 }
 
 #[test]
+fn a_rebuild_begins_at_the_start_and_can_be_ended() {
+    let mut world = World::start(&[TOTALS, SIZES]);
+    let ask = |world: &World, verb: &str| world.daemon().post(&format!("/v1/admin/projections/{verb}"), &json!({}));
+    let (status, rebuilt) = ask(&world, "totals/rebuild");
+    assert_eq!((status, &rebuilt["builds"]), (200, &json!([["sizes", "totals"]])));
+    world.settled();
+    assert_eq!((world.generation("totals"), world.generation("sizes")), (2, 2));
+    assert!(
+        world.daemon().logged("\"reads\":\"orders after 0\"").is_some(),
+        "nothing that may be wrong is gone on from"
+    );
+    world.publish(100);
+    world.check();
+    assert_eq!(ask(&world, "total/rebuild").0, 404);
+    assert_eq!(ask(&world, "totals/abort").0, 409, "it is not built");
+    // A build that cannot go on, because its file is away.
+    let source = std::fs::read_to_string(world.path("source.yaml")).unwrap();
+    world.write("source.yaml", &source.replace("int64!", "int64!, half: float64"));
+    let events = world.path("events.ndjson");
+    std::fs::rename(&events, world.path("away")).unwrap();
+    world.reload();
+    let (status, told) = ask(&world, "sizes/abort");
+    assert!(status == 200 && told["detail"].as_str().unwrap().contains("sizes, totals"), "{told}");
+    let build = world.daemon().get("/v1/projections/totals").1["item"]["build"].clone();
+    assert!(build["message"].as_str().unwrap().contains("begins it again"), "{build}");
+    std::fs::rename(world.path("away"), &events).unwrap();
+    assert_eq!(world.reloaded(), [["sizes", "totals"]]);
+    world.publish(100);
+    world.check();
+}
+
+#[test]
 fn a_signal_and_a_changed_file_reload_too() {
     let mut world = World::start(&[TOTALS]);
     world.declare(&[TOTALS, SIZES]);

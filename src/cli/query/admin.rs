@@ -50,6 +50,29 @@ pub struct ReloadArgs {
     pub connection: Connection,
 }
 
+/// `readside projection rebuild NAME`
+#[derive(Debug, Clone, Args)]
+pub struct RebuildArgs {
+    pub name: String,
+    /// Wait until it is built, and fail if it cannot be.
+    #[arg(long)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub actor: ActorArgs,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `readside projection abort NAME`
+#[derive(Debug, Clone, Args)]
+pub struct AbortArgs {
+    pub name: String,
+    #[command(flatten)]
+    pub actor: ActorArgs,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
 /// `readside history`
 #[derive(Debug, Clone, Args)]
 pub struct HistoryArgs {
@@ -183,10 +206,41 @@ struct Progress {
 /// If the daemon does not answer, the configuration is not valid, the output cannot be written, or with `--wait` something
 /// cannot be built.
 pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<(), ClientError> {
-    let client = Client::new(&args.connection.url);
-    let body = client.post(&["v1", "admin", "reload"], &args.actor.body())?;
+    let ReloadArgs { wait, actor, connection } = args;
+    change(&["v1", "admin", "reload"], actor, connection, *wait, out)
+}
+
+/// Has a daemon build a projection again, with all that reads it.
+///
+/// # Errors
+/// If the daemon does not answer or refuses, the output cannot be written, or with `--wait` something cannot be built.
+pub fn rebuild(args: &RebuildArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let RebuildArgs { name, wait, actor, connection } = args;
+    change(&["v1", "admin", "projections", name, "rebuild"], actor, connection, *wait, out)
+}
+
+/// Ends the build of a projection.
+///
+/// # Errors
+/// If the daemon does not answer or refuses, or the output cannot be written.
+pub fn abort(args: &AbortArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let AbortArgs { name, actor, connection } = args;
+    let done = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "abort"], &actor.body())?;
+    print(&done, connection, show_done, out)
+}
+
+/// Asks for something that has projections built, and prints what changes.
+fn change(
+    path: &[&str],
+    actor: &ActorArgs,
+    connection: &Connection,
+    waits: bool,
+    out: &mut dyn Write,
+) -> Result<(), ClientError> {
+    let client = Client::new(&connection.url);
+    let body = client.post(path, &actor.body())?;
     let reloaded: Reloaded = parse(&body)?;
-    if args.connection.json {
+    if connection.json {
         writeln!(out, "{body}")?;
     } else {
         if reloaded.changes.is_empty() {
@@ -197,7 +251,7 @@ pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<(), ClientError>
             writeln!(out, "{kind} {name} {change}{}", printable(&detail))?;
         }
     }
-    if args.wait { wait(&client, &reloaded.builds.concat()) } else { Ok(()) }
+    if waits { wait(&client, &reloaded.builds.concat()) } else { Ok(()) }
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);

@@ -39,6 +39,8 @@ pub struct Group {
     pub projections: Vec<PlannedProjection>,
     /// Who wants them.
     pub by: Actor,
+    /// Whether nothing that is there already may be gone on from, because it may be wrong.
+    pub afresh: bool,
     /// Sources that are read in another way than before, and how.
     pub sources: BTreeMap<SourceName, (Arc<Decoder>, Identity)>,
 }
@@ -46,6 +48,9 @@ pub struct Group {
 impl Group {
     /// The operators whose state the group could go on from.
     pub fn operators(&self) -> BTreeSet<Identity> {
+        if self.afresh {
+            return BTreeSet::new();
+        }
         let of = |planned: &PlannedProjection| planned.compiled.circuit.adoptable().unwrap_or_default();
         self.projections.iter().flat_map(of).collect()
     }
@@ -73,7 +78,7 @@ impl Build {
         indexes: &IndexRoot,
         limits: ParkedLimits,
     ) -> Result<Self, AssembleError> {
-        let adopted = adopted(&group, ground);
+        let adopted = if group.afresh { Adopted::new() } else { adopted(&group, ground) };
         let needs_history = |planned: &PlannedProjection| {
             let own = adopted.get(&planned.config.name).map(|own| own.keys().copied().collect());
             planned.compiled.circuit.would_need_events(&own.unwrap_or_default())

@@ -10,7 +10,7 @@ use crate::config::ParkedLimits;
 use crate::lifecycle::{Action, Actor, GenerationId, NewStep};
 use crate::plan::{PlannedView, Program};
 use crate::progress::SourceName;
-use crate::read_model::catalog::BuildStatus;
+use crate::read_model::catalog::{BuildState, BuildStatus};
 
 /// What a configuration declares, as far as a running engine has to know.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +59,11 @@ impl Engine {
         for name in &declared.awaited {
             if let Some(definition) = declared.projections.get(name) {
                 let announced = self.announced.entry(name.clone()).or_insert_with(|| definition.status());
-                announced.build.get_or_insert_with(BuildStatus::waiting);
+                let build = announced.build.get_or_insert_with(BuildStatus::waiting);
+                // It is tried once more.
+                if build.state == BuildState::Failed {
+                    *build = BuildStatus::waiting();
+                }
             }
         }
         self.declared = declared;
@@ -103,6 +107,25 @@ impl Engine {
             self.share();
         }
         Retired { generations: retired, sources }
+    }
+
+    /// Makes status show why projections are not built any more, and records who has decided so.
+    pub(in crate::pipeline) fn end_build(
+        &mut self,
+        projections: &[String],
+        message: &str,
+        by: Option<&Actor>,
+        now_us: i64,
+    ) {
+        for name in projections {
+            if let Some(build) = self.announced.get_mut(name).and_then(|status| status.build.as_mut()) {
+                (build.state, build.message) = (BuildState::Failed, Some(message.to_owned()));
+            }
+            if let Some(by) = by {
+                let subject = format!("projection {name}");
+                self.ledger.record(NewStep { action: Action::Aborted, subject, from: None, to: None }, by, now_us);
+            }
+        }
     }
 
     /// A view that reads what is yet to come stays as it was, if it was there.

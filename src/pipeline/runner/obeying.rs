@@ -32,6 +32,14 @@ impl Runner {
                 statuses.into_iter().for_each(|status| self.engine.announce(status));
                 self.publish();
             }
+            Command::EndBuild { projections, message, by, reply } => {
+                self.engine.end_build(&projections, &message, by.as_ref(), now_us());
+                self.publish();
+                match by {
+                    Some(_) => self.acknowledge(reply, ()),
+                    None => drop(reply.send(())),
+                }
+            }
             Command::Survey(reply) => drop(reply.send(self.survey())),
             Command::Adapt { to, reply } => {
                 self.adapt(*to);

@@ -54,6 +54,10 @@ impl Admin {
 pub enum AdminRequest {
     /// To read the configuration again.
     Reload { actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
+    /// To build a projection again, with all that reads it.
+    Rebuild { projection: String, actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
+    /// To end the build of a projection.
+    Abort { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To do what was decided about a source or parked events.
     Decide { decision: Decision, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
 }
@@ -174,6 +178,49 @@ pub(super) async fn source(
         Ok((decide(name.as_str().into()), actor))
     });
     decide(&api, asked, &uri).await
+}
+
+/// Builds a projection again, or ends its build.
+pub(super) async fn projection(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    let body = match RequestBody::read(&api, body).await {
+        Ok(body) => body,
+        Err(error) => return error.into_problem(&uri),
+    };
+    let asked = allowed::<Actor>(peer, &headers, &body).and_then(|actor| {
+        let Path((name, verb)) = path.map_err(|error| invalid(error.body_text()))?;
+        let view = api.service.view(caller());
+        let projections = view.projections();
+        if !projections.is_empty() && !projections.contains_key(&name) {
+            return Err(Refused::by(unknown("projection", &name, projections.keys().map(String::as_str))));
+        }
+        let admin = api.admin.clone().ok_or_else(Refused::ending)?;
+        Ok((admin, name, verb, actor))
+    });
+    let answer = match asked {
+        Err(refused) => Err(refused),
+        Ok((admin, projection, verb, actor)) => match verb.as_str() {
+            "rebuild" => {
+                let rebuilt = admin.ask(|reply| AdminRequest::Rebuild { projection, actor, reply }).await;
+                rebuilt.map(|rebuilt| render(&rebuilt))
+            }
+            "abort" => {
+                let aborted = admin.ask(|reply| AdminRequest::Abort { projection, actor, reply }).await;
+                aborted.map(|aborted| render(&aborted))
+            }
+            _ => {
+                let detail = format!("there is no verb `{verb}`; there are rebuild and abort");
+                Err(Refused { status: 404, kind: "no-route", title: "No such route", detail })
+            }
+        },
+    };
+    answer.unwrap_or_else(|refused| refused.into_problem(&uri))
 }
 
 /// What is to be discarded, by whom and why.
