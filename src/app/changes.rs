@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::builds::Contents;
 use crate::config::{Config, NodePath, Query, Source, SourceKind};
-use crate::pipeline::{Declared, Definition, Group, Intake, Survey};
+use crate::pipeline::{Declared, Definition, Facts, Group, Intake};
 use crate::plan::{PlannedProjection, Program, ProgramSource, inputs};
 use crate::progress::SourceName;
 use crate::serve::http::Change;
@@ -27,20 +27,14 @@ pub(super) struct Changes {
 
 impl Changes {
     /// Compares what runs with what is declared now. The projections among `rebuilt` are built again in any case.
-    pub(super) fn new(
-        old: &Config,
-        new: &Config,
-        program: Program,
-        survey: &Survey,
-        rebuilt: &BTreeSet<String>,
-    ) -> Self {
+    pub(super) fn new(old: &Config, new: &Config, program: Program, facts: &Facts, rebuilt: &BTreeSet<String>) -> Self {
         let mut changes = Self { declared: Declared::of(&program), ..Self::default() };
         changes.views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
         changes.settings(old, new);
         changes.queries(&old.queries, &new.queries);
-        changes.sources(old, new, program.sources, survey);
+        changes.sources(old, new, program.sources, facts);
         changes.views(old, new);
-        changes.projections(old, program.projections, survey, rebuilt);
+        changes.projections(old, program.projections, facts, rebuilt);
         let built = changes.groups.iter().flat_map(|group| &group.projections);
         changes.declared.awaited = built.map(|planned| planned.config.name.clone()).collect();
         changes
@@ -93,20 +87,18 @@ impl Changes {
         }
     }
 
-    fn sources(&mut self, old: &Config, new: &Config, sources: Vec<ProgramSource>, survey: &Survey) {
+    fn sources(&mut self, old: &Config, new: &Config, sources: Vec<ProgramSource>, facts: &Facts) {
         for source in sources {
             let name: SourceName = source.config.schema.source.as_str().into();
-            let decoder = Arc::new(source.decoder);
-            match survey.sources.get(&name) {
+            match facts.sources.get(&name) {
                 None => {
                     self.tell("source", &name, "new", None);
-                    self.new_sources.insert(name, Intake::new(decoder, source.identity));
+                    self.new_sources.insert(name, Intake::new(Arc::new(source.decoder), source.identity));
                 }
-                Some(recorded) if *recorded != Some(source.identity) => {
+                Some(known) if known.identity != Some(source.identity) => {
                     let detail = "its messages are read again from the first, beside".to_owned();
                     self.tell("source", &name, "changed", Some(detail));
-                    let sources = BTreeMap::from([(name, (decoder, source.identity))]);
-                    self.groups.push(Group { sources, ..Group::default() });
+                    self.groups.push(changed_source(source));
                 }
                 Some(_) if is_moved(old, &source.config) => {
                     self.tell("source", &name, "changed", Some("it is read from elsewhere from now on".to_owned()));
@@ -127,7 +119,7 @@ impl Changes {
         &mut self,
         old: &Config,
         planned: Vec<PlannedProjection>,
-        survey: &Survey,
+        facts: &Facts,
         rebuilt: &BTreeSet<String>,
     ) {
         // With all that reads them.
@@ -135,53 +127,35 @@ impl Changes {
         let declared: BTreeSet<String> = planned.iter().map(|one| one.config.name.clone()).collect();
         for one in planned {
             let name = one.config.name.clone();
-            let definition = Definition::of(&one);
+            let definition = Definition::of(&one).facts();
             if one.compiled.upstream.iter().any(|input| rebuilt.contains(input)) {
                 rebuilt.insert(name.clone());
             }
-            let (change, detail) = match survey.generations.get(&name) {
+            let (change, detail) = match facts.projections.get(&name) {
                 None => ("new", None),
-                Some(running) if !running.definition.is_kept_as(&definition) => {
-                    ("changed", Some(running.definition.difference(&definition)))
+                Some(running) if !running.is_kept_as(&definition) => {
+                    let mut reasons = running.difference(&definition).reasons;
+                    reasons.extend(reasons.is_empty().then(|| why_otherwise(&one, &self.groups)));
+                    ("changed", Some(reasons.join("; ")))
                 }
                 Some(_) if rebuilt.contains(&name) => ("changed", Some("it is built again, as was asked".to_owned())),
                 Some(running) if !running.steps => ("changed", Some("it takes nothing as it is".to_owned())),
                 Some(running) => {
-                    if running.definition.differs_in_settings(&definition) {
+                    if running.differs_in_settings(&definition) {
                         self.tell("projection", &name, "changed", Some("nothing has to be built for it".to_owned()));
                     }
                     continue;
                 }
             };
             self.tell("projection", &name, change, detail);
-            self.add_to_groups(one, rebuilt.contains(&name));
+            add_to_groups(&mut self.groups, one, rebuilt.contains(&name));
         }
-        for name in survey.generations.keys().filter(|name| !declared.contains(*name)) {
+        for name in facts.projections.keys().filter(|name| !declared.contains(*name)) {
             let was_declared = old.projections.iter().any(|one| one.name == *name);
             if was_declared {
                 self.tell("projection", name, "removed", None);
             }
         }
-    }
-
-    /// Puts a projection together with what it reads among those that are built, and with its changed sources.
-    fn add_to_groups(&mut self, planned: PlannedProjection, afresh: bool) {
-        let (upstream, reads) = (&planned.compiled.upstream, &planned.compiled.schema.reads);
-        let is_read = |group: &Group| {
-            group.projections.iter().any(|one| upstream.contains(&one.config.name))
-                || group.sources.keys().any(|source| reads.contains_key(source))
-        };
-        let (read, mut apart): (Vec<_>, Vec<_>) = std::mem::take(&mut self.groups).into_iter().partition(is_read);
-        let mut joined = Group::default();
-        for group in read {
-            joined.projections.extend(group.projections);
-            joined.sources.extend(group.sources);
-            joined.afresh |= group.afresh;
-        }
-        joined.afresh |= afresh;
-        joined.projections.push(planned);
-        apart.push(joined);
-        self.groups = apart;
     }
 
     /// What changes, in one line.
@@ -195,6 +169,47 @@ impl Changes {
     pub(super) fn contents(&self) -> Vec<Contents> {
         self.groups.iter().map(Contents::of).collect()
     }
+}
+
+/// Puts a projection together with what it reads among those that are built, and with its changed sources.
+pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection, afresh: bool) {
+    let (upstream, reads) = (&planned.compiled.upstream, &planned.compiled.schema.reads);
+    let is_read = |group: &Group| {
+        group.projections.iter().any(|one| upstream.contains(&one.config.name))
+            || group.sources.keys().any(|source| reads.contains_key(source))
+    };
+    let (read, mut apart): (Vec<_>, Vec<_>) = std::mem::take(groups).into_iter().partition(is_read);
+    let mut joined = Group::default();
+    for group in read {
+        joined.projections.extend(group.projections);
+        joined.sources.extend(group.sources);
+        joined.afresh |= group.afresh;
+    }
+    joined.afresh |= afresh;
+    joined.projections.push(planned);
+    apart.push(joined);
+    *groups = apart;
+}
+
+/// Why the rows of a projection are others, though it has the same columns, given what is built before it.
+pub(super) fn why_otherwise(planned: &PlannedProjection, groups: &[Group]) -> String {
+    let is_built =
+        |input: &&String| groups.iter().flat_map(|group| &group.projections).any(|one| one.config.name == **input);
+    if let Some(input) = planned.compiled.upstream.iter().find(is_built) {
+        return format!("its input `{input}` is built again");
+    }
+    let mut changed = groups.iter().flat_map(|group| group.sources.keys());
+    match changed.find(|source| planned.compiled.schema.reads.contains_key(*source)) {
+        Some(source) => format!("source `{source}` is read in another way"),
+        None => "its SQL computes other rows".to_owned(),
+    }
+}
+
+/// A group of nothing yet but a source that is read in another way.
+pub(super) fn changed_source(source: ProgramSource) -> Group {
+    let name = source.config.schema.source.as_str().into();
+    let sources = BTreeMap::from([(name, (Arc::new(source.decoder), source.identity))]);
+    Group { sources, ..Group::default() }
 }
 
 /// What cannot change while a daemon runs, as sentences.

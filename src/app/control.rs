@@ -89,6 +89,10 @@ impl Control {
                     Some(AdminRequest::Decide { decision, actor, reply }) => {
                         let _ = reply.send(self.decide(decision, &actor, &reloading).await);
                     }
+                    Some(AdminRequest::Facts { reply }) => {
+                        let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending());
+                        let _ = reply.send(facts.map(|facts| serde_json::to_value(facts).unwrap_or_default()));
+                    }
                     Some(AdminRequest::Rebuild { projection, actor, reply }) => {
                         let _ = reply.send(self.rebuild(projection, &actor).await);
                     }
@@ -207,8 +211,8 @@ impl Control {
         by: &Actor,
         rebuilt: &BTreeSet<String>,
     ) -> Result<Reloaded, NoLoop> {
-        let survey = self.commands.survey().await?;
-        let mut changes = Changes::new(&self.config, &config, program, &survey, rebuilt);
+        let facts = self.commands.facts().await?;
+        let mut changes = Changes::new(&self.config, &config, program, &facts, rebuilt);
         let config = Arc::new(config);
         let contents = changes.contents();
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();

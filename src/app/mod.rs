@@ -3,6 +3,7 @@
 mod builds;
 mod changes;
 mod control;
+mod plan;
 mod readiness;
 mod servers;
 mod start;
@@ -19,11 +20,17 @@ use tokio::sync::{mpsc, watch};
 use crate::checkpoint::{CheckpointError, OpenError};
 use crate::config::{Config, Diagnostic, Loaded, Problem};
 pub use crate::lifecycle::Actor;
+pub use crate::pipeline::Facts;
 use crate::pipeline::{AssembleError, EngineError, LoopEnd, Runner};
 use crate::plan::program;
 use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::serve::http::{Admin, Readiness};
 use crate::source;
+
+pub use plan::{
+    BuildPlan, Histories, Plan, ProjectionChange, ProjectionPlan, SourceChange, SourcePlan, Verdict, facts_of_data_dir,
+    histories, plan,
+};
 
 use control::Control;
 use readiness::report_readiness;

@@ -12,7 +12,7 @@ use super::error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexErro
 use super::fence::{self, Claim, Writer};
 use super::index::{self, KnownChecksums};
 use super::location;
-use super::manifest::Manifest;
+use super::manifest::{Content, Manifest};
 use super::pack::{self, Names, Uploads};
 use super::restore::{self, LastCheckpoint, Restored, UnreadableCheckpoint};
 use super::vault::{Created, MANIFESTS, Vault, numbered};
@@ -258,6 +258,15 @@ impl Checkpointer {
         let kept: Vec<&Manifest> = std::iter::once(&self.current).chain(&self.previous).collect();
         garbage::collect(&self.vault, &self.writer, &kept, &self.uploads.objects()).await;
     }
+}
+
+/// What the newest readable checkpoint of a place says beside its state; none if there is none. The place is not taken over.
+///
+/// # Errors
+/// If the location is no address of a store, the store does not answer, or a checkpoint is of a version that this build does
+/// not know.
+pub async fn newest_content(location: &str) -> Result<Option<Content>, OpenError> {
+    restore::newest_content(&Vault::new(location::open(location)?)).await
 }
 
 /// Refuses a draft that would make a checkpoint which cannot be read.

@@ -20,7 +20,7 @@ mod section;
 mod tests;
 mod vault;
 
-pub use checkpointer::{Checkpointer, Stats};
+pub use checkpointer::{Checkpointer, Stats, newest_content};
 pub use draft::{Draft, IndexDraft, PinnedFile};
 pub use error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexError};
 pub use fence::Writer;

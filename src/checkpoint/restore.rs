@@ -12,7 +12,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::{OpenError, StoreFailure};
-use super::manifest::{Checksum, FileEntry, Manifest, SegmentEntry, Unreadable};
+use super::manifest::{Checksum, Content, FileEntry, Manifest, SegmentEntry, Unreadable};
 use super::section;
 use super::vault::{CONCURRENCY, MANIFESTS, OBJECTS, PIECE_BYTES, Vault, numbered};
 use crate::state::{RowAddress, StoredSegment, Stores};
@@ -98,6 +98,22 @@ pub(super) async fn newest(vault: &Vault) -> Result<LastCheckpoint, OpenError> {
         return Err(OpenError::NothingGood(found.skipped));
     }
     Ok(found)
+}
+
+/// What the newest readable checkpoint says beside its state; none if there is none. Nothing is claimed, and no state is read.
+pub(super) async fn newest_content(vault: &Vault) -> Result<Option<Content>, OpenError> {
+    for number in vault.numbers(MANIFESTS).await?.into_iter().rev() {
+        match read_manifest(vault, number).await {
+            Ok(manifest) => return Ok(Some(manifest.content)),
+            Err(UnreadableCheckpoint::Store(failure)) => return Err(failure.into()),
+            Err(UnreadableCheckpoint::Version(version)) => {
+                return Err(OpenError::Version { object: numbered(MANIFESTS, number), version });
+            }
+            // As a start does, it falls back to the one before.
+            Err(UnreadableCheckpoint::Damage(_)) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Reads one checkpoint whole; its index files are only verified.

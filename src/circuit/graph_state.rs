@@ -148,6 +148,12 @@ impl Circuit {
         self.node_facts.iter().any(|facts| facts.is_copy)
     }
 
+    /// The operators with state.
+    pub fn operators(&self) -> BTreeSet<Identity> {
+        let stateful = (0..self.nodes.len()).filter(|index| self.handle(*index).is_some());
+        stateful.map(|index| self.node_facts[index].identity).collect()
+    }
+
     /// Whether any of these operators with state is part of it.
     pub fn has_any(&self, operators: &BTreeSet<Identity>) -> bool {
         (0..self.nodes.len())

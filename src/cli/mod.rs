@@ -3,6 +3,7 @@
 mod demo;
 pub mod events;
 pub mod files;
+mod plan;
 mod print;
 pub mod query;
 mod run;
@@ -27,6 +28,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Say what a reload or a start with the configuration would do
+    Plan(plan::PlanArgs),
     /// Ask a running daemon in SQL
     Query(query::QueryArgs),
     /// Search an index of a running daemon
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
     let result: Result<(), Box<dyn Error>> = match Cli::parse().command {
         Verb::Run(args) => return run::run(args),
         Verb::Validate(args) => return validate::validate(&args),
+        Verb::Plan(args) => return plan::plan(&args),
         Verb::Demo(args) => return demo::demo(&args),
         Verb::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Search(args) => query::search(&args, &mut std::io::stdout()).map_err(Into::into),

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::build::{Build, BuildError, Ground, Joined, LiveCut};
 use super::engine::Declared;
-use super::generation::Definition;
+use super::facts::Facts;
 use super::intake::Intake;
 use super::readers::OpenSource;
 use super::runner::RunnerConfig;
@@ -31,31 +31,13 @@ pub(super) enum Command {
     /// answer comes once that is durable.
     EndBuild { projections: Vec<String>, message: String, by: Option<Actor>, reply: oneshot::Sender<()> },
     /// What runs.
-    Survey(oneshot::Sender<Survey>),
+    Facts(oneshot::Sender<Facts>),
     /// Becomes what another configuration declares.
     Adapt { to: Box<Adaptation>, reply: oneshot::Sender<()> },
     /// Does what a person has decided. The answer says what follows, once it is durable, or why it cannot be done.
     Decide { decision: Decision, by: Actor, open: OpenSource, reply: oneshot::Sender<Result<String, String>> },
     /// What builds may begin with.
     Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
-}
-
-/// What runs, for a comparison with what is declared.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// The generations that readers see, by projection.
-    pub generations: BTreeMap<String, Running>,
-    /// How the messages of each source were read so far; none if that is not known.
-    pub sources: BTreeMap<SourceName, Option<Identity>>,
-}
-
-/// A generation that readers see.
-#[derive(Debug)]
-pub struct Running {
-    pub number: u64,
-    pub definition: Definition,
-    /// Whether it takes every commit. Else a build of the same definition mends it.
-    pub steps: bool,
 }
 
 /// Another configuration, as far as it concerns the loop.
@@ -158,8 +140,8 @@ impl Commands {
     ///
     /// # Errors
     /// The loop has ended.
-    pub async fn survey(&self) -> Result<Survey, NoLoop> {
-        self.ask(Command::Survey).await
+    pub async fn facts(&self) -> Result<Facts, NoLoop> {
+        self.ask(Command::Facts).await
     }
 
     /// Makes the loop become what another configuration declares, as far as nothing has to be built for it. It is so when this

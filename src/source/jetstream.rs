@@ -14,11 +14,16 @@ mod reader;
 mod receive_buffer;
 mod reply;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
 
 use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};
 use crate::config;
+
+/// For one look at a stream.
+const LOOK_LONGEST: Duration = Duration::from_secs(5);
 
 /// What to read.
 #[derive(Debug, Clone)]
@@ -30,6 +35,34 @@ pub struct JetStreamOptions {
     /// Empty for all subjects of the stream.
     pub filter_subjects: Vec<String>,
     pub limits: BatchLimits,
+}
+
+/// What a stream holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    pub first: u64,
+    pub last: u64,
+    /// Whether messages vanish by its own rules, so that what is gone is counted and no fault.
+    pub is_mutable: bool,
+}
+
+/// Looks at what a stream holds now.
+///
+/// # Errors
+/// The server is not reached, or does not answer for the stream, as a sentence.
+pub async fn held(nats: &config::Nats, stream: &str) -> Result<Held, String> {
+    let options = JetStreamOptions {
+        name: stream.to_owned(),
+        nats: nats.clone(),
+        stream: stream.to_owned(),
+        filter_subjects: Vec::new(),
+        limits: BatchLimits::default(),
+    };
+    let facts = async { api::StreamApi::connect(&options).await?.stream().await };
+    let facts = tokio::time::timeout(LOOK_LONGEST, facts).await.map_err(|_| "the server does not answer".to_owned())?;
+    let facts = facts.map_err(|error| error.to_string())?;
+    let is_mutable = history::is_mutable(&facts.config);
+    Ok(Held { first: facts.state.first_seq, last: facts.state.last_seq, is_mutable })
 }
 
 /// Reads a stream in a task of its own, over a connection of its own.

@@ -10,7 +10,7 @@ mod memory;
 
 pub use connect::{ConnectError, connect, explain, jetstream_context};
 pub use file::FileSource;
-pub use jetstream::{JetStreamOptions, JetStreamSource};
+pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
 pub use memory::MemorySource;
 
 use async_trait::async_trait;

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::crash::daemon::Daemon;
+use crate::crash::daemon::{Daemon, binary};
 use crate::support::DEADLINE;
 
 const CUSTOMERS: u64 = 50;
@@ -338,6 +338,72 @@ fn what_cannot_be_built_leaves_what_is_there() {
     assert_eq!(world.reloaded(), [["sizes", "totals"]]);
     world.publish(100);
     world.check();
+}
+
+/// The exit code of `readside plan`, and the plan.
+fn plan(config: &std::path::Path, arguments: &[&str]) -> (i32, Value) {
+    let mut command = std::process::Command::new(binary());
+    let output = command.args(["plan", "--json", "--config"]).arg(config).args(arguments).output().unwrap();
+    let plan = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    assert!(!output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap(), plan)
+}
+
+#[test]
+fn a_plan_says_what_a_reload_then_does() {
+    let mut world = World::start(&[TOTALS, SIZES, FOUND]);
+    let config = world.path("readside.yaml");
+    let url = world.daemon().url().to_owned();
+    let ask = |more: &[&str]| plan(&config, &[&["--url", url.as_str()], more].concat());
+    let (code, in_sync) = ask(&[]);
+    assert_eq!((code, &in_sync["verdict"], &in_sync["builds"]), (0, &json!("in-sync"), &json!([])));
+    let change = |plan: &Value, name: &str| {
+        let all = plan["projections"].as_array().unwrap().clone();
+        let one = all.into_iter().find(|one| one["name"] == name).unwrap();
+        (one["change"].as_str().unwrap().to_owned(), one["reasons"].to_string(), one["breaking"] == true)
+    };
+    // Another HAVING: nothing is read again.
+    world.declare(&[&TOTALS.replace("> 0", "> 1"), SIZES, FOUND]);
+    let (code, having) = ask(&[]);
+    assert_eq!((code, &having["verdict"]), (2, &json!("deployable")));
+    assert_eq!(change(&having, "sizes").0, "build");
+    let build = &having["builds"][0];
+    assert_eq!((&build["reads"], &build["avoids"], &build["seconds"]), (&json!({}), &json!(1_000), &json!(0.0)));
+    // Another field: everything is.
+    world.declare_source("cents: int64!, half: float64");
+    let (code, field) = ask(&[]);
+    assert_eq!((code, &field["builds"][0]["reads"]), (2, &json!({"orders": 1_000})));
+    assert_eq!(field["sources"], json!([{"name": "orders", "change": "read-again"}]));
+    world.declare_source("cents: int64!");
+    // What breaks readers is not deployed by accident.
+    world.declare(&[
+        &TOTALS.replace(", sum(cents) AS cents", ""),
+        &SIZES.replace("count(*) AS customers", "CAST(count(*) AS VARCHAR) AS customers"),
+    ]);
+    let (code, breaking) = ask(&[]);
+    assert_eq!(code, 3);
+    assert_eq!(change(&breaking, "totals"), ("build".to_owned(), json!(["without `cents`"]).to_string(), true));
+    assert!(change(&breaking, "sizes").1.contains("column `customers` becomes"), "{breaking}");
+    assert_eq!(change(&breaking, "found").0, "removed");
+    assert_eq!(ask(&["--allow-breaking"]).0, 2);
+    // The same with a daemon that does not run.
+    world.declare(&[TOTALS, SIZES, &FOUND.replace("customer: keyword", "customer: keyword, orders: {sort: true}")]);
+    let (code, index) = ask(&[]);
+    assert_eq!((code, change(&index, "found").0.as_str()), (2, "index-only"));
+    world.declare(&[&TOTALS.replace("> 0", "> 1"), SIZES, FOUND]);
+    world.settled();
+    assert!(world.daemon.take().unwrap().terminate().0.success());
+    let data = world.path("data").display().to_string();
+    let (code, offline) = plan(&config, &["--data-dir", &data]);
+    assert_eq!((code, &offline["builds"][0]["avoids"]), (2, &json!(1_000)), "{offline}");
+    // What was planned is what is done.
+    world.declare(&[TOTALS, SIZES, FOUND]);
+    world.restart();
+    world.declare(&[&TOTALS.replace("> 0", "> 1"), SIZES, FOUND]);
+    world.reloaded();
+    assert!(world.daemon().logged("orders after 0").is_none());
+    let url = world.daemon().url().to_owned();
+    assert_eq!(plan(&config, &["--url", &url]).0, 0);
 }
 
 #[test]

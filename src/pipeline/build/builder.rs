@@ -99,6 +99,9 @@ impl Builder {
                 Err(error) => self.fail(&error),
             }
             self.build.commit_read_models();
+            if let Some(rate) = self.pace.rate() {
+                self.build.came_at(rate);
+            }
             match live.join(self.build).await {
                 Some(Ok(Joined::AsDeclared)) => break,
                 Some(Ok(Joined::Nothing)) => return BuildOutcome::Failed,
@@ -209,6 +212,12 @@ async fn next(
 }
 
 impl Pace {
+    /// Sequences a second since it began; none before anything was taken.
+    fn rate(&self) -> Option<f64> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        (self.taken > 0 && seconds > 0.0).then(|| self.taken as f64 / seconds)
+    }
+
     fn status(&self, build: &Build, to: &Cut, state: BuildState, message: Option<String>) -> BuildStatus {
         let progress = |name: &SourceName| {
             let position = build.position(name);
@@ -217,8 +226,7 @@ impl Pace {
         let sources: BTreeMap<SourceName, BuildProgress> =
             build.sources().map(|(name, _)| (name.clone(), progress(name))).collect();
         let left: u64 = sources.values().map(|source| source.target.since(source.position)).sum();
-        let seconds = self.began.elapsed().as_secs_f64();
-        let rate = (self.taken > 0 && seconds > 0.0).then(|| self.taken as f64 / seconds);
+        let rate = self.rate();
         BuildStatus {
             generation: 0,
             state,

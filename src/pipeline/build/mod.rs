@@ -181,6 +181,11 @@ impl Build {
         Ok(())
     }
 
+    /// Records how fast the generations were built.
+    fn came_at(&mut self, sequences_per_second: f64) {
+        self.engine.generations.iter_mut().for_each(|one| one.build_rate = Some(sequences_per_second));
+    }
+
     /// Makes visible what the read models have taken.
     fn commit_read_models(&mut self) {
         self.engine.commit_read_models();

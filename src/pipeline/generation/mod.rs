@@ -57,6 +57,8 @@ pub struct Generation {
     held: HeldChanges,
     /// Messages that had vanished from its sources when it was built.
     lost: BTreeMap<SourceName, Losses>,
+    /// Sequences a second when it was built, if that was in this process.
+    pub(super) build_rate: Option<f64>,
 }
 
 impl Generation {
@@ -212,6 +214,7 @@ impl Generation {
             rows_cut,
             in_error: None,
             lost: BTreeMap::new(),
+            build_rate: None,
         }
     }
 
@@ -236,6 +239,7 @@ impl Generation {
             cut,
             in_error: None,
             lost: entry.lost.clone(),
+            build_rate: None,
         }
     }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::super::build::{Build, Joined, LiveCut};
-use super::super::commands::{Adaptation, Command, Running, Survey};
+use super::super::commands::{Adaptation, Command};
 use super::super::engine::{Decided, Retired};
+use super::super::facts::Facts;
 use super::super::grounding::Asked;
 use super::super::intake::Intake;
 use super::{Runner, now_us};
@@ -40,7 +41,7 @@ impl Runner {
                     None => drop(reply.send(())),
                 }
             }
-            Command::Survey(reply) => drop(reply.send(self.survey())),
+            Command::Facts(reply) => drop(reply.send(Facts::of(&self.engine))),
             Command::Adapt { to, reply } => {
                 self.adapt(*to);
                 self.acknowledge(reply, ());
@@ -94,20 +95,6 @@ impl Runner {
         }
         self.publish();
         decided.told
-    }
-
-    /// What runs, as readers see it.
-    fn survey(&self) -> Survey {
-        let generations = self.engine.shown().map(|generation| {
-            let running = Running {
-                number: generation.id.number,
-                definition: generation.definition.clone(),
-                steps: generation.state().steps(),
-            };
-            (generation.projection().to_owned(), running)
-        });
-        let sources = self.engine.intakes.iter().map(|(name, intake)| (name.clone(), intake.recorded()));
-        Survey { generations: generations.collect(), sources: sources.collect() }
     }
 
     fn adapt(&mut self, to: Adaptation) {

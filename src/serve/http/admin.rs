@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connections::Peer;
@@ -54,6 +55,8 @@ impl Admin {
 pub enum AdminRequest {
     /// To read the configuration again.
     Reload { actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
+    /// To say what runs, so that it can be compared with what is declared, as JSON.
+    Facts { reply: oneshot::Sender<Result<Value, Refused>> },
     /// To build a projection again, with all that reads it.
     Rebuild { projection: String, actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
     /// To end the build of a projection.
@@ -140,6 +143,29 @@ pub(super) async fn reload(
     let Some(admin) = &api.admin else { return Refused::ending().into_problem(&uri) };
     match admin.ask(|reply| AdminRequest::Reload { actor, reply }).await {
         Ok(reloaded) => render(&reloaded),
+        Err(refused) => refused.into_problem(&uri),
+    }
+}
+
+/// What runs, as facts for a plan. It changes nothing; it is no reader's business all the same.
+pub(super) async fn facts(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    let body = match RequestBody::read(&api, body).await {
+        Ok(body) => body,
+        Err(error) => return error.into_problem(&uri),
+    };
+    let asked = allowed::<Actor>(peer, &headers, &body).and_then(|_| api.admin.clone().ok_or_else(Refused::ending));
+    let facts = match asked {
+        Ok(admin) => admin.ask(|reply| AdminRequest::Facts { reply }).await,
+        Err(refused) => Err(refused),
+    };
+    match facts {
+        Ok(facts) => render(&facts),
         Err(refused) => refused.into_problem(&uri),
     }
 }

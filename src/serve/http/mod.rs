@@ -189,6 +189,7 @@ fn router(api: CurrentApi) -> Router {
         .route("/v1/parked/{source}/{sequence}", get(parked::show))
         .route("/v1/history", get(history::history))
         .route("/v1/admin/reload", post(admin::reload))
+        .route("/v1/admin/facts", post(admin::facts))
         .route("/v1/admin/projections/{name}/{verb}", post(admin::projection))
         .route("/v1/admin/sources/{name}/{verb}", post(admin::source))
         .route("/v1/admin/parked/discard", post(admin::discard))

@@ -221,6 +221,6 @@ fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, 
     (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os("READSIDE_BIN").map_or_else(|| env!("CARGO_BIN_EXE_readside").into(), PathBuf::from)
 }

@@ -1,0 +1,141 @@
+//! `readside plan`: what a reload or a start with a configuration would do.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::files::load_config;
+use super::query::Client;
+use super::{ConfigArgs, failed, print};
+use crate::app::{self, BuildPlan, Facts, Plan, ProjectionChange, ProjectionPlan, SourceChange, Verdict};
+use crate::plan::program;
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Compare with the checkpoint in this data directory, of a daemon that does not run, in place of a running daemon.
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<String>,
+    /// The running daemon's address.
+    #[arg(long, env = "READSIDE_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// Allow columns to be dropped or to become another type, and projections to go.
+    #[arg(long)]
+    allow_breaking: bool,
+    /// Print the plan as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit codes: 0 nothing would change, 1 error, 2 something would, 3 something cannot be, or breaks readers and was not allowed.
+pub(super) fn plan(args: &PlanArgs) -> ExitCode {
+    let loaded = match load_config(&args.config.config) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| print::error_line(format_args!("{diagnostic}\n")));
+            return failed(&format!("{} cannot be used", args.config.config));
+        }
+    };
+    let program = match program(&loaded.config) {
+        Ok(program) => program,
+        Err(problems) => {
+            let diagnostics = problems.iter().map(|problem| loaded.places.diagnostic(problem));
+            diagnostics.for_each(|diagnostic| print::error_line(format_args!("{diagnostic}\n")));
+            return failed(&format!("{} cannot be used", args.config.config));
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let facts = match &args.data_dir {
+        Some(location) => runtime.block_on(app::facts_of_data_dir(location)),
+        None => facts_of_daemon(&args.url),
+    };
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(error) => return failed(&error),
+    };
+    let histories = runtime.block_on(app::histories(&loaded.config));
+    let plan = app::plan(&facts, program, &histories);
+    let shown = match args.json {
+        true => serde_json::to_string_pretty(&plan).map(|text| print::line(text)).map_err(|error| error.to_string()),
+        false => show(&plan, &mut std::io::stdout()).map_err(|error| error.to_string()),
+    };
+    if let Err(error) = shown {
+        return failed(&error);
+    }
+    let breaks = plan.projections.iter().any(|one| one.breaking);
+    match plan.verdict {
+        Verdict::InSync => ExitCode::SUCCESS,
+        Verdict::Blocked => ExitCode::from(3),
+        Verdict::Deployable if breaks && !args.allow_breaking => ExitCode::from(3),
+        Verdict::Deployable => ExitCode::from(2),
+    }
+}
+
+fn facts_of_daemon(url: &str) -> Result<Facts, String> {
+    let answer = Client::new(url).post(&["v1", "admin", "facts"], &json!({})).map_err(|error| error.to_string())?;
+    serde_json::from_str(&answer).map_err(|error| format!("the daemon's answer is not understood: {error}"))
+}
+
+fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
+    for source in plan.sources.iter().filter(|source| source.change != SourceChange::NoOp) {
+        let change = match source.change {
+            SourceChange::NoOp => continue,
+            SourceChange::New => "new",
+            SourceChange::ReadAgain => "its messages are read again, in another way",
+            SourceChange::Removed => "removed",
+        };
+        writeln!(out, "source {}: {change}", source.name)?;
+    }
+    for ProjectionPlan { name, change, reasons, breaking } in &plan.projections {
+        let change = match change {
+            ProjectionChange::NoOp => continue,
+            ProjectionChange::Settings => "settings, for which nothing is built",
+            ProjectionChange::IndexOnly => "index only",
+            ProjectionChange::Build => "build",
+            ProjectionChange::New => "new",
+            ProjectionChange::Removed => "removed",
+        };
+        let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+        let breaks = if *breaking { " (breaking)" } else { "" };
+        writeln!(out, "projection {name}: {change}{why}{breaks}")?;
+    }
+    for build in &plan.builds {
+        show_build(build, out)?;
+    }
+    let verdict = match plan.verdict {
+        Verdict::InSync => "in-sync: nothing would change",
+        Verdict::Deployable => "deployable",
+        Verdict::Blocked => "blocked",
+    };
+    writeln!(out, "{verdict}")
+}
+
+fn show_build(build: &BuildPlan, out: &mut dyn Write) -> std::io::Result<()> {
+    let reads: Vec<String> =
+        build.reads.iter().map(|(source, sequences)| format!("{sequences} sequences of {source}")).collect();
+    let reads = match (reads.is_empty(), build.avoids) {
+        (true, 0) => "reads no event".to_owned(),
+        (true, avoids) => format!("reads no event again, and so avoids {avoids} sequences"),
+        (false, _) => format!("reads {}", reads.join(", ")),
+    };
+    let time = match build.seconds {
+        Some(seconds) => format!("about {seconds:.0} s"),
+        None => "as long as nobody has measured yet".to_owned(),
+    };
+    let memory = build.memory_bytes.map(|bytes| format!(", about {} MiB beside", bytes.div_ceil(1 << 20)));
+    let names = if build.projections.is_empty() { "no projection".to_owned() } else { build.projections.join(", ") };
+    writeln!(out, "build of {names}: {reads}; {time}{}", memory.unwrap_or_default())?;
+    for unknown in &build.unknown {
+        writeln!(out, "  not known: {unknown}")?;
+    }
+    if let Some(blocked) = &build.blocked {
+        writeln!(out, "  blocked: {blocked}")?;
+    }
+    Ok(())
+}

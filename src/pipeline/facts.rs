@@ -1,0 +1,198 @@
+//! What runs, as facts by which it can be compared with what is declared: by the daemon itself at a reload, and by whoever
+//! plans one elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::engine::Engine;
+use super::generation::{Definition, Generation};
+use crate::checkpoint::{Content, GenerationEntry};
+use crate::circuit::Circuit;
+use crate::identity::Identity;
+use crate::progress::{Phase, Position, SourceName};
+
+/// What runs, or what a checkpoint goes on from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    pub sources: BTreeMap<SourceName, SourceFacts>,
+    /// Tables and search indexes, as readers see them.
+    pub projections: BTreeMap<String, ProjectionFacts>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceFacts {
+    /// Of how all its messages were read so far; none if that is not known.
+    pub identity: Option<Identity>,
+    pub position: Position,
+    /// The first sequence that the stream had when it was first opened.
+    pub began: Position,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectionFacts {
+    pub generation: u64,
+    /// Of everything that decides its rows; none of rows that an older build computed.
+    pub rows: Option<Identity>,
+    /// Of how its rows are kept: key, indexes, search fields. A checkpoint does not say it, since a start needs nothing built for it.
+    pub layout: Option<String>,
+    /// Names and types.
+    pub columns: Vec<(String, String)>,
+    pub key: Vec<String>,
+    /// The operators from whose state others can go on.
+    pub operators: BTreeSet<Identity>,
+    /// Whether it takes every commit.
+    pub steps: bool,
+    pub owner: Option<String>,
+    pub state_limit: Option<u64>,
+    pub live_rows: u64,
+    /// In memory; unknown of what does not run.
+    pub state_bytes: Option<u64>,
+    /// Sequences a second, when it was built last.
+    pub build_rate: Option<f64>,
+}
+
+/// How a declaration differs from what runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// In words; none if only the values of its rows may be others.
+    pub reasons: Vec<String>,
+    /// Whether a reader of today may miss something: columns that are dropped or have another type, another key.
+    pub is_breaking: bool,
+    /// Whether the rows stay the same, and only how they are kept is another.
+    pub is_layout_only: bool,
+}
+
+impl Definition {
+    /// The facts of a generation of this definition, of which nothing runs yet.
+    pub fn facts(&self) -> ProjectionFacts {
+        let table = &self.table;
+        let columns = table.schema.fields().iter();
+        let layout = format!(
+            "{:?}",
+            (&table.key, table.key_proven, &table.indexes, self.search.as_ref().map(|search| &search.fields))
+        );
+        ProjectionFacts {
+            rows: self.rows,
+            layout: Some(format!("{:016x}", xxh3_64(layout.as_bytes()))),
+            columns: columns.map(|field| (field.name().clone(), field.data_type().to_string())).collect(),
+            key: table.key.iter().map(|&index| table.schema.field(index).name().clone()).collect(),
+            owner: self.owner.clone(),
+            state_limit: Some(self.state_limit),
+            ..ProjectionFacts::default()
+        }
+    }
+}
+
+impl ProjectionFacts {
+    fn of(generation: &Generation) -> Self {
+        let donates = generation.may_donate();
+        let operators = generation.computes().filter(|_| donates).map(Circuit::operators);
+        Self {
+            generation: generation.id.number,
+            operators: operators.unwrap_or_default(),
+            steps: generation.state().steps(),
+            live_rows: generation.table().num_rows() as u64,
+            state_bytes: Some(generation.status().state_bytes),
+            build_rate: generation.build_rate,
+            ..generation.definition.facts()
+        }
+    }
+
+    /// Whether what is declared is this, but for what can be changed while it runs.
+    pub fn is_kept_as(&self, declared: &ProjectionFacts) -> bool {
+        let has_layout = self.layout.is_none() || self.layout == declared.layout;
+        self.rows.is_some() && self.rows == declared.rows && has_layout
+    }
+
+    /// Whether what can be changed while it runs is another.
+    pub fn differs_in_settings(&self, declared: &ProjectionFacts) -> bool {
+        // A checkpoint says neither.
+        self.state_limit.is_some() && (self.owner != declared.owner || self.state_limit != declared.state_limit)
+    }
+
+    /// How what is declared differs.
+    pub fn difference(&self, declared: &ProjectionFacts) -> Difference {
+        let named = |columns: &[(String, String)], others: &[(String, String)]| -> Vec<String> {
+            let own = columns.iter().filter(|(name, _)| !others.iter().any(|(other, _)| other == name));
+            own.map(|(name, _)| format!("`{name}`")).collect()
+        };
+        let retyped = self.columns.iter().filter_map(|(name, data_type)| {
+            let (_, other) = declared.columns.iter().find(|(other, _)| other == name)?;
+            (other != data_type).then(|| format!("column `{name}` becomes {other}, and was {data_type}"))
+        });
+        let mut reasons: Vec<String> = retyped.collect();
+        let (added, dropped) = (named(&declared.columns, &self.columns), named(&self.columns, &declared.columns));
+        let has_other_key = self.key != declared.key && !self.key.is_empty();
+        let is_breaking = !reasons.is_empty() || !dropped.is_empty() || has_other_key;
+        if !added.is_empty() {
+            reasons.push(format!("new columns {}", added.join(", ")));
+        }
+        if !dropped.is_empty() {
+            reasons.push(format!("without {}", dropped.join(", ")));
+        }
+        if has_other_key {
+            reasons.push(format!("its key becomes ({})", declared.key.join(", ")));
+        }
+        let is_layout_only = self.rows == declared.rows;
+        if is_layout_only && reasons.is_empty() {
+            reasons.push("other indexes or search fields over the same rows".to_owned());
+        }
+        Difference { reasons, is_breaking, is_layout_only }
+    }
+}
+
+impl Facts {
+    pub(super) fn of(engine: &Engine) -> Self {
+        let sources = engine.intakes.iter().map(|(name, intake)| {
+            let progress = &intake.progress;
+            let facts =
+                SourceFacts { identity: intake.recorded(), position: progress.covered(), began: progress.began() };
+            (name.clone(), facts)
+        });
+        let projections = engine.shown().map(|one| (one.projection().to_owned(), ProjectionFacts::of(one)));
+        Self { sources: sources.collect(), projections: projections.collect() }
+    }
+
+    /// What a start would go on from.
+    pub fn of_checkpoint(content: &Content) -> Self {
+        let sources = content.sources.iter().map(|(name, entry)| {
+            let facts = SourceFacts { identity: entry.admission, position: entry.covered, began: entry.began };
+            (name.clone(), facts)
+        });
+        let projections = content.generations.iter().filter_map(|(name, entries)| {
+            let entry = entries.iter().min_by_key(|entry| (entry.state, std::cmp::Reverse(entry.generation)))?;
+            Some((name.clone(), of_entry(entry)))
+        });
+        Self { sources: sources.collect(), projections: projections.collect() }
+    }
+
+    /// The operators from whose state others can go on.
+    pub fn operators(&self) -> BTreeSet<Identity> {
+        self.projections.values().flat_map(|projection| projection.operators.iter().copied()).collect()
+    }
+}
+
+fn of_entry(entry: &GenerationEntry) -> ProjectionFacts {
+    let schema = entry.table.as_ref().map(|table| &table.schema);
+    let fields = schema.map(|schema| schema.fields().clone()).unwrap_or_default();
+    let is_right = entry.state == Phase::Serving && entry.held.is_none();
+    ProjectionFacts {
+        generation: entry.generation,
+        rows: entry.rows,
+        layout: None,
+        columns: fields.iter().map(|field| (field.name().clone(), field.data_type().to_string())).collect(),
+        key: entry.key.iter().filter_map(|&index| Some(fields.get(index)?.name().clone())).collect(),
+        operators: if is_right { entry.operators.keys().copied().collect() } else { BTreeSet::new() },
+        steps: entry.state == Phase::Serving,
+        owner: None,
+        state_limit: None,
+        live_rows: entry.table.as_ref().map_or(0, |table| table.rows),
+        state_bytes: None,
+        build_rate: None,
+    }
+}
