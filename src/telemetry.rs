@@ -102,6 +102,9 @@ metrics_table! {
     SOURCE_LOST_MESSAGES = "source_lost_messages", Gauge, "Messages that vanished from a stream before they were read.";
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
     PARKED_DISCARDED = "parked_events_discarded_total", Counter, "Parked events that a person has given up.";
+    CONSISTENCY_CHECKS = "consistency_checks_total", Counter, "Verifications of a projection against its batch result, by what came of them.";
+    CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter, "Verifications that found rows which are not what the batch gives.";
+    CONSISTENCY_CHECK_DURATION = "consistency_check_duration_seconds", Histogram(Buckets::Long), "Duration of verifications.";
     COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
     CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
     CHECKPOINT_FAILURES = "checkpoint_failures_total", Counter, "Attempts to make a checkpoint that failed.";
@@ -203,6 +206,14 @@ pub fn count_left_out(source: &str, ignored_events: u64, undeclared_fields: u64)
 /// Counts parked events that were given up.
 pub fn count_discarded(source: &str, events: u64) {
     counter!(PARKED_DISCARDED, "source" => source.to_owned()).increment(events);
+}
+
+/// Records a verification: `equal`, `different` or `not-verifiable`.
+pub fn observe_check(projection: &str, result: &'static str, duration: Duration) {
+    let labelled = projection.to_owned();
+    counter!(CONSISTENCY_CHECKS, "projection" => labelled.clone(), "result" => result).increment(1);
+    counter!(CONSISTENCY_CHECK_FAILURES, "projection" => labelled.clone()).increment(u64::from(result == "different"));
+    histogram!(CONSISTENCY_CHECK_DURATION, "projection" => labelled).record(duration);
 }
 
 pub fn observe_rebuild(projection: &str, duration: Duration) {

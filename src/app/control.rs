@@ -12,6 +12,7 @@ use super::builds::{Beginning, Builds, Contents, Running, pace};
 use super::changes::{Changes, active_queries, fixed};
 use super::start::Parts;
 use super::streams::{opener, streams};
+use super::verify::Verifications;
 use crate::config::{Config, Loaded, Query};
 use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Group, NoLoop, Wanted};
@@ -24,6 +25,7 @@ pub(super) struct Control {
     commands: Commands,
     api: CurrentApi,
     builds: Builds,
+    verifications: Verifications,
     ended: mpsc::UnboundedReceiver<(u64, BuildOutcome)>,
     running: Vec<Running>,
     /// Projections that are not there as they are declared.
@@ -52,6 +54,7 @@ impl Control {
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
         let mut control = Self {
             config: Arc::new(config),
+            verifications: Verifications::new(commands.clone()),
             commands,
             api,
             builds,
@@ -92,6 +95,9 @@ impl Control {
                     Some(AdminRequest::Facts { reply }) => {
                         let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending());
                         let _ = reply.send(facts.map(|facts| serde_json::to_value(facts).unwrap_or_default()));
+                    }
+                    Some(AdminRequest::Verify { projection, reply }) => {
+                        self.verifications.start(projection, self.config.clone(), reply);
                     }
                     Some(AdminRequest::Rebuild { projection, actor, reply }) => {
                         let _ = reply.send(self.rebuild(projection, &actor).await);

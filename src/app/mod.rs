@@ -8,6 +8,7 @@ mod readiness;
 mod servers;
 mod start;
 mod streams;
+mod verify;
 
 use std::future::Future;
 use std::io;

@@ -64,6 +64,8 @@ enum ProjectionCommand {
     Status(query::StatusArgs),
     /// Build one again from the start of its sources, with all that reads it, while readers see what is there
     Rebuild(query::RebuildArgs),
+    /// Recompute one in batch over the very cut that is served, and compare: exit code 0 equal, 2 different, 3 not verifiable
+    Verify(query::VerifyArgs),
     /// End the build of one; what is there goes on
     Abort(query::AbortArgs),
 }
@@ -97,6 +99,14 @@ pub fn main() -> ExitCode {
     let result: Result<(), Box<dyn Error>> = match Cli::parse().command {
         Verb::Run(args) => return run::run(args),
         Verb::Validate(args) => return validate::validate(&args),
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Verify(args) }) => {
+            match query::verify(&args, &mut std::io::stdout()) {
+                Ok(query::Verdict::Equal) => Ok(()),
+                Ok(query::Verdict::Different) => return ExitCode::from(2),
+                Ok(query::Verdict::NotVerifiable) => return ExitCode::from(3),
+                Err(error) => Err(error.into()),
+            }
+        }
         Verb::Plan(args) => return plan::plan(&args),
         Verb::Demo(args) => return demo::demo(&args),
         Verb::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(Into::into),

@@ -10,8 +10,8 @@ mod parked;
 mod show;
 
 pub use admin::{
-    AbortArgs, ActorArgs, HistoryArgs, RebuildArgs, ReloadArgs, SourceArgs, SourceCommand, SourceVerbArgs, abort,
-    history, rebuild, reload, source,
+    AbortArgs, ActorArgs, HistoryArgs, RebuildArgs, ReloadArgs, SourceArgs, SourceCommand, SourceVerbArgs, Verdict,
+    VerifyArgs, abort, history, rebuild, reload, source, verify,
 };
 pub use client::{Client, ClientError};
 pub use parked::{DiscardArgs, ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};

@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::intake::Intake;
 use super::readers::OpenSource;
 use super::runner::RunnerConfig;
+use super::verify::Subject;
 use crate::config::ParkedLimits;
 use crate::identity::Identity;
 use crate::lifecycle::{Actor, Decision};
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Facts(oneshot::Sender<Facts>),
     /// Becomes what another configuration declares.
     Adapt { to: Box<Adaptation>, reply: oneshot::Sender<()> },
+    /// A projection with all that it takes to verify it; as error, why nothing can be said of it.
+    Observe { projection: String, reply: oneshot::Sender<Result<Box<Subject>, String>> },
     /// Does what a person has decided. The answer says what follows, once it is durable, or why it cannot be done.
     Decide { decision: Decision, by: Actor, open: OpenSource, reply: oneshot::Sender<Result<String, String>> },
     /// What builds may begin with.
@@ -161,6 +164,14 @@ impl Commands {
     /// The loop has ended.
     pub async fn ground(&self, wanted: Wanted) -> Result<Ground, NoLoop> {
         self.ask(|reply| Command::Ground { wanted, reply }).await
+    }
+
+    /// A projection at the live cut, to be verified. As inner error, why nothing can be said of it.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn observe(&self, projection: &str) -> Result<Result<Box<Subject>, String>, NoLoop> {
+        self.ask(|reply| Command::Observe { projection: projection.to_owned(), reply }).await
     }
 
     /// Does what a person has decided, durably, and says what follows. As inner error, why it cannot be done.

@@ -17,6 +17,7 @@ mod quota;
 mod readers;
 mod runner;
 mod saver;
+mod verify;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
 pub use build::{Build, BuildError, BuildOutcome, Builder, Ground, Group, LiveCut};
@@ -29,3 +30,4 @@ pub use generation::{Definition, Generation};
 pub use intake::Intake;
 pub use readers::OpenSource;
 pub use runner::{LoopEnd, Runner, RunnerConfig, RunnerStatus};
+pub use verify::{RowDifference, RowFault, Subject, Verified};

@@ -19,6 +19,11 @@ impl Quota {
         }
     }
 
+    /// As much as there is.
+    pub(super) fn unlimited() -> Self {
+        Self { events: usize::MAX, bytes: usize::MAX }
+    }
+
     /// The first of these that does not fit any more.
     pub(super) fn first_beyond(self, rejected: &[Rejected]) -> Option<&Rejected> {
         let mut bytes = 0;

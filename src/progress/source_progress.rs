@@ -137,6 +137,11 @@ impl SourceProgress {
         self.message = None;
     }
 
+    /// Everything through a position was read, whether or not it had messages.
+    pub fn reached(&mut self, covered: Position) {
+        self.covered = self.covered.max(covered);
+    }
+
     /// The server has said where the stream ends. It may have been set back; what was covered stays covered.
     fn heard(&mut self, last_sequence: Position, now_us: i64) {
         self.last_sequence = last_sequence.max(self.covered);

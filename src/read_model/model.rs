@@ -102,6 +102,14 @@ impl ReadModel {
         }
     }
 
+    /// Of a search index: its documents, and the rows of its own cut; none of a table.
+    pub fn documents(&self) -> Option<(u64, u64)> {
+        match self {
+            ReadModel::Table(_) => None,
+            ReadModel::Search(indexed) => Some(indexed.documents()),
+        }
+    }
+
     /// Why a part of it cannot be written. It is behind the rows until [`ReadModel::mend`] succeeds.
     pub fn failure(&self) -> Option<&str> {
         match self {

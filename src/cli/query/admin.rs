@@ -73,6 +73,22 @@ pub struct AbortArgs {
     pub connection: Connection,
 }
 
+/// `readside projection verify NAME`
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    pub name: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// What came of a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Equal,
+    Different,
+    NotVerifiable,
+}
+
 /// `readside history`
 #[derive(Debug, Clone, Args)]
 pub struct HistoryArgs {
@@ -217,6 +233,60 @@ pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<(), ClientError>
 pub fn rebuild(args: &RebuildArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     let RebuildArgs { name, wait, actor, connection } = args;
     change(&["v1", "admin", "projections", name, "rebuild"], actor, connection, *wait, out)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VerifiedAnswer {
+    result: String,
+    #[serde(default)]
+    rows: u64,
+    #[serde(default)]
+    total: u64,
+    #[serde(default)]
+    differences: Vec<RowDifference>,
+    #[serde(default)]
+    reason: String,
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct RowDifference {
+    key: String,
+    fault: String,
+    columns: Vec<String>,
+}
+
+/// Has a daemon recompute a projection in batch, and prints what differs.
+///
+/// # Errors
+/// If the daemon does not answer or refuses, or the output cannot be written.
+pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientError> {
+    let VerifyArgs { name, connection } = args;
+    let body = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "verify"], &json!({}))?;
+    let answer: VerifiedAnswer = parse(&body)?;
+    let verdict = match answer.result.as_str() {
+        "equal" => Verdict::Equal,
+        "different" => Verdict::Different,
+        _ => Verdict::NotVerifiable,
+    };
+    if connection.json {
+        writeln!(out, "{body}")?;
+        return Ok(verdict);
+    }
+    let seconds = answer.seconds;
+    match verdict {
+        Verdict::Equal => writeln!(out, "equal: the batch gives the same {} rows ({seconds:.1} s)", answer.rows)?,
+        Verdict::NotVerifiable => writeln!(out, "not verifiable: {}", printable(&answer.reason))?,
+        Verdict::Different => {
+            for RowDifference { key, fault, columns } in &answer.differences {
+                let columns = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
+                writeln!(out, "{} is {fault}{columns}", printable(key))?;
+            }
+            writeln!(out, "different: {} keys; `readside projection rebuild {name}` mends it", answer.total)?;
+        }
+    }
+    Ok(verdict)
 }
 
 /// Ends the build of a projection.

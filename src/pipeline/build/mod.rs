@@ -22,6 +22,7 @@ pub use builder::{BuildOutcome, Builder};
 pub use error::BuildError;
 pub use ground::{Ground, Group};
 pub(super) use joining::Joined;
+pub(super) use reader::BuildReader;
 
 /// A cut of the live engine, as a build beside it sees it.
 #[derive(Debug, Clone, Default)]

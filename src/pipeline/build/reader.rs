@@ -6,7 +6,7 @@ use crate::progress::{Losses, Position, SourceName};
 use crate::source::{Input, Source};
 
 /// A source that is read from its beginning for a build. What it has given beyond the position that is wanted waits.
-pub(super) struct BuildReader {
+pub(in crate::pipeline) struct BuildReader {
     name: SourceName,
     source: Box<dyn Source>,
     waiting: Option<Fetched>,
@@ -14,12 +14,12 @@ pub(super) struct BuildReader {
 }
 
 impl BuildReader {
-    pub(super) fn new(name: SourceName, source: Box<dyn Source>) -> Self {
+    pub(in crate::pipeline) fn new(name: SourceName, source: Box<dyn Source>) -> Self {
         Self { name, source, waiting: None, lost: Losses::default() }
     }
 
     /// Messages that vanished before they were read, since the last call.
-    pub(super) fn take_lost(&mut self) -> Losses {
+    pub(in crate::pipeline) fn take_lost(&mut self) -> Losses {
         std::mem::take(&mut self.lost)
     }
 
@@ -28,7 +28,7 @@ impl BuildReader {
     ///
     /// # Errors
     /// The source has halted, or ends before the target.
-    pub(super) async fn next(
+    pub(in crate::pipeline) async fn next(
         &mut self,
         covered: Position,
         target: Position,

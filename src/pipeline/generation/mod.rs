@@ -164,6 +164,11 @@ impl Generation {
         self.circuit.as_ref().is_some_and(Circuit::has_copies)
     }
 
+    /// Of a search index: its documents, and the rows of its own cut.
+    pub(super) fn documents(&self) -> Option<(u64, u64)> {
+        self.rows.documents()
+    }
+
     /// Whether it reads events itself.
     pub(super) fn has_events(&self) -> bool {
         self.circuit.as_ref().is_some_and(Circuit::has_events)

@@ -10,6 +10,7 @@ use super::super::engine::{Decided, Retired};
 use super::super::facts::Facts;
 use super::super::grounding::Asked;
 use super::super::intake::Intake;
+use super::super::verify::Subject;
 use super::{Runner, now_us};
 use crate::lifecycle::{Action, Actor, NewStep};
 use crate::progress::SourceName;
@@ -45,6 +46,9 @@ impl Runner {
             Command::Adapt { to, reply } => {
                 self.adapt(*to);
                 self.acknowledge(reply, ());
+            }
+            Command::Observe { projection, reply } => {
+                let _ = reply.send(Subject::of(&self.engine, &projection).map(Box::new));
             }
             Command::Decide { decision, by, open, reply } => match self.engine.decide(&decision, &by, now_us()) {
                 Ok(decided) => {

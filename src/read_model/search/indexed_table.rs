@@ -48,6 +48,11 @@ impl IndexedTable {
         &self.table
     }
 
+    /// The documents of the last commit, and the rows that they are of.
+    pub(in crate::read_model) fn documents(&self) -> (u64, u64) {
+        (self.published.num_documents(), self.published.table().num_rows() as u64)
+    }
+
     pub(in crate::read_model) fn table_mut(&mut self) -> &mut Table {
         &mut self.table
     }

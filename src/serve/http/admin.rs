@@ -57,6 +57,8 @@ pub enum AdminRequest {
     Reload { actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
     /// To say what runs, so that it can be compared with what is declared, as JSON.
     Facts { reply: oneshot::Sender<Result<Value, Refused>> },
+    /// To recompute a projection and to compare it with its rows. The answer is JSON.
+    Verify { projection: String, reply: oneshot::Sender<Result<Value, Refused>> },
     /// To build a projection again, with all that reads it.
     Rebuild { projection: String, actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
     /// To end the build of a projection.
@@ -206,7 +208,7 @@ pub(super) async fn source(
     decide(&api, asked, &uri).await
 }
 
-/// Builds a projection again, or ends its build.
+/// Builds a projection again, ends its build, or verifies it.
 pub(super) async fn projection(
     State(api): State<Api>,
     Extension(peer): Extension<Peer>,
@@ -240,8 +242,12 @@ pub(super) async fn projection(
                 let aborted = admin.ask(|reply| AdminRequest::Abort { projection, actor, reply }).await;
                 aborted.map(|aborted| render(&aborted))
             }
+            "verify" => {
+                let verified = admin.ask(|reply| AdminRequest::Verify { projection, reply }).await;
+                verified.map(|verified| render(&verified))
+            }
             _ => {
-                let detail = format!("there is no verb `{verb}`; there are rebuild and abort");
+                let detail = format!("there is no verb `{verb}`; there are rebuild, abort and verify");
                 Err(Refused { status: 404, kind: "no-route", title: "No such route", detail })
             }
         },

@@ -1,0 +1,109 @@
+//! Verifications beside everything else: a projection is recomputed in batch on a thread of its own, which gives way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::streams::open;
+use crate::config::Config;
+use crate::pipeline::{Commands, NoLoop, Verified};
+use crate::plan::program;
+use crate::priority::give_way;
+use crate::progress::SourceName;
+use crate::serve::http::Refused;
+use crate::source::Source;
+use crate::telemetry;
+
+/// Of the events that one verification holds.
+const BYTES_MAX: usize = 1 << 30;
+
+/// Verifications that run at the same time.
+const AT_ONCE: usize = 1;
+
+/// Starts verifications.
+#[derive(Clone)]
+pub(super) struct Verifications {
+    commands: Commands,
+    turns: Arc<Semaphore>,
+}
+
+impl Verifications {
+    pub(super) fn new(commands: Commands) -> Self {
+        Self { commands, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Verifies a projection, and answers when that is done.
+    pub(super) fn start(
+        &self,
+        projection: String,
+        config: Arc<Config>,
+        reply: oneshot::Sender<Result<Value, Refused>>,
+    ) {
+        let (this, readers) = (self.clone(), Handle::current());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let body = move || {
+            give_way();
+            let verified = match runtime {
+                Ok(runtime) => runtime.block_on(this.verify(&projection, &config, &readers)),
+                Err(error) => Err(Refused::impossible(error.to_string())),
+            };
+            // An answer that is no more waited for is lost.
+            let _ = reply.send(verified);
+        };
+        if let Err(error) = std::thread::Builder::new().name("verifier".to_owned()).spawn(body) {
+            tracing::error!(%error, "a verification has no thread");
+        }
+    }
+
+    async fn verify(&self, projection: &str, config: &Config, readers: &Handle) -> Result<Value, Refused> {
+        let _turn = self.turns.acquire().await;
+        let began = Instant::now();
+        let not_compiled = |_| Refused::impossible("the running configuration does not compile any more".to_owned());
+        let program = program(config).map_err(not_compiled)?;
+        let planned = program.projections.iter().find(|planned| planned.config.name == projection);
+        let Some(sql) = planned.map(|planned| planned.config.sql.clone()) else {
+            let detail = format!("`{projection}` is no table and no search index, so it keeps nothing to be verified");
+            return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
+        };
+        let observed = self.commands.observe(projection).await.map_err(|NoLoop| Refused::ending())?;
+        let (verified, cut, generation) = match observed {
+            Err(reason) => (Verified::NotVerifiable { reason }, None, 0),
+            Ok(subject) => {
+                let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
+                {
+                    let _within = readers.enter();
+                    for (name, intake) in &subject.intakes {
+                        let source = open(config, name, intake.progress.covered(), intake);
+                        let source = source.map_err(|error| Refused::impossible(error.to_string()))?;
+                        sources.insert(name.clone(), source);
+                    }
+                }
+                let (cut, generation) = (subject.cut.clone(), subject.generation.number);
+                (subject.verify(&sql, &program.scope(), sources, BYTES_MAX).await, Some(cut), generation)
+            }
+        };
+        let took = began.elapsed();
+        let label = match &verified {
+            Verified::Equal { .. } => "equal",
+            Verified::Different { total, .. } => {
+                tracing::error!(projection, keys = total, "rows are not what the batch gives; rebuild the projection");
+                "different"
+            }
+            Verified::NotVerifiable { reason } => {
+                tracing::warn!(projection, reason, "rows cannot be verified");
+                "not-verifiable"
+            }
+        };
+        telemetry::observe_check(projection, label, took);
+        let mut answer = serde_json::to_value(&verified).unwrap_or_default();
+        answer["projection"] = json!(projection);
+        answer["generation"] = json!(generation);
+        answer["positions"] = json!(cut.map(|cut| cut.positions));
+        answer["seconds"] = json!(took.as_secs_f64());
+        Ok(answer)
+    }
+}
