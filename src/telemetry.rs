@@ -102,6 +102,7 @@ metrics_table! {
     SOURCE_LOST_MESSAGES = "source_lost_messages", Gauge, "Messages that vanished from a stream before they were read.";
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
     PARKED_DISCARDED = "parked_events_discarded_total", Counter, "Parked events that a person has given up.";
+    TORN_BATCHES = "source_torn_batches_total", Counter, "Atomic batches of NATS that were published in parts, because they have more messages than `commit.max_events`.";
     CONSISTENCY_CHECKS = "consistency_checks_total", Counter, "Verifications of a projection against its batch result, by what came of them.";
     CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter, "Verifications that found rows which are not what the batch gives.";
     CONSISTENCY_CHECK_DURATION = "consistency_check_duration_seconds", Histogram(Buckets::Long), "Duration of verifications.";
@@ -206,6 +207,11 @@ pub fn count_left_out(source: &str, ignored_events: u64, undeclared_fields: u64)
 /// Counts parked events that were given up.
 pub fn count_discarded(source: &str, events: u64) {
     counter!(PARKED_DISCARDED, "source" => source.to_owned()).increment(events);
+}
+
+/// Counts atomic batches that were shown in parts.
+pub fn count_torn_batches(batches: u64) {
+    counter!(TORN_BATCHES).increment(batches);
 }
 
 /// Records a verification: `equal`, `different` or `not-verifiable`.

@@ -18,6 +18,7 @@ mod readers;
 mod runner;
 mod saver;
 mod verify;
+mod whole_batches;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
 pub use build::{Build, BuildError, BuildOutcome, Builder, Ground, Group, LiveCut};

@@ -16,6 +16,7 @@ use super::engine::{Engine, EngineError, Fetched};
 use super::grounding::{Asked, Gathered};
 use super::readers::{OpenSource, Readers, Report};
 use super::saver::{Job, Saved, spawn_saver};
+use super::whole_batches::WholeBatches;
 use crate::checkpoint::Checkpointer;
 use crate::progress::{Cut, SourceName};
 use crate::read_model::catalog::Catalog;
@@ -72,6 +73,7 @@ pub struct Runner {
     config: RunnerConfig,
     readers: Readers,
     reports: mpsc::Receiver<Report>,
+    whole_batches: WholeBatches,
     /// Opens sources as the last adaptation says; none before the first.
     open: Option<OpenSource>,
     commands: mpsc::Receiver<Command>,
@@ -123,6 +125,7 @@ impl Runner {
             config,
             readers,
             reports,
+            whole_batches: WholeBatches::default(),
             open: None,
             commands,
             held_until: None,
@@ -177,6 +180,7 @@ impl Runner {
             if self.readers.is_current(&report) {
                 match messages(report.source, report.input) {
                     Ok(input) => {
+                        let input = self.whole_batches.take(input, self.config.max_events);
                         events += input.messages.len();
                         fetched.push(input);
                     }
@@ -194,6 +198,7 @@ impl Runner {
             let began = Instant::now();
             self.engine.commit(fetched, now_us()).map_err(poisoned)?;
             telemetry::observe_commit(began.elapsed());
+            telemetry::count_torn_batches(self.whole_batches.take_torn());
         }
         if let Some((source, input)) = news {
             self.note(source, input);

@@ -792,3 +792,49 @@ async fn what_is_discarded_is_missed_no_more_by_whoever_reads_it_again() {
     assert!(!incomplete(&world));
     assert_eq!(world.actions(), ["served", "discarded", "discarded", "reloaded", "served"]);
 }
+
+#[tokio::test]
+async fn an_atomic_batch_is_never_seen_in_half() {
+    needs_nats!();
+    const BATCH: u64 = 30;
+    let mut world = World::new(Keeps::All).await;
+    world.jetstream.delete_stream(STREAM).await.unwrap();
+    let config = json!({"name": STREAM, "subjects": ["orders.>"], "allow_atomic": true, "num_replicas": 1});
+    let created: Value = world.jetstream.request(format!("STREAM.CREATE.{STREAM}"), &config).await.unwrap();
+    assert_eq!(created["config"]["allow_atomic"], true, "{created}");
+    let client = world.server.client().await;
+    for batch in 0..300 {
+        for place in 1..=BATCH {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Batch-Id", format!("b{batch}").as_str());
+            headers.insert("Nats-Batch-Sequence", place.to_string().as_str());
+            let subject = format!("orders.k{}", place % KEYS);
+            if place < BATCH {
+                client.publish_with_headers(subject, headers, "{\"n\": 1}".into()).await.unwrap();
+            } else {
+                headers.insert("Nats-Batch-Commit", "1");
+                let ack = client.request_with_headers(subject, headers, "{\"n\": 1}".into()).await.unwrap();
+                let ack: Value = serde_json::from_slice(&ack.payload).unwrap();
+                assert_eq!(ack["count"], BATCH, "{ack}");
+            }
+        }
+    }
+    world.published = 300 * BATCH;
+    let root = std::fs::read_to_string(world.path("readside.yaml")).unwrap();
+    std::fs::write(world.path("readside.yaml"), format!("{root}commit: {{max_events: 100, max_delay: 0ms}}\n"))
+        .unwrap();
+    world.start();
+    let mut cuts = 0;
+    loop {
+        let (status, answer) = world.daemon().get("/v1/tables/totals?pageSize=100");
+        let rows = answer["items"].as_array().cloned().unwrap_or_default();
+        let counted: u64 = rows.iter().map(|row| row["n"].as_u64().unwrap()).sum();
+        assert_eq!((counted % BATCH, status == 200 || status >= 404), (0, true), "{answer}");
+        cuts += u64::from(counted > 0 && counted < world.published);
+        if counted == world.published {
+            break;
+        }
+    }
+    assert!(cuts > 3, "only {cuts} cuts were seen on the way");
+    assert_eq!(world.outcome().await, "whole");
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
@@ -553,4 +554,60 @@ fn a_damaged_row_is_found_named_and_mended() {
         equal(&world, name, rows);
     }
     world.check();
+}
+
+/// Killed in the middle of whatever it does, again and again, while its files change and it is asked to take them.
+/// `RELOAD_KILLS` is how often.
+#[test]
+fn whatever_a_kill_interrupts_is_done_or_not_done() {
+    let kills = std::env::var("RELOAD_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12);
+    let seed: u64 = std::env::var("RELOAD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut world = World::start(&[TOTALS, SIZES, FOUND]);
+    world.publish(5_000);
+    let mut numbers: Vec<u64> = Vec::new();
+    for _ in 0..kills {
+        world.declare_source(["cents: int64!", "cents: int64!, half: float64"][random.usize(0..2)]);
+        let totals = TOTALS.replace("> 0", &format!("> {}", random.u8(0..3)));
+        let all = [totals.as_str(), SIZES, FOUND];
+        world.declare(&all[..random.usize(1..4)]);
+        let url = world.daemon().url().to_owned();
+        let ask = move |path: &str| {
+            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+            // The daemon may be gone before it answers.
+            let _ = agent.post(format!("{url}/v1/admin/{path}")).send_json(json!({}));
+        };
+        let verb = ["reload", "projections/totals/rebuild", "projections/totals/abort", "sources/orders/pause"]
+            [random.usize(0..4)];
+        let asking = std::thread::spawn(move || {
+            ask("reload");
+            ask(verb);
+        });
+        std::thread::sleep(Duration::from_millis(random.u64(0..250)));
+        world.daemon.take().unwrap().kill();
+        asking.join().unwrap();
+        let daemon = Daemon::start(&world.path("readside.yaml"));
+        world.daemon = Some(daemon);
+        let history = world.daemon().wait("the ledger", DEADLINE, |daemon| {
+            let history = daemon.get("/v1/history?pageSize=1000").1["items"].clone();
+            history.as_array().is_some_and(|steps| !steps.is_empty()).then_some(history)
+        });
+        let steps: Vec<u64> =
+            history.as_array().unwrap().iter().rev().map(|step| step["number"].as_u64().unwrap()).collect();
+        assert_eq!(steps, (1..=steps.len() as u64).collect::<Vec<_>>(), "each step is there once");
+        assert!(steps.len() >= numbers.len(), "what was durable stays");
+        numbers = steps;
+        // It may have been paused before it was killed.
+        world.daemon().post("/v1/admin/sources/orders/resume", &json!({}));
+        world.publish(200);
+        world.settled();
+        world.check();
+        let (_, verified) = world.daemon().post("/v1/admin/projections/totals/verify", &json!({}));
+        assert_eq!(verified["result"], "equal", "{verified}");
+    }
+    // Nothing is left of what was built and not finished.
+    world.declare(&[TOTALS]);
+    world.reloaded();
+    let folders = || walk(&world.path("data/indexes")).into_iter().filter(|path| path.contains("found")).count();
+    world.daemon().wait("no folder of an index", DEADLINE, |_| (folders() == 0).then_some(()));
 }

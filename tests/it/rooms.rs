@@ -60,6 +60,7 @@ const ROOMS: &[Room] = &[
             "pipeline::generation",
             "pipeline::intake",
             "pipeline::quota",
+            "pipeline::whole_batches",
         ],
         rooms: &[
             "config",
@@ -74,6 +75,7 @@ const ROOMS: &[Room] = &[
             "pipeline::continuation",
             "pipeline::error",
             "pipeline::generation",
+            "pipeline::engine",
             "pipeline::intake",
             "pipeline::quota",
             // What a checkpoint keeps of a step, as data; the saver writes it.

@@ -92,6 +92,7 @@ impl Runner {
     /// Does what follows from a decision, and says what that is.
     fn follow(&mut self, decided: Decided) -> String {
         if let Some(source) = decided.unread {
+            self.whole_batches.forget(&source);
             self.readers.end(&source);
         }
         if let Some(source) = decided.read {
@@ -148,6 +149,7 @@ impl Runner {
 
     /// Reads a source from where its intake stands.
     fn read(&mut self, name: SourceName) {
+        self.whole_batches.forget(&name);
         if let (Some(open), Some(intake)) = (self.open.clone(), self.engine.intakes.get(&name)) {
             self.readers.begin(name.clone(), || open(&name, intake));
         }

@@ -119,6 +119,11 @@ impl NatsServer {
         }
     }
 
+    /// A connection of its own.
+    pub(crate) async fn client(&self) -> async_nats::Client {
+        async_nats::connect(self.url()).await.expect("a connection")
+    }
+
     /// A client, once JetStream answers.
     pub(crate) async fn jetstream(&self) -> Context {
         let client = async_nats::connect(self.url()).await.expect("a connection");
