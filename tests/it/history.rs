@@ -13,7 +13,7 @@ use async_nats::jetstream::{Context, stream};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::crash::daemon::Daemon;
+use crate::crash::daemon::{Daemon, binary};
 use crate::support::DEADLINE;
 use crate::support::link::{Link, Rate};
 use crate::support::nats::{NatsServer, create, needs_nats};
@@ -836,5 +836,35 @@ async fn an_atomic_batch_is_never_seen_in_half() {
         }
     }
     assert!(cuts > 3, "only {cuts} cuts were seen on the way");
+    assert_eq!(world.outcome().await, "whole");
+}
+
+#[tokio::test]
+async fn a_build_whose_history_is_gone_is_foretold_and_leaves_what_serves() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    world.start();
+    world.daemon().catch_up(20, DEADLINE);
+    world.stream().await.purge().sequence(15).await.unwrap();
+    world.configure("", "count(*) AS n, max(n) AS last");
+    let mut command = std::process::Command::new(binary());
+    let config = world.path("readside.yaml");
+    let planned = command.args(["plan", "--url", world.daemon().url(), "--config"]).arg(config).output().unwrap();
+    let text = String::from_utf8_lossy(&planned.stdout).into_owned();
+    assert_eq!(planned.status.code(), Some(3), "{text}");
+    assert!(text.contains("blocked: messages 1 to 14 of source `orders` have expired"), "{text}");
+    assert_eq!(world.admin("reload", &json!({})).0, 200);
+    let message = world.daemon().wait("the build to fail", DEADLINE, |daemon| {
+        let build = daemon.get("/v1/projections/totals").1["item"]["build"].clone();
+        (build["state"] == "failed").then(|| build["message"].as_str().unwrap().to_owned())
+    });
+    assert!(message.contains("1 to 14") && message.contains("whole history"), "{message}");
+    world.publish(5).await;
+    assert_eq!(world.outcome().await, "whole");
+    // Back to what serves, of which nothing has to be built.
+    world.configure("", "count(*) AS n");
+    assert_eq!(world.admin("reload", &json!({})).0, 200);
+    assert!(world.daemon().get("/v1/projections/totals").1["item"]["build"].is_null());
     assert_eq!(world.outcome().await, "whole");
 }

@@ -611,3 +611,73 @@ fn whatever_a_kill_interrupts_is_done_or_not_done() {
     let folders = || walk(&world.path("data/indexes")).into_iter().filter(|path| path.contains("found")).count();
     world.daemon().wait("no folder of an index", DEADLINE, |_| (folders() == 0).then_some(()));
 }
+
+/// Waits until an answer from `totals` is complete or not.
+fn complete(world: &World, wanted: bool) {
+    world.daemon().wait("complete or not", DEADLINE, |daemon| {
+        let answer = daemon.get("/v1/tables/totals?pageSize=1").1;
+        (answer["freshness"]["incomplete"] == !wanted).then_some(())
+    });
+}
+
+fn append(world: &World, line: &str) {
+    let mut file = std::fs::OpenOptions::new().append(true).open(world.path("events.ndjson")).unwrap();
+    std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).unwrap();
+}
+
+#[test]
+fn what_was_parked_counts_as_if_it_had_been_right_at_first() {
+    let mut world = World::start(&[TOTALS, SIZES]);
+    append(&world, r#"{"customer":"c1","cents":"7"}"#);
+    complete(&world, false);
+    let parked = world.daemon().get("/v1/parked").1;
+    assert_eq!((&parked["items"][0]["reason"], &parked["page"]["total"]), (&json!("wrong_type"), &json!(1)));
+    // Decimals are read from texts too.
+    world.declare_source("cents: \"decimal(18,0)!\"");
+    assert_eq!(world.reloaded(), [["sizes", "totals"]]);
+    complete(&world, true);
+    assert_eq!(world.daemon().get("/v1/parked").1["page"]["total"], 0);
+    let all = world.sql("SELECT sum(orders) AS orders, CAST(sum(cents) AS BIGINT) AS cents FROM totals");
+    assert_eq!(all, json!([{"orders": 1_001, "cents": 1_000 * 999 / 2 + 7}]));
+    let (_, verified) = world.daemon().post("/v1/admin/projections/totals/verify", &json!({}));
+    assert_eq!(verified["result"], "equal", "{verified}");
+    // And back: the same event is parked again.
+    world.declare_source("cents: int64!");
+    world.reloaded();
+    complete(&world, false);
+    world.events += 1;
+    world.restart();
+    complete(&world, false);
+}
+
+#[test]
+fn a_source_that_has_halted_goes_on_once_its_declaration_is_mended() {
+    let world = World::start(&[TOTALS]);
+    let source = |events: &str| {
+        format!(
+            "source: orders\nfile: {{path: events.ndjson, follow: true}}\nunknown_events: halt\n\
+             envelope: {{type: [body:/type, const:Placed], data: body}}\n\
+             events: {{Placed: {{fields: {{customer: string!, cents: int64!}}}}{events}}}\n"
+        )
+    };
+    world.write("source.yaml", &source(""));
+    world.reloaded();
+    append(&world, r#"{"type":"Paid","customer":"c1"}"#);
+    let halted = || {
+        world.daemon().wait("a halt", DEADLINE, |daemon| {
+            let source = daemon.source();
+            (source["state"] == "halted").then(|| source["message"].as_str().unwrap().to_owned())
+        })
+    };
+    let message = halted();
+    assert!(message.contains("message 1001") && message.contains("and reload"), "{message}");
+    world.check();
+    // Nothing has changed, so it stops there again.
+    world.reload();
+    assert_eq!(halted(), message);
+    world.write("source.yaml", &source(", Paid: {fields: {customer: string!}}"));
+    world.reloaded();
+    world.daemon().catch_up(1_001, DEADLINE);
+    complete(&world, true);
+    world.check();
+}

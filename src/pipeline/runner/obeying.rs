@@ -9,7 +9,6 @@ use super::super::commands::{Adaptation, Command};
 use super::super::engine::{Decided, Retired};
 use super::super::facts::Facts;
 use super::super::grounding::Asked;
-use super::super::intake::Intake;
 use super::super::verify::Subject;
 use super::{Runner, now_us};
 use crate::lifecycle::{Action, Actor, NewStep};
@@ -118,10 +117,8 @@ impl Runner {
         moved_sources.into_iter().for_each(|name| self.read(name));
         // What had stopped a source may be mended by what is declared now; else it stops there again.
         let halted = self.engine.intakes.iter().filter(|(_, intake)| intake.progress.is_halted());
-        for name in halted.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            self.engine.intakes.get_mut(&name).into_iter().for_each(Intake::reopen);
-            self.read(name);
-        }
+        let halted: Vec<SourceName> = halted.map(|(name, _)| name.clone()).collect();
+        halted.into_iter().for_each(|name| self.read(name));
         self.settle(&by);
         self.publish();
     }
@@ -147,11 +144,16 @@ impl Runner {
         self.unsaved.push(Box::new(move || drop(reply.send(answer))));
     }
 
-    /// Reads a source from where its intake stands.
+    /// Reads a source from where its intake stands, whatever had halted it; not one that is paused.
     fn read(&mut self, name: SourceName) {
         self.whole_batches.forget(&name);
-        if let (Some(open), Some(intake)) = (self.open.clone(), self.engine.intakes.get(&name)) {
-            self.readers.begin(name.clone(), || open(&name, intake));
+        let (Some(open), Some(intake)) = (self.open.clone(), self.engine.intakes.get_mut(&name)) else { return };
+        if intake.paused().is_some() {
+            return;
         }
+        if intake.progress.is_halted() {
+            intake.reopen();
+        }
+        self.readers.begin(name.clone(), || open(&name, intake));
     }
 }
