@@ -76,6 +76,7 @@ metrics_table! {
     PROJECTION_ERROR = "projection_error_total", Counter, "Events that a projection could not take, by event type.";
     PROJECTION_REBUILD_DURATION = "projection_rebuild_duration_seconds", Histogram(Buckets::Long),
         "Duration of builds of a projection, from the first event to serving.";
+    PROJECTION_BUILD_REMAINING = "projection_build_remaining_sequences", Gauge, "Sequences that a build of a projection has yet to read; absent while nothing is built.";
     QUERY_LATENCY = "query_latency_seconds", Histogram(Buckets::Short),
         "Duration of requests, waiting for a turn or for a position included.";
     QUERY_RESULT_STALE = "query_result_stale_total", Counter,
@@ -280,6 +281,10 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
             let labels = [own[0], own[1], ("operator", &*format!("{} {}", operator.index, operator.name))];
             page.set(PROJECTION_OPERATOR_STATE_ROWS, &labels, operator.rows as f64);
             page.set(PROJECTION_OPERATOR_STATE_BYTES, &labels, operator.bytes as f64);
+        }
+        if let Some(build) = &status.build {
+            let left: u64 = build.sources.values().map(|source| source.target.since(source.position)).sum();
+            page.set(PROJECTION_BUILD_REMAINING, &[own[0]], left as f64);
         }
         let Ok(relation) = view.open(name) else {
             for (source, position) in &status.positions {

@@ -45,12 +45,13 @@ impl Changes {
     }
 
     fn settings(&mut self, old: &Config, new: &Config) {
-        let settings: [(&str, &dyn Debug, &dyn Debug); 5] = [
+        let settings: [(&str, &dyn Debug, &dyn Debug); 6] = [
             ("commit", &old.commit, &new.commit),
             ("search.commit", &old.search_commit, &new.search_commit),
             ("checkpoint.interval", &old.checkpoint_interval, &new.checkpoint_interval),
             ("parked", &old.parked, &new.parked),
             ("limits", &old.limits, &new.limits),
+            ("verify.every", &old.verify_every, &new.verify_every),
         ];
         for (name, old, new) in settings {
             if !look_alike(old, new) {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::Reloading;
 use super::builds::{Beginning, Builds, Contents, Running, pace};
@@ -13,7 +14,7 @@ use super::changes::{Changes, active_queries, fixed};
 use super::start::Parts;
 use super::streams::{opener, streams};
 use super::verify::Verifications;
-use crate::config::{Config, Loaded, Query};
+use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Group, NoLoop, Wanted};
 use crate::plan::{Program, program};
@@ -36,6 +37,16 @@ pub(super) struct Control {
     queries: BTreeMap<String, Query>,
     /// Why the configuration's files could not be taken, for readiness.
     problems: watch::Sender<Vec<String>>,
+    /// When a projection is verified next, and which one was last.
+    next_check: Option<Instant>,
+    checked: Option<String>,
+}
+
+/// What readiness is told.
+pub(super) struct Told {
+    pub(super) problems: watch::Sender<Vec<String>>,
+    /// Projections whose rows are not what the batch gives, and by how many keys.
+    pub(super) drift: watch::Sender<BTreeMap<String, u64>>,
 }
 
 impl Control {
@@ -47,14 +58,14 @@ impl Control {
         config: Config,
         parts: Parts,
         api: CurrentApi,
-        problems: watch::Sender<Vec<String>>,
+        Told { problems, drift }: Told,
     ) -> io::Result<Self> {
         let Parts { commands, indexes, build, views } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
         let mut control = Self {
             config: Arc::new(config),
-            verifications: Verifications::new(commands.clone()),
+            verifications: Verifications::new(commands.clone(), drift),
             commands,
             api,
             builds,
@@ -64,7 +75,10 @@ impl Control {
             views,
             queries,
             problems,
+            next_check: None,
+            checked: None,
         };
+        control.plan_check();
         if let Some(build) = build {
             let contents = Contents {
                 projections: build.definitions().collect(),
@@ -81,7 +95,15 @@ impl Control {
     /// Does what it is asked, until nobody asks any more.
     pub(super) async fn run(mut self, mut reloading: Reloading, mut requests: mpsc::Receiver<AdminRequest>) {
         loop {
+            let next_check = self.next_check;
+            let due = async move {
+                match next_check {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                () = due => self.check(),
                 Some((id, outcome)) = self.ended.recv() => self.build_ended(id, outcome),
                 Some(actor) = reloading.asked.recv() => drop(self.reload(&reloading, &actor).await),
                 request = requests.recv() => match request {
@@ -239,7 +261,11 @@ impl Control {
                 summary,
             })
             .await?;
+        let is_paced_otherwise = self.config.verify_every != config.verify_every;
         self.config = config;
+        if is_paced_otherwise {
+            self.plan_check();
+        }
         self.views = changes.views;
         self.answer_queries();
         let mut begun = begun.into_iter();
@@ -287,10 +313,29 @@ impl Control {
         Ok(())
     }
 
+    fn plan_check(&mut self) {
+        self.next_check = self.config.verify_every.map(|every| Instant::now() + every);
+    }
+
+    /// Verifies the projection whose turn it is.
+    fn check(&mut self) {
+        let kept = self.config.projections.iter().filter(|one| one.kind != ProjectionKind::View);
+        let names: BTreeSet<&str> = kept.map(|one| one.name.as_str()).collect();
+        let next = names.iter().find(|name| self.checked.as_deref().is_none_or(|last| **name > last));
+        if let Some(name) = next.or(names.first()).map(|name| (*name).to_owned()) {
+            // What is found is in the log, in metrics and in readiness.
+            let (reply, _) = oneshot::channel();
+            self.verifications.start(name.clone(), self.config.clone(), reply);
+            self.checked = Some(name);
+        }
+        self.plan_check();
+    }
+
     fn build_ended(&mut self, id: u64, outcome: BuildOutcome) {
         let Some(index) = self.running.iter().position(|running| running.id == id) else { return };
         let running = self.running.remove(index);
         if outcome == BuildOutcome::Joined {
+            running.contents.projections.keys().for_each(|name| self.verifications.forget(name));
             self.awaited.retain(|name| !running.contents.projections.contains_key(name));
             self.answer_queries();
         }

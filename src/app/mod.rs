@@ -10,6 +10,7 @@ mod start;
 mod streams;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ pub use plan::{
     histories, plan,
 };
 
-use control::Control;
+use control::{Control, Told};
 use readiness::report_readiness;
 use servers::Servers;
 use start::{Prepared, prepare};
@@ -108,9 +109,10 @@ pub async fn run(
         // Nothing was applied yet that a checkpoint could keep.
         _ = interrupted.wait_for(|stop| *stop) => return Ok(LoopEnd::Drained),
     };
-    let (problems, found) = watch::channel(Vec::new());
-    tokio::spawn(report_readiness(catalog, readiness, status, found));
-    let control = Control::new(config, parts, servers.api.clone(), problems).map_err(AppError::Thread)?;
+    let ((problems, found), (drift, drifted)) = (watch::channel(Vec::new()), watch::channel(BTreeMap::new()));
+    tokio::spawn(report_readiness(catalog, readiness, status, found, drifted));
+    let control =
+        Control::new(config, parts, servers.api.clone(), Told { problems, drift }).map_err(AppError::Thread)?;
     tokio::spawn(control.run(reloading, requests));
     let outcome = on_own_thread(runner, stopped).await?;
     servers.finish().await;

@@ -1,5 +1,6 @@
 //! Whether the daemon is ready, and what is wrong although it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ pub(super) async fn report_readiness(
     readiness: Readiness,
     mut status: watch::Receiver<RunnerStatus>,
     mut problems: watch::Receiver<Vec<String>>,
+    mut drift: watch::Receiver<BTreeMap<String, u64>>,
 ) {
     // What is added while the daemon serves is no reason to send its readers away.
     let mut was_ready = false;
@@ -34,6 +36,10 @@ pub(super) async fn report_readiness(
                 .collect();
             let problems = problems.borrow_and_update();
             warnings.extend(problems.iter().map(|problem| format!("the configuration was not reloaded: {problem}")));
+            let drift = drift.borrow_and_update();
+            warnings.extend(drift.iter().map(|(name, keys)| {
+                format!("projection `{name}`: rows of {keys} keys are not what the batch gives; rebuild it")
+            }));
             let broken = snapshot.projections.values().filter_map(|one| Some((&one.name, one.error.as_ref()?)));
             warnings.extend(broken.map(|(name, error)| format!("projection `{name}`: {error}")));
             let mut reasons = Vec::new();
@@ -75,6 +81,7 @@ pub(super) async fn report_readiness(
             changed = snapshots.changed() => changed,
             changed = status.changed() => changed,
             changed = problems.changed() => changed,
+            changed = drift.changed() => changed,
             // A source may fall silent without a word that would be published.
             () = tokio::time::sleep(READINESS) => Ok(()),
         };

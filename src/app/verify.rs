@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::streams::open;
 use crate::config::Config;
@@ -29,11 +29,18 @@ const AT_ONCE: usize = 1;
 pub(super) struct Verifications {
     commands: Commands,
     turns: Arc<Semaphore>,
+    /// Projections whose rows were found to differ, and by how many keys.
+    drift: Arc<watch::Sender<BTreeMap<String, u64>>>,
 }
 
 impl Verifications {
-    pub(super) fn new(commands: Commands) -> Self {
-        Self { commands, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(super) fn new(commands: Commands, drift: watch::Sender<BTreeMap<String, u64>>) -> Self {
+        Self { commands, turns: Arc::new(Semaphore::new(AT_ONCE)), drift: Arc::new(drift) }
+    }
+
+    /// What was found of a projection is of no more account: it was built again.
+    pub(super) fn forget(&self, projection: &str) {
+        self.drift.send_if_modified(|drift| drift.remove(projection).is_some());
     }
 
     /// Verifies a projection, and answers when that is done.
@@ -88,8 +95,12 @@ impl Verifications {
         };
         let took = began.elapsed();
         let label = match &verified {
-            Verified::Equal { .. } => "equal",
+            Verified::Equal { .. } => {
+                self.forget(projection);
+                "equal"
+            }
             Verified::Different { total, .. } => {
+                self.drift.send_modify(|drift| _ = drift.insert(projection.to_owned(), *total));
                 tracing::error!(projection, keys = total, "rows are not what the batch gives; rebuild the projection");
                 "different"
             }

@@ -20,6 +20,8 @@ pub struct Config {
     pub metrics_listen: String,
     pub parked: ParkedLimits,
     pub limits: QueryLimits,
+    /// Between two verifications, each of one projection after the other; none if none is wanted.
+    pub verify_every: Option<Duration>,
     pub sources: Vec<Source>,
     pub projections: Vec<Projection>,
     pub queries: Vec<Query>,

@@ -241,8 +241,8 @@ fn unique(names: &[Named<'_>]) {
 fn assemble(settings: Settings, declared: Declarations) -> Config {
     let needs_nats = declared.sources.iter().any(|source| matches!(source.input, SourceKind::JetStream { .. }));
     let nats = settings.nats.or_else(|| needs_nats.then(default_nats));
-    let Settings { data_dir, commit, search_commit, checkpoint_interval, http, metrics_listen, parked, limits, .. } =
-        settings;
+    let Settings { data_dir, commit, search_commit, checkpoint_interval, http, metrics_listen, parked, .. } = settings;
+    let (limits, verify_every) = (settings.limits, settings.verify_every);
     let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
@@ -254,6 +254,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         metrics_listen,
         parked,
         limits,
+        verify_every,
         sources,
         projections,
         queries,

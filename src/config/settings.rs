@@ -21,6 +21,7 @@ const KEYS: &[&str] = &[
     "metrics",
     "parked",
     "limits",
+    "verify",
 ];
 const LATER: &[&str] = &["auth", "pg", "postgres", "console", "telemetry", "tls"];
 
@@ -40,6 +41,7 @@ pub(super) struct Settings {
     pub metrics_listen: String,
     pub parked: ParkedLimits,
     pub limits: QueryLimits,
+    pub verify_every: Option<Duration>,
     /// Already resolved.
     pub patterns: Vec<Pattern>,
 }
@@ -75,6 +77,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         metrics_listen,
         parked: parked(&map),
         limits: limits(&map),
+        verify_every: map.map("verify", &["every"], &[]).and_then(|verify| verify.interval("every")),
         patterns,
     })
 }

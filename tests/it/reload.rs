@@ -535,6 +535,11 @@ fn a_damaged_row_is_found_named_and_mended() {
     assert_eq!((&answer["result"], &answer["total"]), (&json!("different"), &json!(1)), "{answer}");
     let difference = &answer["differences"][0];
     assert_eq!((&difference["fault"], &difference["columns"]), (&json!("otherwise"), &json!(["cents"])));
+    let warned = |daemon: &Daemon| {
+        let warnings = daemon.get("/readyz").1["warnings"].to_string();
+        warnings.contains("projection `totals`: rows of 1 keys are not what the batch gives; rebuild it")
+    };
+    world.daemon().wait("a warning", DEADLINE, |daemon| warned(daemon).then_some(()));
     let key = difference["key"].as_str().unwrap();
     let orders = if ["c0", "c1", "c2"].contains(&key) { 21 } else { 20 };
     assert_eq!(world.sql(&format!("SELECT orders FROM totals WHERE customer = '{key}'")), json!([{"orders": orders}]));
@@ -553,7 +558,20 @@ fn a_damaged_row_is_found_named_and_mended() {
     for (name, rows) in [("totals", CUSTOMERS), ("sizes", 2), ("found", CUSTOMERS)] {
         equal(&world, name, rows);
     }
+    world.daemon().wait("no warning", DEADLINE, |daemon| (!warned(daemon)).then_some(()));
     world.check();
+    // One after the other, by themselves.
+    let root = std::fs::read_to_string(world.path("readside.yaml")).unwrap();
+    world.write("readside.yaml", &format!("{root}verify: {{every: 50ms}}\n"));
+    let checks = |daemon: &Daemon, name: &str| {
+        daemon.metric("consistency_checks_total", &[&format!("projection=\"{name}\""), "result=\"equal\""])
+    };
+    let before = ["found", "sizes", "totals"].map(|name| checks(world.daemon(), name));
+    assert_eq!(world.reload()["changes"][0]["name"], "verify.every");
+    world.daemon().wait("three rounds", DEADLINE, |daemon| {
+        let now = ["found", "sizes", "totals"].map(|name| checks(daemon, name));
+        now.iter().zip(before).all(|(now, before)| *now >= before + 3.0).then_some(())
+    });
 }
 
 /// Killed in the middle of whatever it does, again and again, while its files change and it is asked to take them.
