@@ -149,7 +149,9 @@ impl Changes {
                 }
             };
             self.tell("projection", &name, change, detail);
-            add_to_groups(&mut self.groups, one, rebuilt.contains(&name));
+            let afresh = rebuilt.contains(&name);
+            let follows = !afresh && facts.projections.get(&name).is_some_and(|one| one.has_rows_for(&definition));
+            add_to_groups(&mut self.groups, one, follows, afresh);
         }
         for name in facts.projections.keys().filter(|name| !declared.contains(*name)) {
             let was_declared = old.projections.iter().any(|one| one.name == *name);
@@ -173,7 +175,7 @@ impl Changes {
 }
 
 /// Puts a projection together with what it reads among those that are built, and with its changed sources.
-pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection, afresh: bool) {
+pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection, follows: bool, afresh: bool) {
     let (upstream, reads) = (&planned.compiled.upstream, &planned.compiled.schema.reads);
     let is_read = |group: &Group| {
         group.projections.iter().any(|one| upstream.contains(&one.config.name))
@@ -184,9 +186,11 @@ pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection,
     for group in read {
         joined.projections.extend(group.projections);
         joined.sources.extend(group.sources);
+        joined.followers.extend(group.followers);
         joined.afresh |= group.afresh;
     }
     joined.afresh |= afresh;
+    joined.followers.extend(follows.then(|| planned.config.name.clone()));
     joined.projections.push(planned);
     apart.push(joined);
     *groups = apart;

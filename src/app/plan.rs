@@ -155,7 +155,9 @@ pub fn plan(facts: &Facts, program: Program, histories: &Histories) -> Plan {
             one.reasons.push(why_otherwise(&planned, &groups));
         }
         if matches!(one.change, ProjectionChange::Build | ProjectionChange::New | ProjectionChange::IndexOnly) {
-            add_to_groups(&mut groups, planned, false);
+            let running = facts.projections.get(&planned.config.name);
+            let follows = running.is_some_and(|running| running.has_rows_for(&definition));
+            add_to_groups(&mut groups, planned, follows, false);
         }
         plan.projections.push(one);
     }
@@ -199,8 +201,7 @@ fn build(group: &Group, facts: &Facts, histories: &Histories) -> BuildPlan {
     let donors = facts.operators();
     let names: Vec<String> = group.projections.iter().map(|planned| planned.config.name.clone()).collect();
     let adopted: BTreeSet<_> = group.operators().intersection(&donors).copied().collect();
-    let needs_history = !group.sources.is_empty()
-        || group.projections.iter().any(|planned| planned.compiled.circuit.would_need_events(&adopted));
+    let needs_history = group.needs_history(&adopted);
     let read_by = group.projections.iter().filter(|planned| planned.compiled.circuit.has_events());
     let mut sources: BTreeSet<SourceName> = read_by.flat_map(|one| one.compiled.schema.reads.keys().cloned()).collect();
     sources.extend(group.sources.keys().cloned());

@@ -47,6 +47,8 @@ pub struct ProjectionFacts {
     pub operators: BTreeSet<Identity>,
     /// Whether it takes every commit.
     pub steps: bool,
+    /// Whether its rows and its state are right, so that others may go on from them.
+    pub is_right: bool,
     pub owner: Option<String>,
     pub state_limit: Option<u64>,
     pub live_rows: u64,
@@ -96,6 +98,7 @@ impl ProjectionFacts {
             generation: generation.id.number,
             operators: operators.unwrap_or_default(),
             steps: generation.state().steps(),
+            is_right: donates,
             live_rows: generation.table().num_rows() as u64,
             state_bytes: Some(generation.status().state_bytes),
             build_rate: generation.build_rate,
@@ -107,6 +110,11 @@ impl ProjectionFacts {
     pub fn is_kept_as(&self, declared: &ProjectionFacts) -> bool {
         let has_layout = self.layout.is_none() || self.layout == declared.layout;
         self.rows.is_some() && self.rows == declared.rows && has_layout
+    }
+
+    /// Whether what is declared has the same rows, kept in another way, so that it can be made of them.
+    pub fn has_rows_for(&self, declared: &ProjectionFacts) -> bool {
+        self.is_right && self.rows.is_some() && self.rows == declared.rows
     }
 
     /// Whether what can be changed while it runs is another.
@@ -189,6 +197,7 @@ fn of_entry(entry: &GenerationEntry) -> ProjectionFacts {
         key: entry.key.iter().filter_map(|&index| Some(fields.get(index)?.name().clone())).collect(),
         operators: if is_right { entry.operators.keys().copied().collect() } else { BTreeSet::new() },
         steps: entry.state == Phase::Serving,
+        is_right,
         owner: None,
         state_limit: None,
         live_rows: entry.table.as_ref().map_or(0, |table| table.rows),

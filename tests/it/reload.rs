@@ -414,6 +414,45 @@ fn a_plan_says_what_a_reload_then_does() {
 }
 
 #[test]
+fn rows_that_are_only_kept_in_another_way_are_made_of_those_that_are_there() {
+    // Nothing of it has state, so that the rows are all that there is; and one event cannot be taken.
+    let flat = "projection: flat\nkey: [position]\nsql: SELECT _seq AS position, customer, 100 / (cents - 5) AS share FROM orders.placed\n";
+    let words = "projection: words\nkind: search\nkey: [position]\nsql: SELECT position, customer FROM flat\nfields: {customer: keyword}\n";
+    let mut world = World::start(&[flat, words, TOTALS]);
+    let check = |world: &World| {
+        let all = world.sql("SELECT count(*) AS n, min(position) AS first FROM flat");
+        assert_eq!(all, json!([{"n": world.events - 1, "first": 1}]));
+        let page = world.daemon().get("/v1/tables/flat?customer=c7&pageSize=1000").1;
+        assert_eq!(page["items"].as_array().unwrap().len() as u64, world.events / CUSTOMERS);
+        assert_eq!(page["freshness"]["incomplete"], true, "an event is parked for it");
+        let (_, verified) = world.daemon().post("/v1/admin/projections/flat/verify", &json!({}));
+        assert_eq!(verified["result"], "equal", "{verified}");
+    };
+    check(&world);
+    let indexed = flat.replace("key: [position]", "key: [position]\nindexes: [[customer]]");
+    let sorted = words.replace("customer: keyword", "customer: keyword, position: {sort: true}");
+    world.declare(&[&indexed, &sorted, &TOTALS.replace("count(*) > 0", "count(*) > 1")]);
+    let url = world.daemon().url().to_owned();
+    let (code, planned) = plan(&world.path("readside.yaml"), &["--url", &url]);
+    assert_eq!(code, 2);
+    assert!(planned["builds"].as_array().unwrap().iter().all(|build| build["reads"] == json!({})), "{planned}");
+    world.publish(500);
+    world.reloaded();
+    assert!(world.daemon().logged("orders after 0").is_none(), "no event is read again");
+    assert_eq!((world.generation("flat"), world.generation("words")), (2, 2));
+    check(&world);
+    world.publish(500);
+    check(&world);
+    let hits = world.daemon().get("/v1/search/words?q=customer:c7&sort=-position&pageSize=1").1;
+    assert_eq!(hits["items"][0]["item"]["customer"], "c7", "{hits}");
+    world.restart();
+    assert!(world.daemon().logged("projection is built again").is_none());
+    world.publish(500);
+    check(&world);
+    world.check();
+}
+
+#[test]
 fn a_rebuild_begins_at_the_start_and_can_be_ended() {
     let mut world = World::start(&[TOTALS, SIZES]);
     let ask = |world: &World, verb: &str| world.daemon().post(&format!("/v1/admin/projections/{verb}"), &json!({}));

@@ -39,6 +39,8 @@ pub struct Group {
     pub projections: Vec<PlannedProjection>,
     /// Who wants them.
     pub by: Actor,
+    /// Projections whose rows are those of what runs, and only kept in another way: they are made of them.
+    pub followers: BTreeSet<String>,
     /// Whether nothing that is there already may be gone on from, because it may be wrong.
     pub afresh: bool,
     /// Sources that are read in another way than before, and how.
@@ -58,8 +60,20 @@ impl Group {
     /// The projections that the group reads and does not build.
     pub fn inputs(&self) -> BTreeSet<String> {
         let built: BTreeSet<&str> = self.projections.iter().map(|planned| planned.config.name.as_str()).collect();
-        let read = self.projections.iter().flat_map(|planned| &planned.compiled.upstream);
-        read.filter(|name| !built.contains(name.as_str())).cloned().collect()
+        let read = self.projections.iter().filter(|planned| !self.follows(planned));
+        let read = read.flat_map(|planned| &planned.compiled.upstream);
+        let read = read.filter(|name| !built.contains(name.as_str()));
+        read.chain(&self.followers).cloned().collect()
+    }
+
+    /// Whether events have to be read from the start, if the state of these operators is there.
+    pub fn needs_history(&self, there: &BTreeSet<Identity>) -> bool {
+        let mut computed = self.projections.iter().filter(|planned| !self.follows(planned));
+        !self.sources.is_empty() || computed.any(|planned| planned.compiled.circuit.would_need_events(there))
+    }
+
+    fn follows(&self, planned: &PlannedProjection) -> bool {
+        self.followers.contains(&planned.config.name)
     }
 }
 
@@ -79,11 +93,8 @@ impl Build {
         limits: ParkedLimits,
     ) -> Result<Self, AssembleError> {
         let adopted = if group.afresh { Adopted::new() } else { adopted(&group, ground) };
-        let needs_history = |planned: &PlannedProjection| {
-            let own = adopted.get(&planned.config.name).map(|own| own.keys().copied().collect());
-            planned.compiled.circuit.would_need_events(&own.unwrap_or_default())
-        };
-        let from_start = !group.sources.is_empty() || group.projections.iter().any(needs_history);
+        let there = adopted.values().flat_map(|own| own.keys().copied()).collect();
+        let from_start = group.needs_history(&there);
         let mut engine = Engine::new(limits);
         let (mut continued, mut stores, mut restored) = (BTreeMap::new(), ground.stores.clone(), Handles::default());
         for planned in group.projections {
@@ -93,7 +104,9 @@ impl Build {
             let admission = planned.compiled.circuit.admission();
             let index = empty_index(&planned, &indexes.directory(&name, number))?;
             let mut generation = Generation::new(planned, number, index).map_err(failed)?;
-            if let Some(own) = adopted.get(&name).filter(|own| !from_start && !own.is_empty()) {
+            if group.followers.contains(&name) {
+                generation.follow_rows();
+            } else if let Some(own) = adopted.get(&name).filter(|own| !from_start && !own.is_empty()) {
                 generation.adopt_copies(own, &mut stores, &mut restored).map_err(failed)?;
                 let mut donors = own.keys().filter_map(|identity| ground.donors.get(identity));
                 if let Some(donor) = donors.find(|donor| donor.admission == admission) {
@@ -102,7 +115,8 @@ impl Build {
             }
             engine.generations.push(generation);
         }
-        let reads_itself = |one: &&Generation| if from_start { one.needs_events() } else { one.has_events() };
+        let reads_itself =
+            |one: &&Generation| !one.follows_rows() && if from_start { one.needs_events() } else { one.has_events() };
         let read = engine.generations.iter().filter(reads_itself);
         let read: BTreeSet<SourceName> = read.flat_map(|one| one.definition.reads.keys().cloned()).collect();
         for (name, at) in &ground.intakes {

@@ -40,7 +40,11 @@ impl Build {
         }
         self.engine.check_state_limits();
         become_one(live, &mut self.engine);
+        self.check_followed(live);
         self.fail_as_one(live);
+        if !self.failed {
+            self.take_circuits(live);
+        }
         let Self { engine: mut built, changed_sources, continued, continued_at, failed, by, .. } = self;
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
@@ -79,6 +83,28 @@ impl Build {
 }
 
 impl Build {
+    /// Stops generations that have followed the rows of others which are right no more.
+    fn check_followed(&mut self, live: &Engine) {
+        for generation in self.engine.generations.iter_mut().filter(|one| one.follows_rows() && one.state().steps()) {
+            if !live.generations.iter().any(|one| is_followed(one, generation)) {
+                let reason = "the rows that it was made of are right no more; reload to build it again";
+                generation.fail(reason.to_owned());
+            }
+        }
+    }
+
+    /// Lets generations that have followed the rows of others go on with what computes them, and with what those could not take.
+    fn take_circuits(&mut self, live: &mut Engine) {
+        let at = live.cut();
+        for generation in self.engine.generations.iter_mut().filter(|one| one.follows_rows() && one.state().steps()) {
+            if let Some(predecessor) = live.generations.iter_mut().find(|one| is_followed(one, generation)) {
+                generation.take_circuit_of(predecessor);
+                let other = predecessor.id.clone();
+                hand_on_parked(live, &other, &generation.id, &at);
+            }
+        }
+    }
+
     /// Where a predecessor serves, what is built together comes together: half of it would read what the other half has not
     /// become.
     fn fail_as_one(&mut self, live: &Engine) {
@@ -92,6 +118,11 @@ impl Build {
             self.fail(&reason);
         }
     }
+}
+
+/// Whether a live generation is the one whose rows a built one has followed, and both are right.
+fn is_followed(live: &Generation, built: &Generation) -> bool {
+    live.projection() == built.projection() && live.definition.rows == built.definition.rows && live.may_donate()
 }
 
 /// Lets built generations have the very operators whose state they began with. Where that is not possible any more, because

@@ -113,8 +113,11 @@ impl Build {
     /// The live projections that the built ones read.
     pub fn inputs(&self) -> BTreeSet<String> {
         let built: BTreeSet<&str> = self.projections().collect();
-        let read = self.engine.generations.iter().flat_map(|generation| &generation.definition.upstream);
-        read.filter(|name| !built.contains(name.as_str())).cloned().collect()
+        let (following, computed): (Vec<&Generation>, Vec<_>) =
+            self.engine.generations.iter().partition(|generation| generation.follows_rows());
+        let read = computed.into_iter().flat_map(|generation| &generation.definition.upstream);
+        let read = read.filter(|name| !built.contains(name.as_str())).cloned();
+        read.chain(following.into_iter().map(|generation| generation.projection().to_owned())).collect()
     }
 
     /// Whether it has stood at a live cut.

@@ -223,6 +223,14 @@ impl Engine {
                 failed.insert(generation.projection().to_owned(), reason);
                 continue;
             }
+            if generation.follows_rows() {
+                let delta = outside.get(generation.projection());
+                if let Some(Err(error)) = delta.map(|delta| generation.take_rows(delta, now_us)) {
+                    failed.insert(generation.projection().to_owned(), error.to_string());
+                    generation.fail(error.to_string());
+                }
+                continue;
+            }
             let mut deltas: BTreeMap<&str, &ZBatch> =
                 outputs.iter().map(|(name, delta)| (name.as_str(), delta)).collect();
             deltas.extend(outside.iter().map(|(name, delta)| (*name, *delta)));

@@ -57,6 +57,8 @@ pub struct Generation {
     held: HeldChanges,
     /// Messages that had vanished from its sources when it was built.
     lost: BTreeMap<SourceName, Losses>,
+    /// Whether it takes the rows of what it replaces in place of computing them. It has nothing to compute with until then.
+    follows_rows: bool,
     /// Sequences a second when it was built, if that was in this process.
     pub(super) build_rate: Option<f64>,
 }
@@ -142,6 +144,30 @@ impl Generation {
         Ok(adopted?)
     }
 
+    /// Takes the rows of what it replaces, which are the same, until it does.
+    pub(super) fn follow_rows(&mut self) {
+        self.follows_rows = true;
+    }
+
+    pub(super) fn follows_rows(&self) -> bool {
+        self.follows_rows
+    }
+
+    /// Takes a change of the rows of what it replaces.
+    ///
+    /// # Errors
+    /// The rows cannot be kept.
+    pub(super) fn take_rows(&mut self, delta: &ZBatch, now_us: i64) -> Result<(), GenerationError> {
+        self.take(delta, None, now_us)
+    }
+
+    /// Goes on with what computes the rows of the one that it replaces, and lacks what that one lacks.
+    pub(super) fn take_circuit_of(&mut self, predecessor: &mut Generation) {
+        self.follows_rows = false;
+        self.circuit = predecessor.circuit.take();
+        self.lost.clone_from(&predecessor.lost);
+    }
+
     /// Begins with copies of what some operators of live generations keep, which stand at the cut that this generation is
     /// brought to.
     ///
@@ -220,6 +246,7 @@ impl Generation {
             in_error: None,
             lost: BTreeMap::new(),
             build_rate: None,
+            follows_rows: false,
         }
     }
 
@@ -245,6 +272,7 @@ impl Generation {
             in_error: None,
             lost: entry.lost.clone(),
             build_rate: None,
+            follows_rows: false,
         }
     }
 
@@ -578,7 +606,7 @@ impl Generation {
 
     /// What it can share with others, and its name.
     pub(super) fn circuit(&mut self) -> Option<(&str, &mut Circuit)> {
-        let circuit = self.circuit.as_mut().filter(|_| self.state.steps())?;
+        let circuit = self.circuit.as_mut().filter(|_| self.state.steps() && !self.follows_rows)?;
         Some((&self.id.projection, circuit))
     }
 
