@@ -258,7 +258,7 @@ mod tests {
             read(20, 1),
             &facts(31, 40),
             expect![
-                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; restore them, or start with an empty data_dir, which builds everything from what is left"
+                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; restore them, or go on without them (`readside source accept-gap`), and answers say that they are incomplete"
             ],
         );
         check(
@@ -317,14 +317,14 @@ mod tests {
             read(20, 1),
             &facts(1, 10),
             expect![
-                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or start with an empty data_dir, which reads what is there from its beginning"
+                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or have what is there read from its beginning (`readside source reset`)"
             ],
         );
         check(
             from_the_start(read(20, 1)),
             &facts(1, 10),
             expect![
-                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or start with an empty data_dir, which reads what is there from its beginning"
+                "stream `ORDERS` ends at 10, but 20 was already read: it was set back; restore its later messages, or have what is there read from its beginning (`readside source reset`)"
             ],
         );
         let overtaken = Known { proof: Proof::Other(20), ..read(20, 1) };
@@ -332,7 +332,7 @@ mod tests {
             overtaken,
             &facts(1, 30),
             expect![
-                "message 20 of stream `ORDERS` is not the one that was read there: the stream was set back, and published to again; restore the messages that were read, or start with an empty data_dir, which reads what is there from its beginning"
+                "message 20 of stream `ORDERS` is not the one that was read there: the stream was set back, and published to again; restore the messages that were read, or have what is there read from its beginning (`readside source reset`)"
             ],
         );
     }
@@ -341,7 +341,7 @@ mod tests {
     fn a_stream_that_was_created_anew_is_known_by_its_messages() {
         for known in [read(20, 1), Known { proof: Proof::Other(20), ..read(20, 1) }, from_the_start(read(20, 1))] {
             let created_anew = expect![
-                "stream `ORDERS` was created anew at 2026-02-02T00:00:00Z, the checkpoint belongs to the one of 2026-01-01T00:00:00Z; restore that one, or start with an empty data_dir, which reads this one from its beginning"
+                "stream `ORDERS` was created anew at 2026-02-02T00:00:00Z, the checkpoint belongs to the one of 2026-01-01T00:00:00Z; restore that one, or have this one read from its beginning (`readside source reset`)"
             ];
             check(known, &recreated(1, 30), created_anew);
         }
