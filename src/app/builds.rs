@@ -10,7 +10,10 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::DRAIN;
 use super::streams::open;
 use crate::config::Config;
-use crate::pipeline::{Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, RunnerConfig};
+use crate::identity::Identity;
+use crate::pipeline::{
+    Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, RunnerConfig, Ticket,
+};
 use crate::priority::give_way;
 use crate::progress::SourceName;
 use crate::source::Source;
@@ -34,7 +37,7 @@ pub(super) fn pace(config: &Config) -> RunnerConfig {
 pub(super) struct Contents {
     pub(super) projections: BTreeMap<String, Definition>,
     /// Sources that are read in another way than before.
-    pub(super) sources: BTreeSet<SourceName>,
+    pub(super) sources: BTreeMap<SourceName, Option<Identity>>,
     /// Live projections that are read.
     pub(super) inputs: BTreeSet<String>,
     /// Whether a person wants it to begin now.
@@ -47,7 +50,7 @@ impl Contents {
             group.projections.iter().map(|planned| (planned.config.name.clone(), Definition::of(planned)));
         Self {
             projections: projections.collect(),
-            sources: group.sources.keys().cloned().collect(),
+            sources: group.sources.iter().map(|(name, (_, identity))| (name.clone(), Some(*identity))).collect(),
             inputs: group.inputs(),
             afresh: group.afresh,
         }
@@ -76,12 +79,21 @@ pub(super) enum Beginning {
 pub(super) struct Running {
     pub(super) id: u64,
     pub(super) contents: Contents,
+    ticket: Ticket,
     cancel: watch::Sender<bool>,
 }
 
 impl Running {
-    pub(super) fn cancel(&self) {
+    /// Ends it, unless it has ended: whether it had not.
+    pub(super) fn cancel(&self) -> bool {
+        let was_wanted = self.ticket.cancel();
         self.cancel.send_replace(true);
+        was_wanted
+    }
+
+    /// Whether it goes on.
+    pub(super) fn goes_on(&self) -> bool {
+        self.ticket.is_open()
     }
 }
 
@@ -113,7 +125,7 @@ impl Builds {
         config: Arc<Config>,
     ) -> io::Result<Running> {
         self.begun += 1;
-        let (id, (cancel, cancelled)) = (self.begun, watch::channel(false));
+        let (id, (cancel, cancelled), ticket) = (self.begun, watch::channel(false), Ticket::default());
         let work = Work {
             commands: self.commands.clone(),
             indexes: self.indexes.clone(),
@@ -121,6 +133,7 @@ impl Builds {
             names: contents.projections.keys().cloned().collect(),
             config,
             readers: Handle::current(),
+            ticket: ticket.clone(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = self.ended.clone();
@@ -131,7 +144,7 @@ impl Builds {
             let _ = ended.send((id, outcome));
         };
         std::thread::Builder::new().name("builder".to_owned()).spawn(body)?;
-        Ok(Running { id, contents, cancel })
+        Ok(Running { id, contents, ticket, cancel })
     }
 }
 
@@ -145,6 +158,7 @@ struct Work {
     config: Arc<Config>,
     /// Where the build's sources are read.
     readers: Handle,
+    ticket: Ticket,
 }
 
 impl Work {
@@ -158,10 +172,23 @@ impl Work {
             Beginning::Begun(build) => Ok(*build),
             Beginning::Group(group, ground) => self.begin(*group, &ground),
         };
-        let builder = begun.and_then(|build| self.builder(build));
+        let mut folders = Vec::new();
+        let builder = begun.and_then(|mut build| {
+            build.ends_with(self.ticket.clone());
+            folders.extend(build.ids().map(|id| self.indexes.folder(id)));
+            self.builder(build)
+        });
         match builder {
-            Ok(builder) => builder.run(self.commands.clone(), cancelled).await,
+            Ok(builder) => {
+                let outcome = builder.run(self.commands.clone(), cancelled).await;
+                if outcome == BuildOutcome::Cancelled {
+                    folders.iter().for_each(|folder| IndexRoot::remove(folder));
+                }
+                outcome
+            }
+            Err(_) if !self.ticket.end() => BuildOutcome::Cancelled,
             Err(error) => {
+                folders.iter().for_each(|folder| IndexRoot::remove(folder));
                 tracing::error!(projections = self.names.join(", "), %error, "projections cannot be built");
                 // Without a loop there is no status.
                 let _ = self.commands.end_build(self.names, error, None).await;

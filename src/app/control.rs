@@ -2,11 +2,13 @@
 //! starts and ends builds. One request after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reloading;
 use super::builds::{Beginning, Builds, Contents, Running, pace};
@@ -16,9 +18,12 @@ use super::streams::{opener, streams};
 use super::verify::Verifications;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
-use crate::pipeline::{Adaptation, BuildOutcome, Commands, Group, NoLoop, Wanted};
+use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
+
+/// For a checkpoint to have what was done.
+const DURABLE_LONGEST: Duration = Duration::from_secs(30);
 
 /// What a daemon runs, and how it is changed.
 pub(super) struct Control {
@@ -82,7 +87,7 @@ impl Control {
         if let Some(build) = build {
             let contents = Contents {
                 projections: build.definitions().collect(),
-                sources: build.changed_sources().cloned().collect(),
+                sources: build.changed_sources().map(|name| (name.clone(), None)).collect(),
                 inputs: build.inputs(),
                 afresh: false,
             };
@@ -155,7 +160,8 @@ impl Control {
                 });
             }
         };
-        let reloaded = self.become_declared(read, actor, &BTreeSet::new()).await.map_err(|NoLoop| Refused::ending())?;
+        let became = self.become_declared(read, actor, &BTreeSet::new()).await;
+        let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.problems.send_replace(Vec::new());
         tracing::info!(
             by,
@@ -165,14 +171,23 @@ impl Control {
             builds = reloaded.builds.len(),
             "configuration reloaded"
         );
+        self.durable(durable.wait()).await?;
         Ok(reloaded)
     }
 
     /// Does what a person has decided, and what follows from it.
     async fn decide(&mut self, decision: Decision, by: &Actor, reloading: &Reloading) -> Result<Done, Refused> {
         let is_reset = matches!(decision, Decision::Reset(_));
-        let open = opener(self.config.clone());
-        let decided = self.commands.decide(decision, by.clone(), open).await.map_err(|NoLoop| Refused::ending())?;
+        // A build has a discarded event parked once more, or takes it; and it reads a source that is reset as it was.
+        let reads_again = |running: &&Running| running.goes_on() && !running.contents.sources.is_empty();
+        if matches!(decision, Decision::Discard(_)) && self.running.iter().any(|running| reads_again(&running)) {
+            let detail = "a source is read again for a build; discard what is parked once that is done, or abort it";
+            return Err(Refused::impossible(detail.to_owned()));
+        }
+        if is_reset {
+            self.running.drain(..).for_each(|running| _ = running.cancel());
+        }
+        let decided = self.durable(self.commands.decide(decision, by.clone())).await?;
         let mut detail = decided.map_err(Refused::impossible)?;
         tracing::info!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{detail}");
         // What read the source is built again, as it is declared.
@@ -197,20 +212,25 @@ impl Control {
             return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
         }
         let rebuilt = BTreeSet::from([name]);
-        self.become_declared((config, program), by, &rebuilt).await.map_err(|NoLoop| Refused::ending())
+        let became = self.become_declared((config, program), by, &rebuilt).await;
+        let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
+        self.durable(durable.wait()).await?;
+        Ok(reloaded)
     }
 
     /// Ends the build of a projection, and of all that is built with it. What is there goes on.
     async fn abort(&mut self, name: String, by: &Actor) -> Result<Done, Refused> {
         let index = self.running.iter().position(|running| running.contents.projections.contains_key(&name));
-        let Some(index) = index else { return Err(Refused::impossible(format!("`{name}` is not built"))) };
-        let running = self.running.remove(index);
-        running.cancel();
+        let not_built = || Refused::impossible(format!("`{name}` is not built"));
+        let running = self.running.remove(index.ok_or_else(not_built)?);
+        if !running.cancel() {
+            return Err(not_built());
+        }
         let names: Vec<String> = running.contents.projections.into_keys().collect();
         let who = by.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
         let message = format!("it was ended{who}; reload, or `readside projection rebuild {name}`, begins it again");
         let told = format!("what is there goes on; not built any more: {}", names.join(", "));
-        self.commands.end_build(names, message, Some(by.clone())).await.map_err(|NoLoop| Refused::ending())?;
+        self.durable(self.commands.end_build(names, message, Some(by.clone()))).await?;
         Ok(Done { detail: told })
     }
 
@@ -238,8 +258,8 @@ impl Control {
         (config, program): (Config, Program),
         by: &Actor,
         rebuilt: &BTreeSet<String>,
-    ) -> Result<Reloaded, NoLoop> {
-        let facts = self.commands.facts().await?;
+    ) -> Result<(Reloaded, Durable), NoLoop> {
+        let facts = self.commands.facts_to_adapt().await?;
         let mut changes = Changes::new(&self.config, &config, program, &facts, rebuilt);
         let config = Arc::new(config);
         let contents = changes.contents();
@@ -256,6 +276,7 @@ impl Control {
                 pace: pace(&config),
                 new_sources: changes.new_sources,
                 moved_sources: changes.moved_sources,
+                changed_sources: contents.iter().flat_map(|one| one.sources.keys().cloned()).collect(),
                 open: opener(config.clone()),
                 by: by.clone(),
                 summary,
@@ -271,8 +292,19 @@ impl Control {
         let mut begun = begun.into_iter();
         changes.groups.retain(|_| !begun.next().unwrap_or(false));
         self.begin(changes.groups).await?;
-        adapted.wait().await?;
-        Ok(Reloaded { changes: changes.told, builds })
+        Ok((Reloaded { changes: changes.told, builds }, adapted))
+    }
+
+    /// Waits until what was done is durable, though not for ever: others wait for their turn.
+    async fn durable<T>(&self, done: impl Future<Output = Result<T, NoLoop>>) -> Result<T, Refused> {
+        match timeout(DURABLE_LONGEST, done).await {
+            Ok(done) => done.map_err(|NoLoop| Refused::ending()),
+            Err(_) => {
+                let detail =
+                    "it is done, and no checkpoint has it yet, because none can be written; see /readyz".to_owned();
+                Err(Refused { status: 503, kind: "not-durable", title: "Not durable yet", detail })
+            }
+        }
     }
 
     /// Ends the builds that are not wanted as they are, and says of each that is whether it runs already.
@@ -280,9 +312,10 @@ impl Control {
         let changing: BTreeSet<&String> = wanted.iter().flat_map(|one| one.projections.keys()).collect();
         let (kept, unwanted): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|running| {
             let stands = running.contents.inputs.iter().all(|input| !changing.contains(input));
-            stands && wanted.iter().any(|one| running.contents.is_same_as(one))
+            // One that has ended, which may not be heard of yet, is begun again where it is still wanted.
+            stands && running.goes_on() && wanted.iter().any(|one| running.contents.is_same_as(one))
         });
-        unwanted.iter().for_each(Running::cancel);
+        unwanted.iter().for_each(|running| _ = running.cancel());
         self.running = kept;
         wanted.iter().map(|one| self.running.iter().any(|running| running.contents.is_same_as(one))).collect()
     }
@@ -297,7 +330,15 @@ impl Control {
             inputs: groups.iter().flat_map(Group::inputs).collect(),
             projections: groups.iter().flat_map(names).collect(),
         };
-        let ground = Arc::new(self.commands.ground(wanted).await?);
+        let names = wanted.projections.clone();
+        let ground = match timeout(DURABLE_LONGEST, self.commands.ground(wanted)).await {
+            Ok(ground) => Arc::new(ground?),
+            Err(_) => {
+                let message =
+                    "no checkpoint can be written, and what it would begin with comes with one; reload once that works";
+                return self.commands.end_build(names, message.to_owned(), None).await;
+            }
+        };
         for group in groups {
             let contents = Contents::of(&group);
             if let Err(error) = self.build(Beginning::Group(Box::new(group), ground.clone()), contents) {
@@ -319,6 +360,10 @@ impl Control {
 
     /// Verifies the projection whose turn it is.
     fn check(&mut self) {
+        // It waits for none: they would pile up where they take longer than they are apart.
+        if self.verifications.are_under_way() {
+            return self.plan_check();
+        }
         let kept = self.config.projections.iter().filter(|one| one.kind != ProjectionKind::View);
         let names: BTreeSet<&str> = kept.map(|one| one.name.as_str()).collect();
         let next = names.iter().find(|name| self.checked.as_deref().is_none_or(|last| **name > last));

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::pipeline::RunnerStatus;
 use crate::progress::{Phase, Position, SourceState};
 use crate::query::now_us;
-use crate::read_model::catalog::Catalog;
+use crate::read_model::catalog::{BuildState, Catalog};
 use crate::serve::http::Readiness;
 
 /// Between looks at sources that say nothing.
@@ -42,6 +42,12 @@ pub(super) async fn report_readiness(
             }));
             let broken = snapshot.projections.values().filter_map(|one| Some((&one.name, one.error.as_ref()?)));
             warnings.extend(broken.map(|(name, error)| format!("projection `{name}`: {error}")));
+            let failed = snapshot.projections.values().filter_map(|one| Some((&one.name, one.build.as_ref()?)));
+            let failed = failed.filter(|(_, build)| build.state == BuildState::Failed);
+            warnings.extend(failed.map(|(name, build)| {
+                let why = build.message.as_deref().unwrap_or("the log has the reason");
+                format!("projection `{name}` is not as it is declared, because its build has failed: {why}")
+            }));
             let mut reasons = Vec::new();
             for (name, progress) in &snapshot.sources {
                 let message = progress.message().unwrap_or("not connected yet");

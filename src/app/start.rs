@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::AppError;
 use super::builds::pace;
-use super::streams::open;
+use super::streams::{open, opener};
 use crate::checkpoint::{CheckpointError, Checkpointer};
 use crate::config::Config;
 use crate::pipeline::{Build, Commands, IndexRoot, Runner, RunnerStatus, assemble, begin};
@@ -60,8 +61,9 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
         sources.insert(name.clone(), open(config, name, after, intake)?);
     }
     let build = assembly.build;
+    let open = opener(Arc::new(config.clone()));
     let (runner, status, commands) =
-        Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace(config), indexes.clone());
+        Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace(config), indexes.clone(), Some(open));
     Ok(Prepared { runner, status, parts: Parts { commands, indexes, build, views } })
 }
 

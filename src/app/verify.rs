@@ -43,6 +43,11 @@ impl Verifications {
         self.drift.send_if_modified(|drift| drift.remove(projection).is_some());
     }
 
+    /// Whether one runs or waits for its turn.
+    pub(super) fn are_under_way(&self) -> bool {
+        self.turns.available_permits() == 0
+    }
+
     /// Verifies a projection, and answers when that is done.
     pub(super) fn start(
         &self,
@@ -72,13 +77,18 @@ impl Verifications {
         let not_compiled = |_| Refused::impossible("the running configuration does not compile any more".to_owned());
         let program = program(config).map_err(not_compiled)?;
         let planned = program.projections.iter().find(|planned| planned.config.name == projection);
-        let Some(sql) = planned.map(|planned| planned.config.sql.clone()) else {
+        let planned = planned.map(|planned| (planned.config.sql.clone(), planned.compiled.schema.identity));
+        let Some((sql, identity)) = planned else {
             let detail = format!("`{projection}` is no table and no search index, so it keeps nothing to be verified");
             return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
         };
         let observed = self.commands.observe(projection).await.map_err(|NoLoop| Refused::ending())?;
         let (verified, cut, generation) = match observed {
             Err(reason) => (Verified::NotVerifiable { reason }, None, 0),
+            Ok(subject) if subject.identity != Some(identity) => {
+                let reason = "what serves is not what is declared, which is built, or could not be".to_owned();
+                (Verified::NotVerifiable { reason }, Some(subject.cut), subject.generation.number)
+            }
             Ok(subject) => {
                 let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
                 {

@@ -62,7 +62,7 @@ pub(super) fn plan(args: &PlanArgs) -> ExitCode {
     let histories = runtime.block_on(app::histories(&loaded.config));
     let plan = app::plan(&facts, program, &histories);
     let shown = match args.json {
-        true => serde_json::to_string_pretty(&plan).map(|text| print::line(text)).map_err(|error| error.to_string()),
+        true => serde_json::to_string_pretty(&plan).map(print::line).map_err(|error| error.to_string()),
         false => show(&plan, &mut std::io::stdout()).map_err(|error| error.to_string()),
     };
     if let Err(error) = shown {

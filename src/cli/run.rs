@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
@@ -34,6 +34,15 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
     let _written = start_logging(args.log_json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&chain(&error)),
+    };
+    // From here on the signal ends nothing. Where nobody listens to it yet, it waits.
+    let hang_up = {
+        let _within = runtime.enter();
+        signal(SignalKind::hangup()).ok()
+    };
     let Loaded { config, places, warnings } = match load_config(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
@@ -43,15 +52,11 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     };
     debug_assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
     warnings.iter().for_each(|warning| print::error_line(format_args!("{warning}\n")));
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&chain(&error)),
-    };
     let started = |addresses: app::Addresses| {
         tracing::info!(http = %addresses.http, metrics = %addresses.metrics, "listening");
     };
     let outcome = runtime.block_on(async {
-        let reloading = reloading(&args);
+        let reloading = reloading(&args, hang_up);
         app::run(config, reloading, started, interrupted()).await
     });
     // Queries that are still running are not waited for.
@@ -72,11 +77,11 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
 }
 
 /// Reads the configuration again at SIGHUP, and where it is watched when a file of it has changed.
-fn reloading(args: &RunArgs) -> Reloading {
+fn reloading(args: &RunArgs, hang_up: Option<Signal>) -> Reloading {
     let root = args.config.config.clone();
     let (ask, asked) = mpsc::channel(1);
     let by = |actor: &str| Actor { actor: Some(actor.to_owned()), ..Actor::default() };
-    if let Ok(mut hang_up) = signal(SignalKind::hangup()) {
+    if let Some(mut hang_up) = hang_up {
         let ask = ask.clone();
         tokio::spawn(async move { while hang_up.recv().await.is_some() && ask.send(by("SIGHUP")).await.is_ok() {} });
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::build::{Build, BuildError, Ground, Joined, LiveCut};
+use super::build::{Build, BuildError, Ground, Joined, LiveCut, Ticket};
 use super::engine::Declared;
 use super::facts::Facts;
 use super::intake::Intake;
@@ -27,18 +27,18 @@ pub(super) enum Command {
     /// Takes built generations in. The reply gives them back if they stand elsewhere by now.
     Join { build: Box<Build>, reply: oneshot::Sender<Result<Joined, Box<Build>>> },
     /// What status shows of projections that are built and have no rows to serve yet.
-    Announce(Vec<ProjectionStatus>),
+    Announce(Vec<ProjectionStatus>, Ticket),
     /// Makes status show why projections are not built any more. With someone who has decided so, it is recorded, and the
     /// answer comes once that is durable.
     EndBuild { projections: Vec<String>, message: String, by: Option<Actor>, reply: oneshot::Sender<()> },
-    /// What runs.
-    Facts(oneshot::Sender<Facts>),
+    /// What runs. With `hold`, no build joins before the adaptation that is made of it, or for a short while.
+    Facts { hold: bool, reply: oneshot::Sender<Facts> },
     /// Becomes what another configuration declares.
     Adapt { to: Box<Adaptation>, reply: oneshot::Sender<()> },
     /// A projection with all that it takes to verify it; as error, why nothing can be said of it.
     Observe { projection: String, reply: oneshot::Sender<Result<Box<Subject>, String>> },
     /// Does what a person has decided. The answer says what follows, once it is durable, or why it cannot be done.
-    Decide { decision: Decision, by: Actor, open: OpenSource, reply: oneshot::Sender<Result<String, String>> },
+    Decide { decision: Decision, by: Actor, reply: oneshot::Sender<Result<String, String>> },
     /// What builds may begin with.
     Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
 }
@@ -52,6 +52,8 @@ pub struct Adaptation {
     pub new_sources: BTreeMap<SourceName, Intake>,
     /// Sources that are read from elsewhere, with the same messages.
     pub moved_sources: BTreeSet<SourceName>,
+    /// Sources that are read in another way than before. Until a build of that has joined they are opened as they were.
+    pub changed_sources: BTreeSet<SourceName>,
     /// Opens sources as they are declared now.
     pub open: OpenSource,
     /// For the ledger.
@@ -127,8 +129,8 @@ impl Commands {
     }
 
     /// Makes status show how far projections have come. Without a loop there is no status.
-    pub(super) async fn announce(&self, statuses: Vec<ProjectionStatus>) {
-        let _ = self.0.send(Command::Announce(statuses)).await;
+    pub(super) async fn announce(&self, statuses: Vec<ProjectionStatus>, ticket: &Ticket) {
+        let _ = self.0.send(Command::Announce(statuses, ticket.clone())).await;
     }
 
     /// Makes status show why projections are not built any more, and records who has decided so.
@@ -144,7 +146,15 @@ impl Commands {
     /// # Errors
     /// The loop has ended.
     pub async fn facts(&self) -> Result<Facts, NoLoop> {
-        self.ask(Command::Facts).await
+        self.ask(|reply| Command::Facts { hold: false, reply }).await
+    }
+
+    /// The same; and no build joins before the adaptation that is made of it, or for a short while.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn facts_to_adapt(&self) -> Result<Facts, NoLoop> {
+        self.ask(|reply| Command::Facts { hold: true, reply }).await
     }
 
     /// Makes the loop become what another configuration declares, as far as nothing has to be built for it. It is so when this
@@ -178,13 +188,8 @@ impl Commands {
     ///
     /// # Errors
     /// The loop has ended.
-    pub async fn decide(
-        &self,
-        decision: Decision,
-        by: Actor,
-        open: OpenSource,
-    ) -> Result<Result<String, String>, NoLoop> {
-        self.ask(|reply| Command::Decide { decision, by, open, reply }).await
+    pub async fn decide(&self, decision: Decision, by: Actor) -> Result<Result<String, String>, NoLoop> {
+        self.ask(|reply| Command::Decide { decision, by, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NoLoop> {

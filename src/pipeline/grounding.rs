@@ -3,7 +3,7 @@
 
 use tokio::sync::oneshot;
 
-use super::build::{Ground, LiveCut};
+use super::build::Ground;
 use super::commands::Wanted;
 use super::engine::{Donors, Engine};
 use crate::checkpoint::Content;
@@ -25,12 +25,12 @@ impl Asked {
     /// Gathers what the checkpoint to be will have. Call it right after the capture.
     pub(super) fn gather(self, engine: &mut Engine, content: &Content) -> Gathered {
         let donors = engine.donors(&self.wanted.operators, content);
-        Gathered { ground: ground(engine, &self.wanted, donors), reply: self.reply }
+        Gathered { ground: Ground::at(engine, &self.wanted, donors), reply: self.reply }
     }
 
     /// Answers without any state to go on from.
     pub(super) fn answer_without(self, engine: &mut Engine) {
-        let _ = self.reply.send(ground(engine, &self.wanted, Donors::new()));
+        let _ = self.reply.send(Ground::at(engine, &self.wanted, Donors::new()));
     }
 }
 
@@ -53,16 +53,5 @@ impl Gathered {
         }
         // An answer that is no more waited for is lost.
         let _ = reply.send(ground);
-    }
-}
-
-fn ground(engine: &mut Engine, wanted: &Wanted, donors: Donors) -> Ground {
-    let numbers = wanted.projections.iter().map(|name| (name.clone(), engine.next_number(name))).collect();
-    Ground {
-        at: LiveCut::of(engine, &wanted.inputs),
-        intakes: engine.intakes.clone(),
-        numbers,
-        donors,
-        stores: Stores::new(),
     }
 }

@@ -113,6 +113,13 @@ impl Intake {
         Self { identity, evidence, discarded: self.discarded.clone(), ..fresh }
     }
 
+    /// The same source where it stands, to be read on whatever has stopped this one.
+    pub(super) fn read_on(&self) -> Self {
+        let mut other = Self { accepts_gap: false, ..self.clone() };
+        other.reopen();
+        other
+    }
+
     /// Reads nothing more until [`Intake::reopen`].
     pub(super) fn pause(&mut self, reason: String) {
         self.progress.paused(reason.clone());

@@ -74,8 +74,12 @@ pub struct Runner {
     readers: Readers,
     reports: mpsc::Receiver<Report>,
     whole_batches: WholeBatches,
-    /// Opens sources as the last adaptation says; none before the first.
+    /// Opens sources as they are declared by now.
     open: Option<OpenSource>,
+    /// Opens those of which that is known as they are read.
+    openers: BTreeMap<SourceName, OpenSource>,
+    /// From when on builds may join, where somebody compares what runs with what is declared.
+    joins_from: Option<Instant>,
     commands: mpsc::Receiver<Command>,
     /// Until when nothing is taken in, because a build is about to join.
     held_until: Option<Instant>,
@@ -95,11 +99,13 @@ pub struct Runner {
     removable: Vec<PathBuf>,
     /// The cut of the last durable checkpoint.
     durable: Option<Cut>,
+    /// Whether something was done since the last capture that moves no cut.
+    has_changed: bool,
     next_checkpoint: Instant,
 }
 
 impl Runner {
-    /// Starts reading the sources and takes over the checkpointer. Call it within a tokio runtime. The loop can be asked
+    /// Starts reading the sources and takes over the checkpointer. `open` opens them once more where that has to be. Call it within a tokio runtime. The loop can be asked
     /// through the commands once it runs.
     pub fn start(
         engine: Engine,
@@ -108,6 +114,7 @@ impl Runner {
         catalog: Catalog,
         config: RunnerConfig,
         indexes: IndexRoot,
+        open: Option<OpenSource>,
     ) -> (Self, watch::Receiver<RunnerStatus>, Commands) {
         let (mut readers, reports) = Readers::new();
         for (name, source) in sources {
@@ -126,7 +133,9 @@ impl Runner {
             readers,
             reports,
             whole_batches: WholeBatches::default(),
-            open: None,
+            open,
+            openers: BTreeMap::new(),
+            joins_from: None,
             commands,
             held_until: None,
             jobs,
@@ -141,6 +150,7 @@ impl Runner {
             unused: Vec::new(),
             removable: Vec::new(),
             durable: None,
+            has_changed: false,
             next_checkpoint,
         };
         (runner, status_receiver, commander)
@@ -236,6 +246,8 @@ impl Runner {
             Input::Halted { message } => {
                 tracing::error!(%source, %message, "source halted");
                 progress.halted(message);
+                // What was accepted was another gap.
+                intake.was_opened();
             }
             Input::End => progress.ended(now_us()),
         }
@@ -269,7 +281,7 @@ impl Runner {
             self.next_checkpoint = now + self.config.checkpoint_interval;
             // A checkpoint that is still being written is finished, or tried again, before the next one begins.
             if !self.saving {
-                let is_durable = self.durable.as_ref() == Some(&self.engine.cut());
+                let is_durable = self.is_durable();
                 if is_durable && !self.engine.awaits_mending() && self.asked.is_empty() && self.unsaved.is_empty() {
                     self.hand_over(Job::Confirm)?
                 } else {
@@ -278,6 +290,11 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Whether a checkpoint has everything.
+    fn is_durable(&self) -> bool {
+        !self.has_changed && self.durable.as_ref() == Some(&self.engine.cut())
     }
 
     /// Captures everything at the current cut and hands it over.
@@ -290,6 +307,7 @@ impl Runner {
         let read_back = self.gathered.iter().flat_map(Gathered::stores).collect();
         self.removable.append(&mut self.unused);
         self.captured.append(&mut self.unsaved);
+        self.has_changed = false;
         self.hand_over(Job::Write { draft: Box::new(draft), cut: self.engine.cut(), holds, read_back })?;
         self.publish();
         Ok(())
@@ -307,10 +325,7 @@ impl Runner {
                 self.saving = false;
                 self.gathered.drain(..).for_each(|gathered| gathered.answer(&stores));
                 self.captured.drain(..).for_each(|acknowledge| acknowledge());
-                for folder in self.removable.drain(..) {
-                    // If it cannot be removed, it only takes space until the next start.
-                    let _ = std::fs::remove_dir_all(folder);
-                }
+                self.removable.drain(..).for_each(|folder| IndexRoot::remove(&folder));
                 tracing::debug!(%cut, ?stats, "checkpoint is durable");
                 telemetry::observe_checkpoint(took);
                 self.durable = Some(cut);
@@ -345,7 +360,7 @@ impl Runner {
         self.reports.close();
         loop {
             if !self.saving {
-                if self.durable.as_ref() == Some(&self.engine.cut()) {
+                if self.is_durable() {
                     return LoopEnd::Drained;
                 }
                 if let Err(outcome) = self.checkpoint() {

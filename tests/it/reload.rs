@@ -324,7 +324,11 @@ fn what_cannot_be_built_leaves_what_is_there() {
         let build = daemon.get("/v1/projections/totals").1["item"]["build"].clone();
         (build["state"] == "failed").then_some(build)
     });
-    assert!(build["message"].as_str().unwrap().contains("`state_limit` is 1024"), "{build}");
+    assert!(build["message"].as_str().unwrap().starts_with("its state takes"), "{build}");
+    let (_, verified) = world.daemon().post("/v1/admin/projections/totals/verify", &json!({}));
+    assert_eq!(verified["result"], "not-verifiable", "what serves is not what is declared: {verified}");
+    let ready = world.daemon().get("/readyz");
+    assert!(ready.0 == 200 && ready.1["warnings"].to_string().contains("its build has failed"), "{}", ready.1);
     world.publish(100);
     world.check();
     assert_eq!(world.daemon().get("/v1/tables/totals/c1").1["freshness"]["state"], "live");
@@ -613,6 +617,22 @@ fn a_damaged_row_is_found_named_and_mended() {
     });
 }
 
+#[test]
+fn a_name_may_stand_for_a_table_and_for_a_view_in_turn() {
+    let mut world = World::start(&[TOTALS]);
+    let over = "projection: above\nkind: view\nsql: SELECT count(*) AS n FROM names\n";
+    let view = "projection: names\nkind: view\nsql: SELECT customer FROM totals\n";
+    let table = "projection: names\nkey: [customer]\nsql: SELECT customer FROM totals\n";
+    for names in [view, table, view] {
+        world.declare(&[TOTALS, names, over]);
+        world.reloaded();
+        assert_eq!(world.sql("SELECT n FROM above"), json!([{"n": CUSTOMERS}]));
+    }
+    assert_eq!(world.reload()["changes"], json!([]), "nothing of the table is left");
+    world.publish(100);
+    world.check();
+}
+
 /// Killed in the middle of whatever it does, again and again, while its files change and it is asked to take them.
 /// `RELOAD_KILLS` is how often.
 #[test]
@@ -731,6 +751,14 @@ fn a_source_that_has_halted_goes_on_once_its_declaration_is_mended() {
     world.check();
     // Nothing has changed, so it stops there again.
     world.reload();
+    assert_eq!(halted(), message);
+    // What reads another source goes on where this one is given up.
+    let other = source("").replace("source: orders", "source: other");
+    world.write("source.yaml", &format!("{}---\n{other}", source("")));
+    world.reloaded();
+    world.write("source.yaml", &source(""));
+    world.reloaded();
+    assert_eq!(world.daemon().get("/v1/sources/other").0, 404);
     assert_eq!(halted(), message);
     world.write("source.yaml", &source(", Paid: {fields: {customer: string!}}"));
     world.reloaded();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::generation::Definition;
 use super::AssembleError;
 use crate::checkpoint::{Checkpointer, GenerationEntry, RestoreIndexError};
+use crate::lifecycle::GenerationId;
 use crate::plan::PlannedProjection;
 use crate::progress::Cut;
 use crate::read_model::search::{SearchIndex, WriterSettings};
@@ -14,6 +15,23 @@ use crate::read_model::search::{SearchIndex, WriterSettings};
 pub struct IndexRoot(pub PathBuf);
 
 impl IndexRoot {
+    /// The folder of a generation's index.
+    pub fn folder(&self, id: &GenerationId) -> PathBuf {
+        self.directory(&id.projection, id.number)
+    }
+
+    /// Removes a generation's folder, and those that it had beside while its index was built again.
+    pub fn remove(folder: &Path) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let beside = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
+        let own = beside.filter(|entry| {
+            let other = entry.file_name().to_string_lossy().into_owned();
+            other == name || other.starts_with(&format!("{name}-"))
+        });
+        // If one cannot be removed, it only takes space until the next start.
+        own.for_each(|entry| drop(std::fs::remove_dir_all(entry.path())));
+    }
+
     pub(in crate::pipeline) fn directory(&self, projection: &str, generation: u64) -> PathBuf {
         self.0.join(projection).join(generation.to_string())
     }

@@ -12,7 +12,7 @@ mod verdicts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::build::{Build, LiveCut};
+use super::build::{Build, Inherited, LiveCut};
 use super::continuation::{BuildReason, Mismatch, check_store};
 use super::engine::{Declared, Engine, EngineError, LEDGER_STORE, PARKED_STORE};
 use super::error::GenerationError;
@@ -207,7 +207,8 @@ impl NewGenerations<'_> {
         for GenerationId { projection, number } in engine.generations.iter().map(|generation| &generation.id) {
             if let Some(entry) = entry_of(&self.manifest.content, projection) {
                 let predecessor = GenerationId::new(projection.clone(), entry.generation);
-                continued.insert(GenerationId::new(projection.clone(), *number), predecessor);
+                let inherited = Inherited { lost: entry.lost.clone(), ..Inherited::of(&self.live, &predecessor) };
+                continued.insert(GenerationId::new(projection.clone(), *number), inherited);
             }
         }
         engine.share();

@@ -156,7 +156,7 @@ impl Builder {
                     pace.told = Some(Instant::now());
                     tracing::info!(source = %name, covered = %build.position(name), %target, "building");
                     let status = pace.status(build, &at.cut, BuildState::Building, None);
-                    live.announce(build.status_with(&status)).await;
+                    live.announce(build.status_with(&status), build.ticket()).await;
                 }
             }
         }
@@ -199,7 +199,7 @@ async fn next(
                 Err(_) => {
                     if let Some(Telling { live, build, pace, to }) = &telling {
                         let stalled = pace.status(build, to, BuildState::Stalled, Some(message.clone()));
-                        live.announce(build.status_with(&stalled)).await;
+                        live.announce(build.status_with(&stalled), build.ticket()).await;
                     }
                 }
             }

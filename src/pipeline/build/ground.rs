@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::assemble::{AssembleError, IndexRoot, empty_index};
+use super::super::commands::Wanted;
 use super::super::continuation::check_operator;
 use super::super::engine::{Donors, Engine};
 use super::super::generation::Generation;
 use super::super::intake::Intake;
 use super::super::runner::now_us;
-use super::{Build, LiveCut};
+use super::{Build, Inherited, LiveCut};
 use crate::circuit::Handles;
 use crate::config::ParkedLimits;
 use crate::event::Decoder;
@@ -30,6 +31,25 @@ pub struct Ground {
     pub(in crate::pipeline) donors: Donors,
     /// What the donors keep.
     pub(in crate::pipeline) stores: Stores,
+    /// What goes with that.
+    pub(super) inherited: BTreeMap<GenerationId, Inherited>,
+}
+
+impl Ground {
+    /// The ground at an engine's cut, but what the stores of the donors hold.
+    pub(in crate::pipeline) fn at(engine: &mut Engine, wanted: &Wanted, donors: Donors) -> Self {
+        let numbers = wanted.projections.iter().map(|name| (name.clone(), engine.next_number(name))).collect();
+        let others: BTreeSet<&GenerationId> = donors.values().map(|donor| &donor.generation).collect();
+        let inherited = others.into_iter().map(|other| (other.clone(), Inherited::of(engine, other))).collect();
+        Self {
+            at: LiveCut::of(engine, &wanted.inputs),
+            intakes: engine.intakes.clone(),
+            numbers,
+            donors,
+            stores: Stores::new(),
+            inherited,
+        }
+    }
 }
 
 /// Projections that are built together, because they read each other or a source that is read in another way than before.
@@ -110,7 +130,8 @@ impl Build {
                 generation.adopt_copies(own, &mut stores, &mut restored).map_err(failed)?;
                 let mut donors = own.keys().filter_map(|identity| ground.donors.get(identity));
                 if let Some(donor) = donors.find(|donor| donor.admission == admission) {
-                    continued.insert(GenerationId::new(name.as_str(), number), donor.generation.clone());
+                    let inherited = ground.inherited.get(&donor.generation).cloned().unwrap_or_default();
+                    continued.insert(GenerationId::new(name.as_str(), number), inherited);
                 }
             }
             engine.generations.push(generation);
@@ -123,7 +144,7 @@ impl Build {
             if let Some((decoder, admission)) = group.sources.get(name) {
                 engine.intakes.insert(name.clone(), at.begun_again_with(decoder.clone(), *admission));
             } else if read.contains(name) {
-                engine.intakes.insert(name.clone(), if from_start { at.begun_again() } else { at.clone() });
+                engine.intakes.insert(name.clone(), if from_start { at.begun_again() } else { at.read_on() });
             }
         }
         engine.share();

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::super::engine::Engine;
 use super::super::generation::Generation;
-use super::{Build, LiveCut};
+use super::{Build, Inherited, LiveCut};
 use crate::circuit::share;
-use crate::lifecycle::{GenerationId, Parked};
-use crate::progress::{Cut, Position, SourceName};
+use crate::lifecycle::Parked;
+use crate::progress::SourceName;
 
 /// What a build has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,8 @@ impl Build {
     /// # Errors
     /// Gives itself back if it does not stand at the live cut. It has to come there first.
     pub fn join(mut self, live: &mut Engine, now_us: i64) -> Result<Joined, Box<Build>> {
-        if !self.failed && self.arrived.as_ref() != Some(&live.cut()) {
+        let cut = live.cut();
+        if !self.failed && (self.arrived.as_ref() != Some(&cut) || !self.stands_at(&cut)) {
             return Err(Box::new(self));
         }
         self.engine.check_state_limits();
@@ -45,7 +46,7 @@ impl Build {
         if !self.failed {
             self.take_circuits(live);
         }
-        let Self { engine: mut built, changed_sources, continued, continued_at, failed, by, .. } = self;
+        let Self { engine: mut built, changed_sources, mut continued, failed, by, .. } = self;
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
             // A reader may hold what the relations were at these positions.
@@ -65,9 +66,10 @@ impl Build {
         let cut = live.cut();
         for generation in built.generations.iter_mut().filter(|generation| generation.state().steps()) {
             generation.arrive(&cut, now_us);
-            if let Some(other) = continued.get(&generation.id) {
-                hand_on_parked(live, other, &generation.id, &continued_at);
-                generation.lacks_what(live.generations.iter().find(|one| one.id == *other).map(Generation::lost));
+            if let Some(Inherited { parked, lost }) = continued.remove(&generation.id) {
+                generation.lacks_what(&lost);
+                let id = Some(generation.id.clone());
+                parked.into_iter().for_each(|one| live.parked.park(Parked { generation: id.clone(), ..one }));
             }
             for parked in built.parked.take(|parked| parked.generation.as_ref() == Some(&generation.id)) {
                 live.parked.park(parked);
@@ -95,12 +97,12 @@ impl Build {
 
     /// Lets generations that have followed the rows of others go on with what computes them, and with what those could not take.
     fn take_circuits(&mut self, live: &mut Engine) {
-        let at = live.cut();
         for generation in self.engine.generations.iter_mut().filter(|one| one.follows_rows() && one.state().steps()) {
-            if let Some(predecessor) = live.generations.iter_mut().find(|one| is_followed(one, generation)) {
+            let followed = live.generations.iter().find(|one| is_followed(one, generation)).map(|one| one.id.clone());
+            let Some(followed) = followed else { continue };
+            self.continued.insert(generation.id.clone(), Inherited::of(live, &followed));
+            if let Some(predecessor) = live.generations.iter_mut().find(|one| one.id == followed) {
                 generation.take_circuit_of(predecessor);
-                let other = predecessor.id.clone();
-                hand_on_parked(live, &other, &generation.id, &at);
             }
         }
     }
@@ -110,13 +112,15 @@ impl Build {
     fn fail_as_one(&mut self, live: &Engine) {
         let serves = |name: &str| live.generations.iter().any(|one| one.projection() == name && one.state().steps());
         let failed = self.engine.generations.iter().find(|one| !one.state().steps());
-        let reason = failed.map(|one| {
-            let reason = one.state().reason().unwrap_or("it has stopped");
-            format!("`{}` cannot be built: {reason}", one.projection())
+        let failed = failed.map(|one| {
+            let reason = one.state().reason().unwrap_or("it has stopped").to_owned();
+            (one.projection().to_owned(), reason)
         });
-        if let Some(reason) = reason.filter(|_| !self.failed && self.projections().any(serves)) {
-            self.fail(&reason);
+        let Some((name, reason)) = failed.filter(|_| !self.failed && self.projections().any(serves)) else { return };
+        for generation in self.engine.generations.iter_mut().filter(|one| one.state().steps()) {
+            generation.fail(format!("it is built together with `{name}`, which cannot be: {reason}"));
         }
+        self.failed = true;
     }
 }
 
@@ -133,7 +137,8 @@ fn become_one(live: &mut Engine, built: &mut Engine) {
     }
     let circuits = live.generations.iter_mut().chain(&mut built.generations);
     share(&mut circuits.filter_map(Generation::circuit).collect::<Vec<_>>());
-    for generation in built.generations.iter_mut().filter(|generation| generation.has_copies()) {
+    let own = |one: &&mut Generation| one.state().steps() && one.has_copies();
+    for generation in built.generations.iter_mut().filter(own) {
         generation.fail(
             "the generation whose state it began with has stopped meanwhile; reload to build it again".to_owned(),
         );
@@ -183,16 +188,5 @@ fn hold_readers_of_errors(live: &Engine, built: &mut Engine) {
         if generation.is_in_error() {
             in_error.insert(generation.projection().to_owned());
         }
-    }
-}
-
-/// Parks for a generation that has not read the events through `at` what the one could not take whose state it went on from:
-/// it rejects the same events, or that state would have another identity.
-fn hand_on_parked(live: &mut Engine, other: &GenerationId, successor: &GenerationId, at: &Cut) {
-    let is_before = |parked: &&Parked| Position::from(parked.rejected.message.seq) <= at.position(&parked.source);
-    let of_other = live.parked.iter().filter(|parked| parked.generation.as_ref() == Some(other));
-    let handed_on: Vec<Parked> = of_other.filter(is_before).cloned().collect();
-    for parked in handed_on {
-        live.parked.park(Parked { generation: Some(successor.clone()), ..parked });
     }
 }

@@ -7,13 +7,14 @@ mod error;
 mod ground;
 mod joining;
 mod reader;
+mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::{Engine, EngineError, Fetched};
 use super::generation::{Definition, Generation};
 use super::intake::Intake;
-use crate::lifecycle::{Actor, GenerationId};
+use crate::lifecycle::{Actor, GenerationId, Parked};
 use crate::progress::{Cut, Losses, Position, SourceName};
 use crate::read_model::InputRows;
 use crate::read_model::catalog::{BuildStatus, ProjectionStatus};
@@ -23,6 +24,7 @@ pub use error::BuildError;
 pub use ground::{Ground, Group};
 pub(super) use joining::Joined;
 pub(super) use reader::BuildReader;
+pub use ticket::Ticket;
 
 /// A cut of the live engine, as a build beside it sees it.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,24 @@ pub struct LiveCut {
     pub cut: Cut,
     /// The rows of the asked-for projections at that cut, of those that take part in every commit.
     pub inputs: BTreeMap<String, InputRows>,
+}
+
+/// What a generation has of one whose state it goes on from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inherited {
+    /// Events that the one could not take: it rejects the same, or that state would have another identity.
+    pub(super) parked: Vec<Parked>,
+    /// Messages that had vanished when the one was built.
+    pub(super) lost: BTreeMap<SourceName, Losses>,
+}
+
+impl Inherited {
+    /// What a generation of an engine hands on at the engine's cut.
+    pub(super) fn of(engine: &Engine, other: &GenerationId) -> Self {
+        let parked = engine.parked.iter().filter(|parked| parked.generation.as_ref() == Some(other));
+        let donor = engine.generations.iter().find(|generation| generation.id == *other);
+        Self { parked: parked.cloned().collect(), lost: donor.map(|one| one.lost().clone()).unwrap_or_default() }
+    }
 }
 
 /// New and changed generations, and the intakes of what they read.
@@ -41,15 +61,15 @@ pub struct Build {
     taken: BTreeMap<String, InputRows>,
     /// Sources whose messages are read in another way than before. Their intakes replace those of the live engine.
     changed_sources: BTreeSet<SourceName>,
-    /// Generations that go on from the state of others, with one of those. They have not read the events before.
-    continued: BTreeMap<GenerationId, GenerationId>,
-    /// Where that state stands.
-    continued_at: Cut,
+    /// What generations inherit that go on from the state of others. They have not read the events before.
+    continued: BTreeMap<GenerationId, Inherited>,
     /// The last live cut at which everything stands.
     arrived: Option<Cut>,
     failed: bool,
     /// Who wants it.
     by: Actor,
+    /// Whether it is still wanted.
+    ticket: Ticket,
 }
 
 impl Build {
@@ -62,27 +82,46 @@ impl Build {
             taken,
             changed_sources,
             continued,
-            continued_at: Cut::default(),
             arrived: None,
             failed: false,
             by: Actor::default(),
+            ticket: Ticket::default(),
         }
     }
 
     /// Sets the live cut at which the adopted state stands.
     pub(super) fn begins_at(&mut self, adopted: LiveCut) {
-        self.continued_at = adopted.cut.clone();
         self.adopted = Some(adopted);
     }
 
-    /// Names the generations from whose state others go on without reading the events before.
-    pub(super) fn continues(&mut self, continued: BTreeMap<GenerationId, GenerationId>) {
+    /// Says what generations inherit from those whose state they go on from, without reading the events before.
+    pub(super) fn continues(&mut self, continued: BTreeMap<GenerationId, Inherited>) {
         self.continued = continued;
+    }
+
+    /// Whether it has read exactly what a live engine has.
+    fn stands_at(&self, cut: &Cut) -> bool {
+        self.engine.intakes.iter().all(|(name, intake)| intake.progress.covered() == cut.position(name))
     }
 
     /// Names who wants it, for the ledger.
     pub(super) fn wanted_by(&mut self, by: Actor) {
         self.by = by;
+    }
+
+    /// Makes it one that ends with this ticket.
+    pub fn ends_with(&mut self, ticket: Ticket) {
+        self.ticket = ticket;
+    }
+
+    /// Whether it is still wanted.
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    /// The generations that are built.
+    pub fn ids(&self) -> impl Iterator<Item = &GenerationId> {
+        self.engine.generations.iter().map(|generation| &generation.id)
     }
 
     /// Who wants it.

@@ -69,13 +69,20 @@ impl Engine {
         self.declared = declared;
     }
 
+    /// Whether a source is declared by now.
+    pub(in crate::pipeline) fn declares(&self, source: &SourceName) -> bool {
+        self.declared.sources.contains(source)
+    }
+
     /// Lets go of what is declared no more and read by nothing, and changes the views whose inputs are as declared.
     pub(in crate::pipeline) fn settle(&mut self, by: &Actor, now_us: i64) -> Retired {
         self.settle_views();
         let declared = &self.declared;
         self.announced.retain(|name, _| declared.awaited.contains(name));
         let mut needed: BTreeSet<String> = declared.projections.keys().cloned().collect();
-        needed.extend(self.views.iter().flat_map(|view| view.upstream.iter().cloned()));
+        let is_view = |name: &&String| declared.views.iter().any(|view| view.config.name == **name);
+        let read = self.views.iter().flat_map(|view| &view.upstream).filter(|name| !is_view(name));
+        needed.extend(read.cloned());
         // Each generation comes after those that it reads.
         for generation in self.generations.iter().rev() {
             if needed.contains(generation.projection()) {

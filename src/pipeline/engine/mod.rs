@@ -329,6 +329,11 @@ impl Engine {
                 (GenerationState::Failed { .. }, None) => {}
                 _ => {
                     generation.serve();
+                    if let Some(to) = self.declared.projections.get(&name)
+                        && generation.definition.is_kept_as(to)
+                    {
+                        generation.definition.adapt(to);
+                    }
                     self.declared.awaited.remove(&name);
                     let others = self.generations.extract_if(.., |other| other.projection() == name);
                     self.replaced.extend(others.map(|other| other.id));

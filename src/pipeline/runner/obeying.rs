@@ -14,6 +14,9 @@ use super::{Runner, now_us};
 use crate::lifecycle::{Action, Actor, NewStep};
 use crate::progress::SourceName;
 
+/// From facts to the adaptation that is made of them.
+const ADAPT_LONGEST: Duration = Duration::from_secs(10);
+
 /// How long the loop waits at a cut for a build to come there. Readers see that as lag, so it is short.
 const HOLD_LONGEST: Duration = Duration::from_secs(1);
 
@@ -29,19 +32,25 @@ impl Runner {
                 self.held_until = None;
                 let _ = reply.send(self.join(*build));
             }
-            Command::Announce(statuses) => {
+            // Of what is not built any more, something else is told by now.
+            Command::Announce(_, ticket) if !ticket.is_open() => {}
+            Command::Announce(statuses, _) => {
                 statuses.into_iter().for_each(|status| self.engine.announce(status));
                 self.publish();
             }
             Command::EndBuild { projections, message, by, reply } => {
                 self.engine.end_build(&projections, &message, by.as_ref(), now_us());
+                self.has_changed = true;
                 self.publish();
                 match by {
                     Some(_) => self.acknowledge(reply, ()),
                     None => drop(reply.send(())),
                 }
             }
-            Command::Facts(reply) => drop(reply.send(Facts::of(&self.engine))),
+            Command::Facts { hold, reply } => {
+                self.joins_from = hold.then(|| Instant::now() + ADAPT_LONGEST).or(self.joins_from);
+                let _ = reply.send(Facts::of(&self.engine));
+            }
             Command::Adapt { to, reply } => {
                 self.adapt(*to);
                 self.acknowledge(reply, ());
@@ -49,9 +58,8 @@ impl Runner {
             Command::Observe { projection, reply } => {
                 let _ = reply.send(Subject::of(&self.engine, &projection).map(Box::new));
             }
-            Command::Decide { decision, by, open, reply } => match self.engine.decide(&decision, &by, now_us()) {
+            Command::Decide { decision, by, reply } => match self.engine.decide(&decision, &by, now_us()) {
                 Ok(decided) => {
-                    self.open = Some(open);
                     let told = self.follow(decided);
                     self.acknowledge(reply, Ok(told));
                 }
@@ -72,7 +80,15 @@ impl Runner {
         let changed: Vec<SourceName> = build.changed_sources().cloned().collect();
         let by = build.by().clone();
         let names = build.projections().collect::<Vec<_>>().join(", ");
-        let joined = build.join(&mut self.engine, now_us())?;
+        let ticket = build.ticket().clone();
+        if self.joins_from.is_some_and(|from| Instant::now() < from) {
+            return Err(Box::new(build));
+        }
+        if !ticket.end() {
+            self.unused.extend(build.ids().map(|id| self.indexes.folder(id)));
+            return Ok(Joined::Nothing);
+        }
+        let joined = build.join(&mut self.engine, now_us()).inspect_err(|_| ticket.go_on())?;
         if joined == Joined::Nothing {
             tracing::error!(
                 projections = names,
@@ -82,7 +98,10 @@ impl Runner {
         self.settle(&by);
         if joined == Joined::AsDeclared {
             // What a source has yet to give comes as it is declared now.
-            changed.into_iter().for_each(|name| self.read(name));
+            for name in changed {
+                self.openers.extend(self.open.clone().map(|open| (name.clone(), open)));
+                self.read(name);
+            }
         }
         self.publish();
         Ok(joined)
@@ -102,14 +121,22 @@ impl Runner {
     }
 
     fn adapt(&mut self, to: Adaptation) {
-        let Adaptation { declared, parked, pace, new_sources, moved_sources, open, by, summary } = to;
+        let Adaptation { declared, parked, pace, new_sources, moved_sources, changed_sources, open, by, summary } = to;
+        self.joins_from = None;
         let reload =
             NewStep { action: Action::Reloaded, subject: "configuration".to_owned(), from: None, to: Some(summary) };
         self.engine.ledger.record(reload, &by, now_us());
         self.config = pace;
         self.next_checkpoint = self.next_checkpoint.min(Instant::now() + self.config.checkpoint_interval);
-        self.open = Some(open);
         self.engine.declare(declared, parked);
+        let as_declared = self
+            .engine
+            .intakes
+            .keys()
+            .chain(new_sources.keys())
+            .filter(|name| !changed_sources.contains(*name) && self.engine.declares(name));
+        self.openers.extend(as_declared.map(|name| (name.clone(), open.clone())).collect::<Vec<_>>());
+        self.open = Some(open);
         for (name, intake) in new_sources {
             self.engine.intakes.insert(name.clone(), intake);
             self.read(name);
@@ -129,31 +156,36 @@ impl Runner {
         for source in &sources {
             tracing::info!(%source, "source is read no more");
             self.readers.end(source);
+            self.whole_batches.forget(source);
+            self.openers.remove(source);
+            self.status.send_if_modified(|status| status.opened.remove(source));
         }
         for id in generations {
             tracing::info!(projection = %id.projection, generation = id.number, "generation is retired");
-            self.unused.push(self.indexes.directory(&id.projection, id.number));
+            self.unused.push(self.indexes.folder(&id));
         }
         // What a checkpoint has is something else now, even at the same cut.
-        self.durable = None;
+        self.has_changed = true;
     }
 
     /// Answers once a checkpoint has what was done.
     fn acknowledge<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
-        self.durable = None;
+        self.has_changed = true;
         self.unsaved.push(Box::new(move || drop(reply.send(answer))));
     }
 
     /// Reads a source from where its intake stands, whatever had halted it; not one that is paused.
     fn read(&mut self, name: SourceName) {
-        self.whole_batches.forget(&name);
-        let (Some(open), Some(intake)) = (self.open.clone(), self.engine.intakes.get_mut(&name)) else { return };
+        let open = self.openers.get(&name).or(self.open.as_ref()).cloned();
+        let (Some(open), Some(intake)) = (open, self.engine.intakes.get_mut(&name)) else { return };
         if intake.paused().is_some() {
             return;
         }
         if intake.progress.is_halted() {
             intake.reopen();
         }
+        // The new reader gives again what waits.
+        self.whole_batches.forget(&name);
         self.readers.begin(name.clone(), || open(&name, intake));
     }
 }

@@ -78,7 +78,7 @@ impl Stepped {
         // What the test reports is what a reader of the source would.
         let (_, silent) = MemorySource::channel();
         let sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::from([("orders".into(), Box::new(silent) as _)]);
-        let (mut runner, _, _) = Runner::start(assembly.live, sources, checkpointer, catalog, pace, root);
+        let (mut runner, _, _) = Runner::start(assembly.live, sources, checkpointer, catalog, pace, root, None);
         let (reports, received) = mpsc::channel(16);
         runner.reports = received;
         Self { runner, reports, indexes }

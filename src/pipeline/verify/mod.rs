@@ -8,18 +8,21 @@ mod comparison;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::build::{BuildError, BuildReader};
 use super::engine::Engine;
 use super::intake::Intake;
 use super::quota::Quota;
 use crate::event::{EventBatch, SourceSchema, metadata};
+use crate::identity::Identity;
 use crate::lifecycle::GenerationId;
 use crate::plan::{Scope, batch};
 use crate::progress::{Cut, Losses, SourceName};
@@ -29,11 +32,16 @@ use crate::source::Source;
 use comparison::compare;
 pub use comparison::{RowDifference, RowFault};
 
+/// So long a source may say nothing.
+const SILENT_LONGEST: Duration = Duration::from_secs(60);
+
 /// A projection to be verified, at one cut.
 #[derive(Debug)]
 pub struct Subject {
     pub generation: GenerationId,
     pub cut: Cut,
+    /// Of what its rows are.
+    pub identity: Option<Identity>,
     rows: InputRows,
     schema: SchemaRef,
     key: Vec<usize>,
@@ -95,6 +103,7 @@ impl Subject {
         Ok(Self {
             generation: generation.id.clone(),
             cut: engine.cut(),
+            identity: generation.definition.rows,
             rows: generation.input_rows(),
             schema: generation.definition.table.schema.clone(),
             key: generation.definition.table.key.clone(),
@@ -137,14 +146,12 @@ impl Subject {
             let mut lost = Losses::default();
             let batches = events.entry(name.clone()).or_default();
             while intake.progress.covered() < target {
-                let fetched = loop {
-                    match reader.next(intake.progress.covered(), target).await {
-                        Ok(Ok(fetched)) => break fetched,
-                        // It is tried again.
-                        Ok(Err(_)) => {}
-                        Err(BuildError::Halted { message, .. }) => return Err(format!("source `{name}`: {message}")),
-                        Err(error) => return Err(error.to_string()),
-                    }
+                let next = timeout(SILENT_LONGEST, reader.next(intake.progress.covered(), target)).await;
+                let fetched = match next.unwrap_or_else(|_| Ok(Err("nothing comes of it".to_owned()))) {
+                    Ok(Ok(fetched)) => fetched,
+                    Ok(Err(why)) => return Err(format!("source `{name}` cannot be read now: {why}")),
+                    Err(BuildError::Halted { message, .. }) => return Err(format!("source `{name}`: {message}")),
+                    Err(error) => return Err(error.to_string()),
                 };
                 lost.extend(reader.take_lost());
                 let decoded =
@@ -195,7 +202,7 @@ impl Subject {
     ) -> Result<RecordBatch, String> {
         let rows = |source: Option<&str>, table: &str| -> Result<Vec<RecordBatch>, ArrowError> {
             let Some(source) = source else {
-                return self.inputs.get(table).map_or(Ok(Vec::new()), |rows| batches_of(rows));
+                return self.inputs.get(table).map_or(Ok(Vec::new()), batches_of);
             };
             let (Some(of), Some(batches)) = (scope.sources.get(source), events.get(source)) else {
                 return Ok(Vec::new());

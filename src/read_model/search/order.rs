@@ -18,9 +18,7 @@ pub enum KeyError {
     TooLong(usize),
     #[error("a value of type {0} cannot be part of a key: use a scalar type")]
     Unsupported(DataType),
-    #[error(
-        "a key in the index does not fit the key's columns: start with an empty data_dir, which builds the index anew"
-    )]
+    #[error("a key in the index does not fit the key's columns: rebuild the projection, which makes the index anew")]
     Malformed,
 }
 

@@ -197,7 +197,7 @@ impl SearchSnapshot {
             rows.push(row.ok_or_else(|| {
                 let cut = &self.cut;
                 self.internal(format!(
-                    "key {key:?} is not in the table of cut {cut}: start with an empty data_dir, which builds both anew"
+                    "key {key:?} is not in the table of cut {cut}: rebuild the projection, which makes both anew"
                 ))
             })?);
         }

@@ -118,8 +118,8 @@ impl Tail {
                 let begins_as_read = prefix::hash(file, prefix_length)? == Some(prefix_hash);
                 if !begins_as_read || file.metadata()?.len() < self.read.length() {
                     return Err(self.halted(
-                        "it was cut or replaced, it does not begin with what was read; restore it, or start with an \
-                         empty data_dir, which reads this one from its beginning",
+                        "it was cut or replaced, it does not begin with what was read; restore it, or have this one read \
+                 from its beginning (`readside source reset`)",
                     ));
                 }
                 if !self.read.ends_as_read(file)? {
@@ -129,8 +129,7 @@ impl Tail {
             }
             Some(StreamIdentity::JetStream { .. } | StreamIdentity::Memory) => {
                 return Err(self.halted(
-                    "the checkpoint belongs to a source of another kind; name the source differently, or start with an \
-                     empty data_dir",
+                    "the checkpoint belongs to a source of another kind; name the source differently, or have this one read from its beginning (`readside source reset`)",
                 ));
             }
         };
@@ -141,8 +140,8 @@ impl Tail {
 
     fn rewritten(&self) -> FileStop {
         self.halted(
-            "what was read of it was rewritten; restore it, or start with an empty data_dir, which reads this one from its \
-             beginning",
+            "what was read of it was rewritten; restore it, or have this one read \
+                 from its beginning (`readside source reset`)",
         )
     }
 
@@ -174,8 +173,8 @@ impl Tail {
         if self.after > may_be_read {
             let after = self.after;
             return Err(self.halted(&format!(
-                "it has {may_be_read} lines, but {after} were already read; restore it, or start with an empty data_dir, which \
-                 reads this one from its beginning"
+                "it has {may_be_read} lines, but {after} were already read; restore it, or have this one read \
+                 from its beginning (`readside source reset`)"
             )));
         }
         self.skip(file, offset)?;

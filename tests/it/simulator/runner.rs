@@ -71,7 +71,7 @@ impl Life {
             drain: DEADLINE,
         };
         let Daemon { engine, checkpointer, oracle, building, .. } = daemon;
-        let (runner, _, commands) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace, root);
+        let (runner, _, commands) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace, root, None);
         let building = building.map(|building| {
             let (feeding, builder) = building.into_parts();
             let (_, never) = watch::channel(false);
