@@ -50,7 +50,7 @@ impl Contents {
             group.projections.iter().map(|planned| (planned.config.name.clone(), Definition::of(planned)));
         Self {
             projections: projections.collect(),
-            sources: group.sources.iter().map(|(name, (_, identity))| (name.clone(), Some(*identity))).collect(),
+            sources: group.sources.iter().map(|(name, reading)| (name.clone(), Some(reading.identity))).collect(),
             inputs: group.inputs(),
             afresh: group.afresh,
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::builds::Contents;
 use crate::config::{Config, NodePath, Query, Source, SourceKind};
-use crate::pipeline::{Declared, Definition, Facts, Group, Intake};
+use crate::pipeline::{Declared, Definition, Facts, Group, Intake, Reading};
 use crate::plan::{PlannedProjection, Program, ProgramSource, inputs};
 use crate::progress::SourceName;
 use crate::serve::http::Change;
@@ -94,7 +94,8 @@ impl Changes {
             match facts.sources.get(&name) {
                 None => {
                     self.tell("source", &name, "new", None);
-                    self.new_sources.insert(name, Intake::new(Arc::new(source.decoder), source.identity));
+                    let intake = Intake::new(Arc::new(source.decoder), source.identity);
+                    self.new_sources.insert(name, intake.declared_by(source.config.text));
                 }
                 Some(known) if known.identity != Some(source.identity) => {
                     let detail = "its messages are read again from the first, beside".to_owned();
@@ -213,7 +214,8 @@ pub(super) fn why_otherwise(planned: &PlannedProjection, groups: &[Group]) -> St
 /// A group of nothing yet but a source that is read in another way.
 pub(super) fn changed_source(source: ProgramSource) -> Group {
     let name = source.config.schema.source.as_str().into();
-    let sources = BTreeMap::from([(name, (Arc::new(source.decoder), source.identity))]);
+    let reading = Reading { decoder: Arc::new(source.decoder), identity: source.identity, text: source.config.text };
+    let sources = BTreeMap::from([(name, reading)]);
     Group { sources, ..Group::default() }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Control {
     /// When a projection is verified next, and which one was last.
     next_check: Option<Instant>,
     checked: Option<String>,
+    /// Whether it runs what its checkpoint said, and has to take what is declared by now.
+    is_earlier: bool,
 }
 
 /// What readiness is told.
@@ -59,13 +61,8 @@ impl Control {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn new(
-        config: Config,
-        parts: Parts,
-        api: CurrentApi,
-        Told { problems, drift }: Told,
-    ) -> io::Result<Self> {
-        let Parts { commands, indexes, build, views } = parts;
+    pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift }: Told) -> io::Result<Self> {
+        let Parts { config, is_earlier, commands, indexes, build, views } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
         let mut control = Self {
@@ -82,6 +79,7 @@ impl Control {
             problems,
             next_check: None,
             checked: None,
+            is_earlier,
         };
         control.plan_check();
         if let Some(build) = build {
@@ -99,6 +97,10 @@ impl Control {
 
     /// Does what it is asked, until nobody asks any more.
     pub(super) async fn run(mut self, mut reloading: Reloading, mut requests: mpsc::Receiver<AdminRequest>) {
+        if self.is_earlier {
+            // What cannot be taken is told as after any reload.
+            let _ = self.reload(&reloading, &Actor { actor: Some("start".to_owned()), ..Actor::default() }).await;
+        }
         loop {
             let next_check = self.next_check;
             let due = async move {

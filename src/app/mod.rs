@@ -3,6 +3,7 @@
 mod builds;
 mod changes;
 mod control;
+mod earlier;
 mod plan;
 mod readiness;
 mod servers;
@@ -111,8 +112,7 @@ pub async fn run(
     };
     let ((problems, found), (drift, drifted)) = (watch::channel(Vec::new()), watch::channel(BTreeMap::new()));
     tokio::spawn(report_readiness(catalog, readiness, status, found, drifted));
-    let control =
-        Control::new(config, parts, servers.api.clone(), Told { problems, drift }).map_err(AppError::Thread)?;
+    let control = Control::new(parts, servers.api.clone(), Told { problems, drift }).map_err(AppError::Thread)?;
     tokio::spawn(control.run(reloading, requests));
     let outcome = on_own_thread(runner, stopped).await?;
     servers.finish().await;

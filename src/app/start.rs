@@ -8,11 +8,12 @@ use tokio::sync::watch;
 
 use super::AppError;
 use super::builds::pace;
+use super::earlier::earlier;
 use super::streams::{open, opener};
 use crate::checkpoint::{CheckpointError, Checkpointer};
 use crate::config::Config;
-use crate::pipeline::{Build, Commands, IndexRoot, Runner, RunnerStatus, assemble, begin};
-use crate::plan::Program;
+use crate::pipeline::{Build, Commands, Definition, IndexRoot, Runner, RunnerStatus, assemble, begin};
+use crate::plan::{PlannedProjection, Program};
 use crate::progress::{Position, SourceName};
 use crate::query::now_us;
 use crate::read_model::catalog::Catalog;
@@ -27,6 +28,9 @@ pub(super) struct Prepared {
 
 /// What changes a loop that runs.
 pub(super) struct Parts {
+    pub(super) config: Config,
+    /// Whether that is what the checkpoint says, and other files are to be taken by now.
+    pub(super) is_earlier: bool,
     pub(super) commands: Commands,
     pub(super) indexes: IndexRoot,
     /// What the checkpoint does not have as it is declared.
@@ -37,12 +41,32 @@ pub(super) struct Parts {
 
 /// Opens the checkpoints, sorts out what goes on and what is built, and starts reading.
 pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog) -> Result<Prepared, AppError> {
-    let views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "readside".to_owned());
     let (mut checkpointer, restored) = Checkpointer::open(&config.data_dir, &host).await?;
     for damage in restored.iter().flat_map(|restored| &restored.skipped) {
         tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
     }
+    let content = restored.as_ref().map(|restored| &restored.manifest.content);
+    let earlier = content.and_then(|content| earlier(config, &program, content));
+    let is_earlier = earlier.is_some();
+    let mut expected = Vec::new();
+    let (config, program) = match earlier {
+        None => (config.clone(), program),
+        Some((config, earlier)) => {
+            let is_there = |planned: &PlannedProjection| {
+                let mut same = earlier.projections.iter().filter(|one| one.config.name == planned.config.name);
+                same.any(|one| one.compiled.schema.identity == planned.compiled.schema.identity)
+            };
+            let others = program.projections.iter().filter(|planned| !is_there(planned));
+            expected.extend(others.map(Definition::of));
+            (config, earlier)
+        }
+    };
+    let config = &config;
+    if is_earlier {
+        tracing::info!("going on with the definitions of the checkpoint; what is declared by now is built beside");
+    }
+    let views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
     let indexes = index_root(&config.data_dir, checkpointer.writer().epoch);
     let assembled = assemble(program, restored, &checkpointer, &indexes, config.parked.clone()).await;
     let mut assembly = match (assembled, checkpointer.confirm().await) {
@@ -54,6 +78,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
         tracing::info!(cut = %assembly.live.cut(), "continuing from the last checkpoint");
     }
     begin(&mut assembly.live)?;
+    assembly.live.expect(expected.into_iter());
     catalog.publish(assembly.live.snapshot(now_us()));
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
     for (name, intake) in assembly.live.intakes.iter().filter(|(_, intake)| intake.paused().is_none()) {
@@ -64,7 +89,11 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     let open = opener(Arc::new(config.clone()));
     let (runner, status, commands) =
         Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace(config), indexes.clone(), Some(open));
-    Ok(Prepared { runner, status, parts: Parts { commands, indexes, build, views } })
+    Ok(Prepared {
+        runner,
+        status,
+        parts: Parts { config: config.clone(), is_earlier, commands, indexes, build, views },
+    })
 }
 
 /// Search indexes work in a local folder of this writer alone; what is durable of them is in the checkpoint.

@@ -54,6 +54,9 @@ pub struct Content {
     /// What the store of the ledger holds.
     #[serde(default)]
     pub ledger: Option<StoreShape>,
+    /// The documents that declare the views, as they are written. Opaque here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<String>,
 }
 
 impl Content {
@@ -115,6 +118,9 @@ pub struct SourceEntry {
     /// Whether what the stream has lost since is no reason to halt, at its next opening.
     #[serde(default)]
     pub accepts_gap: bool,
+    /// The document that declares it, as it is written. Opaque here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
 }
 
 /// One build of one definition of a projection.
@@ -147,6 +153,9 @@ pub struct GenerationEntry {
     /// Only of a generation that is in error at its positions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldEntry>,
+    /// The document that declares it, as it is written. Opaque here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
 }
 
 impl GenerationEntry {

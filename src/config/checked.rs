@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{DataType, FieldType, SourceSchema};
@@ -97,6 +98,8 @@ pub struct Source {
     pub schema: SourceSchema,
     pub input: SourceKind,
     pub node: NodePath,
+    /// The document that declares it, as it is written; none where that is not known.
+    pub text: Option<Arc<str>>,
 }
 
 impl Source {
@@ -172,6 +175,8 @@ pub struct Projection {
     /// Most bytes of state before it fails.
     pub state_limit: u64,
     pub node: NodePath,
+    /// The document that declares it, as it is written; none where that is not known.
+    pub text: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

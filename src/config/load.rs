@@ -1,5 +1,7 @@
 //! From the root file to the whole configuration: reads all files, checks all documents, reports all problems at once.
 
+use std::sync::Arc;
+
 use super::checked::{Config, Nats, Policy, Projection, Query, Source, SourceKind};
 use super::diagnostic::{Diagnostic, Mark, Report, Severity, at};
 use super::paths::{Files, expand, folder_of};
@@ -179,8 +181,15 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
     let documents_count = documents.len();
     for (kind, reader, document, yaml) in documents {
         match kind {
-            "source" => declared.sources.extend(source(reader, yaml, document, folder)),
-            "projection" => declared.projections.extend(projection(reader, yaml, document, policies)),
+            "source" => {
+                let text = document_text(reader.file, document);
+                declared.sources.extend(source(reader, yaml, document, folder).map(|one| Source { text, ..one }));
+            }
+            "projection" => {
+                let text = document_text(reader.file, document);
+                let declares = projection(reader, yaml, document, policies);
+                declared.projections.extend(declares.map(|one| Projection { text, ..one }));
+            }
             "query" => declared.queries.extend(query(reader, yaml, document)),
             _ => declared.policies.extend(policy(reader, yaml, document)),
         }
@@ -188,6 +197,25 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
     // A document is left out only after an error about it, so that none gets lost in silence.
     debug_assert!(declared.count() == documents_count || report.has_errors());
     declared
+}
+
+/// A document as it is written; none where the file is not divided by whole lines.
+fn document_text(file: &File, document: usize) -> Option<Arc<str>> {
+    let mut texts = vec![String::new()];
+    for line in file.text.lines() {
+        // Wherever it stands, such a line is a mark between documents.
+        if line.trim_end() == "---" {
+            texts.push(String::new());
+        } else if let Some(text) = texts.last_mut() {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    let is_blank = |text: &String| text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#'));
+    if texts.first().is_some_and(is_blank) {
+        texts.remove(0);
+    }
+    (texts.len() == file.documents.len()).then(|| texts.swap_remove(document).into())
 }
 
 /// What a document declares, by its key.

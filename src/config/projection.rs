@@ -72,6 +72,7 @@ pub(super) fn projection(
         masks,
         state_limit: map.bytes("state_limit").unwrap_or(STATE_LIMIT) as u64,
         node: reader.node(document),
+        text: None,
     };
     Some(projection)
 }

@@ -55,7 +55,7 @@ pub(super) fn source(reader: NodeReader<'_>, yaml: &Yaml, document: usize, folde
         newer_version: newer_version.unwrap_or_default(),
         types: types?,
     };
-    Some(Source { schema, input: input?, node: reader.node(document) })
+    Some(Source { schema, input: input?, node: reader.node(document), text: None })
 }
 
 /// The `event_time` section: how far times may run behind or ahead, and what becomes of those that do, or are unreadable.

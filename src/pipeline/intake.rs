@@ -35,6 +35,8 @@ pub struct Intake {
     paused: Option<String>,
     /// Whether what the stream has lost since is no reason to halt, at its next opening.
     accepts_gap: bool,
+    /// The document that declares it, as it is written; none where that is not known.
+    text: Option<Arc<str>>,
 }
 
 impl Intake {
@@ -53,7 +55,13 @@ impl Intake {
             discarded: BTreeSet::new(),
             paused: None,
             accepts_gap: false,
+            text: None,
         }
+    }
+
+    /// Declared by this document.
+    pub fn declared_by(self, text: Option<Arc<str>>) -> Self {
+        Self { text, ..self }
     }
 
     /// A source where a checkpoint left it.
@@ -89,10 +97,11 @@ impl Intake {
     /// Goes on as another reading of the same messages does, with what it has found. What is known of the stream and of the
     /// connection to it stays: this intake is the one that goes on.
     pub(super) fn readmit(&mut self, read: Intake) {
-        let Intake { decoder, watermark, progress, admission, recorded, admitted, evidence, .. } = read;
+        let Intake { decoder, watermark, progress, admission, recorded, admitted, evidence, text, .. } = read;
         let (late, dropped) = (progress.late_events(), progress.late_events_dropped());
         self.progress.reread(watermark.value_us(), late, dropped);
         (self.decoder, self.admission, self.evidence) = (decoder, admission, evidence);
+        self.text = text;
         (self.watermark, self.recorded, self.admitted) = (watermark, recorded, admitted);
     }
 
@@ -110,7 +119,12 @@ impl Intake {
     pub(super) fn begun_again_with(&self, decoder: Arc<Decoder>, admission: Identity) -> Self {
         let fresh = Self::new(decoder, admission);
         let (identity, evidence) = (self.identity.clone(), self.evidence.clone());
-        Self { identity, evidence, discarded: self.discarded.clone(), ..fresh }
+        Self { identity, evidence, discarded: self.discarded.clone(), text: self.text.clone(), ..fresh }
+    }
+
+    /// The same source at its beginning, with nothing known of its stream.
+    pub(super) fn at_beginning(&self) -> Self {
+        Self::new(self.decoder.clone(), self.admission).declared_by(self.text.clone())
     }
 
     /// The same source where it stands, to be read on whatever has stopped this one.
@@ -155,11 +169,6 @@ impl Intake {
     /// Leaves a message out from now on, whoever reads it again.
     pub(super) fn discard(&mut self, sequence: u64) {
         self.discarded.insert(sequence);
-    }
-
-    /// Of everything that decides which messages are admitted, with which values.
-    pub(super) fn admission(&self) -> Identity {
-        self.admission
     }
 
     pub fn decoder(&self) -> &Arc<Decoder> {
@@ -223,6 +232,7 @@ impl Intake {
             discarded: self.discarded.clone(),
             paused: self.paused.clone(),
             accepts_gap: self.accepts_gap,
+            definition: self.text.as_deref().map(str::to_owned),
         }
     }
 

@@ -34,7 +34,7 @@ fn what_does_not_exist_is_found() {
     let found = |text| unknown_in(&Cli::command(), text);
     assert_eq!(found("start it with `readside run --log-json`, or say --url"), [""; 0]);
     assert_eq!(found("resume behind them with --accept-gap"), ["--accept-gap"]);
-    assert_eq!(found("write `readside projection rebuild NAME`"), ["`readside projection rebuild NAME`"]);
+    assert_eq!(found("write `readside projection remake NAME`"), ["`readside projection remake NAME`"]);
     assert_eq!(
         found("write `readside mend`, or `readside run --facet x`"),
         ["`readside mend`", "`readside run --facet x`"]

@@ -306,7 +306,8 @@ fn take_intakes(live: &mut Engine, sources: Vec<ProgramSource>, content: &Conten
     let mut changed = BTreeSet::new();
     for source in sources {
         let name: SourceName = source.config.schema.source.as_str().into();
-        let mut intake = Intake::new(Arc::new(source.decoder), source.identity);
+        let intake = Intake::new(Arc::new(source.decoder), source.identity);
+        let mut intake = intake.declared_by(source.config.text);
         if let Some(entry) = content.sources.get(&name) {
             intake.resume(entry);
             if !intake.is_read_as_declared() {

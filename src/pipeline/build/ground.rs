@@ -52,6 +52,16 @@ impl Ground {
     }
 }
 
+/// How a source is read.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub decoder: Arc<Decoder>,
+    /// Of everything that decides which messages are admitted, with which values.
+    pub identity: Identity,
+    /// The document that declares it, as it is written.
+    pub text: Option<Arc<str>>,
+}
+
 /// Projections that are built together, because they read each other or a source that is read in another way than before.
 #[derive(Debug, Default)]
 pub struct Group {
@@ -64,7 +74,7 @@ pub struct Group {
     /// Whether nothing that is there already may be gone on from, because it may be wrong.
     pub afresh: bool,
     /// Sources that are read in another way than before, and how.
-    pub sources: BTreeMap<SourceName, (Arc<Decoder>, Identity)>,
+    pub sources: BTreeMap<SourceName, Reading>,
 }
 
 impl Group {
@@ -141,8 +151,9 @@ impl Build {
         let read = engine.generations.iter().filter(reads_itself);
         let read: BTreeSet<SourceName> = read.flat_map(|one| one.definition.reads.keys().cloned()).collect();
         for (name, at) in &ground.intakes {
-            if let Some((decoder, admission)) = group.sources.get(name) {
-                engine.intakes.insert(name.clone(), at.begun_again_with(decoder.clone(), *admission));
+            if let Some(Reading { decoder, identity, text }) = group.sources.get(name) {
+                let again = at.begun_again_with(decoder.clone(), *identity).declared_by(text.clone());
+                engine.intakes.insert(name.clone(), again);
             } else if read.contains(name) {
                 engine.intakes.insert(name.clone(), if from_start { at.begun_again() } else { at.read_on() });
             }

@@ -21,7 +21,7 @@ use crate::read_model::catalog::{BuildStatus, ProjectionStatus};
 
 pub use builder::{BuildOutcome, Builder};
 pub use error::BuildError;
-pub use ground::{Ground, Group};
+pub use ground::{Ground, Group, Reading};
 pub(super) use joining::Joined;
 pub(super) use reader::BuildReader;
 pub use ticket::Ticket;

@@ -123,7 +123,7 @@ impl Engine {
             ));
         }
         let from = intake.progress.message().map(str::to_owned);
-        *intake = Intake::new(intake.decoder().clone(), intake.admission());
+        *intake = intake.at_beginning();
         let _ = self.parked.take(|parked| parked.source == *source && parked.generation.is_none());
         let reason = format!("source `{source}` was reset, and is read from its beginning");
         let mut stopped = BTreeSet::new();

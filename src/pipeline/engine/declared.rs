@@ -69,6 +69,16 @@ impl Engine {
         self.declared = declared;
     }
 
+    /// Makes status show projections that will be declared, and are built then.
+    pub fn expect(&mut self, definitions: impl Iterator<Item = Definition>) {
+        for definition in definitions {
+            let mut status = definition.status();
+            status.build = Some(BuildStatus::waiting());
+            self.declared.awaited.insert(status.name.clone());
+            self.announce(status);
+        }
+    }
+
     /// Whether a source is declared by now.
     pub(in crate::pipeline) fn declares(&self, source: &SourceName) -> bool {
         self.declared.sources.contains(source)

@@ -60,6 +60,7 @@ impl Engine {
             generations,
             parked: Some(self.parked.shape()),
             ledger: Some(self.ledger.shape()),
+            views: self.views.iter().filter_map(|view| Some(view.config.text.as_deref()?.to_owned())).collect(),
         })
     }
 

@@ -22,6 +22,8 @@ pub struct Definition {
     pub state_limit: u64,
     /// Only of a search projection.
     pub search: Option<SearchSpec>,
+    /// The document that declares it, as it is written; none where that is not known.
+    pub text: Option<Arc<str>>,
 }
 
 impl Definition {
@@ -33,6 +35,7 @@ impl Definition {
     /// Takes over what can be changed while the generation runs, of a definition that is else the same.
     pub(in crate::pipeline) fn adapt(&mut self, to: &Definition) {
         self.owner.clone_from(&to.owner);
+        self.text.clone_from(&to.text);
         self.state_limit = to.state_limit;
     }
 
@@ -54,6 +57,7 @@ impl Definition {
             table: Arc::new(table),
             state_limit: config.state_limit,
             search: search_spec(config, schema),
+            text: config.text.clone(),
         }
     }
 }

@@ -483,6 +483,7 @@ impl Generation {
             lost: self.lost.clone(),
             live_at_us: self.rows_cut.as_ref().map_or(0, |at| at.live_at_us),
             held: self.held_entry(),
+            definition: self.definition.text.as_deref().map(str::to_owned),
         })
     }
 

@@ -1,0 +1,68 @@
+//! What a daemon ran when it ended, as its checkpoint says it: the definitions from which a start goes on where other files
+//! declare something else by now. What they declare comes with a reload, beside.
+
+use crate::checkpoint::Content;
+use crate::config::{Config, Files, Loaded, SourceKind, load};
+use crate::plan::{Program, program};
+use crate::progress::{Phase, Position, SourceName};
+
+use super::changes::fixed;
+
+/// The name under which the documents of a checkpoint are read.
+const ROOT: &str = "checkpoint.yaml";
+
+/// The configuration of a checkpoint, if it has another one than is declared and everything goes on with it.
+pub(super) fn earlier(declared: &Config, now: &Program, content: &Content) -> Option<(Config, Program)> {
+    is_another(now, content).then(|| of_checkpoint(declared, content)).flatten()
+}
+
+/// Whether something that runs on is declared in another way.
+fn is_another(now: &Program, content: &Content) -> bool {
+    let projections = now.projections.iter().any(|planned| {
+        let entries = content.generations.get(&planned.config.name).into_iter().flatten();
+        let mut serving = entries.filter(|entry| entry.state == Phase::Serving);
+        serving.any(|entry| entry.rows.is_some_and(|rows| rows != planned.compiled.schema.identity))
+    });
+    let sources = now.sources.iter().any(|source| {
+        let name: SourceName = source.config.schema.source.as_str().into();
+        let known = content.sources.get(&name).filter(|entry| entry.covered > Position::START);
+        known.is_some_and(|entry| entry.admission.is_some_and(|admission| admission != source.identity))
+    });
+    projections || sources
+}
+
+fn of_checkpoint(declared: &Config, content: &Content) -> Option<(Config, Program)> {
+    let sources = content.sources.values().map(|entry| entry.definition.as_deref());
+    // What had stopped shows its last rows until it is built, which is the start's own matter.
+    let serving = content.generations.values().flatten();
+    if serving.clone().any(|entry| entry.state != Phase::Serving) {
+        return None;
+    }
+    let projections = serving.clone().map(|entry| entry.definition.as_deref());
+    // All of it, or nothing: what reads each other has to be of one time.
+    let documents: Vec<&str> = sources.chain(projections).collect::<Option<_>>()?;
+    let views = content.views.iter().map(String::as_str);
+    let text = documents.into_iter().chain(views).fold("sources: []\n".to_owned(), |text, one| text + "---\n" + one);
+    let read = |_: &str| Ok(text.clone());
+    let loaded = load(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| std::env::var(name).ok());
+    let Loaded { config, .. } = loaded.ok()?;
+    let mut config = Config { sources: config.sources, projections: config.projections, ..declared.clone() };
+    // Where a file lies is no part of what it says, and its path begins elsewhere.
+    for source in &mut config.sources {
+        let now = declared.sources.iter().find(|one| one.schema.source == source.schema.source)?;
+        if let (SourceKind::File { .. }, SourceKind::File { .. }) = (&source.input, &now.input) {
+            source.input = now.input.clone();
+        }
+    }
+    let program = program(&config).ok()?;
+    let goes_on = serving.clone().count() == program.projections.len()
+        && program.projections.iter().all(|planned| {
+            let mut entries = content.generations.get(&planned.config.name).into_iter().flatten();
+            entries.any(|entry| entry.rows == Some(planned.compiled.schema.identity))
+        })
+        && program.sources.iter().all(|source| {
+            let name: SourceName = source.config.schema.source.as_str().into();
+            content.sources.get(&name).is_some_and(|entry| entry.admission == Some(source.identity))
+        });
+    (goes_on && fixed(&config, declared).is_empty()).then_some((config, program))
+}
