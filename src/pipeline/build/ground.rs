@@ -87,7 +87,7 @@ impl Group {
         self.projections.iter().flat_map(of).collect()
     }
 
-    /// The projections that the group reads and does not build.
+    /// The running projections whose rows the group takes: those that it reads and does not build, and those that it follows.
     pub fn inputs(&self) -> BTreeSet<String> {
         let built: BTreeSet<&str> = self.projections.iter().map(|planned| planned.config.name.as_str()).collect();
         let read = self.projections.iter().filter(|planned| !self.follows(planned));

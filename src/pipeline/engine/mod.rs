@@ -50,7 +50,7 @@ pub struct Engine {
     declared: Declared,
     /// The greatest number that a generation of each projection ever had.
     numbers: BTreeMap<String, u64>,
-    /// Generations that have made room for others since that was last asked.
+    /// Generations that are no more since that was last asked: they made room for others, or could not be built.
     replaced: Vec<GenerationId>,
     pub views: Vec<Arc<PlannedView>>,
     pub parked: ParkedEvents,

@@ -3,12 +3,12 @@
 //! Nobody is authenticated yet, so only this machine may ask, and not by way of a browser that shows somebody else's page:
 //! such a page can send neither JSON without asking first, nor another `Origin`, nor the name of this listener.
 
-use axum::Extension;
-use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, FromRequest, Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::connections::Peer;
 use super::parked::ParkedTexts;
 use super::request_body::RequestBody;
+use super::sql::is_json;
 use super::status::unknown;
-use super::{Api, body, caller, problem};
+use super::{Api, CurrentApi, body, caller, problem};
 use crate::lifecycle::{Actor, Decision, ParkedFilter};
 use crate::progress::SourceName;
 use crate::query::{ErrorKind, QueryError};
@@ -127,21 +128,7 @@ impl Refused {
     }
 }
 
-pub(super) async fn reload(
-    State(api): State<Api>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Response {
-    let body = match RequestBody::read(&api, body).await {
-        Ok(body) => body,
-        Err(error) => return error.into_problem(&uri),
-    };
-    let actor = match allowed::<Actor>(peer, &headers, &body) {
-        Ok(actor) => actor,
-        Err(refused) => return refused.into_problem(&uri),
-    };
+pub(super) async fn reload(State(api): State<Api>, uri: Uri, Asked(actor): Asked<Actor>) -> Response {
     let Some(admin) = &api.admin else { return Refused::ending().into_problem(&uri) };
     match admin.ask(|reply| AdminRequest::Reload { actor, reply }).await {
         Ok(reloaded) => render(&reloaded),
@@ -150,23 +137,9 @@ pub(super) async fn reload(
 }
 
 /// What runs, as facts for a plan. It changes nothing; it is no reader's business all the same.
-pub(super) async fn facts(
-    State(api): State<Api>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Response {
-    let body = match RequestBody::read(&api, body).await {
-        Ok(body) => body,
-        Err(error) => return error.into_problem(&uri),
-    };
-    let asked = allowed::<Actor>(peer, &headers, &body).and_then(|_| api.admin.clone().ok_or_else(Refused::ending));
-    let facts = match asked {
-        Ok(admin) => admin.ask(|reply| AdminRequest::Facts { reply }).await,
-        Err(refused) => Err(refused),
-    };
-    match facts {
+pub(super) async fn facts(State(api): State<Api>, uri: Uri, Asked(_): Asked<Actor>) -> Response {
+    let Some(admin) = &api.admin else { return Refused::ending().into_problem(&uri) };
+    match admin.ask(|reply| AdminRequest::Facts { reply }).await {
         Ok(facts) => render(&facts),
         Err(refused) => refused.into_problem(&uri),
     }
@@ -175,18 +148,11 @@ pub(super) async fn facts(
 /// Pauses, resumes or resets a source, or accepts what its stream has lost.
 pub(super) async fn source(
     State(api): State<Api>,
-    Extension(peer): Extension<Peer>,
     path: Result<Path<(String, String)>, PathRejection>,
-    headers: HeaderMap,
     uri: Uri,
-    body: Body,
+    Asked(actor): Asked<Actor>,
 ) -> Response {
-    let body = match RequestBody::read(&api, body).await {
-        Ok(body) => body,
-        Err(error) => return error.into_problem(&uri),
-    };
-    let asked = allowed::<Actor>(peer, &headers, &body).and_then(|actor| {
-        let Path((name, verb)) = path.map_err(|error| invalid(error.body_text()))?;
+    let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
         let view = api.service.view(caller());
         // While the daemon starts nothing is known yet; what is asked for waits.
         if !view.sources().is_empty() && !view.sources().contains_key(name.as_str()) {
@@ -211,18 +177,11 @@ pub(super) async fn source(
 /// Builds a projection again, ends its build, or verifies it.
 pub(super) async fn projection(
     State(api): State<Api>,
-    Extension(peer): Extension<Peer>,
     path: Result<Path<(String, String)>, PathRejection>,
-    headers: HeaderMap,
     uri: Uri,
-    body: Body,
+    Asked(actor): Asked<Actor>,
 ) -> Response {
-    let body = match RequestBody::read(&api, body).await {
-        Ok(body) => body,
-        Err(error) => return error.into_problem(&uri),
-    };
-    let asked = allowed::<Actor>(peer, &headers, &body).and_then(|actor| {
-        let Path((name, verb)) = path.map_err(|error| invalid(error.body_text()))?;
+    let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
         let view = api.service.view(caller());
         let projections = view.projections();
         if !projections.is_empty() && !projections.contains_key(&name) {
@@ -258,7 +217,7 @@ pub(super) async fn projection(
 /// What is to be discarded, by whom and why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DiscardBody {
+pub(super) struct DiscardBody {
     which: ParkedTexts,
     #[serde(default)]
     actor: Option<String>,
@@ -268,25 +227,13 @@ struct DiscardBody {
 }
 
 /// Gives parked events up.
-pub(super) async fn discard(
-    State(api): State<Api>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Response {
-    let body = match RequestBody::read(&api, body).await {
-        Ok(body) => body,
-        Err(error) => return error.into_problem(&uri),
-    };
-    let asked = allowed::<DiscardBody>(peer, &headers, &body).and_then(|asked| {
-        let DiscardBody { which, actor, reason, revision } = asked;
-        let filter = which.filter(&api.service.view(caller())).map_err(Refused::by)?;
-        if filter == ParkedFilter::default() {
-            return Err(invalid("say which parked events are meant, by a source at least".to_owned()));
-        }
-        Ok((Decision::Discard(filter), Actor { actor, reason: Some(reason), revision }))
+pub(super) async fn discard(State(api): State<Api>, uri: Uri, Asked(asked): Asked<DiscardBody>) -> Response {
+    let DiscardBody { which, actor, reason, revision } = asked;
+    let filter = which.filter(&api.service.view(caller())).map_err(Refused::by).and_then(|filter| {
+        let nothing = || invalid("say which parked events are meant, by a source at least".to_owned());
+        (filter != ParkedFilter::default()).then_some(filter).ok_or_else(nothing)
     });
+    let asked = filter.map(|filter| (Decision::Discard(filter), Actor { actor, reason: Some(reason), revision }));
     decide(&api, asked, &uri).await
 }
 
@@ -305,20 +252,37 @@ async fn decide(api: &Api, asked: Result<(Decision, Actor), Refused>, uri: &Uri)
 }
 
 /// What is asked for, of someone who may ask.
-fn allowed<'a, T: Deserialize<'a>>(Peer(peer): Peer, headers: &HeaderMap, body: &'a RequestBody) -> Result<T, Refused> {
-    if !peer.is_loopback() {
-        let detail = "only this machine may ask for that, through a loopback address".to_owned();
-        return Err(Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail });
+pub(super) struct Asked<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<CurrentApi> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &CurrentApi) -> Result<Self, Response> {
+        let (head, body) = request.into_parts();
+        // The body is taken in any case: who is still writing would not see the answer.
+        let body = RequestBody::read(&Api::from_ref(state), body).await;
+        let body = body.map_err(|error| error.into_problem(&head.uri))?;
+        check(&head).and_then(|()| parse(&body)).map(Asked).map_err(|refused| refused.into_problem(&head.uri))
     }
-    if let Some(origin) = foreign_origin(headers) {
-        let detail = format!("a page of `{origin}` may not ask for that");
-        return Err(Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail });
+}
+
+/// Lets only this machine ask, and no page of others.
+fn check(head: &Parts) -> Result<(), Refused> {
+    let not_allowed = |detail| Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail };
+    if !head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback()) {
+        return Err(not_allowed("only this machine may ask for that, through a loopback address".to_owned()));
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.split(';').next().map(str::trim) != Some("application/json") {
+    if let Some(origin) = foreign_origin(&head.headers) {
+        return Err(not_allowed(format!("a page of `{origin}` may not ask for that")));
+    }
+    if !is_json(&head.headers) {
         let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
         return Err(Refused { status: 415, kind: "not-json", title: "Unsupported media type", detail });
     }
+    Ok(())
+}
+
+fn parse<T: DeserializeOwned>(body: &RequestBody) -> Result<T, Refused> {
     serde_json::from_slice(&body.bytes).map_err(|error| invalid(format!("the body: {error}")))
 }
 
