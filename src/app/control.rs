@@ -186,14 +186,20 @@ impl Control {
             let detail = "a source is read again for a build; discard what is parked once that is done, or abort it";
             return Err(Refused::impossible(detail.to_owned()));
         }
-        if is_reset {
+        let ends_builds = is_reset && !self.running.is_empty();
+        if ends_builds {
             self.running.drain(..).for_each(|running| _ = running.cancel());
         }
-        let decided = self.durable(self.commands.decide(decision, by.clone())).await?;
-        let mut detail = decided.map_err(Refused::impossible)?;
-        tracing::info!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{detail}");
-        // What read the source is built again, as it is declared.
-        if is_reset && let Err(refused) = self.reload(reloading, by).await {
+        let decided = self.durable(self.commands.decide(decision, by.clone())).await;
+        let decided = decided.and_then(|told| told.map_err(Refused::impossible));
+        if let Ok(detail) = &decided {
+            tracing::info!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{detail}");
+        }
+        // What read the source is built again, as it is declared; and so is what was ended for it, if it cannot be reset.
+        let rebuilt =
+            if ends_builds || is_reset && decided.is_ok() { self.reload(reloading, by).await.err() } else { None };
+        let mut detail = decided?;
+        if let Some(refused) = rebuilt {
             detail = format!("{detail}; nothing can be built before the configuration is valid: {}", refused.detail);
         }
         Ok(Done { detail })
