@@ -8,12 +8,16 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::DRAIN;
-use super::streams::open;
-use crate::config::Config;
+use super::earlier::compiled;
+use super::streams::{open, opener};
+use crate::config::{Config, Promotion};
 use crate::identity::Identity;
+use crate::lifecycle::{Actor, Ticket};
 use crate::pipeline::{
-    Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, RunnerConfig, Ticket,
+    Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, Kept, Order, RunnerConfig,
+    StoredRollout,
 };
+use crate::plan::Program;
 use crate::priority::give_way;
 use crate::progress::SourceName;
 use crate::source::Source;
@@ -42,6 +46,8 @@ pub(super) struct Contents {
     pub(super) inputs: BTreeSet<String>,
     /// Whether a person wants it to begin now.
     pub(super) afresh: bool,
+    /// When it takes the place of what serves.
+    pub(super) promotion: Option<Promotion>,
 }
 
 impl Contents {
@@ -53,6 +59,7 @@ impl Contents {
             sources: group.sources.iter().map(|(name, reading)| (name.clone(), Some(reading.identity))).collect(),
             inputs: group.inputs(),
             afresh: group.afresh,
+            promotion: group.promotion,
         }
     }
 
@@ -69,6 +76,10 @@ impl Contents {
 
 /// What a build begins from.
 pub(super) enum Beginning {
+    /// What was replaced, and goes on beside.
+    Kept(Box<Kept>),
+    /// The same, as the last checkpoint before the start has it.
+    Restored(Box<StoredRollout>),
     /// What the start has sorted out.
     Begun(Box<Build>),
     /// A part of what a reload changes.
@@ -80,20 +91,48 @@ pub(super) struct Running {
     pub(super) id: u64,
     pub(super) contents: Contents,
     ticket: Ticket,
-    cancel: watch::Sender<bool>,
+    orders: watch::Sender<Order>,
+    /// What a reader of today may miss in it.
+    pub(super) breaking: Vec<String>,
 }
 
 impl Running {
+    /// Has it take the place of what serves, as somebody has decided.
+    pub(super) fn promote(&self, by: Actor) {
+        self.orders.send_replace(Order::Join { by: Some(by) });
+    }
+
+    /// Takes account of when it is to take the place of what serves, unless somebody has decided that already.
+    pub(super) fn follow(&self, promotion: Option<Promotion>) {
+        let order = order(promotion);
+        self.orders.send_if_modified(|current| {
+            let is_other = !matches!(current, Order::Join { by: Some(_) } | Order::Cancel) && *current != order;
+            if is_other {
+                *current = order;
+            }
+            is_other
+        });
+    }
+
     /// Ends it, unless it has ended: whether it had not.
     pub(super) fn cancel(&self) -> bool {
         let was_wanted = self.ticket.cancel();
-        self.cancel.send_replace(true);
+        self.orders.send_replace(Order::Cancel);
         was_wanted
     }
 
     /// Whether it goes on.
     pub(super) fn goes_on(&self) -> bool {
         self.ticket.is_open()
+    }
+}
+
+/// What is wanted of a build that is to take the place of what serves then; at once where nothing does.
+fn order(promotion: Option<Promotion>) -> Order {
+    match promotion {
+        None | Some(Promotion::Auto) => Order::Join { by: None },
+        Some(Promotion::WhenEqual) => Order::JoinIfEqual,
+        Some(Promotion::Manual) => Order::Follow,
     }
 }
 
@@ -121,16 +160,22 @@ impl Builds {
     pub(super) fn start(
         &mut self,
         beginning: Beginning,
+        names: Vec<String>,
         contents: Contents,
         config: Arc<Config>,
     ) -> io::Result<Running> {
         self.begun += 1;
-        let (id, (cancel, cancelled), ticket) = (self.begun, watch::channel(false), Ticket::default());
+        let (order, breaking) = match &beginning {
+            Beginning::Group(group, _) => (order(group.promotion), group.breaking.clone()),
+            Beginning::Begun(_) => (order(None), Vec::new()),
+            Beginning::Kept(_) | Beginning::Restored(_) => (Order::Follow, Vec::new()),
+        };
+        let (id, (orders, ordered), ticket) = (self.begun, watch::channel(order), Ticket::default());
         let work = Work {
             commands: self.commands.clone(),
             indexes: self.indexes.clone(),
             turns: self.turns.clone(),
-            names: contents.projections.keys().cloned().collect(),
+            names,
             config,
             readers: Handle::current(),
             ticket: ticket.clone(),
@@ -139,12 +184,12 @@ impl Builds {
         let ended = self.ended.clone();
         let body = move || {
             give_way();
-            let outcome = runtime.block_on(work.run(beginning, cancelled));
+            let outcome = runtime.block_on(work.run(beginning, ordered));
             // Nobody waits for it where the daemon ends.
             let _ = ended.send((id, outcome));
         };
         std::thread::Builder::new().name("builder".to_owned()).spawn(body)?;
-        Ok(Running { id, contents, ticket, cancel })
+        Ok(Running { id, contents, ticket, orders, breaking })
     }
 }
 
@@ -162,15 +207,18 @@ struct Work {
 }
 
 impl Work {
-    async fn run(self, beginning: Beginning, mut cancelled: watch::Receiver<bool>) -> BuildOutcome {
-        let _turn = tokio::select! {
+    async fn run(mut self, beginning: Beginning, mut orders: watch::Receiver<Order>) -> BuildOutcome {
+        let turn = tokio::select! {
             biased;
-            Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => return BuildOutcome::Cancelled,
-            turn = self.turns.acquire() => turn,
+            Ok(_) = orders.wait_for(|order| *order == Order::Cancel) => return BuildOutcome::Cancelled,
+            turn = self.turns.clone().acquire_owned() => turn,
         };
+        let is_kept = matches!(&beginning, Beginning::Kept(_) | Beginning::Restored(_));
         let begun = match beginning {
             Beginning::Begun(build) => Ok(*build),
             Beginning::Group(group, ground) => self.begin(*group, &ground),
+            Beginning::Kept(kept) => self.go_on(*kept),
+            Beginning::Restored(stored) => self.go_on_from(*stored),
         };
         let mut folders = Vec::new();
         let builder = begun.and_then(|mut build| {
@@ -180,11 +228,19 @@ impl Work {
         });
         match builder {
             Ok(builder) => {
-                let outcome = builder.run(self.commands.clone(), cancelled).await;
-                if outcome == BuildOutcome::Cancelled {
+                let open = is_kept.then(|| opener(self.config.clone()));
+                let outcome = builder.holds(turn).opened_by(open).run(self.commands.clone(), orders).await;
+                if matches!(outcome, BuildOutcome::Cancelled) || is_kept && matches!(outcome, BuildOutcome::Failed) {
                     folders.iter().for_each(|folder| IndexRoot::remove(folder));
                 }
                 outcome
+            }
+            Err(_) if !self.ticket.is_open() => BuildOutcome::Cancelled,
+            Err(error) if is_kept => {
+                folders.iter().for_each(|folder| IndexRoot::remove(folder));
+                tracing::error!(projections = self.names.join(", "), %error, "what was replaced cannot be gone on with");
+                self.commands.cannot_keep(self.names, error, &self.ticket).await;
+                BuildOutcome::Failed
             }
             Err(_) if !self.ticket.end() => BuildOutcome::Cancelled,
             Err(error) => {
@@ -195,6 +251,36 @@ impl Work {
                 BuildOutcome::Failed
             }
         }
+    }
+
+    /// What was replaced in this process.
+    fn go_on(&mut self, kept: Kept) -> Result<Build, String> {
+        let program = self.declared(kept.declared().0)?;
+        self.keep(kept, &program)
+    }
+
+    /// What was replaced before the start.
+    fn go_on_from(&mut self, stored: StoredRollout) -> Result<Build, String> {
+        let mut program = self.declared(stored.entry.documents.clone())?;
+        let sources = std::mem::take(&mut program.sources);
+        let kept = Kept::restored(stored, sources).map_err(|error| error.to_string())?;
+        self.keep(kept, &program)
+    }
+
+    /// Reads sources as these documents declared them from now on, and gives what they declared.
+    fn declared(&mut self, documents: Vec<String>) -> Result<Program, String> {
+        let compiled = compiled(documents.iter().map(String::as_str), &self.config);
+        let (config, program) = compiled.ok_or("what it was declared as cannot be read any more")?;
+        self.config = Arc::new(config);
+        Ok(program)
+    }
+
+    fn keep(&self, kept: Kept, program: &Program) -> Result<Build, String> {
+        let (rollout, (_, until_us)) = (kept.rollout, kept.declared());
+        let build = Build::kept(kept, &program.projections, &self.indexes, self.config.parked.clone());
+        let mut build = build.map_err(|error| error.to_string())?;
+        build.is_kept(rollout, until_us);
+        Ok(build)
     }
 
     fn begin(&self, group: Group, ground: &Ground) -> Result<Build, String> {

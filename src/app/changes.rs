@@ -5,11 +5,15 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::builds::Contents;
-use crate::config::{Config, NodePath, Query, Source, SourceKind};
+use crate::config::{Config, NodePath, Promotion, Query, Source, SourceKind};
+use crate::lifecycle::RolledBack;
 use crate::pipeline::{Declared, Definition, Facts, Group, Intake, Reading};
 use crate::plan::{PlannedProjection, Program, ProgramSource, inputs};
 use crate::progress::SourceName;
 use crate::serve::http::Change;
+
+const ROLLED_BACK: &str =
+    "it is not built, because it was rolled back from; `readside projection rebuild` builds it again";
 
 /// What has to be done.
 #[derive(Default)]
@@ -21,6 +25,8 @@ pub(super) struct Changes {
     pub(super) groups: Vec<Group>,
     /// Views, each with what it reads.
     pub(super) views: Vec<(String, Vec<String>)>,
+    /// Sources that are declared in a way which was rolled back from.
+    pub(super) held_sources: BTreeSet<SourceName>,
     /// For people. What stays as it is is left out.
     pub(super) told: Vec<Change>,
 }
@@ -32,11 +38,15 @@ impl Changes {
         changes.views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
         changes.settings(old, new);
         changes.queries(&old.queries, &new.queries);
-        changes.sources(old, new, program.sources, facts);
+        // What was rolled back from is built again where a person wants a part of it, and all of it then.
+        let is_wanted = rebuilt.iter().any(|name| facts.rolled_back.projections.contains_key(name));
+        let rolled_back = if is_wanted { RolledBack::default() } else { facts.rolled_back.clone() };
+        changes.sources(old, new, program.sources, facts, &rolled_back);
         changes.views(old, new);
-        changes.projections(old, program.projections, facts, rebuilt);
+        changes.projections(old, new, program.projections, facts, &rolled_back, rebuilt);
         let built = changes.groups.iter().flat_map(|group| &group.projections);
-        changes.declared.awaited = built.map(|planned| planned.config.name.clone()).collect();
+        let built = built.map(|planned| planned.config.name.clone());
+        changes.declared.awaited = built.chain(changes.declared.held_back.iter().cloned()).collect();
         changes
     }
 
@@ -45,13 +55,15 @@ impl Changes {
     }
 
     fn settings(&mut self, old: &Config, new: &Config) {
-        let settings: [(&str, &dyn Debug, &dyn Debug); 6] = [
+        let settings: [(&str, &dyn Debug, &dyn Debug); 8] = [
             ("commit", &old.commit, &new.commit),
             ("search.commit", &old.search_commit, &new.search_commit),
             ("checkpoint.interval", &old.checkpoint_interval, &new.checkpoint_interval),
             ("parked", &old.parked, &new.parked),
             ("limits", &old.limits, &new.limits),
             ("verify.every", &old.verify_every, &new.verify_every),
+            ("promotion", &old.promotion, &new.promotion),
+            ("keep", &old.keep, &new.keep),
         ];
         for (name, old, new) in settings {
             if !look_alike(old, new) {
@@ -88,7 +100,14 @@ impl Changes {
         }
     }
 
-    fn sources(&mut self, old: &Config, new: &Config, sources: Vec<ProgramSource>, facts: &Facts) {
+    fn sources(
+        &mut self,
+        old: &Config,
+        new: &Config,
+        sources: Vec<ProgramSource>,
+        facts: &Facts,
+        rolled_back: &RolledBack,
+    ) {
         for source in sources {
             let name: SourceName = source.config.schema.source.as_str().into();
             match facts.sources.get(&name) {
@@ -97,16 +116,20 @@ impl Changes {
                     let intake = Intake::new(Arc::new(source.decoder), source.identity);
                     self.new_sources.insert(name, intake.declared_by(source.config.text));
                 }
+                Some(known) if known.identity == Some(source.identity) && !is_moved(old, &source.config) => {}
+                _ if rolled_back.sources.get(&name) == Some(&source.identity) => {
+                    self.tell("source", &name, "changed", Some(ROLLED_BACK.to_owned()));
+                    self.held_sources.insert(name);
+                }
                 Some(known) if known.identity != Some(source.identity) => {
                     let detail = "its messages are read again from the first, beside".to_owned();
                     self.tell("source", &name, "changed", Some(detail));
                     self.groups.push(changed_source(source));
                 }
-                Some(_) if is_moved(old, &source.config) => {
+                Some(_) => {
                     self.tell("source", &name, "changed", Some("it is read from elsewhere from now on".to_owned()));
                     self.moved_sources.insert(name);
                 }
-                Some(_) => {}
             }
         }
         for source in &old.sources {
@@ -120,8 +143,10 @@ impl Changes {
     fn projections(
         &mut self,
         old: &Config,
+        new: &Config,
         planned: Vec<PlannedProjection>,
         facts: &Facts,
+        rolled_back: &RolledBack,
         rebuilt: &BTreeSet<String>,
     ) {
         // With all that reads them.
@@ -132,6 +157,23 @@ impl Changes {
             let definition = Definition::of(&one).facts();
             if one.compiled.upstream.iter().any(|input| rebuilt.contains(input)) {
                 rebuilt.insert(name.clone());
+            }
+            let rows = one.compiled.schema.identity;
+            if facts.projections.get(&name).is_some_and(|running| running.rows != Some(rows))
+                && rolled_back.projections.get(&name) == Some(&rows)
+            {
+                self.tell("projection", &name, "changed", Some(ROLLED_BACK.to_owned()));
+                self.declared.held_back.insert(name);
+                continue;
+            }
+            let (held_back, held_sources) = (&self.declared.held_back, &self.held_sources);
+            let input = one.compiled.upstream.iter().find(|input| held_back.contains(*input));
+            let source = one.compiled.schema.reads.keys().find(|source| held_sources.contains(*source));
+            if let Some(held) = input.map(String::as_str).or(source.map(|source| &**source)) {
+                let detail = format!("it is not built, because `{held}`, which it reads, was rolled back");
+                self.tell("projection", &name, "changed", Some(detail));
+                self.declared.held_back.insert(name);
+                continue;
             }
             let (change, detail) = match facts.projections.get(&name) {
                 None => ("new", None),
@@ -151,8 +193,19 @@ impl Changes {
             };
             self.tell("projection", &name, change, detail);
             let afresh = rebuilt.contains(&name);
-            let follows = !afresh && facts.projections.get(&name).is_some_and(|one| one.has_rows_for(&definition));
-            add_to_groups(&mut self.groups, one, follows, afresh);
+            let running = facts.projections.get(&name);
+            let follows = !afresh && running.is_some_and(|one| one.has_rows_for(&definition));
+            let mut placed = Group { afresh, ..Group::default() };
+            placed.followers.extend(follows.then_some(name));
+            // What does not serve as it should is replaced as soon as that is possible.
+            if let Some(running) = running.filter(|running| running.is_right) {
+                placed.keep = one.config.keep.unwrap_or(new.keep);
+                placed.breaking = running.difference(&definition).breaking;
+                let by_change = if running.rows == definition.rows { Promotion::WhenEqual } else { Promotion::Manual };
+                let wanted = one.config.promotion.or(new.promotion).unwrap_or(by_change);
+                placed.promotion = Some(if placed.breaking.is_empty() { wanted } else { Promotion::Manual });
+            }
+            add_to_groups(&mut self.groups, one, placed);
         }
         for name in facts.projections.keys().filter(|name| !declared.contains(*name)) {
             let was_declared = old.projections.iter().any(|one| one.name == *name);
@@ -175,8 +228,9 @@ impl Changes {
     }
 }
 
-/// Puts a projection together with what it reads among those that are built, and with its changed sources.
-pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection, follows: bool, afresh: bool) {
+/// Puts a projection together with what it reads among those that are built, and with its changed sources. `placed` says what is
+/// wanted of it.
+pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection, placed: Group) {
     let (upstream, reads) = (&planned.compiled.upstream, &planned.compiled.schema.reads);
     let is_read = |group: &Group| {
         group.projections.iter().any(|one| upstream.contains(&one.config.name))
@@ -184,14 +238,15 @@ pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection,
     };
     let (read, mut apart): (Vec<_>, Vec<_>) = std::mem::take(groups).into_iter().partition(is_read);
     let mut joined = Group::default();
-    for group in read {
+    for group in read.into_iter().chain([placed]) {
         joined.projections.extend(group.projections);
         joined.sources.extend(group.sources);
         joined.followers.extend(group.followers);
+        joined.breaking.extend(group.breaking);
+        joined.promotion = joined.promotion.max(group.promotion);
+        joined.keep = joined.keep.max(group.keep);
         joined.afresh |= group.afresh;
     }
-    joined.afresh |= afresh;
-    joined.followers.extend(follows.then(|| planned.config.name.clone()));
     joined.projections.push(planned);
     apart.push(joined);
     *groups = apart;

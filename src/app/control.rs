@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Reloading;
 use super::builds::{Beginning, Builds, Contents, Running, pace};
 use super::changes::{Changes, active_queries, fixed};
+use super::keepers::Keepers;
 use super::start::Parts;
 use super::streams::{opener, streams};
 use super::verify::Verifications;
@@ -21,6 +22,8 @@ use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
+
+mod rollouts;
 
 /// For a checkpoint to have what was done.
 const DURABLE_LONGEST: Duration = Duration::from_secs(30);
@@ -45,6 +48,8 @@ pub(super) struct Control {
     /// When a projection is verified next, and which one was last.
     next_check: Option<Instant>,
     checked: Option<String>,
+    /// What was replaced and is kept.
+    keepers: Keepers,
     /// Whether it runs what its checkpoint said, and has to take what is declared by now.
     is_earlier: bool,
 }
@@ -62,7 +67,7 @@ impl Control {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift }: Told) -> io::Result<Self> {
-        let Parts { config, is_earlier, commands, indexes, build, views } = parts;
+        let Parts { config, is_earlier, commands, indexes, build, kept, views } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
         let mut control = Self {
@@ -79,15 +84,21 @@ impl Control {
             problems,
             next_check: None,
             checked: None,
+            keepers: Keepers::default(),
             is_earlier,
         };
         control.plan_check();
+        for stored in kept {
+            let (rollout, entry) = (stored.rollout, stored.entry.clone());
+            control.go_on(rollout, &entry, Beginning::Restored(Box::new(stored)), None)?;
+        }
         if let Some(build) = build {
             let contents = Contents {
                 projections: build.definitions().collect(),
                 sources: build.changed_sources().map(|name| (name.clone(), None)).collect(),
                 inputs: build.inputs(),
                 afresh: false,
+                promotion: None,
             };
             control.awaited = contents.projections.keys().cloned().collect();
             control.build(Beginning::Begun(Box::new(build)), contents)?;
@@ -102,16 +113,10 @@ impl Control {
             let _ = self.reload(&reloading, &Actor { actor: Some("start".to_owned()), ..Actor::default() }).await;
         }
         loop {
-            let next_check = self.next_check;
-            let due = async move {
-                match next_check {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                () = due => self.check(),
-                Some((id, outcome)) = self.ended.recv() => self.build_ended(id, outcome),
+                () = at(self.next_check) => self.check(),
+                () = at(self.keepers.next_end()) => self.end_expired().await,
+                Some((id, outcome)) = self.ended.recv() => drop(self.build_ended(id, outcome)),
                 Some(actor) = reloading.asked.recv() => drop(self.reload(&reloading, &actor).await),
                 request = requests.recv() => match request {
                     Some(AdminRequest::Reload { actor, reply }) => {
@@ -133,6 +138,15 @@ impl Control {
                     }
                     Some(AdminRequest::Abort { projection, actor, reply }) => {
                         let _ = reply.send(self.abort(projection, &actor).await);
+                    }
+                    Some(AdminRequest::Promote { projection, allow_breaking, actor, reply }) => {
+                        let _ = reply.send(self.promote(&projection, allow_breaking, &actor).await);
+                    }
+                    Some(AdminRequest::RollBack { projection, actor, reply }) => {
+                        let _ = reply.send(self.roll_back(&projection, &actor).await);
+                    }
+                    Some(AdminRequest::Retire { projection, actor, reply }) => {
+                        let _ = reply.send(self.retire(&projection, &actor).await);
                     }
                     None => return,
                 },
@@ -180,6 +194,11 @@ impl Control {
     /// Does what a person has decided, and what follows from it.
     async fn decide(&mut self, decision: Decision, by: &Actor, reloading: &Reloading) -> Result<Done, Refused> {
         let is_reset = matches!(decision, Decision::Reset(_));
+        // What is kept stands where there is nothing any more.
+        let of_no_use = match &decision {
+            Decision::Reset(source) => self.keepers.reading(source),
+            _ => Vec::new(),
+        };
         // A build has a discarded event parked once more, or takes it; and it reads a source that is reset as it was.
         let reads_again = |running: &&Running| running.goes_on() && !running.contents.sources.is_empty();
         if matches!(decision, Decision::Discard(_)) && self.running.iter().any(|running| reads_again(&running)) {
@@ -194,6 +213,9 @@ impl Control {
         let decided = decided.and_then(|told| told.map_err(Refused::impossible));
         if let Ok(detail) = &decided {
             tracing::info!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{detail}");
+        }
+        if decided.is_ok() {
+            self.let_go(of_no_use, by).await?;
         }
         // What read the source is built again, as it is declared; and so is what was ended for it, if it cannot be reset.
         let rebuilt =
@@ -276,6 +298,7 @@ impl Control {
         let begun = self.keep_running(&contents);
         changes.groups.iter_mut().for_each(|group| group.by.clone_from(by));
         let summary = changes.summary();
+        let changed_sources = contents.iter().flat_map(|one| one.sources.keys().cloned());
         let adapted = self
             .commands
             .adapt(Adaptation {
@@ -284,7 +307,7 @@ impl Control {
                 pace: pace(&config),
                 new_sources: changes.new_sources,
                 moved_sources: changes.moved_sources,
-                changed_sources: contents.iter().flat_map(|one| one.sources.keys().cloned()).collect(),
+                changed_sources: changed_sources.chain(changes.held_sources).collect(),
                 open: opener(config.clone()),
                 by: by.clone(),
                 summary,
@@ -294,6 +317,12 @@ impl Control {
         self.config = config;
         if is_paced_otherwise {
             self.plan_check();
+        }
+        let declared: BTreeSet<&str> = self.config.projections.iter().map(|one| one.name.as_str()).collect();
+        let undeclared = self.keepers.undeclared(&declared);
+        self.keepers.end(&undeclared);
+        if !undeclared.is_empty() {
+            self.commands.retire(undeclared, by.clone()).await?;
         }
         self.views = changes.views;
         self.answer_queries();
@@ -325,7 +354,15 @@ impl Control {
         });
         unwanted.iter().for_each(|running| _ = running.cancel());
         self.running = kept;
-        wanted.iter().map(|one| self.running.iter().any(|running| running.contents.is_same_as(one))).collect()
+        let begun = wanted.iter().map(|one| {
+            let running = self.running.iter_mut().find(|running| running.contents.is_same_as(one));
+            if let Some(running) = running {
+                running.follow(one.promotion);
+                return true;
+            }
+            false
+        });
+        begun.collect()
     }
 
     async fn begin(&mut self, groups: Vec<Group>) -> Result<(), NoLoop> {
@@ -357,7 +394,8 @@ impl Control {
     }
 
     fn build(&mut self, beginning: Beginning, contents: Contents) -> io::Result<()> {
-        let running = self.builds.start(beginning, contents, self.config.clone())?;
+        let names = contents.projections.keys().cloned().collect();
+        let running = self.builds.start(beginning, names, contents, self.config.clone())?;
         self.running.push(running);
         Ok(())
     }
@@ -384,14 +422,33 @@ impl Control {
         self.plan_check();
     }
 
-    fn build_ended(&mut self, id: u64, outcome: BuildOutcome) {
-        let Some(index) = self.running.iter().position(|running| running.id == id) else { return };
-        let running = self.running.remove(index);
-        if outcome == BuildOutcome::Joined {
-            running.contents.projections.keys().for_each(|name| self.verifications.forget(name));
-            self.awaited.retain(|name| !running.contents.projections.contains_key(name));
-            self.answer_queries();
+    /// Takes account of how a build has ended: whether it serves.
+    fn build_ended(&mut self, id: u64, outcome: BuildOutcome) -> bool {
+        let BuildOutcome::Joined { kept, unkept } = outcome else {
+            // What is kept and has failed stays, so that its status says why.
+            self.keepers.failed(id);
+            self.running.retain(|running| running.id != id);
+            return false;
+        };
+        let returned = self.keepers.run_by(id);
+        self.keepers.end(&unkept);
+        if let Some(rollout) = returned {
+            self.keepers.end(&[rollout]).into_iter().for_each(|keeper| self.came_back(keeper));
+            return true;
         }
+        let Some(index) = self.running.iter().position(|running| running.id == id) else { return true };
+        let running = self.running.remove(index);
+        running.contents.projections.keys().for_each(|name| self.verifications.forget(name));
+        self.awaited.retain(|name| !running.contents.projections.contains_key(name));
+        let queries = self.queries.clone();
+        self.answer_queries();
+        if let Some(kept) = kept
+            && let Some(entry) = kept.entry.clone()
+            && let Err(error) = self.go_on(kept.rollout, &entry, Beginning::Kept(kept), Some(queries))
+        {
+            tracing::error!(%error, "what was replaced has no thread to go on with; it does after a restart");
+        }
+        true
     }
 
     /// Lets new requests find the queries and limits that are declared, as far as what they read is there.
@@ -402,5 +459,13 @@ impl Control {
             return;
         }
         self.queries = queries.into_iter().map(|query| (query.name.clone(), query)).collect();
+    }
+}
+
+/// Until then; for ever if there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

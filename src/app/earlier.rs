@@ -31,6 +31,24 @@ fn is_another(now: &Program, content: &Content) -> bool {
     projections || sources
 }
 
+/// What documents of another time declare, with the settings of now. None if that cannot be, as where a source is gone.
+pub(super) fn compiled<'a>(documents: impl Iterator<Item = &'a str>, now: &Config) -> Option<(Config, Program)> {
+    let text = documents.fold("sources: []\n".to_owned(), |text, one| text + "---\n" + one);
+    let read = |_: &str| Ok(text.clone());
+    let loaded = load(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| std::env::var(name).ok());
+    let Loaded { config, .. } = loaded.ok()?;
+    let mut config = Config { sources: config.sources, projections: config.projections, ..now.clone() };
+    // Where a file lies is no part of what it says, and its path begins elsewhere.
+    for source in &mut config.sources {
+        let now = now.sources.iter().find(|one| one.schema.source == source.schema.source)?;
+        if let (SourceKind::File { .. }, SourceKind::File { .. }) = (&source.input, &now.input) {
+            source.input = now.input.clone();
+        }
+    }
+    let program = program(&config).ok()?;
+    Some((config, program))
+}
+
 fn of_checkpoint(declared: &Config, content: &Content) -> Option<(Config, Program)> {
     let sources = content.sources.values().map(|entry| entry.definition.as_deref());
     // What had stopped shows its last rows until it is built, which is the start's own matter.
@@ -42,19 +60,7 @@ fn of_checkpoint(declared: &Config, content: &Content) -> Option<(Config, Progra
     // All of it, or nothing: what reads each other has to be of one time.
     let documents: Vec<&str> = sources.chain(projections).collect::<Option<_>>()?;
     let views = content.views.iter().map(String::as_str);
-    let text = documents.into_iter().chain(views).fold("sources: []\n".to_owned(), |text, one| text + "---\n" + one);
-    let read = |_: &str| Ok(text.clone());
-    let loaded = load(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| std::env::var(name).ok());
-    let Loaded { config, .. } = loaded.ok()?;
-    let mut config = Config { sources: config.sources, projections: config.projections, ..declared.clone() };
-    // Where a file lies is no part of what it says, and its path begins elsewhere.
-    for source in &mut config.sources {
-        let now = declared.sources.iter().find(|one| one.schema.source == source.schema.source)?;
-        if let (SourceKind::File { .. }, SourceKind::File { .. }) = (&source.input, &now.input) {
-            source.input = now.input.clone();
-        }
-    }
-    let program = program(&config).ok()?;
+    let (config, program) = compiled(documents.into_iter().chain(views), declared)?;
     let goes_on = serving.clone().count() == program.projections.len()
         && program.projections.iter().all(|planned| {
             let mut entries = content.generations.get(&planned.config.name).into_iter().flatten();

@@ -4,6 +4,7 @@ mod builds;
 mod changes;
 mod control;
 mod earlier;
+mod keepers;
 mod plan;
 mod readiness;
 mod servers;

@@ -156,8 +156,10 @@ pub fn plan(facts: &Facts, program: Program, histories: &Histories) -> Plan {
         }
         if matches!(one.change, ProjectionChange::Build | ProjectionChange::New | ProjectionChange::IndexOnly) {
             let running = facts.projections.get(&planned.config.name);
+            let mut placed = Group::default();
             let follows = running.is_some_and(|running| running.has_rows_for(&definition));
-            add_to_groups(&mut groups, planned, follows, false);
+            placed.followers.extend(follows.then(|| planned.config.name.clone()));
+            add_to_groups(&mut groups, planned, placed);
         }
         plan.projections.push(one);
     }
@@ -194,7 +196,12 @@ fn compare(name: &str, running: Option<&ProjectionFacts>, declared: &ProjectionF
         Some(running) if running.differs_in_settings(declared) => (ProjectionChange::Settings, Difference::default()),
         Some(_) => (ProjectionChange::NoOp, Difference::default()),
     };
-    ProjectionPlan { name: name.to_owned(), change, reasons: difference.reasons, breaking: difference.is_breaking }
+    ProjectionPlan {
+        name: name.to_owned(),
+        change,
+        reasons: difference.reasons,
+        breaking: !difference.breaking.is_empty(),
+    }
 }
 
 fn build(group: &Group, facts: &Facts, histories: &Histories) -> BuildPlan {

@@ -12,7 +12,7 @@ use super::earlier::earlier;
 use super::streams::{open, opener};
 use crate::checkpoint::{CheckpointError, Checkpointer};
 use crate::config::Config;
-use crate::pipeline::{Build, Commands, Definition, IndexRoot, Runner, RunnerStatus, assemble, begin};
+use crate::pipeline::{Build, Commands, Definition, IndexRoot, Runner, RunnerStatus, StoredRollout, assemble, begin};
 use crate::plan::{PlannedProjection, Program};
 use crate::progress::{Position, SourceName};
 use crate::query::now_us;
@@ -35,6 +35,8 @@ pub(super) struct Parts {
     pub(super) indexes: IndexRoot,
     /// What the checkpoint does not have as it is declared.
     pub(super) build: Option<Build>,
+    /// What was replaced before the start, and is kept.
+    pub(super) kept: Vec<StoredRollout>,
     /// Views, each with what it reads.
     pub(super) views: Vec<(String, Vec<String>)>,
 }
@@ -42,12 +44,14 @@ pub(super) struct Parts {
 /// Opens the checkpoints, sorts out what goes on and what is built, and starts reading.
 pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog) -> Result<Prepared, AppError> {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "readside".to_owned());
-    let (mut checkpointer, restored) = Checkpointer::open(&config.data_dir, &host).await?;
+    let (mut checkpointer, mut restored) = Checkpointer::open(&config.data_dir, &host).await?;
     for damage in restored.iter().flat_map(|restored| &restored.skipped) {
         tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
     }
+    let kept = restored.as_mut().map(StoredRollout::split).unwrap_or_default();
     let content = restored.as_ref().map(|restored| &restored.manifest.content);
     let earlier = content.and_then(|content| earlier(config, &program, content));
+    let rolled_back = content.map(|content| content.rolled_back.clone()).unwrap_or_default();
     let is_earlier = earlier.is_some();
     let mut expected = Vec::new();
     let (config, program) = match earlier {
@@ -78,6 +82,8 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
         tracing::info!(cut = %assembly.live.cut(), "continuing from the last checkpoint");
     }
     begin(&mut assembly.live)?;
+    let entries = kept.iter().map(|one| (one.rollout, one.entry.clone())).collect();
+    assembly.live.keeps(entries, rolled_back);
     assembly.live.expect(expected.into_iter());
     catalog.publish(assembly.live.snapshot(now_us()));
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
@@ -92,7 +98,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     Ok(Prepared {
         runner,
         status,
-        parts: Parts { config: config.clone(), is_earlier, commands, indexes, build, views },
+        parts: Parts { config: config.clone(), is_earlier, commands, indexes, build, kept, views },
     })
 }
 

@@ -18,6 +18,9 @@ pub struct Draft {
     /// The search indexes, all of them: one that is not named is left out of the checkpoint. The files must stay as
     /// they are until the draft's checkpoint has succeeded.
     pub indexes: BTreeMap<String, IndexDraft>,
+    /// Stores that begin with all that another one holds with this checkpoint, by their names. Nothing is written for that: both
+    /// refer to the same segments, and each goes its own way from there.
+    pub forks: BTreeMap<String, String>,
     pub(super) stores: BTreeMap<String, StoreDraft>,
 }
 
@@ -59,10 +62,20 @@ impl Draft {
         let mut stores: BTreeMap<String, StoreDraft> =
             forget.into_iter().map(|name| (name, StoreDraft { afresh: true, ..StoreDraft::default() })).collect();
         for (name, delta) in deltas {
-            let store = stores.entry(name).or_default();
-            store.segment = delta.segment.map(Arc::new);
-            store.dropped = delta.dropped;
+            stores.entry(name).or_default().take(delta);
         }
-        Self { content, indexes, stores }
+        Self { content, indexes, forks: BTreeMap::new(), stores }
+    }
+
+    /// Adds what a store holds that no checkpoint has had yet.
+    pub fn add(&mut self, store: String, delta: StateDelta) {
+        self.stores.entry(store).or_default().take(delta);
+    }
+}
+
+impl StoreDraft {
+    fn take(&mut self, delta: StateDelta) {
+        self.segment = delta.segment.map(Arc::new);
+        self.dropped = delta.dropped;
     }
 }

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::event::Evidence;
 use crate::identity::Identity;
+use crate::lifecycle::RolledBack;
 use crate::progress::{Cut, Losses, Phase, Position, SourceName};
 use crate::state::StoreShape;
 
@@ -57,24 +58,57 @@ pub struct Content {
     /// The documents that declare the views, as they are written. Opaque here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<String>,
+    /// Generations that were replaced and are kept to be rolled back to, by the numbers of their rollouts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<u64, KeptEntry>,
+    /// What is declared and was rolled back from, so that nothing builds it again by itself.
+    #[serde(default, skip_serializing_if = "RolledBack::is_empty")]
+    pub rolled_back: RolledBack,
+}
+
+/// Generations that were replaced together, as they were at a cut of their own. They go on from there beside the live ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptEntry {
+    /// Whether what replaces them has taken their place; until then they are live too.
+    pub replaced: bool,
+    /// Until when they are kept, microseconds since the epoch.
+    pub until_us: i64,
+    /// The sources that they read themselves.
+    pub sources: BTreeMap<SourceName, SourceEntry>,
+    /// Those among them whose messages what replaces them reads in another way.
+    #[serde(default)]
+    pub changed_sources: BTreeSet<SourceName>,
+    /// One of each projection.
+    pub generations: BTreeMap<String, GenerationEntry>,
+    /// Live projections that they read.
+    #[serde(default)]
+    pub inputs: BTreeSet<String>,
+    /// What the store of their parked events holds.
+    pub parked: StoreShape,
+    /// The documents that declared them, and all that they read. Opaque here.
+    pub documents: Vec<String>,
+    /// The documents that declared the views when they were replaced. Opaque here.
+    #[serde(default)]
+    pub views: Vec<String>,
 }
 
 impl Content {
     /// Names of the stores that a generation must have. One that holds no row may be missing.
     pub fn stores(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
-        for (projection, entry) in
-            self.generations.iter().flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
-        {
-            names.insert(table_store(projection, entry.generation));
-            if entry.held.is_some() {
-                names.insert(held_store(projection, entry.generation));
-                names.insert(errors_store(projection, entry.generation));
-            }
-            for operator in entry.operators.values() {
-                names.extend(operator.stores.keys().map(|store| format!("{}{store}", operator.prefix)));
-            }
+        for (projection, entries) in &self.generations {
+            entries.iter().for_each(|entry| entry.add_stores(projection, &mut names));
         }
+        names.extend(self.kept.iter().flat_map(|(rollout, kept)| kept.stores(*rollout)));
+        names
+    }
+}
+
+impl KeptEntry {
+    /// Names of the stores of the rollout. One that holds no row may be missing.
+    pub fn stores(&self, rollout: u64) -> BTreeSet<String> {
+        let mut names = BTreeSet::from([kept_parked_store(rollout)]);
+        self.generations.iter().for_each(|(projection, entry)| entry.add_stores(projection, &mut names));
         names
     }
 }
@@ -159,6 +193,17 @@ pub struct GenerationEntry {
 }
 
 impl GenerationEntry {
+    fn add_stores(&self, projection: &str, names: &mut BTreeSet<String>) {
+        names.insert(table_store(projection, self.generation));
+        if self.held.is_some() {
+            names.insert(held_store(projection, self.generation));
+            names.insert(errors_store(projection, self.generation));
+        }
+        for operator in self.operators.values() {
+            names.extend(operator.stores.keys().map(|store| format!("{}{store}", operator.prefix)));
+        }
+    }
+
     /// The cut of its rows, given that its state is that of `cut`; none if they were never right.
     pub fn rows_cut<'a>(&'a self, cut: &'a Cut) -> Option<&'a Cut> {
         self.held.as_ref().map_or(Some(cut), |held| held.cut.as_ref())
@@ -196,6 +241,11 @@ pub fn held_store(projection: &str, generation: u64) -> String {
 /// The store of the errors of a generation.
 pub fn errors_store(projection: &str, generation: u64) -> String {
     format!("{}errors", store_prefix(projection, generation))
+}
+
+/// The store of the parked events of kept generations.
+pub fn kept_parked_store(rollout: u64) -> String {
+    format!("kept/{rollout}/parked")
 }
 
 /// The stores that an operator must have.

@@ -123,6 +123,10 @@ impl Uploads {
                 manifest.stores.remove(name);
             }
         }
+        for (fork, of) in &draft.forks {
+            let held = manifest.stores.get(of).cloned();
+            manifest.stores.extend(held.map(|segments| (fork.clone(), segments)));
+        }
         manifest.packs.extend(self.packs.iter().map(|(object, length)| (object.clone(), *length)));
         drop_unused_packs(manifest);
     }

@@ -67,7 +67,13 @@ enum ProjectionCommand {
     /// Recompute one in batch over the very cut that is served, and compare: exit code 0 equal, 2 different, 3 not verifiable
     Verify(query::VerifyArgs),
     /// End the build of one; what is there goes on
-    Abort(query::AbortArgs),
+    Abort(query::ProjectionVerbArgs),
+    /// Let what was built of one take the place of what serves, which is kept for a while
+    Promote(query::PromoteArgs),
+    /// Let what was replaced serve again, at the current cut
+    Rollback(query::ProjectionVerbArgs),
+    /// Keep what was replaced no more
+    Retire(query::ProjectionVerbArgs),
 }
 
 #[derive(Debug, Args)]
@@ -94,7 +100,7 @@ struct ConfigArgs {
     config: String,
 }
 
-/// Exit codes: 0 fine, 1 error, 2 wrong arguments.
+/// Exit codes: 0 fine, 1 error, 2 wrong arguments, or findings of the verbs that say so.
 pub fn main() -> ExitCode {
     let result: Result<(), Box<dyn Error>> = match Cli::parse().command {
         Verb::Run(args) => return run::run(args),
@@ -118,14 +124,29 @@ pub fn main() -> ExitCode {
             query::projection_status(&args, &mut std::io::stdout()).map_err(Into::into)
         }
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Rebuild(args) }) => {
-            query::rebuild(&args, &mut std::io::stdout()).map_err(Into::into)
+            match query::rebuild(&args, &mut std::io::stdout()) {
+                Ok(query::Rollout::Waits) => return ExitCode::from(2),
+                rebuilt => rebuilt.map(drop).map_err(Into::into),
+            }
         }
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Abort(args) }) => {
-            query::abort(&args, &mut std::io::stdout()).map_err(Into::into)
+            query::decide_projection(&args, "abort", &mut std::io::stdout()).map_err(Into::into)
+        }
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Promote(args) }) => {
+            query::promote(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Rollback(args) }) => {
+            query::decide_projection(&args, "rollback", &mut std::io::stdout()).map_err(Into::into)
+        }
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Retire(args) }) => {
+            query::decide_projection(&args, "retire", &mut std::io::stdout()).map_err(Into::into)
         }
         Verb::Parked(args) => query::parked(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Source(args) => query::source(&args, &mut std::io::stdout()).map_err(Into::into),
-        Verb::Reload(args) => query::reload(&args, &mut std::io::stdout()).map_err(Into::into),
+        Verb::Reload(args) => match query::reload(&args, &mut std::io::stdout()) {
+            Ok(query::Rollout::Waits) => return ExitCode::from(2),
+            reloaded => reloaded.map(drop).map_err(Into::into),
+        },
         Verb::History(args) => query::history(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Events(args) => run_events(args),
     };

@@ -10,8 +10,9 @@ mod parked;
 mod show;
 
 pub use admin::{
-    AbortArgs, ActorArgs, HistoryArgs, RebuildArgs, ReloadArgs, SourceArgs, SourceCommand, SourceVerbArgs, Verdict,
-    VerifyArgs, abort, history, rebuild, reload, source, verify,
+    ActorArgs, HistoryArgs, ProjectionVerbArgs, PromoteArgs, RebuildArgs, ReloadArgs, Rollout, SourceArgs,
+    SourceCommand, SourceVerbArgs, Verdict, VerifyArgs, decide_projection, history, promote, rebuild, reload, source,
+    verify,
 };
 pub use client::{Client, ClientError};
 pub use parked::{DiscardArgs, ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};

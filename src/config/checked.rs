@@ -23,6 +23,10 @@ pub struct Config {
     pub limits: QueryLimits,
     /// Between two verifications, each of one projection after the other; none if none is wanted.
     pub verify_every: Option<Duration>,
+    /// When what is built takes the place of what serves, where a projection does not say it.
+    pub promotion: Option<Promotion>,
+    /// For how long what was replaced is kept, where a projection does not say it. Zero keeps nothing.
+    pub keep: Duration,
     pub sources: Vec<Source>,
     pub projections: Vec<Projection>,
     pub queries: Vec<Query>,
@@ -174,6 +178,10 @@ pub struct Projection {
     pub masks: BTreeMap<String, String>,
     /// Most bytes of state before it fails.
     pub state_limit: u64,
+    /// When what is built of it takes the place of what serves; none where that follows from what has changed.
+    pub promotion: Option<Promotion>,
+    /// For how long what was replaced is kept; none for as long as the configuration says.
+    pub keep: Option<Duration>,
     pub node: NodePath,
     /// The document that declares it, as it is written; none where that is not known.
     pub text: Option<Arc<str>>,
@@ -184,6 +192,17 @@ pub enum ProjectionKind {
     Table,
     Search,
     View,
+}
+
+/// When what was built takes the place of what serves. Of what is built together the strictest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promotion {
+    /// As soon as it stands at the live cut.
+    Auto,
+    /// Once it stands there, if its rows are the same.
+    WhenEqual,
+    /// When a person says so.
+    Manual,
 }
 
 /// What becomes of an answer from a source that is catching up, disconnected or halted.

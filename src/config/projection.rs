@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::{OnStale, Projection, ProjectionKind, SearchField, SearchKind};
+use super::checked::{OnStale, Projection, ProjectionKind, Promotion, SearchField, SearchKind};
 use super::fields::read_type;
 use super::named_types::NamedTypes;
 use super::names::{self, is_reserved};
@@ -23,6 +23,8 @@ const KEYS: &[&str] = &[
     "fields",
     "access",
     "state_limit",
+    "promotion",
+    "keep",
 ];
 /// Much for one projection, and less than a machine for it has.
 const STATE_LIMIT: usize = 4 << 30;
@@ -41,7 +43,7 @@ pub(super) fn projection(
     document: usize,
     policies: Option<&[String]>,
 ) -> Option<Projection> {
-    let map = reader.map(yaml, "the projection", KEYS, &["late", "promote", "keep"])?;
+    let map = reader.map(yaml, "the projection", KEYS, &["late"])?;
     let name = name(&map);
     let kind = match map.get("kind") {
         Some(_) => map.choice(
@@ -71,6 +73,8 @@ pub(super) fn projection(
         policies,
         masks,
         state_limit: map.bytes("state_limit").unwrap_or(STATE_LIMIT) as u64,
+        promotion: promotion(&map),
+        keep: map.duration("keep"),
         node: reader.node(document),
         text: None,
     };
@@ -116,6 +120,8 @@ fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
                 ("indexes", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
                 ("fields", "it is for `kind: search`"),
                 ("state_limit", "a view is computed for each query and keeps nothing: remove it"),
+                ("promotion", "a view changes with what it reads, and nothing is built for it: remove it"),
+                ("keep", "a view is computed for each query and keeps nothing: remove it"),
             ],
         ),
     };
@@ -196,6 +202,12 @@ fn on_stale(map: &Mapping<'_>) -> OnStale {
     let freshness = map.map("freshness", &["on_stale"], &["slo", "objective"]);
     let choices = [("mark", OnStale::Mark), ("refuse", OnStale::Refuse)];
     freshness.and_then(|freshness| freshness.choice("on_stale", &choices)).unwrap_or(OnStale::Mark)
+}
+
+/// When what is built takes the place of what serves.
+pub(super) fn promotion(map: &Mapping<'_>) -> Option<Promotion> {
+    let choices = [("auto", Promotion::Auto), ("when-equal", Promotion::WhenEqual), ("manual", Promotion::Manual)];
+    map.choice("promotion", &choices)
 }
 
 fn search_fields(map: &Mapping<'_>) -> BTreeMap<String, SearchField> {

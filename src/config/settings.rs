@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Commit, ConnectionLimits, Http, Nats, ParkedLimits, QueryLimits};
+use super::checked::{Commit, ConnectionLimits, Http, Nats, ParkedLimits, Promotion, QueryLimits};
 use super::diagnostic::Mark;
 use super::paths::resolve;
+use super::projection::promotion;
 use super::reader::{Mapping, NodeReader};
 use super::yaml::Yaml;
 
@@ -22,11 +23,16 @@ const KEYS: &[&str] = &[
     "parked",
     "limits",
     "verify",
+    "promotion",
+    "keep",
 ];
 const LATER: &[&str] = &["auth", "pg", "postgres", "console", "telemetry", "tls"];
 
 const NATS_KEYS: &[&str] =
     &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain"];
+
+/// A working day later somebody has seen what is wrong with it.
+const KEEP: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) const NATS_DEFAULT: &str = "nats://127.0.0.1:4222";
 
@@ -42,6 +48,8 @@ pub(super) struct Settings {
     pub parked: ParkedLimits,
     pub limits: QueryLimits,
     pub verify_every: Option<Duration>,
+    pub promotion: Option<Promotion>,
+    pub keep: Duration,
     /// Already resolved.
     pub patterns: Vec<Pattern>,
 }
@@ -78,6 +86,8 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         parked: parked(&map),
         limits: limits(&map),
         verify_every: map.map("verify", &["every"], &[]).and_then(|verify| verify.interval("every")),
+        promotion: promotion(&map),
+        keep: map.duration("keep").unwrap_or(KEEP),
         patterns,
     })
 }

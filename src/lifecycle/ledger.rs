@@ -57,11 +57,13 @@ pub enum Action {
     Reloaded,
     /// Readers see another generation.
     Served,
+    /// Readers see a generation again that was replaced.
+    RolledBack,
     /// A build has ended without a result.
     BuildFailed,
     /// A build was ended by a person.
     Aborted,
-    /// A generation has gone, because it is declared no more.
+    /// A generation has gone: it is declared no more, or is not kept any longer.
     Retired,
     /// Parked events were given up.
     Discarded,
@@ -79,6 +81,7 @@ impl Action {
         match self {
             Action::Reloaded => "reloaded",
             Action::Served => "served",
+            Action::RolledBack => "rolled-back",
             Action::BuildFailed => "build-failed",
             Action::Aborted => "aborted",
             Action::Retired => "retired",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::build::{Build, BuildError, Ground, Joined, LiveCut, Ticket};
+use super::build::{Build, BuildError, Ground, Joined, Keeping, Kept, LiveCut};
 use super::engine::Declared;
 use super::facts::Facts;
 use super::intake::Intake;
@@ -13,9 +13,9 @@ use super::runner::RunnerConfig;
 use super::verify::Subject;
 use crate::config::ParkedLimits;
 use crate::identity::Identity;
-use crate::lifecycle::{Actor, Decision};
+use crate::lifecycle::{Actor, Decision, Ticket};
 use crate::progress::SourceName;
-use crate::read_model::catalog::ProjectionStatus;
+use crate::read_model::catalog::{KeptState, KeptStatus, ProjectionStatus};
 
 /// Commands that wait for the loop at the most; the next caller waits for room.
 const QUEUED: usize = 16;
@@ -24,8 +24,21 @@ const QUEUED: usize = 16;
 pub(super) enum Command {
     /// Where the live generations stand, with the rows of some. With `hold`, nothing more is taken in for a while.
     Look { inputs: BTreeSet<String>, hold: bool, reply: oneshot::Sender<LiveCut> },
-    /// Takes built generations in. The reply gives them back if they stand elsewhere by now.
-    Join { build: Box<Build>, reply: oneshot::Sender<Result<Joined, Box<Build>>> },
+    /// Takes built generations in. `open` opens their sources, if not as they are declared. The reply gives them back if they stand elsewhere by now.
+    Join {
+        build: Box<Build>,
+        kept: Option<u64>,
+        open: Option<OpenSource>,
+        reply: oneshot::Sender<Result<Joined, Box<Build>>>,
+    },
+    /// Makes what a build is about to replace go on beside, from the next checkpoint.
+    Keep { keeping: Keeping, ticket: Ticket, reply: oneshot::Sender<Result<Kept, String>> },
+    /// What status shows of generations that are kept.
+    AnnounceKept(Vec<(String, KeptStatus)>, Ticket),
+    /// Keeps rollouts no more. The answer, whether they were there, comes once that is durable.
+    Retire { rollouts: Vec<u64>, by: Actor, reply: oneshot::Sender<bool> },
+    /// Answers once everything up to now is durable.
+    Settled { reply: oneshot::Sender<()> },
     /// What status shows of projections that are built and have no rows to serve yet.
     Announce(Vec<ProjectionStatus>, Ticket),
     /// Makes status show why projections are not built any more. With someone who has decided so, it is recorded, and the
@@ -123,9 +136,59 @@ impl Commands {
         self.ask(|reply| Command::Look { inputs: inputs.clone(), hold: true, reply }).await
     }
 
-    /// Hands a build over; gives it back if it stands elsewhere than the live generations, and None if the loop has ended.
-    pub(super) async fn join(&self, build: Build) -> Option<Result<Joined, Box<Build>>> {
-        self.ask(|reply| Command::Join { build: Box::new(build), reply }).await.ok()
+    /// Hands a build over, with the rollout that it replaces; gives it back if it stands elsewhere than the live generations, and
+    /// None if the loop has ended.
+    pub(super) async fn join(
+        &self,
+        build: Build,
+        kept: Option<u64>,
+        open: Option<OpenSource>,
+    ) -> Option<Result<Joined, Box<Build>>> {
+        self.ask(|reply| Command::Join { build: Box::new(build), kept, open, reply }).await.ok()
+    }
+
+    /// What goes on with generations that a build is about to replace. As inner error, why they cannot be kept.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub(super) async fn keep(&self, keeping: Keeping, ticket: &Ticket) -> Result<Result<Kept, String>, NoLoop> {
+        self.ask(|reply| Command::Keep { keeping, ticket: ticket.clone(), reply }).await
+    }
+
+    /// Makes status show how what is kept gets on. Without a loop there is no status.
+    pub(super) async fn announce_kept(&self, statuses: Vec<(String, KeptStatus)>, ticket: &Ticket) {
+        let _ = self.0.send(Command::AnnounceKept(statuses, ticket.clone())).await;
+    }
+
+    /// Makes status show why what was replaced cannot be gone on with.
+    pub async fn cannot_keep(&self, projections: Vec<String>, message: String, ticket: &Ticket) {
+        let status = KeptStatus {
+            generation: 0,
+            state: KeptState::Failed,
+            lag_events: 0,
+            rows: 0,
+            state_bytes: 0,
+            until_us: 0,
+            message: Some(message),
+        };
+        let statuses = projections.into_iter().map(|name| (name, status.clone())).collect();
+        self.announce_kept(statuses, ticket).await;
+    }
+
+    /// Keeps rollouts no more, durably: whether one of them was there.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn retire(&self, rollouts: Vec<u64>, by: Actor) -> Result<bool, NoLoop> {
+        self.ask(|reply| Command::Retire { rollouts, by, reply }).await
+    }
+
+    /// Waits until everything up to now is durable.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn settled(&self) -> Result<(), NoLoop> {
+        self.ask(|reply| Command::Settled { reply }).await
     }
 
     /// Makes status show how far projections have come. Without a loop there is no status.

@@ -11,12 +11,16 @@ use super::generation::{Definition, Generation};
 use crate::checkpoint::{Content, GenerationEntry};
 use crate::circuit::Circuit;
 use crate::identity::Identity;
+use crate::lifecycle::RolledBack;
 use crate::progress::{Phase, Position, SourceName};
 
 /// What runs, or what a checkpoint goes on from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
+    /// What is declared and was rolled back from.
+    #[serde(default)]
+    pub rolled_back: RolledBack,
     pub sources: BTreeMap<SourceName, SourceFacts>,
     /// Tables and search indexes, as readers see them.
     pub projections: BTreeMap<String, ProjectionFacts>,
@@ -63,8 +67,8 @@ pub struct ProjectionFacts {
 pub struct Difference {
     /// In words; none if only the values of its rows may be others.
     pub reasons: Vec<String>,
-    /// Whether a reader of today may miss something: columns that are dropped or have another type, another key.
-    pub is_breaking: bool,
+    /// What a reader of today may miss, among them: columns that are dropped or have another type, another key.
+    pub breaking: Vec<String>,
     /// Whether the rows stay the same, and only how they are kept is another.
     pub is_layout_only: bool,
 }
@@ -133,24 +137,24 @@ impl ProjectionFacts {
             let (_, other) = declared.columns.iter().find(|(other, _)| other == name)?;
             (other != data_type).then(|| format!("column `{name}` becomes {other}, and was {data_type}"))
         });
-        let mut reasons: Vec<String> = retyped.collect();
+        let mut breaking: Vec<String> = retyped.collect();
         let (added, dropped) = (named(&declared.columns, &self.columns), named(&self.columns, &declared.columns));
         let has_other_key = self.key != declared.key && !self.key.is_empty();
-        let is_breaking = !reasons.is_empty() || !dropped.is_empty() || has_other_key;
-        if !added.is_empty() {
-            reasons.push(format!("new columns {}", added.join(", ")));
-        }
         if !dropped.is_empty() {
-            reasons.push(format!("without {}", dropped.join(", ")));
+            breaking.push(format!("without {}", dropped.join(", ")));
         }
         if has_other_key {
-            reasons.push(format!("its key becomes ({})", declared.key.join(", ")));
+            breaking.push(format!("its key becomes ({})", declared.key.join(", ")));
+        }
+        let mut reasons = breaking.clone();
+        if !added.is_empty() {
+            reasons.push(format!("new columns {}", added.join(", ")));
         }
         let is_layout_only = self.rows == declared.rows;
         if is_layout_only && reasons.is_empty() {
             reasons.push("other indexes or search fields over the same rows".to_owned());
         }
-        Difference { reasons, is_breaking, is_layout_only }
+        Difference { reasons, breaking, is_layout_only }
     }
 }
 
@@ -163,7 +167,8 @@ impl Facts {
             (name.clone(), facts)
         });
         let projections = engine.shown().map(|one| (one.projection().to_owned(), ProjectionFacts::of(one)));
-        Self { sources: sources.collect(), projections: projections.collect() }
+        let rolled_back = engine.rolled_back().clone();
+        Self { rolled_back, sources: sources.collect(), projections: projections.collect() }
     }
 
     /// What a start would go on from.
@@ -176,7 +181,8 @@ impl Facts {
             let entry = entries.iter().min_by_key(|entry| (entry.state, std::cmp::Reverse(entry.generation)))?;
             Some((name.clone(), of_entry(entry)))
         });
-        Self { sources: sources.collect(), projections: projections.collect() }
+        let rolled_back = content.rolled_back.clone();
+        Self { rolled_back, sources: sources.collect(), projections: projections.collect() }
     }
 
     /// The operators from whose state others can go on.

@@ -64,6 +64,11 @@ impl Intake {
         Self { text, ..self }
     }
 
+    /// The document that declares it, as it is written; none where that is not known.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
     /// A source where a checkpoint left it.
     pub fn resume(&mut self, entry: &SourceEntry) {
         self.watermark = Watermark::new(self.decoder.schema().lateness_us, entry.greatest_event_time_us);

@@ -21,7 +21,10 @@ mod verify;
 mod whole_batches;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
-pub use build::{Build, BuildError, BuildOutcome, Builder, Ground, Group, LiveCut, Reading, Ticket};
+pub use build::{
+    Build, BuildError, BuildOutcome, Builder, Ground, Group, KeepError, Keeping, Kept, LiveCut, Order, Reading,
+    StoredRollout,
+};
 pub use commands::{Adaptation, Commands, Durable, NoLoop, Wanted};
 pub use continuation::{BuildReason, Mismatch};
 pub use engine::{Declared, Engine, EngineError, Fetched};

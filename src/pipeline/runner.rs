@@ -300,9 +300,9 @@ impl Runner {
     /// Captures everything at the current cut and hands it over.
     fn checkpoint(&mut self) -> Result<(), LoopEnd> {
         self.engine.mend();
-        let (draft, holds) = self.engine.draft(now_us()).map_err(poisoned)?;
+        let (mut draft, holds) = self.engine.draft(now_us()).map_err(poisoned)?;
         for asked in self.asked.drain(..) {
-            self.gathered.push(asked.gather(&mut self.engine, &draft.content));
+            self.gathered.extend(asked.gather(&mut self.engine, &mut draft, now_us()));
         }
         let read_back = self.gathered.iter().flat_map(Gathered::stores).collect();
         self.removable.append(&mut self.unused);

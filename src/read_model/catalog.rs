@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::comparison::Comparison;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
@@ -149,6 +150,37 @@ pub struct ProjectionStatus {
     /// The generation that is built beside the one that this describes, or in its place where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<BuildStatus>,
+    /// The generation that was replaced, while it can be rolled back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptStatus>,
+}
+
+/// A generation that was replaced and keeps up beside.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptStatus {
+    pub generation: u64,
+    pub state: KeptState,
+    /// Sequences between it and the live cut, when that was last looked at.
+    pub lag_events: u64,
+    pub rows: u64,
+    pub state_bytes: u64,
+    /// Until when it is kept, microseconds since the epoch.
+    #[serde(rename = "untilUs")]
+    pub until_us: i64,
+    /// Why it cannot be rolled back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptState {
+    /// It is on its way to the live cut.
+    CatchingUp,
+    /// It can be rolled back to at once.
+    Ready,
+    Failed,
 }
 
 /// How far a build of a projection has come.
@@ -165,9 +197,12 @@ pub struct BuildStatus {
     /// Seconds until it is done, as far as the rate tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining_seconds: Option<f64>,
-    /// Why nothing moves.
+    /// Why nothing moves, or what it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How its rows differ from those that serve, at one cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 impl BuildStatus {
@@ -180,18 +215,23 @@ impl BuildStatus {
             sequences_per_second: None,
             remaining_seconds: None,
             message: None,
+            comparison: None,
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum BuildState {
     Building,
     /// It waits until other builds are done.
     Waiting,
     /// Nothing has come for some time.
     Stalled,
+    /// It follows the live cut, and waits to be promoted.
+    Shadowing,
+    /// What is declared was rolled back from, and is not built by itself.
+    RolledBack,
     /// It has ended without a result; what was there before goes on.
     Failed,
 }

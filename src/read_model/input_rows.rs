@@ -2,7 +2,7 @@
 
 use arrow::error::ArrowError;
 
-use super::table::{Table, TableSnapshot};
+use super::table::{Table, TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
 
 /// All rows of a projection at one cut. Cheap to make and to keep: the table's segments are shared.
@@ -16,6 +16,15 @@ pub struct InputRows {
 impl InputRows {
     pub fn of(table: &Table, held: Vec<ZBatch>) -> Self {
         Self { table: table.snapshot(), held }
+    }
+
+    pub fn spec(&self) -> &TableSpec {
+        self.table.spec()
+    }
+
+    /// Whether these are all rows, and right: the projection is not in error.
+    pub fn is_whole(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// What makes these rows of earlier ones of the same projection, or of none: batches to be taken in this order.

@@ -2,6 +2,7 @@
 
 mod caller;
 pub mod catalog;
+mod comparison;
 mod input_rows;
 mod model;
 mod read_view;
@@ -9,6 +10,7 @@ pub mod search;
 pub mod table;
 
 pub use caller::Caller;
+pub use comparison::{Comparison, KeyDifference, KeyFault};
 pub use input_rows::InputRows;
 pub use model::{Published, ReadModel, TakeError};
 pub use read_view::{NotServed, OpenRelation, OpenTable, ReadView, RelationRows};

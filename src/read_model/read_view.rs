@@ -240,6 +240,7 @@ mod tests {
             row_errors: Vec::new(),
             positions: BTreeMap::new(),
             build: None,
+            kept: None,
         };
         (name.to_owned(), status)
     }

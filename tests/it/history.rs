@@ -86,7 +86,7 @@ impl World {
     fn configure(&self, filter: &str, columns: &str) {
         let root = format!(
             "nats: {{url: \"{}\"}}\ndata_dir: data\nsources: source.yaml\nprojections: projection.yaml\n\
-             http: {{listen: \"127.0.0.1:0\"}}\nmetrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\n",
+             http: {{listen: \"127.0.0.1:0\"}}\nmetrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\npromotion: auto\nkeep: 0s\n",
             self.link.as_ref().map_or_else(|| self.server.url(), Link::url)
         );
         let source = format!(

@@ -14,6 +14,7 @@ mod hostile;
 mod nexmark;
 mod oracle;
 mod reload;
+mod rollouts;
 mod rooms;
 mod simulator;
 mod slow_links;

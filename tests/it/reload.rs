@@ -19,17 +19,17 @@ use tempfile::TempDir;
 use crate::crash::daemon::{Daemon, binary};
 use crate::support::DEADLINE;
 
-const CUSTOMERS: u64 = 50;
+pub(crate) const CUSTOMERS: u64 = 50;
 
-const TOTALS: &str = "projection: totals
+pub(crate) const TOTALS: &str = "projection: totals
 key: [customer]
 sql: SELECT customer, count(*) AS orders, sum(cents) AS cents FROM orders.placed GROUP BY customer HAVING count(*) > 0
 ";
-const SIZES: &str = "projection: sizes
+pub(crate) const SIZES: &str = "projection: sizes
 key: [orders]
 sql: SELECT orders, count(*) AS customers FROM totals GROUP BY orders
 ";
-const FOUND: &str = "projection: found
+pub(crate) const FOUND: &str = "projection: found
 kind: search
 key: [customer]
 sql: SELECT customer, orders, cents FROM totals
@@ -37,21 +37,27 @@ fields: {customer: keyword}
 ";
 
 /// A daemon, its files, and how many events it has.
-struct World {
-    folder: TempDir,
-    daemon: Option<Daemon>,
-    events: u64,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) daemon: Option<Daemon>,
+    pub(crate) events: u64,
 }
 
 impl World {
+    /// A daemon in which what is built serves as soon as it can.
     fn start(projections: &[&str]) -> Self {
+        Self::start_with(projections, "promotion: auto\nkeep: 0s\n")
+    }
+
+    /// A daemon with some settings more.
+    pub(crate) fn start_with(projections: &[&str], settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let mut world = Self { folder, daemon: None, events: 0 };
-        world.write(
-            "readside.yaml",
-            "data_dir: data\nsources: source.yaml\nprojections: projections.yaml\nhttp: {listen: \"127.0.0.1:0\"}\n\
-             metrics: {listen: \"127.0.0.1:0\"}\ncheckpoint: {interval: 100ms}\nsearch: {commit: 20ms}\n",
+        let root = format!(
+            "data_dir: data\nsources: source.yaml\nprojections: projections.yaml\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
+             metrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\nsearch: {{commit: 20ms}}\n{settings}",
         );
+        world.write("readside.yaml", &root);
         world.declare_source("cents: int64!");
         world.declare(projections);
         world.publish(1_000);
@@ -59,15 +65,15 @@ impl World {
         world
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn declare_source(&self, fields: &str) {
+    pub(crate) fn declare_source(&self, fields: &str) {
         let source = format!(
             "source: orders\nfile: {{path: events.ndjson, follow: true}}\nenvelope: {{type: const:Placed, data: body}}\n\
              events: {{Placed: {{fields: {{customer: string!, {fields}}}}}}}\n"
@@ -75,12 +81,12 @@ impl World {
         self.write("source.yaml", &source);
     }
 
-    fn declare(&self, projections: &[&str]) {
+    pub(crate) fn declare(&self, projections: &[&str]) {
         self.write("projections.yaml", &projections.join("---\n"));
     }
 
     /// Every customer has one order more after each round of events.
-    fn publish(&mut self, events: u64) {
+    pub(crate) fn publish(&mut self, events: u64) {
         let path = self.path("events.ndjson");
         let mut lines = std::fs::read_to_string(&path).unwrap_or_default();
         for number in self.events..self.events + events {
@@ -96,54 +102,77 @@ impl World {
         }
     }
 
-    fn restart(&mut self) {
-        if let Some(daemon) = self.daemon.take() {
-            assert!(daemon.terminate().0.success());
-        }
-        let daemon = Daemon::start(&self.path("readside.yaml"));
-        daemon.catch_up(self.events, DEADLINE);
-        self.daemon = Some(daemon);
+    pub(crate) fn restart(&mut self) {
+        self.restart_unsettled();
         self.settled();
     }
 
-    fn daemon(&self) -> &Daemon {
+    /// Ends the daemon as it should be ended, and starts it again.
+    pub(crate) fn restart_unsettled(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            assert!(daemon.terminate().0.success());
+        }
+        self.begin();
+    }
+
+    /// Kills the daemon, and starts it again.
+    pub(crate) fn kill(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.kill();
+        }
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        let daemon = Daemon::start(&self.path("readside.yaml"));
+        daemon.catch_up(self.events, DEADLINE);
+        self.daemon = Some(daemon);
+    }
+
+    /// Bytes of the checkpoints' objects.
+    pub(crate) fn disk(&self) -> u64 {
+        let objects = std::fs::read_dir(self.path("data/objects")).unwrap();
+        objects.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
+    }
+
+    pub(crate) fn daemon(&self) -> &Daemon {
         self.daemon.as_ref().unwrap()
     }
 
-    fn status(&self) -> Vec<Value> {
+    pub(crate) fn status(&self) -> Vec<Value> {
         self.daemon().get("/v1/projections").1["items"].as_array().unwrap().clone()
     }
 
-    fn generation(&self, name: &str) -> u64 {
+    pub(crate) fn generation(&self, name: &str) -> u64 {
         self.daemon().get(&format!("/v1/projections/{name}")).1["item"]["generation"].as_u64().unwrap()
     }
 
     /// Waits until nothing is built.
-    fn settled(&self) {
+    pub(crate) fn settled(&self) {
         self.daemon().wait("nothing to be built", DEADLINE, |_| {
             self.status().iter().all(|one| one["state"] == "serving" && one["build"].is_null()).then_some(())
         });
     }
 
-    fn reload(&self) -> Value {
+    pub(crate) fn reload(&self) -> Value {
         let (status, reloaded) = self.daemon().post("/v1/admin/reload", &json!({"actor": "test"}));
         assert_eq!(status, 200, "{reloaded}");
         reloaded
     }
 
     /// What is built because of a reload, once it is there.
-    fn reloaded(&self) -> Vec<Vec<String>> {
+    pub(crate) fn reloaded(&self) -> Vec<Vec<String>> {
         let reloaded = self.reload();
         self.settled();
         serde_json::from_value(reloaded["builds"].clone()).unwrap()
     }
 
-    fn sql(&self, sql: &str) -> Value {
+    pub(crate) fn sql(&self, sql: &str) -> Value {
         self.daemon().sql(sql)["items"].clone()
     }
 
     /// Looks at every row through each projection that is there.
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let sum = self.events * (self.events - 1) / 2;
         let all = self.sql("SELECT count(*) AS customers, sum(orders) AS orders, sum(cents) AS cents FROM totals");
         assert_eq!(all, json!([{"customers": CUSTOMERS, "orders": self.events, "cents": sum}]));
@@ -151,13 +180,13 @@ impl World {
 }
 
 /// Reads without a pause, and keeps what it should never have read.
-struct Reader {
+pub(crate) struct Reader {
     stop: Arc<AtomicBool>,
     reads: JoinHandle<(u64, Vec<String>)>,
 }
 
 impl Reader {
-    fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         let stop: Arc<AtomicBool> = Arc::default();
         let (stopped, url) = (stop.clone(), world.daemon().url().to_owned());
         let reads = std::thread::spawn(move || {
@@ -193,7 +222,7 @@ impl Reader {
         Self { stop, reads }
     }
 
-    fn saw_nothing_wrong(self) {
+    pub(crate) fn saw_nothing_wrong(self) {
         self.stop.store(true, Ordering::Relaxed);
         let (reads, wrong) = self.reads.join().unwrap();
         assert!(reads > 10, "only {reads} rounds");
@@ -697,6 +726,14 @@ fn complete(world: &World, wanted: bool) {
     });
 }
 
+/// Reloads, and promotes what gives a column another type.
+fn promoted(world: &World) {
+    assert_eq!(world.reload()["builds"], json!([["sizes", "totals"]]));
+    let (status, answer) = world.daemon().post("/v1/admin/projections/totals/promote", &json!({"allowBreaking": true}));
+    assert_eq!(status, 200, "{answer}");
+    world.settled();
+}
+
 fn append(world: &World, line: &str) {
     let mut file = std::fs::OpenOptions::new().append(true).open(world.path("events.ndjson")).unwrap();
     std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).unwrap();
@@ -711,7 +748,7 @@ fn what_was_parked_counts_as_if_it_had_been_right_at_first() {
     assert_eq!((&parked["items"][0]["reason"], &parked["page"]["total"]), (&json!("wrong_type"), &json!(1)));
     // Decimals are read from texts too.
     world.declare_source("cents: \"decimal(18,0)!\"");
-    assert_eq!(world.reloaded(), [["sizes", "totals"]]);
+    promoted(&world);
     complete(&world, true);
     assert_eq!(world.daemon().get("/v1/parked").1["page"]["total"], 0);
     let all = world.sql("SELECT sum(orders) AS orders, CAST(sum(cents) AS BIGINT) AS cents FROM totals");
@@ -720,7 +757,7 @@ fn what_was_parked_counts_as_if_it_had_been_right_at_first() {
     assert_eq!(verified["result"], "equal", "{verified}");
     // And back: the same event is parked again.
     world.declare_source("cents: int64!");
-    world.reloaded();
+    promoted(&world);
     complete(&world, false);
     world.events += 1;
     world.restart();

@@ -50,7 +50,7 @@ const ROOMS: &[Room] = &[
         rooms: &[],
         outside: &["tokio::task::unconstrained"],
     },
-    Room { name: "lifecycle", modules: &["lifecycle"], rooms: &["event", "progress", "state"], outside: &["arrow"] },
+    Room { name: "lifecycle", modules: &["lifecycle"], rooms: &["identity", "event", "progress", "state"], outside: &["arrow"] },
     Room {
         name: "pipeline, one step",
         modules: &[
@@ -84,6 +84,7 @@ const ROOMS: &[Room] = &[
             "checkpoint::GenerationEntry",
             "checkpoint::HeldEntry",
             "checkpoint::IndexDraft",
+            "checkpoint::KeptEntry",
             "checkpoint::OperatorEntry",
             "checkpoint::PinnedFile",
             "checkpoint::SourceEntry",
@@ -174,7 +175,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "checkpoint",
         modules: &["checkpoint"],
-        rooms: &["identity", "event", "progress", "state"],
+        rooms: &["identity", "event", "progress", "state", "lifecycle::RolledBack"],
         outside: &["arrow", "object_store", "tokio", "tracing", "clock", "std::fs", "std::process::id"],
     },
     // What a build takes is given to it: sources and the loop are the builder's.
@@ -195,7 +196,14 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "pipeline",
-        modules: &["pipeline", "pipeline::build::builder", "pipeline::build::ground", "pipeline::build::reader"],
+        modules: &[
+            "pipeline",
+            "pipeline::build::builder",
+            "pipeline::build::ground",
+            "pipeline::build::keeping",
+            "pipeline::build::kept",
+            "pipeline::build::reader",
+        ],
         rooms: &[
             "config",
             "identity",

@@ -63,10 +63,23 @@ pub struct RebuildArgs {
     pub connection: Connection,
 }
 
-/// `readside projection abort NAME`
+/// `readside projection abort NAME` and the like
 #[derive(Debug, Clone, Args)]
-pub struct AbortArgs {
+pub struct ProjectionVerbArgs {
     pub name: String,
+    #[command(flatten)]
+    pub actor: ActorArgs,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `readside projection promote NAME`
+#[derive(Debug, Clone, Args)]
+pub struct PromoteArgs {
+    pub name: String,
+    /// Promote it although readers of today may miss something: columns that are dropped or have another type, another key.
+    #[arg(long)]
+    pub allow_breaking: bool,
     #[command(flatten)]
     pub actor: ActorArgs,
     #[command(flatten)]
@@ -207,7 +220,33 @@ struct Build {
     state: String,
     #[serde(default)]
     message: Option<String>,
+    #[serde(default)]
+    comparison: Option<Compared>,
     sources: std::collections::BTreeMap<String, Progress>,
+}
+
+/// How what was built differs from what serves.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Compared {
+    equal: bool,
+    rows_before: u64,
+    rows_now: u64,
+    only_before: u64,
+    only_now: u64,
+    otherwise: u64,
+    #[serde(default)]
+    not_compared: Vec<String>,
+    #[serde(default)]
+    differences: Vec<Difference>,
+}
+
+#[derive(Deserialize)]
+struct Difference {
+    key: String,
+    difference: String,
+    #[serde(default)]
+    columns: std::collections::BTreeMap<String, [Option<String>; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -216,12 +255,20 @@ struct Progress {
     target: u64,
 }
 
+/// Whether what was asked for serves, as far as it was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollout {
+    Serves,
+    /// It is there, and waits to be promoted.
+    Waits,
+}
+
 /// Makes a daemon read its configuration again, and prints what changes.
 ///
 /// # Errors
 /// If the daemon does not answer, the configuration is not valid, the output cannot be written, or with `--wait` something
 /// cannot be built.
-pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<Rollout, ClientError> {
     let ReloadArgs { wait, actor, connection } = args;
     change(&["v1", "admin", "reload"], actor, connection, *wait, out)
 }
@@ -230,7 +277,7 @@ pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<(), ClientError>
 ///
 /// # Errors
 /// If the daemon does not answer or refuses, the output cannot be written, or with `--wait` something cannot be built.
-pub fn rebuild(args: &RebuildArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+pub fn rebuild(args: &RebuildArgs, out: &mut dyn Write) -> Result<Rollout, ClientError> {
     let RebuildArgs { name, wait, actor, connection } = args;
     change(&["v1", "admin", "projections", name, "rebuild"], actor, connection, *wait, out)
 }
@@ -289,13 +336,25 @@ pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientE
     Ok(verdict)
 }
 
-/// Ends the build of a projection.
+/// Ends what is built of a projection, rolls back to what it replaced, or retires that.
 ///
 /// # Errors
 /// If the daemon does not answer or refuses, or the output cannot be written.
-pub fn abort(args: &AbortArgs, out: &mut dyn Write) -> Result<(), ClientError> {
-    let AbortArgs { name, actor, connection } = args;
-    let done = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "abort"], &actor.body())?;
+pub fn decide_projection(args: &ProjectionVerbArgs, verb: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+    let ProjectionVerbArgs { name, actor, connection } = args;
+    let done = Client::new(&connection.url).post(&["v1", "admin", "projections", name, verb], &actor.body())?;
+    print(&done, connection, show_done, out)
+}
+
+/// Lets what was built of a projection take the place of what serves.
+///
+/// # Errors
+/// If the daemon does not answer or refuses, or the output cannot be written.
+pub fn promote(args: &PromoteArgs, out: &mut dyn Write) -> Result<(), ClientError> {
+    let PromoteArgs { name, allow_breaking, actor, connection } = args;
+    let mut body = actor.body();
+    body["allowBreaking"] = json!(allow_breaking);
+    let done = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "promote"], &body)?;
     print(&done, connection, show_done, out)
 }
 
@@ -306,7 +365,7 @@ fn change(
     connection: &Connection,
     waits: bool,
     out: &mut dyn Write,
-) -> Result<(), ClientError> {
+) -> Result<Rollout, ClientError> {
     let client = Client::new(&connection.url);
     let body = client.post(path, &actor.body())?;
     let reloaded: Reloaded = parse(&body)?;
@@ -321,13 +380,50 @@ fn change(
             writeln!(out, "{kind} {name} {change}{}", printable(&detail))?;
         }
     }
-    if waits { wait(&client, &reloaded.builds.concat()) } else { Ok(()) }
+    if !waits {
+        return Ok(Rollout::Serves);
+    }
+    let waiting = wait(&client, &reloaded.builds.concat())?;
+    for Projection { name, build } in &waiting {
+        if !connection.json {
+            show_waiting(name, build.as_ref(), out)?;
+        }
+    }
+    Ok(if waiting.is_empty() { Rollout::Serves } else { Rollout::Waits })
+}
+
+/// Differences that are printed one by one; status has more.
+const SHOWN: usize = 10;
+
+/// What waits to be promoted, and how it differs from what serves.
+fn show_waiting(name: &str, build: Option<&Build>, out: &mut dyn Write) -> Result<(), ClientError> {
+    let message = build.and_then(|build| build.message.as_deref()).unwrap_or("it waits");
+    writeln!(out, "{name} is built: {}", printable(message))?;
+    let Some(compared) = build.and_then(|build| build.comparison.as_ref()) else { return Ok(()) };
+    let Compared { rows_before, rows_now, only_before, only_now, otherwise, .. } = compared;
+    if compared.equal {
+        return Ok(writeln!(out, "  its {rows_now} rows are those that serve")?);
+    }
+    writeln!(
+        out,
+        "  {rows_before} rows serve, and it has {rows_now}: {only_before} keys are gone, {only_now} are new, {otherwise} have \
+         other values"
+    )?;
+    if !compared.not_compared.is_empty() {
+        writeln!(out, "  not compared: {}", compared.not_compared.join(", "))?;
+    }
+    for Difference { key, difference, columns } in compared.differences.iter().take(SHOWN) {
+        let cell = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "NULL".to_owned());
+        let values = columns.iter().map(|(name, [before, now])| format!(" {name} {} → {}", cell(before), cell(now)));
+        writeln!(out, "  {} {difference}{}", printable(key), printable(&values.collect::<Vec<_>>().join(",")))?;
+    }
+    Ok(())
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until these projections are there as they are declared.
-fn wait(client: &Client, names: &[String]) -> Result<(), ClientError> {
+/// Waits until these projections are there as they are declared, and gives those that wait to be promoted.
+fn wait(client: &Client, names: &[String]) -> Result<Vec<Projection>, ClientError> {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({per_sec}, {eta})") {
         bar.set_style(style);
@@ -335,8 +431,8 @@ fn wait(client: &Client, names: &[String]) -> Result<(), ClientError> {
     loop {
         let body = client.get(&["v1", "projections"], NO_QUERY)?;
         let all: Vec<Projection> = parse::<Answer<Projection>>(&body)?.items;
-        let built: Vec<&Projection> =
-            all.iter().filter(|one| one.build.is_some() && names.contains(&one.name)).collect();
+        let built: Vec<Projection> =
+            all.into_iter().filter(|one| one.build.is_some() && names.contains(&one.name)).collect();
         let failed =
             built.iter().find_map(|one| Some((one, one.build.as_ref().filter(|build| build.state == "failed")?)));
         if let Some((projection, build)) = failed {
@@ -344,9 +440,10 @@ fn wait(client: &Client, names: &[String]) -> Result<(), ClientError> {
             let message = build.message.as_deref().unwrap_or("its build has failed");
             return Err(ClientError::Build { name: projection.name.clone(), message: message.to_owned() });
         }
-        if built.is_empty() {
+        let shadows = |one: &Projection| one.build.as_ref().is_some_and(|build| build.state == "shadowing");
+        if built.iter().all(shadows) {
             bar.finish_and_clear();
-            return Ok(());
+            return Ok(built);
         }
         let sources = built.iter().filter_map(|one| one.build.as_ref()).flat_map(|build| build.sources.values());
         let (position, target) =

@@ -60,6 +60,7 @@ pub(super) fn show_projections(body: &str, out: &mut dyn Write) -> Result<(), Cl
             of(&item["kind"]),
             of(&item["state"]),
             of(&item["generation"]),
+            (beside(item), false),
             of(rows),
             of(&freshness["lagEvents"]),
             of(&freshness["lagSeconds"]),
@@ -67,9 +68,21 @@ pub(super) fn show_projections(body: &str, out: &mut dyn Write) -> Result<(), Cl
             of(&item["error"]),
         ]
     };
-    let names = ["name", "kind", "state", "generation", "rows", "lag events", "lag seconds", "owner", "error"];
+    let names =
+        ["name", "kind", "state", "generation", "beside", "rows", "lag events", "lag seconds", "owner", "error"];
     write_table(out, &names.map(str::to_owned), &answer.items.iter().map(row).collect::<Vec<_>>())?;
     write_freshness(out, &answer.freshness)
+}
+
+/// The generations that are there beside the one that readers see, each with what it does.
+fn beside(item: &Value) -> String {
+    let of = |what: &Value| match (what["state"].as_str(), what["generation"].as_u64()) {
+        (Some(state), None | Some(0)) => Some(state.to_owned()),
+        (Some(state), Some(generation)) => Some(format!("{generation} {state}")),
+        (None, _) => None,
+    };
+    let kept = of(&item["kept"]).map(|kept| format!("kept {kept}"));
+    of(&item["build"]).into_iter().chain(kept).collect::<Vec<_>>().join(", ")
 }
 
 #[derive(Deserialize)]

@@ -218,7 +218,7 @@ impl NewGenerations<'_> {
         let at = LiveCut::of(&self.live, &build.inputs());
         build.begins_at(at.clone());
         build.arrive(&at, now_us())?;
-        if build.join(&mut self.live, now_us()).is_err() {
+        if build.join(&mut self.live, None, now_us()).is_err() {
             unreachable!("nothing has moved since the build came to the live cut");
         }
         Ok(left)

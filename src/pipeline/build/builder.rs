@@ -4,7 +4,7 @@
 //! cut, comes exactly there, and hands its generations over. A hold does not last: if the builder is late, the loop goes
 //! on, and the builder tries again from where it has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,14 @@ use tokio::time::timeout;
 
 use super::super::commands::Commands;
 use super::super::engine::Fetched;
+use super::super::readers::OpenSource;
 use super::super::runner::now_us;
 use super::reader::BuildReader;
-use super::{Build, BuildError, Joined, LiveCut};
+use super::{Build, BuildError, Joined, Kept, LiveCut};
+use crate::lifecycle::Actor;
 use crate::progress::{Cut, Position, SourceName};
-use crate::read_model::catalog::{BuildProgress, BuildState, BuildStatus};
+use crate::read_model::Comparison;
+use crate::read_model::catalog::{BuildProgress, BuildState, BuildStatus, KeptState};
 use crate::source::Source;
 use crate::telemetry;
 
@@ -28,11 +31,28 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// For so long nothing may come before status says so.
 const STALLED: Duration = Duration::from_secs(30);
 
+/// So often a build that waits comes to the live cut.
+const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+
+/// What is wanted of what stands beside the live generations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// To follow the live cut until something else is wanted.
+    Follow,
+    /// To take its place once it stands there, if the rows are the same.
+    JoinIfEqual,
+    /// To take its place once it stands there; with someone who has decided so.
+    Join { by: Option<Actor> },
+    /// To end. What serves goes on.
+    Cancel,
+}
+
 /// How a build ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum BuildOutcome {
-    /// Its generations take every commit.
-    Joined,
+    /// Its generations take every commit. What they have replaced is to be kept, if anything; what was kept before of the same is
+    /// not any more.
+    Joined { kept: Option<Box<Kept>>, unkept: Vec<u64> },
     /// What was there before goes on.
     Failed,
     /// It was not wanted any more.
@@ -46,6 +66,12 @@ pub struct Builder {
     build: Build,
     readers: BTreeMap<SourceName, BuildReader>,
     pace: Pace,
+    /// The build's turn, until it stands at the live cut for the first time.
+    turn: Option<Box<dyn Send>>,
+    /// Opens its sources as they were declared, if they are declared in another way by now.
+    open: Option<OpenSource>,
+    /// How its rows differ from those that served when it came to the live cut for the first time; none before.
+    compared: Option<BTreeMap<String, Comparison>>,
 }
 
 /// How fast a build gets on.
@@ -55,14 +81,26 @@ struct Pace {
     told: Option<Instant>,
     /// Sequences since it began.
     taken: u64,
+    /// Whether that was that it follows the live cut.
+    is_told_following: bool,
 }
 
 impl Builder {
     /// `sources` begin after what the build has taken of them.
     pub fn new(build: Build, sources: BTreeMap<SourceName, Box<dyn Source>>) -> Self {
         let readers = sources.into_iter().map(|(name, source)| (name.clone(), BuildReader::new(name, source)));
-        let now = Instant::now();
-        Self { build, readers: readers.collect(), pace: Pace { began: now, told: None, taken: 0 } }
+        let pace = Pace { began: Instant::now(), told: None, taken: 0, is_told_following: false };
+        Self { build, readers: readers.collect(), pace, turn: None, open: None, compared: None }
+    }
+
+    /// Has its sources opened in this way once it has joined.
+    pub fn opened_by(self, open: Option<OpenSource>) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Holds the turn that others wait for until it stands at the live cut.
+    pub fn holds(self, turn: impl Send + 'static) -> Self {
+        Self { turn: Some(Box::new(turn)), ..self }
     }
 
     /// Brings the build exactly to a live cut. If it cannot come there, its generations fail.
@@ -78,32 +116,70 @@ impl Builder {
         self.build
     }
 
-    /// Builds until the generations have joined, or until they are not wanted any more.
-    pub async fn run(self, live: Commands, mut cancelled: watch::Receiver<bool>) -> BuildOutcome {
+    /// Builds, and follows the live cut, until the generations have joined or are not wanted any more.
+    pub async fn run(self, live: Commands, mut orders: watch::Receiver<Order>) -> BuildOutcome {
+        let told = orders.clone();
         tokio::select! {
             biased;
             // Without a sender nobody can cancel it.
-            Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => BuildOutcome::Cancelled,
-            outcome = self.build(live) => outcome,
+            Ok(_) = orders.wait_for(|order| *order == Order::Cancel) => BuildOutcome::Cancelled,
+            outcome = self.build(live, told) => outcome,
         }
     }
 
-    async fn build(mut self, live: Commands) -> BuildOutcome {
+    async fn build(mut self, live: Commands, mut orders: watch::Receiver<Order>) -> BuildOutcome {
         let names: Vec<String> = self.build.projections().map(str::to_owned).collect();
         let began = Instant::now();
-        self.pace = Pace { began, told: None, taken: 0 };
+        self.pace = Pace { began, told: None, taken: 0, is_told_following: false };
+        // Until it has joined, what it replaces goes on from where a checkpoint has it.
+        let mut kept = None;
         loop {
-            match self.follow(&live).await {
+            match self.follow(&live, &mut orders).await {
                 Ok(()) => {}
                 Err(BuildError::NoLoop) => return BuildOutcome::NoLoop,
                 Err(error) => self.fail(&error),
             }
+            let is_kept = self.build.rollout.is_some();
+            if is_kept && self.build.has_stopped() {
+                return self.end_kept(&live).await;
+            }
+            if let Order::Join { by: Some(by) } = &*orders.borrow() {
+                self.build.wanted_by(by.clone());
+            }
+            if kept.is_none()
+                && !self.build.has_failed()
+                && let Some(keeping) = self.build.keeping.clone()
+            {
+                match live.keep(keeping, self.build.ticket()).await {
+                    Ok(Ok(one)) => kept = Some(Box::new(one)),
+                    // What serves is replaced all the same: that is wanted, and a reload of the earlier files takes it back.
+                    Ok(Err(why)) => tracing::warn!(projections = names.join(", "), why, "what is replaced is not kept"),
+                    Err(_) => return BuildOutcome::NoLoop,
+                }
+                self.build.keeping = None;
+            }
+            if let Err(error) = self.arrive(&live).await {
+                match error {
+                    BuildError::NoLoop => return BuildOutcome::NoLoop,
+                    error => self.fail(&error),
+                }
+            }
+            if is_kept && self.build.has_failed() {
+                return self.end_kept(&live).await;
+            }
             self.build.commit_read_models();
-            if let Some(rate) = self.pace.rate() {
+            if let Some(rate) = self.pace.rate().filter(|_| !is_kept) {
                 self.build.came_at(rate);
             }
-            match live.join(self.build).await {
-                Some(Ok(Joined::AsDeclared)) => break,
+            match live.join(self.build, kept.as_ref().map(|kept| kept.rollout), self.open.clone()).await {
+                Some(Ok(Joined::AsDeclared { unkept })) => {
+                    let took = began.elapsed();
+                    if !is_kept {
+                        names.iter().for_each(|name| telemetry::observe_rebuild(name, took));
+                        tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
+                    }
+                    return BuildOutcome::Joined { kept, unkept };
+                }
                 Some(Ok(Joined::Nothing)) => return BuildOutcome::Failed,
                 Some(Err(late)) => {
                     tracing::info!(projections = names.join(", "), "the build came too late to the live cut; again");
@@ -112,25 +188,101 @@ impl Builder {
                 None => return BuildOutcome::NoLoop,
             }
         }
-        let took = began.elapsed();
-        names.iter().for_each(|name| telemetry::observe_rebuild(name, took));
-        tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
-        BuildOutcome::Joined
     }
 
-    /// Follows the live cut until the loop holds at it and the build is there.
-    async fn follow(&mut self, live: &Commands) -> Result<(), BuildError> {
+    /// Follows the live cut until the build is wanted there and little is left, or it has failed.
+    async fn follow(&mut self, live: &Commands, orders: &mut watch::Receiver<Order>) -> Result<(), BuildError> {
         let inputs = self.build.inputs();
         loop {
             let at = live.look(&inputs).await?;
             // Large tables of live projections are taken before anything waits for it.
-            if self.build.has_arrived() && self.left(&at.cut) <= NEAR {
-                break;
+            if !self.build.has_arrived() || self.left(&at.cut) > NEAR {
+                self.reach_by_way(&at, Some(live)).await?;
+                continue;
             }
-            self.reach_by_way(&at, Some(live)).await?;
+            self.turn = None;
+            if self.build.has_stopped() {
+                return Ok(());
+            }
+            let order = orders.borrow_and_update().clone();
+            if let Order::Join { .. } | Order::Cancel = order {
+                return Ok(());
+            }
+            self.reach_by_way(&at, None).await?;
+            if self.compared.is_none() && self.build.rollout.is_none() {
+                self.compare(live).await?;
+            }
+            if order == Order::JoinIfEqual && self.compared.iter().flatten().all(|(_, one)| one.equal) {
+                return Ok(());
+            }
+            self.tell_following(live, &order).await;
+            // Nobody who could order anything else is left where the daemon ends; the loop tells that.
+            let _ = timeout(FOLLOW_EVERY, orders.changed()).await;
         }
-        let at = live.hold(&inputs).await?;
+    }
+
+    /// Comes exactly to the live cut, at which the loop holds for a moment.
+    async fn arrive(&mut self, live: &Commands) -> Result<(), BuildError> {
+        if self.build.has_failed() {
+            return Ok(());
+        }
+        let at = live.hold(&self.build.inputs()).await?;
         self.reach(&at, None).await
+    }
+
+    /// Compares what was built with what serves, at one cut.
+    async fn compare(&mut self, live: &Commands) -> Result<(), BuildError> {
+        let inputs = self.build.inputs();
+        let built: BTreeSet<String> = self.build.projections().map(str::to_owned).collect();
+        let mut at = live.look(&inputs.union(&built).cloned().collect()).await?;
+        let mut before = BTreeMap::new();
+        for name in &built {
+            // What a build follows it reads as well.
+            let rows = if inputs.contains(name) { at.inputs.get(name).cloned() } else { at.inputs.remove(name) };
+            before.extend(rows.map(|rows| (name.clone(), rows)));
+        }
+        self.reach_by_way(&at, None).await?;
+        let compared = self.build.compared_with(&before)?;
+        for (name, Comparison { equal, rows_before, rows_now, .. }) in &compared {
+            tracing::info!(projection = name, equal, rows_before, rows_now, cut = %at.cut, "compared with what serves");
+        }
+        self.compared = Some(compared);
+        Ok(())
+    }
+
+    /// Makes status show that the build follows the live cut.
+    async fn tell_following(&mut self, live: &Commands, order: &Order) {
+        if self.pace.told.is_some_and(|told| told.elapsed() < TOLD_EVERY) && self.pace.is_told_following {
+            return;
+        }
+        (self.pace.told, self.pace.is_told_following) = (Some(Instant::now()), true);
+        if self.build.rollout.is_some() {
+            live.announce_kept(self.build.kept_status(KeptState::Ready, 0, None), self.build.ticket()).await;
+            return;
+        }
+        let first = self.build.projections().next().unwrap_or_default().to_owned();
+        let differs = self.compared.iter().flatten().any(|(_, one)| !one.equal);
+        let why = match order {
+            Order::JoinIfEqual if differs => "its rows are not those that serve",
+            _ => "it waits for a decision",
+        };
+        let message = format!("{why}; `readside projection promote {first}` lets it serve");
+        let at = self.build.arrived.clone().unwrap_or_default();
+        let status = self.pace.status(&self.build, &at, BuildState::Shadowing, Some(message));
+        let statuses = self.build.status_with(&status).into_iter().map(|mut one| {
+            if let Some(build) = &mut one.build {
+                build.comparison = self.compared.as_ref().and_then(|compared| compared.get(&one.name)).cloned();
+            }
+            one
+        });
+        live.announce(statuses.collect(), self.build.ticket()).await;
+    }
+
+    /// Ends what was kept and cannot go on. What serves does not notice.
+    async fn end_kept(self, live: &Commands) -> BuildOutcome {
+        let reason = self.build.reason().unwrap_or("it has failed").to_owned();
+        live.announce_kept(self.build.kept_status(KeptState::Failed, 0, Some(reason)), self.build.ticket()).await;
+        BuildOutcome::Failed
     }
 
     /// Comes to a live cut, by way of the cut of the adopted state.
@@ -142,7 +294,7 @@ impl Builder {
     }
 
     async fn reach(&mut self, at: &LiveCut, live: Option<&Commands>) -> Result<(), BuildError> {
-        let Self { build, readers, pace } = self;
+        let Self { build, readers, pace, .. } = self;
         for (name, reader) in readers {
             let target = at.cut.position(name);
             while build.position(name) < target {
@@ -155,6 +307,11 @@ impl Builder {
                 if let Some(live) = live.filter(|_| pace.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY)) {
                     pace.told = Some(Instant::now());
                     tracing::info!(source = %name, covered = %build.position(name), %target, "building");
+                    if build.rollout.is_some() {
+                        let left = target.since(build.position(name));
+                        live.announce_kept(build.kept_status(KeptState::CatchingUp, left, None), build.ticket()).await;
+                        continue;
+                    }
                     let status = pace.status(build, &at.cut, BuildState::Building, None);
                     live.announce(build.status_with(&status), build.ticket()).await;
                 }
@@ -234,6 +391,7 @@ impl Pace {
             sequences_per_second: rate,
             remaining_seconds: rate.map(|rate| left as f64 / rate),
             message,
+            comparison: None,
         }
     }
 }

@@ -10,6 +10,8 @@ pub enum BuildError {
     Halted { source_name: SourceName, message: String },
     #[error("source `{source_name}` ends at {end}, before the position {target} that other projections have reached")]
     Short { source_name: SourceName, end: u64, target: u64 },
+    #[error("the rows of `{projection}` cannot be compared with those that serve: {error}")]
+    Compare { projection: String, error: String },
     #[error("the loop has ended")]
     NoLoop,
     #[error(transparent)]

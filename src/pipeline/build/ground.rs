@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::assemble::{AssembleError, IndexRoot, empty_index};
 use super::super::commands::Wanted;
@@ -10,9 +11,9 @@ use super::super::engine::{Donors, Engine};
 use super::super::generation::Generation;
 use super::super::intake::Intake;
 use super::super::runner::now_us;
-use super::{Build, Inherited, LiveCut};
+use super::{Build, Inherited, Keeping, LiveCut};
 use crate::circuit::Handles;
-use crate::config::ParkedLimits;
+use crate::config::{ParkedLimits, Promotion};
 use crate::event::Decoder;
 use crate::identity::Identity;
 use crate::lifecycle::{Actor, GenerationId};
@@ -73,6 +74,12 @@ pub struct Group {
     pub followers: BTreeSet<String>,
     /// Whether nothing that is there already may be gone on from, because it may be wrong.
     pub afresh: bool,
+    /// When it takes the place of what serves.
+    pub promotion: Option<Promotion>,
+    /// What a reader of today may miss in it, as sentences.
+    pub breaking: Vec<String>,
+    /// For how long what it replaces is kept.
+    pub keep: Duration,
     /// Sources that are read in another way than before, and how.
     pub sources: BTreeMap<SourceName, Reading>,
 }
@@ -161,8 +168,14 @@ impl Build {
         engine.share();
         engine.commit(Vec::new(), now_us())?;
         engine.commit_read_models();
+        let keep = group.keep;
         let mut build = Build::new(engine, group.sources.into_keys().collect());
         build.wanted_by(group.by);
+        if !keep.is_zero() {
+            let (projections, changed_sources) =
+                (build.projections().map(str::to_owned).collect(), build.changed_sources.clone());
+            build.keeps(Keeping { projections, changed_sources, keep });
+        }
         if !from_start {
             build.continues(continued);
             build.begins_at(ground.at.clone());

@@ -10,10 +10,11 @@ use crate::lifecycle::Parked;
 use crate::progress::SourceName;
 
 /// What a build has brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Joined {
-    /// Its generations take every commit, but for what had failed alone, and its sources are read as they are declared.
-    AsDeclared,
+    /// Its generations take every commit, but for what had failed alone, and its sources are read as they are declared. The
+    /// rollouts are of no more use.
+    AsDeclared { unkept: Vec<u64> },
     /// What was there before goes on.
     Nothing,
 }
@@ -30,11 +31,12 @@ impl LiveCut {
 
 impl Build {
     /// Joins a live engine: brings its generations, with what was parked for them. A generation whose build has failed
-    /// leaves the last rows of its predecessor, if there are any, which then says why it stopped.
+    /// leaves the last rows of its predecessor, if there are any, which then says why it stopped. `kept` is the rollout that it
+    /// replaces.
     ///
     /// # Errors
     /// Gives itself back if it does not stand at the live cut. It has to come there first.
-    pub fn join(mut self, live: &mut Engine, now_us: i64) -> Result<Joined, Box<Build>> {
+    pub fn join(mut self, live: &mut Engine, kept: Option<u64>, now_us: i64) -> Result<Joined, Box<Build>> {
         let cut = live.cut();
         if !self.failed && (self.arrived.as_ref() != Some(&cut) || !self.stands_at(&cut)) {
             return Err(Box::new(self));
@@ -46,7 +48,8 @@ impl Build {
         if !self.failed {
             self.take_circuits(live);
         }
-        let Self { engine: mut built, changed_sources, mut continued, failed, by, .. } = self;
+        let Self { engine: mut built, changed_sources, mut continued, failed, by, rollout, .. } = self;
+        let names: BTreeSet<String> = built.generations.iter().map(|one| one.projection().to_owned()).collect();
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
             // A reader may hold what the relations were at these positions.
@@ -75,12 +78,21 @@ impl Build {
                 live.parked.park(parked);
             }
         }
-        live.take_over(built.generations, &by, now_us);
+        live.take_over(built.generations, rollout, &by, now_us);
+        let mut unkept = Vec::new();
+        if failed {
+            kept.into_iter().for_each(|rollout| _ = live.let_go(rollout));
+        } else {
+            unkept = live.was_replaced(rollout.or(kept), &names, &changed_sources, &by, now_us);
+        }
+        if let Some(rollout) = rollout {
+            live.was_rolled_back(rollout);
+        }
         // Those that were live come first, so that theirs is what a checkpoint has already.
         live.share();
         live.sort();
         live.tell_parked();
-        Ok(if failed { Joined::Nothing } else { Joined::AsDeclared })
+        Ok(if failed { Joined::Nothing } else { Joined::AsDeclared { unkept } })
     }
 }
 

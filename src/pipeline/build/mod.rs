@@ -6,25 +6,27 @@ mod builder;
 mod error;
 mod ground;
 mod joining;
+mod keeping;
+mod kept;
 mod reader;
-mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::{Engine, EngineError, Fetched};
 use super::generation::{Definition, Generation};
 use super::intake::Intake;
-use crate::lifecycle::{Actor, GenerationId, Parked};
+use crate::lifecycle::{Actor, GenerationId, Parked, Ticket};
 use crate::progress::{Cut, Losses, Position, SourceName};
-use crate::read_model::InputRows;
-use crate::read_model::catalog::{BuildStatus, ProjectionStatus};
+use crate::read_model::catalog::{BuildStatus, KeptState, KeptStatus, ProjectionStatus};
+use crate::read_model::{Comparison, InputRows};
 
-pub use builder::{BuildOutcome, Builder};
+pub use builder::{BuildOutcome, Builder, Order};
 pub use error::BuildError;
 pub use ground::{Ground, Group, Reading};
 pub(super) use joining::Joined;
+pub use keeping::Keeping;
+pub use kept::{KeepError, Kept, StoredRollout};
 pub(super) use reader::BuildReader;
-pub use ticket::Ticket;
 
 /// A cut of the live engine, as a build beside it sees it.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +68,11 @@ pub struct Build {
     /// The last live cut at which everything stands.
     arrived: Option<Cut>,
     failed: bool,
+    /// The rollout that it goes on with, of what was replaced and is kept.
+    rollout: Option<u64>,
+    until_us: i64,
+    /// What it replaces, if that is to be kept.
+    keeping: Option<Keeping>,
     /// Who wants it.
     by: Actor,
     /// Whether it is still wanted.
@@ -84,6 +91,9 @@ impl Build {
             continued,
             arrived: None,
             failed: false,
+            rollout: None,
+            until_us: 0,
+            keeping: None,
             by: Actor::default(),
             ticket: Ticket::default(),
         }
@@ -112,6 +122,16 @@ impl Build {
     /// Makes it one that ends with this ticket.
     pub fn ends_with(&mut self, ticket: Ticket) {
         self.ticket = ticket;
+    }
+
+    /// Has what it replaces kept.
+    pub fn keeps(&mut self, keeping: Keeping) {
+        self.keeping = Some(keeping);
+    }
+
+    /// Makes it one of what was replaced and is kept until then.
+    pub fn is_kept(&mut self, rollout: u64, until_us: i64) {
+        (self.rollout, self.until_us) = (Some(rollout), until_us);
     }
 
     /// Whether it is still wanted.
@@ -232,6 +252,53 @@ impl Build {
     /// Makes visible what the read models have taken.
     fn commit_read_models(&mut self) {
         self.engine.commit_read_models();
+    }
+
+    /// Whether all of it has failed.
+    fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Whether a generation has failed.
+    fn has_stopped(&self) -> bool {
+        self.engine.generations.iter().any(|generation| !generation.state().steps())
+    }
+
+    /// Why it has failed, if it has.
+    fn reason(&self) -> Option<&str> {
+        self.engine.generations.iter().find_map(|generation| generation.state().reason())
+    }
+
+    /// What status shows of what is kept.
+    fn kept_status(&self, state: KeptState, lag_events: u64, message: Option<String>) -> Vec<(String, KeptStatus)> {
+        let of = |generation: &Generation| {
+            let shown = generation.status();
+            let status = KeptStatus {
+                generation: generation.id.number,
+                state,
+                lag_events,
+                rows: shown.rows,
+                state_bytes: shown.state_bytes,
+                until_us: self.until_us,
+                message: message.clone(),
+            };
+            (shown.name, status)
+        };
+        self.engine.generations.iter().map(of).collect()
+    }
+
+    /// How its rows differ from those of generations that serve, at one cut. What is new, or in error there, is left out.
+    fn compared_with(&self, before: &BTreeMap<String, InputRows>) -> Result<BTreeMap<String, Comparison>, BuildError> {
+        let mut compared = BTreeMap::new();
+        for generation in &self.engine.generations {
+            let Some(before) = before.get(generation.projection()).filter(|rows| rows.is_whole()) else { continue };
+            let comparison = Comparison::of(before, &generation.input_rows());
+            let projection = generation.projection().to_owned();
+            let comparison = comparison
+                .map_err(|error| BuildError::Compare { projection: projection.clone(), error: error.to_string() })?;
+            compared.insert(projection, comparison);
+        }
+        Ok(compared)
     }
 
     /// Stops all generations: they will not come to the live cut.

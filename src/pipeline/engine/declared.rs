@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::super::generation::Definition;
 use super::Engine;
 use crate::config::ParkedLimits;
-use crate::lifecycle::{Action, Actor, GenerationId, NewStep};
+use crate::identity::Identity;
+use crate::lifecycle::{Action, Actor, GenerationId, NewStep, RolledBack};
 use crate::plan::{PlannedView, Program};
 use crate::progress::SourceName;
 use crate::read_model::catalog::{BuildState, BuildStatus};
@@ -15,26 +16,31 @@ use crate::read_model::catalog::{BuildState, BuildStatus};
 /// What a configuration declares, as far as a running engine has to know.
 #[derive(Debug, Clone, Default)]
 pub struct Declared {
-    pub sources: BTreeSet<SourceName>,
+    /// Each with the identity of how its messages are read.
+    pub readings: BTreeMap<SourceName, Identity>,
     /// Tables and search projections.
     pub projections: BTreeMap<String, Definition>,
     /// Each after those that it reads.
     pub views: Vec<Arc<PlannedView>>,
     /// Projections that the engine does not have as they are declared: they are built.
     pub awaited: BTreeSet<String>,
+    /// Those among them that are not built, because they, or what they read, was rolled back from.
+    pub held_back: BTreeSet<String>,
 }
 
 impl Declared {
     /// What a program declares, if all of it is there.
     pub fn of(program: &Program) -> Self {
-        let sources = program.sources.iter().map(|source| source.config.schema.source.as_str().into());
+        let readings =
+            program.sources.iter().map(|source| (source.config.schema.source.as_str().into(), source.identity));
         let projections =
             program.projections.iter().map(|planned| (planned.config.name.clone(), Definition::of(planned)));
         Self {
-            sources: sources.collect(),
+            readings: readings.collect(),
             projections: projections.collect(),
             views: program.views.iter().cloned().map(Arc::new).collect(),
             awaited: BTreeSet::new(),
+            held_back: BTreeSet::new(),
         }
     }
 }
@@ -61,12 +67,19 @@ impl Engine {
                 let announced = self.announced.entry(name.clone()).or_insert_with(|| definition.status());
                 let build = announced.build.get_or_insert_with(BuildStatus::waiting);
                 // It is tried once more.
-                if build.state == BuildState::Failed {
+                if let BuildState::Failed | BuildState::RolledBack = build.state {
                     *build = BuildStatus::waiting();
                 }
             }
         }
         self.declared = declared;
+        // What is declared in another way by now is no more what was rolled back from.
+        let RolledBack { projections, sources } = &mut self.kept.rolled_back;
+        projections.retain(|name, rows| self.declared.projections.get(name).is_some_and(|one| one.rows == Some(*rows)));
+        sources.retain(|name, identity| self.declared.readings.get(name) == Some(identity));
+        for name in self.declared.held_back.clone() {
+            self.tell_rolled_back(&name);
+        }
     }
 
     /// Makes status show projections that will be declared, and are built then.
@@ -81,7 +94,7 @@ impl Engine {
 
     /// Whether a source is declared by now.
     pub(in crate::pipeline) fn declares(&self, source: &SourceName) -> bool {
-        self.declared.sources.contains(source)
+        self.declared.readings.contains_key(source)
     }
 
     /// Lets go of what is declared no more and read by nothing, and changes the views whose inputs are as declared.
@@ -116,7 +129,7 @@ impl Engine {
         retired.extend(gone.into_iter().map(|generation| generation.id));
         let read: BTreeSet<&SourceName> =
             self.generations.iter().flat_map(|generation| generation.definition.reads.keys()).collect();
-        let is_gone = |name: &&SourceName| !self.declared.sources.contains(*name) && !read.contains(*name);
+        let is_gone = |name: &&SourceName| !self.declares(name) && !read.contains(*name);
         let sources: Vec<SourceName> = self.intakes.keys().filter(is_gone).cloned().collect();
         sources.iter().for_each(|source| drop(self.intakes.remove(source)));
         if !retired.is_empty() || !sources.is_empty() {

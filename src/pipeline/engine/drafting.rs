@@ -15,6 +15,7 @@ impl Engine {
     /// State cannot be gathered into columns; the engine must not be used any further.
     pub fn draft(&mut self, now_us: i64) -> Result<(Draft, Vec<PinHold>), EngineError> {
         self.commit_read_models();
+        self.forget_pending();
         let mut indexes = BTreeMap::new();
         let mut holds = Vec::new();
         for generation in &mut self.generations {
@@ -60,6 +61,8 @@ impl Engine {
             generations,
             parked: Some(self.parked.shape()),
             ledger: Some(self.ledger.shape()),
+            kept: self.kept().clone(),
+            rolled_back: self.rolled_back().clone(),
             views: self.views.iter().filter_map(|view| Some(view.config.text.as_deref()?.to_owned())).collect(),
         })
     }

@@ -8,6 +8,7 @@ mod deciding;
 mod declared;
 mod donors;
 mod drafting;
+mod rollouts;
 mod showing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +28,10 @@ use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::lifecycle::{Action, Actor, GenerationId, GenerationState, Ledger, NewStep, Owner, Parked, ParkedEvents};
 use crate::plan::PlannedView;
 use crate::progress::{Applied, Cut, Reached, SourceName};
-use crate::read_model::catalog::{BuildState, BuildStatus, ProjectionStatus};
+use crate::read_model::catalog::{BuildState, BuildStatus, KeptStatus, ProjectionStatus};
 use crate::telemetry;
+
+use rollouts::KeptRollouts;
 
 pub(in crate::pipeline) use deciding::Decided;
 pub use declared::Declared;
@@ -62,6 +65,9 @@ pub struct Engine {
     /// What readers see of the parked events, and its edition.
     parked_shown: Arc<[Arc<Parked>]>,
     parked_told: Option<u64>,
+    kept: KeptRollouts,
+    /// What status shows of kept generations, by projection.
+    kept_shown: BTreeMap<String, KeptStatus>,
     /// The stores that the checkpoints hold, or will once the last draft is written.
     persisted: BTreeSet<String>,
 }
@@ -108,6 +114,8 @@ impl Engine {
             told: BTreeSet::new(),
             parked_shown: Arc::default(),
             parked_told: None,
+            kept: KeptRollouts::default(),
+            kept_shown: BTreeMap::new(),
             persisted: BTreeSet::new(),
         }
     }
@@ -309,10 +317,16 @@ impl Engine {
     }
 
     /// Takes generations that stand at this engine's cut, in the place of what was there of their projections. One whose
-    /// build has failed leaves its predecessor as it is: it serves, or shows its last rows.
-    pub(in crate::pipeline) fn take_over(&mut self, built: Vec<Generation>, by: &Actor, now_us: i64) {
+    /// build has failed leaves its predecessor as it is: it serves, or shows its last rows. With a `rollout` they come back.
+    pub(in crate::pipeline) fn take_over(
+        &mut self,
+        built: Vec<Generation>,
+        rollout: Option<u64>,
+        by: &Actor,
+        now_us: i64,
+    ) {
         for mut generation in built {
-            self.record_outcome(&generation, by, now_us);
+            self.record_outcome(&generation, rollout.is_some(), by, now_us);
             let name = generation.projection().to_owned();
             let last = self.generations.iter_mut().find(|other| other.projection() == name);
             match (generation.state(), last) {
@@ -348,11 +362,12 @@ impl Engine {
         }
     }
 
-    fn record_outcome(&mut self, built: &Generation, by: &Actor, now_us: i64) {
+    fn record_outcome(&mut self, built: &Generation, is_rollback: bool, by: &Actor, now_us: i64) {
         let numbered = |generation: &Generation| format!("generation {}", generation.id.number);
         let last = self.generations.iter().find(|other| other.projection() == built.projection()).map(numbered);
         let (action, to) = match built.state() {
             GenerationState::Failed { reason } => (Action::BuildFailed, format!("{}: {reason}", numbered(built))),
+            _ if is_rollback => (Action::RolledBack, numbered(built)),
             _ => (Action::Served, numbered(built)),
         };
         let subject = format!("projection {}", built.projection());
@@ -369,6 +384,7 @@ impl Engine {
             sources: sources.unwrap_or_default(),
             sequences_per_second: None,
             remaining_seconds: None,
+            comparison: None,
             message: built.state().reason().map(str::to_owned),
         };
         self.announced.insert(name, ProjectionStatus { build: Some(build), ..built.status() });

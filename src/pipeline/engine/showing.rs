@@ -21,7 +21,8 @@ impl Engine {
             let relation = generation.relation(parked, lost_below(generation, &relations));
             relations.extend(relation.map(|relation| (name.clone(), Arc::new(relation))));
             let build = self.announced.get(&name).and_then(|status| status.build.clone());
-            projections.insert(name, ProjectionStatus { build, ..generation.status() });
+            let kept = self.kept_shown.get(&name).cloned();
+            projections.insert(name, ProjectionStatus { build, kept, ..generation.status() });
         }
         for view in &self.views {
             let relation = Relation {
@@ -103,5 +104,6 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         row_errors: Vec::new(),
         positions: cut.positions.clone(),
         build: None,
+        kept: None,
     }
 }

@@ -34,6 +34,7 @@ impl Definition {
             rows_in_error: 0,
             positions: BTreeMap::new(),
             build: None,
+            kept: None,
         }
     }
 }

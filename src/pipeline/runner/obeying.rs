@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::super::build::{Build, Joined, LiveCut};
+use super::super::build::{Build, Ground, Joined, LiveCut};
 use super::super::commands::{Adaptation, Command};
-use super::super::engine::{Decided, Retired};
+use super::super::engine::{Decided, Donors, Retired};
 use super::super::facts::Facts;
 use super::super::grounding::Asked;
+use super::super::readers::OpenSource;
 use super::super::verify::Subject;
 use super::{Runner, now_us};
 use crate::lifecycle::{Action, Actor, NewStep};
@@ -28,10 +29,25 @@ impl Runner {
                 self.held_until = hold.then(|| Instant::now() + HOLD_LONGEST).or(self.held_until);
                 let _ = reply.send(LiveCut::of(&self.engine, &inputs));
             }
-            Command::Join { build, reply } => {
+            Command::Join { build, kept, open, reply } => {
                 self.held_until = None;
-                let _ = reply.send(self.join(*build));
+                let _ = reply.send(self.join(*build, kept, open));
             }
+            Command::Keep { keeping, ticket, reply } => self.asked.push(Asked::Keep { keeping, ticket, reply }),
+            Command::AnnounceKept(_, ticket) if !ticket.is_open() => {}
+            Command::AnnounceKept(statuses, _) => {
+                self.engine.announce_kept(statuses);
+                self.publish();
+            }
+            Command::Retire { rollouts, by, reply } => {
+                let mut was_there = false;
+                for rollout in rollouts {
+                    was_there |= self.engine.retire(rollout, &by, now_us());
+                }
+                self.publish();
+                self.acknowledge(reply, was_there);
+            }
+            Command::Settled { reply } => self.acknowledge(reply, ()),
             // Of what is not built any more, something else is told by now.
             Command::Announce(_, ticket) if !ticket.is_open() => {}
             Command::Announce(statuses, _) => {
@@ -66,21 +82,20 @@ impl Runner {
                 Err(why) => drop(reply.send(Err(why))),
             },
             Command::Ground { wanted, reply } => {
-                let asked = Asked { wanted, reply };
-                if self.engine.has_donors(&asked.wanted.operators) {
-                    self.asked.push(asked);
+                if self.engine.has_donors(&wanted.operators) {
+                    self.asked.push(Asked::Ground { wanted, reply });
                 } else {
-                    asked.answer_without(&mut self.engine);
+                    let _ = reply.send(Ground::at(&mut self.engine, &wanted, Donors::new()));
                 }
             }
         }
     }
 
-    fn join(&mut self, build: Build) -> Result<Joined, Box<Build>> {
+    fn join(&mut self, build: Build, kept: Option<u64>, open: Option<OpenSource>) -> Result<Joined, Box<Build>> {
         let changed: Vec<SourceName> = build.changed_sources().cloned().collect();
         let by = build.by().clone();
         let names = build.projections().collect::<Vec<_>>().join(", ");
-        let ticket = build.ticket().clone();
+        let (ticket, open) = (build.ticket().clone(), open.or(self.open.clone()));
         if self.joins_from.is_some_and(|from| Instant::now() < from) {
             return Err(Box::new(build));
         }
@@ -88,7 +103,7 @@ impl Runner {
             self.unused.extend(build.ids().map(|id| self.indexes.folder(id)));
             return Ok(Joined::Nothing);
         }
-        let joined = build.join(&mut self.engine, now_us()).inspect_err(|_| ticket.go_on())?;
+        let joined = build.join(&mut self.engine, kept, now_us()).inspect_err(|_| ticket.go_on())?;
         if joined == Joined::Nothing {
             tracing::error!(
                 projections = names,
@@ -96,10 +111,10 @@ impl Runner {
             );
         }
         self.settle(&by);
-        if joined == Joined::AsDeclared {
-            // What a source has yet to give comes as it is declared now.
+        if joined != Joined::Nothing {
+            // What a source has yet to give comes as it is read now.
             for name in changed {
-                self.openers.extend(self.open.clone().map(|open| (name.clone(), open)));
+                self.openers.extend(open.clone().map(|open| (name.clone(), open)));
                 self.read(name);
             }
         }

@@ -64,6 +64,12 @@ pub enum AdminRequest {
     Rebuild { projection: String, actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
     /// To end the build of a projection.
     Abort { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
+    /// To let what was built of a projection take the place of what serves.
+    Promote { projection: String, allow_breaking: bool, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
+    /// To let what was replaced take its place again.
+    RollBack { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
+    /// To keep what was replaced no more.
+    Retire { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To do what was decided about a source or parked events.
     Decide { decision: Decision, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
 }
@@ -174,13 +180,30 @@ pub(super) async fn source(
     decide(&api, asked, &uri).await
 }
 
-/// Builds a projection again, ends its build, or verifies it.
+/// Who asks, and what goes with a verb of a projection.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ProjectionBody {
+    /// Of a promotion: whether readers of today may miss something.
+    #[serde(default)]
+    allow_breaking: bool,
+    #[serde(default)]
+    actor: Option<String>,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    revision: Option<String>,
+}
+
+/// Builds a projection again, ends its build, promotes it, rolls it back, or verifies it.
 pub(super) async fn projection(
     State(api): State<Api>,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
-    Asked(actor): Asked<Actor>,
+    Asked(asked): Asked<ProjectionBody>,
 ) -> Response {
+    let ProjectionBody { allow_breaking, actor, reason, revision } = asked;
+    let actor = Actor { actor, reason, revision };
     let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
         let view = api.service.view(caller());
         let projections = view.projections();
@@ -201,12 +224,27 @@ pub(super) async fn projection(
                 let aborted = admin.ask(|reply| AdminRequest::Abort { projection, actor, reply }).await;
                 aborted.map(|aborted| render(&aborted))
             }
+            "promote" => {
+                let promoted =
+                    admin.ask(|reply| AdminRequest::Promote { projection, allow_breaking, actor, reply }).await;
+                promoted.map(|promoted| render(&promoted))
+            }
+            "rollback" => {
+                let back = admin.ask(|reply| AdminRequest::RollBack { projection, actor, reply }).await;
+                back.map(|back| render(&back))
+            }
+            "retire" => {
+                let retired = admin.ask(|reply| AdminRequest::Retire { projection, actor, reply }).await;
+                retired.map(|retired| render(&retired))
+            }
             "verify" => {
                 let verified = admin.ask(|reply| AdminRequest::Verify { projection, reply }).await;
                 verified.map(|verified| render(&verified))
             }
             _ => {
-                let detail = format!("there is no verb `{verb}`; there are rebuild, abort and verify");
+                let detail = format!(
+                    "there is no verb `{verb}`; there are rebuild, abort, promote, rollback, retire and verify"
+                );
                 Err(Refused { status: 404, kind: "no-route", title: "No such route", detail })
             }
         },

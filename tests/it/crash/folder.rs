@@ -43,6 +43,7 @@ impl Folder {
             "nats: {{url: \"{url}\"}}
 data_dir: {data}
 checkpoint: {{interval: 200ms}}
+promotion: auto
 search: {{commit: 100ms}}
 http: {{listen: \"{http}\"}}
 metrics: {{listen: \"127.0.0.1:0\"}}

@@ -168,7 +168,10 @@ impl Daemon {
         self.build(log, random).await;
         if let Some(building) = self.building.take() {
             let before = self.cut();
-            assert!(building.builder.finish().join(&mut self.engine, NOW_US).is_ok(), "it stands at the live cut");
+            assert!(
+                building.builder.finish().join(&mut self.engine, None, NOW_US).is_ok(),
+                "it stands at the live cut"
+            );
             assert_monotone(&before, &self.cut());
         }
     }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use readside::checkpoint::faulty::{Faults, FaultyStore};
-use readside::pipeline::{IndexRoot, LoopEnd, Runner, RunnerConfig};
+use readside::pipeline::{IndexRoot, LoopEnd, Order, Runner, RunnerConfig};
 use readside::progress::{Cut, Phase, SourceName};
 use readside::read_model::catalog::{Catalog, ProjectionStatus, Snapshot};
 use readside::read_model::{Caller, ReadView};
@@ -74,8 +74,8 @@ impl Life {
         let (runner, _, commands) = Runner::start(engine, sources, checkpointer, catalog.clone(), pace, root, None);
         let building = building.map(|building| {
             let (feeding, builder) = building.into_parts();
-            let (_, never) = watch::channel(false);
-            tokio::spawn(builder.run(commands, never));
+            let (_, joins) = watch::channel(Order::Join { by: None });
+            tokio::spawn(builder.run(commands, joins));
             feeding
         });
         let (stop, stopped) = watch::channel(false);

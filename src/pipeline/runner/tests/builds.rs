@@ -57,7 +57,7 @@ async fn a_hold_keeps_the_cut_until_the_build_has_joined() {
     }
     let mut build = build();
     build.arrive(&at, now_us()).unwrap();
-    assert!(running.commands.join(build).await.unwrap().is_ok());
+    assert!(running.commands.join(build, None, None).await.unwrap().is_ok());
     running.comes_to(2).await;
     running.stop.send_replace(true);
 }
@@ -71,10 +71,10 @@ async fn a_build_that_comes_late_gets_its_state_back_and_may_come_again() {
     running.comes_to(1).await;
     let mut late = build();
     late.arrive(&at, now_us()).unwrap();
-    let mut late = running.commands.join(late).await.unwrap().unwrap_err();
+    let mut late = running.commands.join(late, None, None).await.unwrap().unwrap_err();
     let at = running.commands.hold(&BTreeSet::new()).await.unwrap();
     late.arrive(&at, now_us()).unwrap();
-    assert!(running.commands.join(*late).await.unwrap().is_ok());
+    assert!(running.commands.join(*late, None, None).await.unwrap().is_ok());
     running.stop.send_replace(true);
 }
 
@@ -85,5 +85,5 @@ async fn whoever_asks_a_loop_that_has_ended_is_told() {
     while running.commands.look(&BTreeSet::new()).await.is_ok() {
         tokio::task::yield_now().await;
     }
-    assert!(running.commands.join(build()).await.is_none());
+    assert!(running.commands.join(build(), None, None).await.is_none());
 }

@@ -160,6 +160,7 @@ fn snapshot(position: u64) -> Snapshot {
             row_errors: Vec::new(),
             positions: BTreeMap::from([("orders".into(), position.into())]),
             build: None,
+            kept: None,
         };
         (name.to_owned(), status)
     };

@@ -18,7 +18,7 @@ impl Ticket {
     }
 
     /// Takes back that it has ended: it came too late, and comes again.
-    pub(in crate::pipeline) fn go_on(&self) {
+    pub fn go_on(&self) {
         self.0.store(WANTED, Ordering::Release);
     }
 

@@ -1,0 +1,145 @@
+//! What a person decides about what was built and what was replaced: to promote the one, to roll back to the other, or to retire it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::super::builds::{Beginning, Contents};
+use super::super::keepers::Keeper;
+use super::Control;
+use crate::checkpoint::KeptEntry;
+use crate::config::Query;
+use crate::lifecycle::Actor;
+use crate::serve::http::{Done, Refused};
+
+/// For what stands at the live cut to take its place.
+const SWAP_LONGEST: Duration = Duration::from_secs(10);
+
+impl Control {
+    /// Lets what was built of a projection, and of all that is built with it, take the place of what serves.
+    pub(super) async fn promote(&mut self, name: &str, allow_breaking: bool, by: &Actor) -> Result<Done, Refused> {
+        let running = self.running.iter().find(|one| one.contents.projections.contains_key(name) && one.goes_on());
+        let Some(running) = running else {
+            return Err(Refused::impossible(format!("nothing is built of `{name}` that could be promoted")));
+        };
+        if !running.breaking.is_empty() && !allow_breaking {
+            let breaking = running.breaking.join("; ");
+            let detail =
+                format!("readers of today may miss something: {breaking}. `--allow-breaking` promotes it all the same");
+            return Err(Refused { status: 409, kind: "breaking", title: "Breaking change", detail });
+        }
+        let names = running.contents.projections.keys().cloned().collect::<Vec<_>>().join(", ");
+        let id = running.id;
+        running.promote(by.clone());
+        match self.until_ended(id).await {
+            Some(true) => {
+                self.durable(self.commands.settled()).await?;
+                Ok(Done { detail: format!("promoted: {names}") })
+            }
+            Some(false) => Err(Refused::impossible(format!(
+                "it was not promoted, and what served goes on: `readside projection status {name}` says why"
+            ))),
+            None => Ok(Done { detail: format!("to be promoted as soon as it stands at the live cut: {names}") }),
+        }
+    }
+
+    /// Lets what was replaced take its place again.
+    pub(super) async fn roll_back(&mut self, name: &str, by: &Actor) -> Result<Done, Refused> {
+        let keeper = self.kept(name)?;
+        let (id, names) = (keeper.running.id, keeper.projections.iter().cloned().collect::<Vec<_>>().join(", "));
+        if keeper.has_failed {
+            return Err(Refused::impossible(format!(
+                "what was replaced has failed since: `readside projection status {name}` says why"
+            )));
+        }
+        keeper.running.promote(by.clone());
+        match self.until_ended(id).await {
+            Some(true) => {
+                self.durable(self.commands.settled()).await?;
+                Ok(Done { detail: format!("rolled back: {names}") })
+            }
+            Some(false) => Err(Refused::impossible(format!(
+                "it was not rolled back, and what serves goes on: `readside projection status {name}` says why"
+            ))),
+            None => Ok(Done { detail: format!("to be rolled back as soon as it stands at the live cut: {names}") }),
+        }
+    }
+
+    /// Keeps what was replaced no more.
+    pub(super) async fn retire(&mut self, name: &str, by: &Actor) -> Result<Done, Refused> {
+        let keeper = self.kept(name)?;
+        let (rollout, names) = (keeper.rollout, keeper.projections.iter().cloned().collect::<Vec<_>>().join(", "));
+        self.let_go(vec![rollout], by).await?;
+        Ok(Done { detail: format!("retired what was kept of {names}; there is no way back to it") })
+    }
+
+    /// Keeps nothing more whose time is over.
+    pub(super) async fn end_expired(&mut self) {
+        let by = Actor { actor: Some("keep".to_owned()), ..Actor::default() };
+        // Where no checkpoint can be written, it is gone with the next one that is.
+        let _ = self.let_go(self.keepers.expired(), &by).await;
+    }
+
+    /// Keeps rollouts no more, durably.
+    pub(super) async fn let_go(&mut self, rollouts: Vec<u64>, by: &Actor) -> Result<(), Refused> {
+        if rollouts.is_empty() {
+            return Ok(());
+        }
+        self.keepers.end(&rollouts);
+        self.durable(self.commands.retire(rollouts, by.clone())).await.map(drop)
+    }
+
+    /// Goes on beside with what was replaced.
+    pub(super) fn go_on(
+        &mut self,
+        rollout: u64,
+        entry: &KeptEntry,
+        beginning: Beginning,
+        queries: Option<BTreeMap<String, Query>>,
+    ) -> io::Result<()> {
+        let names = entry.generations.keys().cloned().collect();
+        let running = self.builds.start(beginning, names, Contents::default(), self.config.clone())?;
+        self.keepers.push(Keeper::new(rollout, entry, running, queries));
+        Ok(())
+    }
+
+    /// Takes account of what serves again: what is declared is awaited until it is declared otherwise, and what was to be built
+    /// with what has gone is of no use.
+    pub(super) fn came_back(&mut self, keeper: Keeper) {
+        let Keeper { projections, queries, .. } = keeper;
+        self.running.retain(|running| {
+            let contents = &running.contents;
+            let is_of_use =
+                !contents.inputs.iter().chain(contents.projections.keys()).any(|one| projections.contains(one));
+            is_of_use || !running.cancel()
+        });
+        projections.iter().for_each(|name| self.verifications.forget(name));
+        self.awaited.extend(projections);
+        if let Some(queries) = queries {
+            self.queries = queries;
+        }
+        self.answer_queries();
+    }
+
+    fn kept(&self, name: &str) -> Result<&Keeper, Refused> {
+        let nothing = || {
+            let detail = format!("nothing that was replaced is kept of `{name}`; declare it as it was, and reload");
+            Refused::impossible(detail)
+        };
+        self.keepers.of(name).ok_or_else(nothing)
+    }
+
+    /// Waits until a build has ended: whether it serves; none if that takes long.
+    async fn until_ended(&mut self, build: u64) -> Option<bool> {
+        let until = Instant::now() + SWAP_LONGEST;
+        loop {
+            let (id, outcome) = timeout_at(until, self.ended.recv()).await.ok().flatten()?;
+            let serves = self.build_ended(id, outcome);
+            if id == build {
+                return Some(serves);
+            }
+        }
+    }
+}

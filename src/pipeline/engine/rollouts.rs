@@ -1,0 +1,164 @@
+//! What was replaced and can be rolled back to, and what was rolled back from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Engine;
+use crate::checkpoint::KeptEntry;
+use crate::lifecycle::{Action, Actor, NewStep, RolledBack, Ticket};
+use crate::plan::PlannedView;
+use crate::progress::SourceName;
+use crate::read_model::catalog::{BuildState, BuildStatus, KeptStatus, ProjectionStatus};
+
+/// Rollouts that can be taken back.
+#[derive(Debug, Default)]
+pub(super) struct KeptRollouts {
+    pub(super) entries: BTreeMap<u64, KeptEntry>,
+    /// What has yet to replace the generations of some.
+    pending: BTreeMap<u64, Ticket>,
+    /// The views when generations were replaced, of rollouts of this process.
+    views: BTreeMap<u64, Vec<Arc<PlannedView>>>,
+    pub(super) rolled_back: RolledBack,
+}
+
+impl Engine {
+    /// Takes account of what is about to be replaced, by the build that has this ticket, and is kept then. Its stores are in the
+    /// checkpoint that is captured.
+    pub(in crate::pipeline) fn will_keep(&mut self, rollout: u64, entry: KeptEntry, ticket: Ticket) {
+        self.persisted.extend(entry.stores(rollout));
+        self.kept.entries.insert(rollout, entry);
+        self.kept.pending.insert(rollout, ticket);
+        self.kept.views.insert(rollout, self.views.clone());
+    }
+
+    /// Makes status show that what is declared of a projection was rolled back from.
+    pub(super) fn tell_rolled_back(&mut self, name: &str) {
+        let Some(definition) = self.declared.projections.get(name) else { return };
+        let message =
+            "what is declared was rolled back from; change its declaration, or `readside projection rebuild` it";
+        let build =
+            BuildStatus { state: BuildState::RolledBack, message: Some(message.to_owned()), ..BuildStatus::waiting() };
+        let status = ProjectionStatus { build: Some(build), ..definition.status() };
+        self.announced.insert(name.to_owned(), status);
+    }
+
+    /// Makes status show how what is kept gets on.
+    pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>) {
+        self.kept_shown.extend(statuses);
+    }
+
+    /// Lets go of what was to be kept of generations whose successors are not built any more.
+    pub(super) fn forget_pending(&mut self) {
+        let KeptRollouts { entries, pending, views, .. } = &mut self.kept;
+        pending.retain(|_, ticket| ticket.is_open());
+        entries.retain(|rollout, entry| entry.replaced || pending.contains_key(rollout));
+        views.retain(|rollout, _| entries.contains_key(rollout));
+    }
+
+    /// Takes account of what a checkpoint has kept, as far as it goes on.
+    pub fn keeps(&mut self, entries: BTreeMap<u64, KeptEntry>, rolled_back: RolledBack) {
+        self.kept.entries = entries;
+        self.kept.rolled_back = rolled_back;
+    }
+
+    /// What is kept, by the numbers of the rollouts.
+    pub(in crate::pipeline) fn kept(&self) -> &BTreeMap<u64, KeptEntry> {
+        &self.kept.entries
+    }
+
+    /// What is declared and was rolled back from.
+    pub(in crate::pipeline) fn rolled_back(&self) -> &RolledBack {
+        &self.kept.rolled_back
+    }
+
+    /// Takes account of what has replaced others: those are kept from now on, and what was kept before of the same, or reads it,
+    /// is of no more use.
+    pub(in crate::pipeline) fn was_replaced(
+        &mut self,
+        rollout: Option<u64>,
+        projections: &BTreeSet<String>,
+        sources: &BTreeSet<SourceName>,
+        by: &Actor,
+        now_us: i64,
+    ) -> Vec<u64> {
+        for name in projections {
+            self.kept.rolled_back.projections.remove(name);
+        }
+        for name in sources {
+            self.kept.rolled_back.sources.remove(name);
+        }
+        let is_of_no_use = |(other, entry): (&u64, &KeptEntry)| {
+            let overlaps = entry.generations.keys().chain(&entry.inputs).any(|name| projections.contains(name))
+                || entry.sources.keys().any(|name| sources.contains(name));
+            (Some(*other) != rollout && entry.replaced && overlaps).then_some(*other)
+        };
+        let unkept: Vec<u64> = self.kept.entries.iter().filter_map(is_of_no_use).collect();
+        unkept.iter().for_each(|other| _ = self.retire(*other, by, now_us));
+        if let Some(entry) = rollout.and_then(|rollout| self.kept.entries.get_mut(&rollout)) {
+            entry.replaced = true;
+        }
+        unkept
+    }
+
+    /// Keeps a rollout no more, and records that: whether it was there.
+    pub(in crate::pipeline) fn retire(&mut self, rollout: u64, by: &Actor, now_us: i64) -> bool {
+        let Some(entry) = self.let_go(rollout) else { return false };
+        for (name, generation) in &entry.generations {
+            let from = Some(format!("generation {}, which was kept", generation.generation));
+            let subject = format!("projection {name}");
+            self.ledger.record(NewStep { action: Action::Retired, subject, from, to: None }, by, now_us);
+        }
+        true
+    }
+
+    /// Keeps a rollout no more.
+    pub(in crate::pipeline) fn let_go(&mut self, rollout: u64) -> Option<KeptEntry> {
+        self.kept.pending.remove(&rollout);
+        self.kept.views.remove(&rollout);
+        let entry = self.kept.entries.remove(&rollout)?;
+        for name in entry.generations.keys() {
+            self.kept_shown.remove(name);
+        }
+        Some(entry)
+    }
+
+    /// Takes account of generations that have come back: what they have taken the place of is declared, and is not built by
+    /// itself. What reads it and has not come back with it stops.
+    pub(in crate::pipeline) fn was_rolled_back(&mut self, rollout: u64) {
+        let views = self.kept.views.get(&rollout).cloned().unwrap_or_default();
+        let Some(entry) = self.let_go(rollout) else { return };
+        let returned: BTreeSet<&String> = entry.generations.keys().collect();
+        for name in &returned {
+            if let Some(rows) = self.declared.projections.get(*name).and_then(|definition| definition.rows) {
+                self.kept.rolled_back.projections.insert((*name).clone(), rows);
+                self.declared.awaited.insert((*name).clone());
+            }
+            self.tell_rolled_back(name);
+        }
+        for name in &entry.changed_sources {
+            if let Some(identity) = self.declared.readings.get(name) {
+                self.kept.rolled_back.sources.insert(name.clone(), *identity);
+            }
+        }
+        let mut stopped: BTreeSet<String> = BTreeSet::new();
+        for generation in self.generations.iter_mut().filter(|one| !returned.contains(&one.projection().to_owned())) {
+            let input =
+                generation.definition.upstream.iter().find(|name| returned.contains(name) || stopped.contains(*name));
+            let source = generation.definition.reads.keys().find(|name| entry.changed_sources.contains(*name));
+            let what = input.map(|input| format!("its input `{input}`"));
+            let what =
+                what.or_else(|| source.filter(|_| generation.has_events()).map(|name| format!("source `{name}`")));
+            if let Some(what) = what {
+                generation.leave_last_rows(&format!("{what} was rolled back"));
+                stopped.insert(generation.projection().to_owned());
+            }
+        }
+        // A view of then reads what has come back.
+        for view in views.into_iter().filter(|view| view.upstream.iter().any(|name| returned.contains(name))) {
+            match self.views.iter_mut().find(|one| one.config.name == view.config.name) {
+                Some(one) => *one = view,
+                None => self.views.push(view),
+            }
+        }
+    }
+}

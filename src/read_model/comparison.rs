@@ -1,0 +1,268 @@
+//! Compares the rows of two generations of a projection at one cut, by key, over the columns that both have.
+//!
+//! Of each row only hashes are kept, so that comparing takes 40 bytes a row whatever the rows are. Two rows that differ are told
+//! as equal with a probability of 2^-64.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, SortField};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use serde::Serialize;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use super::InputRows;
+use super::table::TableSpec;
+
+/// Differences that are told one by one; beyond it they are only counted.
+const TOLD_MAX: usize = 100;
+
+/// How the rows of what was built differ from those that serve.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// Whether both have the same columns and the same rows.
+    pub equal: bool,
+    pub rows_before: u64,
+    pub rows_now: u64,
+    /// Of the compared columns of all rows, whatever their order: 16 hexadecimal digits.
+    pub checksum_before: String,
+    pub checksum_now: String,
+    /// Keys with a row only before, only now, or with other values.
+    pub only_before: u64,
+    pub only_now: u64,
+    pub otherwise: u64,
+    /// Columns that are not compared, because only one side has them, or in another type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
+    /// The first differences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<KeyDifference>,
+}
+
+/// A key whose rows differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyDifference {
+    /// The values of the key.
+    pub key: String,
+    pub difference: KeyFault,
+    /// The columns with other values: before, and now.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, [Option<String>; 2]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyFault {
+    OnlyBefore,
+    OnlyNow,
+    Otherwise,
+}
+
+/// The columns of one side that are compared, by place: the same ones in the same order on both.
+struct Columns {
+    key: Vec<usize>,
+    values: Vec<usize>,
+    keys: Encoder,
+    rest: Encoder,
+}
+
+/// Rows as bytes; of no columns at all, nothing.
+struct Encoder(Option<RowConverter>);
+
+impl Comparison {
+    /// Compares two generations of a projection.
+    ///
+    /// # Errors
+    /// A column cannot be read.
+    pub fn of(before: &InputRows, now: &InputRows) -> Result<Self, ArrowError> {
+        let (earlier, later) = (before.spec(), now.spec());
+        let names = |spec: &TableSpec, places: &[usize]| -> Vec<String> {
+            places.iter().map(|&place| spec.schema.field(place).name().clone()).collect()
+        };
+        let comparable = |name: &str| {
+            let (one, other) = (earlier.schema.field_with_name(name).ok()?, later.schema.field_with_name(name).ok()?);
+            let data_type = one.data_type();
+            (data_type == other.data_type() && is_comparable(data_type)).then(|| name.to_owned())
+        };
+        let all: Vec<String> = later.schema.fields().iter().map(|field| field.name().clone()).collect();
+        let common: Vec<String> = all.iter().filter_map(|name| comparable(name)).collect();
+        let mut key = names(later, &later.key);
+        let mut other_key = names(earlier, &earlier.key);
+        other_key.sort_unstable();
+        let mut sorted = key.clone();
+        sorted.sort_unstable();
+        if sorted != other_key || !key.iter().all(|name| common.contains(name)) {
+            // Rows that are told apart by other columns are compared as a whole.
+            key.clone_from(&common);
+        }
+        let values: Vec<String> = common.iter().filter(|name| !key.contains(name)).cloned().collect();
+        let (before_columns, now_columns) = (Columns::of(earlier, &key, &values)?, Columns::of(later, &key, &values)?);
+
+        let mut found = Self::default();
+        let mut hashes: HashMap<u128, Vec<u64>> = HashMap::new();
+        let (mut sum, mut number) = (0u64, 0);
+        for_each_row(before, &before_columns, |key, rest, _, _| {
+            number += 1;
+            sum = sum.wrapping_add(rest.rotate_left(17) ^ key as u64);
+            hashes.entry(key).or_default().push(rest);
+        })?;
+        (found.rows_before, found.checksum_before) = (number, format!("{sum:016x}"));
+        let mut differing: HashMap<u128, KeyFault> = HashMap::new();
+        (sum, number) = (0, 0);
+        for_each_row(now, &now_columns, |key, rest, _, _| {
+            number += 1;
+            sum = sum.wrapping_add(rest.rotate_left(17) ^ key as u64);
+            let left = hashes.get_mut(&key);
+            match left {
+                None => _ = differing.insert(key, KeyFault::OnlyNow),
+                Some(left) => match left.iter().position(|one| *one == rest) {
+                    Some(place) => _ = left.swap_remove(place),
+                    None if left.is_empty() => _ = differing.insert(key, KeyFault::OnlyNow),
+                    None => {
+                        left.pop();
+                        differing.insert(key, KeyFault::Otherwise);
+                    }
+                },
+            }
+        })?;
+        (found.rows_now, found.checksum_now) = (number, format!("{sum:016x}"));
+        for (key, left) in hashes.into_iter().filter(|(_, left)| !left.is_empty()) {
+            drop(left);
+            differing.entry(key).or_insert(KeyFault::OnlyBefore);
+        }
+        for fault in differing.values() {
+            match fault {
+                KeyFault::OnlyBefore => found.only_before += 1,
+                KeyFault::OnlyNow => found.only_now += 1,
+                KeyFault::Otherwise => found.otherwise += 1,
+            }
+        }
+        let mut not_compared: Vec<String> = all.into_iter().filter(|name| !common.contains(name)).collect();
+        let dropped = earlier.schema.fields().iter().map(|field| field.name()).filter(|name| !common.contains(name));
+        not_compared.extend(dropped.filter(|name| later.schema.field_with_name(name).is_err()).cloned());
+        found.not_compared = not_compared;
+        found.equal = differing.is_empty() && found.not_compared.is_empty();
+        found.differences = told([(before, &before_columns), (now, &now_columns)], &key, &values, &differing)?;
+        Ok(found)
+    }
+}
+
+impl Columns {
+    fn of(spec: &TableSpec, key: &[String], values: &[String]) -> Result<Self, ArrowError> {
+        let places =
+            |names: &[String]| names.iter().map(|name| spec.schema.index_of(name)).collect::<Result<Vec<_>, _>>();
+        let (key, values) = (places(key)?, places(values)?);
+        let encoder = |places: &[usize]| {
+            let fields = places.iter().map(|&place| SortField::new(spec.schema.field(place).data_type().clone()));
+            (!places.is_empty()).then(|| RowConverter::new(fields.collect())).transpose().map(Encoder)
+        };
+        Ok(Self { keys: encoder(&key)?, rest: encoder(&values)?, key, values })
+    }
+}
+
+impl Encoder {
+    /// Calls with each row's bytes.
+    fn encode(
+        &self,
+        batch: &RecordBatch,
+        places: &[usize],
+        mut each: impl FnMut(usize, &[u8]),
+    ) -> Result<(), ArrowError> {
+        let Some(converter) = &self.0 else {
+            (0..batch.num_rows()).for_each(|row| each(row, &[]));
+            return Ok(());
+        };
+        let columns: Vec<ArrayRef> = places.iter().map(|&place| batch.column(place).clone()).collect();
+        let rows = converter.convert_columns(&columns)?;
+        rows.iter().enumerate().for_each(|(row, bytes)| each(row, bytes.as_ref()));
+        Ok(())
+    }
+}
+
+/// Whether rows of a type can be told apart as bytes.
+fn is_comparable(data_type: &DataType) -> bool {
+    RowConverter::supports_fields(&[SortField::new(data_type.clone())])
+}
+
+/// Calls with the hashes of each row's key and of its other compared columns, and where it is.
+fn for_each_row(
+    rows: &InputRows,
+    columns: &Columns,
+    mut each: impl FnMut(u128, u64, &RecordBatch, usize),
+) -> Result<(), ArrowError> {
+    for changes in rows.changes_since(None)? {
+        let mut keys = Vec::with_capacity(changes.rows.num_rows());
+        columns.keys.encode(&changes.rows, &columns.key, |_, bytes| keys.push(xxh3_128(bytes)))?;
+        let mut rest = Vec::with_capacity(keys.len());
+        columns.rest.encode(&changes.rows, &columns.values, |_, bytes| rest.push(xxh3_64(bytes)))?;
+        keys.into_iter().zip(rest).enumerate().for_each(|(row, (key, rest))| each(key, rest, &changes.rows, row));
+    }
+    Ok(())
+}
+
+/// A row of each side as text, of one key.
+type Texts = [Option<Vec<Option<String>>>; 2];
+
+/// The first differences by key, with the values that differ.
+fn told(
+    sides: [(&InputRows, &Columns); 2],
+    key: &[String],
+    values: &[String],
+    differing: &HashMap<u128, KeyFault>,
+) -> Result<Vec<KeyDifference>, ArrowError> {
+    // Which of them are told does not depend on how they came.
+    let mut wanted: Vec<u128> = differing.keys().copied().collect();
+    wanted.sort_unstable();
+    wanted.truncate(TOLD_MAX);
+    let mut texts: BTreeMap<u128, Texts> = wanted.into_iter().map(|hash| (hash, [None, None])).collect();
+    for (place, (rows, columns)) in sides.into_iter().enumerate() {
+        let mut failed = None;
+        for_each_row(rows, columns, |hash, _, batch, row| {
+            if let Some(found) = texts.get_mut(&hash) {
+                match cells(batch, columns.key.iter().chain(&columns.values), row) {
+                    Ok(cells) => found[place] = Some(cells),
+                    Err(error) => failed = Some(error),
+                }
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    let differences = texts.into_iter().map(|(hash, [before, now])| {
+        let difference = differing[&hash];
+        let of_key = now.as_ref().or(before.as_ref()).map(|cells| &cells[..key.len()]).unwrap_or_default();
+        let text: Vec<&str> = of_key.iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect();
+        let mut columns = BTreeMap::new();
+        if let (KeyFault::Otherwise, Some(before), Some(now)) = (difference, &before, &now) {
+            for (index, name) in values.iter().enumerate() {
+                let (one, other) = (&before[key.len() + index], &now[key.len() + index]);
+                if one != other {
+                    columns.insert(name.clone(), [one.clone(), other.clone()]);
+                }
+            }
+        }
+        KeyDifference { key: text.join("/"), difference, columns }
+    });
+    let mut differences: Vec<KeyDifference> = differences.collect();
+    differences.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(differences)
+}
+
+fn cells<'a>(
+    batch: &RecordBatch,
+    places: impl Iterator<Item = &'a usize>,
+    row: usize,
+) -> Result<Vec<Option<String>>, ArrowError> {
+    let options = FormatOptions::new();
+    let cell = |&place: &usize| {
+        let column = batch.column(place);
+        let text = || ArrayFormatter::try_new(column, &options)?.value(row).try_to_string();
+        column.is_valid(row).then(text).transpose()
+    };
+    places.map(cell).collect()
+}

@@ -1,0 +1,262 @@
+//! What was built is compared and promoted, and what was replaced can be rolled back to, whatever ends the daemon meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use readside::checkpoint::{Checkpointer, Manifest};
+use serde_json::{Value, json};
+
+use crate::reload::{CUSTOMERS, FOUND, Reader, SIZES, TOTALS, World};
+use crate::support::DEADLINE;
+
+const MANUAL: &str = "";
+
+fn big() -> String {
+    TOTALS.replace("> 0", "> 25")
+}
+
+impl World {
+    /// What status says of a projection.
+    fn status_of(&self, name: &str) -> Value {
+        self.daemon().get(&format!("/v1/projections/{name}")).1["item"].clone()
+    }
+
+    /// What status says of what is built of a projection, once that waits.
+    fn shadow(&self, name: &str) -> Value {
+        self.daemon().wait("a shadow", DEADLINE, |_| {
+            let build = self.status_of(name)["build"].clone();
+            (build["state"] == "shadowing").then_some(build)
+        })
+    }
+
+    /// Waits until what was replaced can be rolled back to.
+    fn kept(&self, name: &str) -> Value {
+        self.daemon().wait("what is kept", DEADLINE, |_| {
+            let kept = self.status_of(name)["kept"].clone();
+            (kept["state"] == "ready").then_some(kept)
+        })
+    }
+
+    fn decide(&self, name: &str, verb: &str, body: &Value) -> (u16, Value) {
+        self.daemon().post(&format!("/v1/admin/projections/{name}/{verb}"), body)
+    }
+
+    fn decided(&self, name: &str, verb: &str) {
+        let (status, answer) = self.decide(name, verb, &json!({"actor": "test", "reason": "to see"}));
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// What the checkpoint of a daemon that has ended says.
+    fn manifest(&self) -> Manifest {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = self.path("data");
+        let (_, restored) = runtime.block_on(Checkpointer::open(folder.to_str().unwrap(), "test")).unwrap();
+        restored.unwrap().manifest
+    }
+
+    fn actions(&self) -> Vec<String> {
+        let steps = self.daemon().get("/v1/history?pageSize=1000").1["items"].clone();
+        let named = |step: &Value| {
+            format!("{} {}", step["action"].as_str().unwrap(), step["subject"].as_str().unwrap_or_default())
+        };
+        steps.as_array().unwrap().iter().map(named).collect()
+    }
+
+    fn count(&self) -> Value {
+        self.sql("SELECT count(*) AS n FROM totals")[0]["n"].clone()
+    }
+}
+
+#[test]
+fn what_changes_rows_waits_until_it_is_promoted_and_can_be_taken_back() {
+    let mut world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);
+    world.daemon().wait("the index", DEADLINE, |daemon| {
+        (daemon.get("/v1/search/found?q=customer:c7").1["items"] != json!([])).then_some(())
+    });
+    // Twenty of each customer: none has more than 25 yet.
+    world.declare(&[&big(), SIZES, FOUND]);
+    world.reload();
+    let shadow = world.shadow("totals");
+    assert_eq!(world.count(), CUSTOMERS);
+    let compared = &shadow["comparison"];
+    assert_eq!(
+        (&compared["equal"], &compared["rowsBefore"], &compared["rowsNow"]),
+        (&json!(false), &json!(CUSTOMERS), &json!(0))
+    );
+    assert_eq!((&compared["onlyBefore"], &compared["onlyNow"]), (&json!(CUSTOMERS), &json!(0)));
+    assert_eq!(compared["differences"].as_array().unwrap().len() as u64, CUSTOMERS);
+    assert!(shadow["message"].as_str().unwrap().contains("projection promote"), "{shadow}");
+    // It follows, and nobody who reads notices.
+    let reader = Reader::start(&world);
+    world.publish(500);
+    world.check();
+    assert_eq!(world.reload()["builds"], json!([["found", "sizes", "totals"]]), "it goes on");
+    world.decided("totals", "promote");
+    // Thirty of each by now.
+    assert_eq!(world.count(), CUSTOMERS);
+    let kept = world.kept("totals");
+    assert_ne!(kept["generation"], world.status_of("totals")["generation"]);
+    world.publish(500);
+    world.check();
+    world.decided("totals", "rollback");
+    reader.saw_nothing_wrong();
+    world.check();
+    assert_eq!(world.status_of("totals")["generation"], kept["generation"]);
+    assert_eq!(world.status_of("totals")["build"]["state"], "rolled-back");
+    // Nobody builds it again by looking at the same files.
+    assert_eq!(world.reload()["builds"], json!([]));
+    world.restart_unsettled();
+    world.check();
+    assert_eq!(world.reload()["builds"], json!([]));
+    // Somebody who wants it does.
+    let (status, _) = world.decide("totals", "rebuild", &json!({}));
+    assert_eq!(status, 200);
+    world.shadow("totals");
+    world.decided("totals", "promote");
+    world.kept("totals");
+    let before = world.disk();
+    world.decided("totals", "retire");
+    assert_eq!(world.decide("totals", "rollback", &json!({})).0, 409);
+    world.daemon().wait("less on disk", DEADLINE, |_| (world.disk() < before).then_some(()));
+    let actions = world.actions();
+    for (wanted, times) in [("served projection totals", 3), ("rolled-back projection totals", 1)] {
+        assert_eq!(actions.iter().filter(|one| *one == wanted).count(), times, "{wanted}: {actions:?}");
+    }
+}
+
+#[test]
+fn what_is_kept_survives_a_kill() {
+    let mut world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);
+    world.declare(&[&big(), SIZES, FOUND]);
+    world.reload();
+    world.shadow("totals");
+    world.decided("totals", "promote");
+    assert_eq!(world.count(), 0);
+    world.kill();
+    assert_eq!(world.count(), 0);
+    world.kept("totals");
+    world.kill();
+    world.publish(250);
+    world.kept("totals");
+    world.decided("sizes", "rollback");
+    world.check();
+    world.kill();
+    world.check();
+    assert_eq!(world.status_of("found")["build"]["state"], "rolled-back");
+}
+
+#[test]
+fn what_a_changed_source_replaced_is_read_as_it_was() {
+    let mut world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);
+    // Half of the events have no such field.
+    world.declare_source("cents: int64!, none: string!");
+    world.reload();
+    let shadow = world.shadow("totals");
+    assert_eq!(shadow["comparison"]["onlyBefore"], CUSTOMERS);
+    world.check();
+    assert_eq!(world.daemon().get("/v1/parked").1["items"], json!([]));
+    world.decided("found", "promote");
+    assert_eq!(world.count(), 0);
+    let parked = |world: &World| world.daemon().get("/v1/sources/orders").1["item"]["parked"].clone();
+    assert_eq!(parked(&world), json!({"Placed": 1000}));
+    world.kept("totals");
+    world.decided("totals", "rollback");
+    world.check();
+    assert_eq!(parked(&world), json!({}));
+    assert_eq!(world.reload()["builds"], json!([]));
+    world.publish(100);
+    world.check();
+    world.kill();
+    world.publish(100);
+    world.check();
+    assert_eq!(parked(&world), json!({}));
+}
+
+#[test]
+fn what_is_the_same_is_promoted_by_itself_and_what_breaks_readers_only_with_a_word() {
+    let world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);
+    let generation = world.generation("totals");
+    assert_eq!(world.decide("totals", "rebuild", &json!({})).0, 200);
+    world.settled();
+    assert!(world.generation("totals") > generation);
+    world.check();
+    let other = TOTALS.replace("sum(cents) AS cents", "count(cents) AS priced");
+    world.declare(&[&format!("{other}promotion: auto\n"), SIZES]);
+    world.reload();
+    let shadow = world.shadow("totals");
+    assert_eq!(shadow["comparison"]["notCompared"], json!(["priced", "cents"]));
+    let (status, problem) = world.decide("totals", "promote", &json!({}));
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().contains("without `cents`"), "{problem}");
+    let (status, answer) = world.decide("totals", "promote", &json!({"allowBreaking": true}));
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(world.sql("SELECT sum(priced) AS n FROM totals"), json!([{"n": 1000}]));
+    // With the index gone, what is kept of it has no place to come back to.
+    assert_eq!(world.daemon().get("/v1/search/found?q=customer:c7").0, 404);
+}
+
+/// Killed in the middle of whatever it does, again and again: building, shadowing, comparing, promoting, rolling back, retiring.
+/// `ROLLOUT_KILLS` is how often.
+#[test]
+fn whatever_a_kill_interrupts_is_swapped_whole_or_not_at_all() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let kills = number("ROLLOUT_KILLS").unwrap_or(12);
+    let mut random = fastrand::Rng::with_seed(number("ROLLOUT_SEED").unwrap_or(7));
+    let mut world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);
+    world.publish(5_000);
+    let (mut steps_before, mut seen) = (0, BTreeMap::<String, usize>::new());
+    for kill in 0..kills {
+        if random.bool() {
+            world.declare_source(["cents: int64!", "cents: int64!, half: float64"][random.usize(0..2)]);
+            let totals = TOTALS.replace("> 0", &format!("> {}", random.u8(0..3)));
+            world.declare(&[&totals, SIZES, FOUND]);
+        }
+        let url = world.daemon().url().to_owned();
+        let verbs = ["promote", "promote", "rollback", "rollback", "retire", "rebuild", "abort"];
+        let verbs: Vec<&str> = (0..4).map(|_| verbs[random.usize(0..verbs.len())]).collect();
+        let pause = Duration::from_millis(random.u64(0..600));
+        let asking = std::thread::spawn(move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+            // The daemon may be gone before it answers.
+            let ask = |path: &str| drop(agent.post(format!("{url}/v1/admin/{path}")).send_json(json!({})));
+            ask("reload");
+            std::thread::sleep(pause);
+            verbs.iter().for_each(|verb| ask(&format!("projections/totals/{verb}")));
+        });
+        std::thread::sleep(Duration::from_millis(random.u64(0..1_500)));
+        world.kill();
+        asking.join().unwrap();
+        let steps = world.daemon().wait("the ledger", DEADLINE, |daemon| {
+            let steps = daemon.get("/v1/history?pageSize=1000").1["items"].clone();
+            steps.as_array().filter(|steps| !steps.is_empty()).cloned()
+        });
+        let numbers: Vec<u64> = steps.iter().rev().map(|step| step["number"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "each step is there once");
+        assert!(numbers.len() >= steps_before, "what was durable stays");
+        for step in &steps[..numbers.len() - steps_before] {
+            *seen.entry(step["action"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        steps_before = numbers.len();
+        world.publish(200);
+        world.check();
+        // All of a group, or nothing.
+        let both = "SELECT (SELECT sum(orders) FROM totals) AS t, (SELECT sum(orders * customers) FROM sizes) AS s";
+        let both = world.sql(both);
+        assert_eq!(both[0]["t"], both[0]["s"], "after kill {kill}");
+        if world.status_of("totals")["kept"].is_object() {
+            *seen.entry("kept".to_owned()).or_default() += 1;
+        }
+    }
+    println!("{seen:?}");
+    // Nothing is left of what was built and not promoted, or kept and retired.
+    world.declare(&["projection: other\nkey: [customer]\nsql: SELECT DISTINCT customer FROM orders.placed\n"]);
+    world.reload();
+    world.daemon().wait("nothing else", DEADLINE, |_| (world.status().len() == 1).then_some(()));
+    world.settled();
+    assert!(world.daemon.take().unwrap().terminate().0.success());
+    let manifest = world.manifest();
+    assert!(manifest.content.kept.is_empty() && manifest.content.generations.len() == 1, "{:?}", manifest.content);
+    let stores: Vec<&String> =
+        manifest.stores.keys().filter(|store| store.contains('/') && !store.starts_with("other/")).collect();
+    assert_eq!(stores, Vec::<&String>::new());
+}
