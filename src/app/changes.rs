@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::builds::Contents;
 use crate::config::{Config, NodePath, Promotion, Query, Source, SourceKind};
 use crate::lifecycle::RolledBack;
-use crate::pipeline::{Declared, Definition, Facts, Group, Intake, Reading};
+use crate::pipeline::{Declared, Definition, Facts, Group, Intake, ProjectionFacts, Reading};
 use crate::plan::{PlannedProjection, Program, ProgramSource, inputs};
 use crate::progress::SourceName;
 use crate::serve::http::Change;
@@ -192,19 +192,7 @@ impl Changes {
                 }
             };
             self.tell("projection", &name, change, detail);
-            let afresh = rebuilt.contains(&name);
-            let running = facts.projections.get(&name);
-            let follows = !afresh && running.is_some_and(|one| one.has_rows_for(&definition));
-            let mut placed = Group { afresh, ..Group::default() };
-            placed.followers.extend(follows.then_some(name));
-            // What does not serve as it should is replaced as soon as that is possible.
-            if let Some(running) = running.filter(|running| running.is_right) {
-                placed.keep = one.config.keep.unwrap_or(new.keep);
-                placed.breaking = running.difference(&definition).breaking;
-                let by_change = if running.rows == definition.rows { Promotion::WhenEqual } else { Promotion::Manual };
-                let wanted = one.config.promotion.or(new.promotion).unwrap_or(by_change);
-                placed.promotion = Some(if placed.breaking.is_empty() { wanted } else { Promotion::Manual });
-            }
+            let placed = placed(&one, &definition, facts.projections.get(&name), new, rebuilt.contains(&name));
             add_to_groups(&mut self.groups, one, placed);
         }
         for name in facts.projections.keys().filter(|name| !declared.contains(*name)) {
@@ -226,6 +214,28 @@ impl Changes {
     pub(super) fn contents(&self) -> Vec<Contents> {
         self.groups.iter().map(Contents::of).collect()
     }
+}
+
+/// What is wanted of the build of a projection: a group without any projection yet.
+pub(super) fn placed(
+    planned: &PlannedProjection,
+    definition: &ProjectionFacts,
+    running: Option<&ProjectionFacts>,
+    config: &Config,
+    afresh: bool,
+) -> Group {
+    let follows = !afresh && running.is_some_and(|running| running.has_rows_for(definition));
+    let mut placed = Group { afresh, ..Group::default() };
+    placed.followers.extend(follows.then(|| planned.config.name.clone()));
+    // What does not serve as it should is replaced as soon as that is possible.
+    if let Some(running) = running.filter(|running| running.is_right) {
+        placed.keep = planned.config.keep.unwrap_or(config.keep);
+        placed.breaking = running.difference(definition).breaking;
+        let by_change = if running.rows == definition.rows { Promotion::WhenEqual } else { Promotion::Manual };
+        let wanted = planned.config.promotion.or(config.promotion).unwrap_or(by_change);
+        placed.promotion = Some(if placed.breaking.is_empty() { wanted } else { Promotion::Manual });
+    }
+    placed
 }
 
 /// Puts a projection together with what it reads among those that are built, and with its changed sources. `placed` says what is

@@ -32,8 +32,8 @@ use crate::serve::http::{Admin, Readiness};
 use crate::source;
 
 pub use plan::{
-    BuildPlan, Histories, Plan, ProjectionChange, ProjectionPlan, SourceChange, SourcePlan, Verdict, facts_of_data_dir,
-    histories, plan,
+    BuildPlan, Histories, Plan, ProjectionChange, ProjectionPlan, PromotionPlan, SourceChange, SourcePlan, Verdict,
+    facts_of_data_dir, histories, plan,
 };
 
 use control::{Control, Told};

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::changes::{add_to_groups, changed_source, why_otherwise};
+use super::changes::{add_to_groups, changed_source, placed, why_otherwise};
 use crate::checkpoint::newest_content;
-use crate::config::{Config, SourceKind};
+use crate::config::{Config, Promotion, SourceKind};
 use crate::pipeline::{Definition, Difference, Facts, Group, ProjectionFacts};
 use crate::plan::Program;
 use crate::progress::{Position, SourceName};
@@ -52,6 +52,8 @@ pub enum SourceChange {
     New,
     /// Its messages are read again from the first, in another way.
     ReadAgain,
+    /// It was rolled back from, and is read as before.
+    RolledBack,
     Removed,
 }
 
@@ -77,6 +79,8 @@ pub enum ProjectionChange {
     IndexOnly,
     Build,
     New,
+    /// It was rolled back from, and is not built by itself.
+    RolledBack,
     Removed,
 }
 
@@ -85,6 +89,8 @@ pub enum ProjectionChange {
 #[serde(rename_all = "camelCase")]
 pub struct BuildPlan {
     pub projections: Vec<String>,
+    /// When it takes the place of what serves.
+    pub promotion: PromotionPlan,
     /// Sequences that have to be read, by source; none of it where what is there already is enough to go on from.
     pub reads: BTreeMap<SourceName, u64>,
     /// Sequences that need not be read, because of that.
@@ -101,6 +107,16 @@ pub struct BuildPlan {
     /// What could not be found out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromotionPlan {
+    Auto,
+    WhenEqual,
+    Manual,
+    /// By hand, and only with a word that readers of today may miss something.
+    Breaking,
 }
 
 /// What a start from a data directory would go on from; nothing if there is none.
@@ -128,15 +144,20 @@ pub async fn histories(config: &Config) -> Histories {
 }
 
 /// Compares what is declared with what runs.
-pub fn plan(facts: &Facts, program: Program, histories: &Histories) -> Plan {
+pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histories) -> Plan {
     let mut plan = Plan::default();
     let declared: BTreeSet<SourceName> =
         program.sources.iter().map(|source| source.config.schema.source.as_str().into()).collect();
     let mut groups = Vec::new();
+    let (mut held_sources, mut held_back): (BTreeSet<SourceName>, BTreeSet<String>) = Default::default();
     for source in program.sources {
         let name: SourceName = source.config.schema.source.as_str().into();
         let change = match facts.sources.get(&name) {
             None => SourceChange::New,
+            Some(_) if facts.rolled_back.sources.get(&name) == Some(&source.identity) => {
+                held_sources.insert(name.clone());
+                SourceChange::RolledBack
+            }
             Some(known) if known.identity != Some(source.identity) && known.position > Position::START => {
                 groups.push(changed_source(source));
                 SourceChange::ReadAgain
@@ -151,14 +172,20 @@ pub fn plan(facts: &Facts, program: Program, histories: &Histories) -> Plan {
     for planned in program.projections {
         let definition = Definition::of(&planned).facts();
         let mut one = compare(&planned.config.name, facts.projections.get(&planned.config.name), &definition);
+        let schema = &planned.compiled.schema;
+        let is_held = facts.rolled_back.projections.get(&one.name) == Some(&schema.identity)
+            || planned.compiled.upstream.iter().any(|input| held_back.contains(input))
+            || schema.reads.keys().any(|source| held_sources.contains(source));
+        if is_held && one.change != ProjectionChange::NoOp {
+            held_back.insert(one.name.clone());
+            one.change = ProjectionChange::RolledBack;
+        }
         if one.change == ProjectionChange::Build && one.reasons.is_empty() {
             one.reasons.push(why_otherwise(&planned, &groups));
         }
         if matches!(one.change, ProjectionChange::Build | ProjectionChange::New | ProjectionChange::IndexOnly) {
             let running = facts.projections.get(&planned.config.name);
-            let mut placed = Group::default();
-            let follows = running.is_some_and(|running| running.has_rows_for(&definition));
-            placed.followers.extend(follows.then(|| planned.config.name.clone()));
+            let placed = placed(&planned, &definition, running, config, false);
             add_to_groups(&mut groups, planned, placed);
         }
         plan.projections.push(one);
@@ -245,5 +272,11 @@ fn build(group: &Group, facts: &Facts, histories: &Histories) -> BuildPlan {
     let seconds = if total == 0 { Some(0.0) } else { rate.map(|(_, rate)| total as f64 / rate) };
     let bytes: Vec<u64> = names.iter().filter_map(|name| facts.projections.get(name)?.state_bytes).collect();
     let memory_bytes = (!bytes.is_empty()).then(|| bytes.iter().sum());
-    BuildPlan { projections: names, reads, avoids, seconds, memory_bytes, blocked, unknown }
+    let promotion = match group.promotion {
+        _ if !group.breaking.is_empty() => PromotionPlan::Breaking,
+        None | Some(Promotion::Auto) => PromotionPlan::Auto,
+        Some(Promotion::WhenEqual) => PromotionPlan::WhenEqual,
+        Some(Promotion::Manual) => PromotionPlan::Manual,
+    };
+    BuildPlan { projections: names, promotion, reads, avoids, seconds, memory_bytes, blocked, unknown }
 }

@@ -9,7 +9,9 @@ use serde_json::json;
 use super::files::load_config;
 use super::query::Client;
 use super::{ConfigArgs, failed, print};
-use crate::app::{self, BuildPlan, Facts, Plan, ProjectionChange, ProjectionPlan, SourceChange, Verdict};
+use crate::app::{
+    self, BuildPlan, Facts, Plan, ProjectionChange, ProjectionPlan, PromotionPlan, SourceChange, Verdict,
+};
 use crate::plan::program;
 
 #[derive(Debug, Args)]
@@ -60,7 +62,7 @@ pub(super) fn plan(args: &PlanArgs) -> ExitCode {
         Err(error) => return failed(&error),
     };
     let histories = runtime.block_on(app::histories(&loaded.config));
-    let plan = app::plan(&facts, program, &histories);
+    let plan = app::plan(&facts, &loaded.config, program, &histories);
     let shown = match args.json {
         true => serde_json::to_string_pretty(&plan).map(print::line).map_err(|error| error.to_string()),
         false => show(&plan, &mut std::io::stdout()).map_err(|error| error.to_string()),
@@ -88,6 +90,7 @@ fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
             SourceChange::NoOp => continue,
             SourceChange::New => "new",
             SourceChange::ReadAgain => "its messages are read again, in another way",
+            SourceChange::RolledBack => "it was rolled back from, and is read as before",
             SourceChange::Removed => "removed",
         };
         writeln!(out, "source {}: {change}", source.name)?;
@@ -99,6 +102,7 @@ fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
             ProjectionChange::IndexOnly => "index only",
             ProjectionChange::Build => "build",
             ProjectionChange::New => "new",
+            ProjectionChange::RolledBack => "rolled back from, and not built by itself",
             ProjectionChange::Removed => "removed",
         };
         let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
@@ -130,7 +134,13 @@ fn show_build(build: &BuildPlan, out: &mut dyn Write) -> std::io::Result<()> {
     };
     let memory = build.memory_bytes.map(|bytes| format!(", about {} MiB beside", bytes.div_ceil(1 << 20)));
     let names = if build.projections.is_empty() { "no projection".to_owned() } else { build.projections.join(", ") };
-    writeln!(out, "build of {names}: {reads}; {time}{}", memory.unwrap_or_default())?;
+    let serves = match build.promotion {
+        PromotionPlan::Auto => "serves at once",
+        PromotionPlan::WhenEqual => "serves if its rows are the same",
+        PromotionPlan::Manual => "waits to be promoted",
+        PromotionPlan::Breaking => "waits to be promoted with --allow-breaking",
+    };
+    writeln!(out, "build of {names}: {reads}; {time}{}; {serves}", memory.unwrap_or_default())?;
     for unknown in &build.unknown {
         writeln!(out, "  not known: {unknown}")?;
     }

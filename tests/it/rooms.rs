@@ -50,7 +50,12 @@ const ROOMS: &[Room] = &[
         rooms: &[],
         outside: &["tokio::task::unconstrained"],
     },
-    Room { name: "lifecycle", modules: &["lifecycle"], rooms: &["identity", "event", "progress", "state"], outside: &["arrow"] },
+    Room {
+        name: "lifecycle",
+        modules: &["lifecycle"],
+        rooms: &["identity", "event", "progress", "state"],
+        outside: &["arrow"],
+    },
     Room {
         name: "pipeline, one step",
         modules: &[

@@ -8,7 +8,7 @@ use crate::checkpoint::KeptEntry;
 use crate::lifecycle::{Action, Actor, NewStep, RolledBack, Ticket};
 use crate::plan::PlannedView;
 use crate::progress::SourceName;
-use crate::read_model::catalog::{BuildState, BuildStatus, KeptStatus, ProjectionStatus};
+use crate::read_model::catalog::{BuildState, BuildStatus, KeptState, KeptStatus, ProjectionStatus};
 
 /// Rollouts that can be taken back.
 #[derive(Debug, Default)]
@@ -42,6 +42,22 @@ impl Engine {
         self.announced.insert(name.to_owned(), status);
     }
 
+    /// Makes status show what is kept, and is yet to come to the live cut.
+    fn tell_kept(&mut self, entry: &KeptEntry) {
+        for (name, generation) in &entry.generations {
+            let status = KeptStatus {
+                generation: generation.generation,
+                state: KeptState::CatchingUp,
+                lag_events: 0,
+                rows: generation.table.as_ref().map_or(0, |table| table.rows),
+                state_bytes: 0,
+                until_us: entry.until_us,
+                message: None,
+            };
+            self.kept_shown.insert(name.clone(), status);
+        }
+    }
+
     /// Makes status show how what is kept gets on.
     pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>) {
         self.kept_shown.extend(statuses);
@@ -57,6 +73,7 @@ impl Engine {
 
     /// Takes account of what a checkpoint has kept, as far as it goes on.
     pub fn keeps(&mut self, entries: BTreeMap<u64, KeptEntry>, rolled_back: RolledBack) {
+        entries.values().for_each(|entry| self.tell_kept(entry));
         self.kept.entries = entries;
         self.kept.rolled_back = rolled_back;
     }
@@ -96,6 +113,8 @@ impl Engine {
         unkept.iter().for_each(|other| _ = self.retire(*other, by, now_us));
         if let Some(entry) = rollout.and_then(|rollout| self.kept.entries.get_mut(&rollout)) {
             entry.replaced = true;
+            let entry = entry.clone();
+            self.tell_kept(&entry);
         }
         unkept
     }
