@@ -102,6 +102,7 @@ metrics_table! {
     SOURCE_UNDECLARED_FIELDS = "source_undeclared_fields_total", Counter, "Members of payloads that no declared field reads, as often as they are read.";
     SOURCE_LOST_MESSAGES = "source_lost_messages", Gauge, "Messages that vanished from a stream before they were read.";
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
+    PARKED_REPLAYED = "parked_events_replayed_total", Counter, "Parked events that were admitted without a rebuild, once what failed was mended.";
     PARKED_DISCARDED = "parked_events_discarded_total", Counter, "Parked events that a person has given up.";
     TORN_BATCHES = "source_torn_batches_total", Counter, "Atomic batches of NATS that were published in parts, because they have more messages than `commit.max_events`.";
     CONSISTENCY_CHECKS = "consistency_checks_total", Counter, "Verifications of a projection against its batch result, by what came of them.";
@@ -203,6 +204,11 @@ pub fn count_event_failures(source: &str, reason: Reason, events: u64) {
 pub fn count_left_out(source: &str, ignored_events: u64, undeclared_fields: u64) {
     counter!(SOURCE_IGNORED_EVENTS, "source" => source.to_owned()).increment(ignored_events);
     counter!(SOURCE_UNDECLARED_FIELDS, "source" => source.to_owned()).increment(undeclared_fields);
+}
+
+/// Counts parked events that were admitted without a rebuild.
+pub fn count_replayed(source: &str, events: u64) {
+    counter!(PARKED_REPLAYED, "source" => source.to_owned()).increment(events);
 }
 
 /// Counts parked events that were given up.

@@ -19,7 +19,7 @@ use super::streams::{opener, streams};
 use super::verify::Verifications;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
-use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Wanted};
+use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Replayed, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 
@@ -50,6 +50,8 @@ pub(super) struct Control {
     checked: Option<String>,
     /// What was replaced and is kept.
     keepers: Keepers,
+    /// What came of the last replay in place.
+    replayed: Replayed,
     /// Whether it runs what its checkpoint said, and has to take what is declared by now.
     is_earlier: bool,
 }
@@ -85,6 +87,7 @@ impl Control {
             next_check: None,
             checked: None,
             keepers: Keepers::default(),
+            replayed: Replayed::default(),
             is_earlier,
         };
         control.plan_check();
@@ -145,6 +148,9 @@ impl Control {
                     Some(AdminRequest::RollBack { projection, actor, reply }) => {
                         let _ = reply.send(self.roll_back(&projection, &actor).await);
                     }
+                    Some(AdminRequest::Replay { actor, reply }) => {
+                        let _ = reply.send(self.replay_parked(&actor, &reloading).await);
+                    }
                     Some(AdminRequest::Retire { projection, actor, reply }) => {
                         let _ = reply.send(self.retire(&projection, &actor).await);
                     }
@@ -156,26 +162,26 @@ impl Control {
 
     /// Reads the configuration again and becomes what it declares: all of it, or nothing where it is not valid.
     async fn reload(&mut self, reloading: &Reloading, actor: &Actor) -> Result<Reloaded, Refused> {
-        let by = actor.actor.as_deref().unwrap_or("nobody by name");
-        let read = match self.read(reloading).await {
-            Ok(read) => read,
-            Err(problems) => {
-                tracing::error!(
-                    by,
-                    problems = problems.len(),
-                    first = problems.first(),
-                    "the configuration cannot be taken"
-                );
-                let detail = problems.join("\n");
-                self.problems.send_replace(problems);
-                return Err(Refused {
-                    status: 422,
-                    kind: "invalid-configuration",
-                    title: "Invalid configuration",
-                    detail,
-                });
-            }
+        let read = self.read_valid(reloading, actor).await?;
+        self.take(read, actor).await
+    }
+
+    /// The configuration as it is declared now, if it is valid.
+    async fn read_valid(&mut self, reloading: &Reloading, actor: &Actor) -> Result<(Config, Program), Refused> {
+        let problems = match self.read(reloading).await {
+            Ok(read) => return Ok(read),
+            Err(problems) => problems,
         };
+        let by = actor.actor.as_deref().unwrap_or("nobody by name");
+        tracing::error!(by, problems = problems.len(), first = problems.first(), "the configuration cannot be taken");
+        let detail = problems.join("\n");
+        self.problems.send_replace(problems);
+        Err(Refused { status: 422, kind: "invalid-configuration", title: "Invalid configuration", detail })
+    }
+
+    /// Becomes what was read.
+    async fn take(&mut self, read: (Config, Program), actor: &Actor) -> Result<Reloaded, Refused> {
+        let by = actor.actor.as_deref().unwrap_or("nobody by name");
         let became = self.become_declared(read, actor, &BTreeSet::new()).await;
         let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.problems.send_replace(Vec::new());
@@ -289,7 +295,7 @@ impl Control {
         by: &Actor,
         rebuilt: &BTreeSet<String>,
     ) -> Result<(Reloaded, Durable), NoLoop> {
-        let facts = self.commands.facts_to_adapt().await?;
+        let facts = self.replay(&config, by).await?;
         let mut changes = Changes::new(&self.config, &config, program, &facts, rebuilt);
         let config = Arc::new(config);
         let contents = changes.contents();

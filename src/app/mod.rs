@@ -7,6 +7,7 @@ mod earlier;
 mod keepers;
 mod plan;
 mod readiness;
+mod replay;
 mod servers;
 mod start;
 mod streams;

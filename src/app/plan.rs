@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::changes::{add_to_groups, changed_source, placed, why_otherwise};
+use super::replay::program_in_place;
 use crate::checkpoint::newest_content;
 use crate::config::{Config, Promotion, SourceKind};
 use crate::pipeline::{Definition, Difference, Facts, Group, ProjectionFacts};
@@ -52,6 +53,8 @@ pub enum SourceChange {
     New,
     /// Its messages are read again from the first, in another way.
     ReadAgain,
+    /// What was admitted is the same in the new way, and only what is parked is looked at again.
+    InPlace,
     /// It was rolled back from, and is read as before.
     RolledBack,
     Removed,
@@ -146,6 +149,7 @@ pub async fn histories(config: &Config) -> Histories {
 /// Compares what is declared with what runs.
 pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histories) -> Plan {
     let mut plan = Plan::default();
+    let (program, in_place) = program_in_place(facts, config, program);
     let declared: BTreeSet<SourceName> =
         program.sources.iter().map(|source| source.config.schema.source.as_str().into()).collect();
     let mut groups = Vec::new();
@@ -154,6 +158,7 @@ pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histor
         let name: SourceName = source.config.schema.source.as_str().into();
         let change = match facts.sources.get(&name) {
             None => SourceChange::New,
+            Some(_) if in_place.contains_key(&*name) => SourceChange::InPlace,
             Some(_) if facts.rolled_back.sources.get(&name) == Some(&source.identity) => {
                 held_sources.insert(name.clone());
                 SourceChange::RolledBack

@@ -272,7 +272,8 @@ pub async fn newest_content(location: &str) -> Result<Option<Content>, OpenError
 /// Refuses a draft that would make a checkpoint which cannot be read.
 fn check(draft: &Draft, current: &Manifest) -> Result<(), CheckpointError> {
     for (name, store) in &draft.stores {
-        let kept = current.stores.get(name).filter(|_| !store.afresh);
+        let before = draft.renames.get(name).unwrap_or(name);
+        let kept = current.stores.get(before).filter(|_| !store.afresh);
         let mut last = kept.and_then(|entries| entries.last()).map(|entry| entry.id);
         if let Some(segment) = &store.segment {
             if last.is_some_and(|last| segment.id <= last) {

@@ -21,6 +21,8 @@ pub struct Draft {
     /// Stores that begin with all that another one holds with this checkpoint, by their names. Nothing is written for that: both
     /// refer to the same segments, and each goes its own way from there.
     pub forks: BTreeMap<String, String>,
+    /// Stores that have another name from now on, by the new one: what earlier checkpoints hold of them is known by it.
+    pub renames: BTreeMap<String, String>,
     pub(super) stores: BTreeMap<String, StoreDraft>,
 }
 
@@ -64,7 +66,7 @@ impl Draft {
         for (name, delta) in deltas {
             stores.entry(name).or_default().take(delta);
         }
-        Self { content, indexes, forks: BTreeMap::new(), stores }
+        Self { content, indexes, forks: BTreeMap::new(), renames: BTreeMap::new(), stores }
     }
 
     /// Adds what a store holds that no checkpoint has had yet.

@@ -112,6 +112,10 @@ impl Uploads {
 
     /// Puts the draft's changes, all of them uploaded by now, into the manifest of the checkpoint before it.
     pub(super) fn apply(&self, draft: &Draft, manifest: &mut Manifest) {
+        // All are taken away first: one may have the name that another had.
+        let renamed = draft.renames.iter().map(|(name, before)| (name.clone(), manifest.stores.remove(before)));
+        let renamed: Vec<_> = renamed.collect();
+        manifest.stores.extend(renamed.into_iter().filter_map(|(name, segments)| Some((name, segments?))));
         for (name, change) in &draft.stores {
             let entries = manifest.stores.entry(name.clone()).or_default();
             if change.afresh {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::common::DataFusionError;
 
 use super::error::CircuitError;
-use super::graph::{Circuit, HeldBack};
+use super::graph::{Circuit, HeldBack, Node};
 use super::node_facts::NodeFacts;
 use super::operator::Operator;
 use super::stateful::{Handle, Handles};
@@ -141,6 +141,47 @@ impl Circuit {
             facts.is_copy = *held == HeldBack::Waiting;
         }
         Ok(())
+    }
+
+    /// Goes on with the operators of a circuit that computes the same of what its source was called before: node by node both have
+    /// the same ones. Gives the names of the stores now, each with the name before; none, and both as they were, if they have not
+    /// the same.
+    pub fn go_on_with(&mut self, earlier: &Circuit) -> Result<Option<BTreeMap<String, String>>, CircuitError> {
+        let is_same = |(one, other): (&Node, &Node)| match (&one.operator, &other.operator) {
+            (Operator::Stateful(one), Operator::Stateful(other)) => one.lock().name() == other.lock().name(),
+            (Operator::Stateful(_), _) | (_, Operator::Stateful(_)) => false,
+            _ => one.inputs == other.inputs && one.schema == other.schema,
+        };
+        let is_at_rest = earlier.held.iter().all(|held| *held == HeldBack::No);
+        if self.nodes.len() != earlier.nodes.len() || !is_at_rest || !self.nodes.iter().zip(&earlier.nodes).all(is_same)
+        {
+            return Ok(None);
+        }
+        let mut renamed = BTreeMap::new();
+        for (index, other) in earlier.nodes.iter().enumerate() {
+            let (facts, before) = (&mut self.node_facts[index], &earlier.node_facts[index]);
+            let Operator::Stateful(handle) = &other.operator else { continue };
+            let Some(owner) = before.store_prefix.strip_suffix(&format!("{}.", before.identity)) else {
+                return Ok(None);
+            };
+            facts.store_prefix = format!("{owner}{}.", facts.identity);
+            for store in handle.lock().stores()?.into_keys() {
+                renamed.insert(format!("{}{store}", facts.store_prefix), format!("{}{store}", before.store_prefix));
+            }
+            self.nodes[index].operator = Operator::Stateful(handle.clone());
+        }
+        self.is_captured = earlier.is_captured;
+        Ok(Some(renamed))
+    }
+
+    /// Whether an operator lets go of what a watermark has closed, so that an event which comes later than it did has no place.
+    pub fn lets_go(&self) -> bool {
+        (0..self.nodes.len()).filter_map(|index| self.handle(index)).any(|handle| handle.lock().lets_go())
+    }
+
+    /// The identities of all operators, in the order of a step.
+    pub fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.node_facts.iter().map(|facts| facts.identity)
     }
 
     /// Whether an operator is still a copy of one that another circuit goes on with: the two have not become one.

@@ -117,6 +117,15 @@ impl Stateful {
         }
     }
 
+    /// Whether it lets go of what a watermark has closed.
+    pub(super) fn lets_go(&self) -> bool {
+        match self {
+            Stateful::Aggregate(aggregate) => aggregate.spec().closing.is_some(),
+            Stateful::Partition(partition) => partition.spec().closing.is_some(),
+            Stateful::Join(_) => false,
+        }
+    }
+
     /// Everything that has come out of it so far and was not taken back, given that it keeps all; errors likewise.
     pub(super) fn output(&self, errors: &mut FoundErrors) -> Result<ZBatch, CircuitError> {
         match self {

@@ -90,6 +90,7 @@ fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
             SourceChange::NoOp => continue,
             SourceChange::New => "new",
             SourceChange::ReadAgain => "its messages are read again, in another way",
+            SourceChange::InPlace => "what was admitted is the same, and what is parked is looked at again",
             SourceChange::RolledBack => "it was rolled back from, and is read as before",
             SourceChange::Removed => "removed",
         };

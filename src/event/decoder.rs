@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, UInt32Array};
+use arrow::array::{AsArray, BooleanArray, UInt32Array};
 use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use hashbrown::HashMap;
@@ -21,7 +21,7 @@ use super::shape::ObjectLayout;
 use super::time::too_far_ahead;
 use super::type_rows::{Admitted, VersionRows};
 use super::upcast::{UpcastProblem, Upcasters};
-use super::{Message, Reason, Rejected};
+use super::{Message, Reason, Rejected, metadata as columns};
 use crate::progress::Watermark;
 
 /// Decodes and upcasts the messages of one source.
@@ -166,6 +166,7 @@ impl Decoder {
                 pointer: None,
                 detail,
                 event_type: None,
+                late: Some(false),
             });
         }
         let (name, misfit) = match opened.event_type() {
@@ -175,7 +176,8 @@ impl Decoder {
         let found = name.as_deref().and_then(|name| self.types.get(name).copied());
         let reject = |reason, pointer, detail: String| {
             let event_type = found.map(|index| self.schema.types[index].name.clone());
-            Rejected { message: message.clone(), reason, pointer, detail, event_type }
+            // One whose time cannot be read is not late, and cannot be admitted before it is read in another way.
+            Rejected { message: message.clone(), reason, pointer, detail, event_type, late: Some(false) }
         };
         let unknown = |name: &str| reject(Reason::UnknownType, None, format!("type `{name}` is not declared"));
         match (self.schema.unknown_events, &name, found) {
@@ -223,7 +225,7 @@ impl Decoder {
                 let facts = Facts { version, id, key, time_us, late };
                 Verdict::Admit { type_index, facts }
             }
-            (Err(rejected), _) => Verdict::Park(rejected),
+            (Err(rejected), _) => Verdict::Park(Rejected { late: Some(late), ..rejected }),
             (Ok(_), None) => Verdict::Ignore,
         }
     }
@@ -318,6 +320,7 @@ impl Decoder {
         let Building { metadata, types, .. } = building;
         let mut admitted = vec![true; metadata.len()];
         let mut merged = Vec::with_capacity(types.len());
+        let mut upcast_rejected = Vec::new();
         for (type_index, versions) in types.into_iter().enumerate() {
             let event_type = &self.schema.types[type_index];
             let mut pieces = Vec::with_capacity(versions.len());
@@ -328,7 +331,8 @@ impl Decoder {
                 for (row, detail) in upcast.rejected {
                     admitted[indices[row]] = false;
                     let message = metadata.origin(indices[row]);
-                    parked.push((message, upcast_rejection(&messages[message], event_type, detail)));
+                    let rejected = upcast_rejection(&messages[message], event_type, detail);
+                    upcast_rejected.push((indices[row], message, rejected));
                 }
                 let indices = upcast.kept.into_iter().map(|row| indices[row]).collect();
                 pieces.push(Admitted { indices, rows: upcast.rows });
@@ -336,6 +340,10 @@ impl Decoder {
             merged.push(Admitted::merge(pieces)?);
         }
         let mut metadata = metadata.finish()?;
+        let late = metadata.column(columns::LATE).as_boolean();
+        for (row, message, rejected) in upcast_rejected {
+            parked.push((message, Rejected { late: Some(late.value(row)), ..rejected }));
+        }
         if admitted.contains(&false) {
             metadata = filter_record_batch(&metadata, &BooleanArray::from(admitted.clone()))?;
         }
@@ -401,7 +409,7 @@ fn unknown_version(version: u32) -> Box<Fault> {
 
 fn upcast_rejection(message: &Message, event_type: &EventType, detail: String) -> Rejected {
     let event_type = Some(event_type.name.clone());
-    Rejected { message: message.clone(), reason: Reason::Upcast, pointer: None, detail, event_type }
+    Rejected { message: message.clone(), reason: Reason::Upcast, pointer: None, detail, event_type, late: None }
 }
 
 #[cfg(test)]

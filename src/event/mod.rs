@@ -38,5 +38,6 @@ pub use schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat, TimeZone,
     UnknownEvents, UnreadableTime, UpcastStep, VersionSchema,
 };
+pub use specification::AdmittedCounts;
 pub use types::{DataType, Field, FieldType, JSON_MARK, TimestampFormat, timestamp};
 pub use upcast::{Upcast, UpcastProblem, Upcasters};

@@ -66,4 +66,6 @@ pub struct Rejected {
     pub detail: String,
     /// The declared event type, if it got that far.
     pub event_type: Option<String>,
+    /// Whether it came late; none if that was not kept, as by older builds.
+    pub late: Option<bool>,
 }

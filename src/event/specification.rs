@@ -3,6 +3,8 @@
 //! Every field of [`SourceSchema`] is taken apart without `..`, so that a new one does not compile until it is decided
 //! here whether it belongs to the identity.
 
+use std::collections::BTreeMap;
+
 use super::cloud_events::is_attribute;
 use super::schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat,
@@ -45,6 +47,49 @@ impl SourceSchema {
             UnreadableTime::Park => "park",
             UnreadableTime::UsePublishTime => "use_publish_time",
         })
+    }
+}
+
+/// Admitted events by type and stored version.
+pub type AdmittedCounts = BTreeMap<String, BTreeMap<u32, u64>>;
+
+impl SourceSchema {
+    /// Whether events that were admitted as this declares are the same, with the same values, as the other declares, given that
+    /// both are equal but for their types.
+    ///
+    /// # Errors
+    /// Which of them would not be, as a sentence.
+    pub fn check_admitted(&self, other: &SourceSchema, admitted: &AdmittedCounts) -> Result<(), String> {
+        if other.late_events == LateEvents::Drop {
+            return Err("events that come late are dropped, and what was parked would come late".to_owned());
+        }
+        let is_new = |one: &&EventType| !self.types.iter().any(|known| known.name == one.name);
+        if let Some(new) = other.types.iter().find(is_new)
+            && self.unknown_events == UnknownEvents::Ignore
+        {
+            return Err(format!("events of type `{}` were ignored, and are not there any more", new.name));
+        }
+        for (name, versions) in admitted {
+            let passed = versions.iter().filter(|(_, count)| **count > 0).map(|(version, _)| *version);
+            let Some(first) = passed.min() else { continue };
+            let of = |schema: &SourceSchema| {
+                let found = schema.types.iter().find(|one| one.name == *name)?;
+                // A later version than the current one is read as that.
+                let from = first.min(found.current);
+                let path = EventType {
+                    versions: found.versions.range(from..).map(|(version, one)| (*version, one.clone())).collect(),
+                    steps: found.steps.range(from..).map(|(version, step)| (*version, step.clone())).collect(),
+                    ..found.clone()
+                };
+                Some(specify_type(Specification::of("path/1"), &path).finish())
+            };
+            if of(self).is_none() || of(self) != of(other) {
+                return Err(format!(
+                    "events of type `{name}`, from version {first} on, were admitted in the way that has changed"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

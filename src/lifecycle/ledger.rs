@@ -67,6 +67,8 @@ pub enum Action {
     Retired,
     /// Parked events were given up.
     Discarded,
+    /// A source is read in another way, in which what was admitted is the same, so that only what was parked was looked at again.
+    Replayed,
     /// What a stream has lost was accepted, so that the source goes on.
     GapAccepted,
     Paused,
@@ -86,6 +88,7 @@ impl Action {
             Action::Aborted => "aborted",
             Action::Retired => "retired",
             Action::Discarded => "discarded",
+            Action::Replayed => "replayed",
             Action::GapAccepted => "gap-accepted",
             Action::Paused => "paused",
             Action::Resumed => "resumed",

@@ -9,6 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatc
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::generation::GenerationId;
 use crate::event::{Headers, Message, Reason, Rejected};
@@ -236,6 +237,30 @@ impl ParkedEvents {
     }
 }
 
+/// A reason with what goes with it. The first builds stored the reason alone, in the same column.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredReason {
+    Alone(Reason),
+    Known { reason: Reason, late: bool },
+}
+
+impl StoredReason {
+    fn of(reason: Reason, late: Option<bool>) -> Self {
+        match late {
+            Some(late) => StoredReason::Known { reason, late },
+            None => StoredReason::Alone(reason),
+        }
+    }
+
+    fn parts(self) -> (Reason, Option<bool>) {
+        match self {
+            StoredReason::Alone(reason) => (reason, None),
+            StoredReason::Known { reason, late } => (reason, Some(late)),
+        }
+    }
+}
+
 fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     Arc::new(Schema::new(vec![
@@ -265,7 +290,8 @@ fn encode(rows: &[&Parked]) -> Result<RecordBatch, ArrowError> {
     }
     let mut reasons = Vec::new();
     for row in rows {
-        reasons.push(serde_json::to_string(&row.rejected.reason).map_err(json)?);
+        let Rejected { reason, late, .. } = &row.rejected;
+        reasons.push(serde_json::to_string(&StoredReason::of(*reason, *late)).map_err(json)?);
     }
     let messages = || rows.iter().map(|row| &row.rejected.message);
     RecordBatch::try_new(
@@ -299,7 +325,8 @@ fn decode(rows: &RecordBatch, number: impl Fn(&str) -> u64) -> Result<Vec<Parked
     let generations = rows.column_by_name("generation").map(|numbers| numbers.as_primitive::<Int64Type>());
     (0..rows.num_rows())
         .map(|row| {
-            let reason: Reason = serde_json::from_str(&required(2, row)).map_err(json)?;
+            let stored: StoredReason = serde_json::from_str(&required(2, row)).map_err(json)?;
+            let (reason, late) = stored.parts();
             let headers = serde_json::from_str(&required(7, row)).map_err(json)?;
             let message = Message {
                 seq: seqs.value(row) as u64,
@@ -309,8 +336,14 @@ fn decode(rows: &RecordBatch, number: impl Fn(&str) -> u64) -> Result<Vec<Parked
                 published_at_us: times.value(row),
                 unreadable: None,
             };
-            let rejected =
-                Rejected { message, reason, pointer: text(3, row), detail: required(4, row), event_type: text(5, row) };
+            let rejected = Rejected {
+                message,
+                reason,
+                pointer: text(3, row),
+                detail: required(4, row),
+                event_type: text(5, row),
+                late,
+            };
             let generation = text(1, row).map(|projection| {
                 let known =
                     generations.filter(|numbers| numbers.is_valid(row)).map(|numbers| numbers.value(row) as u64);

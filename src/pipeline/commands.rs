@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::build::{Build, BuildError, Ground, Joined, Keeping, Kept, LiveCut};
-use super::engine::Declared;
+use super::engine::{Declared, Replayed, Replays};
 use super::facts::Facts;
 use super::intake::Intake;
 use super::readers::OpenSource;
@@ -46,6 +46,8 @@ pub(super) enum Command {
     EndBuild { projections: Vec<String>, message: String, by: Option<Actor>, reply: oneshot::Sender<()> },
     /// What runs. With `hold`, no build joins before the adaptation that is made of it, or for a short while.
     Facts { hold: bool, reply: oneshot::Sender<Facts> },
+    /// Reads sources in another way, where that can be done in place; as error, why it cannot.
+    Replay { replays: Box<Replays>, by: Actor, reply: oneshot::Sender<Result<Replayed, String>> },
     /// Becomes what another configuration declares.
     Adapt { to: Box<Adaptation>, reply: oneshot::Sender<()> },
     /// A projection with all that it takes to verify it; as error, why nothing can be said of it.
@@ -218,6 +220,14 @@ impl Commands {
     /// The loop has ended.
     pub async fn facts_to_adapt(&self) -> Result<Facts, NoLoop> {
         self.ask(|reply| Command::Facts { hold: true, reply }).await
+    }
+
+    /// Reads sources in another way from now on. As inner error, why that cannot be done in place; nothing has changed then.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn replay(&self, replays: Replays, by: Actor) -> Result<Result<Replayed, String>, NoLoop> {
+        self.ask(|reply| Command::Replay { replays: Box::new(replays), by, reply }).await
     }
 
     /// Makes the loop become what another configuration declares, as far as nothing has to be built for it. It is so when this

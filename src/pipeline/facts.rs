@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::generation::{Definition, Generation};
 use crate::checkpoint::{Content, GenerationEntry};
 use crate::circuit::Circuit;
+use crate::event::AdmittedCounts;
 use crate::identity::Identity;
 use crate::lifecycle::RolledBack;
 use crate::progress::{Phase, Position, SourceName};
@@ -34,6 +35,12 @@ pub struct SourceFacts {
     pub position: Position,
     /// The first sequence that the stream had when it was first opened.
     pub began: Position,
+    /// Admitted events by type and stored version.
+    #[serde(default)]
+    pub admitted: AdmittedCounts,
+    /// The document that declares how it is read.
+    #[serde(default)]
+    pub definition: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -162,8 +169,13 @@ impl Facts {
     pub(super) fn of(engine: &Engine) -> Self {
         let sources = engine.intakes.iter().map(|(name, intake)| {
             let progress = &intake.progress;
-            let facts =
-                SourceFacts { identity: intake.recorded(), position: progress.covered(), began: progress.began() };
+            let facts = SourceFacts {
+                identity: intake.recorded(),
+                position: progress.covered(),
+                began: progress.began(),
+                admitted: intake.admitted().clone(),
+                definition: intake.text().map(str::to_owned),
+            };
             (name.clone(), facts)
         });
         let projections = engine.shown().map(|one| (one.projection().to_owned(), ProjectionFacts::of(one)));
@@ -174,7 +186,13 @@ impl Facts {
     /// What a start would go on from.
     pub fn of_checkpoint(content: &Content) -> Self {
         let sources = content.sources.iter().map(|(name, entry)| {
-            let facts = SourceFacts { identity: entry.admission, position: entry.covered, began: entry.began };
+            let facts = SourceFacts {
+                identity: entry.admission,
+                position: entry.covered,
+                began: entry.began,
+                admitted: entry.admitted.clone(),
+                definition: entry.definition.clone(),
+            };
             (name.clone(), facts)
         });
         let projections = content.generations.iter().filter_map(|(name, entries)| {

@@ -13,6 +13,16 @@ use crate::event::{Decoded, Decoder, EventBatch, Evidence, Message, Rejected, me
 use crate::identity::Identity;
 use crate::progress::{Position, Resumed, SourceProgress, Watermark};
 
+/// How a source is read.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub decoder: Arc<Decoder>,
+    /// Of everything that decides which messages are admitted, with which values.
+    pub identity: Identity,
+    /// The document that declares it, as it is written.
+    pub text: Option<Arc<str>>,
+}
+
 /// Reads one source's messages.
 #[derive(Debug, Clone)]
 pub struct Intake {
@@ -108,6 +118,25 @@ impl Intake {
         (self.decoder, self.admission, self.evidence) = (decoder, admission, evidence);
         self.text = text;
         (self.watermark, self.recorded, self.admitted) = (watermark, recorded, admitted);
+    }
+
+    /// Is read in another way from now on, in which all messages up to here but parked ones are the same.
+    pub(super) fn read_as(&mut self, Reading { decoder, identity, text }: Reading) {
+        (self.decoder, self.admission, self.recorded, self.text) = (decoder, identity, Some(identity), text);
+    }
+
+    /// Decodes messages that were parked, which come in stream order and all came late, or all in time. The watermark has passed them.
+    ///
+    /// # Errors
+    /// A batch outgrows Arrow's offsets.
+    pub(super) fn decode_parked(&mut self, messages: &[Message], late: bool) -> Result<Decoded, ArrowError> {
+        // As it has to be for each of them to be late, or not.
+        let mut watermark = if late { Watermark::new(0, Some(i64::MAX)) } else { Watermark::new(i64::MAX, None) };
+        let decoded = self.decoder.decode(messages, &mut watermark)?;
+        let admitted = if late { decoded.batch.metadata.num_rows() as u64 } else { 0 };
+        self.progress.watermark_moved(self.watermark.value_us(), admitted, 0);
+        self.count(&decoded.batch);
+        Ok(decoded)
     }
 
     /// Samples of what was read, by which the stream is known again.

@@ -22,16 +22,15 @@ mod whole_batches;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
 pub use build::{
-    Build, BuildError, BuildOutcome, Builder, Ground, Group, KeepError, Keeping, Kept, LiveCut, Order, Reading,
-    StoredRollout,
+    Build, BuildError, BuildOutcome, Builder, Ground, Group, KeepError, Keeping, Kept, LiveCut, Order, StoredRollout,
 };
 pub use commands::{Adaptation, Commands, Durable, NoLoop, Wanted};
 pub use continuation::{BuildReason, Mismatch};
-pub use engine::{Declared, Engine, EngineError, Fetched};
+pub use engine::{Declared, Engine, EngineError, Fetched, Replayed, Replays};
 pub use error::GenerationError;
 pub use facts::{Difference, Facts, ProjectionFacts, SourceFacts};
 pub use generation::{Definition, Generation};
-pub use intake::Intake;
+pub use intake::{Intake, Reading};
 pub use readers::OpenSource;
 pub use runner::{LoopEnd, Runner, RunnerConfig, RunnerStatus};
 pub use verify::{RowDifference, RowFault, Subject, Verified};

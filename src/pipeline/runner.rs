@@ -166,10 +166,7 @@ impl Runner {
                 biased;
                 () = told(&mut shutdown) => return self.drain().await,
                 Some(saved) = self.saved.recv() => self.checkpointed(saved),
-                Some(command) = self.commands.recv() => {
-                    self.obey(command);
-                    Ok(())
-                }
+                Some(command) = self.commands.recv() => self.obey(command),
                 Some(report) = self.reports.recv(), if self.held_until.is_none() => self.take(report),
                 () = sleep_until(wake.into()) => Ok(()),
             };

@@ -14,6 +14,7 @@ mod hostile;
 mod nexmark;
 mod oracle;
 mod reload;
+mod replay;
 mod rollouts;
 mod rooms;
 mod simulator;

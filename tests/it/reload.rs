@@ -53,14 +53,22 @@ impl World {
     pub(crate) fn start_with(projections: &[&str], settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let mut world = Self { folder, daemon: None, events: 0 };
-        let root = format!(
-            "data_dir: data\nsources: source.yaml\nprojections: projections.yaml\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
-             metrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\nsearch: {{commit: 20ms}}\n{settings}",
-        );
-        world.write("readside.yaml", &root);
+        world.write("readside.yaml", &root(settings));
         world.declare_source("cents: int64!");
         world.declare(projections);
         world.publish(1_000);
+        world.restart();
+        world
+    }
+
+    /// A daemon with some settings more and another source, which has no event yet.
+    pub(crate) fn start_empty(projections: &[&str], settings: &str, source: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut world = Self { folder, daemon: None, events: 0 };
+        world.write("readside.yaml", &root(settings));
+        world.write("source.yaml", source);
+        world.write("events.ndjson", "");
+        world.declare(projections);
         world.restart();
         world
     }
@@ -177,6 +185,13 @@ impl World {
         let all = self.sql("SELECT count(*) AS customers, sum(orders) AS orders, sum(cents) AS cents FROM totals");
         assert_eq!(all, json!([{"customers": CUSTOMERS, "orders": self.events, "cents": sum}]));
     }
+}
+
+fn root(settings: &str) -> String {
+    format!(
+        "data_dir: data\nsources: source.yaml\nprojections: projections.yaml\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
+         metrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\nsearch: {{commit: 20ms}}\n{settings}",
+    )
 }
 
 /// Reads without a pause, and keeps what it should never have read.

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::super::Reloading;
 use super::super::builds::{Beginning, Contents};
 use super::super::keepers::Keeper;
+use super::super::replay::InPlace;
 use super::Control;
 use crate::checkpoint::KeptEntry;
-use crate::config::Query;
+use crate::config::{Config, Query};
 use crate::lifecycle::Actor;
+use crate::pipeline::{Facts, NoLoop, Replayed};
 use crate::serve::http::{Done, Refused};
 
 /// For what stands at the live cut to take its place.
@@ -89,6 +92,54 @@ impl Control {
         }
         self.keepers.end(&rollouts);
         self.durable(self.commands.retire(rollouts, by.clone())).await.map(drop)
+    }
+
+    /// Takes the configuration as it is now, if what was parked can be admitted by it in place.
+    pub(super) async fn replay_parked(&mut self, by: &Actor, reloading: &Reloading) -> Result<Done, Refused> {
+        let (config, program) = self.read_valid(reloading, by).await?;
+        let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending())?;
+        let in_place = InPlace::of(&facts, &config);
+        if in_place.identities.is_empty() {
+            let detail = "no source is declared in another way than it is read, so that what is parked would be parked again; \
+                          correct the declaration first";
+            return Err(Refused::impossible(detail.to_owned()));
+        }
+        if let Err(why) = in_place.refused.clone().map_or_else(|| in_place.replays(&facts, &config).map(drop), Err) {
+            let detail = format!(
+                "{why}; `readside reload` builds what reads it again from the first event, beside, and counts what was parked as if \
+                 it had been right at first"
+            );
+            return Err(Refused { status: 409, kind: "needs-rebuild", title: "Needs a rebuild", detail });
+        }
+        self.take((config, program), by).await?;
+        let Replayed { admitted, parked, .. } = std::mem::take(&mut self.replayed);
+        Ok(Done { detail: format!("{admitted} parked events are admitted, and {parked} are parked again") })
+    }
+
+    /// Reads sources that are declared in another way as they are declared, where that can be done in place. Gives what runs then.
+    pub(super) async fn replay(&mut self, config: &Config, by: &Actor) -> Result<Facts, NoLoop> {
+        let facts = self.commands.facts_to_adapt().await?;
+        let in_place = InPlace::of(&facts, config);
+        if !in_place.is_possible() {
+            return Ok(facts);
+        }
+        let replayed = match in_place.replays(&facts, config) {
+            Ok(replays) => self.commands.replay(replays, by.clone()).await?,
+            Err(why) => Err(why),
+        };
+        match replayed {
+            Ok(replayed) => {
+                let Replayed { admitted, parked, unkept } = &replayed;
+                tracing::info!(admitted, parked, "what was parked was decoded again, and nothing else is read again");
+                self.keepers.end(unkept);
+                self.replayed = replayed;
+                self.commands.facts_to_adapt().await
+            }
+            Err(why) => {
+                tracing::info!(why, "what has changed of a source cannot be taken in place");
+                Ok(facts)
+            }
+        }
     }
 
     /// Goes on beside with what was replaced.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::admin::show_done;
+use super::admin::{ActorArgs, show_done};
 use super::client::{Client, ClientError, parse};
 use super::show::{cell, count, printable, write_freshness, write_table};
 use super::{Connection, NO_QUERY, print};
@@ -25,8 +25,19 @@ pub enum ParkedCommand {
     List(ParkedListArgs),
     /// One parked message whole: headers, body, and why it is parked
     Show(ParkedShowArgs),
+    /// Take the files as they are now, if what was parked can be admitted by them without anything being read again
+    Replay(ReplayArgs),
     /// Give some up: answers are complete without them
     Discard(DiscardArgs),
+}
+
+/// `readside parked replay`
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub actor: ActorArgs,
+    #[command(flatten)]
+    pub connection: Connection,
 }
 
 /// `readside parked discard SOURCE [SEQUENCE]…`
@@ -100,6 +111,10 @@ pub fn parked(args: &ParkedArgs, out: &mut dyn Write) -> Result<(), ClientError>
     match &args.command {
         ParkedCommand::List(args) => list(args, out),
         ParkedCommand::Show(args) => show(args, out),
+        ParkedCommand::Replay(ReplayArgs { actor, connection }) => {
+            let done = Client::new(&connection.url).post(&["v1", "admin", "parked", "replay"], &actor.body())?;
+            print(&done, connection, show_done, out)
+        }
         ParkedCommand::Discard(args) => discard(args, out),
     }
 }

@@ -42,7 +42,7 @@ fn picture(decoded: &Decoded) -> String {
 }
 
 pub(super) fn reject_line(rejected: &Rejected) -> String {
-    let Rejected { message, reason, pointer, detail, event_type } = rejected;
+    let Rejected { message, reason, pointer, detail, event_type, .. } = rejected;
     let (pointer, event_type) = (pointer.as_deref().unwrap_or("-"), event_type.as_deref().unwrap_or("-"));
     format!("#{} {} {event_type} {pointer}: {detail}\n", message.seq, reason.label())
 }

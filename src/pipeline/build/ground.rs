@@ -1,7 +1,6 @@
 //! What builds beside a running engine begin with: its cut, and what it has computed there already.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::assemble::{AssembleError, IndexRoot, empty_index};
@@ -9,12 +8,11 @@ use super::super::commands::Wanted;
 use super::super::continuation::check_operator;
 use super::super::engine::{Donors, Engine};
 use super::super::generation::Generation;
-use super::super::intake::Intake;
+use super::super::intake::{Intake, Reading};
 use super::super::runner::now_us;
 use super::{Build, Inherited, Keeping, LiveCut};
 use crate::circuit::Handles;
 use crate::config::{ParkedLimits, Promotion};
-use crate::event::Decoder;
 use crate::identity::Identity;
 use crate::lifecycle::{Actor, GenerationId};
 use crate::plan::PlannedProjection;
@@ -51,16 +49,6 @@ impl Ground {
             inherited,
         }
     }
-}
-
-/// How a source is read.
-#[derive(Debug, Clone)]
-pub struct Reading {
-    pub decoder: Arc<Decoder>,
-    /// Of everything that decides which messages are admitted, with which values.
-    pub identity: Identity,
-    /// The document that declares it, as it is written.
-    pub text: Option<Arc<str>>,
 }
 
 /// Projections that are built together, because they read each other or a source that is read in another way than before.

@@ -22,7 +22,7 @@ use crate::read_model::{Comparison, InputRows};
 
 pub use builder::{BuildOutcome, Builder, Order};
 pub use error::BuildError;
-pub use ground::{Ground, Group, Reading};
+pub use ground::{Ground, Group};
 pub(super) use joining::Joined;
 pub use keeping::Keeping;
 pub use kept::{KeepError, Kept, StoredRollout};

@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Marks that the same positions stand for something else from now on.
-    fn revise(&mut self, now_us: i64) {
+    pub(super) fn revise(&mut self, now_us: i64) {
         self.revision += 1;
         self.arrive(&self.cut(), now_us);
     }

@@ -28,7 +28,9 @@ impl Engine {
         let deltas = self.capture()?;
         let content = self.content(now_us)?;
         let forget = self.forget(&content, &deltas);
-        Ok((Draft::new(content, deltas, forget, indexes), holds))
+        let mut draft = Draft::new(content, deltas, forget, indexes);
+        draft.renames = std::mem::take(&mut self.renames);
+        Ok((draft, holds))
     }
 
     /// What changed in all state since the last call, by store name.

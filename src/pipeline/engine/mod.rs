@@ -8,6 +8,7 @@ mod deciding;
 mod declared;
 mod donors;
 mod drafting;
+mod replaying;
 mod rollouts;
 mod showing;
 
@@ -37,6 +38,7 @@ pub(in crate::pipeline) use deciding::Decided;
 pub use declared::Declared;
 pub(in crate::pipeline) use declared::Retired;
 pub(in crate::pipeline) use donors::Donors;
+pub use replaying::{Replayed, Replays};
 
 /// The store of the parked events.
 pub(in crate::pipeline) const PARKED_STORE: &str = "parked";
@@ -68,6 +70,8 @@ pub struct Engine {
     kept: KeptRollouts,
     /// What status shows of kept generations, by projection.
     kept_shown: BTreeMap<String, KeptStatus>,
+    /// Stores whose names are others since the last draft.
+    renames: BTreeMap<String, String>,
     /// The stores that the checkpoints hold, or will once the last draft is written.
     persisted: BTreeSet<String>,
 }
@@ -115,6 +119,7 @@ impl Engine {
             parked_shown: Arc::default(),
             parked_told: None,
             kept: KeptRollouts::default(),
+            renames: BTreeMap::new(),
             kept_shown: BTreeMap::new(),
             persisted: BTreeSet::new(),
         }
@@ -516,6 +521,7 @@ fn parked(
         pointer: None,
         detail: attributable.message,
         event_type: Some(event_type.to_owned()),
+        late: Some(batch.metadata.column(metadata::LATE).as_boolean().value(attributable.row)),
     };
     Some(Parked { source: source.clone(), generation: Some(generation), rejected })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::error::GenerationError;
-use super::Generation;
+use super::{Definition, Generation};
 use crate::checkpoint::store_prefix;
 use crate::circuit::{Circuit, Handles, ZBatch};
 use crate::identity::Identity;
@@ -51,6 +51,12 @@ impl Generation {
         self.follows_rows = false;
         self.circuit = predecessor.circuit.take();
         self.lost.clone_from(&predecessor.lost);
+    }
+
+    /// Goes on with a circuit that has the operators of its own, over a source that is read in another way.
+    pub(in crate::pipeline) fn go_on_as(&mut self, definition: Definition, circuit: Circuit) {
+        self.definition = definition;
+        self.circuit = Some(circuit);
     }
 
     /// Begins with copies of what some operators of live generations keep, which stand at the cut that this generation is

@@ -11,7 +11,7 @@ use super::super::facts::Facts;
 use super::super::grounding::Asked;
 use super::super::readers::OpenSource;
 use super::super::verify::Subject;
-use super::{Runner, now_us};
+use super::{LoopEnd, Runner, now_us, poisoned};
 use crate::lifecycle::{Action, Actor, NewStep};
 use crate::progress::SourceName;
 
@@ -23,7 +23,7 @@ const HOLD_LONGEST: Duration = Duration::from_secs(1);
 
 impl Runner {
     /// Does what is asked of it. An answer that is no more waited for is lost.
-    pub(super) fn obey(&mut self, command: Command) {
+    pub(super) fn obey(&mut self, command: Command) -> Result<(), LoopEnd> {
         match command {
             Command::Look { inputs, hold, reply } => {
                 self.held_until = hold.then(|| Instant::now() + HOLD_LONGEST).or(self.held_until);
@@ -67,6 +67,14 @@ impl Runner {
                 self.joins_from = hold.then(|| Instant::now() + ADAPT_LONGEST).or(self.joins_from);
                 let _ = reply.send(Facts::of(&self.engine));
             }
+            Command::Replay { replays, by, reply } => {
+                let replayed = self.engine.replay(*replays, &by, now_us()).map_err(poisoned)?;
+                if replayed.is_ok() {
+                    self.has_changed = true;
+                    self.publish();
+                }
+                let _ = reply.send(replayed);
+            }
             Command::Adapt { to, reply } => {
                 self.adapt(*to);
                 self.acknowledge(reply, ());
@@ -89,6 +97,7 @@ impl Runner {
                 }
             }
         }
+        Ok(())
     }
 
     fn join(&mut self, build: Build, kept: Option<u64>, open: Option<OpenSource>) -> Result<Joined, Box<Build>> {

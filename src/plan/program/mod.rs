@@ -6,7 +6,7 @@ mod checks;
 mod compile;
 mod queries;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -64,12 +64,21 @@ pub struct PlannedView {
 /// # Errors
 /// The problems of all projections.
 pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
+    program_over(config, &BTreeMap::new())
+}
+
+/// The same over sources that are taken for others: their identities by name.
+///
+/// # Errors
+/// As [`program`].
+pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) -> Result<Program, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut scope = Scope::default();
     let mut sources = Vec::new();
     for source in &config.sources {
         let schema = Arc::new(source.schema.clone());
-        let identity = source.identity();
+        let known = identities.get(&source.schema.source);
+        let identity = known.copied().unwrap_or_else(|| source.identity());
         scope.sources.insert(schema.source.clone(), ScopeSource { schema: schema.clone(), identity });
         match Decoder::new(schema.clone()) {
             Ok(decoder) => sources.push(ProgramSource { config: source.clone(), decoder, identity }),

@@ -64,6 +64,8 @@ pub enum AdminRequest {
     Rebuild { projection: String, actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
     /// To end the build of a projection.
     Abort { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
+    /// To take the configuration as it is now if what was parked can be admitted by it in place.
+    Replay { actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To let what was built of a projection take the place of what serves.
     Promote { projection: String, allow_breaking: bool, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To let what was replaced take its place again.
@@ -138,6 +140,15 @@ pub(super) async fn reload(State(api): State<Api>, uri: Uri, Asked(actor): Asked
     let Some(admin) = &api.admin else { return Refused::ending().into_problem(&uri) };
     match admin.ask(|reply| AdminRequest::Reload { actor, reply }).await {
         Ok(reloaded) => render(&reloaded),
+        Err(refused) => refused.into_problem(&uri),
+    }
+}
+
+/// Takes the configuration as it is now, if what was parked can be admitted by it without anything being read again.
+pub(super) async fn replay(State(api): State<Api>, uri: Uri, Asked(actor): Asked<Actor>) -> Response {
+    let Some(admin) = &api.admin else { return Refused::ending().into_problem(&uri) };
+    match admin.ask(|reply| AdminRequest::Replay { actor, reply }).await {
+        Ok(done) => render(&done),
         Err(refused) => refused.into_problem(&uri),
     }
 }

@@ -193,6 +193,7 @@ fn router(api: CurrentApi) -> Router {
         .route("/v1/admin/projections/{name}/{verb}", post(admin::projection))
         .route("/v1/admin/sources/{name}/{verb}", post(admin::source))
         .route("/v1/admin/parked/discard", post(admin::discard))
+        .route("/v1/admin/parked/replay", post(admin::replay))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/healthz", get(health::healthz))

@@ -21,6 +21,7 @@ fn parked(seq: u64, projection: Option<&str>, reason: Reason, payload: &'static 
         pointer: Some("/total".to_owned()),
         detail: "is required but missing".to_owned(),
         event_type: Some(if seq < 3 { "OrderPlaced" } else { "OrderPaid" }.to_owned()),
+        late: Some(false),
     };
     let generation = projection.map(|projection| GenerationId::new(projection, 2));
     Arc::new(Parked { source: "orders".into(), generation, rejected })
