@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::builds::Contents;
 use crate::config::{Config, NodePath, Promotion, Query, Source, SourceKind};
@@ -229,9 +230,12 @@ pub(super) fn placed(
     placed.followers.extend(follows.then(|| planned.config.name.clone()));
     // What does not serve as it should is replaced as soon as that is possible.
     if let Some(running) = running.filter(|running| running.is_right) {
-        placed.keep = planned.config.keep.unwrap_or(config.keep);
+        let means_the_same = running.rows == definition.rows;
+        // Going back to the same is of no use.
+        let keep = planned.config.keep.unwrap_or(config.keep);
+        placed.keep = if means_the_same { Duration::ZERO } else { keep };
         placed.breaking = running.difference(definition).breaking;
-        let by_change = if running.rows == definition.rows { Promotion::WhenEqual } else { Promotion::Manual };
+        let by_change = if means_the_same { Promotion::WhenEqual } else { Promotion::Manual };
         let wanted = planned.config.promotion.or(config.promotion).unwrap_or(by_change);
         placed.promotion = Some(if placed.breaking.is_empty() { wanted } else { Promotion::Manual });
     }

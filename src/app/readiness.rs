@@ -48,6 +48,13 @@ pub(super) async fn report_readiness(
                 let why = build.message.as_deref().unwrap_or("the log has the reason");
                 format!("projection `{name}` is not as it is declared, because its build has failed: {why}")
             }));
+            let waiting = snapshot.projections.values().filter_map(|one| Some((&one.name, one.build.as_ref()?)));
+            let waiting =
+                waiting.filter(|(_, build)| matches!(build.state, BuildState::Shadowing | BuildState::RolledBack));
+            warnings.extend(waiting.map(|(name, build)| {
+                let why = build.message.as_deref().unwrap_or_default();
+                format!("projection `{name}` is not as it is declared: {why}")
+            }));
             let mut reasons = Vec::new();
             for (name, progress) in &snapshot.sources {
                 let message = progress.message().unwrap_or("not connected yet");

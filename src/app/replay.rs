@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::earlier::compiled;
-use crate::config::{Config, Source};
-use crate::event::SourceSchema;
+use crate::config::Config;
 use crate::identity::Identity;
 use crate::pipeline::{Definition, Facts, Reading, Replays};
 use crate::plan::{Program, program, program_over};
@@ -35,7 +34,7 @@ impl InPlace {
             let earlier = known.definition.as_deref().and_then(|text| compiled(std::iter::once(text), config));
             let checked = match earlier.as_ref().and_then(|(earlier, _)| earlier.sources.first()) {
                 None => Err("nothing tells how it was declared".to_owned()),
-                Some(earlier) if but_types(earlier) != but_types(source) => {
+                Some(earlier) if earlier.identity_but_types() != source.identity_but_types() => {
                     Err("more than its event types is declared in another way".to_owned())
                 }
                 Some(earlier) => earlier.schema.check_admitted(&source.schema, &known.admitted),
@@ -92,10 +91,4 @@ pub(super) fn program_in_place(
         Ok(alike) => (alike, in_place.identities),
         Err(_) => (program, BTreeMap::new()),
     }
-}
-
-/// The identity of a source without any event type.
-fn but_types(source: &Source) -> Identity {
-    let schema = SourceSchema { types: Vec::new(), ..source.schema.clone() };
-    Source { schema, ..source.clone() }.identity()
 }

@@ -120,6 +120,12 @@ impl Source {
         };
         self.schema.specify(specification).finish()
     }
+
+    /// The same, whatever event types there are.
+    pub fn identity_but_types(&self) -> Identity {
+        let schema = SourceSchema { types: Vec::new(), ..self.schema.clone() };
+        Source { schema, ..self.clone() }.identity()
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -266,3 +266,85 @@ fn cells<'a>(
     };
     places.map(cell).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use arrow::array::{Float64Array, Int64Array, StringArray};
+    use arrow::datatypes::{Field, Schema};
+
+    use super::super::table::Table;
+    use super::*;
+    use crate::circuit::ZBatch;
+
+    /// Rows of `(k, v, extra)`, with the key `k`, where a column may be left out or be called otherwise.
+    fn rows(name: &str, rows: &[(&str, Option<f64>)]) -> InputRows {
+        let fields = [Field::new(name, DataType::Float64, true), Field::new("k", DataType::Utf8, false)];
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let spec = TableSpec {
+            name: "t".to_owned(),
+            schema: schema.clone(),
+            key: vec![1],
+            key_proven: false,
+            indexes: Vec::new(),
+        };
+        let mut table = Table::new(Arc::new(spec)).unwrap();
+        let keys: StringArray = rows.iter().map(|(key, _)| Some(*key)).collect();
+        let values: Float64Array = rows.iter().map(|(_, value)| *value).collect();
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(values), Arc::new(keys)]).unwrap();
+        // In two parts, as a table has them.
+        for part in [batch.slice(0, rows.len() / 2), batch.slice(rows.len() / 2, rows.len() - rows.len() / 2)] {
+            let weights = Int64Array::from(vec![1; part.num_rows()]);
+            table.apply(&ZBatch::new(part, weights)).unwrap();
+        }
+        InputRows::of(&table, Vec::new())
+    }
+
+    #[test]
+    fn the_same_rows_are_equal_in_whatever_order_they_came() {
+        let one = rows("v", &[("a", Some(1.0)), ("b", None), ("c", Some(0.5))]);
+        let other = rows("v", &[("c", Some(0.5)), ("a", Some(1.0)), ("b", None)]);
+        let compared = Comparison::of(&one, &other).unwrap();
+        assert!(compared.equal && compared.differences.is_empty(), "{compared:?}");
+        assert_eq!((compared.rows_before, compared.rows_now), (3, 3));
+        assert_eq!(compared.checksum_before, compared.checksum_now);
+    }
+
+    #[test]
+    fn what_differs_is_counted_and_told_by_key() {
+        let before = rows("v", &[("a", Some(1.0)), ("b", None), ("c", Some(0.5)), ("d", Some(2.0))]);
+        let now = rows("v", &[("a", Some(1.0)), ("b", Some(0.0)), ("c", Some(0.25)), ("e", None)]);
+        let compared = Comparison::of(&before, &now).unwrap();
+        assert_eq!((compared.only_before, compared.only_now, compared.otherwise), (1, 1, 2));
+        assert_ne!(compared.checksum_before, compared.checksum_now);
+        let told: Vec<_> = compared.differences.iter().map(|one| (one.key.as_str(), one.difference)).collect();
+        let wanted = [
+            ("b", KeyFault::Otherwise),
+            ("c", KeyFault::Otherwise),
+            ("d", KeyFault::OnlyBefore),
+            ("e", KeyFault::OnlyNow),
+        ];
+        assert_eq!(told, wanted);
+        assert_eq!(compared.differences[0].columns["v"], [None, Some("0.0".to_owned())]);
+    }
+
+    #[test]
+    fn columns_of_one_side_alone_are_named_and_not_compared() {
+        let before = rows("v", &[("a", Some(1.0)), ("b", None)]);
+        let now = rows("w", &[("a", Some(7.0)), ("b", None)]);
+        let compared = Comparison::of(&before, &now).unwrap();
+        assert!(!compared.equal && compared.differences.is_empty());
+        assert_eq!(compared.not_compared, ["w", "v"]);
+    }
+
+    #[test]
+    fn a_hundred_differences_are_told_and_all_are_counted() {
+        let names: Vec<String> = (0..250).map(|number| format!("k{number:03}")).collect();
+        let all: Vec<(&str, Option<f64>)> = names.iter().map(|name| (name.as_str(), None)).collect();
+        let compared = Comparison::of(&rows("v", &all), &rows("v", &all[..10])).unwrap();
+        assert_eq!((compared.only_before, compared.differences.len()), (240, TOLD_MAX));
+    }
+}

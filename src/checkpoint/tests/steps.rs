@@ -13,6 +13,7 @@ use object_store::memory::InMemory;
 use super::model::{App, History, read_folder, step};
 use crate::checkpoint::faulty::{Faults, FaultyStore};
 use crate::checkpoint::{CheckpointError, Checkpointer, IndexDraft, PinnedFile, RestoreIndexError};
+use crate::state::Stores;
 
 async fn open() -> (Checkpointer, App) {
     let (checkpointer, _) = Checkpointer::open("memory://", "test").await.unwrap();
@@ -228,4 +229,42 @@ async fn a_draft_that_does_not_follow_is_refused() {
         error.to_string(),
         "store `a`: segment 0 comes after segment 0; the draft does not follow the last checkpoint"
     );
+}
+
+#[tokio::test]
+async fn a_fork_begins_with_what_the_other_store_holds_and_goes_its_own_way() {
+    let (mut checkpointer, mut app) = open().await;
+    app.put("a", 1, 1);
+    let mut draft = app.draft();
+    draft.forks.insert("b".to_owned(), "a".to_owned());
+    let stats = checkpointer.checkpoint(&draft).await.unwrap();
+    assert_eq!(stats.objects, 2, "nothing is written for it");
+    app.put("a", 2, 2);
+    checkpointer.checkpoint(&app.draft()).await.unwrap();
+    let names = ["a", "b"].map(str::to_owned).into();
+    let rows = |stores: &Stores, name: &str| -> usize { stores[name].iter().map(|one| one.rows.num_rows()).sum() };
+    let stores = checkpointer.read_stores(&names).await.unwrap();
+    assert_eq!((rows(&stores, "a"), rows(&stores, "b")), (2, 1));
+    // What both hold stays as long as one of them does.
+    app.forget("a");
+    for _ in 0..3 {
+        checkpointer.checkpoint(&app.draft()).await.unwrap();
+    }
+    let stores = checkpointer.read_stores(&names).await.unwrap();
+    assert_eq!((stores.get("a").is_none(), rows(&stores, "b")), (true, 1));
+}
+
+#[tokio::test]
+async fn a_renamed_store_keeps_what_it_holds_and_takes_changes_by_its_new_name() {
+    let (mut checkpointer, mut app) = open().await;
+    app.put("a", 1, 1);
+    app.put("b", 2, 2);
+    checkpointer.checkpoint(&app.draft()).await.unwrap();
+    // Each has the name that the other had.
+    let mut draft = App::new("app", &History::default()).draft();
+    draft.renames = [("a", "b"), ("b", "a")].map(|(name, before)| (name.to_owned(), before.to_owned())).into();
+    let before = checkpointer.manifest().stores.clone();
+    let stats = checkpointer.checkpoint(&draft).await.unwrap();
+    let after = &checkpointer.manifest().stores;
+    assert_eq!((stats.objects, &after["a"], &after["b"]), (1, &before["b"], &before["a"]));
 }

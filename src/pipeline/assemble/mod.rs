@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::build::{Build, Inherited, LiveCut};
 use super::continuation::{BuildReason, Mismatch, check_store};
-use super::engine::{Declared, Engine, EngineError, LEDGER_STORE, PARKED_STORE};
+use super::engine::{Declared, Engine, EngineError, LEDGER_STORE, PARKED_STORE, ROLLOUTS};
 use super::error::GenerationError;
 use super::generation::Generation;
 use super::intake::Intake;
@@ -293,11 +293,15 @@ fn restored_ledger(content: &Content, stores: &mut Stores) -> Result<Ledger, Ass
 fn numbers(manifest: &Manifest) -> impl Iterator<Item = (String, u64)> {
     let entries = manifest.content.generations.iter();
     let listed = entries.flat_map(|(name, entries)| entries.iter().map(|entry| (name.clone(), entry.generation)));
+    let kept = manifest.content.kept.iter().flat_map(|(rollout, kept)| {
+        let generations = kept.generations.iter().map(|(name, entry)| (name.clone(), entry.generation));
+        generations.chain([(ROLLOUTS.to_owned(), *rollout)])
+    });
     let of_store = |store: &String| {
         let (name, rest) = store.split_once('/')?;
         Some((name.to_owned(), rest.split('/').next()?.parse().ok()?))
     };
-    listed.chain(manifest.stores.keys().filter_map(of_store))
+    listed.chain(kept).chain(manifest.stores.keys().filter_map(of_store))
 }
 
 /// Makes the live intakes, each where the checkpoint left its source, and gives the sources whose messages are read in

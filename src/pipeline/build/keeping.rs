@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::super::engine::Engine;
+use super::super::engine::{Engine, ROLLOUTS};
 use super::super::generation::Generation;
 use super::super::intake::Intake;
 use super::{Kept, LiveCut};
@@ -74,7 +74,7 @@ impl Kept {
                 kept.parked.park(Parked { generation, ..parked.clone() });
             }
         }
-        let rollout = live.next_number("kept");
+        let rollout = live.next_number(ROLLOUTS);
         let captured = kept.parked.capture().map_err(|error| error.to_string())?;
         if let Some(delta) = captured {
             draft.add(kept_parked_store(rollout), delta);

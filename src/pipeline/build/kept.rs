@@ -45,10 +45,10 @@ impl StoredRollout {
     /// Takes what is kept beside the live generations out of what was read back. What was to be replaced, and was not, is not
     /// kept.
     pub fn split(restored: &mut Restored) -> Vec<Self> {
-        let content = &mut restored.manifest.content;
+        let content = &restored.manifest.content;
         let revision = content.revision;
         let mut kept = Vec::new();
-        for (rollout, entry) in std::mem::take(&mut content.kept) {
+        for (rollout, entry) in content.kept.clone() {
             let own = entry.stores(rollout).into_iter().filter_map(|name| restored.stores.remove_entry(&name));
             let stores = own.collect();
             if entry.replaced {

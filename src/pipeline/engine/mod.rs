@@ -42,6 +42,8 @@ pub use replaying::{Replayed, Replays};
 
 /// The store of the parked events.
 pub(in crate::pipeline) const PARKED_STORE: &str = "parked";
+/// Under this name rollouts are numbered, as generations are under that of their projection.
+pub(in crate::pipeline) const ROLLOUTS: &str = "kept";
 /// The store of the ledger.
 pub(in crate::pipeline) const LEDGER_STORE: &str = "ledger";
 
