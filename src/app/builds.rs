@@ -208,12 +208,14 @@ struct Work {
 
 impl Work {
     async fn run(mut self, beginning: Beginning, mut orders: watch::Receiver<Order>) -> BuildOutcome {
+        let is_kept = matches!(&beginning, Beginning::Kept(_) | Beginning::Restored(_));
+        // What is kept has little to read, and may be wanted at any time.
         let turn = tokio::select! {
             biased;
             Ok(_) = orders.wait_for(|order| *order == Order::Cancel) => return BuildOutcome::Cancelled,
-            turn = self.turns.clone().acquire_owned() => turn,
+            turn = self.turns.clone().acquire_owned(), if !is_kept => turn.ok(),
+            () = std::future::ready(()), if is_kept => None,
         };
-        let is_kept = matches!(&beginning, Beginning::Kept(_) | Beginning::Restored(_));
         let begun = match beginning {
             Beginning::Begun(build) => Ok(*build),
             Beginning::Group(group, ground) => self.begin(*group, &ground),

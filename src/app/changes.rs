@@ -39,12 +39,11 @@ impl Changes {
         changes.views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
         changes.settings(old, new);
         changes.queries(&old.queries, &new.queries);
-        // What was rolled back from is built again where a person wants a part of it, and all of it then.
-        let is_wanted = rebuilt.iter().any(|name| facts.rolled_back.projections.contains_key(name));
-        let rolled_back = if is_wanted { RolledBack::default() } else { facts.rolled_back.clone() };
+        let rolled_back = still_rolled_back(&facts.rolled_back, &program.projections, rebuilt);
         changes.sources(old, new, program.sources, facts, &rolled_back);
         changes.views(old, new);
         changes.projections(old, new, program.projections, facts, &rolled_back, rebuilt);
+        changes.declared.held_sources.clone_from(&changes.held_sources);
         let built = changes.groups.iter().flat_map(|group| &group.projections);
         let built = built.map(|planned| planned.config.name.clone());
         changes.declared.awaited = built.chain(changes.declared.held_back.iter().cloned()).collect();
@@ -160,7 +159,8 @@ impl Changes {
                 rebuilt.insert(name.clone());
             }
             let rows = one.compiled.schema.identity;
-            if facts.projections.get(&name).is_some_and(|running| running.rows != Some(rows))
+            // What has stopped is built again: nothing is lost by that.
+            if facts.projections.get(&name).is_some_and(|running| running.steps && running.rows != Some(rows))
                 && rolled_back.projections.get(&name) == Some(&rows)
             {
                 self.tell("projection", &name, "changed", Some(ROLLED_BACK.to_owned()));
@@ -215,6 +215,42 @@ impl Changes {
     pub(super) fn contents(&self) -> Vec<Contents> {
         self.groups.iter().map(Contents::of).collect()
     }
+}
+
+/// What stays rolled back where a person wants projections built again: not what these read, or what reads them.
+fn still_rolled_back(
+    rolled_back: &RolledBack,
+    planned: &[PlannedProjection],
+    rebuilt: &BTreeSet<String>,
+) -> RolledBack {
+    let mut wanted = rebuilt.clone();
+    let mut sources: BTreeSet<SourceName> = BTreeSet::new();
+    loop {
+        let before = (wanted.len(), sources.len());
+        for one in planned {
+            let (name, compiled) = (&one.config.name, &one.compiled);
+            let reads = compiled.schema.reads.keys().filter(|source| rolled_back.sources.contains_key(*source));
+            let is_read = planned
+                .iter()
+                .any(|other| wanted.contains(&other.config.name) && other.compiled.upstream.contains(name));
+            let is_connected = wanted.contains(name)
+                || rolled_back.projections.contains_key(name)
+                    && (is_read
+                        || compiled.upstream.iter().any(|input| wanted.contains(input))
+                        || reads.clone().any(|source| sources.contains(source)));
+            if is_connected {
+                wanted.insert(name.clone());
+                sources.extend(reads.cloned());
+            }
+        }
+        if before == (wanted.len(), sources.len()) {
+            break;
+        }
+    }
+    let mut left = rolled_back.clone();
+    left.projections.retain(|name, _| !wanted.contains(name));
+    left.sources.retain(|name, _| !sources.contains(name));
+    left
 }
 
 /// What is wanted of the build of a projection: a group without any projection yet.

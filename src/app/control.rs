@@ -19,7 +19,7 @@ use super::streams::{opener, streams};
 use super::verify::Verifications;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
-use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Replayed, Wanted};
+use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 
@@ -50,8 +50,6 @@ pub(super) struct Control {
     checked: Option<String>,
     /// What was replaced and is kept.
     keepers: Keepers,
-    /// What came of the last replay in place.
-    replayed: Replayed,
     /// Whether it runs what its checkpoint said, and has to take what is declared by now.
     is_earlier: bool,
 }
@@ -87,7 +85,6 @@ impl Control {
             next_check: None,
             checked: None,
             keepers: Keepers::default(),
-            replayed: Replayed::default(),
             is_earlier,
         };
         control.plan_check();
@@ -295,7 +292,7 @@ impl Control {
         by: &Actor,
         rebuilt: &BTreeSet<String>,
     ) -> Result<(Reloaded, Durable), NoLoop> {
-        let facts = self.replay(&config, by).await?;
+        let (facts, _) = self.replay(&config, by).await?;
         let mut changes = Changes::new(&self.config, &config, program, &facts, rebuilt);
         let config = Arc::new(config);
         let contents = changes.contents();

@@ -1,7 +1,7 @@
 //! What a daemon ran when it ended, as its checkpoint says it: the definitions from which a start goes on where other files
 //! declare something else by now. What they declare comes with a reload, beside.
 
-use crate::checkpoint::Content;
+use crate::checkpoint::{Content, GenerationEntry};
 use crate::config::{Config, Files, Loaded, SourceKind, load};
 use crate::plan::{Program, program};
 use crate::progress::{Phase, Position, SourceName};
@@ -50,21 +50,29 @@ pub(super) fn compiled<'a>(documents: impl Iterator<Item = &'a str>, now: &Confi
 }
 
 fn of_checkpoint(declared: &Config, content: &Content) -> Option<(Config, Program)> {
-    let sources = content.sources.values().map(|entry| entry.definition.as_deref());
-    // What had stopped shows its last rows until it is built, which is the start's own matter.
-    let serving = content.generations.values().flatten();
-    if serving.clone().any(|entry| entry.state != Phase::Serving) {
-        return None;
-    }
-    let projections = serving.clone().map(|entry| entry.definition.as_deref());
+    let sources: Option<Vec<&str>> = content.sources.values().map(|entry| entry.definition.as_deref()).collect();
+    let sources = sources?;
+    let entries = content.generations.values().flatten();
+    let serving = entries.clone().filter(|entry| entry.state == Phase::Serving);
     // All of it, or nothing: what reads each other has to be of one time.
-    let documents: Vec<&str> = sources.chain(projections).collect::<Option<_>>()?;
-    let views = content.views.iter().map(String::as_str);
-    let (config, program) = compiled(documents.into_iter().chain(views), declared)?;
-    let goes_on = serving.clone().count() == program.projections.len()
-        && program.projections.iter().all(|planned| {
-            let mut entries = content.generations.get(&planned.config.name).into_iter().flatten();
-            entries.any(|entry| entry.rows == Some(planned.compiled.schema.identity))
+    let documents_of = |entries: Vec<&GenerationEntry>| -> Option<Vec<String>> {
+        entries.into_iter().map(|entry| entry.definition.clone()).collect()
+    };
+    let compiled_with = |own: Vec<String>| {
+        let own = own.iter().map(String::as_str);
+        compiled(sources.iter().copied().chain(own).chain(content.views.iter().map(String::as_str)), declared)
+    };
+    // What has stopped is built again by the start as it was; it may be that it reads what is there in another way by now.
+    let all = documents_of(entries.collect()).and_then(compiled_with);
+    let (config, program) = match all {
+        Some(compiled) => compiled,
+        None => documents_of(serving.clone().collect()).and_then(compiled_with)?,
+    };
+    let goes_on = serving.clone().count() <= program.projections.len()
+        && content.generations.iter().all(|(name, entries)| {
+            let mut serving = entries.iter().filter(|entry| entry.state == Phase::Serving);
+            let planned = program.projections.iter().find(|planned| planned.config.name == *name);
+            serving.all(|entry| planned.is_some_and(|one| entry.rows == Some(one.compiled.schema.identity)))
         })
         && program.sources.iter().all(|source| {
             let name: SourceName = source.config.schema.source.as_str().into();

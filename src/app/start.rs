@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::AppError;
 use super::builds::pace;
-use super::earlier::earlier;
+use super::earlier::{compiled, earlier};
 use super::streams::{open, opener};
 use crate::checkpoint::{CheckpointError, Checkpointer};
 use crate::config::Config;
@@ -84,6 +84,13 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     begin(&mut assembly.live)?;
     let entries = kept.iter().map(|one| (one.rollout, one.entry.clone())).collect();
     assembly.live.keeps(entries, rolled_back);
+    for StoredRollout { rollout, entry, .. } in &kept {
+        let documents = entry.documents.iter().chain(&entry.views).map(String::as_str);
+        // Views over what the rollout does not have stay as they are when it comes back.
+        if let Some((_, program)) = compiled(documents, config) {
+            assembly.live.keeps_views(*rollout, program.views);
+        }
+    }
     assembly.live.expect(expected.into_iter());
     catalog.publish(assembly.live.snapshot(now_us()));
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();

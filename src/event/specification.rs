@@ -69,6 +69,15 @@ impl SourceSchema {
         {
             return Err(format!("events of type `{}` were ignored, and are not there any more", new.name));
         }
+        let is_gone = |one: &&EventType| !other.types.iter().any(|kept| kept.name == one.name);
+        if let Some(gone) = self.types.iter().find(is_gone)
+            && other.unknown_events != UnknownEvents::Park
+        {
+            return Err(format!(
+                "events of type `{}` are not declared any more, and unknown events are not parked",
+                gone.name
+            ));
+        }
         for (name, versions) in admitted {
             let passed = versions.iter().filter(|(_, count)| **count > 0).map(|(version, _)| *version);
             let Some(first) = passed.min() else { continue };

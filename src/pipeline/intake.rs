@@ -205,6 +205,16 @@ impl Intake {
         self.discarded.insert(sequence);
     }
 
+    /// Whether a message was given up.
+    pub(super) fn has_discarded(&self, sequence: u64) -> bool {
+        self.discarded.contains(&sequence)
+    }
+
+    /// Forgets that messages were given up which another reading has not parked, and had not given up.
+    pub(super) fn keep_discarded(&mut self, other: &Intake, parked: &BTreeSet<u64>) {
+        self.discarded.retain(|sequence| parked.contains(sequence) || other.discarded.contains(sequence));
+    }
+
     pub fn decoder(&self) -> &Arc<Decoder> {
         &self.decoder
     }

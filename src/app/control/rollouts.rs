@@ -52,6 +52,7 @@ impl Control {
     pub(super) async fn roll_back(&mut self, name: &str, by: &Actor) -> Result<Done, Refused> {
         let keeper = self.kept(name)?;
         let (id, names) = (keeper.running.id, keeper.projections.iter().cloned().collect::<Vec<_>>().join(", "));
+        let back = keeper.projections.clone();
         if keeper.has_failed {
             return Err(Refused::impossible(format!(
                 "what was replaced has failed since: `readside projection status {name}` says why"
@@ -60,6 +61,10 @@ impl Control {
         keeper.running.promote(by.clone());
         match self.until_ended(id).await {
             Some(true) => {
+                // What has come back may be what is declared.
+                let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending())?;
+                self.awaited.retain(|name| !back.contains(name) || facts.rolled_back.projections.contains_key(name));
+                self.answer_queries();
                 self.durable(self.commands.settled()).await?;
                 Ok(Done { detail: format!("rolled back: {names}") })
             }
@@ -97,33 +102,37 @@ impl Control {
     /// Takes the configuration as it is now, if what was parked can be admitted by it in place.
     pub(super) async fn replay_parked(&mut self, by: &Actor, reloading: &Reloading) -> Result<Done, Refused> {
         let (config, program) = self.read_valid(reloading, by).await?;
-        let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending())?;
-        let in_place = InPlace::of(&facts, &config);
-        if in_place.identities.is_empty() {
-            let detail = "no source is declared in another way than it is read, so that what is parked would be parked again; \
-                          correct the declaration first";
-            return Err(Refused::impossible(detail.to_owned()));
-        }
-        if let Err(why) = in_place.refused.clone().map_or_else(|| in_place.replays(&facts, &config).map(drop), Err) {
+        let needs_rebuild = |why: String| {
             let detail = format!(
                 "{why}; `readside reload` builds what reads it again from the first event, beside, and counts what was parked as if \
                  it had been right at first"
             );
-            return Err(Refused { status: 409, kind: "needs-rebuild", title: "Needs a rebuild", detail });
-        }
+            Refused { status: 409, kind: "needs-rebuild", title: "Needs a rebuild", detail }
+        };
+        let (_, replayed) = self.replay(&config, by).await.map_err(|NoLoop| Refused::ending())?;
+        let Some(Replayed { admitted, parked, .. }) = replayed.map_err(needs_rebuild)? else {
+            let detail = "no source is declared in another way than it is read, so that what is parked would be parked again; \
+                          correct the declaration first";
+            return Err(Refused::impossible(detail.to_owned()));
+        };
         self.take((config, program), by).await?;
-        let Replayed { admitted, parked, .. } = std::mem::take(&mut self.replayed);
         Ok(Done { detail: format!("{admitted} parked events are admitted, and {parked} are parked again") })
     }
 
-    /// Reads sources that are declared in another way as they are declared, where that can be done in place. Gives what runs then.
-    pub(super) async fn replay(&mut self, config: &Config, by: &Actor) -> Result<Facts, NoLoop> {
+    /// Reads sources that are declared in another way as they are declared, where that can be done in place. Gives what runs then, and
+    /// what came of it: nothing where all are read as they are declared, and as error why a source has to be read again.
+    pub(super) async fn replay(
+        &mut self,
+        config: &Config,
+        by: &Actor,
+    ) -> Result<(Facts, Result<Option<Replayed>, String>), NoLoop> {
         let facts = self.commands.facts_to_adapt().await?;
         let in_place = InPlace::of(&facts, config);
-        if !in_place.is_possible() {
-            return Ok(facts);
+        if in_place.identities.is_empty() {
+            return Ok((facts, Ok(None)));
         }
-        let replayed = match in_place.replays(&facts, config) {
+        let replays = in_place.refused.clone().map_or_else(|| in_place.replays(&facts, config), Err);
+        let replayed = match replays {
             Ok(replays) => self.commands.replay(replays, by.clone()).await?,
             Err(why) => Err(why),
         };
@@ -132,12 +141,11 @@ impl Control {
                 let Replayed { admitted, parked, unkept } = &replayed;
                 tracing::info!(admitted, parked, "what was parked was decoded again, and nothing else is read again");
                 self.keepers.end(unkept);
-                self.replayed = replayed;
-                self.commands.facts_to_adapt().await
+                Ok((self.commands.facts_to_adapt().await?, Ok(Some(replayed))))
             }
             Err(why) => {
                 tracing::info!(why, "what has changed of a source cannot be taken in place");
-                Ok(facts)
+                Ok((facts, Err(why)))
             }
         }
     }

@@ -19,8 +19,8 @@ use super::reader::BuildReader;
 use super::{Build, BuildError, Joined, Kept, LiveCut};
 use crate::lifecycle::Actor;
 use crate::progress::{Cut, Position, SourceName};
-use crate::read_model::Comparison;
 use crate::read_model::catalog::{BuildProgress, BuildState, BuildStatus, KeptState};
+use crate::read_model::{Comparison, InputRows};
 use crate::source::Source;
 use crate::telemetry;
 
@@ -208,11 +208,12 @@ impl Builder {
             if let Order::Join { .. } | Order::Cancel = order {
                 return Ok(());
             }
-            self.reach_by_way(&at, None).await?;
+            self.reach_by_way(&at, Some(live)).await?;
             if self.compared.is_none() && self.build.rollout.is_none() {
                 self.compare(live).await?;
             }
-            if order == Order::JoinIfEqual && self.compared.iter().flatten().all(|(_, one)| one.equal) {
+            let is_equal = self.compared.as_ref().is_some_and(|compared| compared.values().all(|one| one.equal));
+            if order == Order::JoinIfEqual && is_equal {
                 return Ok(());
             }
             self.tell_following(live, &order).await;
@@ -241,7 +242,11 @@ impl Builder {
             let rows = if inputs.contains(name) { at.inputs.get(name).cloned() } else { at.inputs.remove(name) };
             before.extend(rows.map(|rows| (name.clone(), rows)));
         }
-        self.reach_by_way(&at, None).await?;
+        self.reach_by_way(&at, Some(live)).await?;
+        // What is in error has rows of another cut; it is looked at again.
+        if !before.values().all(InputRows::is_whole) {
+            return Ok(());
+        }
         let compared = self.build.compared_with(&before)?;
         for (name, Comparison { equal, rows_before, rows_now, .. }) in &compared {
             tracing::info!(projection = name, equal, rows_before, rows_now, cut = %at.cut, "compared with what serves");
@@ -304,7 +309,9 @@ impl Builder {
                 build.lost(name, reader.take_lost());
                 build.take(fetched, now_us())?;
                 pace.taken += build.position(name).since(covered);
-                if let Some(live) = live.filter(|_| pace.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY)) {
+                if let Some(live) = live
+                    .filter(|_| !pace.is_told_following && pace.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY))
+                {
                     pace.told = Some(Instant::now());
                     tracing::info!(source = %name, covered = %build.position(name), %target, "building");
                     if build.rollout.is_some() {
@@ -355,6 +362,12 @@ async fn next(
                 Ok(heard) => break heard?,
                 Err(_) => {
                     if let Some(Telling { live, build, pace, to }) = &telling {
+                        let left = target.since(covered);
+                        if build.rollout.is_some() {
+                            let statuses = build.kept_status(KeptState::CatchingUp, left, Some(message.clone()));
+                            live.announce_kept(statuses, build.ticket()).await;
+                            continue;
+                        }
                         let stalled = pace.status(build, to, BuildState::Stalled, Some(message.clone()));
                         live.announce(build.status_with(&stalled), build.ticket()).await;
                     }

@@ -44,7 +44,14 @@ impl Build {
         self.engine.check_state_limits();
         become_one(live, &mut self.engine);
         self.check_followed(live);
+        fail_readers_of_stopped(live, &mut self.engine);
         self.fail_as_one(live);
+        if let Some(rollout) = self.rollout
+            && let Some(reason) = self.reason().map(str::to_owned)
+        {
+            live.cannot_keep(rollout, &reason);
+            return Ok(Joined::Nothing);
+        }
         if !self.failed {
             self.take_circuits(live);
         }
@@ -62,9 +69,11 @@ impl Build {
         }
         // A build that has failed has not read its sources to the end.
         for source in changed_sources.iter().filter(|_| !failed) {
+            if rollout.is_some() {
+                keep_discarded(live, source, &built);
+            }
             readmit(live, source, &mut built);
         }
-        fail_readers_of_stopped(live, &mut built);
         hold_readers_of_errors(live, &mut built);
         let cut = live.cut();
         for generation in built.generations.iter_mut().filter(|generation| generation.state().steps()) {
@@ -164,8 +173,19 @@ fn readmit(live: &mut Engine, source: &SourceName, built: &mut Engine) {
         intake.readmit(read);
         let _ = live.parked.take(undecoded);
         for parked in built.parked.take(undecoded) {
-            live.parked.park(parked);
+            if !intake.has_discarded(parked.rejected.message.seq) {
+                live.parked.park(parked);
+            }
         }
+    }
+}
+
+/// What was given up of another reading counts as given up only if this one has it parked; else it is among its rows.
+fn keep_discarded(live: &mut Engine, source: &SourceName, built: &Engine) {
+    let undecoded = built.parked.iter().filter(|parked| parked.source == *source && parked.generation.is_none());
+    let parked: BTreeSet<u64> = undecoded.map(|parked| parked.rejected.message.seq).collect();
+    if let (Some(intake), Some(read)) = (live.intakes.get_mut(source), built.intakes.get(source)) {
+        intake.keep_discarded(read, &parked);
     }
 }
 

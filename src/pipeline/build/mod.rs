@@ -134,6 +134,11 @@ impl Build {
         (self.rollout, self.until_us) = (Some(rollout), until_us);
     }
 
+    /// The rollout that it goes on with, of what was replaced and is kept.
+    pub(super) fn rollout(&self) -> Option<u64> {
+        self.rollout
+    }
+
     /// Whether it is still wanted.
     pub(super) fn ticket(&self) -> &Ticket {
         &self.ticket

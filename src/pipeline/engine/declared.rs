@@ -26,6 +26,8 @@ pub struct Declared {
     pub awaited: BTreeSet<String>,
     /// Those among them that are not built, because they, or what they read, was rolled back from.
     pub held_back: BTreeSet<String>,
+    /// Sources that are read as before, because how they are declared was rolled back from.
+    pub held_sources: BTreeSet<SourceName>,
 }
 
 impl Declared {
@@ -41,6 +43,7 @@ impl Declared {
             views: program.views.iter().cloned().map(Arc::new).collect(),
             awaited: BTreeSet::new(),
             held_back: BTreeSet::new(),
+            held_sources: BTreeSet::new(),
         }
     }
 }
@@ -73,10 +76,10 @@ impl Engine {
             }
         }
         self.declared = declared;
-        // What is declared in another way by now is no more what was rolled back from.
+        // What is built, or declared in another way by now, is no more what was rolled back from.
         let RolledBack { projections, sources } = &mut self.kept.rolled_back;
-        projections.retain(|name, rows| self.declared.projections.get(name).is_some_and(|one| one.rows == Some(*rows)));
-        sources.retain(|name, identity| self.declared.readings.get(name) == Some(identity));
+        projections.retain(|name, _| self.declared.held_back.contains(name));
+        sources.retain(|name, _| self.declared.held_sources.contains(name));
         for name in self.declared.held_back.clone() {
             self.tell_rolled_back(&name);
         }

@@ -60,7 +60,26 @@ impl Engine {
 
     /// Makes status show how what is kept gets on.
     pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>) {
-        self.kept_shown.extend(statuses);
+        for (name, status) in statuses {
+            let mut replaced = self.kept.entries.values().filter(|entry| entry.replaced);
+            // What has been let go of may not know it yet.
+            if let Some(entry) = replaced.find_map(|entry| entry.generations.get(&name))
+                && (status.generation == 0 || status.generation == entry.generation)
+            {
+                let generation = entry.generation;
+                self.kept_shown.insert(name, KeptStatus { generation, ..status });
+            }
+        }
+    }
+
+    /// Makes status show why a rollout cannot be gone back to.
+    pub(in crate::pipeline) fn cannot_keep(&mut self, rollout: u64, reason: &str) {
+        let names = self.kept.entries.get(&rollout).map(|entry| entry.generations.keys().cloned().collect::<Vec<_>>());
+        for name in names.unwrap_or_default() {
+            if let Some(status) = self.kept_shown.get_mut(&name) {
+                (status.state, status.message) = (KeptState::Failed, Some(reason.to_owned()));
+            }
+        }
     }
 
     /// Lets go of what was to be kept of generations whose successors are not built any more.
@@ -76,6 +95,11 @@ impl Engine {
         entries.values().for_each(|entry| self.tell_kept(entry));
         self.kept.entries = entries;
         self.kept.rolled_back = rolled_back;
+    }
+
+    /// Takes account of the views when a rollout was replaced.
+    pub fn keeps_views(&mut self, rollout: u64, views: Vec<PlannedView>) {
+        self.kept.views.insert(rollout, views.into_iter().map(Arc::new).collect());
     }
 
     /// What is kept, by the numbers of the rollouts.
@@ -148,14 +172,17 @@ impl Engine {
         let Some(entry) = self.let_go(rollout) else { return };
         let returned: BTreeSet<&String> = entry.generations.keys().collect();
         for name in &returned {
-            if let Some(rows) = self.declared.projections.get(*name).and_then(|definition| definition.rows) {
+            let declared = self.declared.projections.get(*name).and_then(|definition| definition.rows);
+            let back = entry.generations.get(*name).and_then(|generation| generation.rows);
+            if let Some(rows) = declared.filter(|rows| back != Some(*rows)) {
                 self.kept.rolled_back.projections.insert((*name).clone(), rows);
                 self.declared.awaited.insert((*name).clone());
+                self.tell_rolled_back(name);
             }
-            self.tell_rolled_back(name);
         }
         for name in &entry.changed_sources {
-            if let Some(identity) = self.declared.readings.get(name) {
+            let back = entry.sources.get(name).and_then(|source| source.admission);
+            if let Some(identity) = self.declared.readings.get(name).filter(|identity| back != Some(**identity)) {
                 self.kept.rolled_back.sources.insert(name.clone(), *identity);
             }
         }

@@ -108,7 +108,8 @@ impl Runner {
         if self.joins_from.is_some_and(|from| Instant::now() < from) {
             return Err(Box::new(build));
         }
-        if !ticket.end() {
+        let is_let_go = build.rollout().is_some_and(|rollout| !self.engine.kept().contains_key(&rollout));
+        if is_let_go || !ticket.end() {
             self.unused.extend(build.ids().map(|id| self.indexes.folder(id)));
             return Ok(Joined::Nothing);
         }
