@@ -21,7 +21,7 @@ pub(super) enum Asked {
 /// What was gathered for one who waits, but what the stores hold.
 pub(super) enum Gathered {
     Ground { ground: Ground, reply: oneshot::Sender<Ground> },
-    Keep { kept: Kept, reply: oneshot::Sender<Result<Kept, String>> },
+    Keep { kept: Box<Kept>, reply: oneshot::Sender<Result<Kept, String>> },
 }
 
 impl Asked {
@@ -33,7 +33,7 @@ impl Asked {
                 Some(Gathered::Ground { ground: Ground::at(engine, &wanted, donors), reply })
             }
             Asked::Keep { keeping, ticket, reply } => match Kept::of(engine, &keeping, &ticket, draft, now_us) {
-                Ok(kept) => Some(Gathered::Keep { kept, reply }),
+                Ok(kept) => Some(Gathered::Keep { kept: Box::new(kept), reply }),
                 Err(why) => {
                     let _ = reply.send(Err(why));
                     None
@@ -72,7 +72,7 @@ impl Gathered {
             }
             (Gathered::Keep { mut kept, reply }, Ok(stores)) => {
                 kept.take_stores(stores);
-                let _ = reply.send(Ok(kept));
+                let _ = reply.send(Ok(*kept));
             }
             (Gathered::Keep { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
         }

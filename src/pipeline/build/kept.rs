@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::assemble::{AssembleError, IndexRoot, empty_index};
+use super::super::assemble::{IndexRoot, empty_index};
 use super::super::continuation::{BuildReason, RequiredStores};
 use super::super::engine::Engine;
 use super::super::generation::Generation;
@@ -68,8 +68,8 @@ pub enum KeepError {
     Inputs(String),
     #[error("its parked events cannot be read: {0}")]
     Parked(#[from] arrow::error::ArrowError),
-    #[error(transparent)]
-    Setup(#[from] AssembleError),
+    #[error("it cannot be set up: {0}")]
+    Setup(String),
 }
 
 impl Kept {
@@ -179,7 +179,8 @@ fn generation(
     if !entry.operators.values().any(|operator| is_taken(&operator.prefix)) {
         required.check(Some(entry), cut, stores).map_err(cannot)?;
     }
-    let index = empty_index(planned, &indexes.directory(&projection, entry.generation))?;
+    let index = empty_index(planned, &indexes.directory(&projection, entry.generation));
+    let index = index.map_err(|error| KeepError::Setup(error.to_string()))?;
     let generation = Generation::restore(planned, entry, cut.clone(), stores, restored, index);
     generation.map_err(|error| cannot(BuildReason::Restore(error.to_string())))
 }
