@@ -193,7 +193,7 @@ impl Changes {
                 }
             };
             self.tell("projection", &name, change, detail);
-            let placed = placed(&one, &definition, facts.projections.get(&name), new, rebuilt.contains(&name));
+            let placed = placed(&one, &definition, facts, new, rebuilt.contains(&name));
             add_to_groups(&mut self.groups, one, placed);
         }
         for name in facts.projections.keys().filter(|name| !declared.contains(*name)) {
@@ -257,10 +257,14 @@ fn still_rolled_back(
 pub(super) fn placed(
     planned: &PlannedProjection,
     definition: &ProjectionFacts,
-    running: Option<&ProjectionFacts>,
+    facts: &Facts,
     config: &Config,
     afresh: bool,
 ) -> Group {
+    let name = &planned.config.name;
+    let running = facts.projections.get(name);
+    // What waited before the start waits on.
+    let is_decided = facts.is_start && facts.awaited.get(name).copied() != definition.rows;
     let follows = !afresh && running.is_some_and(|running| running.has_rows_for(definition));
     let mut placed = Group { afresh, ..Group::default() };
     placed.followers.extend(follows.then(|| planned.config.name.clone()));
@@ -270,9 +274,16 @@ pub(super) fn placed(
         // Going back to the same is of no use.
         let keep = planned.config.keep.unwrap_or(config.keep);
         placed.keep = if means_the_same { Duration::ZERO } else { keep };
-        placed.breaking = running.difference(definition).breaking;
-        let by_change = if means_the_same { Promotion::WhenEqual } else { Promotion::Manual };
-        let wanted = planned.config.promotion.or(config.promotion).unwrap_or(by_change);
+        let explicit = planned.config.promotion.or(config.promotion);
+        if !is_decided || explicit.is_some() {
+            placed.breaking = running.difference(definition).breaking;
+        }
+        let by_change = match means_the_same {
+            _ if is_decided => Promotion::Auto,
+            true => Promotion::WhenEqual,
+            false => Promotion::Manual,
+        };
+        let wanted = explicit.unwrap_or(by_change);
         placed.promotion = Some(if placed.breaking.is_empty() { wanted } else { Promotion::Manual });
     }
     placed

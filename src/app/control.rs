@@ -292,7 +292,8 @@ impl Control {
         by: &Actor,
         rebuilt: &BTreeSet<String>,
     ) -> Result<(Reloaded, Durable), NoLoop> {
-        let (facts, _) = self.replay(&config, by).await?;
+        let (mut facts, _) = self.replay(&config, by).await?;
+        facts.is_start = std::mem::take(&mut self.is_earlier);
         let mut changes = Changes::new(&self.config, &config, program, &facts, rebuilt);
         let config = Arc::new(config);
         let contents = changes.contents();

@@ -189,8 +189,7 @@ pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histor
             one.reasons.push(why_otherwise(&planned, &groups));
         }
         if matches!(one.change, ProjectionChange::Build | ProjectionChange::New | ProjectionChange::IndexOnly) {
-            let running = facts.projections.get(&planned.config.name);
-            let placed = placed(&planned, &definition, running, config, false);
+            let placed = placed(&planned, &definition, facts, config, false);
             add_to_groups(&mut groups, planned, placed);
         }
         plan.projections.push(one);

@@ -52,6 +52,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     let content = restored.as_ref().map(|restored| &restored.manifest.content);
     let earlier = content.and_then(|content| earlier(config, &program, content));
     let rolled_back = content.map(|content| content.rolled_back.clone()).unwrap_or_default();
+    let awaited = content.map(|content| content.awaited.clone()).unwrap_or_default();
     let is_earlier = earlier.is_some();
     let mut expected = Vec::new();
     let (config, program) = match earlier {
@@ -83,7 +84,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     }
     begin(&mut assembly.live)?;
     let entries = kept.iter().map(|one| (one.rollout, one.entry.clone())).collect();
-    assembly.live.keeps(entries, rolled_back);
+    assembly.live.keeps(entries, rolled_back, awaited);
     for StoredRollout { rollout, entry, .. } in &kept {
         let documents = entry.documents.iter().chain(&entry.views).map(String::as_str);
         // Views over what the rollout does not have stay as they are when it comes back.

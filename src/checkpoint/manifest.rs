@@ -61,6 +61,9 @@ pub struct Content {
     /// Generations that were replaced and are kept to be rolled back to, by the numbers of their rollouts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept: BTreeMap<u64, KeptEntry>,
+    /// What was declared to the running daemon and does not serve yet, as identities of what it computes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub awaited: BTreeMap<String, Identity>,
     /// What is declared and was rolled back from, so that nothing builds it again by itself.
     #[serde(default, skip_serializing_if = "RolledBack::is_empty")]
     pub rolled_back: RolledBack,

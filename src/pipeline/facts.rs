@@ -19,6 +19,12 @@ use crate::progress::{Phase, Position, SourceName};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
+    /// Whether a start takes what is declared: who has put other files in place while nothing ran has decided.
+    #[serde(skip)]
+    pub is_start: bool,
+    /// What was declared before and does not serve yet.
+    #[serde(default)]
+    pub awaited: BTreeMap<String, Identity>,
     /// What is declared and was rolled back from.
     #[serde(default)]
     pub rolled_back: RolledBack,
@@ -179,8 +185,8 @@ impl Facts {
             (name.clone(), facts)
         });
         let projections = engine.shown().map(|one| (one.projection().to_owned(), ProjectionFacts::of(one)));
-        let rolled_back = engine.rolled_back().clone();
-        Self { rolled_back, sources: sources.collect(), projections: projections.collect() }
+        let (rolled_back, awaited) = (engine.rolled_back().clone(), engine.awaited_rows.clone());
+        Self { is_start: false, awaited, rolled_back, sources: sources.collect(), projections: projections.collect() }
     }
 
     /// What a start would go on from.
@@ -199,8 +205,8 @@ impl Facts {
             let entry = entries.iter().min_by_key(|entry| (entry.state, std::cmp::Reverse(entry.generation)))?;
             Some((name.clone(), of_entry(entry)))
         });
-        let rolled_back = content.rolled_back.clone();
-        Self { rolled_back, sources: sources.collect(), projections: projections.collect() }
+        let (rolled_back, awaited) = (content.rolled_back.clone(), content.awaited.clone());
+        Self { is_start: true, awaited, rolled_back, sources: sources.collect(), projections: projections.collect() }
     }
 
     /// The operators from whose state others can go on.

@@ -131,7 +131,7 @@ impl World {
         self.begin();
     }
 
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let daemon = Daemon::start(&self.path("readside.yaml"));
         daemon.catch_up(self.events, DEADLINE);
         self.daemon = Some(daemon);

@@ -240,6 +240,24 @@ fn what_was_rolled_back_stays_so_whatever_reads_it_and_comes_back_with_its_views
 }
 
 #[test]
+fn a_start_with_other_files_is_a_decision_and_what_waited_waits_on() {
+    let mut world = World::start_with(&[TOTALS, SIZES], MANUAL);
+    world.declare(&[&big(), SIZES]);
+    world.reload();
+    world.shadow("totals");
+    for _ in 0..2 {
+        world.kill();
+        world.shadow("totals");
+        assert_eq!(world.count(), CUSTOMERS);
+    }
+    assert!(world.daemon.take().unwrap().terminate().0.success());
+    world.declare(&[&TOTALS.replace("> 0", "> 1000").replace("sum(cents) AS cents", "count(cents) AS cents"), SIZES]);
+    world.begin();
+    world.settled();
+    assert_eq!(world.count(), 0);
+}
+
+#[test]
 fn going_back_to_what_is_declared_leaves_nothing_to_be_decided() {
     let world = World::start_with(&[TOTALS, SIZES], MANUAL);
     world.declare(&[&big(), SIZES]);

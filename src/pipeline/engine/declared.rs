@@ -76,6 +76,9 @@ impl Engine {
             }
         }
         self.declared = declared;
+        let awaited = self.declared.awaited.iter();
+        let rows = awaited.filter_map(|name| Some((name.clone(), self.declared.projections.get(name)?.rows?)));
+        self.awaited_rows = rows.collect();
         // What is built, or declared in another way by now, is no more what was rolled back from.
         let RolledBack { projections, sources } = &mut self.kept.rolled_back;
         projections.retain(|name, _| self.declared.held_back.contains(name));

@@ -64,6 +64,7 @@ impl Engine {
             parked: Some(self.parked.shape()),
             ledger: Some(self.ledger.shape()),
             kept: self.kept().clone(),
+            awaited: self.awaited_rows.clone(),
             rolled_back: self.rolled_back().clone(),
             views: self.views.iter().filter_map(|view| Some(view.config.text.as_deref()?.to_owned())).collect(),
         })

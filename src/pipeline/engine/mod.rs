@@ -26,6 +26,7 @@ use super::quota::Quota;
 use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
+use crate::identity::Identity;
 use crate::lifecycle::{Action, Actor, GenerationId, GenerationState, Ledger, NewStep, Owner, Parked, ParkedEvents};
 use crate::plan::PlannedView;
 use crate::progress::{Applied, Cut, Reached, SourceName};
@@ -72,6 +73,8 @@ pub struct Engine {
     kept: KeptRollouts,
     /// What status shows of kept generations, by projection.
     kept_shown: BTreeMap<String, KeptStatus>,
+    /// What of the declared projections does not serve yet, as identities of their rows.
+    pub(in crate::pipeline) awaited_rows: BTreeMap<String, Identity>,
     /// Stores whose names are others since the last draft.
     renames: BTreeMap<String, String>,
     /// The stores that the checkpoints hold, or will once the last draft is written.
@@ -121,6 +124,7 @@ impl Engine {
             parked_shown: Arc::default(),
             parked_told: None,
             kept: KeptRollouts::default(),
+            awaited_rows: BTreeMap::new(),
             renames: BTreeMap::new(),
             kept_shown: BTreeMap::new(),
             persisted: BTreeSet::new(),
@@ -356,6 +360,7 @@ impl Engine {
                         generation.definition.adapt(to);
                     }
                     self.declared.awaited.remove(&name);
+                    self.awaited_rows.remove(&name);
                     let others = self.generations.extract_if(.., |other| other.projection() == name);
                     self.replaced.extend(others.map(|other| other.id));
                     let id = &generation.id;

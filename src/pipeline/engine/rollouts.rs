@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::checkpoint::KeptEntry;
+use crate::identity::Identity;
 use crate::lifecycle::{Action, Actor, NewStep, RolledBack, Ticket};
 use crate::plan::PlannedView;
 use crate::progress::SourceName;
@@ -91,7 +92,13 @@ impl Engine {
     }
 
     /// Takes account of what a checkpoint has kept, as far as it goes on.
-    pub fn keeps(&mut self, entries: BTreeMap<u64, KeptEntry>, rolled_back: RolledBack) {
+    pub fn keeps(
+        &mut self,
+        entries: BTreeMap<u64, KeptEntry>,
+        rolled_back: RolledBack,
+        awaited: BTreeMap<String, Identity>,
+    ) {
+        self.awaited_rows = awaited;
         entries.values().for_each(|entry| self.tell_kept(entry));
         self.kept.entries = entries;
         self.kept.rolled_back = rolled_back;
