@@ -5,6 +5,7 @@ mod changes;
 mod control;
 mod earlier;
 mod keepers;
+mod placing;
 mod plan;
 mod readiness;
 mod replay;

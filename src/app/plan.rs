@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::changes::{add_to_groups, changed_source, placed, why_otherwise};
+use super::changes::{add_to_groups, changed_source, why_otherwise};
+use super::placing::placed;
 use super::replay::program_in_place;
 use crate::checkpoint::newest_content;
 use crate::config::{Config, Promotion, SourceKind};

@@ -8,6 +8,7 @@ mod admin;
 mod client;
 mod parked;
 mod show;
+mod waiting;
 
 pub use admin::{
     ActorArgs, HistoryArgs, ProjectionVerbArgs, PromoteArgs, RebuildArgs, ReloadArgs, Rollout, SourceArgs,

@@ -207,6 +207,7 @@ const ROOMS: &[Room] = &[
             "pipeline::build::ground",
             "pipeline::build::keeping",
             "pipeline::build::kept",
+            "pipeline::build::pace",
             "pipeline::build::reader",
         ],
         rooms: &[

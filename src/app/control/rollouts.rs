@@ -36,16 +36,7 @@ impl Control {
         let names = running.contents.projections.keys().cloned().collect::<Vec<_>>().join(", ");
         let id = running.id;
         running.promote(by.clone());
-        match self.until_ended(id).await {
-            Some(true) => {
-                self.durable(self.commands.settled()).await?;
-                Ok(Done { detail: format!("promoted: {names}") })
-            }
-            Some(false) => Err(Refused::impossible(format!(
-                "it was not promoted, and what served goes on: `readside projection status {name}` says why"
-            ))),
-            None => Ok(Done { detail: format!("to be promoted as soon as it stands at the live cut: {names}") }),
-        }
+        self.swapped(id, "promoted", name, &names).await
     }
 
     /// Lets what was replaced take its place again.
@@ -59,19 +50,25 @@ impl Control {
             )));
         }
         keeper.running.promote(by.clone());
-        match self.until_ended(id).await {
+        let done = self.swapped(id, "rolled back", name, &names).await?;
+        // What has come back may be what is declared.
+        let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending())?;
+        self.awaited.retain(|name| !back.contains(name) || facts.rolled_back.projections.contains_key(name));
+        self.answer_queries();
+        Ok(done)
+    }
+
+    /// Waits until a build has taken the place of what serves, durably, though not for ever: others wait for their turn.
+    async fn swapped(&mut self, build: u64, what: &str, name: &str, names: &str) -> Result<Done, Refused> {
+        match self.until_ended(build).await {
             Some(true) => {
-                // What has come back may be what is declared.
-                let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending())?;
-                self.awaited.retain(|name| !back.contains(name) || facts.rolled_back.projections.contains_key(name));
-                self.answer_queries();
                 self.durable(self.commands.settled()).await?;
-                Ok(Done { detail: format!("rolled back: {names}") })
+                Ok(Done { detail: format!("{what}: {names}") })
             }
             Some(false) => Err(Refused::impossible(format!(
-                "it was not rolled back, and what serves goes on: `readside projection status {name}` says why"
+                "it was not {what}, and what serves goes on: `readside projection status {name}` says why"
             ))),
-            None => Ok(Done { detail: format!("to be rolled back as soon as it stands at the live cut: {names}") }),
+            None => Ok(Done { detail: format!("to be {what} as soon as it stands at the live cut: {names}") }),
         }
     }
 

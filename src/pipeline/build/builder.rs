@@ -15,11 +15,12 @@ use super::super::commands::Commands;
 use super::super::engine::Fetched;
 use super::super::readers::OpenSource;
 use super::super::runner::now_us;
+use super::pace::Pace;
 use super::reader::BuildReader;
 use super::{Build, BuildError, Joined, Kept, LiveCut};
 use crate::lifecycle::Actor;
 use crate::progress::{Cut, Position, SourceName};
-use crate::read_model::catalog::{BuildProgress, BuildState, BuildStatus, KeptState};
+use crate::read_model::catalog::{BuildState, KeptState};
 use crate::read_model::{Comparison, InputRows};
 use crate::source::Source;
 use crate::telemetry;
@@ -74,22 +75,11 @@ pub struct Builder {
     compared: Option<BTreeMap<String, Comparison>>,
 }
 
-/// How fast a build gets on.
-struct Pace {
-    began: Instant,
-    /// When that was last told; none before the first time.
-    told: Option<Instant>,
-    /// Sequences since it began.
-    taken: u64,
-    /// Whether that was that it follows the live cut.
-    is_told_following: bool,
-}
-
 impl Builder {
     /// `sources` begin after what the build has taken of them.
     pub fn new(build: Build, sources: BTreeMap<SourceName, Box<dyn Source>>) -> Self {
         let readers = sources.into_iter().map(|(name, source)| (name.clone(), BuildReader::new(name, source)));
-        let pace = Pace { began: Instant::now(), told: None, taken: 0, is_told_following: false };
+        let pace = Pace::new();
         Self { build, readers: readers.collect(), pace, turn: None, open: None, compared: None }
     }
 
@@ -130,7 +120,7 @@ impl Builder {
     async fn build(mut self, live: Commands, mut orders: watch::Receiver<Order>) -> BuildOutcome {
         let names: Vec<String> = self.build.projections().map(str::to_owned).collect();
         let began = Instant::now();
-        self.pace = Pace { began, told: None, taken: 0, is_told_following: false };
+        self.pace = Pace::new();
         // Until it has joined, what it replaces goes on from where a checkpoint has it.
         let mut kept = None;
         loop {
@@ -377,34 +367,6 @@ async fn next(
         match heard {
             Ok(fetched) => return Ok(fetched),
             Err(reason) => message = reason,
-        }
-    }
-}
-
-impl Pace {
-    /// Sequences a second since it began; none before anything was taken.
-    fn rate(&self) -> Option<f64> {
-        let seconds = self.began.elapsed().as_secs_f64();
-        (self.taken > 0 && seconds > 0.0).then(|| self.taken as f64 / seconds)
-    }
-
-    fn status(&self, build: &Build, to: &Cut, state: BuildState, message: Option<String>) -> BuildStatus {
-        let progress = |name: &SourceName| {
-            let position = build.position(name);
-            BuildProgress { position, target: to.position(name).max(position) }
-        };
-        let sources: BTreeMap<SourceName, BuildProgress> =
-            build.sources().map(|(name, _)| (name.clone(), progress(name))).collect();
-        let left: u64 = sources.values().map(|source| source.target.since(source.position)).sum();
-        let rate = self.rate();
-        BuildStatus {
-            generation: 0,
-            state,
-            sources,
-            sequences_per_second: rate,
-            remaining_seconds: rate.map(|rate| left as f64 / rate),
-            message,
-            comparison: None,
         }
     }
 }

@@ -39,6 +39,8 @@ impl Kept {
         now_us: i64,
     ) -> Result<Self, String> {
         let ids = keepable(live, &keeping.projections);
+        // Before anything is forked, which nothing would list else.
+        let documents = documents_of(live, &ids)?;
         let mut kept = Self { changed_sources: keeping.changed_sources.clone(), ..Self::default() };
         let mut generations: BTreeMap<String, GenerationEntry> = BTreeMap::new();
         // What several generations share they go on sharing.
@@ -52,7 +54,6 @@ impl Kept {
         if generations.is_empty() {
             return Err("nothing of it serves".to_owned());
         }
-        let documents = documents_of(live, &ids)?;
         let of_kept = |one: &&Generation| ids.contains(&one.id);
         let with_events = live.generations.iter().filter(of_kept).filter(|one| one.has_events());
         let read: BTreeSet<SourceName> = with_events.flat_map(|one| one.definition.reads.keys().cloned()).collect();

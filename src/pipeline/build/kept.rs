@@ -104,11 +104,6 @@ impl Kept {
         self.entry.as_ref().map(|entry| (entry.documents.clone(), entry.until_us)).unwrap_or_default()
     }
 
-    /// The projections that are kept.
-    pub fn projections(&self) -> impl Iterator<Item = &String> {
-        self.entry.iter().flat_map(|entry| entry.generations.keys())
-    }
-
     /// The stores that its generations go on with.
     pub(in crate::pipeline) fn stores_needed(&self) -> BTreeSet<String> {
         let mut names = self.entry.as_ref().map(|entry| entry.stores(self.rollout)).unwrap_or_default();

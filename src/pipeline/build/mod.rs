@@ -8,6 +8,7 @@ mod ground;
 mod joining;
 mod keeping;
 mod kept;
+mod pace;
 mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
