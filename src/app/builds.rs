@@ -168,6 +168,7 @@ impl Builds {
         let (order, breaking) = match &beginning {
             Beginning::Group(group, _) => (order(group.promotion), group.breaking.clone()),
             Beginning::Begun(_) => (order(None), Vec::new()),
+            Beginning::Restored(stored) if stored.entry.pause.is_some() => (Order::Join { by: None }, Vec::new()),
             Beginning::Kept(_) | Beginning::Restored(_) => (Order::Follow, Vec::new()),
         };
         let (id, (orders, ordered), ticket) = (self.begun, watch::channel(order), Ticket::default());
@@ -279,9 +280,13 @@ impl Work {
 
     fn keep(&self, kept: Kept, program: &Program) -> Result<Build, String> {
         let (rollout, (_, until_us)) = (kept.rollout, kept.declared());
+        let resumes = kept.entry.as_ref().is_some_and(|entry| entry.pause.is_some());
         let build = Build::kept(kept, &program.projections, &self.indexes, self.config.parked.clone());
         let mut build = build.map_err(|error| error.to_string())?;
         build.is_kept(rollout, until_us);
+        if resumes {
+            build.resumes();
+        }
         Ok(build)
     }
 

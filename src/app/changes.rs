@@ -46,7 +46,8 @@ impl Changes {
         changes.declared.held_sources.clone_from(&changes.held_sources);
         let built = changes.groups.iter().flat_map(|group| &group.projections);
         let built = built.map(|planned| planned.config.name.clone());
-        changes.declared.awaited = built.chain(changes.declared.held_back.iter().cloned()).collect();
+        changes.declared.awaited =
+            built.chain(changes.declared.held_back.iter().chain(changes.declared.blocked.keys()).cloned()).collect();
         changes
     }
 
@@ -151,6 +152,8 @@ impl Changes {
     ) {
         // With all that reads them.
         let mut rebuilt = rebuilt.clone();
+        // What is paused, and what cannot be built before that goes on, each with that.
+        let mut stopped: BTreeMap<String, String> = BTreeMap::new();
         let declared: BTreeSet<String> = planned.iter().map(|one| one.config.name.clone()).collect();
         for one in planned {
             let name = one.config.name.clone();
@@ -176,7 +179,21 @@ impl Changes {
                 self.declared.held_back.insert(name);
                 continue;
             }
-            let (change, detail) = match facts.projections.get(&name) {
+            // What is paused goes on as it was, once it is resumed.
+            let running = facts.projections.get(&name);
+            let is_kept = running.is_some_and(|running| running.is_paused && running.is_kept_as(&definition));
+            if is_kept && !rebuilt.contains(&name) {
+                stopped.insert(name.clone(), name);
+                continue;
+            }
+            if let Some(paused) = one.compiled.upstream.iter().find_map(|input| stopped.get(input)).cloned() {
+                let detail = format!("it is not built before `{paused}` is resumed, of which it is made");
+                self.tell("projection", &name, if running.is_some() { "changed" } else { "new" }, Some(detail));
+                self.declared.blocked.insert(name.clone(), paused.clone());
+                stopped.insert(name, paused);
+                continue;
+            }
+            let (change, detail) = match running {
                 None => ("new", None),
                 Some(running) if !running.is_kept_as(&definition) => {
                     let mut reasons = running.difference(&definition).reasons;

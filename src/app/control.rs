@@ -17,12 +17,14 @@ use super::keepers::Keepers;
 use super::start::Parts;
 use super::streams::{opener, streams};
 use super::verify::Verifications;
+use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 
+mod pausing;
 mod rollouts;
 
 /// For a checkpoint to have what was done.
@@ -39,6 +41,8 @@ pub(super) struct Control {
     running: Vec<Running>,
     /// Projections that are not there as they are declared.
     awaited: BTreeSet<String>,
+    /// Those that wait for a paused one.
+    blocked: BTreeSet<String>,
     /// Views, each with what it reads.
     views: Vec<(String, Vec<String>)>,
     /// The queries that are answered.
@@ -67,7 +71,7 @@ impl Control {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift }: Told) -> io::Result<Self> {
-        let Parts { config, is_earlier, commands, indexes, build, kept, views } = parts;
+        let Parts { config, is_earlier, commands, indexes, build, kept, views, blocked } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
         let mut control = Self {
@@ -79,6 +83,7 @@ impl Control {
             ended,
             running: Vec::new(),
             awaited: BTreeSet::new(),
+            blocked,
             views,
             queries,
             problems,
@@ -87,8 +92,10 @@ impl Control {
             keepers: Keepers::default(),
             is_earlier,
         };
+        control.awaited.clone_from(&control.blocked);
         control.plan_check();
-        for stored in kept {
+        // What is paused goes on when somebody says so.
+        for stored in kept.into_iter().filter(|stored| stored.entry.pause != Some(Pause::Paused)) {
             let (rollout, entry) = (stored.rollout, stored.entry.clone());
             control.go_on(rollout, &entry, Beginning::Restored(Box::new(stored)), None)?;
         }
@@ -100,7 +107,7 @@ impl Control {
                 afresh: false,
                 promotion: None,
             };
-            control.awaited = contents.projections.keys().cloned().collect();
+            control.awaited.extend(contents.projections.keys().cloned());
             control.build(Beginning::Begun(Box::new(build)), contents)?;
         }
         Ok(control)
@@ -147,6 +154,12 @@ impl Control {
                     }
                     Some(AdminRequest::Replay { actor, reply }) => {
                         let _ = reply.send(self.replay_parked(&actor, &reloading).await);
+                    }
+                    Some(AdminRequest::Pause { projection, actor, reply }) => {
+                        let _ = reply.send(self.pause(projection, &actor).await);
+                    }
+                    Some(AdminRequest::Resume { projection, actor, reply }) => {
+                        let _ = reply.send(self.resume(projection, &actor).await);
                     }
                     Some(AdminRequest::Retire { projection, actor, reply }) => {
                         let _ = reply.send(self.retire(&projection, &actor).await);
@@ -232,14 +245,7 @@ impl Control {
 
     /// Builds a projection again, with all that reads it, as the running configuration declares it.
     async fn rebuild(&mut self, name: String, by: &Actor) -> Result<Reloaded, Refused> {
-        let config = Config::clone(&self.config);
-        let compiled = tokio::task::spawn_blocking(move || program(&config).map(|program| (config, program))).await;
-        let internal = |detail: String| Refused { status: 500, kind: "internal", title: "Internal error", detail };
-        let (config, program) = match compiled {
-            Ok(Ok(compiled)) => compiled,
-            Ok(Err(_)) => return Err(internal("the running configuration does not compile any more".to_owned())),
-            Err(error) => return Err(internal(error.to_string())),
-        };
+        let (config, program) = self.compiled().await?;
         if !program.projections.iter().any(|planned| planned.config.name == name) {
             let detail = format!("`{name}` is no table and no search index, so there is nothing to build");
             return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
@@ -249,6 +255,18 @@ impl Control {
         let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.durable(durable.wait()).await?;
         Ok(reloaded)
+    }
+
+    /// The running configuration.
+    async fn compiled(&self) -> Result<(Config, Program), Refused> {
+        let config = Config::clone(&self.config);
+        let compiled = tokio::task::spawn_blocking(move || program(&config).map(|program| (config, program))).await;
+        let internal = |detail: String| Refused { status: 500, kind: "internal", title: "Internal error", detail };
+        match compiled {
+            Ok(Ok(compiled)) => Ok(compiled),
+            Ok(Err(_)) => Err(internal("the running configuration does not compile any more".to_owned())),
+            Err(error) => Err(internal(error.to_string())),
+        }
     }
 
     /// Ends the build of a projection, and of all that is built with it. What is there goes on.
@@ -299,6 +317,7 @@ impl Control {
         let contents = changes.contents();
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
         self.awaited.clone_from(&changes.declared.awaited);
+        self.blocked = changes.declared.blocked.keys().cloned().collect();
         let begun = self.keep_running(&contents);
         changes.groups.iter_mut().for_each(|group| group.by.clone_from(by));
         let summary = changes.summary();

@@ -20,6 +20,8 @@ pub(super) struct Keeper {
     /// It stays here when it has ended by itself, so that a person can be told why.
     pub(super) running: Running,
     pub(super) has_failed: bool,
+    /// Whether it was not replaced but paused, and goes on.
+    pub(super) resumes: bool,
     /// The queries that were answered when it was replaced, if that was in this process.
     pub(super) queries: Option<BTreeMap<String, Query>>,
 }
@@ -45,6 +47,7 @@ impl Keeper {
             until: until.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400 * 365)),
             running,
             has_failed: false,
+            resumes: entry.pause.is_some(),
             queries,
         }
     }
@@ -55,9 +58,14 @@ impl Keepers {
         self.0.push(keeper);
     }
 
-    /// What is kept of a projection.
+    /// What is kept of a projection that was replaced.
     pub(super) fn of(&self, projection: &str) -> Option<&Keeper> {
-        self.0.iter().find(|keeper| keeper.projections.contains(projection))
+        self.0.iter().find(|keeper| keeper.projections.contains(projection) && !keeper.resumes)
+    }
+
+    /// What goes on with a rollout.
+    pub(super) fn running(&self, build: u64) -> Option<&Running> {
+        self.0.iter().map(|keeper| &keeper.running).find(|running| running.id == build)
     }
 
     /// The rollout that a build goes on with.
@@ -65,8 +73,9 @@ impl Keepers {
         self.0.iter().find(|keeper| keeper.running.id == build).map(|keeper| keeper.rollout)
     }
 
-    /// Takes account of what has ended by itself.
+    /// Takes account of what has ended by itself. What was paused is paused again.
     pub(super) fn failed(&mut self, build: u64) {
+        self.0.retain(|keeper| keeper.running.id != build || !keeper.resumes);
         self.0.iter_mut().filter(|keeper| keeper.running.id == build).for_each(|keeper| keeper.has_failed = true);
     }
 

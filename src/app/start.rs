@@ -1,6 +1,6 @@
 //! What a start does before the loop runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub(super) struct Parts {
     pub(super) kept: Vec<StoredRollout>,
     /// Views, each with what it reads.
     pub(super) views: Vec<(String, Vec<String>)>,
+    /// Projections that wait for a paused one.
+    pub(super) blocked: BTreeSet<String>,
 }
 
 /// Opens the checkpoints, sorts out what goes on and what is built, and starts reading.
@@ -100,13 +102,14 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
         sources.insert(name.clone(), open(config, name, after, intake)?);
     }
     let build = assembly.build;
+    let blocked = assembly.live.blocked();
     let open = opener(Arc::new(config.clone()));
     let (runner, status, commands) =
         Runner::start(assembly.live, sources, checkpointer, catalog.clone(), pace(config), indexes.clone(), Some(open));
     Ok(Prepared {
         runner,
         status,
-        parts: Parts { config: config.clone(), is_earlier, commands, indexes, build, kept, views },
+        parts: Parts { config: config.clone(), is_earlier, commands, indexes, build, kept, views, blocked },
     })
 }
 

@@ -74,6 +74,9 @@ pub struct Content {
 pub struct KeptEntry {
     /// Whether what replaces them has taken their place; until then they are live too.
     pub replaced: bool,
+    /// Only of generations that are paused, and not replaced by others: nothing takes their place meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// Until when they are kept, microseconds since the epoch.
     pub until_us: i64,
     /// The sources that they read themselves.
@@ -93,6 +96,16 @@ pub struct KeptEntry {
     /// The documents that declared the views when they were replaced. Opaque here.
     #[serde(default)]
     pub views: Vec<String>,
+}
+
+/// What becomes of generations that were paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pause {
+    /// They wait for a person.
+    Paused,
+    /// They are brought to the live cut, to go on there.
+    Resuming,
 }
 
 impl Content {

@@ -25,7 +25,7 @@ pub use draft::{Draft, IndexDraft, PinnedFile};
 pub use error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexError};
 pub use fence::Writer;
 pub use manifest::{
-    Checksum, Content, FileEntry, GenerationEntry, HeldEntry, IndexEntry, KeptEntry, Manifest, OperatorEntry,
+    Checksum, Content, FileEntry, GenerationEntry, HeldEntry, IndexEntry, KeptEntry, Manifest, OperatorEntry, Pause,
     SegmentEntry, SourceEntry, StateBytes, errors_store, held_store, kept_parked_store, store_prefix, table_store,
 };
 pub use restore::{Damage, Restored};

@@ -68,6 +68,10 @@ enum ProjectionCommand {
     Verify(query::VerifyArgs),
     /// End the build of one; what is there goes on
     Abort(query::ProjectionVerbArgs),
+    /// Stop one for a while, with all that reads it: their rows are served as they are
+    Pause(query::ProjectionVerbArgs),
+    /// Let a paused one go on from where it stopped
+    Resume(query::ProjectionVerbArgs),
     /// Let what was built of one take the place of what serves, which is kept for a while
     Promote(query::PromoteArgs),
     /// Let what was replaced serve again, at the current cut
@@ -131,6 +135,12 @@ pub fn main() -> ExitCode {
         }
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Abort(args) }) => {
             query::decide_projection(&args, "abort", &mut std::io::stdout()).map_err(Into::into)
+        }
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Pause(args) }) => {
+            query::decide_projection(&args, "pause", &mut std::io::stdout()).map_err(Into::into)
+        }
+        Verb::Projection(ProjectionArgs { command: ProjectionCommand::Resume(args) }) => {
+            query::decide_projection(&args, "resume", &mut std::io::stdout()).map_err(Into::into)
         }
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Promote(args) }) => {
             query::promote(&args, &mut std::io::stdout()).map_err(Into::into)

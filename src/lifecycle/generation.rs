@@ -32,6 +32,8 @@ pub enum GenerationState {
     Building,
     /// It takes every commit.
     Serving,
+    /// It takes nothing until a person resumes it: its rows stay as they were.
+    Paused { reason: String },
     /// It takes nothing: its rows are those that the checkpoint had, until a successor is built.
     Rebuilding { reason: String },
     /// It takes nothing any more.
@@ -43,6 +45,7 @@ impl GenerationState {
         match self {
             GenerationState::Building => Phase::Building,
             GenerationState::Serving => Phase::Serving,
+            GenerationState::Paused { .. } => Phase::Paused,
             GenerationState::Rebuilding { .. } => Phase::Rebuilding,
             GenerationState::Failed { .. } => Phase::Failed,
         }
@@ -52,7 +55,9 @@ impl GenerationState {
     pub fn reason(&self) -> Option<&str> {
         match self {
             GenerationState::Building | GenerationState::Serving => None,
-            GenerationState::Rebuilding { reason } | GenerationState::Failed { reason } => Some(reason),
+            GenerationState::Paused { reason }
+            | GenerationState::Rebuilding { reason }
+            | GenerationState::Failed { reason } => Some(reason),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::build::{Build, BuildError, Ground, Joined, Keeping, Kept, LiveCut};
-use super::engine::{Declared, Replayed, Replays};
+use super::engine::{Declared, Replayed, Replays, Resumed};
 use super::facts::Facts;
 use super::intake::Intake;
 use super::readers::OpenSource;
@@ -54,6 +54,10 @@ pub(super) enum Command {
     Observe { projection: String, reply: oneshot::Sender<Result<Box<Subject>, String>> },
     /// Does what a person has decided. The answer says what follows, once it is durable, or why it cannot be done.
     Decide { decision: Decision, by: Actor, reply: oneshot::Sender<Result<String, String>> },
+    /// Stops a projection and what reads it, from the next checkpoint. The answer says what follows, once it is durable.
+    Pause { projection: String, by: Actor, reply: oneshot::Sender<Result<String, String>> },
+    /// Lets what was paused go on. The answer, with what it goes on from, comes once that is durable.
+    Resume { projection: String, by: Actor, reply: oneshot::Sender<Result<Resumed, String>> },
     /// What builds may begin with.
     Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
 }
@@ -263,6 +267,22 @@ impl Commands {
     /// The loop has ended.
     pub async fn decide(&self, decision: Decision, by: Actor) -> Result<Result<String, String>, NoLoop> {
         self.ask(|reply| Command::Decide { decision, by, reply }).await
+    }
+
+    /// Stops a projection and what reads it, durably, and says what follows. As inner error, why it cannot be paused.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn pause(&self, projection: String, by: Actor) -> Result<Result<String, String>, NoLoop> {
+        self.ask(|reply| Command::Pause { projection, by, reply }).await
+    }
+
+    /// Lets what was paused go on, durably. As inner error, why it cannot.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn resume(&self, projection: String, by: Actor) -> Result<Result<Resumed, String>, NoLoop> {
+        self.ask(|reply| Command::Resume { projection, by, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NoLoop> {

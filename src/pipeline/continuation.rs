@@ -75,7 +75,7 @@ impl RequiredStores<'_> {
         let entry = entry.ok_or(BuildReason::New)?;
         match entry.state {
             Phase::Serving => {}
-            Phase::Building | Phase::Rebuilding => return Err(BuildReason::Unfinished),
+            Phase::Paused | Phase::Building | Phase::Rebuilding => return Err(BuildReason::Unfinished),
             Phase::Failed => return Err(BuildReason::Failed),
         }
         let rows = entry.rows.ok_or(BuildReason::OlderBuild)?;

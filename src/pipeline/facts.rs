@@ -64,6 +64,9 @@ pub struct ProjectionFacts {
     pub operators: BTreeSet<Identity>,
     /// Whether it takes every commit.
     pub steps: bool,
+    /// Whether a person has stopped it.
+    #[serde(default)]
+    pub is_paused: bool,
     /// Whether its rows and its state are right, so that others may go on from them.
     pub is_right: bool,
     pub owner: Option<String>,
@@ -115,6 +118,7 @@ impl ProjectionFacts {
             generation: generation.id.number,
             operators: operators.unwrap_or_default(),
             steps: generation.state().steps(),
+            is_paused: generation.phase() == Phase::Paused,
             is_right: donates,
             live_rows: generation.table().num_rows() as u64,
             state_bytes: Some(generation.status().state_bytes),
@@ -227,6 +231,7 @@ fn of_entry(entry: &GenerationEntry) -> ProjectionFacts {
         key: entry.key.iter().filter_map(|&index| Some(fields.get(index)?.name().clone())).collect(),
         operators: if is_right { entry.operators.keys().copied().collect() } else { BTreeSet::new() },
         steps: entry.state == Phase::Serving,
+        is_paused: entry.state == Phase::Paused,
         is_right,
         owner: None,
         state_limit: None,

@@ -1,13 +1,17 @@
 //! How what stands beside the live generations begins with state that is there: a cut and the names of the stores when a
 //! checkpoint is captured, and what the stores hold once that is durable. So the loop waits for nothing.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::build::{Ground, Keeping, Kept};
 use super::commands::Wanted;
-use super::engine::Engine;
+use super::engine::{Engine, Resumed};
+use super::runner::Acknowledgement;
 use crate::checkpoint::{Draft, OperatorEntry};
-use crate::lifecycle::Ticket;
+use crate::lifecycle::{Actor, Ticket};
 use crate::state::Stores;
 
 /// Someone who waits for state of the next checkpoint.
@@ -16,12 +20,31 @@ pub(super) enum Asked {
     Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
     /// A build that is about to replace what is to be kept.
     Keep { keeping: Keeping, ticket: Ticket, reply: oneshot::Sender<Result<Kept, String>> },
+    /// Who pauses a projection.
+    Pause { projection: String, by: Actor, reply: oneshot::Sender<Result<String, String>> },
+    /// Who goes on with what was paused.
+    Resume { resumed: Resumed, reply: oneshot::Sender<Result<Resumed, String>> },
 }
 
 /// What was gathered for one who waits, but what the stores hold.
 pub(super) enum Gathered {
-    Ground { ground: Ground, reply: oneshot::Sender<Ground> },
-    Keep { kept: Box<Kept>, reply: oneshot::Sender<Result<Kept, String>> },
+    Ground {
+        ground: Ground,
+        reply: oneshot::Sender<Ground>,
+    },
+    Keep {
+        kept: Box<Kept>,
+        reply: oneshot::Sender<Result<Kept, String>>,
+    },
+    /// What was paused, as a sentence: durable with the next checkpoint.
+    Paused {
+        told: String,
+        reply: oneshot::Sender<Result<String, String>>,
+    },
+    Resumed {
+        resumed: Resumed,
+        reply: oneshot::Sender<Result<Resumed, String>>,
+    },
 }
 
 impl Asked {
@@ -39,8 +62,35 @@ impl Asked {
                     None
                 }
             },
+            Asked::Pause { projection, by, reply } => match pause(&projection, &by, engine, draft, now_us) {
+                Ok(told) => Some(Gathered::Paused { told, reply }),
+                Err(why) => {
+                    let _ = reply.send(Err(why));
+                    None
+                }
+            },
+            Asked::Resume { resumed, reply } => Some(Gathered::Resumed { resumed, reply }),
         }
     }
+}
+
+/// Stops a projection and what reads it at the cut of the checkpoint to be, which has what they go on from.
+fn pause(name: &str, by: &Actor, engine: &mut Engine, draft: &mut Draft, now_us: i64) -> Result<String, String> {
+    let projections = engine.to_pause(name)?;
+    // Of the rows of another at an earlier cut nothing is known later. To be built again of those that are there then costs no event.
+    let rollout = if engine.read_others(&projections) {
+        None
+    } else {
+        let keeping =
+            Keeping { projections: projections.clone(), changed_sources: BTreeSet::new(), keep: Duration::MAX };
+        let kept = Kept::of(engine, &keeping, &Ticket::default(), draft, now_us);
+        kept.inspect_err(|why| {
+            tracing::warn!(projection = name, why, "what is paused is built again when it is resumed")
+        })
+        .ok()
+        .map(|kept| kept.rollout)
+    };
+    Ok(engine.pause_projections(&projections, rollout, by, now_us))
 }
 
 impl Gathered {
@@ -55,12 +105,21 @@ impl Gathered {
                 entries.flat_map(named).collect()
             }
             Gathered::Keep { kept, .. } => kept.stores_needed().into_iter().collect(),
+            Gathered::Paused { .. } => Vec::new(),
+            Gathered::Resumed { resumed, .. } => resumed.stores_needed().into_iter().collect(),
         }
     }
 
-    /// Answers with what the stores hold, of which each takes its own. An answer that is no more waited for is lost.
-    pub(super) fn answer(self, stores: &Result<Stores, String>) {
+    /// Answers with what the stores hold, of which each takes its own. An answer that is no more waited for is lost. Gives what is to
+    /// be answered once another checkpoint has what was done.
+    pub(super) fn answer(self, stores: &Result<Stores, String>) -> Option<Acknowledgement> {
         match (self, stores) {
+            (Gathered::Paused { told, reply }, _) => return Some(Box::new(move || drop(reply.send(Ok(told))))),
+            (Gathered::Resumed { mut resumed, reply }, Ok(stores)) => {
+                resumed.take_stores(stores);
+                let _ = reply.send(Ok(resumed));
+            }
+            (Gathered::Resumed { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
             (Gathered::Ground { mut ground, reply }, Ok(stores)) => {
                 ground.stores.clone_from(stores);
                 let _ = reply.send(ground);
@@ -76,5 +135,6 @@ impl Gathered {
             }
             (Gathered::Keep { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
         }
+        None
     }
 }

@@ -26,7 +26,7 @@ pub use build::{
 };
 pub use commands::{Adaptation, Commands, Durable, NoLoop, Wanted};
 pub use continuation::{BuildReason, Mismatch};
-pub use engine::{Declared, Engine, EngineError, Fetched, Replayed, Replays};
+pub use engine::{Declared, Engine, EngineError, Fetched, Replayed, Replays, Resumed};
 pub use error::GenerationError;
 pub use facts::{Difference, Facts, ProjectionFacts, SourceFacts};
 pub use generation::{Definition, Generation};

@@ -64,7 +64,7 @@ pub struct RunnerStatus {
 }
 
 /// Tells someone that what was done is durable.
-type Acknowledgement = Box<dyn FnOnce() + Send>;
+pub(super) type Acknowledgement = Box<dyn FnOnce() + Send>;
 
 /// The loop with everything it owns.
 pub struct Runner {
@@ -320,7 +320,8 @@ impl Runner {
         match saved {
             Saved::Done { cut, stats, took, stores } => {
                 self.saving = false;
-                self.gathered.drain(..).for_each(|gathered| gathered.answer(&stores));
+                let gathered = std::mem::take(&mut self.gathered);
+                self.unsaved.extend(gathered.into_iter().filter_map(|one| one.answer(&stores)));
                 self.captured.drain(..).for_each(|acknowledge| acknowledge());
                 self.removable.drain(..).for_each(|folder| IndexRoot::remove(&folder));
                 tracing::debug!(%cut, ?stats, "checkpoint is durable");

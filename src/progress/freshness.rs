@@ -306,7 +306,10 @@ mod tests {
         };
         assert!(Phase::ALL.iter().all(|&phase| of(phase).phase == phase));
         assert!(of(Phase::Failed).is_stale() && of(Phase::Rebuilding).is_stale());
-        assert_eq!(Phase::ALL.map(|phase| of(phase).state.label()), ["live", "building", "rebuilding", "failed"]);
+        assert_eq!(
+            Phase::ALL.map(|phase| of(phase).state.label()),
+            ["live", "paused", "building", "rebuilding", "failed"]
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum Phase {
     /// It takes every commit.
     #[default]
     Serving,
+    /// A person has stopped it; its rows stay as they were until it is resumed.
+    Paused,
     /// It is computed from the start of its sources and has no rows to show yet.
     Building,
     /// A successor is being built. Until that is done, its rows stay as a checkpoint had them.
@@ -18,12 +20,13 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Phase; 4] = [Phase::Serving, Phase::Building, Phase::Rebuilding, Phase::Failed];
+    pub const ALL: [Phase; 5] = [Phase::Serving, Phase::Paused, Phase::Building, Phase::Rebuilding, Phase::Failed];
 
     /// As it is written everywhere.
     pub fn label(self) -> &'static str {
         match self {
             Phase::Serving => "serving",
+            Phase::Paused => "paused",
             Phase::Building => "building",
             Phase::Rebuilding => "rebuilding",
             Phase::Failed => "failed",

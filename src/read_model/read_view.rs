@@ -95,7 +95,7 @@ impl ReadView {
 fn unavailable(name: &str, state: Phase, reason: Option<&str>) -> String {
     match state {
         Phase::Failed => format!("`{name}` has failed: {}", reason.unwrap_or("the log has the reason")),
-        Phase::Building | Phase::Rebuilding | Phase::Serving => {
+        Phase::Building | Phase::Rebuilding | Phase::Serving | Phase::Paused => {
             format!("`{name}` is being built and has nothing to serve yet")
         }
     }

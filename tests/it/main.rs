@@ -13,6 +13,7 @@ mod history;
 mod hostile;
 mod nexmark;
 mod oracle;
+mod pausing;
 mod reload;
 mod replay;
 mod rollouts;

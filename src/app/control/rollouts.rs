@@ -59,7 +59,7 @@ impl Control {
     }
 
     /// Waits until a build has taken the place of what serves, durably, though not for ever: others wait for their turn.
-    async fn swapped(&mut self, build: u64, what: &str, name: &str, names: &str) -> Result<Done, Refused> {
+    pub(super) async fn swapped(&mut self, build: u64, what: &str, name: &str, names: &str) -> Result<Done, Refused> {
         match self.until_ended(build).await {
             Some(true) => {
                 self.durable(self.commands.settled()).await?;
@@ -147,24 +147,28 @@ impl Control {
         }
     }
 
-    /// Goes on beside with what was replaced.
+    /// Goes on beside with what was replaced, or was paused, and gives the number of the build.
     pub(super) fn go_on(
         &mut self,
         rollout: u64,
         entry: &KeptEntry,
         beginning: Beginning,
         queries: Option<BTreeMap<String, Query>>,
-    ) -> io::Result<()> {
+    ) -> io::Result<u64> {
         let names = entry.generations.keys().cloned().collect();
         let running = self.builds.start(beginning, names, Contents::default(), self.config.clone())?;
+        let id = running.id;
         self.keepers.push(Keeper::new(rollout, entry, running, queries));
-        Ok(())
+        Ok(id)
     }
 
     /// Takes account of what serves again: what is declared is awaited until it is declared otherwise, and what was to be built
     /// with what has gone is of no use.
     pub(super) fn came_back(&mut self, keeper: Keeper) {
-        let Keeper { projections, queries, .. } = keeper;
+        let Keeper { projections, queries, resumes, .. } = keeper;
+        if resumes {
+            return projections.iter().for_each(|name| self.verifications.forget(name));
+        }
         self.running.retain(|running| {
             let contents = &running.contents;
             let is_of_use =

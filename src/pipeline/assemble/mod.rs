@@ -7,6 +7,7 @@
 mod groups;
 mod indexes;
 mod last_rows;
+mod paused;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ pub use indexes::IndexRoot;
 pub(in crate::pipeline) use indexes::empty_index;
 use indexes::restored_index;
 use last_rows::last_rows;
+use paused::{paused, paused_entry};
 use verdicts::{Verdicts, entry_of, verdicts};
 
 /// Everything that a start needs before the loop runs.
@@ -84,15 +86,32 @@ pub async fn assemble(
     live.parked = restored_parked(content, &mut stores)?;
     live.ledger = restored_ledger(content, &mut stores)?;
     live.had_numbers(numbers(&manifest));
-    let declared = Declared::of(&program);
+    let mut declared = Declared::of(&program);
     let changed_sources = take_intakes(&mut live, program.sources, content);
     let cut = live.cut();
     // All are looked at before the first one takes its stores, because several may share one.
     let Verdicts { mut reasons, adoptable } = verdicts(&program.projections, content, &cut, &stores);
     let mut shared = Handles::default();
+    // What is paused, and what cannot be built before that goes on, each with that.
+    let mut stopped: BTreeMap<String, String> = BTreeMap::new();
     let mut rebuilt: Vec<PlannedProjection> = Vec::new();
     for planned in program.projections {
         let name = planned.config.name.clone();
+        if let Some(entry) = paused_entry(content, &name, planned.compiled.schema.identity)
+            && let Some(generation) = paused(&planned, entry, &live, &mut stores, indexes)?
+        {
+            stopped.insert(name.clone(), name);
+            live.generations.push(generation);
+            continue;
+        }
+        if let Some(of) = planned.compiled.upstream.iter().find_map(|input| stopped.get(input)).cloned() {
+            declared.blocked.insert(name.clone(), of.clone());
+            let last = entry_of(content, &name);
+            let reason = BuildReason::Input(of.clone());
+            live.generations.extend(last.and_then(|last| last_rows(&planned, last, &reason, &cut, &mut stores)));
+            stopped.insert(name, of);
+            continue;
+        }
         if let Some(input) = planned.compiled.upstream.iter().find(|input| reasons.contains_key(*input)) {
             reasons.entry(name.clone()).or_insert_with(|| BuildReason::Input(input.clone()));
         }
@@ -124,7 +143,8 @@ pub async fn assemble(
     engine.intakes = read.into_iter().map(|source| (source.clone(), live.intakes[&source].begun_again())).collect();
     live.share();
     engine.share();
-    let awaited = engine.generations.iter().map(|generation| generation.projection().to_owned()).collect();
+    let awaited = engine.generations.iter().map(|generation| generation.projection().to_owned());
+    let awaited = awaited.chain(declared.blocked.keys().cloned()).collect();
     live.declare(Declared { awaited, ..declared }, limits);
     live.settle(&Actor::default(), now_us());
     if engine.generations.is_empty() && engine.intakes.is_empty() {

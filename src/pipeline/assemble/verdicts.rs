@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::continuation::{BuildReason, RequiredStores};
+use super::paused::paused_entry;
 use crate::checkpoint::{Content, GenerationEntry};
 use crate::identity::Identity;
 use crate::plan::PlannedProjection;
@@ -28,6 +29,10 @@ pub(super) fn verdicts(projections: &[PlannedProjection], content: &Content, cut
     let mut verdicts = Verdicts::default();
     for planned in projections {
         let (name, schema) = (planned.config.name.clone(), &planned.compiled.schema);
+        // It goes on later, from what is kept for that.
+        if paused_entry(content, &name, schema.identity).is_some() {
+            continue;
+        }
         let circuit = &planned.compiled.circuit;
         let (operators, candidates) = match circuit.stores().and_then(|stores| Ok((stores, circuit.adoptable()?))) {
             Ok(found) => found,

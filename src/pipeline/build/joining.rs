@@ -46,10 +46,15 @@ impl Build {
         self.check_followed(live);
         fail_readers_of_stopped(live, &mut self.engine);
         self.fail_as_one(live);
+        let resumes = self.resumes;
         if let Some(rollout) = self.rollout
             && let Some(reason) = self.reason().map(str::to_owned)
         {
-            live.cannot_keep(rollout, &reason);
+            if resumes {
+                live.cannot_resume(rollout, &reason);
+            } else {
+                live.cannot_keep(rollout, &reason);
+            }
             return Ok(Joined::Nothing);
         }
         if !self.failed {
@@ -87,15 +92,17 @@ impl Build {
                 live.parked.park(parked);
             }
         }
-        live.take_over(built.generations, rollout, &by, now_us);
+        live.take_over(built.generations, rollout.is_some() && !resumes, &by, now_us);
         let mut unkept = Vec::new();
         if failed {
             kept.into_iter().for_each(|rollout| _ = live.let_go(rollout));
         } else {
             unkept = live.was_replaced(rollout.or(kept), &names, &changed_sources, &by, now_us);
         }
-        if let Some(rollout) = rollout {
-            live.was_rolled_back(rollout);
+        match rollout {
+            Some(rollout) if resumes => drop(live.let_go(rollout)),
+            Some(rollout) => live.was_rolled_back(rollout),
+            None => {}
         }
         // Those that were live come first, so that theirs is what a checkpoint has already.
         live.share();

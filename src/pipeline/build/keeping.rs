@@ -83,6 +83,7 @@ impl Kept {
         let sources = kept.intakes.iter().map(|(name, intake)| (name.clone(), intake.entry()));
         let entry = KeptEntry {
             replaced: false,
+            pause: None,
             until_us: now_us.saturating_add(i64::try_from(keeping.keep.as_micros()).unwrap_or(i64::MAX)),
             sources: sources.collect(),
             changed_sources: keeping.changed_sources.clone(),

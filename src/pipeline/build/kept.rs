@@ -42,6 +42,18 @@ pub struct StoredRollout {
 }
 
 impl StoredRollout {
+    /// One whose stores have yet to be read.
+    pub(in crate::pipeline) fn without_stores(rollout: u64, entry: KeptEntry, revision: u64) -> Self {
+        Self { rollout, entry, stores: Stores::new(), revision }
+    }
+
+    /// Takes what its stores hold.
+    pub(in crate::pipeline) fn take_stores(&mut self, stores: &Stores) {
+        let needed = self.entry.stores(self.rollout);
+        let own = stores.iter().filter(|(name, _)| needed.contains(*name));
+        self.stores = own.map(|(name, segments)| (name.clone(), segments.clone())).collect();
+    }
+
     /// Takes what is kept beside the live generations out of what was read back. What was to be replaced, and was not, is not
     /// kept.
     pub fn split(restored: &mut Restored) -> Vec<Self> {

@@ -72,6 +72,8 @@ pub struct Build {
     /// The rollout that it goes on with, of what was replaced and is kept.
     rollout: Option<u64>,
     until_us: i64,
+    /// Whether that was paused, and is to go on.
+    resumes: bool,
     /// What it replaces, if that is to be kept.
     keeping: Option<Keeping>,
     /// Who wants it.
@@ -94,6 +96,7 @@ impl Build {
             failed: false,
             rollout: None,
             until_us: 0,
+            resumes: false,
             keeping: None,
             by: Actor::default(),
             ticket: Ticket::default(),
@@ -133,6 +136,11 @@ impl Build {
     /// Makes it one of what was replaced and is kept until then.
     pub fn is_kept(&mut self, rollout: u64, until_us: i64) {
         (self.rollout, self.until_us) = (Some(rollout), until_us);
+    }
+
+    /// Makes it one of what was paused, and is to go on.
+    pub fn resumes(&mut self) {
+        self.resumes = true;
     }
 
     /// The rollout that it goes on with, of what was replaced and is kept.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::generation::Generation;
 use super::super::intake::Intake;
 use super::Engine;
 use crate::lifecycle::{Action, Actor, Decision, NewStep, Parked, ParkedFilter};
-use crate::progress::SourceName;
+use crate::progress::{Phase, SourceName};
 use crate::read_model::catalog::BuildStatus;
 use crate::telemetry;
 
@@ -41,6 +42,17 @@ impl Engine {
     }
 
     fn discard(&mut self, filter: &ParkedFilter, by: &Actor, now_us: i64) -> Result<Decided, String> {
+        let is_paused = |one: &&Generation| {
+            one.phase() == Phase::Paused
+                && self
+                    .parked
+                    .iter()
+                    .any(|parked| parked.generation.as_ref() == Some(&one.id) && filter.includes(parked))
+        };
+        // What it goes on from has them too.
+        if let Some(paused) = self.generations.iter().find(is_paused) {
+            return Err(format!("`{}` is paused, and some of them are its own; resume it first", paused.projection()));
+        }
         let discarded = self.parked.take(|parked| filter.includes(parked));
         if discarded.is_empty() {
             return Err("no parked event is meant by that".to_owned());
@@ -127,7 +139,10 @@ impl Engine {
         let _ = self.parked.take(|parked| parked.source == *source && parked.generation.is_none());
         let reason = format!("source `{source}` was reset, and is read from its beginning");
         let mut stopped = BTreeSet::new();
-        for generation in self.generations.iter_mut().filter(|one| one.definition.reads.contains_key(source)) {
+        // What is paused stays so; it cannot go on from where it stands.
+        self.let_go_paused(source);
+        let reads = |one: &&mut Generation| one.definition.reads.contains_key(source) && one.phase() != Phase::Paused;
+        for generation in self.generations.iter_mut().filter(reads) {
             generation.leave_last_rows(&reason);
             stopped.insert(generation.projection().to_owned());
         }

@@ -26,6 +26,8 @@ pub struct Declared {
     pub awaited: BTreeSet<String>,
     /// Those among them that are not built, because they, or what they read, was rolled back from.
     pub held_back: BTreeSet<String>,
+    /// Those among them that are not built before what they read goes on, which is paused: each with that.
+    pub blocked: BTreeMap<String, String>,
     /// Sources that are read as before, because how they are declared was rolled back from.
     pub held_sources: BTreeSet<SourceName>,
 }
@@ -43,6 +45,7 @@ impl Declared {
             views: program.views.iter().cloned().map(Arc::new).collect(),
             awaited: BTreeSet::new(),
             held_back: BTreeSet::new(),
+            blocked: BTreeMap::new(),
             held_sources: BTreeSet::new(),
         }
     }
@@ -86,6 +89,18 @@ impl Engine {
         for name in self.declared.held_back.clone() {
             self.tell_rolled_back(&name);
         }
+        for (name, input) in &self.declared.blocked {
+            if let Some(build) = self.announced.get_mut(name).and_then(|status| status.build.as_mut()) {
+                let message =
+                    format!("it reads what `readside projection resume {input}` lets go on, and is built then");
+                *build = BuildStatus { message: Some(message), ..BuildStatus::waiting() };
+            }
+        }
+    }
+
+    /// Projections that are not built before a paused one goes on.
+    pub fn blocked(&self) -> BTreeSet<String> {
+        self.declared.blocked.keys().cloned().collect()
     }
 
     /// Makes status show projections that will be declared, and are built then.

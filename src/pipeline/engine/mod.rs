@@ -8,6 +8,7 @@ mod deciding;
 mod declared;
 mod donors;
 mod drafting;
+mod pausing;
 mod replaying;
 mod rollouts;
 mod showing;
@@ -39,6 +40,8 @@ pub(in crate::pipeline) use deciding::Decided;
 pub use declared::Declared;
 pub(in crate::pipeline) use declared::Retired;
 pub(in crate::pipeline) use donors::Donors;
+pub use pausing::Resumed;
+pub(in crate::pipeline) use pausing::told_paused;
 pub use replaying::{Replayed, Replays};
 
 /// The store of the parked events.
@@ -328,16 +331,16 @@ impl Engine {
     }
 
     /// Takes generations that stand at this engine's cut, in the place of what was there of their projections. One whose
-    /// build has failed leaves its predecessor as it is: it serves, or shows its last rows. With a `rollout` they come back.
+    /// build has failed leaves its predecessor as it is: it serves, or shows its last rows. In a rollback they come back.
     pub(in crate::pipeline) fn take_over(
         &mut self,
         built: Vec<Generation>,
-        rollout: Option<u64>,
+        is_rollback: bool,
         by: &Actor,
         now_us: i64,
     ) {
         for mut generation in built {
-            self.record_outcome(&generation, rollout.is_some(), by, now_us);
+            self.record_outcome(&generation, is_rollback, by, now_us);
             let name = generation.projection().to_owned();
             let last = self.generations.iter_mut().find(|other| other.projection() == name);
             match (generation.state(), last) {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::super::build::StoredRollout;
 use super::Engine;
-use crate::checkpoint::KeptEntry;
+use crate::checkpoint::{KeptEntry, Pause};
 use crate::identity::Identity;
 use crate::lifecycle::{Action, Actor, NewStep, RolledBack, Ticket};
 use crate::plan::PlannedView;
@@ -59,9 +60,47 @@ impl Engine {
         }
     }
 
+    /// Makes it known that what is kept is paused: what is, by name; none if nothing is.
+    pub(super) fn is_kept_paused(&mut self, rollout: u64) -> Option<BTreeSet<String>> {
+        self.kept.pending.remove(&rollout);
+        self.kept.views.remove(&rollout);
+        let entry = self.kept.entries.get_mut(&rollout)?;
+        (entry.replaced, entry.pause) = (true, Some(Pause::Paused));
+        let names: BTreeSet<String> = entry.generations.keys().cloned().collect();
+        names.iter().for_each(|name| _ = self.kept_shown.remove(name));
+        Some(names)
+    }
+
+    /// Makes it known that what was paused comes to the live cut.
+    pub(super) fn is_kept_resuming(&mut self, rollout: u64) {
+        if let Some(entry) = self.kept.entries.get_mut(&rollout) {
+            entry.pause = Some(Pause::Resuming);
+        }
+    }
+
+    /// Keeps nothing more of what is paused and reads a source.
+    pub(super) fn let_go_paused(&mut self, source: &SourceName) {
+        let reads = |entry: &KeptEntry| entry.pause.is_some() && entry.sources.contains_key(source);
+        self.kept.entries.retain(|_, entry| !reads(entry));
+    }
+
+    /// What a paused projection goes on from.
+    pub(super) fn kept_paused(&self, name: &str) -> Option<StoredRollout> {
+        let mut paused = self.kept.entries.iter().filter(|(_, entry)| entry.pause.is_some());
+        let (rollout, entry) = paused.find(|(_, entry)| entry.generations.contains_key(name))?;
+        Some(StoredRollout::without_stores(*rollout, entry.clone(), self.revision))
+    }
+
     /// Makes status show how what is kept gets on.
     pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>) {
         for (name, status) in statuses {
+            // What was paused and cannot go on is paused again.
+            if status.state == KeptState::Failed
+                && let Some(paused) = self.kept_paused(&name)
+            {
+                self.cannot_resume(paused.rollout, status.message.as_deref().unwrap_or("it has failed"));
+                continue;
+            }
             let mut replaced = self.kept.entries.values().filter(|entry| entry.replaced);
             // What has been let go of may not know it yet.
             if let Some(entry) = replaced.find_map(|entry| entry.generations.get(&name))
@@ -99,7 +138,7 @@ impl Engine {
         awaited: BTreeMap<String, Identity>,
     ) {
         self.awaited_rows = awaited;
-        entries.values().for_each(|entry| self.tell_kept(entry));
+        entries.values().filter(|entry| entry.pause.is_none()).for_each(|entry| self.tell_kept(entry));
         self.kept.entries = entries;
         self.kept.rolled_back = rolled_back;
     }
@@ -142,7 +181,8 @@ impl Engine {
         };
         let unkept: Vec<u64> = self.kept.entries.iter().filter_map(is_of_no_use).collect();
         unkept.iter().for_each(|other| _ = self.retire(*other, by, now_us));
-        if let Some(entry) = rollout.and_then(|rollout| self.kept.entries.get_mut(&rollout)) {
+        let replaced = rollout.and_then(|rollout| self.kept.entries.get_mut(&rollout));
+        if let Some(entry) = replaced.filter(|entry| entry.pause.is_none()) {
             entry.replaced = true;
             let entry = entry.clone();
             self.tell_kept(&entry);

@@ -23,7 +23,7 @@ use crate::read_model::catalog::Relation;
 use crate::read_model::search::{IndexedTable, PinnedFiles, SearchIndex};
 use crate::read_model::table::{ApplyError, Table};
 use crate::read_model::{InputRows, Published, ReadModel, TakeError};
-use crate::state::{StateDelta, Stores};
+use crate::state::{StateDelta, StoredSegment, Stores};
 
 use held_changes::HeldChanges;
 use in_error::InError;
@@ -179,6 +179,24 @@ impl Generation {
         }
     }
 
+    /// One that takes nothing, with the rows that a checkpoint has of it, as `entry` says. A search projection needs an empty `index`.
+    ///
+    /// # Errors
+    /// If the stored rows do not make up a table, or the index cannot be written.
+    pub(super) fn paused(
+        definition: Definition,
+        state: GenerationState,
+        stored: Vec<StoredSegment>,
+        index: Option<SearchIndex>,
+        cut: Cut,
+        entry: &GenerationEntry,
+    ) -> Result<Self, GenerationError> {
+        let id = GenerationId::new(definition.table.name.as_str(), entry.generation);
+        let table = Table::restore(definition.table.clone(), stored)?;
+        let rows = read_model(&definition, table, index, &cut)?;
+        Ok(Self::last_rows(id, definition, state, rows, cut, entry))
+    }
+
     pub fn projection(&self) -> &str {
         &self.id.projection
     }
@@ -219,10 +237,30 @@ impl Generation {
 
     /// Takes nothing any more and keeps nothing but its rows, which stay readable until a successor is built.
     pub(super) fn leave_last_rows(&mut self, reason: &str) {
-        self.state = GenerationState::Rebuilding { reason: reason.to_owned() };
+        self.keep_rows_alone(GenerationState::Rebuilding { reason: reason.to_owned() });
+    }
+
+    /// Takes nothing any more and keeps nothing but its rows, until it is resumed or replaced.
+    pub(super) fn pause(&mut self, reason: String) {
+        // What no reader has seen yet of an index would never be seen.
+        self.commit();
+        self.keep_rows_alone(GenerationState::Paused { reason });
+    }
+
+    fn keep_rows_alone(&mut self, state: GenerationState) {
+        self.state = state;
+        // Of what was in error the rows are of an earlier cut than what was computed.
+        if let Some(at) = &self.rows_cut {
+            self.cut.clone_from(&at.cut);
+        }
         self.circuit = None;
         self.held.clear();
         self.in_error = None;
+    }
+
+    /// Whether it has rows that were right at some cut.
+    pub(super) fn has_right_rows(&self) -> bool {
+        self.rows_cut.is_some()
     }
 
     /// Marks the generation as live: it takes every commit from now on.

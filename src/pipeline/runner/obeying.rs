@@ -89,6 +89,17 @@ impl Runner {
                 }
                 Err(why) => drop(reply.send(Err(why))),
             },
+            Command::Pause { projection, by, reply } => self.asked.push(Asked::Pause { projection, by, reply }),
+            Command::Resume { projection, by, reply } => {
+                match self.engine.resume_projections(&projection, &by, now_us()) {
+                    Ok(resumed) => {
+                        self.has_changed = true;
+                        self.publish();
+                        self.asked.push(Asked::Resume { resumed, reply });
+                    }
+                    Err(why) => drop(reply.send(Err(why))),
+                }
+            }
             Command::Ground { wanted, reply } => {
                 if self.engine.has_donors(&wanted.operators) {
                     self.asked.push(Asked::Ground { wanted, reply });

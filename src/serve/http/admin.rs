@@ -70,6 +70,10 @@ pub enum AdminRequest {
     Promote { projection: String, allow_breaking: bool, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To let what was replaced take its place again.
     RollBack { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
+    /// To stop a projection, and what reads it, for a while.
+    Pause { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
+    /// To let what was paused go on.
+    Resume { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To keep what was replaced no more.
     Retire { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To do what was decided about a source or parked events.
@@ -244,6 +248,14 @@ pub(super) async fn projection(
                 let back = admin.ask(|reply| AdminRequest::RollBack { projection, actor, reply }).await;
                 back.map(|back| render(&back))
             }
+            "pause" => {
+                let paused = admin.ask(|reply| AdminRequest::Pause { projection, actor, reply }).await;
+                paused.map(|paused| render(&paused))
+            }
+            "resume" => {
+                let resumed = admin.ask(|reply| AdminRequest::Resume { projection, actor, reply }).await;
+                resumed.map(|resumed| render(&resumed))
+            }
             "retire" => {
                 let retired = admin.ask(|reply| AdminRequest::Retire { projection, actor, reply }).await;
                 retired.map(|retired| render(&retired))
@@ -254,7 +266,7 @@ pub(super) async fn projection(
             }
             _ => {
                 let detail = format!(
-                    "there is no verb `{verb}`; there are rebuild, abort, promote, rollback, retire and verify"
+                    "there is no verb `{verb}`; there are rebuild, abort, pause, resume, promote, rollback, retire and verify"
                 );
                 Err(Refused { status: 404, kind: "no-route", title: "No such route", detail })
             }

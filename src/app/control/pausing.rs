@@ -1,0 +1,62 @@
+//! Stopping projections for a while, and going on with them.
+
+use std::collections::BTreeSet;
+
+use super::super::builds::Beginning;
+use super::Control;
+use crate::lifecycle::Actor;
+use crate::pipeline::{NoLoop, Resumed};
+use crate::serve::http::{Done, Refused};
+
+impl Control {
+    /// Stops a projection, and what reads it; their rows are served as they are.
+    pub(super) async fn pause(&mut self, name: String, by: &Actor) -> Result<Done, Refused> {
+        // What is built would join something that has stopped.
+        let is_meant = |names: &BTreeSet<&String>| names.contains(&name);
+        let running = self.running.iter().filter(|running| running.goes_on());
+        let mut meant = running
+            .map(|running| &running.contents)
+            .filter(|contents| is_meant(&contents.projections.keys().chain(&contents.inputs).collect()));
+        if let Some(built) = meant.next().and_then(|contents| contents.projections.keys().next()) {
+            let detail = format!(
+                "`{built}` is being built, with it or from it; `readside projection promote {built}` or `readside projection abort {built}` first"
+            );
+            return Err(Refused::impossible(detail));
+        }
+        let paused = self.durable(self.commands.pause(name, by.clone())).await?;
+        let detail = paused.map_err(Refused::impossible)?;
+        tracing::warn!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{detail}");
+        Ok(Done { detail })
+    }
+
+    /// Lets what was paused go on: from where it stopped, or built again where that is not known.
+    pub(super) async fn resume(&mut self, name: String, by: &Actor) -> Result<Done, Refused> {
+        let resumed = self.durable(self.commands.resume(name.clone(), by.clone())).await?;
+        let Resumed { projections, from } = resumed.map_err(Refused::impossible)?;
+        let names = projections.into_iter().collect::<Vec<_>>().join(", ");
+        let Some(from) = from else {
+            self.begin_what_is_awaited(by).await?;
+            return Ok(Done { detail: format!("resumed, and built again beside what it had: {names}") });
+        };
+        let (rollout, entry) = (from.rollout, from.entry.clone());
+        let begun = self.go_on(rollout, &entry, Beginning::Restored(Box::new(from)), None);
+        let id = begun.map_err(|error| Refused::impossible(format!("there is no thread for it: {error}")))?;
+        if let Some(keeper) = self.keepers.running(id) {
+            keeper.promote(by.clone());
+        }
+        let done = self.swapped(id, "resumed", &name, &names).await?;
+        // What waited for it can be built now.
+        if !self.blocked.is_empty() {
+            self.begin_what_is_awaited(by).await?;
+        }
+        Ok(done)
+    }
+
+    /// Builds what is declared and not there.
+    async fn begin_what_is_awaited(&mut self, by: &Actor) -> Result<(), Refused> {
+        let compiled = self.compiled().await?;
+        let became = self.become_declared(compiled, by, &BTreeSet::new()).await;
+        let (_, durable) = became.map_err(|NoLoop| Refused::ending())?;
+        self.durable(durable.wait()).await
+    }
+}

@@ -1,0 +1,158 @@
+//! Projections that a person stops for a while. What reads a paused one stops with it, at the same cut, because it could not go
+//! on without it. What they had goes on from there once they are resumed; where that is not known, they are built again.
+
+use std::collections::BTreeSet;
+
+use super::super::build::StoredRollout;
+use super::Engine;
+use crate::checkpoint::Pause;
+use crate::lifecycle::{Action, Actor, GenerationState, NewStep};
+use crate::progress::Phase;
+use crate::state::Stores;
+
+/// What goes on.
+#[derive(Debug, Default)]
+pub struct Resumed {
+    pub projections: BTreeSet<String>,
+    /// What it goes on from; without, it has to be built again.
+    pub from: Option<StoredRollout>,
+}
+
+/// Why a projection takes nothing.
+pub(in crate::pipeline) fn told_paused(name: &str, by: &Actor) -> String {
+    let who = by.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+    let why = by.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("paused{who}{why}; `readside projection resume {name}` goes on")
+}
+
+impl Resumed {
+    /// The stores that it goes on from.
+    pub(in crate::pipeline) fn stores_needed(&self) -> BTreeSet<String> {
+        self.from.as_ref().map(|from| from.entry.stores(from.rollout)).unwrap_or_default()
+    }
+
+    /// Takes what they hold.
+    pub(in crate::pipeline) fn take_stores(&mut self, stores: &Stores) {
+        if let Some(from) = &mut self.from {
+            from.take_stores(stores);
+        }
+    }
+}
+
+impl Engine {
+    /// What is paused with a projection.
+    ///
+    /// # Errors
+    /// Why it cannot be paused, as a sentence.
+    pub(in crate::pipeline) fn to_pause(&self, name: &str) -> Result<BTreeSet<String>, String> {
+        let shown = self.shown().find(|one| one.projection() == name);
+        match shown.map(|one| (one.state(), one.has_right_rows())) {
+            Some((GenerationState::Serving, true)) => {}
+            Some((GenerationState::Serving, false)) => {
+                return Err(format!("`{name}` is in error and never had right rows, which could be served meanwhile"));
+            }
+            Some((GenerationState::Paused { .. }, _)) => return Err(format!("`{name}` is paused already")),
+            Some((state, _)) => {
+                let reason = state.reason().unwrap_or("it is built");
+                return Err(format!("`{name}` takes nothing as it is: {reason}"));
+            }
+            None => return Err(format!("nothing of `{name}` serves that could be paused")),
+        }
+        let mut names = BTreeSet::from([name.to_owned()]);
+        // Each generation comes after those that it reads.
+        for one in self.generations.iter().filter(|one| one.state().steps()) {
+            if one.definition.upstream.iter().any(|input| names.contains(input)) {
+                names.insert(one.projection().to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Whether some of these read a projection that goes on without them.
+    pub(in crate::pipeline) fn read_others(&self, names: &BTreeSet<String>) -> bool {
+        let own = self.generations.iter().filter(|one| names.contains(one.projection()));
+        own.flat_map(|one| &one.definition.upstream).any(|input| !names.contains(input))
+    }
+
+    /// Stops projections at this cut, and records it. `rollout` is what they go on from. Says what was done.
+    pub(in crate::pipeline) fn pause_projections(
+        &mut self,
+        names: &BTreeSet<String>,
+        rollout: Option<u64>,
+        by: &Actor,
+        now_us: i64,
+    ) -> String {
+        let at = format!("at {}", self.cut());
+        for one in self.generations.iter_mut().filter(|one| names.contains(one.projection()) && one.state().steps()) {
+            let name = one.projection().to_owned();
+            one.pause(told_paused(&name, by));
+            let step = NewStep {
+                action: Action::Paused,
+                subject: format!("projection {name}"),
+                from: Some(format!("generation {}", one.id.number)),
+                to: Some(at.clone()),
+            };
+            self.ledger.record(step, by, now_us);
+        }
+        if let Some(rollout) = rollout {
+            self.is_kept_paused(rollout);
+        }
+        self.share();
+        let names = names.iter().cloned().collect::<Vec<_>>().join(", ");
+        format!("paused {at}, and served as they are there: {names}")
+    }
+
+    /// Lets what was paused go on, and records it. What it had has yet to be brought to the live cut.
+    ///
+    /// # Errors
+    /// Why it cannot go on, as a sentence.
+    pub(in crate::pipeline) fn resume_projections(
+        &mut self,
+        name: &str,
+        by: &Actor,
+        now_us: i64,
+    ) -> Result<Resumed, String> {
+        let is_paused = self.shown().any(|one| one.projection() == name && one.phase() == Phase::Paused);
+        if !is_paused {
+            return Err(format!("`{name}` is not paused"));
+        }
+        let from = self.kept_paused(name);
+        if from.as_ref().is_some_and(|from| from.entry.pause == Some(Pause::Resuming)) {
+            return Err(format!("`{name}` is resumed already, and comes to the live cut"));
+        }
+        let own = |from: &StoredRollout| from.entry.generations.keys().cloned().collect();
+        let projections: BTreeSet<String> = from.as_ref().map_or_else(|| BTreeSet::from([name.to_owned()]), own);
+        let shown = |name: &String| self.shown().find(|one| one.projection() == name);
+        let read = projections.iter().filter_map(shown).flat_map(|one| &one.definition.upstream);
+        let stopped = read.filter(|input| !projections.contains(*input)).filter_map(shown);
+        if let Some(input) = stopped.into_iter().find(|one| !one.state().steps()) {
+            let (input, reason) = (input.projection(), input.state().reason().unwrap_or_default());
+            return Err(format!("it reads `{input}`, which has to go on first: {reason}"));
+        }
+        for one in self.generations.iter_mut().filter(|one| projections.contains(one.projection())) {
+            let (subject, number) = (format!("projection {}", one.projection()), one.id.number);
+            match &from {
+                Some(_) => one.pause("it was resumed, and comes to the live cut".to_owned()),
+                None => one.leave_last_rows("it was resumed, and is built again"),
+            }
+            let from = Some(format!("generation {number}"));
+            self.ledger.record(NewStep { action: Action::Resumed, subject, from, to: None }, by, now_us);
+        }
+        if let Some(from) = &from {
+            self.is_kept_resuming(from.rollout);
+        }
+        Ok(Resumed { projections, from })
+    }
+
+    /// Makes what was to go on wait for a person again, who sees why.
+    pub(in crate::pipeline) fn cannot_resume(&mut self, rollout: u64, reason: &str) {
+        let Some(names) = self.is_kept_paused(rollout) else { return };
+        for one in self.generations.iter_mut().filter(|one| names.contains(one.projection())) {
+            let name = one.projection().to_owned();
+            tracing::error!(projection = name, reason, "what was paused cannot go on");
+            one.pause(format!(
+                "paused, and cannot go on: {reason}; `readside projection rebuild {name}` builds it again"
+            ));
+        }
+    }
+}
