@@ -74,6 +74,16 @@ impl Contents {
     }
 }
 
+impl Contents {
+    /// Whether a person wants it built again, as it is declared, and nothing of it is about to be built in another way.
+    pub(super) fn is_of(&self, declared: &BTreeMap<String, Definition>, changing: &BTreeSet<&String>) -> bool {
+        let is_declared =
+            |(name, own): (&String, &Definition)| declared.get(name).is_some_and(|declared| own.is_kept_as(declared));
+        let is_untouched = self.projections.keys().all(|name| !changing.contains(name));
+        self.afresh && self.sources.is_empty() && is_untouched && self.projections.iter().all(is_declared)
+    }
+}
+
 /// What a build begins from.
 pub(super) enum Beginning {
     /// What was replaced, and goes on beside.

@@ -209,6 +209,13 @@ impl Changes {
                     continue;
                 }
             };
+            let since = running.map(|running| &running.since).filter(|since| !since.is_empty());
+            let detail = match since.filter(|_| !rebuilt.contains(&name)) {
+                Some(_) => {
+                    detail.map(|detail| format!("{detail}; all events count in it again, and not only later ones"))
+                }
+                None => detail,
+            };
             self.tell("projection", &name, change, detail);
             let placed = placed(&one, &definition, facts, new, rebuilt.contains(&name));
             add_to_groups(&mut self.groups, one, placed);
@@ -248,6 +255,7 @@ pub(super) fn add_to_groups(groups: &mut Vec<Group>, planned: PlannedProjection,
         joined.projections.extend(group.projections);
         joined.sources.extend(group.sources);
         joined.followers.extend(group.followers);
+        joined.since.extend(group.since);
         joined.breaking.extend(group.breaking);
         joined.promotion = joined.promotion.max(group.promotion);
         joined.keep = joined.keep.max(group.keep);

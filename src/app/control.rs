@@ -20,12 +20,15 @@ use super::verify::Verifications;
 use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
-use crate::pipeline::{Adaptation, BuildOutcome, Commands, Durable, Group, NoLoop, Wanted};
+use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 
 mod pausing;
+mod rebuilding;
 mod rollouts;
+
+use rebuilding::Rebuilt;
 
 /// For a checkpoint to have what was done.
 const DURABLE_LONGEST: Duration = Duration::from_secs(30);
@@ -140,8 +143,8 @@ impl Control {
                     Some(AdminRequest::Verify { projection, reply }) => {
                         self.verifications.start(projection, self.config.clone(), reply);
                     }
-                    Some(AdminRequest::Rebuild { projection, actor, reply }) => {
-                        let _ = reply.send(self.rebuild(projection, &actor).await);
+                    Some(AdminRequest::Rebuild { projection, since_us, actor, reply }) => {
+                        let _ = reply.send(self.rebuild(projection, since_us, &actor).await);
                     }
                     Some(AdminRequest::Abort { projection, actor, reply }) => {
                         let _ = reply.send(self.abort(projection, &actor).await);
@@ -192,7 +195,7 @@ impl Control {
     /// Becomes what was read.
     async fn take(&mut self, read: (Config, Program), actor: &Actor) -> Result<Reloaded, Refused> {
         let by = actor.actor.as_deref().unwrap_or("nobody by name");
-        let became = self.become_declared(read, actor, &BTreeSet::new()).await;
+        let became = self.become_declared(read, actor, &Rebuilt::default()).await;
         let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.problems.send_replace(Vec::new());
         tracing::info!(
@@ -244,13 +247,17 @@ impl Control {
     }
 
     /// Builds a projection again, with all that reads it, as the running configuration declares it.
-    async fn rebuild(&mut self, name: String, by: &Actor) -> Result<Reloaded, Refused> {
+    async fn rebuild(&mut self, name: String, since_us: Option<i64>, by: &Actor) -> Result<Reloaded, Refused> {
         let (config, program) = self.compiled().await?;
         if !program.projections.iter().any(|planned| planned.config.name == name) {
             let detail = format!("`{name}` is no table and no search index, so there is nothing to build");
             return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
         }
-        let rebuilt = BTreeSet::from([name]);
+        let since = match since_us {
+            Some(since_us) => self.first_since(&name, &config, &program, since_us).await?,
+            None => BTreeMap::new(),
+        };
+        let rebuilt = Rebuilt { names: BTreeSet::from([name]), since };
         let became = self.become_declared((config, program), by, &rebuilt).await;
         let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.durable(durable.wait()).await?;
@@ -308,17 +315,18 @@ impl Control {
         &mut self,
         (config, program): (Config, Program),
         by: &Actor,
-        rebuilt: &BTreeSet<String>,
+        rebuilt: &Rebuilt,
     ) -> Result<(Reloaded, Durable), NoLoop> {
         let (mut facts, _) = self.replay(&config, by).await?;
         facts.is_start = std::mem::take(&mut self.is_earlier);
-        let mut changes = Changes::new(&self.config, &config, program, &facts, rebuilt);
+        let mut changes = Changes::new(&self.config, &config, program, &facts, &rebuilt.names);
+        changes.groups.iter_mut().for_each(|group| rebuilt.place(group, &config));
         let config = Arc::new(config);
         let contents = changes.contents();
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
         self.awaited.clone_from(&changes.declared.awaited);
         self.blocked = changes.declared.blocked.keys().cloned().collect();
-        let begun = self.keep_running(&contents);
+        let begun = self.keep_running(&contents, &changes.declared.projections);
         changes.groups.iter_mut().for_each(|group| group.by.clone_from(by));
         let summary = changes.summary();
         let changed_sources = contents.iter().flat_map(|one| one.sources.keys().cloned());
@@ -368,12 +376,15 @@ impl Control {
     }
 
     /// Ends the builds that are not wanted as they are, and says of each that is whether it runs already.
-    fn keep_running(&mut self, wanted: &[Contents]) -> Vec<bool> {
+    fn keep_running(&mut self, wanted: &[Contents], declared: &BTreeMap<String, Definition>) -> Vec<bool> {
         let changing: BTreeSet<&String> = wanted.iter().flat_map(|one| one.projections.keys()).collect();
         let (kept, unwanted): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|running| {
             let stands = running.contents.inputs.iter().all(|input| !changing.contains(input));
+            let is_wanted = wanted.iter().any(|one| running.contents.is_same_as(one));
+            // What a person has built again is no matter of what is declared, as long as it is declared like that.
+            let is_asked_for = running.contents.is_of(declared, &changing);
             // One that has ended, which may not be heard of yet, is begun again where it is still wanted.
-            stands && running.goes_on() && wanted.iter().any(|one| running.contents.is_same_as(one))
+            stands && running.goes_on() && (is_wanted || is_asked_for)
         });
         unwanted.iter().for_each(|running| _ = running.cancel());
         self.running = kept;

@@ -197,6 +197,9 @@ pub struct GenerationEntry {
     /// Messages that had vanished from its sources when it was built.
     #[serde(default)]
     pub lost: BTreeMap<SourceName, Losses>,
+    /// The first sequence that counts, of sources of which not all do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub since: BTreeMap<SourceName, Position>,
     /// When the cut of its rows was the live cut, microseconds since the epoch; 0 if that is not known.
     #[serde(default)]
     pub live_at_us: i64,

@@ -62,6 +62,9 @@ pub struct ProjectionFacts {
     pub key: Vec<String>,
     /// The operators from whose state others can go on.
     pub operators: BTreeSet<Identity>,
+    /// The first sequence that counts, of sources of which not all do.
+    #[serde(default)]
+    pub since: BTreeMap<SourceName, Position>,
     /// Whether it takes every commit.
     pub steps: bool,
     /// Whether a person has stopped it.
@@ -113,10 +116,11 @@ impl Definition {
 impl ProjectionFacts {
     fn of(generation: &Generation) -> Self {
         let donates = generation.may_donate();
-        let operators = generation.computes().filter(|_| donates).map(Circuit::operators);
+        let operators = generation.computes().filter(|_| generation.lends_state()).map(Circuit::operators);
         Self {
             generation: generation.id.number,
             operators: operators.unwrap_or_default(),
+            since: generation.since().clone(),
             steps: generation.state().steps(),
             is_paused: generation.phase() == Phase::Paused,
             is_right: donates,
@@ -229,7 +233,12 @@ fn of_entry(entry: &GenerationEntry) -> ProjectionFacts {
         layout: None,
         columns: fields.iter().map(|field| (field.name().clone(), field.data_type().to_string())).collect(),
         key: entry.key.iter().filter_map(|&index| Some(fields.get(index)?.name().clone())).collect(),
-        operators: if is_right { entry.operators.keys().copied().collect() } else { BTreeSet::new() },
+        since: entry.since.clone(),
+        operators: if is_right && entry.since.is_empty() {
+            entry.operators.keys().copied().collect()
+        } else {
+            BTreeSet::new()
+        },
         steps: entry.state == Phase::Serving,
         is_paused: entry.state == Phase::Paused,
         is_right,

@@ -156,6 +156,13 @@ impl Intake {
         Self { identity, evidence, discarded: self.discarded.clone(), text: self.text.clone(), ..fresh }
     }
 
+    /// The same source just before a sequence, with what is known of its stream, as if it began there.
+    pub(super) fn begun_at(&self, since: Position) -> Self {
+        let again = self.begun_again();
+        let covered = Position::from(since.sequence().saturating_sub(1));
+        Self { progress: SourceProgress::resumed(Resumed { covered, ..Resumed::default() }), ..again }
+    }
+
     /// The same source at its beginning, with nothing known of its stream.
     pub(super) fn at_beginning(&self) -> Self {
         Self::new(self.decoder.clone(), self.admission).declared_by(self.text.clone())

@@ -34,6 +34,8 @@ pub struct Basis {
     pub parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
     /// Messages that had vanished when the relations were built, although the source may have read them.
     pub lost: BTreeMap<SourceName, Losses>,
+    /// The first sequence that counts in the relations, of sources of which not all do.
+    pub since: BTreeMap<SourceName, Position>,
 }
 
 /// The freshness of an answer.
@@ -101,7 +103,8 @@ pub struct SourceFreshness {
     pub state: SourceState,
     /// Parked events by type, of the types that the answer reads and of unknown ones.
     pub parked: BTreeMap<String, u64>,
-    /// The first sequence that the stream still had when it was first opened; nothing if that was all.
+    /// The first sequence that the stream still had when it was first opened, or that counts in the answer if that is later; nothing
+    /// if all do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Position>,
     /// Messages that vanished before they were read.
@@ -152,6 +155,7 @@ impl Freshness {
             if messages(&built_without) > messages(&freshness.lost) {
                 freshness.lost = built_without;
             }
+            freshness.since = freshness.since.max(basis.since.get(name).copied());
             (name.clone(), freshness)
         };
         let sources: BTreeMap<SourceName, SourceFreshness> = basis.reads.iter().map(of_source).collect();

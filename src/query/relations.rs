@@ -151,6 +151,9 @@ fn merge(basis: &mut Basis, other: Basis) {
         }
     }
     other.lost.iter().for_each(|(source, lost)| keep_most(&mut basis.lost, source, lost));
+    for (source, position) in other.since {
+        basis.since.entry(source).and_modify(|known| *known = position.max(*known)).or_insert(position);
+    }
     for (source, types) in other.reads {
         match basis.reads.get_mut(&source) {
             // No types means all of them.

@@ -59,6 +59,8 @@ pub struct Relation {
     pub parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
     /// Messages that had vanished from the sources when it, or a projection below it, was built.
     pub lost: BTreeMap<SourceName, Losses>,
+    /// The first sequence that counts in it, or in a projection below it, of sources of which not all do.
+    pub since: BTreeMap<SourceName, Position>,
     /// When `cut` was last the live cut, microseconds since the epoch: the commit's time, for all but those.
     pub live_at_us: i64,
     /// What its generation is doing.
@@ -78,6 +80,7 @@ impl Relation {
             reads: self.reads.clone(),
             parked: self.parked.clone(),
             lost: self.lost.clone(),
+            since: self.since.clone(),
         }
     }
 }
@@ -147,6 +150,9 @@ pub struct ProjectionStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub row_errors: Vec<RowErrorStatus>,
     pub positions: BTreeMap<SourceName, Position>,
+    /// The first sequence that counts, of sources of which not all do.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub since: BTreeMap<SourceName, Position>,
     /// The generation that is built beside the one that this describes, or in its place where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<BuildStatus>,

@@ -239,6 +239,7 @@ mod tests {
             rows_in_error: 0,
             row_errors: Vec::new(),
             positions: BTreeMap::new(),
+            since: BTreeMap::new(),
             build: None,
             kept: None,
         };
@@ -255,6 +256,7 @@ mod tests {
             reason: None,
             parked: BTreeMap::new(),
             lost: BTreeMap::new(),
+            since: BTreeMap::new(),
         };
         let relations = BTreeMap::from([("stopped".to_owned(), Arc::new(relation))]);
         let projections = BTreeMap::from([

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};
 use crate::config::LineFormat;
@@ -40,6 +41,12 @@ enum FileStop {
     Unreadable(io::Error),
     /// The receiver is gone.
     Closed,
+}
+
+/// When the message of a line was published, microseconds since the epoch; none if the line does not say it.
+pub(super) fn published_at(line: &Bytes, lines: LineFormat) -> Option<i64> {
+    let message = line::read(0, line, lines)?;
+    (message.published_at_us != 0).then_some(message.published_at_us)
 }
 
 impl FileSource {

@@ -65,6 +65,45 @@ pub async fn held(nats: &config::Nats, stream: &str) -> Result<Held, String> {
     Ok(Held { first: facts.state.first_seq, last: facts.state.last_seq, is_mutable })
 }
 
+/// The sequence of the first message that a source of these subjects reads and that was stored at `time_us` (microseconds since the
+/// epoch) or later; none if there is none yet. A stream stores messages in the order of their times.
+///
+/// # Errors
+/// The server is not reached, or does not answer for the stream, as a sentence.
+pub(super) async fn first_since(
+    nats: &config::Nats,
+    stream: &str,
+    filter_subjects: &[String],
+    time_us: i64,
+) -> Result<Option<u64>, String> {
+    let options = JetStreamOptions {
+        name: stream.to_owned(),
+        nats: nats.clone(),
+        stream: stream.to_owned(),
+        filter_subjects: filter_subjects.to_vec(),
+        limits: BatchLimits::default(),
+    };
+    let search = async {
+        let api = api::StreamApi::connect(&options).await.map_err(|error| error.to_string())?;
+        let state = api.stream().await.map_err(|error| error.to_string())?.state;
+        let (mut low, mut high, mut first) = (state.first_seq.max(1), state.last_seq, None);
+        while low <= high {
+            let middle = low + (high - low) / 2;
+            match api.next_stored(middle).await.map_err(|error| error.to_string())? {
+                Some(message) if message.stored_at_us().ok_or("the server gives no time of a message")? < time_us => {
+                    low = message.seq + 1;
+                }
+                found => {
+                    first = found.map(|message| message.seq).or(first);
+                    high = middle - 1;
+                }
+            }
+        }
+        Ok(first)
+    };
+    tokio::time::timeout(LOOK_LONGEST, search).await.map_err(|_| "the server does not answer".to_owned())?
+}
+
 /// Reads a stream in a task of its own, over a connection of its own.
 #[derive(Debug)]
 pub struct JetStreamSource {

@@ -7,11 +7,13 @@ mod connect;
 mod file;
 mod jetstream;
 mod memory;
+mod since;
 
 pub use connect::{ConnectError, connect, explain, jetstream_context};
 pub use file::FileSource;
 pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
 pub use memory::MemorySource;
+pub use since::first_since;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -894,3 +894,59 @@ async fn a_build_whose_history_is_gone_is_foretold_and_leaves_what_serves() {
     assert!(world.daemon().get("/v1/projections/totals").1["item"]["build"].is_null());
     assert_eq!(world.outcome().await, "whole");
 }
+
+#[tokio::test]
+async fn what_is_built_from_a_time_on_counts_what_was_stored_since() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    world.publish(11).await;
+    // Only what it reads counts, and the others are in between.
+    world.configure(", filter_subjects: [orders.k0, orders.k2]", "count(*) AS n");
+    world.start();
+    world.daemon().catch_up(31, DEADLINE);
+    // The history before is gone: to build it again from the first message is not possible any more.
+    world.stream().await.purge().sequence(13).await.unwrap();
+    let (status, told) =
+        world.daemon().post("/v1/admin/projections/totals/rebuild", &json!({"fromTimestamp": time, "actor": "ann"}));
+    assert_eq!((status, &told["builds"]), (200, &json!([["totals"]])), "{told}");
+    let counted = |world: &World| {
+        let answer = world.daemon().wait("the later ones", DEADLINE, |daemon| {
+            let answer = daemon.get("/v1/tables/totals?pageSize=100").1;
+            (answer["freshness"]["sources"]["orders"]["since"] == 21).then_some(answer)
+        });
+        assert_eq!(answer["freshness"]["incomplete"], false, "{answer}");
+        answer["items"].as_array().unwrap().iter().map(|row| row["n"].as_u64().unwrap()).sum::<u64>()
+    };
+    // Eleven from number 20 on: 20, 22, … 30.
+    assert_eq!(counted(&world), 6);
+    let verified = world.daemon().post("/v1/admin/projections/totals/verify", &json!({})).1;
+    assert_eq!(verified["result"], "equal", "{verified}");
+    // It goes on so, through a restart and with more events.
+    world.stop();
+    world.publish(4).await;
+    world.start();
+    world.daemon().catch_up(35, DEADLINE);
+    world.daemon().wait("the new ones", DEADLINE, |_| (counted(&world) == 8).then_some(()));
+    assert_eq!(world.daemon().get("/v1/projections/totals").1["item"]["since"], json!({"orders": 21}));
+    let steps = world.daemon().get("/v1/history").1["items"].clone();
+    assert!(steps[0]["to"].as_str().unwrap().ends_with(", of what came from orders:21 on"), "{steps}");
+    // From a time before all that is left, all that is left counts; and from one without a message only what is yet to come.
+    let rebuild = |time: &str| {
+        let body = json!({"fromTimestamp": time});
+        world.daemon().post("/v1/admin/projections/totals/rebuild", &body)
+    };
+    assert_eq!(rebuild("2020-01-01T00:00:00Z").0, 200);
+    world.daemon().wait("all that is left", DEADLINE, |daemon| {
+        let answer = daemon.get("/v1/tables/totals?pageSize=100").1;
+        (answer["freshness"]["sources"]["orders"]["since"] == 13).then_some(())
+    });
+    for (time, why) in [("yesterday", "no time as in RFC 3339"), ("2999-01-01T00:00:00Z", "in the future")] {
+        let (status, problem) = rebuild(time);
+        assert_eq!(status, 400, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+    }
+}

@@ -19,6 +19,7 @@ mod replay;
 mod rollouts;
 mod rooms;
 mod simulator;
+mod since;
 mod slow_links;
 mod source;
 mod support;

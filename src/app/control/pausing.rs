@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::builds::Beginning;
-use super::Control;
+use super::{Control, Rebuilt};
 use crate::lifecycle::Actor;
 use crate::pipeline::{NoLoop, Resumed};
 use crate::serve::http::{Done, Refused};
@@ -55,7 +55,7 @@ impl Control {
     /// Builds what is declared and not there.
     async fn begin_what_is_awaited(&mut self, by: &Actor) -> Result<(), Refused> {
         let compiled = self.compiled().await?;
-        let became = self.become_declared(compiled, by, &BTreeSet::new()).await;
+        let became = self.become_declared(compiled, by, &Rebuilt::default()).await;
         let (_, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.durable(durable.wait()).await
     }

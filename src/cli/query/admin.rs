@@ -53,6 +53,9 @@ pub struct ReloadArgs {
 #[derive(Debug, Clone, Args)]
 pub struct RebuildArgs {
     pub name: String,
+    /// Let only what was published since then count, as RFC 3339. Answers say from which sequence on.
+    #[arg(long, value_name = "TIME")]
+    pub from_timestamp: Option<String>,
     /// Wait until it is built, and fail if it cannot be.
     #[arg(long)]
     pub wait: bool,
@@ -221,7 +224,7 @@ pub enum Rollout {
 /// cannot be built.
 pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<Rollout, ClientError> {
     let ReloadArgs { wait, actor, connection } = args;
-    change(&["v1", "admin", "reload"], actor, connection, *wait, out)
+    change(&["v1", "admin", "reload"], &actor.body(), connection, *wait, out)
 }
 
 /// Has a daemon build a projection again, with all that reads it.
@@ -229,8 +232,12 @@ pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<Rollout, ClientE
 /// # Errors
 /// If the daemon does not answer or refuses, the output cannot be written, or with `--wait` something cannot be built.
 pub fn rebuild(args: &RebuildArgs, out: &mut dyn Write) -> Result<Rollout, ClientError> {
-    let RebuildArgs { name, wait, actor, connection } = args;
-    change(&["v1", "admin", "projections", name, "rebuild"], actor, connection, *wait, out)
+    let RebuildArgs { name, from_timestamp, wait, actor, connection } = args;
+    let mut body = actor.body();
+    if let Some(from_timestamp) = from_timestamp {
+        body["fromTimestamp"] = json!(from_timestamp);
+    }
+    change(&["v1", "admin", "projections", name, "rebuild"], &body, connection, *wait, out)
 }
 
 #[derive(Deserialize)]
@@ -312,13 +319,13 @@ pub fn promote(args: &PromoteArgs, out: &mut dyn Write) -> Result<(), ClientErro
 /// Asks for something that has projections built, and prints what changes.
 fn change(
     path: &[&str],
-    actor: &ActorArgs,
+    asked: &Value,
     connection: &Connection,
     waits: bool,
     out: &mut dyn Write,
 ) -> Result<Rollout, ClientError> {
     let client = Client::new(&connection.url);
-    let body = client.post(path, &actor.body())?;
+    let body = client.post(path, asked)?;
     let reloaded: Reloaded = parse(&body)?;
     if connection.json {
         writeln!(out, "{body}")?;

@@ -45,7 +45,7 @@ pub(super) fn verdicts(projections: &[PlannedProjection], content: &Content, cut
         let wanted =
             RequiredStores { projection: &name, rows: schema.identity, operators, sources, schema: &schema.schema };
         let entry = entry_of(content, &name);
-        if let Some(entry) = entry {
+        if let Some(entry) = entry.filter(|entry| entry.since.is_empty()) {
             verdicts.adoptable.insert(name.clone(), wanted.adoptable(entry, cut, stores, &candidates));
         }
         if let Err(reason) = wanted.check(entry, cut, stores) {

@@ -16,7 +16,7 @@ use crate::config::{ParkedLimits, Promotion};
 use crate::identity::Identity;
 use crate::lifecycle::{Actor, GenerationId};
 use crate::plan::PlannedProjection;
-use crate::progress::SourceName;
+use crate::progress::{Position, SourceName};
 use crate::state::Stores;
 
 /// What builds may begin with, all of one cut.
@@ -68,6 +68,8 @@ pub struct Group {
     pub breaking: Vec<String>,
     /// For how long what it replaces is kept.
     pub keep: Duration,
+    /// Where the sources begin of which not all messages are to count.
+    pub since: BTreeMap<SourceName, Position>,
     /// Sources that are read in another way than before, and how.
     pub sources: BTreeMap<SourceName, Reading>,
 }
@@ -129,6 +131,7 @@ impl Build {
             let admission = planned.compiled.circuit.admission();
             let index = empty_index(&planned, &indexes.directory(&name, number))?;
             let mut generation = Generation::new(planned, number, index).map_err(failed)?;
+            generation.counts_since(&group.since);
             if group.followers.contains(&name) {
                 generation.follow_rows();
             } else if let Some(own) = adopted.get(&name).filter(|own| !from_start && !own.is_empty()) {
@@ -150,7 +153,12 @@ impl Build {
                 let again = at.begun_again_with(decoder.clone(), *identity).declared_by(text.clone());
                 engine.intakes.insert(name.clone(), again);
             } else if read.contains(name) {
-                engine.intakes.insert(name.clone(), if from_start { at.begun_again() } else { at.read_on() });
+                let intake = match group.since.get(name) {
+                    Some(since) => at.begun_at(*since),
+                    None if from_start => at.begun_again(),
+                    None => at.read_on(),
+                };
+                engine.intakes.insert(name.clone(), intake);
             }
         }
         engine.share();

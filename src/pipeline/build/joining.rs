@@ -80,6 +80,7 @@ impl Build {
             readmit(live, source, &mut built);
         }
         hold_readers_of_errors(live, &mut built);
+        inherit_since(live, &mut built);
         let cut = live.cut();
         for generation in built.generations.iter_mut().filter(|generation| generation.state().steps()) {
             generation.arrive(&cut, now_us);
@@ -209,6 +210,21 @@ fn fail_readers_of_stopped(live: &Engine, built: &mut Engine) {
         }
         if !generation.state().steps() {
             stopped.insert(generation.projection().to_owned());
+        }
+    }
+}
+
+/// Marks built generations that read what not all events count in.
+fn inherit_since(live: &Engine, built: &mut Engine) {
+    for index in 0..built.generations.len() {
+        let (before, rest) = built.generations.split_at_mut(index);
+        let Some(generation) = rest.first_mut() else { continue };
+        for input in generation.definition.upstream.clone() {
+            let is_it = |one: &&Generation| one.projection() == input;
+            let read = before.iter().find(is_it).or_else(|| live.generations.iter().find(is_it));
+            if let Some(read) = read {
+                generation.counts_since(read.since());
+            }
         }
     }
 }

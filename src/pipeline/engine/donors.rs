@@ -22,14 +22,14 @@ pub(in crate::pipeline) type Donors = BTreeMap<Identity, Donor>;
 impl Engine {
     /// Whether any of these operators is part of a live generation that is right.
     pub(in crate::pipeline) fn has_donors(&self, operators: &BTreeSet<Identity>) -> bool {
-        let donors = self.generations.iter().filter(|generation| generation.may_donate());
+        let donors = self.generations.iter().filter(|generation| generation.lends_state());
         donors.filter_map(|generation| generation.computes()).any(|circuit| circuit.has_any(operators))
     }
 
     /// Those of the operators that live generations have, as `content` lists them.
     pub(in crate::pipeline) fn donors(&self, operators: &BTreeSet<Identity>, content: &Content) -> Donors {
         let mut donors = Donors::new();
-        for generation in self.generations.iter().filter(|generation| generation.may_donate()) {
+        for generation in self.generations.iter().filter(|generation| generation.lends_state()) {
             let entries = content.generations.get(generation.projection()).into_iter().flatten();
             let Some(entry) = entries.clone().find(|entry| entry.generation == generation.id.number) else { continue };
             let Some(circuit) = generation.computes() else { continue };

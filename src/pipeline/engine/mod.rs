@@ -378,7 +378,12 @@ impl Engine {
     }
 
     fn record_outcome(&mut self, built: &Generation, is_rollback: bool, by: &Actor, now_us: i64) {
-        let numbered = |generation: &Generation| format!("generation {}", generation.id.number);
+        let numbered = |generation: &Generation| {
+            let since = generation.since().iter().map(|(source, position)| format!("{source}:{position}"));
+            let since = since.collect::<Vec<_>>().join(", ");
+            let since = if since.is_empty() { since } else { format!(", of what came from {since} on") };
+            format!("generation {}{since}", generation.id.number)
+        };
         let last = self.generations.iter().find(|other| other.projection() == built.projection()).map(numbered);
         let (action, to) = match built.state() {
             GenerationState::Failed { reason } => (Action::BuildFailed, format!("{}: {reason}", numbered(built))),

@@ -66,7 +66,7 @@ impl Engine {
             };
             let definition = Definition::of(&planned);
             let mut circuit = planned.compiled.circuit;
-            let renamed = match running.computes().filter(|_| running.may_donate() && !running.follows_rows()) {
+            let renamed = match running.computes().filter(|_| running.lends_state() && !running.follows_rows()) {
                 Some(earlier) if definition.table == running.definition.table && !earlier.lets_go() => {
                     circuit.go_on_with(earlier).ok().flatten()
                 }

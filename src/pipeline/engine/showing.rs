@@ -34,6 +34,7 @@ impl Engine {
                 reason: None,
                 parked: BTreeMap::new(),
                 lost: BTreeMap::new(),
+                since: BTreeMap::new(),
             };
             relations.insert(view.config.name.clone(), Arc::new(relation));
         }
@@ -103,6 +104,7 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         rows_in_error: 0,
         row_errors: Vec::new(),
         positions: cut.positions.clone(),
+        since: BTreeMap::new(),
         build: None,
         kept: None,
     }

@@ -51,6 +51,7 @@ impl Generation {
         self.follows_rows = false;
         self.circuit = predecessor.circuit.take();
         self.lost.clone_from(&predecessor.lost);
+        self.since.clone_from(&predecessor.since);
     }
 
     /// Goes on with a circuit that has the operators of its own, over a source that is read in another way.

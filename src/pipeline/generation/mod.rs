@@ -18,7 +18,7 @@ use crate::circuit::{Attributable, Circuit, CircuitError, Handles, OperatorRepor
 use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState};
 use crate::plan::PlannedProjection;
-use crate::progress::{Cut, Losses, Phase, SourceName, keep_most};
+use crate::progress::{Cut, Losses, Phase, Position, SourceName, keep_most};
 use crate::read_model::catalog::Relation;
 use crate::read_model::search::{IndexedTable, PinnedFiles, SearchIndex};
 use crate::read_model::table::{ApplyError, Table};
@@ -58,6 +58,8 @@ pub struct Generation {
     held: HeldChanges,
     /// Messages that had vanished from its sources when it was built.
     lost: BTreeMap<SourceName, Losses>,
+    /// The first sequence that counts, of sources of which not all do.
+    since: BTreeMap<SourceName, Position>,
     /// Whether it takes the rows of what it replaces in place of computing them. It has nothing to compute with until then.
     follows_rows: bool,
     /// Sequences a second when it was built, if that was in this process.
@@ -107,7 +109,7 @@ impl Generation {
         let rows = read_model(&definition, table, index, &at.cut)?;
         let state = GenerationState::Serving;
         let running = Self::running(id, definition, state, circuit, rows, cut, rows_cut);
-        let mut generation = Self { lost: entry.lost.clone(), ..running };
+        let mut generation = Self { lost: entry.lost.clone(), since: entry.since.clone(), ..running };
         if let Some(held) = &entry.held {
             generation.restore_held(held, stores)?;
         }
@@ -148,6 +150,7 @@ impl Generation {
             rows_cut,
             in_error: None,
             lost: BTreeMap::new(),
+            since: BTreeMap::new(),
             build_rate: None,
             follows_rows: false,
         }
@@ -174,6 +177,7 @@ impl Generation {
             cut,
             in_error: None,
             lost: entry.lost.clone(),
+            since: entry.since.clone(),
             build_rate: None,
             follows_rows: false,
         }
@@ -223,6 +227,19 @@ impl Generation {
         if !lost.is_empty() && self.definition.reads.contains_key(source) {
             self.lost.insert(source.clone(), lost.clone());
         }
+    }
+
+    /// Lets only what comes from these sequences on count, as in what it reads.
+    pub(super) fn counts_since(&mut self, since: &BTreeMap<SourceName, Position>) {
+        for (source, position) in since.iter().filter(|(source, _)| self.definition.reads.contains_key(*source)) {
+            let known = self.since.entry(source.clone()).or_insert(*position);
+            *known = (*known).max(*position);
+        }
+    }
+
+    /// The first sequence that counts, of sources of which not all do.
+    pub fn since(&self) -> &BTreeMap<SourceName, Position> {
+        &self.since
     }
 
     /// Records what had vanished when the generation was built from whose state this one went on: it lacks the same.
@@ -491,8 +508,8 @@ impl Generation {
         let at = self.rows_cut.as_ref()?;
         let Published { data, cut, live_at_us } = self.rows.published(&at.cut, at.live_at_us);
         let (reads, phase) = (self.definition.reads.clone(), self.phase());
-        let reason = self.reason().map(str::to_owned);
-        Some(Relation { data, reads, cut, live_at_us, phase, reason, parked, lost })
+        let (reason, since) = (self.reason().map(str::to_owned), self.since.clone());
+        Some(Relation { data, reads, cut, live_at_us, phase, reason, parked, lost, since })
     }
 
     /// What a checkpoint lists of it, right after a capture.
@@ -519,6 +536,7 @@ impl Generation {
             table: Some(self.rows.shape()),
             operators: running.chain(self.stored_operators.clone()).collect(),
             lost: self.lost.clone(),
+            since: self.since.clone(),
             live_at_us: self.rows_cut.as_ref().map_or(0, |at| at.live_at_us),
             held: self.held_entry(),
             definition: self.definition.text.as_deref().map(str::to_owned),
@@ -541,14 +559,21 @@ impl Generation {
         self.state == GenerationState::Serving && self.in_error.is_none()
     }
 
+    /// Whether others may go on from what its operators keep: it is right, and all events count in it.
+    pub(super) fn lends_state(&self) -> bool {
+        self.may_donate() && self.since.is_empty()
+    }
+
     /// What computes its rows; none if nothing does.
     pub(super) fn computes(&self) -> Option<&Circuit> {
         self.circuit.as_ref()
     }
 
-    /// What it can share with others, and its name.
+    /// What it can share with others, and its name. In what it has computed of a part of the events the same operators have another
+    /// state.
     pub(super) fn circuit(&mut self) -> Option<(&str, &mut Circuit)> {
-        let circuit = self.circuit.as_mut().filter(|_| self.state.steps() && !self.follows_rows)?;
+        let shares = self.state.steps() && !self.follows_rows && self.since.is_empty();
+        let circuit = self.circuit.as_mut().filter(|_| shares)?;
         Some((&self.id.projection, circuit))
     }
 

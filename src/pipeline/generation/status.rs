@@ -33,6 +33,7 @@ impl Definition {
             row_errors: Vec::new(),
             rows_in_error: 0,
             positions: BTreeMap::new(),
+            since: BTreeMap::new(),
             build: None,
             kept: None,
         }
@@ -51,6 +52,7 @@ impl Generation {
             row_errors: self.circuit.as_ref().map(told).unwrap_or_default(),
             rows_in_error: self.circuit.as_ref().map_or(0, |circuit| circuit.errors().len() as u64),
             positions: self.cut.positions.clone(),
+            since: self.since.clone(),
             ..self.definition.status()
         }
     }

@@ -109,7 +109,12 @@ impl Subject {
             key: generation.definition.table.key.clone(),
             inputs: inputs.collect(),
             lost: intakes.clone().map(|(name, intake)| (name.clone(), lost(name, intake))).collect(),
-            intakes: intakes.map(|(name, intake)| (name.clone(), intake.begun_again())).collect(),
+            intakes: intakes
+                .map(|(name, intake)| {
+                    let since = generation.since().get(name);
+                    (name.clone(), since.map_or_else(|| intake.begun_again(), |since| intake.begun_at(*since)))
+                })
+                .collect(),
             parked,
             documents: generation.documents(),
         })

@@ -8,6 +8,7 @@ use axum::extract::{FromRef, FromRequest, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,8 +61,14 @@ pub enum AdminRequest {
     Facts { reply: oneshot::Sender<Result<Value, Refused>> },
     /// To recompute a projection and to compare it with its rows. The answer is JSON.
     Verify { projection: String, reply: oneshot::Sender<Result<Value, Refused>> },
-    /// To build a projection again, with all that reads it.
-    Rebuild { projection: String, actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
+    /// To build a projection again, with all that reads it; of what was published since then, microseconds since the epoch, if that is
+    /// said.
+    Rebuild {
+        projection: String,
+        since_us: Option<i64>,
+        actor: Actor,
+        reply: oneshot::Sender<Result<Reloaded, Refused>>,
+    },
     /// To end the build of a projection.
     Abort { projection: String, actor: Actor, reply: oneshot::Sender<Result<Done, Refused>> },
     /// To take the configuration as it is now if what was parked can be admitted by it in place.
@@ -202,6 +209,9 @@ pub(super) struct ProjectionBody {
     /// Of a promotion: whether readers of today may miss something.
     #[serde(default)]
     allow_breaking: bool,
+    /// Of a rebuild: from when on what was published counts, as RFC 3339.
+    #[serde(default)]
+    from_timestamp: Option<String>,
     #[serde(default)]
     actor: Option<String>,
     #[serde(default)]
@@ -217,7 +227,7 @@ pub(super) async fn projection(
     uri: Uri,
     Asked(asked): Asked<ProjectionBody>,
 ) -> Response {
-    let ProjectionBody { allow_breaking, actor, reason, revision } = asked;
+    let ProjectionBody { allow_breaking, from_timestamp, actor, reason, revision } = asked;
     let actor = Actor { actor, reason, revision };
     let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
         let view = api.service.view(caller());
@@ -231,10 +241,13 @@ pub(super) async fn projection(
     let answer = match asked {
         Err(refused) => Err(refused),
         Ok((admin, projection, verb, actor)) => match verb.as_str() {
-            "rebuild" => {
-                let rebuilt = admin.ask(|reply| AdminRequest::Rebuild { projection, actor, reply }).await;
-                rebuilt.map(|rebuilt| render(&rebuilt))
-            }
+            "rebuild" => match from_timestamp.as_deref().map(timestamp).transpose() {
+                Ok(since_us) => {
+                    let rebuilt = admin.ask(|reply| AdminRequest::Rebuild { projection, since_us, actor, reply }).await;
+                    rebuilt.map(|rebuilt| render(&rebuilt))
+                }
+                Err(refused) => Err(refused),
+            },
             "abort" => {
                 let aborted = admin.ask(|reply| AdminRequest::Abort { projection, actor, reply }).await;
                 aborted.map(|aborted| render(&aborted))
@@ -273,6 +286,17 @@ pub(super) async fn projection(
         },
     };
     answer.unwrap_or_else(|refused| refused.into_problem(&uri))
+}
+
+/// Microseconds since the epoch.
+fn timestamp(text: &str) -> Result<i64, Refused> {
+    let time = DateTime::parse_from_rfc3339(text);
+    let time =
+        time.map_err(|_| invalid(format!("`{text}` is no time as in RFC 3339, such as 2026-11-29T10:00:00Z")))?;
+    if time > Utc::now() {
+        return Err(invalid(format!("{text} lies in the future")));
+    }
+    Ok(time.timestamp_micros())
 }
 
 /// What is to be discarded, by whom and why.

@@ -120,6 +120,13 @@ pub(super) struct StoredMessage {
     pub(super) time: String,
 }
 
+impl StoredMessage {
+    /// Microseconds since the epoch; none if that cannot be read.
+    pub(super) fn stored_at_us(&self) -> Option<i64> {
+        chrono::DateTime::parse_from_rfc3339(&self.time).ok().map(|time| time.timestamp_micros())
+    }
+}
+
 /// A consumer and what it sends.
 #[derive(Debug)]
 pub(super) struct Consumer {

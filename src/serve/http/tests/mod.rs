@@ -125,6 +125,7 @@ fn snapshot(position: u64) -> Snapshot {
             reason: None,
             parked: BTreeMap::new(),
             lost: BTreeMap::new(),
+            since: BTreeMap::new(),
         })
     };
     let view = |sql: &str| RelationData::view(sql);
@@ -159,6 +160,7 @@ fn snapshot(position: u64) -> Snapshot {
             rows_in_error: 0,
             row_errors: Vec::new(),
             positions: BTreeMap::from([("orders".into(), position.into())]),
+            since: BTreeMap::new(),
             build: None,
             kept: None,
         };

@@ -1,0 +1,78 @@
+//! Building again what a person wants built again: of all events, or of those from some time on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Control;
+use crate::config::{Config, Promotion};
+use crate::pipeline::{Group, NoLoop};
+use crate::plan::Program;
+use crate::progress::{Position, SourceName};
+use crate::serve::http::Refused;
+use crate::source;
+
+/// What is built again although nothing has changed.
+#[derive(Debug, Default)]
+pub(super) struct Rebuilt {
+    pub(super) names: BTreeSet<String>,
+    /// Where the sources begin of which not all messages are to count.
+    pub(super) since: BTreeMap<SourceName, Position>,
+}
+
+impl Rebuilt {
+    /// Lets a group count from where it is to. It has other rows then, although it is declared as what serves: a person looks at them.
+    pub(super) fn place(&self, group: &mut Group, config: &Config) {
+        let of_it = |one: &&crate::plan::PlannedProjection| self.names.contains(&one.config.name);
+        let Some(planned) = group.projections.iter().find(of_it).filter(|_| !self.since.is_empty()) else { return };
+        let explicit = planned.config.promotion.or(config.promotion);
+        group.keep = planned.config.keep.unwrap_or(config.keep);
+        group.promotion = group.promotion.map(|_| explicit.unwrap_or(Promotion::Manual));
+        group.since.clone_from(&self.since);
+    }
+}
+
+impl Control {
+    /// The first sequences that were published since a time, of the sources that are read for a projection and for all that reads it.
+    ///
+    /// # Errors
+    /// It reads no events itself, or a source does not say when its messages were published.
+    pub(super) async fn first_since(
+        &self,
+        name: &str,
+        config: &Config,
+        program: &Program,
+        since_us: i64,
+    ) -> Result<BTreeMap<SourceName, Position>, Refused> {
+        let mut built = BTreeSet::from([name]);
+        let (mut reads_events, mut read) = (false, BTreeSet::new());
+        // Each comes after those that it reads.
+        for planned in &program.projections {
+            let compiled = &planned.compiled;
+            if compiled.upstream.iter().any(|input| built.contains(input.as_str())) {
+                built.insert(&planned.config.name);
+            }
+            if built.contains(planned.config.name.as_str()) && compiled.circuit.has_events() {
+                reads_events |= planned.config.name == name;
+                read.extend(compiled.schema.reads.keys().cloned());
+            }
+        }
+        if !reads_events {
+            let detail =
+                format!("`{name}` reads no events itself; build what it reads again, and it is built with that");
+            return Err(Refused::impossible(detail));
+        }
+        let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending())?;
+        let mut since = BTreeMap::new();
+        for declared in &config.sources {
+            let source: SourceName = declared.schema.source.as_str().into();
+            if !read.contains(&source) {
+                continue;
+            }
+            let first = source::first_since(declared, config.nats.as_ref(), since_us).await;
+            let first = first.map_err(Refused::impossible)?.map(Position::from);
+            // What is not there yet counts in any case.
+            let next = facts.sources.get(&source).map_or(1, |known| known.position.sequence() + 1);
+            since.insert(source, first.unwrap_or(next.into()).min(next.into()));
+        }
+        Ok(since)
+    }
+}
