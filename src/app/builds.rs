@@ -17,13 +17,16 @@ use crate::pipeline::{
     Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, Kept, Order, RunnerConfig,
     StoredRollout,
 };
-use crate::plan::Program;
+use crate::plan::{Program, program};
 use crate::priority::give_way;
 use crate::progress::SourceName;
 use crate::source::Source;
 
 /// Builds that run at the same time. Each has a reader of its own for every source, and a part of the memory.
 const AT_ONCE: usize = 2;
+
+/// So many intervals of checkpoints a build may lose by a restart. Each takes time that it could read in.
+const STORED_EVERY: u32 = 4;
 
 /// How the loop paces itself.
 pub(super) fn pace(config: &Config) -> RunnerConfig {
@@ -162,7 +165,7 @@ impl Builds {
         (Self { commands, indexes, turns: Arc::new(Semaphore::new(AT_ONCE)), begun: 0, ended }, receiver)
     }
 
-    /// Starts a build. It has a thread of its own, so that the live generations and the queries go on meanwhile, and gives way to
+    /// Starts a build, which goes on with what is `stored` of it if it can. It has a thread of its own, so that the live generations and the queries go on meanwhile, and gives way to
     /// them.
     ///
     /// # Errors
@@ -170,6 +173,7 @@ impl Builds {
     pub(super) fn start(
         &mut self,
         beginning: Beginning,
+        stored: Option<StoredRollout>,
         names: Vec<String>,
         contents: Contents,
         config: Arc<Config>,
@@ -187,6 +191,7 @@ impl Builds {
             indexes: self.indexes.clone(),
             turns: self.turns.clone(),
             names,
+            stored,
             config,
             readers: Handle::current(),
             ticket: ticket.clone(),
@@ -211,6 +216,8 @@ struct Work {
     turns: Arc<Semaphore>,
     /// The projections that are built.
     names: Vec<String>,
+    /// What a checkpoint has of it.
+    stored: Option<StoredRollout>,
     config: Arc<Config>,
     /// Where the build's sources are read.
     readers: Handle,
@@ -232,6 +239,10 @@ impl Work {
             Beginning::Group(group, ground) => self.begin(*group, &ground),
             Beginning::Kept(kept) => self.go_on(*kept),
             Beginning::Restored(stored) => self.go_on_from(*stored),
+        };
+        let begun = match (begun, self.stored.take()) {
+            (Ok(build), Some(stored)) => Ok(self.resume(build, stored).await),
+            (begun, _) => begun,
         };
         let mut folders = Vec::new();
         let builder = begun.and_then(|mut build| {
@@ -264,6 +275,31 @@ impl Work {
                 BuildOutcome::Failed
             }
         }
+    }
+
+    /// The build as a checkpoint has it, if it can go on from there; else as it is.
+    async fn resume(&self, build: Build, stored: StoredRollout) -> Build {
+        let number = stored.rollout;
+        let resumed = match program(&self.config) {
+            Ok(program) => build.resumed(stored, &program.projections, &self.indexes),
+            // It was compiled before.
+            Err(_) => Err((Box::new(build), "it cannot be compiled any more".to_owned())),
+        };
+        let (build, ticket) = match resumed {
+            Ok(build) => (build, self.ticket.clone()),
+            Err((build, why)) => {
+                tracing::warn!(
+                    projections = self.names.join(", "),
+                    why,
+                    "what was built before the start is begun again"
+                );
+                let ended = Ticket::default();
+                ended.cancel();
+                (*build, ended)
+            }
+        };
+        self.commands.go_on_with(number, ticket).await;
+        build
     }
 
     /// What was replaced in this process.
@@ -317,6 +353,6 @@ impl Work {
             sources.insert(name.clone(), source);
         }
         tracing::info!(projections = self.names.join(", "), reads = from.join(", "), "building");
-        Ok(Builder::new(build, sources))
+        Ok(Builder::new(build, sources).stored_every(self.config.checkpoint_interval * STORED_EVERY))
     }
 }

@@ -19,8 +19,8 @@ use super::streams::{opener, streams};
 use super::verify::Verifications;
 use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
-use crate::lifecycle::{Actor, Decision};
-use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, Wanted};
+use crate::lifecycle::{Actor, Decision, Ticket};
+use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, StoredRollout, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 
@@ -57,6 +57,8 @@ pub(super) struct Control {
     checked: Option<String>,
     /// What was replaced and is kept.
     keepers: Keepers,
+    /// What was built before the start, until what is built now is known.
+    stored: Vec<StoredRollout>,
     /// Whether it runs what its checkpoint said, and has to take what is declared by now.
     is_earlier: bool,
 }
@@ -74,7 +76,7 @@ impl Control {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift }: Told) -> io::Result<Self> {
-        let Parts { config, is_earlier, commands, indexes, build, kept, views, blocked } = parts;
+        let Parts { config, is_earlier, commands, indexes, build, kept, stored, views, blocked } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
         let mut control = Self {
@@ -93,6 +95,7 @@ impl Control {
             next_check: None,
             checked: None,
             keepers: Keepers::default(),
+            stored,
             is_earlier,
         };
         control.awaited.clone_from(&control.blocked);
@@ -121,6 +124,8 @@ impl Control {
         if self.is_earlier {
             // What cannot be taken is told as after any reload.
             let _ = self.reload(&reloading, &Actor { actor: Some("start".to_owned()), ..Actor::default() }).await;
+        } else {
+            self.forget_stored().await;
         }
         loop {
             tokio::select! {
@@ -360,6 +365,7 @@ impl Control {
         let mut begun = begun.into_iter();
         changes.groups.retain(|_| !begun.next().unwrap_or(false));
         self.begin(changes.groups).await?;
+        self.forget_stored().await;
         Ok((Reloaded { changes: changes.told, builds }, adapted))
     }
 
@@ -429,9 +435,20 @@ impl Control {
 
     fn build(&mut self, beginning: Beginning, contents: Contents) -> io::Result<()> {
         let names = contents.projections.keys().cloned().collect();
-        let running = self.builds.start(beginning, names, contents, self.config.clone())?;
+        let is_of_it = |stored: &StoredRollout| stored.entry.generations.keys().eq(contents.projections.keys());
+        let stored = self.stored.iter().position(is_of_it).map(|index| self.stored.remove(index));
+        let running = self.builds.start(beginning, stored, names, contents, self.config.clone())?;
         self.running.push(running);
         Ok(())
+    }
+
+    /// Lets go of what was built before the start and is not built any more.
+    async fn forget_stored(&mut self) {
+        for stored in std::mem::take(&mut self.stored) {
+            let ended = Ticket::default();
+            ended.cancel();
+            self.commands.go_on_with(stored.rollout, ended).await;
+        }
     }
 
     fn plan_check(&mut self) {

@@ -37,6 +37,8 @@ pub(super) struct Parts {
     pub(super) build: Option<Build>,
     /// What was replaced before the start, and is kept.
     pub(super) kept: Vec<StoredRollout>,
+    /// What was built before the start.
+    pub(super) stored: Vec<StoredRollout>,
     /// Views, each with what it reads.
     pub(super) views: Vec<(String, Vec<String>)>,
     /// Projections that wait for a paused one.
@@ -51,6 +53,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
         tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
     }
     let kept = restored.as_mut().map(StoredRollout::split).unwrap_or_default();
+    let stored = restored.as_mut().map(StoredRollout::split_builds).unwrap_or_default();
     let content = restored.as_ref().map(|restored| &restored.manifest.content);
     let earlier = content.and_then(|content| earlier(config, &program, content));
     let rolled_back = content.map(|content| content.rolled_back.clone()).unwrap_or_default();
@@ -87,6 +90,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     begin(&mut assembly.live)?;
     let entries = kept.iter().map(|one| (one.rollout, one.entry.clone())).collect();
     assembly.live.keeps(entries, rolled_back, awaited);
+    assembly.live.has_builds(stored.iter().map(|one| (one.rollout, one.entry.clone())).collect());
     for StoredRollout { rollout, entry, .. } in &kept {
         let documents = entry.documents.iter().chain(&entry.views).map(String::as_str);
         // Views over what the rollout does not have stay as they are when it comes back.
@@ -109,7 +113,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     Ok(Prepared {
         runner,
         status,
-        parts: Parts { config: config.clone(), is_earlier, commands, indexes, build, kept, views, blocked },
+        parts: Parts { config: config.clone(), is_earlier, commands, indexes, build, kept, stored, views, blocked },
     })
 }
 

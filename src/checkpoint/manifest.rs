@@ -61,6 +61,9 @@ pub struct Content {
     /// Generations that were replaced and are kept to be rolled back to, by the numbers of their rollouts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept: BTreeMap<u64, KeptEntry>,
+    /// What is built and does not serve yet, as far as it has come, by numbers like those.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub builds: BTreeMap<u64, KeptEntry>,
     /// What was declared to the running daemon and does not serve yet, as identities of what it computes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub awaited: BTreeMap<String, Identity>,
@@ -115,7 +118,7 @@ impl Content {
         for (projection, entries) in &self.generations {
             entries.iter().for_each(|entry| entry.add_stores(projection, &mut names));
         }
-        names.extend(self.kept.iter().flat_map(|(rollout, kept)| kept.stores(*rollout)));
+        names.extend(self.kept.iter().chain(&self.builds).flat_map(|(rollout, kept)| kept.stores(*rollout)));
         names
     }
 }

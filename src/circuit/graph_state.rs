@@ -83,6 +83,12 @@ impl Circuit {
         Ok(())
     }
 
+    /// Lets its operators become those of others at the next sharing, although the checkpoints have their state: it was captured
+    /// while it was built beside them.
+    pub fn may_become_others(&mut self) {
+        self.is_captured = false;
+    }
+
     /// All errors, if they changed since the last call.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::build::{Build, BuildError, Ground, Joined, Keeping, Kept, LiveCut};
+use super::build::{Build, BuildError, Captured, Ground, Joined, Keeping, Kept, LiveCut};
 use super::engine::{Declared, Replayed, Replays, Resumed};
 use super::facts::Facts;
 use super::intake::Intake;
@@ -58,6 +58,10 @@ pub(super) enum Command {
     Pause { projection: String, by: Actor, reply: oneshot::Sender<Result<String, String>> },
     /// Lets what was paused go on. The answer, with what it goes on from, comes once that is durable.
     Resume { projection: String, by: Actor, reply: oneshot::Sender<Result<Resumed, String>> },
+    /// Has checkpoints list what a build has, under that number or a new one, which comes once it is durable.
+    StoreBuild { number: Option<u64>, captured: Box<Captured>, ticket: Ticket, reply: oneshot::Sender<u64> },
+    /// A build of a checkpoint is gone on with by one that ends with this ticket; or has ended.
+    GoOnWith { number: u64, ticket: Ticket },
     /// What builds may begin with.
     Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
 }
@@ -283,6 +287,28 @@ impl Commands {
     /// The loop has ended.
     pub async fn resume(&self, projection: String, by: Actor) -> Result<Result<Resumed, String>, NoLoop> {
         self.ask(|reply| Command::Resume { projection, by, reply }).await
+    }
+
+    /// Has checkpoints list what a build has, under that number or a new one. Gives what resolves to it once that is durable.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub(super) async fn store_build(
+        &self,
+        number: Option<u64>,
+        captured: Captured,
+        ticket: &Ticket,
+    ) -> Result<oneshot::Receiver<u64>, NoLoop> {
+        let (reply, answer) = oneshot::channel();
+        let (captured, ticket) = (Box::new(captured), ticket.clone());
+        let command = Command::StoreBuild { number, captured, ticket, reply };
+        self.0.send(command).await.map_err(|_| NoLoop)?;
+        Ok(answer)
+    }
+
+    /// Lets a build of a checkpoint be one that ends with this ticket; or be of no more use, if it has ended. Without a loop it stays as it is.
+    pub async fn go_on_with(&self, number: u64, ticket: Ticket) {
+        let _ = self.0.send(Command::GoOnWith { number, ticket }).await;
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NoLoop> {

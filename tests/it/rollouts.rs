@@ -124,6 +124,80 @@ fn what_changes_rows_waits_until_it_is_promoted_and_can_be_taken_back() {
     }
 }
 
+/// The sequences after which builds began to read, as the log of the daemon that runs says it.
+fn began_after(world: &World) -> Vec<u64> {
+    let told = world.daemon().all_logged("\"reads\":\"orders after ");
+    let after = told.iter().filter_map(|line| line.split("orders after ").nth(1)?.split('"').next()?.parse().ok());
+    after.collect()
+}
+
+#[test]
+fn what_is_built_goes_on_from_where_it_was() {
+    let mut world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);
+    world.publish(60_000);
+    // Every event is decoded again, which takes some seconds.
+    world.declare_source("cents: int64!, half: float64");
+    assert_eq!(world.reload()["builds"], json!([["found", "sizes", "totals"]]));
+    let is_stored = |world: &World| {
+        let manifests = std::fs::read_dir(world.path("data/manifests")).unwrap().map(|entry| entry.unwrap().path());
+        let newest = manifests.max().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        newest.contains("\"builds\":{")
+    };
+    let mut reached = 0;
+    for kill in 0..3 {
+        world.daemon().wait("a build in a checkpoint", DEADLINE, |_| is_stored(&world).then_some(()));
+        if kill == 1 {
+            world.restart_unsettled();
+        } else {
+            world.kill();
+        }
+        world.daemon().wait("the build", DEADLINE, |_| (!began_after(&world).is_empty()).then_some(()));
+        let after = *began_after(&world).last().unwrap();
+        assert!(after > 0 && after >= reached, "it began after {after}, and had come to {reached}");
+        reached = after;
+    }
+    assert_eq!(world.shadow("totals")["comparison"]["equal"], true);
+    // A shadow stands at the live cut, and goes on from there too.
+    world.publish(500);
+    world.daemon().wait("the shadow in a checkpoint", DEADLINE, |_| {
+        world.kill_is_late(world.events).then_some(())
+    });
+    world.kill();
+    world.shadow("totals");
+    assert!(*began_after(&world).last().unwrap() > 60_000, "{:?}", began_after(&world));
+    world.publish(500);
+    world.decided("totals", "promote");
+    world.check();
+    let (status, verified) = world.decide("totals", "verify", &json!({}));
+    assert_eq!((status, &verified["result"]), (200, &json!("equal")), "{verified}");
+    world.restart_unsettled();
+    world.check();
+    world.daemon().wait("nothing of the build", DEADLINE, |_| (!is_stored(&world)).then_some(()));
+    // What was replaced goes on from where it was, too, and not from where it was replaced.
+    world.publish(500);
+    world.kept("totals");
+    world.daemon().wait("what is kept in a checkpoint", DEADLINE, |_| {
+        world.kill_is_late(world.events).then_some(())
+    });
+    world.kill();
+    world.kept("totals");
+    assert!(began_after(&world).iter().all(|after| *after > 62_000), "{:?}", began_after(&world));
+    world.decided("totals", "rollback");
+    world.check();
+}
+
+impl World {
+    /// Whether the last checkpoint has what stands beside at that position.
+    fn kill_is_late(&self, position: u64) -> bool {
+        let manifests = std::fs::read_dir(self.path("data/manifests")).unwrap().map(|entry| entry.unwrap().path());
+        let Some(newest) = manifests.max().and_then(|path| std::fs::read(path).ok()) else { return false };
+        let Ok(manifest) = Manifest::decode(&newest) else { return false };
+        let content = manifest.content;
+        let mut beside = content.builds.values().chain(content.kept.values());
+        beside.any(|entry| entry.sources.values().any(|source| source.covered.sequence() == position))
+    }
+}
+
 #[test]
 fn what_is_kept_survives_a_kill() {
     let mut world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);

@@ -156,7 +156,7 @@ impl Control {
         queries: Option<BTreeMap<String, Query>>,
     ) -> io::Result<u64> {
         let names = entry.generations.keys().cloned().collect();
-        let running = self.builds.start(beginning, names, Contents::default(), self.config.clone())?;
+        let running = self.builds.start(beginning, None, names, Contents::default(), self.config.clone())?;
         let id = running.id;
         self.keepers.push(Keeper::new(rollout, entry, running, queries));
         Ok(id)

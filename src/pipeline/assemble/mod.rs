@@ -133,7 +133,8 @@ pub async fn assemble(
     let (at_once, beside) = start.divide(rebuilt, nothing_applied);
     let mut engine = Engine::new(limits.clone());
     engine.generations = start.join_at_once(at_once, nothing_applied, limits.clone())?;
-    engine.generations.extend(start.begin_beside(beside)?);
+    let (begun, adopts) = start.begin_beside(beside)?;
+    engine.generations.extend(begun);
     let NewGenerations { mut live, reasons, .. } = start;
     live.forget_parked();
     let read = engine.generations.iter().filter(|generation| generation.needs_events());
@@ -152,7 +153,9 @@ pub async fn assemble(
     }
     begin(&mut engine)?;
     let mut build = Build::new(engine, changed_sources);
-    build.begins_at(LiveCut::of(&live, &build.inputs()));
+    if adopts {
+        build.begins_at(LiveCut::of(&live, &build.inputs()));
+    }
     Ok(Assembly { live, build: Some(build), reasons })
 }
 
@@ -244,10 +247,11 @@ impl NewGenerations<'_> {
         Ok(left)
     }
 
-    /// Generations that have to read events. They go on only from state that no live generation has, because that moves on.
-    fn begin_beside(&mut self, projections: Vec<PlannedProjection>) -> Result<Vec<Generation>, AssembleError> {
+    /// Generations that have to read events, and whether some go on from state of the checkpoint. They do only from what no live
+    /// generation has, because that moves on.
+    fn begin_beside(&mut self, projections: Vec<PlannedProjection>) -> Result<(Vec<Generation>, bool), AssembleError> {
         let live = self.shared.prefixes();
-        let mut generations = Vec::new();
+        let (mut generations, mut adopts) = (Vec::new(), false);
         for planned in projections {
             let mut adopted = self.adopted(&planned);
             adopted.retain(|_, prefix| !live.contains(prefix));
@@ -255,10 +259,11 @@ impl NewGenerations<'_> {
             // Only its last rows keep the adopted state in the checkpoints until the generation has joined.
             if self.live.generations.iter().any(|last| last.projection() == generation.projection()) {
                 self.adopt(&mut generation, &adopted);
+                adopts |= !adopted.is_empty();
             }
             generations.push(generation);
         }
-        Ok(generations)
+        Ok((generations, adopts))
     }
 
     fn adopt(&mut self, generation: &mut Generation, adopted: &BTreeMap<Identity, String>) {
@@ -313,7 +318,7 @@ fn restored_ledger(content: &Content, stores: &mut Stores) -> Result<Ledger, Ass
 fn numbers(manifest: &Manifest) -> impl Iterator<Item = (String, u64)> {
     let entries = manifest.content.generations.iter();
     let listed = entries.flat_map(|(name, entries)| entries.iter().map(|entry| (name.clone(), entry.generation)));
-    let kept = manifest.content.kept.iter().flat_map(|(rollout, kept)| {
+    let kept = manifest.content.kept.iter().chain(&manifest.content.builds).flat_map(|(rollout, kept)| {
         let generations = kept.generations.iter().map(|(name, entry)| (name.clone(), entry.generation));
         generations.chain([(ROLLOUTS.to_owned(), *rollout)])
     });

@@ -17,6 +17,7 @@ use super::super::readers::OpenSource;
 use super::super::runner::now_us;
 use super::pace::Pace;
 use super::reader::BuildReader;
+use super::storing::Storing;
 use super::{Build, BuildError, Joined, Kept, LiveCut};
 use crate::lifecycle::Actor;
 use crate::progress::{Cut, Position, SourceName};
@@ -73,6 +74,7 @@ pub struct Builder {
     open: Option<OpenSource>,
     /// How its rows differ from those that served when it came to the live cut for the first time; none before.
     compared: Option<BTreeMap<String, Comparison>>,
+    storing: Storing,
 }
 
 impl Builder {
@@ -80,7 +82,14 @@ impl Builder {
     pub fn new(build: Build, sources: BTreeMap<SourceName, Box<dyn Source>>) -> Self {
         let readers = sources.into_iter().map(|(name, source)| (name.clone(), BuildReader::new(name, source)));
         let pace = Pace::new();
-        Self { build, readers: readers.collect(), pace, turn: None, open: None, compared: None }
+        let storing = Storing::new(None, build.stored_as());
+        Self { build, readers: readers.collect(), pace, turn: None, open: None, compared: None, storing }
+    }
+
+    /// Has checkpoints list what it has so often, so that a restart goes on with it.
+    pub fn stored_every(self, every: Duration) -> Self {
+        let storing = Storing::new(Some(every), self.storing.number);
+        Self { storing, ..self }
     }
 
     /// Has its sources opened in this way once it has joined.
@@ -133,6 +142,7 @@ impl Builder {
             if is_kept && self.build.has_stopped() {
                 return self.end_kept(&live).await;
             }
+            self.storing.finish().await;
             if let Order::Join { by: Some(by) } = &*orders.borrow() {
                 self.build.wanted_by(by.clone());
             }
@@ -206,6 +216,7 @@ impl Builder {
             if order == Order::JoinIfEqual && is_equal {
                 return Ok(());
             }
+            self.storing.store(&mut self.build, live).await?;
             self.tell_following(live, &order).await;
             // Nobody who could order anything else is left where the daemon ends; the loop tells that.
             let _ = timeout(FOLLOW_EVERY, orders.changed()).await;
@@ -289,7 +300,7 @@ impl Builder {
     }
 
     async fn reach(&mut self, at: &LiveCut, live: Option<&Commands>) -> Result<(), BuildError> {
-        let Self { build, readers, pace, .. } = self;
+        let Self { build, readers, pace, storing, .. } = self;
         for (name, reader) in readers {
             let target = at.cut.position(name);
             while build.position(name) < target {
@@ -299,6 +310,9 @@ impl Builder {
                 build.lost(name, reader.take_lost());
                 build.take(fetched, now_us())?;
                 pace.taken += build.position(name).since(covered);
+                if let Some(live) = live {
+                    storing.store(build, live).await?;
+                }
                 if let Some(live) = live
                     .filter(|_| !pace.is_told_following && pace.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY))
                 {

@@ -105,6 +105,11 @@ impl Build {
             Some(rollout) => live.was_rolled_back(rollout),
             None => {}
         }
+        for (_, circuit) in
+            live.generations.iter_mut().filter(|one| names.contains(one.projection())).filter_map(Generation::circuit)
+        {
+            circuit.may_become_others();
+        }
         // Those that were live come first, so that theirs is what a checkpoint has already.
         live.share();
         live.sort();

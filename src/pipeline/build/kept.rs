@@ -47,6 +47,21 @@ impl StoredRollout {
         Self { rollout, entry, stores: Stores::new(), revision }
     }
 
+    /// Takes builds that were under way out of what was read back.
+    pub fn split_builds(restored: &mut Restored) -> Vec<Self> {
+        let content = &restored.manifest.content;
+        let revision = content.revision;
+        let builds = content.builds.clone().into_iter().map(|(rollout, entry)| {
+            let own = entry.stores(rollout).into_iter().filter_map(|name| restored.stores.remove_entry(&name));
+            Self { rollout, stores: own.collect(), entry, revision }
+        });
+        builds.collect()
+    }
+
+    pub(super) fn into_parts(self) -> (u64, KeptEntry, Stores, u64) {
+        (self.rollout, self.entry, self.stores, self.revision)
+    }
+
     /// Takes what its stores hold.
     pub(in crate::pipeline) fn take_stores(&mut self, stores: &Stores) {
         let needed = self.entry.stores(self.rollout);
@@ -165,7 +180,8 @@ impl Build {
     }
 }
 
-fn generation(
+/// A generation as an entry has it. Takes its own out of `stores`.
+pub(super) fn generation(
     planned: &PlannedProjection,
     entry: &GenerationEntry,
     cut: &Cut,

@@ -10,6 +10,7 @@ mod keeping;
 mod kept;
 mod pace;
 mod reader;
+mod storing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ pub(super) use joining::Joined;
 pub use keeping::Keeping;
 pub use kept::{KeepError, Kept, StoredRollout};
 pub(super) use reader::BuildReader;
+pub(super) use storing::Captured;
 
 /// A cut of the live engine, as a build beside it sees it.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +76,8 @@ pub struct Build {
     until_us: i64,
     /// Whether that was paused, and is to go on.
     resumes: bool,
+    /// Under which number the checkpoints have it, if a start has gone on with it.
+    stored_as: Option<u64>,
     /// What it replaces, if that is to be kept.
     keeping: Option<Keeping>,
     /// Who wants it.
@@ -97,6 +101,7 @@ impl Build {
             rollout: None,
             until_us: 0,
             resumes: false,
+            stored_as: None,
             keeping: None,
             by: Actor::default(),
             ticket: Ticket::default(),

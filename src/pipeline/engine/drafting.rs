@@ -25,8 +25,10 @@ impl Engine {
             indexes.insert(generation.projection().to_owned(), draft);
             holds.push(pinned.hold);
         }
-        let deltas = self.capture()?;
-        let content = self.content(now_us)?;
+        let mut deltas = self.capture()?;
+        let (builds, of_builds) = self.take_builds();
+        deltas.extend(of_builds);
+        let content = Content { builds, ..self.content(now_us)? };
         let forget = self.forget(&content, &deltas);
         let mut draft = Draft::new(content, deltas, forget, indexes);
         draft.renames = std::mem::take(&mut self.renames);
@@ -64,6 +66,7 @@ impl Engine {
             parked: Some(self.parked.shape()),
             ledger: Some(self.ledger.shape()),
             kept: self.kept().clone(),
+            builds: BTreeMap::new(),
             awaited: self.awaited_rows.clone(),
             rolled_back: self.rolled_back().clone(),
             views: self.views.iter().filter_map(|view| Some(view.config.text.as_deref()?.to_owned())).collect(),

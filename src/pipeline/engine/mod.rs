@@ -12,6 +12,7 @@ mod pausing;
 mod replaying;
 mod rollouts;
 mod showing;
+mod storing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::read_model::catalog::{BuildState, BuildStatus, KeptStatus, Projection
 use crate::telemetry;
 
 use rollouts::KeptRollouts;
+use storing::StoredBuilds;
 
 pub(in crate::pipeline) use deciding::Decided;
 pub use declared::Declared;
@@ -74,6 +76,7 @@ pub struct Engine {
     parked_shown: Arc<[Arc<Parked>]>,
     parked_told: Option<u64>,
     kept: KeptRollouts,
+    builds: StoredBuilds,
     /// What status shows of kept generations, by projection.
     kept_shown: BTreeMap<String, KeptStatus>,
     /// What of the declared projections does not serve yet, as identities of their rows.
@@ -127,6 +130,7 @@ impl Engine {
             parked_shown: Arc::default(),
             parked_told: None,
             kept: KeptRollouts::default(),
+            builds: StoredBuilds::default(),
             awaited_rows: BTreeMap::new(),
             renames: BTreeMap::new(),
             kept_shown: BTreeMap::new(),

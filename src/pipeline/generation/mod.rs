@@ -280,6 +280,11 @@ impl Generation {
         self.rows_cut.is_some()
     }
 
+    /// Marks the generation as one that has yet to come to the live cut.
+    pub(super) fn is_building(&mut self) {
+        self.state = GenerationState::Building;
+    }
+
     /// Marks the generation as live: it takes every commit from now on.
     pub(super) fn serve(&mut self) {
         self.state = GenerationState::Serving;

@@ -89,6 +89,15 @@ impl Runner {
                 }
                 Err(why) => drop(reply.send(Err(why))),
             },
+            Command::StoreBuild { ticket, .. } if !ticket.is_open() => {}
+            Command::StoreBuild { number, captured, ticket, reply } => {
+                let number = self.engine.store_build(number, *captured, ticket);
+                self.acknowledge(reply, number);
+            }
+            Command::GoOnWith { number, ticket } => {
+                self.engine.goes_on_with(number, ticket);
+                self.has_changed = true;
+            }
             Command::Pause { projection, by, reply } => self.asked.push(Asked::Pause { projection, by, reply }),
             Command::Resume { projection, by, reply } => {
                 match self.engine.resume_projections(&projection, &by, now_us()) {
