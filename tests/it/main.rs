@@ -21,6 +21,7 @@ mod simulator;
 mod slow_links;
 mod source;
 mod support;
+mod verify;
 
 /// Counts what is allocated, for the tests that compare it with what operators say.
 #[global_allocator]

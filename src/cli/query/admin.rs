@@ -279,7 +279,7 @@ pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientE
         Verdict::Different => {
             for RowDifference { key, fault, columns } in &answer.differences {
                 let columns = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
-                writeln!(out, "{} is {fault}{columns}", printable(key))?;
+                writeln!(out, "{} is {}{columns}", printable(key), fault.replace('-', " "))?;
             }
             writeln!(out, "different: {} keys; `readside projection rebuild {name}` mends it", answer.total)?;
         }

@@ -8,6 +8,7 @@ use super::{Definition, Generation};
 use crate::checkpoint::store_prefix;
 use crate::circuit::{Circuit, Handles, ZBatch};
 use crate::identity::Identity;
+use crate::read_model::search::SearchSnapshot;
 use crate::state::Stores;
 
 impl Generation {
@@ -81,9 +82,9 @@ impl Generation {
         self.circuit.as_ref().is_some_and(Circuit::has_copies)
     }
 
-    /// Of a search index: its documents, and the rows of its own cut.
-    pub(in crate::pipeline) fn documents(&self) -> Option<(u64, u64)> {
-        self.rows.documents()
+    /// The last commit of a search index, with the rows of its own cut.
+    pub(in crate::pipeline) fn index(&self) -> Option<SearchSnapshot> {
+        self.rows.index()
     }
 
     /// Whether it reads events itself.

@@ -33,8 +33,14 @@ pub enum RowFault {
     Missing,
     /// It has other values than it should have.
     Otherwise,
-    /// The index has not the documents that its rows ask for.
+    /// It is served, and the index has no document of it.
     NotIndexed,
+    /// The index has a document of it, and it is not served.
+    IndexedWithoutRow,
+    /// The index has several documents of it.
+    IndexedTwice,
+    /// The index has another document of it than its row gives.
+    IndexedOtherwise,
 }
 
 /// The cells of a row as text. In this form NULL is no text, and each float is told from every other.

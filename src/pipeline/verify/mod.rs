@@ -2,7 +2,8 @@
 //! with the rows that are served.
 //!
 //! The incremental operators have no part in it, so it finds what is wrong with their state, with the table, and with what a
-//! checkpoint made of them. What a projection reads of others is taken as it is served: those are verified by themselves.
+//! checkpoint made of them. What a projection reads of others is taken as it is served: those are verified by themselves. A search
+//! index is compared with the rows of its own cut.
 
 mod comparison;
 
@@ -27,6 +28,7 @@ use crate::lifecycle::GenerationId;
 use crate::plan::{Scope, batch};
 use crate::progress::{Cut, Losses, SourceName};
 use crate::read_model::InputRows;
+use crate::read_model::search::{IndexComparison, IndexFault, SearchSnapshot};
 use crate::source::Source;
 
 use comparison::compare;
@@ -53,8 +55,8 @@ pub struct Subject {
     lost: BTreeMap<SourceName, u64>,
     /// Events that it could not take.
     parked: BTreeMap<SourceName, BTreeSet<u64>>,
-    /// Of a search index: its documents, and the rows of its own cut.
-    documents: Option<(u64, u64)>,
+    /// Of a search index: its last commit, with the rows of its own cut.
+    index: Option<SearchSnapshot>,
 }
 
 /// What came of it.
@@ -64,13 +66,34 @@ pub enum Verified {
     /// The batch gives the same rows.
     Equal { rows: u64 },
     Different {
-        /// Rows that differ, by key.
+        /// Keys whose rows differ, and keys that are indexed otherwise than their rows say.
         total: u64,
-        /// The first of them.
+        /// The first of both.
         differences: Vec<RowDifference>,
     },
     /// It cannot be said.
     NotVerifiable { reason: String },
+}
+
+impl Verified {
+    /// With what was found of the index over these rows.
+    fn and_index(self, found: IndexComparison) -> Self {
+        let (total, mut differences) = match self {
+            Self::Equal { .. } if found.total > 0 => (0, Vec::new()),
+            Self::Different { total, differences } => (total, differences),
+            other => return other,
+        };
+        differences.extend(found.differences.into_iter().map(|(key, fault)| {
+            let fault = match fault {
+                IndexFault::Missing => RowFault::NotIndexed,
+                IndexFault::WithoutRow => RowFault::IndexedWithoutRow,
+                IndexFault::Twice => RowFault::IndexedTwice,
+                IndexFault::Otherwise => RowFault::IndexedOtherwise,
+            };
+            RowDifference { key, fault, columns: Vec::new() }
+        }));
+        Self::Different { total: total + found.total, differences }
+    }
 }
 
 impl Subject {
@@ -111,7 +134,7 @@ impl Subject {
             lost: intakes.clone().map(|(name, intake)| (name.clone(), lost(name, intake))).collect(),
             intakes: intakes.map(|(name, intake)| (name.clone(), intake.begun_again())).collect(),
             parked,
-            documents: generation.documents(),
+            index: generation.index(),
         })
     }
 
@@ -180,17 +203,10 @@ impl Subject {
         }
         let (expected, served) = (self.expected(sql, scope, &events)?, rows_of(&self.rows)?);
         let verified = compare(&self.schema, &self.key, &served, &expected).map_err(|error| error.to_string())?;
-        Ok(match (verified, self.documents) {
-            (Verified::Equal { rows }, Some((documents, indexed))) if documents != indexed => Verified::Different {
-                total: documents.abs_diff(indexed),
-                differences: vec![RowDifference {
-                    key: format!("the index has {documents} documents for {indexed} rows of {rows}"),
-                    fault: RowFault::NotIndexed,
-                    columns: Vec::new(),
-                }],
-            },
-            (verified, _) => verified,
-        })
+        let Some(index) = &self.index else { return Ok(verified) };
+        let found =
+            index.compare_index().map_err(|error| format!("the index cannot be compared with its rows: {error}"))?;
+        Ok(verified.and_index(found))
     }
 
     /// The batch result.

@@ -20,6 +20,7 @@ use crate::read_model::table::{TableSnapshot, TableSpec};
 
 mod answers;
 mod commits;
+mod comparison;
 mod queries;
 
 /// A row by its key: notes, status, amount in cents, tags.
@@ -198,6 +199,7 @@ fn cents_rank(cents: Option<i64>, descending: bool) -> (bool, i64) {
 /// Everything that a snapshot can be asked equals the model.
 fn assert_equals_model(snapshot: &SearchSnapshot, model: &Model, words: &[&str], statuses: &[&str]) {
     assert_eq!(snapshot.num_documents(), model.len() as u64);
+    assert_eq!(snapshot.compare_index().unwrap(), IndexComparison::default());
     for word in words {
         let expected: Vec<i64> = model
             .iter()
