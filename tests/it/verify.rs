@@ -25,7 +25,11 @@ fields: {customer: keyword, orders: keyword}
 ";
 
 fn verify(world: &World, name: &str) -> Value {
-    let (status, answer) = world.daemon().post(&format!("/v1/admin/projections/{name}/verify"), &json!({}));
+    verify_with(world, name, &json!({}))
+}
+
+fn verify_with(world: &World, name: &str, asked: &Value) -> Value {
+    let (status, answer) = world.daemon().post(&format!("/v1/admin/projections/{name}/verify"), asked);
     assert_eq!(status, 200, "{answer}");
     answer
 }
@@ -107,7 +111,7 @@ fn a_damaged_row_is_found_named_and_mended() {
         daemon.metric("consistency_checks_total", &[&format!("projection=\"{name}\""), "result=\"equal\""])
     };
     let before = ["found", "sizes", "totals"].map(|name| checks(world.daemon(), name));
-    assert_eq!(world.reload()["changes"][0]["name"], "verify.every");
+    assert_eq!(world.reload()["changes"][0]["name"], "verify");
     world.daemon().wait("three rounds", DEADLINE, |daemon| {
         let now = ["found", "sizes", "totals"].map(|name| checks(daemon, name));
         now.iter().zip(before).all(|(now, before)| *now >= before + 3.0).then_some(())
@@ -172,4 +176,85 @@ fn documents_that_are_not_of_their_rows_are_found_named_and_mended() {
     assert_eq!(status, 200);
     world.settled();
     assert_eq!(verify(&world, "counted")["result"], "equal");
+}
+
+#[test]
+fn a_share_finds_what_is_in_it_and_turns_come_to_all_of_them() {
+    let mut world = World::start(&[TOTALS]);
+    assert!(world.daemon.take().unwrap().terminate().0.success());
+    damage(&world.path("data"));
+    world.restart();
+    let (mut equal, mut different) = (0, Vec::new());
+    for number in 1..=4 {
+        let share = format!("{number}/4");
+        let answer = verify_with(&world, "totals", &json!({"share": share}));
+        assert_eq!(answer["share"], json!(share));
+        match answer["result"].as_str() {
+            Some("equal") => equal += answer["rows"].as_u64().unwrap(),
+            Some("different") if answer["total"] == 1 => different.push(share),
+            _ => panic!("{answer}"),
+        }
+    }
+    assert!(different.len() == 1 && (1..CUSTOMERS).contains(&equal), "{different:?}, and {equal} rows are equal");
+    // What another share has found is not forgotten.
+    let warned = |daemon: &Daemon| {
+        daemon.get("/readyz").1["warnings"].to_string().contains("rows of 1 keys are not what the batch gives")
+    };
+    world.daemon().wait("a warning", DEADLINE, |daemon| warned(daemon).then_some(()));
+    let cli = |share: &str| {
+        let mut command = std::process::Command::new(binary());
+        let arguments = ["projection", "verify", "totals", "--share", share, "--url", world.daemon().url()];
+        let output = command.args(arguments).output().unwrap();
+        (output.status.code(), [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat())
+    };
+    let (code, text) = cli(&different[0]);
+    assert!(
+        code == Some(2) && text.contains(&format!("different in share {} of the keys: 1 keys", different[0])),
+        "{text}"
+    );
+    let (code, text) = cli("5/4");
+    assert!(code == Some(1) && text.contains("such as `1/20`"), "{code:?}: {text}");
+    let (status, refused) = world.daemon().post("/v1/admin/projections/totals/rebuild", &json!({"share": "1/2"}));
+    assert_eq!(status, 400, "{refused}");
+    // By themselves.
+    let root = std::fs::read_to_string(world.path("readside.yaml")).unwrap();
+    world.write("readside.yaml", &format!("{root}verify: {{every: 20ms, shares: 3}}\n"));
+    assert_eq!(world.reload()["changes"][0]["name"], "verify");
+    for share in ["1/3", "2/3", "3/3"] {
+        let told = format!("\"share\":\"{share}\"");
+        world.daemon().wait(&told, DEADLINE, |daemon| daemon.logged(&told));
+    }
+    assert!(world.daemon().metric("consistency_checked_rows_total", &["projection=\"totals\""]) > 0.0);
+    world.daemon().wait("a warning", DEADLINE, |daemon| warned(daemon).then_some(()));
+    let (status, _) = world.daemon().post("/v1/admin/projections/totals/rebuild", &json!({}));
+    assert_eq!(status, 200);
+    world.daemon().wait("no warning", DEADLINE, |daemon| (!warned(daemon)).then_some(()));
+}
+
+/// Of how many customers have how many orders, from the events.
+const SPREAD: &str = "projection: spread
+key: [orders]
+sql: >
+  SELECT orders, count(*) AS customers
+  FROM (SELECT customer, count(*) AS orders FROM orders.placed GROUP BY customer) AS totals GROUP BY orders
+";
+
+#[test]
+fn what_takes_more_memory_than_it_may_is_verified_in_parts() {
+    let memory = "promotion: auto\nkeep: 0s\nverify: {memory: 48KiB}\n";
+    let world = World::start_with(&[TOTALS, COUNTED, SPREAD], memory);
+    let answer = verify(&world, "totals");
+    assert_eq!((&answer["result"], &answer["rows"]), (&json!("equal"), &json!(CUSTOMERS)), "{answer}");
+    world.daemon().wait("parts", DEADLINE, |daemon| daemon.logged("for each half of the keys"));
+    // It reads no events, so that there is nothing to divide.
+    assert_eq!(verify(&world, "counted")["result"], "equal");
+    let answer = verify(&world, "spread");
+    assert_eq!(answer["result"], "not-verifiable", "{answer}");
+    let reason = answer["reason"].as_str().unwrap();
+    let told = ["`orders.placed`", "48 KiB", "`verify.memory`", "`readside projection rebuild spread`"];
+    assert!(told.iter().all(|part| reason.contains(part)), "{reason}");
+    let memory = std::fs::read_to_string(world.path("readside.yaml")).unwrap().replace("48KiB", "10MiB");
+    world.write("readside.yaml", &memory);
+    world.reload();
+    assert_eq!(verify(&world, "spread")["result"], "equal");
 }

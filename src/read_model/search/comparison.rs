@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::io;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -22,16 +23,20 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::digest::digests;
 use super::document::{DocumentError, Documents};
 use super::layout::{IndexLayout, KEY};
-use super::order::{KeyError, decode_key};
+use super::order::decode_key;
 use super::request::SearchError;
 use super::snapshot::SearchSnapshot;
 use super::tokenizers::tokenizers;
+use crate::state::KeyShare;
 
 /// Differences that are told one by one; beyond it they are only counted.
 const TOLD_MAX: usize = 100;
 
 /// Of the tables that a segment of some thousand rows is written with.
 const WRITER_BYTES: usize = 15_000_000;
+
+/// Keys that are read together.
+const KEYS_AT_ONCE: usize = 8_192;
 
 /// How an index differs from its table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,21 +68,21 @@ struct Indexed {
 }
 
 impl SearchSnapshot {
-    /// Compares what the index keeps of each row with what it would keep if it were made now. Blocks, for about as long as
+    /// Compares what the index keeps of each row whose key is in the share with what it would keep if it were made now. Blocks, for about as long as
     /// indexing all rows takes.
     ///
     /// # Errors
     /// If the index or the rows cannot be read.
-    pub fn compare_index(&self) -> Result<IndexComparison, SearchError> {
-        self.compared().map_err(|failure| self.internal(failure))
+    pub fn compare_index(&self, share: KeyShare) -> Result<IndexComparison, SearchError> {
+        self.compared(share).map_err(|failure| self.internal(failure))
     }
 
-    fn compared(&self) -> Result<IndexComparison, Failure> {
-        let mut indexed = self.documents_by_key()?;
+    fn compared(&self, share: KeyShare) -> Result<IndexComparison, Failure> {
+        let mut indexed = self.documents_by_key(share)?;
         let mut found = IndexComparison::default();
         let types = self.layout.key_types();
         for rows in self.table().scan() {
-            for (key, digest) in fresh(&self.layout, &rows?)? {
+            for (key, digest) in fresh(&self.layout, &in_share(&self.layout, share, rows?)?)? {
                 let fault = match indexed.remove(&xxh3_128(&key)) {
                     None => IndexFault::Missing,
                     Some(Indexed { documents: 2.., .. }) => IndexFault::Twice,
@@ -96,24 +101,42 @@ impl SearchSnapshot {
         Ok(found)
     }
 
-    /// What the index has, by the hash of the key.
-    fn documents_by_key(&self) -> tantivy::Result<HashMap<u128, Indexed>> {
+    /// What the index has of the share, by the hash of the key.
+    fn documents_by_key(&self, share: KeyShare) -> Result<HashMap<u128, Indexed>, Failure> {
         let mut indexed: HashMap<u128, Indexed> = HashMap::new();
         for (ordinal, segment) in (0..).zip(self.searcher.segment_readers()) {
             let (digests, keys) = (digests(segment)?, keys(segment)?);
-            let mut hashes = Vec::with_capacity(keys.num_terms());
-            let mut terms = keys.dictionary().stream()?;
-            while terms.advance() {
-                hashes.push(xxh3_128(terms.key()));
-            }
+            let hashes = self.key_hashes(&keys, share)?;
             for document in segment.doc_ids_alive() {
-                let hash = keys.term_ords(document).next().map_or(NO_KEY, |ordinal| hashes[ordinal as usize]);
+                let hash = keys.term_ords(document).next().map_or(Some(NO_KEY), |ordinal| hashes[ordinal as usize]);
+                let Some(hash) = hash else { continue };
                 let (digest, first) = (digests[document as usize], DocAddress::new(ordinal, document));
                 let of_key = indexed.entry(hash).or_insert(Indexed { digest, documents: 0, first });
                 of_key.documents += 1;
             }
         }
         Ok(indexed)
+    }
+
+    /// The hashes of the keys in the share, by their places among all keys of a segment.
+    fn key_hashes(&self, keys: &BytesColumn, share: KeyShare) -> Result<Vec<Option<u128>>, Failure> {
+        let types = self.layout.key_types();
+        let mut hashes = Vec::with_capacity(keys.num_terms());
+        let mut terms = keys.dictionary().stream()?;
+        let mut some: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let goes_on = terms.advance();
+            if goes_on {
+                some.push(terms.key().to_vec());
+            }
+            if some.len() == KEYS_AT_ONCE || !goes_on {
+                let included = are_in_share(&some, &types, share)?;
+                hashes.extend(some.drain(..).zip(included).map(|(key, is_in)| is_in.then(|| xxh3_128(&key))));
+            }
+            if !goes_on {
+                return Ok(hashes);
+            }
+        }
     }
 
     /// The key of a document; empty if it has none.
@@ -142,8 +165,6 @@ enum Failure {
     #[error(transparent)]
     Document(#[from] DocumentError),
     #[error(transparent)]
-    Key(#[from] KeyError),
-    #[error(transparent)]
     Value(#[from] DataFusionError),
 }
 
@@ -157,6 +178,33 @@ impl IndexComparison {
     }
 }
 
+/// Which keys are in the share. One that cannot be read is in each.
+fn are_in_share(keys: &[Vec<u8>], types: &[DataType], share: KeyShare) -> Result<Vec<bool>, Failure> {
+    let mut included = vec![true; keys.len()];
+    if share.is_all() {
+        return Ok(included);
+    }
+    let read = keys.iter().enumerate().filter_map(|(place, key)| Some((place, decode_key(key, types).ok()?)));
+    let (places, values): (Vec<usize>, Vec<Vec<ScalarValue>>) = read.unzip();
+    if values.is_empty() {
+        return Ok(included);
+    }
+    let column = |column: usize| ScalarValue::iter_to_array(values.iter().map(|key| key[column].clone()));
+    let columns = (0..types.len()).map(column).collect::<Result<Vec<_>, _>>()?;
+    let are_in = share.includes(&columns)?;
+    places.into_iter().enumerate().for_each(|(row, place)| included[place] = are_in.value(row));
+    Ok(included)
+}
+
+/// The rows whose key is in the share.
+fn in_share(layout: &IndexLayout, share: KeyShare, rows: RecordBatch) -> Result<RecordBatch, Failure> {
+    if share.is_all() {
+        return Ok(rows);
+    }
+    let key: Vec<ArrayRef> = layout.spec.key.iter().map(|&column| rows.column(column).clone()).collect();
+    Ok(filter_record_batch(&rows, &share.includes(&key)?)?)
+}
+
 fn keys(segment: &SegmentReader) -> tantivy::Result<BytesColumn> {
     let column = segment.fast_fields().bytes(KEY)?;
     Ok(column.unwrap_or_else(|| BytesColumn::empty(segment.max_doc())))
@@ -164,6 +212,9 @@ fn keys(segment: &SegmentReader) -> tantivy::Result<BytesColumn> {
 
 /// Keys of rows, and what an index keeps of each that is made of them now.
 fn fresh(layout: &IndexLayout, rows: &RecordBatch) -> Result<Vec<(Vec<u8>, u64)>, Failure> {
+    if rows.num_rows() == 0 {
+        return Ok(Vec::new());
+    }
     let documents = Documents::new(layout, rows)?;
     let index = Index::builder().schema(layout.schema.clone()).tokenizers(tokenizers());
     let mut writer = index.single_segment_index_writer::<TantivyDocument>(RamDirectory::create(), WRITER_BYTES)?;
@@ -186,7 +237,7 @@ fn key_text(key: &[u8], types: &[DataType]) -> Result<String, Failure> {
     if key.is_empty() {
         return Ok("a document without a key".to_owned());
     }
-    let values = decode_key(key, types)?;
+    let Ok(values) = decode_key(key, types) else { return Ok("a document whose key cannot be read".to_owned()) };
     let text = |value: &ScalarValue| -> Result<String, Failure> {
         if value.is_null() {
             return Ok("NULL".to_owned());

@@ -8,8 +8,13 @@ fn found([inserted, updated, deleted]: [RecordBatch; 3]) -> Vec<(String, IndexFa
     let mut pair = Pair::with(home.path(), (1..=6).map(|id| (id, pair_order(id))));
     pair.index.apply(&inserted, &updated, &deleted).unwrap();
     pair.index.commit(&cut(2)).unwrap();
-    let IndexComparison { total, differences } = pair.snapshot().compare_index().unwrap();
+    let IndexComparison { total, differences } = pair.snapshot().compare_index(KeyShare::ALL).unwrap();
     assert_eq!(total, differences.len() as u64);
+    // Shares find the same between them.
+    let found = (0..3).map(|number| pair.snapshot().compare_index(KeyShare::numbered(number, 3)).unwrap().differences);
+    let mut in_shares: Vec<_> = found.flatten().collect();
+    in_shares.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(in_shares, differences);
     differences
 }
 
@@ -59,6 +64,6 @@ fn a_hundred_are_told_and_all_are_counted() {
     let none = none();
     pair.index.apply(&none, &none, &keys(&(0..240).collect::<Vec<_>>())).unwrap();
     pair.index.commit(&cut(2)).unwrap();
-    let found = pair.snapshot().compare_index().unwrap();
+    let found = pair.snapshot().compare_index(KeyShare::ALL).unwrap();
     assert_eq!((found.total, found.differences.len()), (240, 100));
 }
