@@ -184,6 +184,9 @@ pub struct GenerationEntry {
     /// Messages that had vanished from its sources when it was built.
     #[serde(default)]
     pub lost: BTreeMap<SourceName, Losses>,
+    /// Sequences of events that it could not take, and that were given up.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub discarded: BTreeMap<SourceName, BTreeSet<u64>>,
     /// When the cut of its rows was the live cut, microseconds since the epoch; 0 if that is not known.
     #[serde(default)]
     pub live_at_us: i64,

@@ -258,3 +258,39 @@ fn what_takes_more_memory_than_it_may_is_verified_in_parts() {
     world.reload();
     assert_eq!(verify(&world, "spread")["result"], "equal");
 }
+
+/// Divides by the amount, which is 0 once.
+const RATES: &str = "projection: rates
+key: [customer]
+sql: SELECT customer, sum(1000 / cents) AS rate FROM orders.placed GROUP BY customer HAVING count(*) > 0
+";
+
+#[test]
+fn an_event_that_one_projection_could_not_take_stays_left_out_once_it_is_given_up() {
+    let mut world = World::start(&[TOTALS, RATES]);
+    let parked = |world: &World| world.daemon().get("/v1/parked").1["items"].as_array().unwrap().len();
+    let equal = |world: &World, when: &str| {
+        for name in ["totals", "rates"] {
+            let answer = verify(world, name);
+            assert_eq!((&answer["result"], &answer["rows"]), (&json!("equal"), &json!(CUSTOMERS)), "{when}: {answer}");
+        }
+    };
+    assert_eq!(parked(&world), 1);
+    equal(&world, "parked");
+    let which = json!({"which": {"source": "orders"}, "reason": "test"});
+    let (status, discarded) = world.daemon().post("/v1/admin/parked/discard", &which);
+    assert_eq!((status, parked(&world)), (200, 0), "{discarded}");
+    equal(&world, "discarded");
+    world.kill();
+    world.settled();
+    equal(&world, "from the checkpoint");
+    // Another HAVING over the same aggregate, which goes on from what it has.
+    world.declare(&[TOTALS, &RATES.replace("> 0", "> 1")]);
+    assert_eq!(world.reloaded(), [["rates"]]);
+    assert_eq!(parked(&world), 0, "no event is read again");
+    equal(&world, "gone on from");
+    let (status, _) = world.daemon().post("/v1/admin/projections/rates/rebuild", &json!({}));
+    assert_eq!(status, 200);
+    world.settled();
+    equal(&world, "built again");
+}

@@ -52,6 +52,7 @@ impl Generation {
         self.follows_rows = false;
         self.circuit = predecessor.circuit.take();
         self.lost.clone_from(&predecessor.lost);
+        self.discarded.clone_from(&predecessor.discarded);
     }
 
     /// Goes on with a circuit that has the operators of its own, over a source that is read in another way.

@@ -44,7 +44,7 @@ pub struct Subject {
     intakes: BTreeMap<SourceName, Intake>,
     /// What had vanished of them when it was built, or since.
     lost: BTreeMap<SourceName, u64>,
-    /// Events that it could not take.
+    /// Events that it could not take, whether they wait or were given up.
     parked: BTreeMap<SourceName, BTreeSet<u64>>,
     /// Of a search index: its last commit, with the rows of its own cut.
     index: Option<SearchSnapshot>,
@@ -101,7 +101,8 @@ impl Subject {
             let own = generation.lost().get(name).map_or(0, Losses::messages);
             own.max(intake.progress.losses().messages())
         };
-        let mut parked: BTreeMap<SourceName, BTreeSet<u64>> = BTreeMap::new();
+        // What was given up is as far from its rows as what waits.
+        let mut parked = generation.discarded().clone();
         for one in engine.parked.iter().filter(|one| one.generation.as_ref() == Some(&generation.id)) {
             parked.entry(one.source.clone()).or_default().insert(one.rejected.message.seq);
         }
