@@ -107,6 +107,7 @@ metrics_table! {
     TORN_BATCHES = "source_torn_batches_total", Counter, "Atomic batches of NATS that were published in parts, because they have more messages than `commit.max_events`.";
     CONSISTENCY_CHECKS = "consistency_checks_total", Counter, "Verifications of a projection against its batch result, by what came of them.";
     CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter, "Verifications that found rows which are not what the batch gives.";
+    CONSISTENCY_CHECKED_ROWS = "consistency_checked_rows_total", Counter, "Rows of a projection that were found to be what the batch gives.";
     CONSISTENCY_CHECK_DURATION = "consistency_check_duration_seconds", Histogram(Buckets::Long), "Duration of verifications.";
     COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
     CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
@@ -227,6 +228,11 @@ pub fn observe_check(projection: &str, result: &'static str, duration: Duration)
     counter!(CONSISTENCY_CHECKS, "projection" => labelled.clone(), "result" => result).increment(1);
     counter!(CONSISTENCY_CHECK_FAILURES, "projection" => labelled.clone()).increment(u64::from(result == "different"));
     histogram!(CONSISTENCY_CHECK_DURATION, "projection" => labelled).record(duration);
+}
+
+/// Counts rows that a verification has found to be right.
+pub fn count_checked_rows(projection: &str, rows: u64) {
+    counter!(CONSISTENCY_CHECKED_ROWS, "projection" => projection.to_owned()).increment(rows);
 }
 
 pub fn observe_rebuild(projection: &str, duration: Duration) {

@@ -62,7 +62,7 @@ impl Changes {
             ("checkpoint.interval", &old.checkpoint_interval, &new.checkpoint_interval),
             ("parked", &old.parked, &new.parked),
             ("limits", &old.limits, &new.limits),
-            ("verify.every", &old.verify_every, &new.verify_every),
+            ("verify", &old.verify, &new.verify),
             ("promotion", &old.promotion, &new.promotion),
             ("keep", &old.keep, &new.keep),
         ];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -23,6 +23,7 @@ use crate::lifecycle::{Actor, Decision, Ticket};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, StoredRollout, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
+use crate::state::KeyShare;
 
 mod pausing;
 mod rebuilding;
@@ -52,9 +53,9 @@ pub(super) struct Control {
     queries: BTreeMap<String, Query>,
     /// Why the configuration's files could not be taken, for readiness.
     problems: watch::Sender<Vec<String>>,
-    /// When a projection is verified next, and which one was last.
+    /// When a projection is verified next, and which turn that is.
     next_check: Option<Instant>,
-    checked: Option<String>,
+    turn: u64,
     /// What was replaced and is kept.
     keepers: Keepers,
     /// What was built before the start, until what is built now is known.
@@ -93,12 +94,13 @@ impl Control {
             queries,
             problems,
             next_check: None,
-            checked: None,
+            turn: 0,
             keepers: Keepers::default(),
             stored,
             is_earlier,
         };
         control.awaited.clone_from(&control.blocked);
+        control.turn = control.first_turn();
         control.plan_check();
         // What is paused goes on when somebody says so.
         for stored in kept.into_iter().filter(|stored| stored.entry.pause != Some(Pause::Paused)) {
@@ -145,8 +147,8 @@ impl Control {
                         let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending());
                         let _ = reply.send(facts.map(|facts| serde_json::to_value(facts).unwrap_or_default()));
                     }
-                    Some(AdminRequest::Verify { projection, reply }) => {
-                        self.verifications.start(projection, self.config.clone(), reply);
+                    Some(AdminRequest::Verify { projection, share, reply }) => {
+                        self.verifications.start(projection, share, self.config.clone(), reply);
                     }
                     Some(AdminRequest::Rebuild { projection, since_us, actor, reply }) => {
                         let _ = reply.send(self.rebuild(projection, since_us, &actor).await);
@@ -349,7 +351,7 @@ impl Control {
                 summary,
             })
             .await?;
-        let is_paced_otherwise = self.config.verify_every != config.verify_every;
+        let is_paced_otherwise = self.config.verify != config.verify;
         self.config = config;
         if is_paced_otherwise {
             self.plan_check();
@@ -452,10 +454,16 @@ impl Control {
     }
 
     fn plan_check(&mut self) {
-        self.next_check = self.config.verify_every.map(|every| Instant::now() + every);
+        self.next_check = self.config.verify.every.map(|every| Instant::now() + every);
     }
 
-    /// Verifies the projection whose turn it is.
+    /// The turn that a daemon begins with: one that never runs for a whole round still comes to every share in time.
+    fn first_turn(&self) -> u64 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.config.verify.every.map_or(0, |every| (since_epoch.as_millis() / every.as_millis().max(1)) as u64)
+    }
+
+    /// Verifies the share whose turn it is: the same one of each projection, and then the next.
     fn check(&mut self) {
         // It waits for none: they would pile up where they take longer than they are apart.
         if self.verifications.are_under_way() {
@@ -463,13 +471,14 @@ impl Control {
         }
         let kept = self.config.projections.iter().filter(|one| one.kind != ProjectionKind::View);
         let names: BTreeSet<&str> = kept.map(|one| one.name.as_str()).collect();
-        let next = names.iter().find(|name| self.checked.as_deref().is_none_or(|last| **name > last));
-        if let Some(name) = next.or(names.first()).map(|name| (*name).to_owned()) {
+        let number = names.len().max(1) as u64;
+        if let Some(name) = names.iter().nth((self.turn % number) as usize) {
+            let share = KeyShare::numbered(self.turn / number, self.config.verify.shares);
             // What is found is in the log, in metrics and in readiness.
             let (reply, _) = oneshot::channel();
-            self.verifications.start(name.clone(), self.config.clone(), reply);
-            self.checked = Some(name);
+            self.verifications.start((*name).to_owned(), share, self.config.clone(), reply);
         }
+        self.turn += 1;
         self.plan_check();
     }
 

@@ -3,6 +3,7 @@
 mod builds;
 mod changes;
 mod control;
+mod drift;
 mod earlier;
 mod keepers;
 mod placing;

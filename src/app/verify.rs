@@ -8,18 +8,16 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use super::drift::Drift;
 use super::streams::open;
 use crate::config::Config;
-use crate::pipeline::{Commands, NoLoop, Verified};
+use crate::pipeline::{Commands, Intake, Means, NoLoop, Verified};
 use crate::plan::program;
 use crate::priority::give_way;
 use crate::progress::SourceName;
 use crate::serve::http::Refused;
-use crate::source::Source;
+use crate::state::KeyShare;
 use crate::telemetry;
-
-/// Of the events that one verification holds.
-const BYTES_MAX: usize = 1 << 30;
 
 /// Verifications that run at the same time.
 const AT_ONCE: usize = 1;
@@ -29,18 +27,17 @@ const AT_ONCE: usize = 1;
 pub(super) struct Verifications {
     commands: Commands,
     turns: Arc<Semaphore>,
-    /// Projections whose rows were found to differ, and by how many keys.
-    drift: Arc<watch::Sender<BTreeMap<String, u64>>>,
+    drift: Arc<Drift>,
 }
 
 impl Verifications {
     pub(super) fn new(commands: Commands, drift: watch::Sender<BTreeMap<String, u64>>) -> Self {
-        Self { commands, turns: Arc::new(Semaphore::new(AT_ONCE)), drift: Arc::new(drift) }
+        Self { commands, turns: Arc::new(Semaphore::new(AT_ONCE)), drift: Arc::new(Drift::new(drift)) }
     }
 
     /// What was found of a projection is of no more account: it was built again.
     pub(super) fn forget(&self, projection: &str) {
-        self.drift.send_if_modified(|drift| drift.remove(projection).is_some());
+        self.drift.forget(projection);
     }
 
     /// Whether one runs or waits for its turn.
@@ -48,10 +45,11 @@ impl Verifications {
         self.turns.available_permits() == 0
     }
 
-    /// Verifies a projection, and answers when that is done.
+    /// Verifies a share of the keys of a projection, and answers when that is done.
     pub(super) fn start(
         &self,
         projection: String,
+        share: KeyShare,
         config: Arc<Config>,
         reply: oneshot::Sender<Result<Value, Refused>>,
     ) {
@@ -60,7 +58,7 @@ impl Verifications {
         let body = move || {
             give_way();
             let verified = match runtime {
-                Ok(runtime) => runtime.block_on(this.verify(&projection, &config, &readers)),
+                Ok(runtime) => runtime.block_on(this.verify(&projection, share, &config, &readers)),
                 Err(error) => Err(Refused::impossible(error.to_string())),
             };
             // An answer that is no more waited for is lost.
@@ -71,7 +69,13 @@ impl Verifications {
         }
     }
 
-    async fn verify(&self, projection: &str, config: &Config, readers: &Handle) -> Result<Value, Refused> {
+    async fn verify(
+        &self,
+        projection: &str,
+        mut share: KeyShare,
+        config: &Config,
+        readers: &Handle,
+    ) -> Result<Value, Refused> {
         let _turn = self.turns.acquire().await;
         let began = Instant::now();
         let not_compiled = |_| Refused::impossible("the running configuration does not compile any more".to_owned());
@@ -90,38 +94,42 @@ impl Verifications {
                 (Verified::NotVerifiable { reason }, Some(subject.cut), subject.generation.number)
             }
             Ok(subject) => {
-                let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
-                {
+                let open = |name: &SourceName, intake: &Intake| {
                     let _within = readers.enter();
-                    for (name, intake) in &subject.intakes {
-                        let source = open(config, name, intake.progress.covered(), intake);
-                        let source = source.map_err(|error| Refused::impossible(error.to_string()))?;
-                        sources.insert(name.clone(), source);
-                    }
-                }
+                    open(config, name, intake.progress.covered(), intake).map_err(|error| error.to_string())
+                };
                 let (cut, generation) = (subject.cut.clone(), subject.generation.number);
-                (subject.verify(&sql, &program.scope(), sources, BYTES_MAX).await, Some(cut), generation)
+                share = subject.divided(share);
+                let bytes_max = config.verify.memory_bytes;
+                let means = Means { sql: &sql, scope: &program.scope(), open: &open, bytes_max };
+                (subject.verify(&means, share).await, Some(cut), generation)
             }
         };
         let took = began.elapsed();
         let label = match &verified {
-            Verified::Equal { .. } => {
-                self.forget(projection);
+            Verified::Equal { rows } => {
+                self.drift.is_equal(projection, share);
+                telemetry::count_checked_rows(projection, *rows);
+                tracing::info!(projection, %share, rows, "rows are what the batch gives");
                 "equal"
             }
             Verified::Different { total, .. } => {
-                self.drift.send_modify(|drift| _ = drift.insert(projection.to_owned(), *total));
-                tracing::error!(projection, keys = total, "rows are not what the batch gives; rebuild the projection");
+                self.drift.found(projection, share, *total);
+                tracing::error!(
+                    projection, %share, keys = total,
+                    "rows are not what the batch gives; rebuild the projection"
+                );
                 "different"
             }
             Verified::NotVerifiable { reason } => {
-                tracing::warn!(projection, reason, "rows cannot be verified");
+                tracing::warn!(projection, %share, reason, "rows cannot be verified");
                 "not-verifiable"
             }
         };
         telemetry::observe_check(projection, label, took);
         let mut answer = serde_json::to_value(&verified).unwrap_or_default();
         answer["projection"] = json!(projection);
+        answer["share"] = json!(share);
         answer["generation"] = json!(generation);
         answer["positions"] = json!(cut.map(|cut| cut.positions));
         answer["seconds"] = json!(took.as_secs_f64());

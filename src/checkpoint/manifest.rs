@@ -203,6 +203,9 @@ pub struct GenerationEntry {
     /// The first sequence that counts, of sources of which not all do.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub since: BTreeMap<SourceName, Position>,
+    /// Sequences of events that it could not take, and that were given up.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub discarded: BTreeMap<SourceName, BTreeSet<u64>>,
     /// When the cut of its rows was the live cut, microseconds since the epoch; 0 if that is not known.
     #[serde(default)]
     pub live_at_us: i64,

@@ -21,8 +21,7 @@ pub struct Config {
     pub metrics_listen: String,
     pub parked: ParkedLimits,
     pub limits: QueryLimits,
-    /// Between two verifications, each of one projection after the other; none if none is wanted.
-    pub verify_every: Option<Duration>,
+    pub verify: Verification,
     /// When what is built takes the place of what serves, where a projection does not say it.
     pub promotion: Option<Promotion>,
     /// For how long what was replaced is kept, where a projection does not say it. Zero keeps nothing.
@@ -31,6 +30,17 @@ pub struct Config {
     pub projections: Vec<Projection>,
     pub queries: Vec<Query>,
     pub policies: Vec<Policy>,
+}
+
+/// How projections are recomputed in batch and compared with their rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// Between two turns, each of one projection after the other; none if nothing is verified by itself.
+    pub every: Option<Duration>,
+    /// Shares that the keys of a projection are divided into; a turn looks at one of them.
+    pub shares: u32,
+    /// Bytes of events that a verification holds at the same time.
+    pub memory_bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

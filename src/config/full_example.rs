@@ -24,7 +24,7 @@ http: {listen: "0.0.0.0:80", hosts: [Readside.Example], max_connections: 10, hea
 metrics: {listen: "[::1]:9464"}
 parked: {max_events: 5, max_bytes: 1MiB}
 limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5}
-verify: {every: 6h}
+verify: {every: 6h, shares: 20, memory: 2MiB}
 promotion: manual
 keep: 2h
 "#;
@@ -153,7 +153,8 @@ fn settings_are_read() {
     assert_eq!(timeouts.map(|timeout| timeout.as_secs()), [1, 2, 3, 4]);
     assert_eq!((config.http.hosts[0].as_str(), config.http.answer_bytes), ("readside.example", 5 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (5, 1 << 20));
-    assert_eq!(config.verify_every, Some(Duration::from_secs(6 * 3600)));
+    let every = Some(Duration::from_secs(6 * 3600));
+    assert_eq!(config.verify, Verification { every, shares: 20, memory_bytes: 2 << 20 });
     assert_eq!((config.promotion, config.keep), (Some(Promotion::Manual), Duration::from_secs(2 * 3600)));
     let limits = config.limits;
     assert_eq!((limits.max_rows, limits.memory_bytes, limits.concurrency, limits.scan_limit), (1, 2_048, 4, 5));
@@ -178,7 +179,7 @@ fn defaults_fill_what_is_left_out() {
     let connections = &config.http.connections;
     assert_eq!((connections.max, connections.max_per_peer, config.http.answer_bytes), (2048, 1536, 256 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (10_000, 64 << 20));
-    assert_eq!(config.verify_every, None);
+    assert_eq!(config.verify, Verification { every: None, shares: 1, memory_bytes: 1 << 30 });
     assert_eq!((config.promotion, config.keep), (None, Duration::from_secs(24 * 3600)));
     assert_eq!((config.limits.max_rows, config.limits.memory_bytes), (10_000, 256 << 20));
     assert_eq!((config.limits.concurrency, config.limits.scan_limit), (8, 100_000));

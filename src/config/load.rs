@@ -270,8 +270,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
     let needs_nats = declared.sources.iter().any(|source| matches!(source.input, SourceKind::JetStream { .. }));
     let nats = settings.nats.or_else(|| needs_nats.then(default_nats));
     let Settings { data_dir, commit, search_commit, checkpoint_interval, http, metrics_listen, parked, .. } = settings;
-    let (limits, verify_every, promotion, keep) =
-        (settings.limits, settings.verify_every, settings.promotion, settings.keep);
+    let (limits, verify, promotion, keep) = (settings.limits, settings.verify, settings.promotion, settings.keep);
     let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
@@ -283,7 +282,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         metrics_listen,
         parked,
         limits,
-        verify_every,
+        verify,
         promotion,
         keep,
         sources,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Commit, ConnectionLimits, Http, Nats, ParkedLimits, Promotion, QueryLimits};
+use super::checked::{Commit, ConnectionLimits, Http, Nats, ParkedLimits, Promotion, QueryLimits, Verification};
 use super::diagnostic::Mark;
 use super::paths::resolve;
 use super::projection::promotion;
@@ -34,6 +34,9 @@ const NATS_KEYS: &[&str] =
 /// A working day later somebody has seen what is wrong with it.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
 
+/// Of the keys of a projection.
+const SHARES_MAX: u64 = 10_000;
+
 pub(super) const NATS_DEFAULT: &str = "nats://127.0.0.1:4222";
 
 /// The checked settings, and the patterns of the files that hold the rest.
@@ -47,7 +50,7 @@ pub(super) struct Settings {
     pub metrics_listen: String,
     pub parked: ParkedLimits,
     pub limits: QueryLimits,
-    pub verify_every: Option<Duration>,
+    pub verify: Verification,
     pub promotion: Option<Promotion>,
     pub keep: Duration,
     /// Already resolved.
@@ -85,7 +88,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         metrics_listen,
         parked: parked(&map),
         limits: limits(&map),
-        verify_every: map.map("verify", &["every"], &[]).and_then(|verify| verify.interval("every")),
+        verify: verification(&map),
         promotion: promotion(&map),
         keep: map.duration("keep").unwrap_or(KEEP),
         patterns,
@@ -217,6 +220,25 @@ fn parked(map: &Mapping<'_>) -> ParkedLimits {
     ParkedLimits {
         max_events: parked.as_ref().and_then(|p| p.count("max_events")).unwrap_or(10_000),
         max_bytes: parked.as_ref().and_then(|p| p.bytes("max_bytes")).unwrap_or(64 << 20),
+    }
+}
+
+fn verification(map: &Mapping<'_>) -> Verification {
+    let verify = map.map("verify", &["every", "shares", "memory"], &[]);
+    let verify = verify.as_ref();
+    let every = verify.and_then(|verify| verify.interval("every"));
+    let shares = verify.and_then(|verify| verify.integer("shares", 1..=SHARES_MAX));
+    if let Some(verify) = verify
+        && verify.get("shares").is_some()
+        && verify.get("every").is_none()
+    {
+        let hint = "add `every`, such as `every: 1h`: each turn looks at one share of the keys of one projection";
+        verify.error_at_key("shares", "`shares` has no meaning without `every`", hint);
+    }
+    Verification {
+        every,
+        shares: shares.and_then(|shares| u32::try_from(shares).ok()).unwrap_or(1),
+        memory_bytes: verify.and_then(|verify| verify.bytes("memory")).unwrap_or(1 << 30),
     }
 }
 

@@ -33,4 +33,4 @@ pub use generation::{Definition, Generation};
 pub use intake::{Intake, Reading};
 pub use readers::OpenSource;
 pub use runner::{LoopEnd, Runner, RunnerConfig, RunnerStatus};
-pub use verify::{RowDifference, RowFault, Subject, Verified};
+pub use verify::{Means, OpenAt, RowDifference, RowFault, Subject, Verified};

@@ -18,8 +18,8 @@ mod tests;
 
 pub use datafusion::{opaque, readers, session};
 pub use program::{
-    Batch, Compiled, PlannedProjection, PlannedView, Program, ProgramSource, batch, compile, inputs, program,
-    program_over,
+    Batch, Compiled, Needed, PlannedProjection, PlannedView, Program, ProgramSource, RelationName, batch, compile,
+    inputs, program, program_over,
 };
 pub use refusal::Refusal;
 pub use rewrite::{RewriteError, rewrite_own_aggregates};

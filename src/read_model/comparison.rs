@@ -1,4 +1,5 @@
-//! Compares the rows of two generations of a projection at one cut, by key, over the columns that both have.
+//! Compares rows of one cut by key: those of two generations of a projection over the columns that both have, and those that are
+//! served with those that should be.
 //!
 //! Of each row only hashes are kept, so that comparing takes 40 bytes a row whatever the rows are. Two rows that differ are told
 //! as equal with a probability of 2^-64.
@@ -14,7 +15,8 @@ use serde::Serialize;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::InputRows;
-use super::table::TableSpec;
+use super::table::{TableSpec, canonical_rows};
+use crate::state::KeyShare;
 
 /// Differences that are told one by one; beyond it they are only counted.
 const TOLD_MAX: usize = 100;
@@ -70,6 +72,12 @@ struct Columns {
     rest: Encoder,
 }
 
+/// The rows of one side, which are read more than once.
+enum Side<'a> {
+    Rows(&'a InputRows, KeyShare),
+    Batch(&'a TableSpec, RecordBatch),
+}
+
 /// Rows as bytes; of no columns at all, nothing.
 struct Encoder(Option<RowConverter>);
 
@@ -79,6 +87,19 @@ impl Comparison {
     /// # Errors
     /// A column cannot be read.
     pub fn of(before: &InputRows, now: &InputRows) -> Result<Self, ArrowError> {
+        Self::between(&Side::Rows(before, KeyShare::ALL), &Side::Rows(now, KeyShare::ALL))
+    }
+
+    /// Compares the rows that are served of a share of the keys with those that should be, which have the same columns.
+    ///
+    /// # Errors
+    /// A column cannot be read.
+    pub fn with_expected(served: &InputRows, share: KeyShare, expected: &RecordBatch) -> Result<Self, ArrowError> {
+        let expected = canonical_rows(expected, &served.spec().schema)?;
+        Self::between(&Side::Rows(served, share), &Side::Batch(served.spec(), expected))
+    }
+
+    fn between(before: &Side<'_>, now: &Side<'_>) -> Result<Self, ArrowError> {
         let (earlier, later) = (before.spec(), now.spec());
         let names = |spec: &TableSpec, places: &[usize]| -> Vec<String> {
             places.iter().map(|&place| spec.schema.field(place).name().clone()).collect()
@@ -151,6 +172,22 @@ impl Comparison {
     }
 }
 
+impl Side<'_> {
+    fn spec(&self) -> &TableSpec {
+        match self {
+            Side::Rows(rows, _) => rows.spec(),
+            Side::Batch(spec, _) => spec,
+        }
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + '_> {
+        match self {
+            Side::Rows(rows, share) => Box::new(rows.within(*share)),
+            Side::Batch(_, batch) => Box::new(std::iter::once(Ok(batch.clone()))),
+        }
+    }
+}
+
 impl Columns {
     fn of(spec: &TableSpec, key: &[String], values: &[String]) -> Result<Self, ArrowError> {
         let places =
@@ -190,16 +227,17 @@ fn is_comparable(data_type: &DataType) -> bool {
 
 /// Calls with the hashes of each row's key and of its other compared columns, and where it is.
 fn for_each_row(
-    rows: &InputRows,
+    side: &Side<'_>,
     columns: &Columns,
     mut each: impl FnMut(u128, u64, &RecordBatch, usize),
 ) -> Result<(), ArrowError> {
-    for changes in rows.changes_since(None)? {
-        let mut keys = Vec::with_capacity(changes.rows.num_rows());
-        columns.keys.encode(&changes.rows, &columns.key, |_, bytes| keys.push(xxh3_128(bytes)))?;
+    for batch in side.rows() {
+        let batch = batch?;
+        let mut keys = Vec::with_capacity(batch.num_rows());
+        columns.keys.encode(&batch, &columns.key, |_, bytes| keys.push(xxh3_128(bytes)))?;
         let mut rest = Vec::with_capacity(keys.len());
-        columns.rest.encode(&changes.rows, &columns.values, |_, bytes| rest.push(xxh3_64(bytes)))?;
-        keys.into_iter().zip(rest).enumerate().for_each(|(row, (key, rest))| each(key, rest, &changes.rows, row));
+        columns.rest.encode(&batch, &columns.values, |_, bytes| rest.push(xxh3_64(bytes)))?;
+        keys.into_iter().zip(rest).enumerate().for_each(|(row, (key, rest))| each(key, rest, &batch, row));
     }
     Ok(())
 }
@@ -209,7 +247,7 @@ type Texts = [Option<Vec<Option<String>>>; 2];
 
 /// The first differences by key, with the values that differ.
 fn told(
-    sides: [(&InputRows, &Columns); 2],
+    sides: [(&Side<'_>, &Columns); 2],
     key: &[String],
     values: &[String],
     differing: &HashMap<u128, KeyFault>,

@@ -1,9 +1,12 @@
 //! The rows of a projection at one cut, for a projection over it that is built beside the live ones.
 
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 
 use super::table::{Table, TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
+use crate::state::KeyShare;
 
 /// All rows of a projection at one cut. Cheap to make and to keep: the table's segments are shared.
 #[derive(Debug, Clone)]
@@ -25,6 +28,27 @@ impl InputRows {
     /// Whether these are all rows, and right: the projection is not in error.
     pub fn is_whole(&self) -> bool {
         self.held.is_empty()
+    }
+
+    /// The rows whose key is in the share, in batches of bounded size made one by one.
+    ///
+    /// # Errors
+    /// A column cannot be read, or the key's types are none that [`KeyShare::divides`].
+    pub fn within(&self, share: KeyShare) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + '_ {
+        let rows = self.table.scan().chain(self.held.iter().map(|held| Ok(held.rows.clone())));
+        rows.map(move |rows| {
+            let rows = rows?;
+            if share.is_all() {
+                return Ok(rows);
+            }
+            let key: Vec<ArrayRef> = self.spec().key.iter().map(|&column| rows.column(column).clone()).collect();
+            filter_record_batch(&rows, &share.includes(&key)?)
+        })
+    }
+
+    /// Live rows, if the projection is not in error.
+    pub fn num_rows(&self) -> usize {
+        self.table.num_rows()
     }
 
     /// What makes these rows of earlier ones of the same projection, or of none: batches to be taken in this order.

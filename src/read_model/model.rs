@@ -6,7 +6,7 @@
 use arrow::error::ArrowError;
 
 use super::catalog::RelationData;
-use super::search::{IndexError, IndexedTable, PinnedFiles};
+use super::search::{IndexError, IndexedTable, PinnedFiles, SearchSnapshot};
 use super::table::{ApplyError, Table};
 use crate::circuit::ZBatch;
 use crate::progress::Cut;
@@ -102,11 +102,11 @@ impl ReadModel {
         }
     }
 
-    /// Of a search index: its documents, and the rows of its own cut; none of a table.
-    pub fn documents(&self) -> Option<(u64, u64)> {
+    /// The last commit of a search index, with the rows of its own cut; none of a table.
+    pub fn index(&self) -> Option<SearchSnapshot> {
         match self {
             ReadModel::Table(_) => None,
-            ReadModel::Search(indexed) => Some(indexed.documents()),
+            ReadModel::Search(indexed) => Some(indexed.last_commit()),
         }
     }
 

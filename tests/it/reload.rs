@@ -1,6 +1,5 @@
 //! A running daemon becomes what its files say, and readers notice nothing but that.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,11 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::Int64Type;
-use readside::checkpoint::{Checkpointer, Draft, Restored};
-use readside::state::{NewSegment, StateDelta};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,7 +39,7 @@ pub(crate) struct World {
 
 impl World {
     /// A daemon in which what is built serves as soon as it can.
-    fn start(projections: &[&str]) -> Self {
+    pub(crate) fn start(projections: &[&str]) -> Self {
         Self::start_with(projections, "promotion: auto\nkeep: 0s\n")
     }
 
@@ -570,95 +564,6 @@ fn only_this_machine_may_ask_and_no_page_of_others() {
     assert_eq!(ask(&[JSON, ("host", "attacker.example")], "{}"), 421);
     assert_eq!(ask(&[JSON], "{\"who\": 1}"), 400);
     assert_eq!(agent.get(&url).call().unwrap().status().as_u16(), 405);
-}
-
-/// Changes one row of `totals` in the last checkpoint, behind the back of everything that keeps it.
-fn damage(data: &std::path::Path) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (mut checkpointer, restored) = Checkpointer::open(data.to_str().unwrap(), "damage").await.unwrap();
-        let Restored { manifest, stores, .. } = restored.unwrap();
-        let store = "totals/1/rows".to_owned();
-        let segments = &stores[&store];
-        let live =
-            segments.iter().map(|one| filter_record_batch(&one.rows, &BooleanArray::from(one.live.clone())).unwrap());
-        let live: Vec<RecordBatch> = live.collect();
-        let rows = concat_batches(&live[0].schema(), &live).unwrap();
-        let cents = rows.column_by_name("cents").unwrap().as_primitive::<Int64Type>();
-        let cents: Int64Array =
-            cents.iter().enumerate().map(|(row, cents)| cents.map(|cents| cents + i64::from(row == 7))).collect();
-        let index = rows.schema().index_of("cents").unwrap();
-        let mut columns = rows.columns().to_vec();
-        columns[index] = Arc::new(cents);
-        let rows = RecordBatch::try_new(rows.schema(), columns).unwrap();
-        let id = segments.iter().map(|segment| segment.id).max().unwrap() + 1;
-        let delta = StateDelta { segment: Some(NewSegment { id, rows, dead: Vec::new() }), dropped: Vec::new() };
-        let (deltas, forget) = (BTreeMap::from([(store.clone(), delta)]), BTreeSet::from([store]));
-        let draft = Draft::new(manifest.content, deltas, forget, BTreeMap::new());
-        checkpointer.checkpoint(&draft).await.unwrap();
-    });
-}
-
-#[test]
-fn a_damaged_row_is_found_named_and_mended() {
-    let mut world = World::start(&[TOTALS, SIZES, FOUND]);
-    let verify = |world: &World, name: &str| {
-        let (status, answer) = world.daemon().post(&format!("/v1/admin/projections/{name}/verify"), &json!({}));
-        assert_eq!(status, 200, "{answer}");
-        answer
-    };
-    let equal = |world: &World, name: &str, rows: u64| {
-        let answer = verify(world, name);
-        assert_eq!((&answer["result"], &answer["rows"]), (&json!("equal"), &json!(rows)), "{answer}");
-    };
-    world.publish(3);
-    for (name, rows) in [("totals", CUSTOMERS), ("sizes", 2), ("found", CUSTOMERS)] {
-        equal(&world, name, rows);
-    }
-    assert!(world.daemon.take().unwrap().terminate().0.success());
-    damage(&world.path("data"));
-    world.restart();
-    let answer = verify(&world, "totals");
-    assert_eq!((&answer["result"], &answer["total"]), (&json!("different"), &json!(1)), "{answer}");
-    let difference = &answer["differences"][0];
-    assert_eq!((&difference["fault"], &difference["columns"]), (&json!("otherwise"), &json!(["cents"])));
-    let warned = |daemon: &Daemon| {
-        let warnings = daemon.get("/readyz").1["warnings"].to_string();
-        warnings.contains("projection `totals`: rows of 1 keys are not what the batch gives; rebuild it")
-    };
-    world.daemon().wait("a warning", DEADLINE, |daemon| warned(daemon).then_some(()));
-    let key = difference["key"].as_str().unwrap();
-    let orders = if ["c0", "c1", "c2"].contains(&key) { 21 } else { 20 };
-    assert_eq!(world.sql(&format!("SELECT orders FROM totals WHERE customer = '{key}'")), json!([{"orders": orders}]));
-    let mut command = std::process::Command::new(binary());
-    let output = command.args(["projection", "verify", "totals", "--url", world.daemon().url()]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(
-        text.contains(&format!("{key} is otherwise: cents")) && text.contains("projection rebuild totals"),
-        "{text}"
-    );
-    assert_eq!(world.daemon().metric("consistency_check_failures_total", &["projection=\"totals\""]), 2.0);
-    let (status, _) = world.daemon().post("/v1/admin/projections/totals/rebuild", &json!({}));
-    assert_eq!(status, 200);
-    world.settled();
-    for (name, rows) in [("totals", CUSTOMERS), ("sizes", 2), ("found", CUSTOMERS)] {
-        equal(&world, name, rows);
-    }
-    world.daemon().wait("no warning", DEADLINE, |daemon| (!warned(daemon)).then_some(()));
-    world.check();
-    // One after the other, by themselves.
-    let root = std::fs::read_to_string(world.path("readside.yaml")).unwrap();
-    world.write("readside.yaml", &format!("{root}verify: {{every: 50ms}}\n"));
-    let checks = |daemon: &Daemon, name: &str| {
-        daemon.metric("consistency_checks_total", &[&format!("projection=\"{name}\""), "result=\"equal\""])
-    };
-    let before = ["found", "sizes", "totals"].map(|name| checks(world.daemon(), name));
-    assert_eq!(world.reload()["changes"][0]["name"], "verify.every");
-    world.daemon().wait("three rounds", DEADLINE, |daemon| {
-        let now = ["found", "sizes", "totals"].map(|name| checks(daemon, name));
-        now.iter().zip(before).all(|(now, before)| *now >= before + 3.0).then_some(())
-    });
 }
 
 #[test]

@@ -159,9 +159,7 @@ fn what_is_built_goes_on_from_where_it_was() {
     assert_eq!(world.shadow("totals")["comparison"]["equal"], true);
     // A shadow stands at the live cut, and goes on from there too.
     world.publish(500);
-    world.daemon().wait("the shadow in a checkpoint", DEADLINE, |_| {
-        world.kill_is_late(world.events).then_some(())
-    });
+    world.daemon().wait("the shadow in a checkpoint", DEADLINE, |_| world.kill_is_late(world.events).then_some(()));
     world.kill();
     world.shadow("totals");
     assert!(*began_after(&world).last().unwrap() > 60_000, "{:?}", began_after(&world));
@@ -176,9 +174,7 @@ fn what_is_built_goes_on_from_where_it_was() {
     // What was replaced goes on from where it was, too, and not from where it was replaced.
     world.publish(500);
     world.kept("totals");
-    world.daemon().wait("what is kept in a checkpoint", DEADLINE, |_| {
-        world.kill_is_late(world.events).then_some(())
-    });
+    world.daemon().wait("what is kept in a checkpoint", DEADLINE, |_| world.kill_is_late(world.events).then_some(()));
     world.kill();
     world.kept("totals");
     assert!(began_after(&world).iter().all(|after| *after > 62_000), "{:?}", began_after(&world));

@@ -160,7 +160,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, in batch",
         modules: &["plan::program::batch"],
-        rooms: &["plan"],
+        rooms: &["plan", "state::KeyShare"],
         outside: &["arrow", "datafusion", "tokio::runtime", "std::thread"],
     },
     // What reaches outside.
@@ -296,6 +296,7 @@ const ROOMS: &[Room] = &[
             "read_model::search::SearchAnswer",
             "read_model::search::SearchRequest",
             "read_model::search::Snippet",
+            "state::KeyShare",
         ],
         // Texts become values of a column's type. Connections that cannot be accepted, and limits of the system, are told.
         outside: &[
@@ -366,6 +367,7 @@ const ROOMS: &[Room] = &[
             "read_model::catalog::Snapshot",
             "serve",
             "source",
+            "state::KeyShare",
             "telemetry",
         ],
         outside: &["tokio", "tracing", "clock", "std::env", "std::fs", "std::net", "std::process::id", "std::thread"],

@@ -92,6 +92,9 @@ pub struct PromoteArgs {
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
     pub name: String,
+    /// Look at a share of the keys alone, such as `1/20`, the first of twenty
+    #[arg(long, value_name = "N/M")]
+    pub share: Option<String>,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -253,6 +256,7 @@ struct VerifiedAnswer {
     #[serde(default)]
     reason: String,
     seconds: f64,
+    share: String,
 }
 
 #[derive(Deserialize)]
@@ -267,8 +271,9 @@ struct RowDifference {
 /// # Errors
 /// If the daemon does not answer or refuses, or the output cannot be written.
 pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientError> {
-    let VerifyArgs { name, connection } = args;
-    let body = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "verify"], &json!({}))?;
+    let VerifyArgs { name, share, connection } = args;
+    let asked = share.as_ref().map_or_else(|| json!({}), |share| json!({"share": share}));
+    let body = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "verify"], &asked)?;
     let answer: VerifiedAnswer = parse(&body)?;
     let verdict = match answer.result.as_str() {
         "equal" => Verdict::Equal,
@@ -280,15 +285,19 @@ pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientE
         return Ok(verdict);
     }
     let seconds = answer.seconds;
+    let of = match answer.share.as_str() {
+        "1/1" => String::new(),
+        share => format!(" in share {} of the keys", printable(share)),
+    };
     match verdict {
-        Verdict::Equal => writeln!(out, "equal: the batch gives the same {} rows ({seconds:.1} s)", answer.rows)?,
+        Verdict::Equal => writeln!(out, "equal{of}: the batch gives the same {} rows ({seconds:.1} s)", answer.rows)?,
         Verdict::NotVerifiable => writeln!(out, "not verifiable: {}", printable(&answer.reason))?,
         Verdict::Different => {
             for RowDifference { key, fault, columns } in &answer.differences {
                 let columns = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
-                writeln!(out, "{} is {fault}{columns}", printable(key))?;
+                writeln!(out, "{} is {}{columns}", printable(key), fault.replace('-', " "))?;
             }
-            writeln!(out, "different: {} keys; `readside projection rebuild {name}` mends it", answer.total)?;
+            writeln!(out, "different{of}: {} keys; `readside projection rebuild {name}` mends it", answer.total)?;
         }
     }
     Ok(verdict)

@@ -230,7 +230,8 @@ impl NewGenerations<'_> {
         for GenerationId { projection, number } in engine.generations.iter().map(|generation| &generation.id) {
             if let Some(entry) = entry_of(&self.manifest.content, projection) {
                 let predecessor = GenerationId::new(projection.clone(), entry.generation);
-                let inherited = Inherited { lost: entry.lost.clone(), ..Inherited::of(&self.live, &predecessor) };
+                let (lost, discarded) = (entry.lost.clone(), entry.discarded.clone());
+                let inherited = Inherited { lost, discarded, ..Inherited::of(&self.live, &predecessor) };
                 continued.insert(GenerationId::new(projection.clone(), *number), inherited);
             }
         }

@@ -84,8 +84,9 @@ impl Build {
         let cut = live.cut();
         for generation in built.generations.iter_mut().filter(|generation| generation.state().steps()) {
             generation.arrive(&cut, now_us);
-            if let Some(Inherited { parked, lost }) = continued.remove(&generation.id) {
+            if let Some(Inherited { parked, lost, discarded }) = continued.remove(&generation.id) {
                 generation.lacks_what(&lost);
+                generation.is_without(&discarded);
                 let id = Some(generation.id.clone());
                 parked.into_iter().for_each(|one| live.parked.park(Parked { generation: id.clone(), ..one }));
             }

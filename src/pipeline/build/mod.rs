@@ -46,6 +46,8 @@ pub(super) struct Inherited {
     pub(super) parked: Vec<Parked>,
     /// Messages that had vanished when the one was built.
     pub(super) lost: BTreeMap<SourceName, Losses>,
+    /// Events that the one could not take, and that were given up.
+    pub(super) discarded: BTreeMap<SourceName, BTreeSet<u64>>,
 }
 
 impl Inherited {
@@ -53,7 +55,11 @@ impl Inherited {
     pub(super) fn of(engine: &Engine, other: &GenerationId) -> Self {
         let parked = engine.parked.iter().filter(|parked| parked.generation.as_ref() == Some(other));
         let donor = engine.generations.iter().find(|generation| generation.id == *other);
-        Self { parked: parked.cloned().collect(), lost: donor.map(|one| one.lost().clone()).unwrap_or_default() }
+        Self {
+            parked: parked.cloned().collect(),
+            lost: donor.map(|one| one.lost().clone()).unwrap_or_default(),
+            discarded: donor.map(|one| one.discarded().clone()).unwrap_or_default(),
+        }
     }
 }
 

@@ -62,8 +62,12 @@ impl Engine {
             let sequence = rejected.message.seq;
             by_source.entry(source.clone()).or_default().push(sequence);
             // Who reads the source again leaves it out too. What a single projection could not take others have.
-            if let (None, Some(intake)) = (generation, self.intakes.get_mut(source)) {
-                intake.discard(sequence);
+            match generation {
+                None => self.intakes.get_mut(source).into_iter().for_each(|intake| intake.discard(sequence)),
+                Some(id) => {
+                    let of = self.generations.iter_mut().filter(|one| one.id == *id);
+                    of.for_each(|one| one.discard(source, sequence));
+                }
             }
         }
         let events: Vec<String> = by_source.iter().map(|(source, sequences)| listed(source, sequences)).collect();

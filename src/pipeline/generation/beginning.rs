@@ -8,6 +8,7 @@ use super::{Definition, Generation};
 use crate::checkpoint::store_prefix;
 use crate::circuit::{Circuit, Handles, ZBatch};
 use crate::identity::Identity;
+use crate::read_model::search::SearchSnapshot;
 use crate::state::Stores;
 
 impl Generation {
@@ -52,6 +53,7 @@ impl Generation {
         self.circuit = predecessor.circuit.take();
         self.lost.clone_from(&predecessor.lost);
         self.since.clone_from(&predecessor.since);
+        self.discarded.clone_from(&predecessor.discarded);
     }
 
     /// Goes on with a circuit that has the operators of its own, over a source that is read in another way.
@@ -82,9 +84,9 @@ impl Generation {
         self.circuit.as_ref().is_some_and(Circuit::has_copies)
     }
 
-    /// Of a search index: its documents, and the rows of its own cut.
-    pub(in crate::pipeline) fn documents(&self) -> Option<(u64, u64)> {
-        self.rows.documents()
+    /// The last commit of a search index, with the rows of its own cut.
+    pub(in crate::pipeline) fn index(&self) -> Option<SearchSnapshot> {
+        self.rows.index()
     }
 
     /// Whether it reads events itself.

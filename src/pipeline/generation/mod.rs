@@ -7,7 +7,7 @@ mod in_error;
 mod search_spec;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::GenerationError;
 use super::quota::Quota;
@@ -60,6 +60,8 @@ pub struct Generation {
     lost: BTreeMap<SourceName, Losses>,
     /// The first sequence that counts, of sources of which not all do.
     since: BTreeMap<SourceName, Position>,
+    /// Events that it could not take, and that were given up.
+    discarded: BTreeMap<SourceName, BTreeSet<u64>>,
     /// Whether it takes the rows of what it replaces in place of computing them. It has nothing to compute with until then.
     follows_rows: bool,
     /// Sequences a second when it was built, if that was in this process.
@@ -109,7 +111,12 @@ impl Generation {
         let rows = read_model(&definition, table, index, &at.cut)?;
         let state = GenerationState::Serving;
         let running = Self::running(id, definition, state, circuit, rows, cut, rows_cut);
-        let mut generation = Self { lost: entry.lost.clone(), since: entry.since.clone(), ..running };
+        let mut generation = Self {
+            lost: entry.lost.clone(),
+            discarded: entry.discarded.clone(),
+            since: entry.since.clone(),
+            ..running
+        };
         if let Some(held) = &entry.held {
             generation.restore_held(held, stores)?;
         }
@@ -151,6 +158,7 @@ impl Generation {
             in_error: None,
             lost: BTreeMap::new(),
             since: BTreeMap::new(),
+            discarded: BTreeMap::new(),
             build_rate: None,
             follows_rows: false,
         }
@@ -178,6 +186,7 @@ impl Generation {
             in_error: None,
             lost: entry.lost.clone(),
             since: entry.since.clone(),
+            discarded: entry.discarded.clone(),
             build_rate: None,
             follows_rows: false,
         }
@@ -245,6 +254,23 @@ impl Generation {
     /// Records what had vanished when the generation was built from whose state this one went on: it lacks the same.
     pub(super) fn lacks_what(&mut self, lost: &BTreeMap<SourceName, Losses>) {
         lost.iter().for_each(|(source, losses)| keep_most(&mut self.lost, source, losses));
+    }
+
+    /// Events that it could not take, and that were given up.
+    pub(super) fn discarded(&self) -> &BTreeMap<SourceName, BTreeSet<u64>> {
+        &self.discarded
+    }
+
+    /// Records that an event which it could not take was given up.
+    pub(super) fn discard(&mut self, source: &SourceName, sequence: u64) {
+        self.discarded.entry(source.clone()).or_default().insert(sequence);
+    }
+
+    /// Records what was given up of the generation from whose state this one went on: its state is without the same.
+    pub(super) fn is_without(&mut self, discarded: &BTreeMap<SourceName, BTreeSet<u64>>) {
+        discarded.iter().for_each(|(source, sequences)| {
+            self.discarded.entry(source.clone()).or_default().extend(sequences);
+        });
     }
 
     /// Stops the generation; its rows stay as they are.
@@ -542,6 +568,7 @@ impl Generation {
             operators: running.chain(self.stored_operators.clone()).collect(),
             lost: self.lost.clone(),
             since: self.since.clone(),
+            discarded: self.discarded.clone(),
             live_at_us: self.rows_cut.as_ref().map_or(0, |at| at.live_at_us),
             held: self.held_entry(),
             definition: self.definition.text.as_deref().map(str::to_owned),

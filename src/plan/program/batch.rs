@@ -1,10 +1,10 @@
 //! The batch result: the same SQL over given rows, by DataFusion alone. The oracle, and what `verify` compares with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::compute::concat_batches;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::Transformed;
@@ -14,9 +14,11 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 
 use super::compile::{output_schema, rewritten, scope_session};
+use super::restriction::{Needed, RelationName, can_fail_below, needed, restricted};
 use crate::plan::datafusion::{computing_every_row, planning_state};
 use crate::plan::guard::guarded;
 use crate::plan::{Refusal, Scope};
+use crate::state::KeyShare;
 
 /// SQL made ready to run over one set of rows after the other.
 pub struct Batch {
@@ -24,6 +26,8 @@ pub struct Batch {
     optimized: LogicalPlan,
     schema: SchemaRef,
     sources: BTreeSet<String>,
+    /// The share of its key that the result is restricted to once it is there.
+    of_result: Option<(Vec<usize>, KeyShare)>,
 }
 
 /// Runs `sql` over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
@@ -44,12 +48,42 @@ impl Batch {
     /// # Errors
     /// If the SQL is refused.
     pub fn new(sql: &str, scope: &Scope) -> Result<Self, Refusal> {
+        Self::planned(sql, scope, Ok)
+    }
+
+    /// Plans the part of `sql` whose key, the columns `key` of the result, is in the share. The key's types are
+    /// some that [`KeyShare::divides`].
+    ///
+    /// # Errors
+    /// If the SQL is refused.
+    pub fn within(sql: &str, scope: &Scope, key: &[usize], share: KeyShare) -> Result<Self, Refusal> {
+        let batch = Self::planned(sql, scope, |plan| restricted(plan, key, share))?;
+        if can_fail_below(&batch.optimized)? {
+            return Ok(Self { of_result: Some((key.to_vec(), share)), ..Self::new(sql, scope)? });
+        }
+        Ok(batch)
+    }
+
+    fn planned(
+        sql: &str,
+        scope: &Scope,
+        change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, DataFusionError>,
+    ) -> Result<Self, Refusal> {
         let ctx = scope_session(scope)?;
-        let plan = rewritten(&ctx, sql, scope)?;
+        let plan = change(rewritten(&ctx, sql, scope)?)?;
         let state = computing_every_row(planning_state(&ctx));
         let optimized = guarded(state.optimize(&plan)?)?;
         let schema = output_schema(&plan, &optimized);
-        Ok(Self { state, optimized, schema, sources: scope.sources.keys().cloned().collect() })
+        let sources = scope.sources.keys().cloned().collect();
+        Ok(Self { state, optimized, schema, sources, of_result: None })
+    }
+
+    /// What it needs of each relation that it reads.
+    ///
+    /// # Errors
+    /// If the key's computation cannot be planned over the rows of a relation.
+    pub fn needed(&self) -> Result<BTreeMap<RelationName, Needed>, Refusal> {
+        Ok(needed(&self.optimized, |schema| self.sources.contains(schema))?)
     }
 
     /// The result over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
@@ -63,7 +97,15 @@ impl Batch {
             RecordBatch::try_new_with_options(self.schema.clone(), batch.columns().to_vec(), &options)
         });
         let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|error| Refusal::new(error.to_string()))?;
-        concat_batches(&self.schema, &batches).map_err(|error| Refusal::new(error.to_string()))
+        let result = concat_batches(&self.schema, &batches);
+        let result = result.and_then(|result| match &self.of_result {
+            None => Ok(result),
+            Some((key, share)) => {
+                let key: Vec<ArrayRef> = key.iter().map(|&column| result.column(column).clone()).collect();
+                filter_record_batch(&result, &share.includes(&key)?)
+            }
+        });
+        result.map_err(|error| Refusal::new(error.to_string()))
     }
 
     /// The plan with these rows in place of its tables.

@@ -5,6 +5,7 @@ mod batch;
 mod checks;
 mod compile;
 mod queries;
+mod restriction;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -17,6 +18,7 @@ pub use self::batch::{Batch, batch};
 use self::checks::{contract, index_columns, problem, search_fields, unkept, unused_policies};
 pub use self::compile::{Compiled, compile};
 use self::queries::{check_query, view_schema};
+pub use self::restriction::{Needed, RelationName};
 use crate::circuit::share;
 use crate::config::{self, Config, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};

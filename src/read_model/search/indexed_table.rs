@@ -48,9 +48,9 @@ impl IndexedTable {
         &self.table
     }
 
-    /// The documents of the last commit, and the rows that they are of.
-    pub(in crate::read_model) fn documents(&self) -> (u64, u64) {
-        (self.published.num_documents(), self.published.table().num_rows() as u64)
+    /// The last commit, with the rows that it is of.
+    pub(in crate::read_model) fn last_commit(&self) -> SearchSnapshot {
+        self.published.clone()
     }
 
     pub(in crate::read_model) fn table_mut(&mut self) -> &mut Table {

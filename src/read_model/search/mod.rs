@@ -5,6 +5,8 @@
 //! cut, so that a hit and its row agree (DESIGN: P3). Who may see which document is decided elsewhere and given in
 //! as [`PermittedKeys`]. Tantivy has its own threads and does its own file access.
 
+mod comparison;
+mod digest;
 mod document;
 mod facets;
 mod highlight;
@@ -23,6 +25,7 @@ mod tokenizers;
 #[cfg(test)]
 mod tests;
 
+pub use comparison::{IndexComparison, IndexFault};
 pub use index::{IndexError, SearchIndex, WriterSettings};
 pub use indexed_table::IndexedTable;
 pub use order::{KeyError, decode_key, encode_key};

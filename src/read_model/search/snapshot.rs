@@ -25,9 +25,9 @@ use crate::read_model::table::TableSnapshot;
 
 #[derive(Clone)]
 pub struct SearchSnapshot {
-    searcher: Searcher,
+    pub(super) searcher: Searcher,
     cut: Cut,
-    layout: Arc<IndexLayout>,
+    pub(super) layout: Arc<IndexLayout>,
     table: TableSnapshot,
 }
 
@@ -223,7 +223,7 @@ impl SearchSnapshot {
         Ok(snippets)
     }
 
-    fn internal(&self, cause: impl fmt::Display) -> SearchError {
+    pub(super) fn internal(&self, cause: impl fmt::Display) -> SearchError {
         SearchError::Internal { name: self.layout.spec.name.clone(), cause: cause.to_string() }
     }
 }

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use super::encoding::batch;
 
 /// The rows under `schema`, in canonical form. Fails where a column does not fit its field.
-pub(super) fn canonical_rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(in crate::read_model) fn canonical_rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = rows.columns().iter().map(canonical).collect::<Result<Vec<_>, _>>()?;
     batch(schema.clone(), columns, rows.num_rows())
 }

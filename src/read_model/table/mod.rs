@@ -27,6 +27,7 @@ mod writer;
 mod tests;
 
 pub use apply_error::{ApplyError, KeyConflict};
+pub(in crate::read_model) use canonical::canonical_rows;
 pub use persist::RestoreError;
 // Outside of this room rows are read through a `ReadView`.
 pub(in crate::read_model) use snapshot::TableSnapshot;

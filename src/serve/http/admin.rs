@@ -23,6 +23,7 @@ use super::{Api, CurrentApi, body, caller, problem};
 use crate::lifecycle::{Actor, Decision, ParkedFilter};
 use crate::progress::SourceName;
 use crate::query::{ErrorKind, QueryError};
+use crate::state::KeyShare;
 
 /// Requests that wait for the one before at the most.
 const QUEUED: usize = 16;
@@ -59,8 +60,8 @@ pub enum AdminRequest {
     Reload { actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
     /// To say what runs, so that it can be compared with what is declared, as JSON.
     Facts { reply: oneshot::Sender<Result<Value, Refused>> },
-    /// To recompute a projection and to compare it with its rows. The answer is JSON.
-    Verify { projection: String, reply: oneshot::Sender<Result<Value, Refused>> },
+    /// To recompute a share of a projection and to compare it with its rows. The answer is JSON.
+    Verify { projection: String, share: KeyShare, reply: oneshot::Sender<Result<Value, Refused>> },
     /// To build a projection again, with all that reads it; of what was published since then, microseconds since the epoch, if that is
     /// said.
     Rebuild {
@@ -212,6 +213,9 @@ pub(super) struct ProjectionBody {
     /// Of a rebuild: from when on what was published counts, as RFC 3339.
     #[serde(default)]
     from_timestamp: Option<String>,
+    /// Of a verification: which keys are looked at, such as `1/20`; all if it is left out.
+    #[serde(default)]
+    share: Option<KeyShare>,
     #[serde(default)]
     actor: Option<String>,
     #[serde(default)]
@@ -227,13 +231,16 @@ pub(super) async fn projection(
     uri: Uri,
     Asked(asked): Asked<ProjectionBody>,
 ) -> Response {
-    let ProjectionBody { allow_breaking, from_timestamp, actor, reason, revision } = asked;
+    let ProjectionBody { allow_breaking, from_timestamp, share, actor, reason, revision } = asked;
     let actor = Actor { actor, reason, revision };
     let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
         let view = api.service.view(caller());
         let projections = view.projections();
         if !projections.is_empty() && !projections.contains_key(&name) {
             return Err(Refused::by(unknown("projection", &name, projections.keys().map(String::as_str))));
+        }
+        if share.is_some() && verb != "verify" {
+            return Err(invalid("`share` is of verify alone".to_owned()));
         }
         let admin = api.admin.clone().ok_or_else(Refused::ending)?;
         Ok((admin, name, verb, actor))
@@ -274,7 +281,8 @@ pub(super) async fn projection(
                 retired.map(|retired| render(&retired))
             }
             "verify" => {
-                let verified = admin.ask(|reply| AdminRequest::Verify { projection, reply }).await;
+                let share = share.unwrap_or(KeyShare::ALL);
+                let verified = admin.ask(|reply| AdminRequest::Verify { projection, share, reply }).await;
                 verified.map(|verified| render(&verified))
             }
             _ => {

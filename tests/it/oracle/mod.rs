@@ -27,6 +27,7 @@ mod rows;
 mod run;
 mod seeds;
 mod setup;
+mod shares;
 mod sharing;
 mod shrink;
 mod syntax;

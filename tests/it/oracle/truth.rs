@@ -18,6 +18,7 @@ use super::admission::{Admission, Place, sequence};
 use super::rows::{Bag, add};
 use super::run::{Failure, Kind};
 use super::setup::Messages;
+use super::shares::Shares;
 
 /// The batch results of one case.
 pub(super) struct Truth {
@@ -32,6 +33,8 @@ pub(super) struct Truth {
 struct Projection {
     name: String,
     query: Batch,
+    /// Until they were looked at, at the first cut that has rows.
+    shares: RefCell<Option<Shares>>,
     /// Projections that it reads.
     upstream: Vec<String>,
     /// Has taken nothing.
@@ -63,7 +66,8 @@ impl Truth {
             let query = Batch::new(&planned.config.sql, &scope).map_err(|refusal| refusal.message)?;
             let (name, upstream) = (planned.config.name.clone(), planned.compiled.upstream.clone());
             let circuit = planned.compiled.circuit.afresh().map_err(|error| error.to_string())?;
-            Ok(Projection { name, query, upstream, circuit })
+            let shares = RefCell::new(Some(Shares::of(&planned.config.sql, &scope, &name)?));
+            Ok(Projection { name, query, shares, upstream, circuit })
         });
         let projections = projections.collect::<Result<_, String>>()?;
         Ok(Self { scope, decoders, projections, fails: RefCell::default() })
@@ -139,7 +143,13 @@ impl Truth {
     ) -> Result<Expected, Failure> {
         let Projection { name, query, .. } = projection;
         let error = match self.batch(query, events, results) {
-            Ok(result) => return Ok(self.expected(name, result, BTreeSet::new(), None)),
+            Ok(result) => {
+                if let Some(shares) = projection.shares.borrow_mut().take_if(|_| result.num_rows() > 1) {
+                    let checked = shares.check(&|source, table| self.rows(source, table, events, results), &result);
+                    checked.map_err(|error| Failure::new(Kind::Batch, name, error))?;
+                }
+                return Ok(self.expected(name, result, BTreeSet::new(), None));
+            }
             Err(error) => error,
         };
         let mut passed = Events::new();
@@ -199,15 +209,24 @@ impl Truth {
         events: &Events,
         results: &BTreeMap<String, RecordBatch>,
     ) -> Result<RecordBatch, String> {
-        let rows = |source: Option<&str>, table: &str| -> Vec<RecordBatch> {
-            let Some(source) = source else { return results.get(table).cloned().into_iter().collect() };
-            let schema = &self.scope.sources[source].schema;
-            let Some(relation) = schema.relation(table) else { return Vec::new() };
-            let full = schema.relation_schema(relation);
-            let all: Vec<usize> = (0..full.fields().len()).collect();
-            let batches = events.get(source).into_iter().flatten();
-            batches.filter_map(|batch| batch.relation(relation, &full, &all).ok()).collect()
-        };
+        let rows = |source: Option<&str>, table: &str| self.rows(source, table, events, results);
         query.run(&rows).map_err(|refusal| refusal.message)
+    }
+
+    /// The rows of a relation.
+    fn rows(
+        &self,
+        source: Option<&str>,
+        table: &str,
+        events: &Events,
+        results: &BTreeMap<String, RecordBatch>,
+    ) -> Vec<RecordBatch> {
+        let Some(source) = source else { return results.get(table).cloned().into_iter().collect() };
+        let schema = &self.scope.sources[source].schema;
+        let Some(relation) = schema.relation(table) else { return Vec::new() };
+        let full = schema.relation_schema(relation);
+        let all: Vec<usize> = (0..full.fields().len()).collect();
+        let batches = events.get(source).into_iter().flatten();
+        batches.filter_map(|batch| batch.relation(relation, &full, &all).ok()).collect()
     }
 }

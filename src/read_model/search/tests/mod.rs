@@ -17,9 +17,11 @@ use super::*;
 use crate::event::timestamp;
 use crate::progress::Cut;
 use crate::read_model::table::{TableSnapshot, TableSpec};
+use crate::state::KeyShare;
 
 mod answers;
 mod commits;
+mod comparison;
 mod queries;
 
 /// A row by its key: notes, status, amount in cents, tags.
@@ -198,6 +200,7 @@ fn cents_rank(cents: Option<i64>, descending: bool) -> (bool, i64) {
 /// Everything that a snapshot can be asked equals the model.
 fn assert_equals_model(snapshot: &SearchSnapshot, model: &Model, words: &[&str], statuses: &[&str]) {
     assert_eq!(snapshot.num_documents(), model.len() as u64);
+    assert_eq!(snapshot.compare_index(KeyShare::ALL).unwrap(), IndexComparison::default());
     for word in words {
         let expected: Vec<i64> = model
             .iter()
