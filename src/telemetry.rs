@@ -104,6 +104,7 @@ metrics_table! {
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
     PARKED_REPLAYED = "parked_events_replayed_total", Counter, "Parked events that were admitted without a rebuild, once what failed was mended.";
     PARKED_DISCARDED = "parked_events_discarded_total", Counter, "Parked events that a person has given up.";
+    PARKED_NOTICES = "parked_notices_total", Counter, "Newly parked events by what became of their notice: `sent` to NATS; `summarised`, because there were too many; `dropped`, because it could not be sent.";
     TORN_BATCHES = "source_torn_batches_total", Counter, "Atomic batches of NATS that were published in parts, because they have more messages than `commit.max_events`.";
     CONSISTENCY_CHECKS = "consistency_checks_total", Counter, "Verifications of a projection against its batch result, by what came of them.";
     CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter, "Verifications that found rows which are not what the batch gives.";
@@ -214,6 +215,11 @@ pub fn count_replayed(source: &str, events: u64) {
 /// Counts parked events that were given up.
 pub fn count_discarded(source: &str, events: u64) {
     counter!(PARKED_DISCARDED, "source" => source.to_owned()).increment(events);
+}
+
+/// Counts an event that was parked, by what became of its notice: `sent`, `summarised` or `dropped`.
+pub fn count_notice(source: &str, result: &'static str) {
+    counter!(PARKED_NOTICES, "source" => source.to_owned(), "result" => result).increment(1);
 }
 
 /// Counts atomic batches that were shown in parts.

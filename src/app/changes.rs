@@ -55,11 +55,12 @@ impl Changes {
     }
 
     fn settings(&mut self, old: &Config, new: &Config) {
-        let settings: [(&str, &dyn Debug, &dyn Debug); 8] = [
+        let settings: [(&str, &dyn Debug, &dyn Debug); 9] = [
             ("commit", &old.commit, &new.commit),
             ("search.commit", &old.search_commit, &new.search_commit),
             ("checkpoint.interval", &old.checkpoint_interval, &new.checkpoint_interval),
             ("parked", &old.parked, &new.parked),
+            ("parked.notify", &old.parked_notify, &new.parked_notify),
             ("limits", &old.limits, &new.limits),
             ("verify.every", &old.verify_every, &new.verify_every),
             ("promotion", &old.promotion, &new.promotion),

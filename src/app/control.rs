@@ -14,6 +14,7 @@ use super::Reloading;
 use super::builds::{Beginning, Builds, Contents, Running, pace};
 use super::changes::{Changes, active_queries, fixed};
 use super::keepers::Keepers;
+use super::notices::Notices;
 use super::start::Parts;
 use super::streams::{opener, streams};
 use super::verify::Verifications;
@@ -50,15 +51,17 @@ pub(super) struct Control {
     checked: Option<String>,
     /// What was replaced and is kept.
     keepers: Keepers,
+    notices: Notices,
     /// Whether it runs what its checkpoint said, and has to take what is declared by now.
     is_earlier: bool,
 }
 
-/// What readiness is told.
+/// Who is told of what is found or wanted: readiness, and what sends notices.
 pub(super) struct Told {
     pub(super) problems: watch::Sender<Vec<String>>,
     /// Projections whose rows are not what the batch gives, and by how many keys.
     pub(super) drift: watch::Sender<BTreeMap<String, u64>>,
+    pub(super) notices: Notices,
 }
 
 impl Control {
@@ -66,7 +69,7 @@ impl Control {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift }: Told) -> io::Result<Self> {
+    pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift, notices }: Told) -> io::Result<Self> {
         let Parts { config, is_earlier, commands, indexes, build, kept, views } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
@@ -85,6 +88,7 @@ impl Control {
             next_check: None,
             checked: None,
             keepers: Keepers::default(),
+            notices,
             is_earlier,
         };
         control.plan_check();
@@ -318,6 +322,7 @@ impl Control {
             })
             .await?;
         let is_paced_otherwise = self.config.verify_every != config.verify_every;
+        self.notices.change(&config);
         self.config = config;
         if is_paced_otherwise {
             self.plan_check();

@@ -5,6 +5,7 @@ mod changes;
 mod control;
 mod earlier;
 mod keepers;
+mod notices;
 mod placing;
 mod plan;
 mod readiness;
@@ -39,6 +40,7 @@ pub use plan::{
 };
 
 use control::{Control, Told};
+use notices::Notices;
 use readiness::report_readiness;
 use servers::Servers;
 use start::{Prepared, prepare};
@@ -114,8 +116,10 @@ pub async fn run(
         _ = interrupted.wait_for(|stop| *stop) => return Ok(LoopEnd::Drained),
     };
     let ((problems, found), (drift, drifted)) = (watch::channel(Vec::new()), watch::channel(BTreeMap::new()));
+    let notices = Notices::start(&parts.config, &catalog);
     tokio::spawn(report_readiness(catalog, readiness, status, found, drifted));
-    let control = Control::new(parts, servers.api.clone(), Told { problems, drift }).map_err(AppError::Thread)?;
+    let told = Told { problems, drift, notices };
+    let control = Control::new(parts, servers.api.clone(), told).map_err(AppError::Thread)?;
     tokio::spawn(control.run(reloading, requests));
     let outcome = on_own_thread(runner, stopped).await?;
     servers.finish().await;

@@ -20,6 +20,8 @@ pub struct Config {
     pub http: Http,
     pub metrics_listen: String,
     pub parked: ParkedLimits,
+    /// The NATS subject on which it is told that events were parked; none if nobody is told.
+    pub parked_notify: Option<String>,
     pub limits: QueryLimits,
     /// Between two verifications, each of one projection after the other; none if none is wanted.
     pub verify_every: Option<Duration>,
@@ -84,6 +86,12 @@ pub struct ConnectionLimits {
 pub struct ParkedLimits {
     pub max_events: usize,
     pub max_bytes: usize,
+}
+
+impl Default for ParkedLimits {
+    fn default() -> Self {
+        Self { max_events: 10_000, max_bytes: 64 << 20 }
+    }
 }
 
 /// Limits of one query, and of all together.

@@ -8,6 +8,7 @@ use super::diagnostic::Mark;
 use super::paths::resolve;
 use super::projection::promotion;
 use super::reader::{Mapping, NodeReader};
+use super::subject::is_subject;
 use super::yaml::Yaml;
 
 const KEYS: &[&str] = &[
@@ -46,6 +47,8 @@ pub(super) struct Settings {
     pub http: Http,
     pub metrics_listen: String,
     pub parked: ParkedLimits,
+    /// The subject of notices of parked events, and where it is written.
+    pub parked_notify: Option<(String, Mark)>,
     pub limits: QueryLimits,
     pub verify_every: Option<Duration>,
     pub promotion: Option<Promotion>,
@@ -69,6 +72,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let commit = map.map("commit", &["max_delay", "max_events"], &[]);
     let search = map.map("search", &["commit"], &[]);
     let checkpoint = map.map("checkpoint", &["interval"], &[]);
+    let parked = map.map("parked", &["max_events", "max_bytes", "notify"], &[]);
     let mut patterns = patterns(&map, "sources", true, folder);
     patterns.extend(self::patterns(&map, "projections", false, folder));
     let (http, metrics_listen) = listeners(&map);
@@ -83,7 +87,8 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         checkpoint_interval: checkpoint.and_then(|c| c.interval("interval")).unwrap_or(Duration::from_secs(5)),
         http,
         metrics_listen,
-        parked: parked(&map),
+        parked: parked.as_ref().map_or_else(ParkedLimits::default, limits_of_parked),
+        parked_notify: parked.as_ref().and_then(parked_notify),
         limits: limits(&map),
         verify_every: map.map("verify", &["every"], &[]).and_then(|verify| verify.interval("every")),
         promotion: promotion(&map),
@@ -212,12 +217,26 @@ fn address(listener: &Mapping<'_>) -> Option<String> {
     fine.then(|| text.to_owned())
 }
 
-fn parked(map: &Mapping<'_>) -> ParkedLimits {
-    let parked = map.map("parked", &["max_events", "max_bytes"], &[]);
+fn limits_of_parked(parked: &Mapping<'_>) -> ParkedLimits {
+    let default = ParkedLimits::default();
     ParkedLimits {
-        max_events: parked.as_ref().and_then(|p| p.count("max_events")).unwrap_or(10_000),
-        max_bytes: parked.as_ref().and_then(|p| p.bytes("max_bytes")).unwrap_or(64 << 20),
+        max_events: parked.count("max_events").unwrap_or(default.max_events),
+        max_bytes: parked.bytes("max_bytes").unwrap_or(default.max_bytes),
     }
+}
+
+/// The subject of notices, and where it is written. Whether a source reads it is seen once all sources are.
+fn parked_notify(parked: &Mapping<'_>) -> Option<(String, Mark)> {
+    let notify = parked.map("notify", &["subject"], &[])?;
+    notify.need("subject", "name one: `notify: {subject: readside.parked}`");
+    let (subject, mark) = (notify.text("subject")?, notify.get("subject")?.mark);
+    let hint =
+        "such as `readside.parked`: tokens between dots, without `*` and `>`, and not one of the server's own with `$`";
+    if !is_subject(subject) || subject.contains(['*', '>']) || subject.starts_with('$') {
+        notify.reader.error(mark, format!("`{subject}` is no subject to publish to"), hint);
+        return None;
+    }
+    Some((subject.to_owned(), mark))
 }
 
 fn limits(map: &Mapping<'_>) -> QueryLimits {

@@ -11,6 +11,7 @@ use super::named_types::NamedTypes;
 use super::names::{self, is_identifier, is_reserved, is_reserved_schema, snake_case};
 use super::paths::resolve;
 use super::reader::{Mapping, NodeReader};
+use super::subject::{is_subject, overlap};
 use super::yaml::{Entry, Yaml};
 use crate::event::{EventType, LateEvents, Naming, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
 
@@ -151,31 +152,6 @@ fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {
         filter_subjects.push(subject.to_owned());
     }
     Some(SourceKind::JetStream { stream: stream?.to_owned(), filter_subjects })
-}
-
-/// Whether a subject can pass both filters.
-fn overlap(one: &str, other: &str) -> bool {
-    let (mut one, mut other) = (one.split('.'), other.split('.'));
-    loop {
-        match (one.next(), other.next()) {
-            (Some(">"), Some(_)) | (Some(_), Some(">")) | (None, None) => return true,
-            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
-            (Some(one), Some(other)) if one == other => {}
-            _ => return false,
-        }
-    }
-}
-
-fn is_subject(subject: &str) -> bool {
-    let tokens: Vec<&str> = subject.split('.').collect();
-    let last = tokens.len() - 1;
-    tokens.iter().enumerate().all(|(place, token)| {
-        let wildcard = matches!(*token, "*" | ">");
-        !token.is_empty()
-            && !token.contains(char::is_whitespace)
-            && (wildcard || !token.contains(['*', '>']))
-            && (*token != ">" || place == last)
-    })
 }
 
 fn event_types(reader: NodeReader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Option<Vec<EventType>> {

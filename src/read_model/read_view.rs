@@ -57,7 +57,7 @@ impl ReadView {
     }
 
     /// The parked events, by source and sequence.
-    pub fn parked(&self) -> &[Arc<Parked>] {
+    pub fn parked(&self) -> &Arc<[Arc<Parked>]> {
         let Caller::Anonymous = self.caller;
         &self.snapshot.parked
     }

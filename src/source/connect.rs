@@ -76,7 +76,20 @@ impl Complaints {
 
 /// The same; what the server complains of later is heard.
 pub(super) async fn connect_and_hear(nats: &config::Nats, complaints: &Complaints) -> Result<Client, ConnectError> {
+    connect_with(options(nats, complaints).await?, nats).await
+}
+
+/// Begins to connect, and goes on with that for as long as it takes.
+pub(super) async fn begin(nats: &config::Nats, complaints: &Complaints) -> Result<Client, ConnectError> {
+    connect_with(options(nats, complaints).await?.retry_on_initial_connect(), nats).await
+}
+
+async fn connect_with(options: ConnectOptions, nats: &config::Nats) -> Result<Client, ConnectError> {
     let servers = nats.urls.iter().map(|url| address(url)).collect::<Result<Vec<_>, _>>()?;
+    options.connect(servers).await.map_err(|source| ConnectError::Connect { servers: shown(nats), source })
+}
+
+async fn options(nats: &config::Nats, complaints: &Complaints) -> Result<ConnectOptions, ConnectError> {
     let heard = complaints.clone();
     let mut options = ConnectOptions::new()
         .name("readside")
@@ -107,7 +120,7 @@ pub(super) async fn connect_and_hear(nats: &config::Nats, complaints: &Complaint
             .await
             .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
     }
-    options.connect(servers).await.map_err(|source| ConnectError::Connect { servers: shown(nats), source })
+    Ok(options)
 }
 
 /// JetStream in the configured domain.

@@ -7,11 +7,13 @@ mod connect;
 mod file;
 mod jetstream;
 mod memory;
+mod publisher;
 
 pub use connect::{ConnectError, connect, explain, jetstream_context};
 pub use file::FileSource;
 pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
 pub use memory::MemorySource;
+pub use publisher::Publisher;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

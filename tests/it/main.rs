@@ -12,6 +12,7 @@ mod fuzz;
 mod history;
 mod hostile;
 mod nexmark;
+mod notices;
 mod oracle;
 mod reload;
 mod replay;
