@@ -318,8 +318,9 @@ impl Runner {
 
     fn checkpointed(&mut self, saved: Saved) -> Result<(), LoopEnd> {
         match saved {
-            Saved::Done { cut, stats, took, stores } => {
+            Saved::Done { cut, stats, took, disk, stores } => {
                 self.saving = false;
+                self.engine.is_on_disk(disk);
                 self.gathered.drain(..).for_each(|gathered| gathered.answer(&stores));
                 self.captured.drain(..).for_each(|acknowledge| acknowledge());
                 self.removable.drain(..).for_each(|folder| IndexRoot::remove(&folder));

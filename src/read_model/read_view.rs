@@ -231,6 +231,7 @@ mod tests {
             state,
             rows: 0,
             state_bytes: 0,
+            disk_bytes: None,
             state_limit: 0,
             operators: Vec::new(),
             columns: Vec::new(),

@@ -16,6 +16,7 @@ mod notices;
 mod oracle;
 mod reload;
 mod replay;
+mod rollout_metrics;
 mod rollouts;
 mod rooms;
 mod simulator;

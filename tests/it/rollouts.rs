@@ -17,12 +17,12 @@ fn big() -> String {
 
 impl World {
     /// What status says of a projection.
-    fn status_of(&self, name: &str) -> Value {
+    pub(crate) fn status_of(&self, name: &str) -> Value {
         self.daemon().get(&format!("/v1/projections/{name}")).1["item"].clone()
     }
 
     /// What status says of what is built of a projection, once that waits.
-    fn shadow(&self, name: &str) -> Value {
+    pub(crate) fn shadow(&self, name: &str) -> Value {
         self.daemon().wait("a shadow", DEADLINE, |_| {
             let build = self.status_of(name)["build"].clone();
             (build["state"] == "shadowing").then_some(build)
@@ -30,7 +30,7 @@ impl World {
     }
 
     /// Waits until what was replaced can be rolled back to.
-    fn kept(&self, name: &str) -> Value {
+    pub(crate) fn kept(&self, name: &str) -> Value {
         self.daemon().wait("what is kept", DEADLINE, |_| {
             let kept = self.status_of(name)["kept"].clone();
             (kept["state"] == "ready").then_some(kept)
@@ -41,7 +41,7 @@ impl World {
         self.daemon().post(&format!("/v1/admin/projections/{name}/{verb}"), body)
     }
 
-    fn decided(&self, name: &str, verb: &str) {
+    pub(crate) fn decided(&self, name: &str, verb: &str) {
         let (status, answer) = self.decide(name, verb, &json!({"actor": "test", "reason": "to see"}));
         assert_eq!(status, 200, "{answer}");
     }

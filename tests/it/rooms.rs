@@ -85,6 +85,7 @@ const ROOMS: &[Room] = &[
             "pipeline::quota",
             // What a checkpoint keeps of a step, as data; the saver writes it.
             "checkpoint::Content",
+            "checkpoint::DiskBytes",
             "checkpoint::Draft",
             "checkpoint::GenerationEntry",
             "checkpoint::HeldEntry",
@@ -281,7 +282,15 @@ const ROOMS: &[Room] = &[
     Room {
         name: "telemetry",
         modules: &["telemetry"],
-        rooms: &["event", "progress", "read_model::ReadView", "read_model::catalog::ProjectionState"],
+        rooms: &[
+            "event",
+            "progress",
+            "read_model::ReadView",
+            "read_model::catalog::BuildState",
+            "read_model::catalog::BuildStatus",
+            "read_model::catalog::KeptState",
+            "read_model::catalog::KeptStatus",
+        ],
         outside: &["metrics", "metrics_exporter_prometheus", "tokio"],
     },
     Room {
