@@ -7,14 +7,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reloading;
 use super::builds::{Beginning, Builds, Contents, Running, pace};
 use super::changes::{Changes, active_queries, fixed};
+use super::declaration::Declaration;
 use super::keepers::Keepers;
 use super::notices::Notices;
+use super::plan::Baseline;
 use super::start::Parts;
 use super::streams::{opener, streams};
 use super::verify::Verifications;
@@ -131,8 +134,7 @@ impl Control {
                         let _ = reply.send(self.decide(decision, &actor, &reloading).await);
                     }
                     Some(AdminRequest::Facts { reply }) => {
-                        let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending());
-                        let _ = reply.send(facts.map(|facts| serde_json::to_value(facts).unwrap_or_default()));
+                        let _ = reply.send(self.baseline().await.map_err(|NoLoop| Refused::ending()));
                     }
                     Some(AdminRequest::Verify { projection, reply }) => {
                         self.verifications.start(projection, self.config.clone(), reply);
@@ -159,6 +161,12 @@ impl Control {
                 },
             }
         }
+    }
+
+    /// What runs and what is declared, for who plans what comes next.
+    async fn baseline(&self) -> Result<Value, NoLoop> {
+        let baseline = Baseline { facts: self.commands.facts().await?, declaration: Declaration::of(&self.config) };
+        Ok(serde_json::to_value(baseline).unwrap_or_default())
     }
 
     /// Reads the configuration again and becomes what it declares: all of it, or nothing where it is not valid.

@@ -3,6 +3,7 @@
 mod builds;
 mod changes;
 mod control;
+mod declaration;
 mod earlier;
 mod keepers;
 mod notices;
@@ -27,16 +28,16 @@ use tokio::sync::{mpsc, watch};
 use crate::checkpoint::{CheckpointError, OpenError};
 use crate::config::{Config, Diagnostic, Loaded, Problem};
 pub use crate::lifecycle::Actor;
-pub use crate::pipeline::Facts;
 use crate::pipeline::{AssembleError, EngineError, LoopEnd, Runner};
 use crate::plan::program;
 use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::serve::http::{Admin, Readiness};
 use crate::source;
 
+pub use declaration::Declaration;
 pub use plan::{
-    BuildPlan, Histories, Plan, ProjectionChange, ProjectionPlan, PromotionPlan, SourceChange, SourcePlan, Verdict,
-    facts_of_data_dir, histories, plan,
+    Baseline, BuildPlan, DeclaredChange, Estimate, Histories, Plan, ProjectionChange, ProjectionPlan, PromotionPlan,
+    QueryPlan, SettingPlan, SourceChange, SourcePlan, Verdict, ViewPlan, baseline_of_data_dir, histories, plan,
 };
 
 use control::{Control, Told};

@@ -21,7 +21,7 @@ mod section;
 mod tests;
 mod vault;
 
-pub use checkpointer::{Checkpointer, Stats, newest_content};
+pub use checkpointer::{Checkpointer, Stats, newest_manifest};
 pub use disk_bytes::DiskBytes;
 pub use draft::{Draft, IndexDraft, PinnedFile};
 pub use error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexError};

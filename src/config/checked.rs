@@ -14,6 +14,8 @@ pub struct Config {
     pub nats: Option<Nats>,
     /// Checkpoints: a local path (already resolved against the config's folder) or an object-store URL.
     pub data_dir: String,
+    /// The paths of the root file as they are written, by key.
+    pub written_paths: BTreeMap<&'static str, String>,
     pub commit: Commit,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
@@ -138,8 +140,17 @@ impl Source {
 
 #[derive(Debug, Clone)]
 pub enum SourceKind {
-    JetStream { stream: String, filter_subjects: Vec<String> },
-    File { path: PathBuf, follow: bool, lines: LineFormat },
+    JetStream {
+        stream: String,
+        filter_subjects: Vec<String>,
+    },
+    File {
+        path: PathBuf,
+        /// The path as it is written: where the configuration lies elsewhere it is resolved to another one.
+        written: String,
+        follow: bool,
+        lines: LineFormat,
+    },
 }
 
 /// What a line of a file is.
@@ -164,7 +175,8 @@ impl LineFormat {
         ("cloudevents", LineFormat::CloudEvents),
     ];
 
-    fn name(self) -> &'static str {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
         match self {
             LineFormat::Auto => "auto",
             LineFormat::Message => "message",

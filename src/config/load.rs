@@ -292,10 +292,12 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
     let Settings { data_dir, commit, search_commit, checkpoint_interval, http, metrics_listen, parked, .. } = settings;
     let (limits, verify_every, promotion, keep) =
         (settings.limits, settings.verify_every, settings.promotion, settings.keep);
+    let written_paths = settings.written_paths;
     let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
         data_dir,
+        written_paths,
         commit,
         search_commit,
         checkpoint_interval,

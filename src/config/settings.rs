@@ -1,5 +1,6 @@
 //! `readside.yaml` itself: what the daemon connects to, keeps to and listens on, with defaults.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::paths::resolve;
 use super::projection::promotion;
 use super::reader::{Mapping, NodeReader};
 use super::subject::is_subject;
-use super::yaml::Yaml;
+use super::yaml::{Data, Yaml};
 
 const KEYS: &[&str] = &[
     "nats",
@@ -41,6 +42,8 @@ pub(super) const NATS_DEFAULT: &str = "nats://127.0.0.1:4222";
 pub(super) struct Settings {
     pub nats: Option<Nats>,
     pub data_dir: String,
+    /// Paths as they are written, by key.
+    pub written_paths: BTreeMap<&'static str, String>,
     pub commit: Commit,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
@@ -78,6 +81,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let (http, metrics_listen) = listeners(&map);
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
+        written_paths: written_paths(&map, data_dir),
         data_dir: if data_dir.contains("://") { data_dir.to_owned() } else { resolve(folder, data_dir) },
         commit: Commit {
             max_delay: commit.as_ref().and_then(|c| c.duration("max_delay")).unwrap_or(Duration::from_millis(20)),
@@ -95,6 +99,18 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         keep: map.duration("keep").unwrap_or(KEEP),
         patterns,
     })
+}
+
+/// What is wrong with any of them is told where it is read.
+fn written_paths(map: &Mapping<'_>, data_dir: &str) -> BTreeMap<&'static str, String> {
+    let mut paths = BTreeMap::from([("data_dir", data_dir.to_owned())]);
+    for (key, own) in [("nats.credentials_file", "credentials_file"), ("nats.nkey_file", "nkey_file")] {
+        let entry = map.get("nats").and_then(|nats| nats.entry(own));
+        if let Some(Data::Scalar(scalar)) = entry.map(|entry| &entry.value.data) {
+            paths.insert(key, scalar.text.clone());
+        }
+    }
+    paths
 }
 
 fn patterns(map: &Mapping<'_>, key: &str, must_match: bool, folder: &str) -> Vec<Pattern> {

@@ -124,7 +124,8 @@ fn file(map: &Mapping<'_>, folder: &str) -> Option<SourceKind> {
     map.need("path", "name the file: `file: {path: events.ndjson}`");
     let follow = map.flag("follow").unwrap_or(false);
     let lines = map.choice("lines", &LineFormat::ALL).unwrap_or_default();
-    Some(SourceKind::File { path: PathBuf::from(resolve(folder, map.text("path")?)), follow, lines })
+    let written = map.text("path")?.to_owned();
+    Some(SourceKind::File { path: PathBuf::from(resolve(folder, &written)), written, follow, lines })
 }
 
 fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {

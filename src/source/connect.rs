@@ -132,14 +132,19 @@ pub fn jetstream_context(client: Client, nats: &config::Nats) -> jetstream::Cont
     }
 }
 
-/// The servers for messages: without the user and password that a URL may carry.
+/// The servers for messages.
 pub(super) fn shown(nats: &config::Nats) -> String {
+    without_user(nats).join(", ")
+}
+
+/// The servers' URLs without the user and password that one may carry.
+pub fn without_user(nats: &config::Nats) -> Vec<String> {
     let without_user = |url: &String| match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         (None, Some((_, host))) => host.to_owned(),
         (_, None) => url.clone(),
     };
-    nats.urls.iter().map(without_user).collect::<Vec<_>>().join(", ")
+    nats.urls.iter().map(without_user).collect()
 }
 
 /// An error with its causes on one line.

@@ -9,8 +9,8 @@ mod jetstream;
 mod memory;
 mod publisher;
 
-pub use connect::{ConnectError, connect, explain, jetstream_context};
-pub use file::FileSource;
+pub use connect::{ConnectError, connect, explain, jetstream_context, without_user};
+pub use file::{FileSource, held_lines};
 pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
 pub use memory::MemorySource;
 pub use publisher::Publisher;
@@ -146,7 +146,7 @@ pub fn open(
     limits: BatchLimits,
 ) -> Result<Box<dyn Source>, OpenError> {
     match &source.input {
-        config::SourceKind::File { path, follow, lines } => {
+        config::SourceKind::File { path, follow, lines, .. } => {
             Ok(Box::new(FileSource::open(path.clone(), *follow, *lines, start, limits)))
         }
         config::SourceKind::JetStream { stream, filter_subjects } => {

@@ -14,6 +14,7 @@ mod hostile;
 mod nexmark;
 mod notices;
 mod oracle;
+mod planning;
 mod reload;
 mod replay;
 mod rollout_metrics;

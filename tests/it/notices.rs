@@ -150,13 +150,13 @@ async fn a_notice_says_where_to_look_and_why_and_nothing_of_the_event() {
         world.root(&server.url(), notify);
         world.daemon().post("/v1/admin/reload", &json!({})).1["changes"][0]["name"].clone()
     };
-    assert_eq!(reload("parked: {notify: {subject: elsewhere}}\n"), "parked.notify");
+    assert_eq!(reload("parked: {notify: {subject: elsewhere}}\n"), "parked.notify.subject");
     publish(&jetstream, "{\"n\":2}").await;
     assert_eq!(heard(&mut elsewhere).await["sequence"], 5);
-    assert_eq!(reload(""), "parked.notify");
+    assert_eq!(reload(""), "parked.notify.subject");
     let last = publish(&jetstream, "{\"n\":3}").await;
     world.daemon().catch_up(last, DEADLINE);
-    assert_eq!(reload("parked: {notify: {subject: elsewhere}}\n"), "parked.notify");
+    assert_eq!(reload("parked: {notify: {subject: elsewhere}}\n"), "parked.notify.subject");
     publish(&jetstream, "{\"n\":4}").await;
     assert_eq!(heard(&mut elsewhere).await["sequence"], 7, "what was parked while nobody wanted to know is not told");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::generation::Generation;
 use super::Engine;
 use crate::checkpoint::DiskBytes;
+use crate::lifecycle::GenerationId;
 use crate::plan::PlannedView;
 use crate::progress::{Cut, Losses, Phase, SourceName, keep_most};
 use crate::read_model::catalog::{KeptStatus, ProjectionStatus, Relation, RelationData, Snapshot};
@@ -22,10 +23,9 @@ impl Engine {
             let relation = generation.relation(parked, lost_below(generation, &relations));
             relations.extend(relation.map(|relation| (name.clone(), Arc::new(relation))));
             let build = self.announced.get(&name).and_then(|status| status.build.clone());
-            let on_disk = |number| self.on_disk.of(&name, number);
             let kept = self.kept_shown.get(&name).cloned();
-            let kept = kept.map(|kept| KeptStatus { disk_bytes: on_disk(kept.generation), ..kept });
-            let disk_bytes = on_disk(generation.id.number);
+            let kept = kept.map(|kept| KeptStatus { disk_bytes: self.on_disk.of(&name, kept.generation), ..kept });
+            let disk_bytes = self.disk_bytes(&generation.id);
             projections.insert(name, ProjectionStatus { build, kept, disk_bytes, ..generation.status() });
         }
         for view in &self.views {
@@ -51,6 +51,11 @@ impl Engine {
     /// Takes account of what each generation occupies in the last checkpoint.
     pub fn is_on_disk(&mut self, bytes: Arc<DiskBytes>) {
         self.on_disk = bytes;
+    }
+
+    /// What a generation occupies in the last checkpoint; none if that does not have it.
+    pub(in crate::pipeline) fn disk_bytes(&self, id: &GenerationId) -> Option<u64> {
+        self.on_disk.of(&id.projection, id.number)
     }
 
     /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.
