@@ -42,7 +42,8 @@ pub(super) fn compiled<'a>(documents: impl Iterator<Item = &'a str>, now: &Confi
             source.input = now.input.clone();
         }
     }
-    let program = program(&config).ok()?;
+    // Queries are those of now; they may read what these documents do not declare.
+    let program = program(&Config { queries: Vec::new(), ..config.clone() }).ok()?;
     Some((config, program))
 }
 

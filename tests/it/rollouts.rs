@@ -274,6 +274,25 @@ fn going_back_to_what_is_declared_leaves_nothing_to_be_decided() {
     assert_eq!(world.reload()["changes"], json!([]));
 }
 
+#[test]
+fn a_query_over_what_is_not_kept_is_no_reason_against_a_rollback() {
+    let mut world = World::start_with(&[TOTALS, SIZES], MANUAL);
+    let view = "projection: rich\nkind: view\nsql: SELECT customer, cents FROM totals\n";
+    let query = "query: richest\nsql: SELECT customer FROM rich\nsort: [customer]\n";
+    world.declare(&[TOTALS, SIZES, view, query]);
+    world.reloaded();
+    world.declare(&[&big(), SIZES, view, query]);
+    world.reload();
+    world.shadow("totals");
+    world.decided("totals", "promote");
+    assert_eq!(world.count(), 0);
+    world.kept("totals");
+    world.restart_unsettled();
+    world.kept("totals");
+    world.decided("totals", "rollback");
+    assert_eq!(world.count(), CUSTOMERS);
+}
+
 /// Killed in the middle of whatever it does, again and again: building, shadowing, comparing, promoting, rolling back, retiring,
 /// replaying.
 /// `ROLLOUT_KILLS` is how often.
