@@ -33,6 +33,8 @@ pub mod lifecycle;
 
 pub mod pipeline;
 
+pub mod notice;
+
 // Answers.
 pub mod priority;
 

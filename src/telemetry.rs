@@ -5,7 +5,6 @@
 //! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
 //! stale line behind. Labels are names from the configuration, never a key, an id or a subject.
 
-use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +14,11 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use crate::event::Reason;
 use crate::progress::{Freshness, Phase};
 use crate::read_model::ReadView;
+
+mod beside;
+mod gauges;
+
+use gauges::Gauges;
 
 /// How often histograms are condensed. Without it they would grow until the next scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -77,6 +81,19 @@ metrics_table! {
     PROJECTION_REBUILD_DURATION = "projection_rebuild_duration_seconds", Histogram(Buckets::Long),
         "Duration of builds of a projection, from the first event to serving.";
     PROJECTION_BUILD_REMAINING = "projection_build_remaining_sequences", Gauge, "Sequences that a build of a projection has yet to read; absent while nothing is built.";
+    BUILD_STATE = "readside_build_state", Gauge, "1 for the state of what is built of a projection: `building`, `waiting`, `stalled`, `shadowing`, `rolled-back` or `failed`; absent while there is nothing.";
+    BUILD_POSITION = "readside_build_position", Gauge, "Stream sequence up to which a build has read a source.";
+    BUILD_TARGET = "readside_build_target_position", Gauge, "Stream sequence up to which a build has to read a source, as far as known.";
+    BUILD_RATE = "readside_build_sequences_per_second", Gauge, "Sequences that a build takes in a second, on average since it began.";
+    BUILD_REMAINING = "readside_build_remaining_seconds", Gauge, "Seconds that a build takes yet at that rate.";
+    SHADOW_SINCE = "readside_shadow_since_timestamp_seconds", Gauge, "Since when what was built waits to be promoted, seconds since the epoch.";
+    SHADOW_DIFFERENCES = "readside_shadow_differing_rows", Gauge, "Keys whose rows differ from those that serve, when what was built was last compared: `only-before`, `only-now` or `otherwise`.";
+    KEPT_GENERATIONS = "readside_kept_generations", Gauge, "Generations that were replaced and are kept; absent while there is none.";
+    KEPT_STATE = "readside_kept_state", Gauge, "1 for the state of a kept generation: `catching-up`, `ready` or `failed`.";
+    KEPT_LAG = "readside_kept_lag_events", Gauge, "Sequences between a kept generation and the live cut.";
+    KEPT_STATE_BYTES = "readside_kept_state_bytes", Gauge, "Bytes of a kept generation's state in memory, approximately.";
+    KEPT_DISK_BYTES = "readside_kept_disk_bytes", Gauge, "Bytes of a kept generation in the last checkpoint, with what it has together with what serves.";
+    KEPT_UNTIL = "readside_kept_until_timestamp_seconds", Gauge, "Until when a generation is kept, seconds since the epoch.";
     QUERY_LATENCY = "query_latency_seconds", Histogram(Buckets::Short),
         "Duration of requests, waiting for a turn or for a position included.";
     QUERY_RESULT_STALE = "query_result_stale_total", Counter,
@@ -104,6 +121,7 @@ metrics_table! {
     SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
     PARKED_REPLAYED = "parked_events_replayed_total", Counter, "Parked events that were admitted without a rebuild, once what failed was mended.";
     PARKED_DISCARDED = "parked_events_discarded_total", Counter, "Parked events that a person has given up.";
+    PARKED_NOTICES = "parked_notices_total", Counter, "Newly parked events by what became of their notice: `sent` to NATS; `summarised`, because there were too many; `dropped`, because it could not be sent.";
     TORN_BATCHES = "source_torn_batches_total", Counter, "Atomic batches of NATS that were published in parts, because they have more messages than `commit.max_events`.";
     CONSISTENCY_CHECKS = "consistency_checks_total", Counter, "Verifications of a projection against its batch result, by what came of them.";
     CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter, "Verifications that found rows which are not what the batch gives.";
@@ -217,6 +235,11 @@ pub fn count_discarded(source: &str, events: u64) {
     counter!(PARKED_DISCARDED, "source" => source.to_owned()).increment(events);
 }
 
+/// Counts an event that was parked, by what became of its notice: `sent`, `summarised` or `dropped`.
+pub fn count_notice(source: &str, result: &'static str) {
+    counter!(PARKED_NOTICES, "source" => source.to_owned(), "result" => result).increment(1);
+}
+
 /// Counts atomic batches that were shown in parts.
 pub fn count_torn_batches(batches: u64) {
     counter!(TORN_BATCHES).increment(batches);
@@ -255,6 +278,8 @@ pub fn count_checkpoint_failure() {
 pub fn render_snapshot(view: &ReadView, now_us: i64) -> String {
     let mut page = Gauges::default();
     projections(&mut page, view, now_us);
+    beside::builds(&mut page, view);
+    beside::kept(&mut page, view);
     sources(&mut page, view, now_us);
     page.render()
 }
@@ -342,41 +367,6 @@ fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
     }
 }
 
-/// Samples in the order they were set, by metric.
-#[derive(Default)]
-struct Gauges(Vec<(&'static str, String, f64)>);
-
-impl Gauges {
-    fn set(&mut self, name: &'static str, labels: &[(&str, &str)], value: f64) {
-        let label = |(key, value): &(&str, &str)| {
-            let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
-            format!("{key}=\"{value}\"")
-        };
-        let labels: Vec<String> = labels.iter().map(label).collect();
-        self.0.push((name, labels.join(","), value));
-    }
-
-    fn render(&self) -> String {
-        let mut text = String::new();
-        for metric in METRICS {
-            let mut samples = self.0.iter().filter(|(name, ..)| *name == metric.name).peekable();
-            if samples.peek().is_none() {
-                continue;
-            }
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "# HELP {0} {1}\n# TYPE {0} gauge", metric.name, metric.description);
-            for (name, labels, value) in samples {
-                let _ = match labels.as_str() {
-                    "" => writeln!(text, "{name} {value}"),
-                    labels => writeln!(text, "{name}{{{labels}}} {value}"),
-                };
-            }
-            text.push('\n');
-        }
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -394,12 +384,5 @@ mod tests {
                 Gauge => assert!(!metric.name.ends_with("_total"), "{}", metric.name),
             }
         }
-    }
-
-    #[test]
-    fn label_values_are_escaped() {
-        let mut page = Gauges::default();
-        page.set(PROJECTION_ROWS, &[("projection", "a\"b\\c\nd")], 1.0);
-        assert!(page.render().contains(r#"projection_rows{projection="a\"b\\c\nd"} 1"#));
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::builds::Contents;
+use super::declaration::{Input, needs_restart, settings};
 use super::placing::{placed, still_rolled_back};
 use crate::config::{Config, NodePath, Query, Source, SourceKind};
 use crate::lifecycle::RolledBack;
@@ -56,21 +57,11 @@ impl Changes {
     }
 
     fn settings(&mut self, old: &Config, new: &Config) {
-        let settings: [(&str, &dyn Debug, &dyn Debug); 8] = [
-            ("commit", &old.commit, &new.commit),
-            ("search.commit", &old.search_commit, &new.search_commit),
-            ("checkpoint.interval", &old.checkpoint_interval, &new.checkpoint_interval),
-            ("parked", &old.parked, &new.parked),
-            ("limits", &old.limits, &new.limits),
-            ("verify", &old.verify, &new.verify),
-            ("promotion", &old.promotion, &new.promotion),
-            ("keep", &old.keep, &new.keep),
-        ];
-        for (name, old, new) in settings {
-            if !look_alike(old, new) {
-                self.tell("setting", name, "changed", None);
-            }
-        }
+        let old = settings(old);
+        // The others are refused before.
+        let now = settings(new).into_iter().filter(|(name, _)| !needs_restart(name));
+        let changed = now.filter(|(name, value)| old.get(name) != Some(value));
+        changed.for_each(|(name, _)| self.tell("setting", &name, "changed", None));
     }
 
     fn queries(&mut self, old: &[Query], new: &[Query]) {
@@ -305,18 +296,7 @@ pub(super) fn fixed(old: &Config, new: &Config) -> Vec<String> {
     for source in &new.sources {
         let name = &source.schema.source;
         let Some(earlier) = old.sources.iter().find(|one| one.schema.source == *name) else { continue };
-        let other = match (&earlier.input, &source.input) {
-            (SourceKind::JetStream { stream: old, .. }, SourceKind::JetStream { stream: new, .. }) if old != new => {
-                format!("source `{name}` would read the stream `{new}` in place of `{old}`")
-            }
-            (SourceKind::File { lines: old, .. }, SourceKind::File { lines: new, .. }) if old != new => {
-                format!("source `{name}` would read the lines of its file in another way")
-            }
-            (SourceKind::JetStream { .. }, SourceKind::JetStream { .. })
-            | (SourceKind::File { .. }, SourceKind::File { .. }) => continue,
-            _ => format!("source `{name}` would read something else than before"),
-        };
-        fixed.push(format!("{other}, which is another source; give it a name of its own"));
+        fixed.extend(Input::of(&earlier.input).cannot_become(&Input::of(&source.input), name));
     }
     for source in &new.sources {
         if matches!(source.input, SourceKind::JetStream { .. }) && new.nats.is_none() {

@@ -7,13 +7,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reloading;
 use super::builds::{Beginning, Builds, Contents, Running, pace};
 use super::changes::{Changes, active_queries, fixed};
+use super::declaration::Declaration;
 use super::keepers::Keepers;
+use super::notices::Notices;
+use super::plan::Baseline;
 use super::start::Parts;
 use super::streams::{opener, streams};
 use super::verify::Verifications;
@@ -60,15 +64,17 @@ pub(super) struct Control {
     keepers: Keepers,
     /// What was built before the start, until what is built now is known.
     stored: Vec<StoredRollout>,
+    notices: Notices,
     /// Whether it runs what its checkpoint said, and has to take what is declared by now.
     is_earlier: bool,
 }
 
-/// What readiness is told.
+/// Who is told of what is found or wanted: readiness, and what sends notices.
 pub(super) struct Told {
     pub(super) problems: watch::Sender<Vec<String>>,
     /// Projections whose rows are not what the batch gives, and by how many keys.
     pub(super) drift: watch::Sender<BTreeMap<String, u64>>,
+    pub(super) notices: Notices,
 }
 
 impl Control {
@@ -76,7 +82,7 @@ impl Control {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift }: Told) -> io::Result<Self> {
+    pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift, notices }: Told) -> io::Result<Self> {
         let Parts { config, is_earlier, commands, indexes, build, kept, stored, views, blocked } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
@@ -97,6 +103,7 @@ impl Control {
             turn: 0,
             keepers: Keepers::default(),
             stored,
+            notices,
             is_earlier,
         };
         control.awaited.clone_from(&control.blocked);
@@ -144,8 +151,7 @@ impl Control {
                         let _ = reply.send(self.decide(decision, &actor, &reloading).await);
                     }
                     Some(AdminRequest::Facts { reply }) => {
-                        let facts = self.commands.facts().await.map_err(|NoLoop| Refused::ending());
-                        let _ = reply.send(facts.map(|facts| serde_json::to_value(facts).unwrap_or_default()));
+                        let _ = reply.send(self.baseline().await.map_err(|NoLoop| Refused::ending()));
                     }
                     Some(AdminRequest::Verify { projection, share, reply }) => {
                         self.verifications.start(projection, share, self.config.clone(), reply);
@@ -178,6 +184,12 @@ impl Control {
                 },
             }
         }
+    }
+
+    /// What runs and what is declared, for who plans what comes next.
+    async fn baseline(&self) -> Result<Value, NoLoop> {
+        let baseline = Baseline { facts: self.commands.facts().await?, declaration: Declaration::of(&self.config) };
+        Ok(serde_json::to_value(baseline).unwrap_or_default())
     }
 
     /// Reads the configuration again and becomes what it declares: all of it, or nothing where it is not valid.
@@ -352,6 +364,7 @@ impl Control {
             })
             .await?;
         let is_paced_otherwise = self.config.verify != config.verify;
+        self.notices.change(&config);
         self.config = config;
         if is_paced_otherwise {
             self.plan_check();

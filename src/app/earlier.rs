@@ -33,10 +33,7 @@ fn is_another(now: &Program, content: &Content) -> bool {
 
 /// What documents of another time declare, with the settings of now. None if that cannot be, as where a source is gone.
 pub(super) fn compiled<'a>(documents: impl Iterator<Item = &'a str>, now: &Config) -> Option<(Config, Program)> {
-    let text = documents.fold("sources: []\n".to_owned(), |text, one| text + "---\n" + one);
-    let read = |_: &str| Ok(text.clone());
-    let loaded = load(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| std::env::var(name).ok());
-    let Loaded { config, .. } = loaded.ok()?;
+    let config = read(documents)?;
     let mut config = Config { sources: config.sources, projections: config.projections, ..now.clone() };
     // Where a file lies is no part of what it says, and its path begins elsewhere.
     for source in &mut config.sources {
@@ -45,8 +42,23 @@ pub(super) fn compiled<'a>(documents: impl Iterator<Item = &'a str>, now: &Confi
             source.input = now.input.clone();
         }
     }
-    let program = program(&config).ok()?;
+    // Queries are those of now; they may read what these documents do not declare.
+    let program = program(&Config { queries: Vec::new(), ..config.clone() }).ok()?;
     Some((config, program))
+}
+
+/// What the documents of a checkpoint declare of sources and views, not compiled. None where they do not say it.
+pub(super) fn declared_by(content: &Content, now: &Config) -> Option<Config> {
+    let sources: Option<Vec<&str>> = content.sources.values().map(|entry| entry.definition.as_deref()).collect();
+    let config = read(sources?.into_iter().chain(content.views.iter().map(String::as_str)))?;
+    Some(Config { sources: config.sources, projections: config.projections, ..now.clone() })
+}
+
+fn read<'a>(documents: impl Iterator<Item = &'a str>) -> Option<Config> {
+    let text = documents.fold("sources: []\n".to_owned(), |text, one| text + "---\n" + one);
+    let read = |_: &str| Ok(text.clone());
+    let loaded = load(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| std::env::var(name).ok());
+    loaded.ok().map(|Loaded { config, .. }| config)
 }
 
 fn of_checkpoint(declared: &Config, content: &Content) -> Option<(Config, Program)> {

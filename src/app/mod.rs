@@ -3,9 +3,11 @@
 mod builds;
 mod changes;
 mod control;
+mod declaration;
 mod drift;
 mod earlier;
 mod keepers;
+mod notices;
 mod placing;
 mod plan;
 mod readiness;
@@ -27,19 +29,20 @@ use tokio::sync::{mpsc, watch};
 use crate::checkpoint::{CheckpointError, OpenError};
 use crate::config::{Config, Diagnostic, Loaded, Problem};
 pub use crate::lifecycle::Actor;
-pub use crate::pipeline::Facts;
 use crate::pipeline::{AssembleError, EngineError, LoopEnd, Runner};
 use crate::plan::program;
 use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::serve::http::{Admin, Readiness};
 use crate::source;
 
+pub use declaration::Declaration;
 pub use plan::{
-    BuildPlan, Histories, Plan, ProjectionChange, ProjectionPlan, PromotionPlan, SourceChange, SourcePlan, Verdict,
-    facts_of_data_dir, histories, plan,
+    Baseline, BuildPlan, DeclaredChange, Estimate, Histories, Plan, ProjectionChange, ProjectionPlan, PromotionPlan,
+    QueryPlan, SettingPlan, SourceChange, SourcePlan, Verdict, ViewPlan, baseline_of_data_dir, histories, plan,
 };
 
 use control::{Control, Told};
+use notices::Notices;
 use readiness::report_readiness;
 use servers::Servers;
 use start::{Prepared, prepare};
@@ -115,8 +118,10 @@ pub async fn run(
         _ = interrupted.wait_for(|stop| *stop) => return Ok(LoopEnd::Drained),
     };
     let ((problems, found), (drift, drifted)) = (watch::channel(Vec::new()), watch::channel(BTreeMap::new()));
+    let notices = Notices::start(&parts.config, &catalog);
     tokio::spawn(report_readiness(catalog, readiness, status, found, drifted));
-    let control = Control::new(parts, servers.api.clone(), Told { problems, drift }).map_err(AppError::Thread)?;
+    let told = Told { problems, drift, notices };
+    let control = Control::new(parts, servers.api.clone(), told).map_err(AppError::Thread)?;
     tokio::spawn(control.run(reloading, requests));
     let outcome = on_own_thread(runner, stopped).await?;
     servers.finish().await;

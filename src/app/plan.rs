@@ -3,160 +3,98 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::changes::{add_to_groups, changed_source, why_otherwise};
+use super::declaration::{Declaration, Input};
+use super::earlier::declared_by;
 use super::placing::placed;
 use super::replay::program_in_place;
-use crate::checkpoint::newest_content;
-use crate::config::{Config, Promotion, SourceKind};
-use crate::pipeline::{Definition, Difference, Facts, Group, ProjectionFacts};
+use crate::checkpoint::newest_manifest;
+use crate::config::{Config, SourceKind};
+use crate::pipeline::{Definition, Difference, Facts, ProjectionFacts};
 use crate::plan::Program;
 use crate::progress::{Position, SourceName};
 use crate::source::{self, Held};
 
-/// What the streams of a configuration hold now.
+mod build;
+mod declared;
+mod report;
+
+use build::build;
+use declared::{queries, settings, views, views_of};
+pub use report::{
+    BuildPlan, DeclaredChange, Estimate, Plan, ProjectionChange, ProjectionPlan, PromotionPlan, QueryPlan, SettingPlan,
+    SourceChange, SourcePlan, Verdict, ViewPlan,
+};
+
+/// What the streams and files of a configuration hold now.
 pub type Histories = BTreeMap<SourceName, Result<Held, String>>;
 
-/// What would be done.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Plan {
-    pub verdict: Verdict,
-    pub sources: Vec<SourcePlan>,
-    pub projections: Vec<ProjectionPlan>,
-    /// What is built, each together.
-    pub builds: Vec<BuildPlan>,
+/// What runs, or what a checkpoint goes on from, and what was declared then.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    pub facts: Facts,
+    pub declaration: Declaration,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Nothing would change.
-    #[default]
-    InSync,
-    Deployable,
-    /// Something cannot be built.
-    Blocked,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SourcePlan {
-    pub name: SourceName,
-    pub change: SourceChange,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceChange {
-    NoOp,
-    New,
-    /// Its messages are read again from the first, in another way.
-    ReadAgain,
-    /// What was admitted is the same in the new way, and only what is parked is looked at again.
-    InPlace,
-    /// It was rolled back from, and is read as before.
-    RolledBack,
-    Removed,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProjectionPlan {
-    pub name: String,
-    pub change: ProjectionChange,
-    /// Why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<String>,
-    /// Whether a reader of today may miss something.
-    pub breaking: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProjectionChange {
-    NoOp,
-    /// What nothing has to be built for, such as its owner.
-    Settings,
-    /// The same rows, kept in another way.
-    IndexOnly,
-    Build,
-    New,
-    /// It was rolled back from, and is not built by itself.
-    RolledBack,
-    Removed,
-}
-
-/// One build.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BuildPlan {
-    pub projections: Vec<String>,
-    /// When it takes the place of what serves.
-    pub promotion: PromotionPlan,
-    /// Sequences that have to be read, by source; none of it where what is there already is enough to go on from.
-    pub reads: BTreeMap<SourceName, u64>,
-    /// Sequences that need not be read, because of that.
-    pub avoids: u64,
-    /// As fast as what was measured; none if nothing was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-    /// Bytes of memory beside what is there until it has joined, as what it replaces takes now; none if that is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_bytes: Option<u64>,
-    /// Why it cannot be built, and the ways out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blocked: Option<String>,
-    /// What could not be found out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unknown: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PromotionPlan {
-    Auto,
-    WhenEqual,
-    Manual,
-    /// By hand, and only with a word that readers of today may miss something.
-    Breaking,
+impl Baseline {
+    /// Where nothing was declared yet.
+    fn nothing() -> Self {
+        let facts = Facts { is_start: true, views: Some(BTreeMap::new()), ..Facts::default() };
+        Self { facts, declaration: Declaration::of_nothing() }
+    }
 }
 
 /// What a start from a data directory would go on from; nothing if there is none.
 ///
 /// # Errors
 /// The checkpoints cannot be read.
-pub async fn facts_of_data_dir(location: &str) -> Result<Facts, String> {
+pub async fn baseline_of_data_dir(location: &str, config: &Config) -> Result<Baseline, String> {
     if !location.contains("://") && !Path::new(location).exists() {
-        return Ok(Facts::default());
+        return Ok(Baseline::nothing());
     }
-    let content = newest_content(location).await.map_err(|error| error.to_string())?;
-    Ok(content.map(|content| Facts::of_checkpoint(&content)).unwrap_or_default())
+    let manifest = newest_manifest(location).await.map_err(|error| error.to_string())?;
+    let Some(manifest) = manifest else { return Ok(Baseline::nothing()) };
+    let mut facts = Facts::of_checkpoint(&manifest);
+    let earlier = declared_by(&manifest.content, config);
+    facts.views = earlier.as_ref().map(views_of);
+    let declaration = earlier.as_ref().map(Declaration::of_inputs).unwrap_or_default();
+    Ok(Baseline { facts, declaration })
 }
 
-/// What the streams of a configuration hold now, as far as their server says it.
+/// What the streams of a configuration hold now, as far as their server says it, and its files, as far as they can be read from here.
 pub async fn histories(config: &Config) -> Histories {
     let mut histories = Histories::new();
     for source in &config.sources {
         let name: SourceName = source.schema.source.as_str().into();
-        if let (SourceKind::JetStream { stream, .. }, Some(nats)) = (&source.input, &config.nats) {
-            histories.insert(name, source::held(nats, stream).await);
-        }
+        let held = match (&source.input, &config.nats) {
+            (SourceKind::JetStream { stream, .. }, Some(nats)) => source::held(nats, stream).await,
+            (SourceKind::JetStream { .. }, None) => continue,
+            (SourceKind::File { path, follow, .. }, _) => source::held_lines(path, *follow),
+        };
+        histories.insert(name, held);
     }
     histories
 }
 
 /// Compares what is declared with what runs.
-pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histories) -> Plan {
+pub fn plan(baseline: &Baseline, config: &Config, program: Program, histories: &Histories) -> Plan {
+    let Baseline { facts, declaration } = baseline;
     let mut plan = Plan::default();
+    settings(&mut plan, declaration, config);
+    queries(&mut plan, declaration, config);
+    views(&mut plan, facts, &program.views, config);
     let (program, in_place) = program_in_place(facts, config, program);
     let declared: BTreeSet<SourceName> =
         program.sources.iter().map(|source| source.config.schema.source.as_str().into()).collect();
     let mut groups = Vec::new();
+    // What is paused, and what cannot be built before that goes on.
+    let mut stopped: BTreeSet<String> = BTreeSet::new();
     let (mut held_sources, mut held_back): (BTreeSet<SourceName>, BTreeSet<String>) = Default::default();
     for source in program.sources {
         let name: SourceName = source.config.schema.source.as_str().into();
+        let input = Input::of(&source.config.input);
         let change = match facts.sources.get(&name) {
             None => SourceChange::New,
             Some(_) if in_place.contains_key(&*name) => SourceChange::InPlace,
@@ -170,6 +108,14 @@ pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histor
             }
             Some(_) => SourceChange::NoOp,
         };
+        let before = declaration.inputs.as_ref().and_then(|inputs| inputs.get(&name));
+        let refused = before.and_then(|before| before.cannot_become(&input, &name));
+        let change = match change {
+            _ if refused.is_some() => SourceChange::Replaced,
+            SourceChange::NoOp if before.is_some_and(|before| *before != input) => SourceChange::Moved,
+            change => change,
+        };
+        plan.needs_restart.extend(refused.filter(|_| !facts.is_start));
         plan.sources.push(SourcePlan { name, change });
     }
     let gone = facts.sources.keys().filter(|name| !declared.contains(*name));
@@ -185,6 +131,14 @@ pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histor
         if is_held && one.change != ProjectionChange::NoOp {
             held_back.insert(one.name.clone());
             one.change = ProjectionChange::RolledBack;
+        }
+        if planned.compiled.upstream.iter().any(|input| stopped.contains(input))
+            && one.change != ProjectionChange::Paused
+        {
+            one.change = ProjectionChange::Waits;
+        }
+        if matches!(one.change, ProjectionChange::Paused | ProjectionChange::Waits) {
+            stopped.insert(one.name.clone());
         }
         if one.change == ProjectionChange::Build && one.reasons.is_empty() {
             one.reasons.push(why_otherwise(&planned, &groups));
@@ -204,7 +158,10 @@ pub fn plan(facts: &Facts, config: &Config, program: Program, histories: &Histor
     }));
     plan.builds = groups.iter().map(|group| build(group, facts, histories)).collect();
     let is_changed = plan.sources.iter().any(|one| one.change != SourceChange::NoOp)
-        || plan.projections.iter().any(|one| one.change != ProjectionChange::NoOp);
+        || plan.projections.iter().any(|one| !matches!(one.change, ProjectionChange::NoOp | ProjectionChange::Paused))
+        || plan.views.iter().any(|one| one.change != DeclaredChange::NoOp)
+        || plan.queries.iter().any(|one| one.change != DeclaredChange::NoOp)
+        || !plan.settings.is_empty();
     plan.verdict = match plan.builds.iter().any(|build| build.blocked.is_some()) {
         true => Verdict::Blocked,
         false if is_changed => Verdict::Deployable,
@@ -221,6 +178,7 @@ fn compare(name: &str, running: Option<&ProjectionFacts>, declared: &ProjectionF
             let change = if difference.is_layout_only { ProjectionChange::IndexOnly } else { ProjectionChange::Build };
             (change, difference)
         }
+        Some(running) if running.is_paused => (ProjectionChange::Paused, Difference::default()),
         Some(running) if !running.steps => {
             let reasons = vec!["it takes nothing as it is".to_owned()];
             (ProjectionChange::Build, Difference { reasons, ..Difference::default() })
@@ -234,54 +192,4 @@ fn compare(name: &str, running: Option<&ProjectionFacts>, declared: &ProjectionF
         reasons: difference.reasons,
         breaking: !difference.breaking.is_empty(),
     }
-}
-
-fn build(group: &Group, facts: &Facts, histories: &Histories) -> BuildPlan {
-    let donors = facts.operators();
-    let names: Vec<String> = group.projections.iter().map(|planned| planned.config.name.clone()).collect();
-    let adopted: BTreeSet<_> = group.operators().intersection(&donors).copied().collect();
-    let needs_history = group.needs_history(&adopted);
-    let read_by = group.projections.iter().filter(|planned| planned.compiled.circuit.has_events());
-    let mut sources: BTreeSet<SourceName> = read_by.flat_map(|one| one.compiled.schema.reads.keys().cloned()).collect();
-    sources.extend(group.sources.keys().cloned());
-    let (mut reads, mut avoids, mut blocked, mut unknown) = (BTreeMap::new(), 0, None, Vec::new());
-    for name in sources {
-        let known = facts.sources.get(&name).cloned().unwrap_or_default();
-        let began = known.began.sequence().max(1);
-        let last = match histories.get(&name) {
-            Some(Ok(history)) => history.last.max(known.position.sequence()),
-            _ => known.position.sequence(),
-        };
-        let sequences = (last + 1).saturating_sub(began);
-        if !needs_history {
-            avoids += sequences;
-            continue;
-        }
-        match histories.get(&name) {
-            Some(Ok(history)) if history.first > began && !history.is_mutable && known.position > Position::START => {
-                blocked.get_or_insert(format!(
-                    "messages {began} to {} of source `{name}` have expired or were purged, and it takes all of them; restore \
-                     them, leave the definition as it was, or change only what goes on from state that is there",
-                    history.first - 1
-                ));
-            }
-            Some(Err(why)) => unknown.push(format!("whether source `{name}` still has its history: {why}")),
-            _ => {}
-        }
-        reads.insert(name, sequences);
-    }
-    let rates = facts.projections.iter().filter_map(|(name, one)| Some((names.contains(name), one.build_rate?)));
-    // What it was built at before tells most.
-    let rate = rates.max_by(|(own, rate), (other_own, other)| own.cmp(other_own).then(other.total_cmp(rate)));
-    let total: u64 = reads.values().sum();
-    let seconds = if total == 0 { Some(0.0) } else { rate.map(|(_, rate)| total as f64 / rate) };
-    let bytes: Vec<u64> = names.iter().filter_map(|name| facts.projections.get(name)?.state_bytes).collect();
-    let memory_bytes = (!bytes.is_empty()).then(|| bytes.iter().sum());
-    let promotion = match group.promotion {
-        _ if !group.breaking.is_empty() => PromotionPlan::Breaking,
-        None | Some(Promotion::Auto) => PromotionPlan::Auto,
-        Some(Promotion::WhenEqual) => PromotionPlan::WhenEqual,
-        Some(Promotion::Manual) => PromotionPlan::Manual,
-    };
-    BuildPlan { projections: names, promotion, reads, avoids, seconds, memory_bytes, blocked, unknown }
 }

@@ -12,7 +12,7 @@ use super::error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexErro
 use super::fence::{self, Claim, Writer};
 use super::index::{self, KnownChecksums};
 use super::location;
-use super::manifest::{Content, Manifest};
+use super::manifest::Manifest;
 use super::pack::{self, Names, Uploads};
 use super::restore::{self, LastCheckpoint, Restored, UnreadableCheckpoint};
 use super::vault::{Created, MANIFESTS, Vault, numbered};
@@ -260,13 +260,13 @@ impl Checkpointer {
     }
 }
 
-/// What the newest readable checkpoint of a place says beside its state; none if there is none. The place is not taken over.
+/// The manifest of the newest readable checkpoint of a place; none if there is none. The place is not taken over.
 ///
 /// # Errors
 /// If the location is no address of a store, the store does not answer, or a checkpoint is of a version that this build does
 /// not know.
-pub async fn newest_content(location: &str) -> Result<Option<Content>, OpenError> {
-    restore::newest_content(&Vault::new(location::open(location)?)).await
+pub async fn newest_manifest(location: &str) -> Result<Option<Manifest>, OpenError> {
+    restore::newest_manifest(&Vault::new(location::open(location)?)).await
 }
 
 /// Refuses a draft that would make a checkpoint which cannot be read.

@@ -218,7 +218,7 @@ pub struct GenerationEntry {
 }
 
 impl GenerationEntry {
-    fn add_stores(&self, projection: &str, names: &mut BTreeSet<String>) {
+    pub(super) fn add_stores(&self, projection: &str, names: &mut BTreeSet<String>) {
         names.insert(table_store(projection, self.generation));
         if self.held.is_some() {
             names.insert(held_store(projection, self.generation));

@@ -5,6 +5,7 @@
 //! leaves the previous checkpoint whole. Nothing here knows what the state means, or when to make a checkpoint.
 
 mod checkpointer;
+mod disk_bytes;
 mod draft;
 mod error;
 pub mod faulty;
@@ -20,7 +21,8 @@ mod section;
 mod tests;
 mod vault;
 
-pub use checkpointer::{Checkpointer, Stats, newest_content};
+pub use checkpointer::{Checkpointer, Stats, newest_manifest};
+pub use disk_bytes::DiskBytes;
 pub use draft::{Draft, IndexDraft, PinnedFile};
 pub use error::{CheckpointError, OpenError, ReadStoresError, RestoreIndexError};
 pub use fence::Writer;

@@ -12,7 +12,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::{OpenError, StoreFailure};
-use super::manifest::{Checksum, Content, FileEntry, Manifest, SegmentEntry, Unreadable};
+use super::manifest::{Checksum, FileEntry, Manifest, SegmentEntry, Unreadable};
 use super::section;
 use super::vault::{CONCURRENCY, MANIFESTS, OBJECTS, PIECE_BYTES, Vault, numbered};
 use crate::state::{RowAddress, StoredSegment, Stores};
@@ -100,11 +100,11 @@ pub(super) async fn newest(vault: &Vault) -> Result<LastCheckpoint, OpenError> {
     Ok(found)
 }
 
-/// What the newest readable checkpoint says beside its state; none if there is none. Nothing is claimed, and no state is read.
-pub(super) async fn newest_content(vault: &Vault) -> Result<Option<Content>, OpenError> {
+/// The newest readable manifest; none if there is none. Nothing is claimed, and no state is read.
+pub(super) async fn newest_manifest(vault: &Vault) -> Result<Option<Manifest>, OpenError> {
     for number in vault.numbers(MANIFESTS).await?.into_iter().rev() {
         match read_manifest(vault, number).await {
-            Ok(manifest) => return Ok(Some(manifest.content)),
+            Ok(manifest) => return Ok(Some(manifest)),
             Err(UnreadableCheckpoint::Store(failure)) => return Err(failure.into()),
             Err(UnreadableCheckpoint::Version(version)) => {
                 return Err(OpenError::Version { object: numbered(MANIFESTS, number), version });

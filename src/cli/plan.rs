@@ -10,7 +10,8 @@ use super::files::load_config;
 use super::query::Client;
 use super::{ConfigArgs, failed, print};
 use crate::app::{
-    self, BuildPlan, Facts, Plan, ProjectionChange, ProjectionPlan, PromotionPlan, SourceChange, Verdict,
+    self, Baseline, BuildPlan, DeclaredChange, Estimate, Plan, ProjectionChange, ProjectionPlan, PromotionPlan,
+    QueryPlan, SettingPlan, SourceChange, Verdict, ViewPlan,
 };
 use crate::plan::program;
 
@@ -53,16 +54,16 @@ pub(super) fn plan(args: &PlanArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
     };
-    let facts = match &args.data_dir {
-        Some(location) => runtime.block_on(app::facts_of_data_dir(location)),
-        None => facts_of_daemon(&args.url),
+    let baseline = match &args.data_dir {
+        Some(location) => runtime.block_on(app::baseline_of_data_dir(location, &loaded.config)),
+        None => baseline_of_daemon(&args.url),
     };
-    let facts = match facts {
-        Ok(facts) => facts,
+    let baseline = match baseline {
+        Ok(baseline) => baseline,
         Err(error) => return failed(&error),
     };
     let histories = runtime.block_on(app::histories(&loaded.config));
-    let plan = app::plan(&facts, &loaded.config, program, &histories);
+    let plan = app::plan(&baseline, &loaded.config, program, &histories);
     let shown = match args.json {
         true => serde_json::to_string_pretty(&plan).map(print::line).map_err(|error| error.to_string()),
         false => show(&plan, &mut std::io::stdout()).map_err(|error| error.to_string()),
@@ -70,27 +71,38 @@ pub(super) fn plan(args: &PlanArgs) -> ExitCode {
     if let Err(error) = shown {
         return failed(&error);
     }
-    let breaks = plan.projections.iter().any(|one| one.breaking);
     match plan.verdict {
         Verdict::InSync => ExitCode::SUCCESS,
         Verdict::Blocked => ExitCode::from(3),
-        Verdict::Deployable if breaks && !args.allow_breaking => ExitCode::from(3),
+        Verdict::Deployable if breaks(&plan) && !args.allow_breaking => ExitCode::from(3),
         Verdict::Deployable => ExitCode::from(2),
     }
 }
 
-fn facts_of_daemon(url: &str) -> Result<Facts, String> {
+fn breaks(plan: &Plan) -> bool {
+    plan.projections.iter().any(|one| one.breaking)
+        || plan.views.iter().any(|one| one.breaking)
+        || plan.queries.iter().any(|one| one.breaking)
+}
+
+fn baseline_of_daemon(url: &str) -> Result<Baseline, String> {
     let answer = Client::new(url).post(&["v1", "admin", "facts"], &json!({})).map_err(|error| error.to_string())?;
     serde_json::from_str(&answer).map_err(|error| format!("the daemon's answer is not understood: {error}"))
 }
 
 fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
+    for SettingPlan { name, before, now, needs_restart } in &plan.settings {
+        let restart = if *needs_restart { "; needs a restart" } else { "" };
+        writeln!(out, "setting {name}: {before} becomes {now}{restart}")?;
+    }
     for source in plan.sources.iter().filter(|source| source.change != SourceChange::NoOp) {
         let change = match source.change {
             SourceChange::NoOp => continue,
             SourceChange::New => "new",
             SourceChange::ReadAgain => "its messages are read again, in another way",
             SourceChange::InPlace => "what was admitted is the same, and what is parked is looked at again",
+            SourceChange::Moved => "it is read from elsewhere, or followed otherwise, from where it is",
+            SourceChange::Replaced => "it would read something else than before; needs a restart",
             SourceChange::RolledBack => "it was rolled back from, and is read as before",
             SourceChange::Removed => "removed",
         };
@@ -104,14 +116,30 @@ fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
             ProjectionChange::Build => "build",
             ProjectionChange::New => "new",
             ProjectionChange::RolledBack => "rolled back from, and not built by itself",
+            ProjectionChange::Paused => "paused, and stays so until `readside projection resume`",
+            ProjectionChange::Waits => "built once what it reads is resumed",
             ProjectionChange::Removed => "removed",
         };
-        let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
-        let breaks = if *breaking { " (breaking)" } else { "" };
-        writeln!(out, "projection {name}: {change}{why}{breaks}")?;
+        writeln!(out, "projection {name}: {change}{}", why(reasons, *breaking))?;
+    }
+    for ViewPlan { name, change, reasons, readers, breaking } in &plan.views {
+        let Some(change) = declared(*change) else { continue };
+        let readers = if readers.is_empty() { String::new() } else { format!("; read by {}", readers.join(", ")) };
+        writeln!(out, "view {name}: {change}{}{readers}", why(reasons, *breaking))?;
+    }
+    for QueryPlan { name, change, breaking } in &plan.queries {
+        let Some(change) = declared(*change) else { continue };
+        writeln!(out, "query {name}: {change}{}", why(&[], *breaking))?;
     }
     for build in &plan.builds {
         show_build(build, out)?;
+    }
+    for unknown in &plan.unknown {
+        writeln!(out, "not known: {unknown}")?;
+    }
+    if !plan.needs_restart.is_empty() {
+        writeln!(out, "a reload refuses all of it; restart the daemon, because:")?;
+        plan.needs_restart.iter().try_for_each(|why| writeln!(out, "  {why}"))?;
     }
     let verdict = match plan.verdict {
         Verdict::InSync => "in-sync: nothing would change",
@@ -121,9 +149,46 @@ fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "{verdict}")
 }
 
+fn declared(change: DeclaredChange) -> Option<&'static str> {
+    match change {
+        DeclaredChange::NoOp => None,
+        DeclaredChange::New => Some("new"),
+        DeclaredChange::Changed => Some("changed"),
+        DeclaredChange::Removed => Some("removed"),
+    }
+}
+
+fn why(reasons: &[String], is_breaking: bool) -> String {
+    let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+    format!("{reasons}{}", if is_breaking { " (breaking)" } else { "" })
+}
+
+/// What a build takes beside what is there, in words.
+fn estimated(estimate: &Estimate) -> String {
+    let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
+    let memory = estimate.memory_bytes.map(|bytes| format!("{} of memory", mib(bytes)));
+    let disk = estimate.disk_bytes.map(|bytes| format!("{} on disk", mib(bytes)));
+    let both: Vec<String> = memory.into_iter().chain(disk).collect();
+    let without = match (both.is_empty(), estimate.without.as_slice()) {
+        (_, []) => String::new(),
+        (true, _) => "; nobody has measured what it takes".to_owned(),
+        (false, without) => format!(", without {}, of which nothing is there yet", without.join(", ")),
+    };
+    match both.is_empty() {
+        true => without,
+        false => format!("; estimate: {} beside, as what it replaces takes now{without}", both.join(" and ")),
+    }
+}
+
 fn show_build(build: &BuildPlan, out: &mut dyn Write) -> std::io::Result<()> {
-    let reads: Vec<String> =
-        build.reads.iter().map(|(source, sequences)| format!("{sequences} sequences of {source}")).collect();
+    let reads: Vec<String> = build
+        .reads
+        .iter()
+        .map(|(source, sequences)| match sequences {
+            Some(sequences) => format!("{sequences} sequences of {source}"),
+            None => format!("an unknown number of sequences of {source}"),
+        })
+        .collect();
     let reads = match (reads.is_empty(), build.avoids) {
         (true, 0) => "reads no event".to_owned(),
         (true, avoids) => format!("reads no event again, and so avoids {avoids} sequences"),
@@ -133,7 +198,6 @@ fn show_build(build: &BuildPlan, out: &mut dyn Write) -> std::io::Result<()> {
         Some(seconds) => format!("about {seconds:.0} s"),
         None => "as long as nobody has measured yet".to_owned(),
     };
-    let memory = build.memory_bytes.map(|bytes| format!(", about {} MiB beside", bytes.div_ceil(1 << 20)));
     let names = if build.projections.is_empty() { "no projection".to_owned() } else { build.projections.join(", ") };
     let serves = match build.promotion {
         PromotionPlan::Auto => "serves at once",
@@ -141,7 +205,9 @@ fn show_build(build: &BuildPlan, out: &mut dyn Write) -> std::io::Result<()> {
         PromotionPlan::Manual => "waits to be promoted",
         PromotionPlan::Breaking => "waits to be promoted with --allow-breaking",
     };
-    writeln!(out, "build of {names}: {reads}; {time}{}; {serves}", memory.unwrap_or_default())?;
+    let estimate = estimated(&build.estimate);
+    let kept = build.keep_seconds.map(|seconds| format!("; what it replaces is kept for {}", span(seconds)));
+    writeln!(out, "build of {names}: {reads}; {time}{estimate}; {serves}{}", kept.unwrap_or_default())?;
     for unknown in &build.unknown {
         writeln!(out, "  not known: {unknown}")?;
     }
@@ -149,4 +215,8 @@ fn show_build(build: &BuildPlan, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "  blocked: {blocked}")?;
     }
     Ok(())
+}
+
+fn span(seconds: u64) -> String {
+    if seconds.is_multiple_of(3600) { format!("{} h", seconds / 3600) } else { format!("{seconds} s") }
 }

@@ -14,12 +14,16 @@ pub struct Config {
     pub nats: Option<Nats>,
     /// Checkpoints: a local path (already resolved against the config's folder) or an object-store URL.
     pub data_dir: String,
+    /// The paths of the root file as they are written, by key.
+    pub written_paths: BTreeMap<&'static str, String>,
     pub commit: Commit,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
     pub http: Http,
     pub metrics_listen: String,
     pub parked: ParkedLimits,
+    /// The NATS subject on which it is told that events were parked; none if nobody is told.
+    pub parked_notify: Option<String>,
     pub limits: QueryLimits,
     pub verify: Verification,
     /// When what is built takes the place of what serves, where a projection does not say it.
@@ -96,6 +100,12 @@ pub struct ParkedLimits {
     pub max_bytes: usize,
 }
 
+impl Default for ParkedLimits {
+    fn default() -> Self {
+        Self { max_events: 10_000, max_bytes: 64 << 20 }
+    }
+}
+
 /// Limits of one query, and of all together.
 #[derive(Debug, Clone)]
 pub struct QueryLimits {
@@ -140,8 +150,17 @@ impl Source {
 
 #[derive(Debug, Clone)]
 pub enum SourceKind {
-    JetStream { stream: String, filter_subjects: Vec<String> },
-    File { path: PathBuf, follow: bool, lines: LineFormat },
+    JetStream {
+        stream: String,
+        filter_subjects: Vec<String>,
+    },
+    File {
+        path: PathBuf,
+        /// The path as it is written: where the configuration lies elsewhere it is resolved to another one.
+        written: String,
+        follow: bool,
+        lines: LineFormat,
+    },
 }
 
 /// What a line of a file is.
@@ -166,7 +185,8 @@ impl LineFormat {
         ("cloudevents", LineFormat::CloudEvents),
     ];
 
-    fn name(self) -> &'static str {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
         match self {
             LineFormat::Auto => "auto",
             LineFormat::Message => "message",

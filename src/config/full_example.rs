@@ -22,7 +22,7 @@ search: {commit: 1s}
 checkpoint: {interval: 1m}
 http: {listen: "0.0.0.0:80", hosts: [Readside.Example], max_connections: 10, header_timeout: 1s, body_timeout: 2s, idle_timeout: 3s, write_timeout: 4s, answers: 5MiB}
 metrics: {listen: "[::1]:9464"}
-parked: {max_events: 5, max_bytes: 1MiB}
+parked: {max_events: 5, max_bytes: 1MiB, notify: {subject: readside.parked}}
 limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5}
 verify: {every: 6h, shares: 20, memory: 2MiB}
 promotion: manual
@@ -155,6 +155,7 @@ fn settings_are_read() {
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (5, 1 << 20));
     let every = Some(Duration::from_secs(6 * 3600));
     assert_eq!(config.verify, Verification { every, shares: 20, memory_bytes: 2 << 20 });
+    assert_eq!(config.parked_notify.as_deref(), Some("readside.parked"));
     assert_eq!((config.promotion, config.keep), (Some(Promotion::Manual), Duration::from_secs(2 * 3600)));
     let limits = config.limits;
     assert_eq!((limits.max_rows, limits.memory_bytes, limits.concurrency, limits.scan_limit), (1, 2_048, 4, 5));
@@ -180,6 +181,7 @@ fn defaults_fill_what_is_left_out() {
     assert_eq!((connections.max, connections.max_per_peer, config.http.answer_bytes), (2048, 1536, 256 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (10_000, 64 << 20));
     assert_eq!(config.verify, Verification { every: None, shares: 1, memory_bytes: 1 << 30 });
+    assert_eq!(config.parked_notify, None);
     assert_eq!((config.promotion, config.keep), (None, Duration::from_secs(24 * 3600)));
     assert_eq!((config.limits.max_rows, config.limits.memory_bytes), (10_000, 256 << 20));
     assert_eq!((config.limits.concurrency, config.limits.scan_limit), (8, 100_000));

@@ -11,6 +11,7 @@ use super::query::{policy, query};
 use super::reader::NodeReader;
 use super::settings::{NATS_DEFAULT, Pattern, Settings, settings};
 use super::source::source;
+use super::subject::overlap;
 use super::suggest::did_you_mean;
 use super::yaml::{Data, File, Yaml, parse};
 
@@ -78,6 +79,9 @@ pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>)
         complete &= read_pattern(pattern, files, env, &report, &mut read);
     }
     let declared = check(&read, complete, folder, &report);
+    if let Some((subject, mark)) = settings.as_ref().and_then(|settings| settings.parked_notify.as_ref()) {
+        check_unread(NodeReader { file: &read[0], report: &report }, subject, *mark, &declared.sources);
+    }
     let order: Vec<&str> = read.iter().map(|file| file.path.as_str()).collect();
     let diagnostics = report.into_sorted(&order);
     match settings {
@@ -218,6 +222,21 @@ fn document_text(file: &File, document: usize) -> Option<Arc<str>> {
     (texts.len() == file.documents.len()).then(|| texts.swap_remove(document).into())
 }
 
+/// Refuses a subject of notices that a source reads: each notice would become an event, and be parked in its turn. What a stream
+/// without filters takes is not known here; the daemon asks its server.
+fn check_unread(reader: NodeReader<'_>, subject: &str, mark: Mark, sources: &[Source]) {
+    for source in sources {
+        let SourceKind::JetStream { filter_subjects, .. } = &source.input else { continue };
+        if let Some(filter) = filter_subjects.iter().find(|filter| overlap(filter, subject)) {
+            let message = format!(
+                "source `{}` reads `{filter}`, and so would read the notices on `{subject}`",
+                source.schema.source
+            );
+            reader.error(mark, message, "choose a subject that no source reads, such as `readside.parked`");
+        }
+    }
+}
+
 /// What a document declares, by its key.
 fn kind(reader: NodeReader<'_>, yaml: &Yaml) -> Option<&'static str> {
     if yaml.is_null() {
@@ -268,19 +287,23 @@ fn unique(names: &[Named<'_>]) {
 
 fn assemble(settings: Settings, declared: Declarations) -> Config {
     let needs_nats = declared.sources.iter().any(|source| matches!(source.input, SourceKind::JetStream { .. }));
-    let nats = settings.nats.or_else(|| needs_nats.then(default_nats));
+    let parked_notify = settings.parked_notify.map(|(subject, _)| subject);
+    let nats = settings.nats.or_else(|| (needs_nats || parked_notify.is_some()).then(default_nats));
     let Settings { data_dir, commit, search_commit, checkpoint_interval, http, metrics_listen, parked, .. } = settings;
     let (limits, verify, promotion, keep) = (settings.limits, settings.verify, settings.promotion, settings.keep);
+    let written_paths = settings.written_paths;
     let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
         data_dir,
+        written_paths,
         commit,
         search_commit,
         checkpoint_interval,
         http,
         metrics_listen,
         parked,
+        parked_notify,
         limits,
         verify,
         promotion,

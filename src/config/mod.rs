@@ -22,6 +22,7 @@ mod query;
 mod reader;
 mod settings;
 mod source;
+mod subject;
 mod substitute;
 mod suggest;
 mod yaml;

@@ -1,5 +1,6 @@
 //! `readside.yaml` itself: what the daemon connects to, keeps to and listens on, with defaults.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use super::diagnostic::Mark;
 use super::paths::resolve;
 use super::projection::promotion;
 use super::reader::{Mapping, NodeReader};
-use super::yaml::Yaml;
+use super::subject::is_subject;
+use super::yaml::{Data, Yaml};
 
 const KEYS: &[&str] = &[
     "nats",
@@ -43,12 +45,16 @@ pub(super) const NATS_DEFAULT: &str = "nats://127.0.0.1:4222";
 pub(super) struct Settings {
     pub nats: Option<Nats>,
     pub data_dir: String,
+    /// Paths as they are written, by key.
+    pub written_paths: BTreeMap<&'static str, String>,
     pub commit: Commit,
     pub search_commit: Duration,
     pub checkpoint_interval: Duration,
     pub http: Http,
     pub metrics_listen: String,
     pub parked: ParkedLimits,
+    /// The subject of notices of parked events, and where it is written.
+    pub parked_notify: Option<(String, Mark)>,
     pub limits: QueryLimits,
     pub verify: Verification,
     pub promotion: Option<Promotion>,
@@ -72,11 +78,13 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let commit = map.map("commit", &["max_delay", "max_events"], &[]);
     let search = map.map("search", &["commit"], &[]);
     let checkpoint = map.map("checkpoint", &["interval"], &[]);
+    let parked = map.map("parked", &["max_events", "max_bytes", "notify"], &[]);
     let mut patterns = patterns(&map, "sources", true, folder);
     patterns.extend(self::patterns(&map, "projections", false, folder));
     let (http, metrics_listen) = listeners(&map);
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
+        written_paths: written_paths(&map, data_dir),
         data_dir: if data_dir.contains("://") { data_dir.to_owned() } else { resolve(folder, data_dir) },
         commit: Commit {
             max_delay: commit.as_ref().and_then(|c| c.duration("max_delay")).unwrap_or(Duration::from_millis(20)),
@@ -86,13 +94,26 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         checkpoint_interval: checkpoint.and_then(|c| c.interval("interval")).unwrap_or(Duration::from_secs(5)),
         http,
         metrics_listen,
-        parked: parked(&map),
+        parked: parked.as_ref().map_or_else(ParkedLimits::default, limits_of_parked),
+        parked_notify: parked.as_ref().and_then(parked_notify),
         limits: limits(&map),
         verify: verification(&map),
         promotion: promotion(&map),
         keep: map.duration("keep").unwrap_or(KEEP),
         patterns,
     })
+}
+
+/// What is wrong with any of them is told where it is read.
+fn written_paths(map: &Mapping<'_>, data_dir: &str) -> BTreeMap<&'static str, String> {
+    let mut paths = BTreeMap::from([("data_dir", data_dir.to_owned())]);
+    for (key, own) in [("nats.credentials_file", "credentials_file"), ("nats.nkey_file", "nkey_file")] {
+        let entry = map.get("nats").and_then(|nats| nats.entry(own));
+        if let Some(Data::Scalar(scalar)) = entry.map(|entry| &entry.value.data) {
+            paths.insert(key, scalar.text.clone());
+        }
+    }
+    paths
 }
 
 fn patterns(map: &Mapping<'_>, key: &str, must_match: bool, folder: &str) -> Vec<Pattern> {
@@ -215,11 +236,11 @@ fn address(listener: &Mapping<'_>) -> Option<String> {
     fine.then(|| text.to_owned())
 }
 
-fn parked(map: &Mapping<'_>) -> ParkedLimits {
-    let parked = map.map("parked", &["max_events", "max_bytes"], &[]);
+fn limits_of_parked(parked: &Mapping<'_>) -> ParkedLimits {
+    let default = ParkedLimits::default();
     ParkedLimits {
-        max_events: parked.as_ref().and_then(|p| p.count("max_events")).unwrap_or(10_000),
-        max_bytes: parked.as_ref().and_then(|p| p.bytes("max_bytes")).unwrap_or(64 << 20),
+        max_events: parked.count("max_events").unwrap_or(default.max_events),
+        max_bytes: parked.bytes("max_bytes").unwrap_or(default.max_bytes),
     }
 }
 
@@ -240,6 +261,20 @@ fn verification(map: &Mapping<'_>) -> Verification {
         shares: shares.and_then(|shares| u32::try_from(shares).ok()).unwrap_or(1),
         memory_bytes: verify.and_then(|verify| verify.bytes("memory")).unwrap_or(1 << 30),
     }
+}
+
+/// The subject of notices, and where it is written. Whether a source reads it is seen once all sources are.
+fn parked_notify(parked: &Mapping<'_>) -> Option<(String, Mark)> {
+    let notify = parked.map("notify", &["subject"], &[])?;
+    notify.need("subject", "name one: `notify: {subject: readside.parked}`");
+    let (subject, mark) = (notify.text("subject")?, notify.get("subject")?.mark);
+    let hint =
+        "such as `readside.parked`: tokens between dots, without `*` and `>`, and not one of the server's own with `$`";
+    if !is_subject(subject) || subject.contains(['*', '>']) || subject.starts_with('$') {
+        notify.reader.error(mark, format!("`{subject}` is no subject to publish to"), hint);
+        return None;
+    }
+    Some((subject.to_owned(), mark))
 }
 
 fn limits(map: &Mapping<'_>) -> QueryLimits {

@@ -11,6 +11,7 @@ use super::named_types::NamedTypes;
 use super::names::{self, is_identifier, is_reserved, is_reserved_schema, snake_case};
 use super::paths::resolve;
 use super::reader::{Mapping, NodeReader};
+use super::subject::{is_subject, overlap};
 use super::yaml::{Entry, Yaml};
 use crate::event::{EventType, LateEvents, Naming, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
 
@@ -123,7 +124,8 @@ fn file(map: &Mapping<'_>, folder: &str) -> Option<SourceKind> {
     map.need("path", "name the file: `file: {path: events.ndjson}`");
     let follow = map.flag("follow").unwrap_or(false);
     let lines = map.choice("lines", &LineFormat::ALL).unwrap_or_default();
-    Some(SourceKind::File { path: PathBuf::from(resolve(folder, map.text("path")?)), follow, lines })
+    let written = map.text("path")?.to_owned();
+    Some(SourceKind::File { path: PathBuf::from(resolve(folder, &written)), written, follow, lines })
 }
 
 fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {
@@ -151,31 +153,6 @@ fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {
         filter_subjects.push(subject.to_owned());
     }
     Some(SourceKind::JetStream { stream: stream?.to_owned(), filter_subjects })
-}
-
-/// Whether a subject can pass both filters.
-fn overlap(one: &str, other: &str) -> bool {
-    let (mut one, mut other) = (one.split('.'), other.split('.'));
-    loop {
-        match (one.next(), other.next()) {
-            (Some(">"), Some(_)) | (Some(_), Some(">")) | (None, None) => return true,
-            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
-            (Some(one), Some(other)) if one == other => {}
-            _ => return false,
-        }
-    }
-}
-
-fn is_subject(subject: &str) -> bool {
-    let tokens: Vec<&str> = subject.split('.').collect();
-    let last = tokens.len() - 1;
-    tokens.iter().enumerate().all(|(place, token)| {
-        let wildcard = matches!(*token, "*" | ">");
-        !token.is_empty()
-            && !token.contains(char::is_whitespace)
-            && (wildcard || !token.contains(['*', '>']))
-            && (*token != ">" || place == last)
-    })
 }
 
 fn event_types(reader: NodeReader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Option<Vec<EventType>> {

@@ -178,6 +178,7 @@ impl Commands {
             lag_events: 0,
             rows: 0,
             state_bytes: 0,
+            disk_bytes: None,
             until_us: 0,
             message: Some(message),
         };

@@ -8,11 +8,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::engine::Engine;
 use super::generation::{Definition, Generation};
-use crate::checkpoint::{Content, GenerationEntry};
+use crate::checkpoint::{GenerationEntry, Manifest};
 use crate::circuit::Circuit;
 use crate::event::AdmittedCounts;
 use crate::identity::Identity;
 use crate::lifecycle::RolledBack;
+use crate::plan::PlannedView;
 use crate::progress::{Phase, Position, SourceName};
 
 /// What runs, or what a checkpoint goes on from.
@@ -31,6 +32,17 @@ pub struct Facts {
     pub sources: BTreeMap<SourceName, SourceFacts>,
     /// Tables and search indexes, as readers see them.
     pub projections: BTreeMap<String, ProjectionFacts>,
+    /// None where that is not known.
+    #[serde(default)]
+    pub views: Option<BTreeMap<String, ViewFacts>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewFacts {
+    pub sql: String,
+    /// Names and types; none where that is not known.
+    pub columns: Option<Vec<(String, String)>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -77,6 +89,9 @@ pub struct ProjectionFacts {
     pub live_rows: u64,
     /// In memory; unknown of what does not run.
     pub state_bytes: Option<u64>,
+    /// In the last checkpoint, with what it has together with others; unknown before there is one.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
     /// Sequences a second, when it was built last.
     pub build_rate: Option<f64>,
 }
@@ -111,6 +126,34 @@ impl Definition {
             ..ProjectionFacts::default()
         }
     }
+}
+
+impl ViewFacts {
+    pub fn of(view: &PlannedView) -> Self {
+        let fields = view.schema.schema.fields().iter();
+        let columns = fields.map(|field| (field.name().clone(), field.data_type().to_string())).collect();
+        Self { sql: view.config.sql.clone(), columns: Some(columns) }
+    }
+}
+
+/// Columns that are there no more or have another type, as sentences: who reads them today misses them.
+pub fn missed(before: &[(String, String)], now: &[(String, String)]) -> Vec<String> {
+    let retyped = before.iter().filter_map(|(name, data_type)| {
+        let (_, other) = now.iter().find(|(other, _)| other == name)?;
+        (other != data_type).then(|| format!("column `{name}` becomes {other}, and was {data_type}"))
+    });
+    let mut missed: Vec<String> = retyped.collect();
+    let dropped = only_in(before, now);
+    if !dropped.is_empty() {
+        missed.push(format!("without {}", dropped.join(", ")));
+    }
+    missed
+}
+
+/// The names of columns that the others lack, quoted.
+fn only_in(columns: &[(String, String)], others: &[(String, String)]) -> Vec<String> {
+    let own = columns.iter().filter(|(name, _)| !others.iter().any(|(other, _)| other == name));
+    own.map(|(name, _)| format!("`{name}`")).collect()
 }
 
 impl ProjectionFacts {
@@ -150,20 +193,9 @@ impl ProjectionFacts {
 
     /// How what is declared differs.
     pub fn difference(&self, declared: &ProjectionFacts) -> Difference {
-        let named = |columns: &[(String, String)], others: &[(String, String)]| -> Vec<String> {
-            let own = columns.iter().filter(|(name, _)| !others.iter().any(|(other, _)| other == name));
-            own.map(|(name, _)| format!("`{name}`")).collect()
-        };
-        let retyped = self.columns.iter().filter_map(|(name, data_type)| {
-            let (_, other) = declared.columns.iter().find(|(other, _)| other == name)?;
-            (other != data_type).then(|| format!("column `{name}` becomes {other}, and was {data_type}"))
-        });
-        let mut breaking: Vec<String> = retyped.collect();
-        let (added, dropped) = (named(&declared.columns, &self.columns), named(&self.columns, &declared.columns));
+        let mut breaking = missed(&self.columns, &declared.columns);
+        let added = only_in(&declared.columns, &self.columns);
         let has_other_key = self.key != declared.key && !self.key.is_empty();
-        if !dropped.is_empty() {
-            breaking.push(format!("without {}", dropped.join(", ")));
-        }
         if has_other_key {
             breaking.push(format!("its key becomes ({})", declared.key.join(", ")));
         }
@@ -192,13 +224,20 @@ impl Facts {
             };
             (name.clone(), facts)
         });
-        let projections = engine.shown().map(|one| (one.projection().to_owned(), ProjectionFacts::of(one)));
+        let projections = engine.shown().map(|one| {
+            let disk_bytes = engine.disk_bytes(&one.id);
+            (one.projection().to_owned(), ProjectionFacts { disk_bytes, ..ProjectionFacts::of(one) })
+        });
+        let views = engine.views.iter().map(|view| (view.config.name.clone(), ViewFacts::of(view)));
+        let views = Some(views.collect());
         let (rolled_back, awaited) = (engine.rolled_back().clone(), engine.awaited_rows.clone());
-        Self { is_start: false, awaited, rolled_back, sources: sources.collect(), projections: projections.collect() }
+        let (sources, projections) = (sources.collect(), projections.collect());
+        Self { is_start: false, awaited, rolled_back, sources, projections, views }
     }
 
     /// What a start would go on from.
-    pub fn of_checkpoint(content: &Content) -> Self {
+    pub fn of_checkpoint(manifest: &Manifest) -> Self {
+        let (content, on_disk) = (&manifest.content, manifest.disk_bytes());
         let sources = content.sources.iter().map(|(name, entry)| {
             let facts = SourceFacts {
                 identity: entry.admission,
@@ -211,10 +250,12 @@ impl Facts {
         });
         let projections = content.generations.iter().filter_map(|(name, entries)| {
             let entry = entries.iter().min_by_key(|entry| (entry.state, std::cmp::Reverse(entry.generation)))?;
-            Some((name.clone(), of_entry(entry)))
+            let disk_bytes = on_disk.of(name, entry.generation);
+            Some((name.clone(), ProjectionFacts { disk_bytes, ..of_entry(entry) }))
         });
         let (rolled_back, awaited) = (content.rolled_back.clone(), content.awaited.clone());
-        Self { is_start: true, awaited, rolled_back, sources: sources.collect(), projections: projections.collect() }
+        let (sources, projections) = (sources.collect(), projections.collect());
+        Self { is_start: true, awaited, rolled_back, sources, projections, views: None }
     }
 
     /// The operators from whose state others can go on.
@@ -246,6 +287,7 @@ fn of_entry(entry: &GenerationEntry) -> ProjectionFacts {
         state_limit: None,
         live_rows: entry.table.as_ref().map_or(0, |table| table.rows),
         state_bytes: None,
+        disk_bytes: None,
         build_rate: None,
     }
 }

@@ -28,7 +28,7 @@ pub use commands::{Adaptation, Commands, Durable, NoLoop, Wanted};
 pub use continuation::{BuildReason, Mismatch};
 pub use engine::{Declared, Engine, EngineError, Fetched, Replayed, Replays, Resumed};
 pub use error::GenerationError;
-pub use facts::{Difference, Facts, ProjectionFacts, SourceFacts};
+pub use facts::{Difference, Facts, ProjectionFacts, SourceFacts, ViewFacts, missed};
 pub use generation::{Definition, Generation};
 pub use intake::{Intake, Reading};
 pub use readers::OpenSource;

@@ -318,8 +318,9 @@ impl Runner {
 
     fn checkpointed(&mut self, saved: Saved) -> Result<(), LoopEnd> {
         match saved {
-            Saved::Done { cut, stats, took, stores } => {
+            Saved::Done { cut, stats, took, disk, stores } => {
                 self.saving = false;
+                self.engine.is_on_disk(disk);
                 let gathered = std::mem::take(&mut self.gathered);
                 self.unsaved.extend(gathered.into_iter().filter_map(|one| one.answer(&stores)));
                 self.captured.drain(..).for_each(|acknowledge| acknowledge());

@@ -1,11 +1,12 @@
 //! Writes checkpoints apart from the loop, one at a time, and tries each until it is durable.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::checkpoint::{CheckpointError, Checkpointer, Draft, Stats};
+use crate::checkpoint::{CheckpointError, Checkpointer, DiskBytes, Draft, Stats};
 use crate::progress::Cut;
 use crate::read_model::search::PinHold;
 use crate::state::Stores;
@@ -32,6 +33,8 @@ pub(super) enum Saved {
         cut: Cut,
         stats: Stats,
         took: Duration,
+        /// What each generation occupies in it.
+        disk: Arc<DiskBytes>,
         /// The stores that were asked for; as error, why they cannot be read.
         stores: Result<Stores, String>,
     },
@@ -91,7 +94,8 @@ async fn attempt(checkpointer: &mut Checkpointer, job: &Job) -> Result<Saved, Ch
             let stats = checkpointer.checkpoint(draft).await?;
             let took = began.elapsed();
             let stores = checkpointer.read_stores(read_back).await.map_err(|error| chain(&error));
-            Ok(Saved::Done { cut: cut.clone(), stats, took, stores })
+            let disk = Arc::new(checkpointer.manifest().disk_bytes());
+            Ok(Saved::Done { cut: cut.clone(), stats, took, disk, stores })
         }
         Job::Confirm => checkpointer.confirm().await.map(|()| Saved::Confirmed),
     }

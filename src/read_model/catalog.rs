@@ -136,6 +136,9 @@ pub struct ProjectionStatus {
     pub rows: u64,
     /// Bytes of state in memory, approximately: the rows', and those that its operators keep.
     pub state_bytes: u64,
+    /// Bytes that it occupies in the last checkpoint, approximately, with what it has together with others; none if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
     /// Most bytes of state before the projection fails.
     pub state_limit: u64,
     /// The operators that keep its rows up to date.
@@ -171,6 +174,9 @@ pub struct KeptStatus {
     pub lag_events: u64,
     pub rows: u64,
     pub state_bytes: u64,
+    /// Bytes that it occupies in the last checkpoint, with what it has together with what serves; none if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
     /// Until when it is kept, microseconds since the epoch.
     #[serde(rename = "untilUs")]
     pub until_us: i64,
@@ -206,6 +212,9 @@ pub struct BuildStatus {
     /// Why nothing moves, or what it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Since when it follows the live cut and waits, microseconds since the epoch.
+    #[serde(rename = "waitingSinceUs", skip_serializing_if = "Option::is_none")]
+    pub waiting_since_us: Option<i64>,
     /// How its rows differ from those that serve, at one cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
@@ -221,6 +230,7 @@ impl BuildStatus {
             sequences_per_second: None,
             remaining_seconds: None,
             message: None,
+            waiting_since_us: None,
             comparison: None,
         }
     }
@@ -240,6 +250,42 @@ pub enum BuildState {
     RolledBack,
     /// It has ended without a result; what was there before goes on.
     Failed,
+}
+
+impl KeptState {
+    pub const ALL: [KeptState; 3] = [KeptState::CatchingUp, KeptState::Ready, KeptState::Failed];
+
+    /// In a word, as in JSON.
+    pub fn label(self) -> &'static str {
+        match self {
+            KeptState::CatchingUp => "catching-up",
+            KeptState::Ready => "ready",
+            KeptState::Failed => "failed",
+        }
+    }
+}
+
+impl BuildState {
+    pub const ALL: [BuildState; 6] = [
+        BuildState::Building,
+        BuildState::Waiting,
+        BuildState::Stalled,
+        BuildState::Shadowing,
+        BuildState::RolledBack,
+        BuildState::Failed,
+    ];
+
+    /// In a word, as in JSON.
+    pub fn label(self) -> &'static str {
+        match self {
+            BuildState::Building => "building",
+            BuildState::Waiting => "waiting",
+            BuildState::Stalled => "stalled",
+            BuildState::Shadowing => "shadowing",
+            BuildState::RolledBack => "rolled-back",
+            BuildState::Failed => "failed",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

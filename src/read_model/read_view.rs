@@ -57,7 +57,7 @@ impl ReadView {
     }
 
     /// The parked events, by source and sequence.
-    pub fn parked(&self) -> &[Arc<Parked>] {
+    pub fn parked(&self) -> &Arc<[Arc<Parked>]> {
         let Caller::Anonymous = self.caller;
         &self.snapshot.parked
     }
@@ -231,6 +231,7 @@ mod tests {
             state,
             rows: 0,
             state_bytes: 0,
+            disk_bytes: None,
             state_limit: 0,
             operators: Vec::new(),
             columns: Vec::new(),

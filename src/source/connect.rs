@@ -76,7 +76,20 @@ impl Complaints {
 
 /// The same; what the server complains of later is heard.
 pub(super) async fn connect_and_hear(nats: &config::Nats, complaints: &Complaints) -> Result<Client, ConnectError> {
+    connect_with(options(nats, complaints).await?, nats).await
+}
+
+/// Begins to connect, and goes on with that for as long as it takes.
+pub(super) async fn begin(nats: &config::Nats, complaints: &Complaints) -> Result<Client, ConnectError> {
+    connect_with(options(nats, complaints).await?.retry_on_initial_connect(), nats).await
+}
+
+async fn connect_with(options: ConnectOptions, nats: &config::Nats) -> Result<Client, ConnectError> {
     let servers = nats.urls.iter().map(|url| address(url)).collect::<Result<Vec<_>, _>>()?;
+    options.connect(servers).await.map_err(|source| ConnectError::Connect { servers: shown(nats), source })
+}
+
+async fn options(nats: &config::Nats, complaints: &Complaints) -> Result<ConnectOptions, ConnectError> {
     let heard = complaints.clone();
     let mut options = ConnectOptions::new()
         .name("readside")
@@ -107,7 +120,7 @@ pub(super) async fn connect_and_hear(nats: &config::Nats, complaints: &Complaint
             .await
             .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
     }
-    options.connect(servers).await.map_err(|source| ConnectError::Connect { servers: shown(nats), source })
+    Ok(options)
 }
 
 /// JetStream in the configured domain.
@@ -119,14 +132,19 @@ pub fn jetstream_context(client: Client, nats: &config::Nats) -> jetstream::Cont
     }
 }
 
-/// The servers for messages: without the user and password that a URL may carry.
+/// The servers for messages.
 pub(super) fn shown(nats: &config::Nats) -> String {
+    without_user(nats).join(", ")
+}
+
+/// The servers' URLs without the user and password that one may carry.
+pub fn without_user(nats: &config::Nats) -> Vec<String> {
     let without_user = |url: &String| match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         (None, Some((_, host))) => host.to_owned(),
         (_, None) => url.clone(),
     };
-    nats.urls.iter().map(without_user).collect::<Vec<_>>().join(", ")
+    nats.urls.iter().map(without_user).collect()
 }
 
 /// An error with its causes on one line.

@@ -6,6 +6,7 @@
 
 mod batcher;
 mod cloud_event;
+mod held;
 mod line;
 mod prefix;
 mod read_part;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};
 use crate::config::LineFormat;
 use batcher::Batcher;
+pub use held::held_lines;
 use tail::Tail;
 
 const POLL: Duration = Duration::from_millis(50);

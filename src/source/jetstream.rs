@@ -37,7 +37,7 @@ pub struct JetStreamOptions {
     pub limits: BatchLimits,
 }
 
-/// What a stream holds now.
+/// What a stream, or a file, holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     pub first: u64,

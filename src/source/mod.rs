@@ -7,12 +7,14 @@ mod connect;
 mod file;
 mod jetstream;
 mod memory;
+mod publisher;
 mod since;
 
-pub use connect::{ConnectError, connect, explain, jetstream_context};
-pub use file::FileSource;
+pub use connect::{ConnectError, connect, explain, jetstream_context, without_user};
+pub use file::{FileSource, held_lines};
 pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
 pub use memory::MemorySource;
+pub use publisher::Publisher;
 pub use since::first_since;
 
 use async_trait::async_trait;
@@ -146,7 +148,7 @@ pub fn open(
     limits: BatchLimits,
 ) -> Result<Box<dyn Source>, OpenError> {
     match &source.input {
-        config::SourceKind::File { path, follow, lines } => {
+        config::SourceKind::File { path, follow, lines, .. } => {
             Ok(Box::new(FileSource::open(path.clone(), *follow, *lines, start, limits)))
         }
         config::SourceKind::JetStream { stream, filter_subjects } => {

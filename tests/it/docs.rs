@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use readside::app::Declaration;
 use readside::config::{Files, load};
 use readside::plan::program;
 use readside::telemetry::METRICS;
@@ -47,4 +48,24 @@ fn the_example_in_the_readme_is_valid() {
     let loaded = load("readside.yaml", &files, &|_| None).unwrap_or_else(|found| panic!("{}", found[0]));
     let planned = program(&loaded.config).unwrap_or_else(|problems| panic!("{problems:?}"));
     assert_eq!(planned.projections.len(), 2);
+}
+
+#[test]
+fn every_setting_is_compared_with_that_of_the_daemon() {
+    let root =
+        "sources: []\n---\nsource: s\njetstream: {stream: S}\nenvelope: {type: body:/t}\nevents: {A: {fields: {}}}\n";
+    let read = |_: &str| Ok(root.to_owned());
+    let loaded = load("readside.yaml", &Files { list: &|_| Ok(Vec::new()), read: &read }, &|_| None).unwrap();
+    let compared = Declaration::of(&loaded.config).settings.unwrap();
+    let docs = include_str!("../../docs/config.md");
+    let section = docs.split("\n## ").find(|section| section.starts_with("The root file")).unwrap();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let documented: Vec<&str> = cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`'))).collect();
+    assert!(documented.len() > 30, "{documented:?}");
+    let named_elsewhere = ["sources", "projections", "nats.url"];
+    let missing: Vec<&&str> =
+        documented.iter().filter(|name| !named_elsewhere.contains(name) && !compared.contains_key(**name)).collect();
+    assert_eq!(missing, [&""; 0], "a plan would not see them change");
+    let undocumented: Vec<&String> = compared.keys().filter(|name| !documented.contains(&name.as_str())).collect();
+    assert_eq!(undocumented, [&""; 0]);
 }

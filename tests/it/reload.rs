@@ -181,7 +181,7 @@ impl World {
     }
 }
 
-fn root(settings: &str) -> String {
+pub(crate) fn root(settings: &str) -> String {
     format!(
         "data_dir: data\nsources: source.yaml\nprojections: projections.yaml\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
          metrics: {{listen: \"127.0.0.1:0\"}}\ncheckpoint: {{interval: 100ms}}\nsearch: {{commit: 20ms}}\n{settings}",
@@ -390,7 +390,7 @@ fn what_cannot_be_built_leaves_what_is_there() {
 }
 
 /// The exit code of `readside plan`, and the plan.
-fn plan(config: &std::path::Path, arguments: &[&str]) -> (i32, Value) {
+pub(crate) fn plan(config: &std::path::Path, arguments: &[&str]) -> (i32, Value) {
     let mut command = std::process::Command::new(binary());
     let output = command.args(["plan", "--json", "--config"]).arg(config).args(arguments).output().unwrap();
     let plan = serde_json::from_slice(&output.stdout).unwrap_or_default();

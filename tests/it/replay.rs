@@ -20,6 +20,8 @@ const ROWS: &[&str] = &[
      row_number() OVER (PARTITION BY customer ORDER BY _seq) AS number FROM orders.placed) WHERE number <= 5\n",
     "projection: found\nkind: search\nkey: [customer]\nsql: SELECT customer, orders FROM totals\nfields: {customer: keyword}\n",
     "projection: refunds\nkey: [customer]\nsql: SELECT placed.customer AS customer, count(*) AS n FROM orders.events WHERE _type = 'Placed' GROUP BY placed.customer\n",
+    // What it reads is not declared by the source.
+    "query: every\nsql: SELECT customer, orders FROM totals\nsort: [customer]\n",
 ];
 
 fn source(events: &str) -> String {

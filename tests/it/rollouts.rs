@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use readside::checkpoint::{Checkpointer, Manifest};
+use readside::checkpoint::{Checkpointer, Manifest, newest_manifest};
 use serde_json::{Value, json};
 
 use crate::reload::{CUSTOMERS, FOUND, Reader, SIZES, TOTALS, World};
@@ -17,12 +17,12 @@ fn big() -> String {
 
 impl World {
     /// What status says of a projection.
-    fn status_of(&self, name: &str) -> Value {
+    pub(crate) fn status_of(&self, name: &str) -> Value {
         self.daemon().get(&format!("/v1/projections/{name}")).1["item"].clone()
     }
 
     /// What status says of what is built of a projection, once that waits.
-    fn shadow(&self, name: &str) -> Value {
+    pub(crate) fn shadow(&self, name: &str) -> Value {
         self.daemon().wait("a shadow", DEADLINE, |_| {
             let build = self.status_of(name)["build"].clone();
             (build["state"] == "shadowing").then_some(build)
@@ -30,7 +30,7 @@ impl World {
     }
 
     /// Waits until what was replaced can be rolled back to.
-    fn kept(&self, name: &str) -> Value {
+    pub(crate) fn kept(&self, name: &str) -> Value {
         self.daemon().wait("what is kept", DEADLINE, |_| {
             let kept = self.status_of(name)["kept"].clone();
             (kept["state"] == "ready").then_some(kept)
@@ -41,7 +41,7 @@ impl World {
         self.daemon().post(&format!("/v1/admin/projections/{name}/{verb}"), body)
     }
 
-    fn decided(&self, name: &str, verb: &str) {
+    pub(crate) fn decided(&self, name: &str, verb: &str) {
         let (status, answer) = self.decide(name, verb, &json!({"actor": "test", "reason": "to see"}));
         assert_eq!(status, 200, "{answer}");
     }
@@ -185,10 +185,9 @@ fn what_is_built_goes_on_from_where_it_was() {
 impl World {
     /// Whether the last checkpoint has what stands beside at that position.
     fn kill_is_late(&self, position: u64) -> bool {
-        let manifests = std::fs::read_dir(self.path("data/manifests")).unwrap().map(|entry| entry.unwrap().path());
-        let Some(newest) = manifests.max().and_then(|path| std::fs::read(path).ok()) else { return false };
-        let Ok(manifest) = Manifest::decode(&newest) else { return false };
-        let content = manifest.content;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = self.path("data");
+        let content = runtime.block_on(newest_manifest(folder.to_str().unwrap())).unwrap().unwrap().content;
         let mut beside = content.builds.values().chain(content.kept.values());
         beside.any(|entry| entry.sources.values().any(|source| source.covered.sequence() == position))
     }
@@ -342,6 +341,25 @@ fn going_back_to_what_is_declared_leaves_nothing_to_be_decided() {
     world.settled();
     world.check();
     assert_eq!(world.reload()["changes"], json!([]));
+}
+
+#[test]
+fn a_query_over_what_is_not_kept_is_no_reason_against_a_rollback() {
+    let mut world = World::start_with(&[TOTALS, SIZES], MANUAL);
+    let view = "projection: rich\nkind: view\nsql: SELECT customer, cents FROM totals\n";
+    let query = "query: richest\nsql: SELECT customer FROM rich\nsort: [customer]\n";
+    world.declare(&[TOTALS, SIZES, view, query]);
+    world.reloaded();
+    world.declare(&[&big(), SIZES, view, query]);
+    world.reload();
+    world.shadow("totals");
+    world.decided("totals", "promote");
+    assert_eq!(world.count(), 0);
+    world.kept("totals");
+    world.restart_unsettled();
+    world.kept("totals");
+    world.decided("totals", "rollback");
+    assert_eq!(world.count(), CUSTOMERS);
 }
 
 /// Killed in the middle of whatever it does, again and again: building, shadowing, comparing, promoting, rolling back, retiring,

@@ -85,6 +85,7 @@ const ROOMS: &[Room] = &[
             "pipeline::quota",
             // What a checkpoint keeps of a step, as data; the saver writes it.
             "checkpoint::Content",
+            "checkpoint::DiskBytes",
             "checkpoint::Draft",
             "checkpoint::GenerationEntry",
             "checkpoint::HeldEntry",
@@ -227,6 +228,26 @@ const ROOMS: &[Room] = &[
         // The folders of the search indexes are made here.
         outside: &["arrow", "tokio", "tracing", "clock", "std::fs", "std::thread"],
     },
+    Room {
+        name: "notice",
+        modules: &["notice"],
+        rooms: &[
+            "config::Nats",
+            "lifecycle::Parked",
+            "progress",
+            // What is parked by now, as readers see it.
+            "read_model::Caller",
+            "read_model::ReadView",
+            "read_model::catalog::Catalog",
+            "read_model::catalog::Snapshot",
+            "source::Publisher",
+            "telemetry",
+        ],
+        outside: &["tokio", "tracing", "clock"],
+    },
+    // What is compared for it, and how many there may be.
+    Room { name: "notice, what is new", modules: &["notice::difference"], rooms: &["lifecycle::Parked"], outside: &[] },
+    Room { name: "notice, how many", modules: &["notice::ration"], rooms: &[], outside: &[] },
     Room { name: "priority", modules: &["priority"], rooms: &[], outside: &["tracing"] },
     Room {
         name: "query",
@@ -261,7 +282,15 @@ const ROOMS: &[Room] = &[
     Room {
         name: "telemetry",
         modules: &["telemetry"],
-        rooms: &["event", "progress", "read_model::ReadView", "read_model::catalog::ProjectionState"],
+        rooms: &[
+            "event",
+            "progress",
+            "read_model::ReadView",
+            "read_model::catalog::BuildState",
+            "read_model::catalog::BuildStatus",
+            "read_model::catalog::KeptState",
+            "read_model::catalog::KeptStatus",
+        ],
         outside: &["metrics", "metrics_exporter_prometheus", "tokio"],
     },
     Room {
@@ -357,6 +386,7 @@ const ROOMS: &[Room] = &[
             "config",
             "identity",
             "lifecycle",
+            "notice",
             "pipeline",
             "plan",
             "priority",

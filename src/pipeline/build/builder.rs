@@ -266,6 +266,7 @@ impl Builder {
             live.announce_kept(self.build.kept_status(KeptState::Ready, 0, None), self.build.ticket()).await;
             return;
         }
+        self.pace.waiting_since_us.get_or_insert_with(now_us);
         let first = self.build.projections().next().unwrap_or_default().to_owned();
         let differs = self.compared.iter().flatten().any(|(_, one)| !one.equal);
         let why = match order {

@@ -304,6 +304,7 @@ impl Build {
                 lag_events,
                 rows: shown.rows,
                 state_bytes: shown.state_bytes,
+                disk_bytes: None,
                 until_us: self.until_us,
                 message: message.clone(),
             };

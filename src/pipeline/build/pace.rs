@@ -16,12 +16,14 @@ pub(super) struct Pace {
     pub(super) taken: u64,
     /// Whether that was that it follows the live cut.
     pub(super) is_told_following: bool,
+    /// Since when it follows the live cut and waits, microseconds since the epoch.
+    pub(super) waiting_since_us: Option<i64>,
 }
 
 impl Pace {
     /// Of a build that begins now.
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), told: None, taken: 0, is_told_following: false }
+        Self { began: Instant::now(), told: None, taken: 0, is_told_following: false, waiting_since_us: None }
     }
 
     /// Sequences a second since it began; none before anything was taken.
@@ -46,6 +48,7 @@ impl Pace {
             sequences_per_second: rate,
             remaining_seconds: rate.map(|rate| left as f64 / rate),
             message,
+            waiting_since_us: self.waiting_since_us.filter(|_| state == BuildState::Shadowing),
             comparison: None,
         }
     }

@@ -25,6 +25,7 @@ use super::error::GenerationError;
 use super::generation::Generation;
 use super::intake::Intake;
 use super::quota::Quota;
+use crate::checkpoint::DiskBytes;
 use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
 use crate::config::ParkedLimits;
 use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
@@ -79,6 +80,8 @@ pub struct Engine {
     builds: StoredBuilds,
     /// What status shows of kept generations, by projection.
     kept_shown: BTreeMap<String, KeptStatus>,
+    /// What each generation occupies in the last checkpoint.
+    on_disk: Arc<DiskBytes>,
     /// What of the declared projections does not serve yet, as identities of their rows.
     pub(in crate::pipeline) awaited_rows: BTreeMap<String, Identity>,
     /// Stores whose names are others since the last draft.
@@ -134,6 +137,7 @@ impl Engine {
             awaited_rows: BTreeMap::new(),
             renames: BTreeMap::new(),
             kept_shown: BTreeMap::new(),
+            on_disk: Arc::default(),
             persisted: BTreeSet::new(),
         }
     }
@@ -406,10 +410,8 @@ impl Engine {
             generation: built.id.number,
             state: BuildState::Failed,
             sources: sources.unwrap_or_default(),
-            sequences_per_second: None,
-            remaining_seconds: None,
-            comparison: None,
             message: built.state().reason().map(str::to_owned),
+            ..BuildStatus::waiting()
         };
         self.announced.insert(name, ProjectionStatus { build: Some(build), ..built.status() });
     }

@@ -53,6 +53,7 @@ impl Engine {
                 lag_events: 0,
                 rows: generation.table.as_ref().map_or(0, |table| table.rows),
                 state_bytes: 0,
+                disk_bytes: None,
                 until_us: entry.until_us,
                 message: None,
             };
@@ -103,11 +104,12 @@ impl Engine {
             }
             let mut replaced = self.kept.entries.values().filter(|entry| entry.replaced);
             // What has been let go of may not know it yet.
-            if let Some(entry) = replaced.find_map(|entry| entry.generations.get(&name))
+            if let Some((entry, until_us)) =
+                replaced.find_map(|kept| Some((kept.generations.get(&name)?, kept.until_us)))
                 && (status.generation == 0 || status.generation == entry.generation)
             {
                 let generation = entry.generation;
-                self.kept_shown.insert(name, KeptStatus { generation, ..status });
+                self.kept_shown.insert(name, KeptStatus { generation, until_us, ..status });
             }
         }
     }

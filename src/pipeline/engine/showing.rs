@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::super::generation::Generation;
 use super::Engine;
+use crate::checkpoint::DiskBytes;
+use crate::lifecycle::GenerationId;
 use crate::plan::PlannedView;
 use crate::progress::{Cut, Losses, Phase, SourceName, keep_most};
-use crate::read_model::catalog::{ProjectionStatus, Relation, RelationData, Snapshot};
+use crate::read_model::catalog::{KeptStatus, ProjectionStatus, Relation, RelationData, Snapshot};
 
 impl Engine {
     /// Everything of one cut, for readers.
@@ -22,7 +24,9 @@ impl Engine {
             relations.extend(relation.map(|relation| (name.clone(), Arc::new(relation))));
             let build = self.announced.get(&name).and_then(|status| status.build.clone());
             let kept = self.kept_shown.get(&name).cloned();
-            projections.insert(name, ProjectionStatus { build, kept, ..generation.status() });
+            let kept = kept.map(|kept| KeptStatus { disk_bytes: self.on_disk.of(&name, kept.generation), ..kept });
+            let disk_bytes = self.disk_bytes(&generation.id);
+            projections.insert(name, ProjectionStatus { build, kept, disk_bytes, ..generation.status() });
         }
         for view in &self.views {
             let relation = Relation {
@@ -43,6 +47,16 @@ impl Engine {
         Snapshot::new(cut, relations, sources, projections)
             .with_parked(self.parked_shown.clone())
             .with_ledger(self.ledger.steps())
+    }
+
+    /// Takes account of what each generation occupies in the last checkpoint.
+    pub fn is_on_disk(&mut self, bytes: Arc<DiskBytes>) {
+        self.on_disk = bytes;
+    }
+
+    /// What a generation occupies in the last checkpoint; none if that does not have it.
+    pub(in crate::pipeline) fn disk_bytes(&self, id: &GenerationId) -> Option<u64> {
+        self.on_disk.of(&id.projection, id.number)
     }
 
     /// The generation of each projection that readers see: of several the one in the best phase, and of those the newest.
@@ -96,6 +110,7 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         state: Phase::Serving,
         rows: 0,
         state_bytes: 0,
+        disk_bytes: None,
         state_limit: 0,
         operators: Vec::new(),
         columns: Vec::new(),

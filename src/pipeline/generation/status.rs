@@ -25,6 +25,7 @@ impl Definition {
             state: Phase::Building,
             rows: 0,
             state_bytes: 0,
+            disk_bytes: None,
             state_limit: self.state_limit,
             operators: Vec::new(),
             columns: columns.collect(),

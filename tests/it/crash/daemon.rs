@@ -97,6 +97,13 @@ impl Daemon {
         wanted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
+    /// The samples of all metrics whose names begin with `prefix`, as they are written.
+    pub(crate) fn samples(&self, prefix: &str) -> Vec<String> {
+        let (_, page) = read(self.agent.get(format!("{}/metrics", self.metrics)).call());
+        let page = page.as_str().expect("text").to_owned();
+        page.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned).collect()
+    }
+
     /// Status and body of the answer to JSON.
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let request = self.agent.post(format!("{}{path}", self.url)).content_type("application/json");

@@ -152,6 +152,7 @@ fn snapshot(position: u64) -> Snapshot {
             state,
             rows: 3,
             state_bytes: 100,
+            disk_bytes: None,
             state_limit: 1000,
             operators: Vec::new(),
             columns: vec![],

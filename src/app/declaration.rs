@@ -1,0 +1,166 @@
+//! What a configuration declares beside projections and events, in a form that can be compared with another one elsewhere: settings,
+//! declared queries, and where each source reads. Pure.
+//!
+//! What is secret is not in it. Paths are as they are written, because they are resolved to others where the files lie elsewhere.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Nats, Promotion, Query, SourceKind};
+use crate::progress::SourceName;
+use crate::source::without_user;
+
+/// What is not set.
+const NONE: &str = "none";
+
+/// What is declared. What is none is not known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Declaration {
+    /// All keys of the root file but those that name other files, with their values.
+    pub settings: Option<BTreeMap<String, String>>,
+    /// Declared queries, as text.
+    pub queries: Option<BTreeMap<String, String>>,
+    pub inputs: Option<BTreeMap<SourceName, Input>>,
+}
+
+/// Where a source reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Input {
+    Stream(String),
+    File { path: String, follow: bool, lines: String },
+}
+
+impl Declaration {
+    pub fn of(config: &Config) -> Self {
+        let queries = config.queries.iter().map(|query| (query.name.clone(), query_text(query)));
+        Self { settings: Some(settings(config)), queries: Some(queries.collect()), inputs: Some(inputs(config)) }
+    }
+
+    pub(super) fn of_nothing() -> Self {
+        Self { settings: Some(BTreeMap::new()), queries: Some(BTreeMap::new()), inputs: Some(BTreeMap::new()) }
+    }
+
+    /// The same without what nothing but a running daemon tells.
+    pub(super) fn of_inputs(config: &Config) -> Self {
+        Self { inputs: Some(inputs(config)), ..Self::default() }
+    }
+}
+
+impl Input {
+    pub(super) fn of(kind: &SourceKind) -> Self {
+        match kind {
+            SourceKind::JetStream { stream, .. } => Input::Stream(stream.clone()),
+            SourceKind::File { written, follow, lines, .. } => {
+                Input::File { path: written.clone(), follow: *follow, lines: lines.name().to_owned() }
+            }
+        }
+    }
+
+    /// Why a running daemon does not take another one in its place, if it does not.
+    pub(super) fn cannot_become(&self, other: &Input, source: &str) -> Option<String> {
+        let other = match (self, other) {
+            (Input::Stream(old), Input::Stream(new)) if old != new => {
+                format!("source `{source}` would read the stream `{new}` in place of `{old}`")
+            }
+            (Input::File { lines: old, .. }, Input::File { lines: new, .. }) if old != new => {
+                format!("source `{source}` would read the lines of its file in another way")
+            }
+            (Input::Stream(_), Input::Stream(_)) | (Input::File { .. }, Input::File { .. }) => return None,
+            _ => format!("source `{source}` would read something else than before"),
+        };
+        Some(format!("{other}, which is another source; give it a name of its own"))
+    }
+}
+
+/// Whether a reload refuses another value of a setting.
+pub(super) fn needs_restart(setting: &str) -> bool {
+    setting == "data_dir" || ["nats.", "http.", "metrics."].iter().any(|section| setting.starts_with(section))
+}
+
+fn inputs(config: &Config) -> BTreeMap<SourceName, Input> {
+    config.sources.iter().map(|source| (source.schema.source.as_str().into(), Input::of(&source.input))).collect()
+}
+
+fn query_text(query: &Query) -> String {
+    let Query { sql, params, sort, page_default, page_max, .. } = query;
+    format!("{sql} {params:?} {sort:?} {page_default} {page_max}")
+}
+
+/// The settings by key, as they are in the root file or by default.
+pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
+    let mut settings = nats(config.nats.as_ref(), config);
+    let Config { commit, http, parked, limits, .. } = config;
+    let connections = &http.connections;
+    let data_dir = config.written_paths.get("data_dir").unwrap_or(&config.data_dir);
+    let time = |time: Duration| format!("{time:?}");
+    settings.extend([
+        ("data_dir", data_dir.clone()),
+        ("commit.max_events", text(commit.max_events)),
+        ("commit.max_delay", time(commit.max_delay)),
+        ("search.commit", time(config.search_commit)),
+        ("checkpoint.interval", time(config.checkpoint_interval)),
+        ("http.listen", http.listen.clone()),
+        ("http.hosts", list(&http.hosts)),
+        ("http.max_connections", text(connections.max)),
+        ("http.max_connections_per_peer", text(connections.max_per_peer)),
+        ("http.header_timeout", time(connections.header_timeout)),
+        ("http.body_timeout", time(connections.body_timeout)),
+        ("http.idle_timeout", time(connections.idle_timeout)),
+        ("http.write_timeout", time(connections.write_timeout)),
+        ("http.answers", text(http.answer_bytes)),
+        ("metrics.listen", config.metrics_listen.clone()),
+        ("parked.max_events", text(parked.max_events)),
+        ("parked.max_bytes", text(parked.max_bytes)),
+        ("parked.notify.subject", optional(config.parked_notify.as_ref())),
+        ("limits.max_rows", text(limits.max_rows)),
+        ("limits.memory", text(limits.memory_bytes)),
+        ("limits.timeout", time(limits.timeout)),
+        ("limits.concurrency", text(limits.concurrency)),
+        ("limits.scan_limit", text(limits.scan_limit)),
+        ("promotion", optional(config.promotion.map(promotion))),
+        ("keep", time(config.keep)),
+        ("verify.every", optional(config.verify.every.map(time))),
+        ("verify.shares", text(config.verify.shares)),
+        ("verify.memory", text(config.verify.memory_bytes)),
+    ]);
+    settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn nats(nats: Option<&Nats>, config: &Config) -> BTreeMap<&'static str, String> {
+    let is_set = |secret: Option<&String>| if secret.is_some() { "set".to_owned() } else { NONE.to_owned() };
+    let path = |key: &str| optional(config.written_paths.get(key));
+    BTreeMap::from([
+        ("nats.urls", nats.map_or_else(|| NONE.to_owned(), |nats| list(&without_user(nats)))),
+        ("nats.user", optional(nats.and_then(|nats| nats.user.as_ref()))),
+        ("nats.password", is_set(nats.and_then(|nats| nats.password.as_ref()))),
+        ("nats.token", is_set(nats.and_then(|nats| nats.token.as_ref()))),
+        ("nats.credentials_file", path("nats.credentials_file")),
+        ("nats.nkey_file", path("nats.nkey_file")),
+        ("nats.jetstream_domain", optional(nats.and_then(|nats| nats.jetstream_domain.as_ref()))),
+    ])
+}
+
+fn promotion(promotion: Promotion) -> &'static str {
+    match promotion {
+        Promotion::Auto => "auto",
+        Promotion::WhenEqual => "when-equal",
+        Promotion::Manual => "manual",
+    }
+}
+
+fn text(value: impl Display) -> String {
+    value.to_string()
+}
+
+fn optional(value: Option<impl Display>) -> String {
+    value.map_or_else(|| NONE.to_owned(), text)
+}
+
+fn list(values: &[String]) -> String {
+    if values.is_empty() { NONE.to_owned() } else { values.join(", ") }
+}
