@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::build::{Build, BuildError, Captured, Ground, Joined, Keeping, Kept, LiveCut};
-use super::engine::{Declared, Replayed, Replays, Resumed};
+use super::build::{Build, BuildError, Ground, Joined, Keeping, Kept, LiveCut};
+use super::engine::{Captured, Declared, Replayed, Replays};
 use super::facts::Facts;
+use super::grounding::GoesOn;
 use super::intake::Intake;
 use super::readers::OpenSource;
 use super::runner::RunnerConfig;
@@ -57,7 +58,7 @@ pub(super) enum Command {
     /// Stops a projection and what reads it, from the next checkpoint. The answer says what follows, once it is durable.
     Pause { projection: String, by: Actor, reply: oneshot::Sender<Result<String, String>> },
     /// Lets what was paused go on. The answer, with what it goes on from, comes once that is durable.
-    Resume { projection: String, by: Actor, reply: oneshot::Sender<Result<Resumed, String>> },
+    Resume { projection: String, by: Actor, reply: oneshot::Sender<Result<GoesOn, String>> },
     /// Has checkpoints list what a build has, under that number or a new one, which comes once it is durable.
     StoreBuild { number: Option<u64>, captured: Box<Captured>, ticket: Ticket, reply: oneshot::Sender<u64> },
     /// A build of a checkpoint is gone on with by one that ends with this ticket; or has ended.
@@ -286,7 +287,7 @@ impl Commands {
     ///
     /// # Errors
     /// The loop has ended.
-    pub async fn resume(&self, projection: String, by: Actor) -> Result<Result<Resumed, String>, NoLoop> {
+    pub async fn resume(&self, projection: String, by: Actor) -> Result<Result<GoesOn, String>, NoLoop> {
         self.ask(|reply| Command::Resume { projection, by, reply }).await
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::build::{Ground, Keeping, Kept};
+use super::build::{Ground, Keeping, Kept, StoredRollout};
 use super::commands::Wanted;
 use super::engine::{Engine, Resumed};
 use super::runner::Acknowledgement;
@@ -23,7 +23,7 @@ pub(super) enum Asked {
     /// Who pauses a projection.
     Pause { projection: String, by: Actor, reply: oneshot::Sender<Result<String, String>> },
     /// Who goes on with what was paused.
-    Resume { resumed: Resumed, reply: oneshot::Sender<Result<Resumed, String>> },
+    Resume { resumed: Resumed, reply: oneshot::Sender<Result<GoesOn, String>> },
 }
 
 /// What was gathered for one who waits, but what the stores hold.
@@ -42,9 +42,17 @@ pub(super) enum Gathered {
         reply: oneshot::Sender<Result<String, String>>,
     },
     Resumed {
-        resumed: Resumed,
-        reply: oneshot::Sender<Result<Resumed, String>>,
+        resumed: Box<GoesOn>,
+        reply: oneshot::Sender<Result<GoesOn, String>>,
     },
+}
+
+/// What goes on that was paused.
+#[derive(Debug)]
+pub struct GoesOn {
+    pub projections: BTreeSet<String>,
+    /// What it goes on from; without, it has to be built again.
+    pub from: Option<StoredRollout>,
 }
 
 impl Asked {
@@ -69,7 +77,11 @@ impl Asked {
                     None
                 }
             },
-            Asked::Resume { resumed, reply } => Some(Gathered::Resumed { resumed, reply }),
+            Asked::Resume { resumed: Resumed { projections, from }, reply } => {
+                let stored = |(rollout, entry)| StoredRollout::without_stores(rollout, entry, engine.revision);
+                let resumed = Box::new(GoesOn { projections, from: from.map(stored) });
+                Some(Gathered::Resumed { resumed, reply })
+            }
         }
     }
 }
@@ -106,7 +118,10 @@ impl Gathered {
             }
             Gathered::Keep { kept, .. } => kept.stores_needed().into_iter().collect(),
             Gathered::Paused { .. } => Vec::new(),
-            Gathered::Resumed { resumed, .. } => resumed.stores_needed().into_iter().collect(),
+            Gathered::Resumed { resumed, .. } => {
+                let from = resumed.from.iter();
+                from.flat_map(|from| from.entry.stores(from.rollout)).collect()
+            }
         }
     }
 
@@ -116,8 +131,10 @@ impl Gathered {
         match (self, stores) {
             (Gathered::Paused { told, reply }, _) => return Some(Box::new(move || drop(reply.send(Ok(told))))),
             (Gathered::Resumed { mut resumed, reply }, Ok(stores)) => {
-                resumed.take_stores(stores);
-                let _ = reply.send(Ok(resumed));
+                if let Some(from) = &mut resumed.from {
+                    from.take_stores(stores);
+                }
+                let _ = reply.send(Ok(*resumed));
             }
             (Gathered::Resumed { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
             (Gathered::Ground { mut ground, reply }, Ok(stores)) => {

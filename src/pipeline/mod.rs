@@ -26,10 +26,11 @@ pub use build::{
 };
 pub use commands::{Adaptation, Commands, Durable, NoLoop, Wanted};
 pub use continuation::{BuildReason, Mismatch};
-pub use engine::{Declared, Engine, EngineError, Fetched, Replayed, Replays, Resumed};
+pub use engine::{Declared, Engine, EngineError, Fetched, Replayed, Replays};
 pub use error::GenerationError;
 pub use facts::{Difference, Facts, ProjectionFacts, SourceFacts, ViewFacts, missed};
 pub use generation::{Definition, Generation};
+pub use grounding::GoesOn;
 pub use intake::{Intake, Reading};
 pub use readers::OpenSource;
 pub use runner::{LoopEnd, Runner, RunnerConfig, RunnerStatus};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use readside::checkpoint::{Checkpointer, Manifest, newest_manifest};
+use readside::checkpoint::{Checkpointer, Content, Manifest, newest_manifest};
 use serde_json::{Value, json};
 
 use crate::reload::{CUSTOMERS, FOUND, Reader, SIZES, TOTALS, World};
@@ -114,6 +114,7 @@ fn what_changes_rows_waits_until_it_is_promoted_and_can_be_taken_back() {
     world.shadow("totals");
     world.decided("totals", "promote");
     world.kept("totals");
+    world.stored();
     let before = world.disk();
     world.decided("totals", "retire");
     assert_eq!(world.decide("totals", "rollback", &json!({})).0, 409);
@@ -138,11 +139,7 @@ fn what_is_built_goes_on_from_where_it_was() {
     // Every event is decoded again, which takes some seconds.
     world.declare_source("cents: int64!, half: float64");
     assert_eq!(world.reload()["builds"], json!([["found", "sizes", "totals"]]));
-    let is_stored = |world: &World| {
-        let manifests = std::fs::read_dir(world.path("data/manifests")).unwrap().map(|entry| entry.unwrap().path());
-        let newest = manifests.max().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        newest.contains("\"builds\":{")
-    };
+    let is_stored = |world: &World| !world.checkpointed().builds.is_empty();
     let mut reached = 0;
     for kill in 0..3 {
         world.daemon().wait("a build in a checkpoint", DEADLINE, |_| is_stored(&world).then_some(()));
@@ -159,7 +156,7 @@ fn what_is_built_goes_on_from_where_it_was() {
     assert_eq!(world.shadow("totals")["comparison"]["equal"], true);
     // A shadow stands at the live cut, and goes on from there too.
     world.publish(500);
-    world.daemon().wait("the shadow in a checkpoint", DEADLINE, |_| world.kill_is_late(world.events).then_some(()));
+    world.stored();
     world.kill();
     world.shadow("totals");
     assert!(*began_after(&world).last().unwrap() > 60_000, "{:?}", began_after(&world));
@@ -174,7 +171,7 @@ fn what_is_built_goes_on_from_where_it_was() {
     // What was replaced goes on from where it was, too, and not from where it was replaced.
     world.publish(500);
     world.kept("totals");
-    world.daemon().wait("what is kept in a checkpoint", DEADLINE, |_| world.kill_is_late(world.events).then_some(()));
+    world.stored();
     world.kill();
     world.kept("totals");
     assert!(began_after(&world).iter().all(|after| *after > 62_000), "{:?}", began_after(&world));
@@ -183,13 +180,20 @@ fn what_is_built_goes_on_from_where_it_was() {
 }
 
 impl World {
-    /// Whether the last checkpoint has what stands beside at that position.
-    fn kill_is_late(&self, position: u64) -> bool {
+    /// What the last checkpoint says of a daemon that runs.
+    fn checkpointed(&self) -> Content {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let folder = self.path("data");
-        let content = runtime.block_on(newest_manifest(folder.to_str().unwrap())).unwrap().unwrap().content;
-        let mut beside = content.builds.values().chain(content.kept.values());
-        beside.any(|entry| entry.sources.values().any(|source| source.covered.sequence() == position))
+        runtime.block_on(newest_manifest(folder.to_str().unwrap())).unwrap().unwrap().content
+    }
+
+    /// Waits until the last checkpoint has what stands beside at the live position.
+    fn stored(&self) {
+        self.daemon().wait("what stands beside in a checkpoint", DEADLINE, |_| {
+            let Content { builds, kept, .. } = self.checkpointed();
+            let mut sources = builds.values().chain(kept.values()).flat_map(|entry| entry.sources.values());
+            sources.any(|source| source.covered.sequence() == self.events).then_some(())
+        });
     }
 }
 

@@ -92,10 +92,12 @@ const ROOMS: &[Room] = &[
             "checkpoint::IndexDraft",
             "checkpoint::KeptEntry",
             "checkpoint::OperatorEntry",
+            "checkpoint::Pause",
             "checkpoint::PinnedFile",
             "checkpoint::SourceEntry",
             "checkpoint::errors_store",
             "checkpoint::held_store",
+            "checkpoint::kept_parked_store",
             "checkpoint::store_prefix",
             "checkpoint::table_store",
             // Counts what it parks; nothing is read back.
@@ -210,6 +212,7 @@ const ROOMS: &[Room] = &[
             "pipeline::build::kept",
             "pipeline::build::pace",
             "pipeline::build::reader",
+            "pipeline::build::storing",
         ],
         rooms: &[
             "config",

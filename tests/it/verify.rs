@@ -111,7 +111,7 @@ fn a_damaged_row_is_found_named_and_mended() {
         daemon.metric("consistency_checks_total", &[&format!("projection=\"{name}\""), "result=\"equal\""])
     };
     let before = ["found", "sizes", "totals"].map(|name| checks(world.daemon(), name));
-    assert_eq!(world.reload()["changes"][0]["name"], "verify");
+    assert_eq!(world.reload()["changes"][0]["name"], "verify.every");
     world.daemon().wait("three rounds", DEADLINE, |daemon| {
         let now = ["found", "sizes", "totals"].map(|name| checks(daemon, name));
         now.iter().zip(before).all(|(now, before)| *now >= before + 3.0).then_some(())
@@ -219,7 +219,8 @@ fn a_share_finds_what_is_in_it_and_turns_come_to_all_of_them() {
     // By themselves.
     let root = std::fs::read_to_string(world.path("readside.yaml")).unwrap();
     world.write("readside.yaml", &format!("{root}verify: {{every: 20ms, shares: 3}}\n"));
-    assert_eq!(world.reload()["changes"][0]["name"], "verify");
+    let changes = world.reload()["changes"].clone();
+    assert_eq!([&changes[0]["name"], &changes[1]["name"]], ["verify.every", "verify.shares"]);
     for share in ["1/3", "2/3", "3/3"] {
         let told = format!("\"share\":\"{share}\"");
         world.daemon().wait(&told, DEADLINE, |daemon| daemon.logged(&told));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::builds::Beginning;
 use super::{Control, Rebuilt};
 use crate::lifecycle::Actor;
-use crate::pipeline::{NoLoop, Resumed};
+use crate::pipeline::{GoesOn, NoLoop};
 use crate::serve::http::{Done, Refused};
 
 impl Control {
@@ -32,7 +32,7 @@ impl Control {
     /// Lets what was paused go on: from where it stopped, or built again where that is not known.
     pub(super) async fn resume(&mut self, name: String, by: &Actor) -> Result<Done, Refused> {
         let resumed = self.durable(self.commands.resume(name.clone(), by.clone())).await?;
-        let Resumed { projections, from } = resumed.map_err(Refused::impossible)?;
+        let GoesOn { projections, from } = resumed.map_err(Refused::impossible)?;
         let names = projections.into_iter().collect::<Vec<_>>().join(", ");
         let Some(from) = from else {
             self.begin_what_is_awaited(by).await?;

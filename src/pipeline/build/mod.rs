@@ -29,7 +29,6 @@ pub(super) use joining::Joined;
 pub use keeping::Keeping;
 pub use kept::{KeepError, Kept, StoredRollout};
 pub(super) use reader::BuildReader;
-pub(super) use storing::Captured;
 
 /// A cut of the live engine, as a build beside it sees it.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::super::assemble::IndexRoot;
 use super::super::commands::Commands;
-use super::super::engine::EngineError;
+use super::super::engine::{Captured, EngineError};
 use super::super::generation::Generation;
 use super::super::intake::Intake;
 use super::kept::{KeepError, StoredRollout, generation};
@@ -18,15 +18,6 @@ use crate::circuit::Handles;
 use crate::lifecycle::ParkedEvents;
 use crate::plan::PlannedProjection;
 use crate::progress::{Cut, Phase, SourceName};
-use crate::state::StateDelta;
-
-/// What a build has, and what has changed of it since the last capture.
-#[derive(Debug)]
-pub(in crate::pipeline) struct Captured {
-    pub(in crate::pipeline) entry: KeptEntry,
-    pub(in crate::pipeline) deltas: BTreeMap<String, StateDelta>,
-    pub(in crate::pipeline) parked: Option<StateDelta>,
-}
 
 /// What an engine goes on with.
 struct Restored {

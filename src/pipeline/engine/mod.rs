@@ -43,9 +43,10 @@ pub(in crate::pipeline) use deciding::Decided;
 pub use declared::Declared;
 pub(in crate::pipeline) use declared::Retired;
 pub(in crate::pipeline) use donors::Donors;
-pub use pausing::Resumed;
+pub(in crate::pipeline) use pausing::Resumed;
 pub(in crate::pipeline) use pausing::told_paused;
 pub use replaying::{Replayed, Replays};
+pub(in crate::pipeline) use storing::Captured;
 
 /// The store of the parked events.
 pub(in crate::pipeline) const PARKED_STORE: &str = "parked";

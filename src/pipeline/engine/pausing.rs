@@ -3,19 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::super::build::StoredRollout;
 use super::Engine;
-use crate::checkpoint::Pause;
+use crate::checkpoint::{KeptEntry, Pause};
 use crate::lifecycle::{Action, Actor, GenerationState, NewStep};
 use crate::progress::Phase;
-use crate::state::Stores;
 
 /// What goes on.
 #[derive(Debug, Default)]
-pub struct Resumed {
+pub(in crate::pipeline) struct Resumed {
     pub projections: BTreeSet<String>,
-    /// What it goes on from; without, it has to be built again.
-    pub from: Option<StoredRollout>,
+    /// What it goes on from, and its number; without, it has to be built again.
+    pub from: Option<(u64, KeptEntry)>,
 }
 
 /// Why a projection takes nothing.
@@ -23,20 +21,6 @@ pub(in crate::pipeline) fn told_paused(name: &str, by: &Actor) -> String {
     let who = by.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
     let why = by.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("paused{who}{why}; `readside projection resume {name}` goes on")
-}
-
-impl Resumed {
-    /// The stores that it goes on from.
-    pub(in crate::pipeline) fn stores_needed(&self) -> BTreeSet<String> {
-        self.from.as_ref().map(|from| from.entry.stores(from.rollout)).unwrap_or_default()
-    }
-
-    /// Takes what they hold.
-    pub(in crate::pipeline) fn take_stores(&mut self, stores: &Stores) {
-        if let Some(from) = &mut self.from {
-            from.take_stores(stores);
-        }
-    }
 }
 
 impl Engine {
@@ -117,10 +101,10 @@ impl Engine {
             return Err(format!("`{name}` is not paused"));
         }
         let from = self.kept_paused(name);
-        if from.as_ref().is_some_and(|from| from.entry.pause == Some(Pause::Resuming)) {
+        if from.as_ref().is_some_and(|(_, entry)| entry.pause == Some(Pause::Resuming)) {
             return Err(format!("`{name}` is resumed already, and comes to the live cut"));
         }
-        let own = |from: &StoredRollout| from.entry.generations.keys().cloned().collect();
+        let own = |(_, entry): &(u64, KeptEntry)| entry.generations.keys().cloned().collect();
         let projections: BTreeSet<String> = from.as_ref().map_or_else(|| BTreeSet::from([name.to_owned()]), own);
         let shown = |name: &String| self.shown().find(|one| one.projection() == name);
         let read = projections.iter().filter_map(shown).flat_map(|one| &one.definition.upstream);
@@ -138,8 +122,8 @@ impl Engine {
             let from = Some(format!("generation {number}"));
             self.ledger.record(NewStep { action: Action::Resumed, subject, from, to: None }, by, now_us);
         }
-        if let Some(from) = &from {
-            self.is_kept_resuming(from.rollout);
+        if let Some((rollout, _)) = &from {
+            self.is_kept_resuming(*rollout);
         }
         Ok(Resumed { projections, from })
     }

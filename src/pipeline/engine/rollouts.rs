@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::build::StoredRollout;
 use super::Engine;
 use crate::checkpoint::{KeptEntry, Pause};
 use crate::identity::Identity;
@@ -86,10 +85,10 @@ impl Engine {
     }
 
     /// What a paused projection goes on from.
-    pub(super) fn kept_paused(&self, name: &str) -> Option<StoredRollout> {
+    pub(super) fn kept_paused(&self, name: &str) -> Option<(u64, KeptEntry)> {
         let mut paused = self.kept.entries.iter().filter(|(_, entry)| entry.pause.is_some());
         let (rollout, entry) = paused.find(|(_, entry)| entry.generations.contains_key(name))?;
-        Some(StoredRollout::without_stores(*rollout, entry.clone(), self.revision))
+        Some((*rollout, entry.clone()))
     }
 
     /// Makes status show how what is kept gets on.
@@ -97,9 +96,9 @@ impl Engine {
         for (name, status) in statuses {
             // What was paused and cannot go on is paused again.
             if status.state == KeptState::Failed
-                && let Some(paused) = self.kept_paused(&name)
+                && let Some((rollout, _)) = self.kept_paused(&name)
             {
-                self.cannot_resume(paused.rollout, status.message.as_deref().unwrap_or("it has failed"));
+                self.cannot_resume(rollout, status.message.as_deref().unwrap_or("it has failed"));
                 continue;
             }
             let mut replaced = self.kept.entries.values().filter(|entry| entry.replaced);

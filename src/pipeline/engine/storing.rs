@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::super::build::Captured;
 use super::{Engine, ROLLOUTS};
 use crate::checkpoint::{KeptEntry, kept_parked_store};
 use crate::lifecycle::Ticket;
 use crate::state::StateDelta;
+
+/// What a build has, and what has changed of it since the last capture.
+#[derive(Debug)]
+pub(in crate::pipeline) struct Captured {
+    pub(in crate::pipeline) entry: KeptEntry,
+    pub(in crate::pipeline) deltas: BTreeMap<String, StateDelta>,
+    pub(in crate::pipeline) parked: Option<StateDelta>,
+}
 
 /// Builds that a restart can go on with, by the numbers under which the checkpoints have them.
 #[derive(Debug, Default)]
