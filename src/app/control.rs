@@ -133,9 +133,8 @@ impl Control {
         if self.is_earlier {
             // What cannot be taken is told as after any reload.
             let _ = self.reload(&reloading, &Actor { actor: Some("start".to_owned()), ..Actor::default() }).await;
-        } else {
-            self.forget_stored().await;
         }
+        self.ask_again().await;
         loop {
             tokio::select! {
                 () = at(self.next_check) => self.check(),
@@ -380,7 +379,7 @@ impl Control {
         let mut begun = begun.into_iter();
         changes.groups.retain(|_| !begun.next().unwrap_or(false));
         self.begin(changes.groups).await?;
-        self.forget_stored().await;
+        self.forget_stored(|stored| stored.entry.asked.is_none()).await;
         Ok((Reloaded { changes: changes.told, builds }, adapted))
     }
 
@@ -457,9 +456,26 @@ impl Control {
         Ok(())
     }
 
+    /// Goes on with what a person had asked for before the start, and lets go of what else was built then.
+    async fn ask_again(&mut self) {
+        let asked: Vec<(Actor, Rebuilt)> = self.stored.iter().filter_map(Rebuilt::asked).collect();
+        for (by, rebuilt) in asked {
+            let became = match self.compiled().await {
+                Ok(compiled) => self.become_declared(compiled, &by, &rebuilt).await.map(drop),
+                // The configuration is the one that runs.
+                Err(_) => Ok(()),
+            };
+            if became.is_err() {
+                return;
+            }
+        }
+        self.forget_stored(|_| true).await;
+    }
+
     /// Lets go of what was built before the start and is not built any more.
-    async fn forget_stored(&mut self) {
-        for stored in std::mem::take(&mut self.stored) {
+    async fn forget_stored(&mut self, is_meant: impl Fn(&StoredRollout) -> bool) {
+        let gone: Vec<StoredRollout> = self.stored.extract_if(.., |stored| is_meant(stored)).collect();
+        for stored in gone {
             let ended = Ticket::default();
             ended.cancel();
             self.commands.go_on_with(stored.rollout, ended).await;

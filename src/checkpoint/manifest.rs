@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::event::Evidence;
 use crate::identity::Identity;
-use crate::lifecycle::RolledBack;
+use crate::lifecycle::{Actor, RolledBack};
 use crate::progress::{Cut, Losses, Phase, Position, SourceName};
 use crate::state::StoreShape;
 
@@ -80,6 +80,9 @@ pub struct KeptEntry {
     /// Only of generations that are paused, and not replaced by others: nothing takes their place meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// Only of a build: who has asked for it, if it is in no declaration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Actor>,
     /// Until when they are kept, microseconds since the epoch.
     pub until_us: i64,
     /// The sources that they read themselves.

@@ -177,6 +177,19 @@ fn what_is_built_goes_on_from_where_it_was() {
     assert!(began_after(&world).iter().all(|after| *after > 62_000), "{:?}", began_after(&world));
     world.decided("totals", "rollback");
     world.check();
+    // What a person has asked for is in no file, and goes on all the same.
+    let (status, _) = world.decide("totals", "rebuild", &json!({"actor": "ann"}));
+    assert_eq!(status, 200);
+    world.daemon().wait("a build in a checkpoint", DEADLINE, |_| is_stored(&world).then_some(()));
+    world.kill();
+    world.daemon().wait("the build", DEADLINE, |_| {
+        began_after(&world).iter().any(|after| *after > 0 && *after < world.events).then_some(())
+    });
+    world.daemon().wait("the end of the build", DEADLINE, |_| {
+        let build = world.status_of("totals")["build"].clone();
+        (build.is_null() || build["state"] == "shadowing" || build["state"] == "rolled-back").then_some(())
+    });
+    world.check();
 }
 
 impl World {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Control;
 use crate::config::{Config, Promotion};
-use crate::pipeline::{Group, NoLoop};
+use crate::lifecycle::Actor;
+use crate::pipeline::{Group, NoLoop, StoredRollout};
 use crate::plan::Program;
 use crate::progress::{Position, SourceName};
 use crate::serve::http::Refused;
@@ -19,6 +20,14 @@ pub(super) struct Rebuilt {
 }
 
 impl Rebuilt {
+    /// What somebody had asked for before the start, and who.
+    pub(super) fn asked(stored: &StoredRollout) -> Option<(Actor, Self)> {
+        let by = stored.entry.asked.clone()?;
+        let generations = &stored.entry.generations;
+        let since = generations.values().flat_map(|entry| entry.since.clone()).collect();
+        Some((by, Self { names: generations.keys().cloned().collect(), since }))
+    }
+
     /// Lets a group count from where it is to. It has other rows then, although it is declared as what serves: a person looks at them.
     pub(super) fn place(&self, group: &mut Group, config: &Config) {
         let of_it = |one: &&crate::plan::PlannedProjection| self.names.contains(&one.config.name);

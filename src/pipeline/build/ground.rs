@@ -167,6 +167,7 @@ impl Build {
         let keep = group.keep;
         let mut build = Build::new(engine, group.sources.into_keys().collect());
         build.wanted_by(group.by);
+        build.asked = group.afresh;
         if !keep.is_zero() {
             let (projections, changed_sources) =
                 (build.projections().map(str::to_owned).collect(), build.changed_sources.clone());

@@ -84,6 +84,7 @@ impl Kept {
         let entry = KeptEntry {
             replaced: false,
             pause: None,
+            asked: None,
             until_us: now_us.saturating_add(i64::try_from(keeping.keep.as_micros()).unwrap_or(i64::MAX)),
             sources: sources.collect(),
             changed_sources: keeping.changed_sources.clone(),

@@ -85,6 +85,8 @@ pub struct Build {
     stored_as: Option<u64>,
     /// What it replaces, if that is to be kept.
     keeping: Option<Keeping>,
+    /// Whether it is in no declaration: somebody has asked for it.
+    asked: bool,
     /// Who wants it.
     by: Actor,
     /// Whether it is still wanted.
@@ -108,6 +110,7 @@ impl Build {
             resumes: false,
             stored_as: None,
             keeping: None,
+            asked: false,
             by: Actor::default(),
             ticket: Ticket::default(),
         }

@@ -101,6 +101,7 @@ impl Build {
         let entry = KeptEntry {
             replaced: false,
             pause: None,
+            asked: self.asked.then(|| self.by.clone()),
             until_us: 0,
             sources: sources.collect(),
             changed_sources: self.changed_sources.clone(),
