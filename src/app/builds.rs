@@ -230,7 +230,10 @@ impl Work {
         // What is kept has little to read, and may be wanted at any time.
         let turn = tokio::select! {
             biased;
-            Ok(_) = orders.wait_for(|order| *order == Order::Cancel) => return BuildOutcome::Cancelled,
+            Ok(_) = orders.wait_for(|order| *order == Order::Cancel) => {
+                self.forget_stored().await;
+                return BuildOutcome::Cancelled;
+            }
             turn = self.turns.clone().acquire_owned(), if !is_kept => turn.ok(),
             () = std::future::ready(()), if is_kept => None,
         };
@@ -242,7 +245,11 @@ impl Work {
         };
         let begun = match (begun, self.stored.take()) {
             (Ok(build), Some(stored)) => Ok(self.resume(build, stored).await),
-            (begun, _) => begun,
+            (begun, stored) => {
+                self.stored = stored;
+                self.forget_stored().await;
+                begun
+            }
         };
         let mut folders = Vec::new();
         let builder = begun.and_then(|mut build| {
@@ -277,6 +284,13 @@ impl Work {
         }
     }
 
+    /// Lets checkpoints list no more what they have of it.
+    async fn forget_stored(&mut self) {
+        if let Some(stored) = self.stored.take() {
+            self.commands.forget_build(stored.rollout).await;
+        }
+    }
+
     /// The build as a checkpoint has it, if it can go on from there; else as it is.
     async fn resume(&self, build: Build, stored: StoredRollout) -> Build {
         let number = stored.rollout;
@@ -285,21 +299,21 @@ impl Work {
             // It was compiled before.
             Err(_) => Err((Box::new(build), "it cannot be compiled any more".to_owned())),
         };
-        let (build, ticket) = match resumed {
-            Ok(build) => (build, self.ticket.clone()),
+        match resumed {
+            Ok(build) => {
+                self.commands.go_on_with(number, self.ticket.clone()).await;
+                build
+            }
             Err((build, why)) => {
                 tracing::warn!(
                     projections = self.names.join(", "),
                     why,
                     "what was built before the start is begun again"
                 );
-                let ended = Ticket::default();
-                ended.cancel();
-                (*build, ended)
+                self.commands.forget_build(number).await;
+                *build
             }
-        };
-        self.commands.go_on_with(number, ticket).await;
-        build
+        }
     }
 
     /// What was replaced in this process.

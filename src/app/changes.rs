@@ -154,7 +154,10 @@ impl Changes {
             }
             let rows = one.compiled.schema.identity;
             // What has stopped is built again: nothing is lost by that.
-            if facts.projections.get(&name).is_some_and(|running| running.steps && running.rows != Some(rows))
+            if facts
+                .projections
+                .get(&name)
+                .is_some_and(|running| (running.steps || running.is_paused) && running.rows != Some(rows))
                 && rolled_back.projections.get(&name) == Some(&rows)
             {
                 self.tell("projection", &name, "changed", Some(ROLLED_BACK.to_owned()));

@@ -23,7 +23,7 @@ use super::streams::{opener, streams};
 use super::verify::Verifications;
 use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
-use crate::lifecycle::{Actor, Decision, Ticket};
+use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, StoredRollout, Wanted};
 use crate::plan::{Program, program};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
@@ -49,6 +49,8 @@ pub(super) struct Control {
     running: Vec<Running>,
     /// Projections that are not there as they are declared.
     awaited: BTreeSet<String>,
+    /// Whether something that waited for a paused one can be built.
+    has_awaited: bool,
     /// Those that wait for a paused one.
     blocked: BTreeSet<String>,
     /// Views, each with what it reads.
@@ -95,6 +97,7 @@ impl Control {
             ended,
             running: Vec::new(),
             awaited: BTreeSet::new(),
+            has_awaited: false,
             blocked,
             views,
             queries,
@@ -130,12 +133,16 @@ impl Control {
 
     /// Does what it is asked, until nobody asks any more.
     pub(super) async fn run(mut self, mut reloading: Reloading, mut requests: mpsc::Receiver<AdminRequest>) {
-        if self.is_earlier {
-            // What cannot be taken is told as after any reload.
-            let _ = self.reload(&reloading, &Actor { actor: Some("start".to_owned()), ..Actor::default() }).await;
+        // What cannot be taken is told as after any reload.
+        let start = Actor { actor: Some("start".to_owned()), ..Actor::default() };
+        if !self.is_earlier || self.reload(&reloading, &start).await.is_ok() {
+            self.ask_again().await;
         }
-        self.ask_again().await;
         loop {
+            if std::mem::take(&mut self.has_awaited) {
+                // Where it cannot be, the loop has ended, or no checkpoint can be written; status says the latter.
+                let _ = self.begin_what_is_awaited(&Actor::default()).await;
+            }
             tokio::select! {
                 () = at(self.next_check) => self.check(),
                 () = at(self.keepers.next_end()) => self.end_expired().await,
@@ -243,6 +250,9 @@ impl Control {
             return Err(Refused::impossible(detail.to_owned()));
         }
         let ends_builds = is_reset && !self.running.is_empty();
+        if is_reset {
+            self.forget_stored(|_| true).await;
+        }
         if ends_builds {
             self.running.drain(..).for_each(|running| _ = running.cancel());
         }
@@ -450,7 +460,8 @@ impl Control {
     fn build(&mut self, beginning: Beginning, contents: Contents) -> io::Result<()> {
         let names = contents.projections.keys().cloned().collect();
         let is_of_it = |stored: &StoredRollout| stored.entry.generations.keys().eq(contents.projections.keys());
-        let stored = self.stored.iter().position(is_of_it).map(|index| self.stored.remove(index));
+        // Of several the newest is the last one.
+        let stored = self.stored.iter().rposition(is_of_it).map(|index| self.stored.remove(index));
         let running = self.builds.start(beginning, stored, names, contents, self.config.clone())?;
         self.running.push(running);
         Ok(())
@@ -476,9 +487,7 @@ impl Control {
     async fn forget_stored(&mut self, is_meant: impl Fn(&StoredRollout) -> bool) {
         let gone: Vec<StoredRollout> = self.stored.extract_if(.., |stored| is_meant(stored)).collect();
         for stored in gone {
-            let ended = Ticket::default();
-            ended.cancel();
-            self.commands.go_on_with(stored.rollout, ended).await;
+            self.commands.forget_build(stored.rollout).await;
         }
     }
 

@@ -16,11 +16,16 @@ pub(super) fn earlier(declared: &Config, now: &Program, content: &Content) -> Op
     is_another(now, content).then(|| of_checkpoint(declared, content)).flatten()
 }
 
+/// Whether a generation serves, or stays as it is because a person has paused it.
+fn runs_on(entry: &GenerationEntry) -> bool {
+    matches!(entry.state, Phase::Serving | Phase::Paused)
+}
+
 /// Whether something that runs on is declared in another way.
 fn is_another(now: &Program, content: &Content) -> bool {
     let projections = now.projections.iter().any(|planned| {
         let entries = content.generations.get(&planned.config.name).into_iter().flatten();
-        let mut serving = entries.filter(|entry| entry.state == Phase::Serving);
+        let mut serving = entries.filter(|entry| runs_on(entry));
         serving.any(|entry| entry.rows.is_some_and(|rows| rows != planned.compiled.schema.identity))
     });
     let sources = now.sources.iter().any(|source| {
@@ -65,7 +70,7 @@ fn of_checkpoint(declared: &Config, content: &Content) -> Option<(Config, Progra
     let sources: Option<Vec<&str>> = content.sources.values().map(|entry| entry.definition.as_deref()).collect();
     let sources = sources?;
     let entries = content.generations.values().flatten();
-    let serving = entries.clone().filter(|entry| entry.state == Phase::Serving);
+    let serving = entries.clone().filter(|entry| runs_on(entry));
     // All of it, or nothing: what reads each other has to be of one time.
     let documents_of = |entries: Vec<&GenerationEntry>| -> Option<Vec<String>> {
         entries.into_iter().map(|entry| entry.definition.clone()).collect()
@@ -82,7 +87,7 @@ fn of_checkpoint(declared: &Config, content: &Content) -> Option<(Config, Progra
     };
     let goes_on = serving.clone().count() <= program.projections.len()
         && content.generations.iter().all(|(name, entries)| {
-            let mut serving = entries.iter().filter(|entry| entry.state == Phase::Serving);
+            let mut serving = entries.iter().filter(|entry| runs_on(entry));
             let planned = program.projections.iter().find(|planned| planned.config.name == *name);
             serving.all(|entry| planned.is_some_and(|one| entry.rows == Some(one.compiled.schema.identity)))
         })

@@ -55,6 +55,8 @@ pub(super) enum Command {
     Observe { projection: String, reply: oneshot::Sender<Result<Box<Subject>, String>> },
     /// Does what a person has decided. The answer says what follows, once it is durable, or why it cannot be done.
     Decide { decision: Decision, by: Actor, reply: oneshot::Sender<Result<String, String>> },
+    /// What would be stopped with a projection; as error, why it cannot be paused.
+    ToPause { projection: String, reply: oneshot::Sender<Result<BTreeSet<String>, String>> },
     /// Stops a projection and what reads it, from the next checkpoint. The answer says what follows, once it is durable.
     Pause { projection: String, by: Actor, reply: oneshot::Sender<Result<String, String>> },
     /// Lets what was paused go on. The answer, with what it goes on from, comes once that is durable.
@@ -275,6 +277,14 @@ impl Commands {
         self.ask(|reply| Command::Decide { decision, by, reply }).await
     }
 
+    /// What would be stopped with a projection. As inner error, why it cannot be paused.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub async fn to_pause(&self, projection: String) -> Result<Result<BTreeSet<String>, String>, NoLoop> {
+        self.ask(|reply| Command::ToPause { projection, reply }).await
+    }
+
     /// Stops a projection and what reads it, durably, and says what follows. As inner error, why it cannot be paused.
     ///
     /// # Errors
@@ -308,7 +318,14 @@ impl Commands {
         Ok(answer)
     }
 
-    /// Lets a build of a checkpoint be one that ends with this ticket; or be of no more use, if it has ended. Without a loop it stays as it is.
+    /// Lets checkpoints list a build no more that nobody goes on with. Without a loop it stays as it is.
+    pub async fn forget_build(&self, number: u64) {
+        let ended = Ticket::default();
+        ended.cancel();
+        self.go_on_with(number, ended).await;
+    }
+
+    /// Lets a build of a checkpoint be one that ends with this ticket. Without a loop it stays as it is.
     pub async fn go_on_with(&self, number: u64, ticket: Ticket) {
         let _ = self.0.send(Command::GoOnWith { number, ticket }).await;
     }

@@ -127,16 +127,24 @@ impl Gathered {
 
     /// Answers with what the stores hold, of which each takes its own. An answer that is no more waited for is lost. Gives what is to
     /// be answered once another checkpoint has what was done.
-    pub(super) fn answer(self, stores: &Result<Stores, String>) -> Option<Acknowledgement> {
+    pub(super) fn answer(self, stores: &Result<Stores, String>, engine: &mut Engine) -> Option<Acknowledgement> {
         match (self, stores) {
             (Gathered::Paused { told, reply }, _) => return Some(Box::new(move || drop(reply.send(Ok(told))))),
-            (Gathered::Resumed { mut resumed, reply }, Ok(stores)) => {
-                if let Some(from) = &mut resumed.from {
-                    from.take_stores(stores);
+            (Gathered::Resumed { mut resumed, reply }, stores) => {
+                let rollout = resumed.from.as_ref().map(|from| from.rollout);
+                let answer = stores.as_ref().map_err(String::clone).map(|stores| {
+                    if let Some(from) = &mut resumed.from {
+                        from.take_stores(stores);
+                    }
+                    *resumed
+                });
+                let why = answer.as_ref().err().cloned();
+                let is_lost = reply.send(answer).is_err();
+                let why = why.or_else(|| is_lost.then(|| "whoever resumed it has waited too long".to_owned()));
+                if let (Some(rollout), Some(why)) = (rollout, why) {
+                    engine.cannot_resume(rollout, &why);
                 }
-                let _ = reply.send(Ok(*resumed));
             }
-            (Gathered::Resumed { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
             (Gathered::Ground { mut ground, reply }, Ok(stores)) => {
                 ground.stores.clone_from(stores);
                 let _ = reply.send(ground);

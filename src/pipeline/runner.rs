@@ -322,7 +322,8 @@ impl Runner {
                 self.saving = false;
                 self.engine.is_on_disk(disk);
                 let gathered = std::mem::take(&mut self.gathered);
-                self.unsaved.extend(gathered.into_iter().filter_map(|one| one.answer(&stores)));
+                let answered = gathered.into_iter().filter_map(|one| one.answer(&stores, &mut self.engine));
+                self.unsaved.extend(answered);
                 self.captured.drain(..).for_each(|acknowledge| acknowledge());
                 self.removable.drain(..).for_each(|folder| IndexRoot::remove(&folder));
                 tracing::debug!(%cut, ?stats, "checkpoint is durable");

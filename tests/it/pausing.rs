@@ -179,3 +179,74 @@ fn what_is_declared_meanwhile_waits_or_ends_the_pause() {
     world.settled();
     world.check();
 }
+
+#[test]
+fn a_pause_does_not_undo_a_rollback() {
+    let mut world = World::start_with(&[TOTALS, SIZES], "");
+    let state = |world: &World| world.daemon().get("/v1/projections/totals").1["item"].clone();
+    // Twenty of each: none has more than 25.
+    let big = TOTALS.replace("> 0", "> 25");
+    world.declare(&[&big, SIZES]);
+    world.reload();
+    world.daemon().wait("a promotion", DEADLINE, |_| (world.says("totals", "promote").0 == 200).then_some(()));
+    world.daemon().wait("what is kept", DEADLINE, |_| (state(&world)["kept"]["state"] == "ready").then_some(()));
+    world.does("totals", "rollback");
+    world.does("totals", "pause");
+    world.publish(100);
+    let stays = |world: &World| {
+        assert_eq!(world.reload()["builds"], json!([]));
+        assert_eq!(
+            (&state(world)["state"], &state(world)["build"]["state"]),
+            (&json!("paused"), &json!("rolled-back"))
+        );
+        assert_eq!(world.orders("totals"), 1_000);
+    };
+    stays(&world);
+    world.kill();
+    stays(&world);
+    world.restart_unsettled();
+    world.does("totals", "resume");
+    let goes_on = |world: &World| {
+        world.check();
+        assert_eq!(world.reload()["builds"], json!([]));
+        assert_eq!(
+            (&state(world)["state"], &state(world)["build"]["state"]),
+            (&json!("serving"), &json!("rolled-back"))
+        );
+    };
+    goes_on(&world);
+    world.kill();
+    goes_on(&world);
+}
+
+#[test]
+fn a_build_that_fails_leaves_what_is_paused_as_it_is() {
+    let mut world = World::start_with(&[TOTALS, SIZES, OTHER], "promotion: auto\nkeep: 0s\n");
+    // What is paused with it is being built.
+    world.publish(40_000);
+    world.declare(&[TOTALS, &SIZES.replace("count(*)", "sum(orders)"), OTHER]);
+    world.does("totals", "pause");
+    // What reads it is declared in another way, and waits.
+    assert_eq!(world.reload()["builds"], json!([]));
+    world.publish(50);
+    let small = format!("state_limit: 1KiB\n{}", TOTALS.replace("> 0", "> 1"));
+    world.declare(&[
+        &small.replace("state_limit: 1KiB\nprojection: totals", "projection: totals\nstate_limit: 1KiB"),
+        SIZES,
+        OTHER,
+    ]);
+    world.reload();
+    let item = world.daemon().wait("the failure", DEADLINE, |daemon| {
+        let item = daemon.get("/v1/projections/totals").1["item"].clone();
+        (item["build"]["state"] == "failed").then_some(item)
+    });
+    assert_eq!(item["state"], "paused", "{item}");
+    assert_eq!(world.orders("totals"), 41_000);
+    world.declare(&[TOTALS, SIZES, OTHER]);
+    assert_eq!(world.reload()["builds"], json!([]));
+    world.kill();
+    assert_eq!(world.does("totals", "resume"), "resumed: sizes, totals");
+    assert!(world.daemon().logged("orders after 41000").is_some(), "it goes on from where it was");
+    world.settled();
+    world.check();
+}

@@ -183,7 +183,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "checkpoint",
         modules: &["checkpoint"],
-        rooms: &["identity", "event", "progress", "state", "lifecycle::RolledBack"],
+        rooms: &["identity", "event", "progress", "state", "lifecycle::Actor", "lifecycle::RolledBack"],
         outside: &["arrow", "object_store", "tokio", "tracing", "clock", "std::fs", "std::process::id"],
     },
     // What a build takes is given to it: sources and the loop are the builder's.

@@ -1,22 +1,20 @@
 //! Stopping projections for a while, and going on with them.
 
-use std::collections::BTreeSet;
-
 use super::super::builds::Beginning;
 use super::{Control, Rebuilt};
-use crate::lifecycle::Actor;
+use crate::lifecycle::{Actor, Ticket};
 use crate::pipeline::{GoesOn, NoLoop};
 use crate::serve::http::{Done, Refused};
 
 impl Control {
     /// Stops a projection, and what reads it; their rows are served as they are.
     pub(super) async fn pause(&mut self, name: String, by: &Actor) -> Result<Done, Refused> {
+        let stopped = self.commands.to_pause(name.clone()).await.map_err(|NoLoop| Refused::ending())?;
+        let stopped = stopped.map_err(Refused::impossible)?;
         // What is built would join something that has stopped.
-        let is_meant = |names: &BTreeSet<&String>| names.contains(&name);
-        let running = self.running.iter().filter(|running| running.goes_on());
+        let running = self.running.iter().filter(|running| running.goes_on()).map(|running| &running.contents);
         let mut meant = running
-            .map(|running| &running.contents)
-            .filter(|contents| is_meant(&contents.projections.keys().chain(&contents.inputs).collect()));
+            .filter(|contents| contents.projections.keys().chain(&contents.inputs).any(|one| stopped.contains(one)));
         if let Some(built) = meant.next().and_then(|contents| contents.projections.keys().next()) {
             let detail = format!(
                 "`{built}` is being built, with it or from it; `readside projection promote {built}` or `readside projection abort {built}` first"
@@ -39,21 +37,23 @@ impl Control {
             return Ok(Done { detail: format!("resumed, and built again beside what it had: {names}") });
         };
         let (rollout, entry) = (from.rollout, from.entry.clone());
-        let begun = self.go_on(rollout, &entry, Beginning::Restored(Box::new(from)), None);
-        let id = begun.map_err(|error| Refused::impossible(format!("there is no thread for it: {error}")))?;
+        let id = match self.go_on(rollout, &entry, Beginning::Restored(Box::new(from)), None) {
+            Ok(id) => id,
+            Err(error) => {
+                let why = format!("there is no thread for it: {error}");
+                let projections = entry.generations.keys().cloned().collect();
+                self.commands.cannot_keep(projections, why.clone(), &Ticket::default()).await;
+                return Err(Refused::impossible(why));
+            }
+        };
         if let Some(keeper) = self.keepers.running(id) {
             keeper.promote(by.clone());
         }
-        let done = self.swapped(id, "resumed", &name, &names).await?;
-        // What waited for it can be built now.
-        if !self.blocked.is_empty() {
-            self.begin_what_is_awaited(by).await?;
-        }
-        Ok(done)
+        self.swapped(id, "resumed", &name, &names).await
     }
 
     /// Builds what is declared and not there.
-    async fn begin_what_is_awaited(&mut self, by: &Actor) -> Result<(), Refused> {
+    pub(super) async fn begin_what_is_awaited(&mut self, by: &Actor) -> Result<(), Refused> {
         let compiled = self.compiled().await?;
         let became = self.become_declared(compiled, by, &Rebuilt::default()).await;
         let (_, durable) = became.map_err(|NoLoop| Refused::ending())?;

@@ -31,10 +31,12 @@ impl Rebuilt {
     /// Lets a group count from where it is to. It has other rows then, although it is declared as what serves: a person looks at them.
     pub(super) fn place(&self, group: &mut Group, config: &Config) {
         let of_it = |one: &&crate::plan::PlannedProjection| self.names.contains(&one.config.name);
-        let Some(planned) = group.projections.iter().find(of_it).filter(|_| !self.since.is_empty()) else { return };
+        let is_meant = !self.since.is_empty() && group.sources.is_empty();
+        let Some(planned) = group.projections.iter().find(of_it).filter(|_| is_meant) else { return };
         let explicit = planned.config.promotion.or(config.promotion);
-        group.keep = planned.config.keep.unwrap_or(config.keep);
-        group.promotion = group.promotion.map(|_| explicit.unwrap_or(Promotion::Manual));
+        group.keep = group.keep.max(planned.config.keep.unwrap_or(config.keep));
+        // What else is built with it may have to wait for a person all the more.
+        group.promotion = group.promotion.map(|wanted| wanted.max(explicit.unwrap_or(Promotion::Manual)));
         group.since.clone_from(&self.since);
     }
 }

@@ -167,6 +167,8 @@ impl Control {
     pub(super) fn came_back(&mut self, keeper: Keeper) {
         let Keeper { projections, queries, resumes, .. } = keeper;
         if resumes {
+            // What waited for it can be built now.
+            self.has_awaited = !self.blocked.is_empty();
             return projections.iter().for_each(|name| self.verifications.forget(name));
         }
         self.running.retain(|running| {

@@ -97,12 +97,13 @@ pub async fn assemble(
     let mut rebuilt: Vec<PlannedProjection> = Vec::new();
     for planned in program.projections {
         let name = planned.config.name.clone();
-        if let Some(entry) = paused_entry(content, &name, planned.compiled.schema.identity)
-            && let Some(generation) = paused(&planned, entry, &live, &mut stores, indexes)?
-        {
-            stopped.insert(name.clone(), name);
-            live.generations.push(generation);
-            continue;
+        if let Some(entry) = paused_entry(content, &name, planned.compiled.schema.identity) {
+            if let Some(generation) = paused(&planned, entry, &live, &mut stores, indexes)? {
+                stopped.insert(name.clone(), name);
+                live.generations.push(generation);
+                continue;
+            }
+            reasons.insert(name.clone(), BuildReason::Unfinished);
         }
         if let Some(of) = planned.compiled.upstream.iter().find_map(|input| stopped.get(input)).cloned() {
             declared.blocked.insert(name.clone(), of.clone());

@@ -7,7 +7,7 @@ use super::super::generation::Generation;
 use super::{Build, Inherited, LiveCut};
 use crate::circuit::share;
 use crate::lifecycle::Parked;
-use crate::progress::SourceName;
+use crate::progress::{Phase, SourceName};
 
 /// What a build has brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,6 @@ impl Build {
             self.take_circuits(live);
         }
         let Self { engine: mut built, changed_sources, mut continued, failed, by, rollout, .. } = self;
-        let names: BTreeSet<String> = built.generations.iter().map(|one| one.projection().to_owned()).collect();
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
             // A reader may hold what the relations were at these positions.
@@ -94,20 +93,22 @@ impl Build {
                 live.parked.park(parked);
             }
         }
+        let came = built.generations.iter().filter(|one| one.state().steps());
+        let came: BTreeSet<String> = came.map(|one| one.projection().to_owned()).collect();
         live.take_over(built.generations, rollout.is_some() && !resumes, &by, now_us);
         let mut unkept = Vec::new();
         if failed {
             kept.into_iter().for_each(|rollout| _ = live.let_go(rollout));
+        } else if let Some(rollout) = rollout.filter(|_| resumes) {
+            unkept = live.was_resumed(rollout, &by, now_us);
         } else {
-            unkept = live.was_replaced(rollout.or(kept), &names, &changed_sources, &by, now_us);
+            unkept = live.was_replaced(rollout.or(kept), &came, &changed_sources, &by, now_us);
         }
-        match rollout {
-            Some(rollout) if resumes => drop(live.let_go(rollout)),
-            Some(rollout) => live.was_rolled_back(rollout),
-            None => {}
+        if let Some(rollout) = rollout.filter(|_| !resumes) {
+            live.was_rolled_back(rollout);
         }
         for (_, circuit) in
-            live.generations.iter_mut().filter(|one| names.contains(one.projection())).filter_map(Generation::circuit)
+            live.generations.iter_mut().filter(|one| came.contains(one.projection())).filter_map(Generation::circuit)
         {
             circuit.may_become_others();
         }
@@ -145,7 +146,8 @@ impl Build {
     /// Where a predecessor serves, what is built together comes together: half of it would read what the other half has not
     /// become.
     fn fail_as_one(&mut self, live: &Engine) {
-        let serves = |name: &str| live.generations.iter().any(|one| one.projection() == name && one.state().steps());
+        let stays = |one: &Generation| one.state().steps() || one.phase() == Phase::Paused;
+        let serves = |name: &str| live.generations.iter().any(|one| one.projection() == name && stays(one));
         let failed = self.engine.generations.iter().find(|one| !one.state().steps());
         let failed = failed.map(|one| {
             let reason = one.state().reason().unwrap_or("it has stopped").to_owned();

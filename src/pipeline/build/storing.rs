@@ -32,6 +32,8 @@ pub(super) struct Storing {
     /// Never without.
     every: Option<Duration>,
     last: Instant,
+    /// Where the build stood then.
+    at: Option<Cut>,
     /// Under which number the checkpoints have it.
     pub(super) number: Option<u64>,
     /// Until the next checkpoint has what was captured.
@@ -40,7 +42,7 @@ pub(super) struct Storing {
 
 impl Storing {
     pub(super) fn new(every: Option<Duration>, number: Option<u64>) -> Self {
-        Self { every, last: Instant::now(), number, waits: None }
+        Self { every, last: Instant::now(), at: None, number, waits: None }
     }
 
     /// Captures a build if it is time for that, and the checkpoints have what was captured before.
@@ -59,7 +61,12 @@ impl Storing {
         if self.every.is_none_or(|every| self.last.elapsed() < every) || !build.can_be_stored() {
             return Ok(());
         }
+        let at = build.engine.cut();
+        if self.at.as_ref() == Some(&at) {
+            return Ok(());
+        }
         let captured = build.capture()?;
+        self.at = Some(at);
         self.waits = Some(live.store_build(self.number, captured, build.ticket()).await?);
         self.last = Instant::now();
         Ok(())

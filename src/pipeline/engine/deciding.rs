@@ -143,9 +143,12 @@ impl Engine {
         let _ = self.parked.take(|parked| parked.source == *source && parked.generation.is_none());
         let reason = format!("source `{source}` was reset, and is read from its beginning");
         let mut stopped = BTreeSet::new();
-        // What is paused stays so; it cannot go on from where it stands.
-        self.let_go_paused(source);
-        let reads = |one: &&mut Generation| one.definition.reads.contains_key(source) && one.phase() != Phase::Paused;
+        // What is paused stays so, and cannot go on from where it stands; what was to go on is built again.
+        let resuming = self.let_go_paused(source);
+        let reads = |one: &&mut Generation| {
+            let reads = one.definition.reads.contains_key(source) && one.phase() != Phase::Paused;
+            reads || resuming.contains(one.projection())
+        };
         for generation in self.generations.iter_mut().filter(reads) {
             generation.leave_last_rows(&reason);
             stopped.insert(generation.projection().to_owned());

@@ -16,6 +16,7 @@ impl Engine {
     pub fn draft(&mut self, now_us: i64) -> Result<(Draft, Vec<PinHold>), EngineError> {
         self.commit_read_models();
         self.forget_pending();
+        self.forget_paused();
         let mut indexes = BTreeMap::new();
         let mut holds = Vec::new();
         for generation in &mut self.generations {

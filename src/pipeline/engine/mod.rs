@@ -32,7 +32,7 @@ use crate::event::{EventBatch, Message, Reason, Rejected, metadata};
 use crate::identity::Identity;
 use crate::lifecycle::{Action, Actor, GenerationId, GenerationState, Ledger, NewStep, Owner, Parked, ParkedEvents};
 use crate::plan::PlannedView;
-use crate::progress::{Applied, Cut, Reached, SourceName};
+use crate::progress::{Applied, Cut, Phase, Reached, SourceName};
 use crate::read_model::catalog::{BuildState, BuildStatus, KeptStatus, ProjectionStatus};
 use crate::telemetry;
 
@@ -354,7 +354,7 @@ impl Engine {
             let last = self.generations.iter_mut().find(|other| other.projection() == name);
             match (generation.state(), last) {
                 (GenerationState::Failed { reason }, Some(last)) => {
-                    if last.state().steps() {
+                    if last.state().steps() || last.phase() == Phase::Paused {
                         self.tell_failed_build(&generation);
                     } else {
                         last.fail(format!("it could not be built again: {reason}"));

@@ -128,6 +128,27 @@ impl Engine {
         Ok(Resumed { projections, from })
     }
 
+    /// Takes account of what goes on again, by the rollout that it went on from. What is declared may be something else, as where
+    /// that was rolled back from, and is awaited as before. Gives the rollouts that are of no more use: they have read other rows of it.
+    pub(in crate::pipeline) fn was_resumed(&mut self, rollout: u64, by: &Actor, now_us: i64) -> Vec<u64> {
+        let Some(entry) = self.let_go(rollout) else { return Vec::new() };
+        for (name, generation) in &entry.generations {
+            let declared = self.declared.projections.get(name).and_then(|definition| definition.rows);
+            let Some(rows) = declared.filter(|rows| generation.rows != Some(*rows)) else { continue };
+            self.declared.awaited.insert(name.clone());
+            self.awaited_rows.insert(name.clone(), rows);
+            if self.rolled_back().projections.contains_key(name) {
+                self.tell_rolled_back(name);
+            }
+        }
+        let reads =
+            |other: &KeptEntry| other.replaced && other.inputs.iter().any(|name| entry.generations.contains_key(name));
+        let unkept: Vec<u64> =
+            self.kept().iter().filter(|(_, other)| reads(other)).map(|(rollout, _)| *rollout).collect();
+        unkept.iter().for_each(|rollout| _ = self.retire(*rollout, by, now_us));
+        unkept
+    }
+
     /// Makes what was to go on wait for a person again, who sees why.
     pub(in crate::pipeline) fn cannot_resume(&mut self, rollout: u64, reason: &str) {
         let Some(names) = self.is_kept_paused(rollout) else { return };

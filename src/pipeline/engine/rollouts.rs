@@ -8,7 +8,7 @@ use crate::checkpoint::{KeptEntry, Pause};
 use crate::identity::Identity;
 use crate::lifecycle::{Action, Actor, NewStep, RolledBack, Ticket};
 use crate::plan::PlannedView;
-use crate::progress::SourceName;
+use crate::progress::{Phase, SourceName};
 use crate::read_model::catalog::{BuildState, BuildStatus, KeptState, KeptStatus, ProjectionStatus};
 
 /// Rollouts that can be taken back.
@@ -78,10 +78,21 @@ impl Engine {
         }
     }
 
-    /// Keeps nothing more of what is paused and reads a source.
-    pub(super) fn let_go_paused(&mut self, source: &SourceName) {
+    /// Keeps nothing more of what is paused and reads a source, and gives what of it was to go on.
+    pub(super) fn let_go_paused(&mut self, source: &SourceName) -> BTreeSet<String> {
         let reads = |entry: &KeptEntry| entry.pause.is_some() && entry.sources.contains_key(source);
-        self.kept.entries.retain(|_, entry| !reads(entry));
+        let gone: Vec<KeptEntry> =
+            self.kept.entries.extract_if(.., |_, entry| reads(entry)).map(|(_, entry)| entry).collect();
+        let resuming = gone.into_iter().filter(|entry| entry.pause == Some(Pause::Resuming));
+        resuming.flat_map(|entry| entry.generations.into_keys()).collect()
+    }
+
+    /// Lets go of what paused projections go on from that are not paused any more, because others are declared in their place.
+    pub(super) fn forget_paused(&mut self) {
+        let paused = self.generations.iter().filter(|one| one.phase() == Phase::Paused);
+        let paused: BTreeSet<&str> = paused.map(|one| one.projection()).collect();
+        let is_of_use = |entry: &KeptEntry| entry.generations.keys().any(|name| paused.contains(name.as_str()));
+        self.kept.entries.retain(|_, entry| entry.pause.is_none() || is_of_use(entry));
     }
 
     /// What a paused projection goes on from.
@@ -96,7 +107,11 @@ impl Engine {
         for (name, status) in statuses {
             // What was paused and cannot go on is paused again.
             if status.state == KeptState::Failed
-                && let Some((rollout, _)) = self.kept_paused(&name)
+                && let Some((rollout, _)) = self.kept_paused(&name).filter(|(_, entry)| {
+                    let own = entry.generations.get(&name).map(|one| one.generation);
+                    // What could not be begun has no number.
+                    own == Some(status.generation) || status.generation == 0 && entry.pause == Some(Pause::Resuming)
+                })
             {
                 self.cannot_resume(rollout, status.message.as_deref().unwrap_or("it has failed"));
                 continue;

@@ -45,7 +45,18 @@ impl Engine {
     }
 
     /// Has the next checkpoint list what a build has, under its number, or one of its own. What is kept has one already.
-    pub(in crate::pipeline) fn store_build(&mut self, number: Option<u64>, captured: Captured, ticket: Ticket) -> u64 {
+    /// None of what is not kept any more.
+    pub(in crate::pipeline) fn store_build(
+        &mut self,
+        number: Option<u64>,
+        captured: Captured,
+        ticket: Ticket,
+    ) -> Option<u64> {
+        let is_known =
+            |number: u64| self.kept.entries.contains_key(&number) || self.builds.entries.contains_key(&number);
+        if number.is_some_and(|number| !is_known(number)) {
+            return None;
+        }
         let Captured { entry, mut deltas, parked } = captured;
         let number = number.unwrap_or_else(|| self.next_number(ROLLOUTS));
         deltas.extend(parked.map(|delta| (kept_parked_store(number), delta)));
@@ -56,7 +67,7 @@ impl Engine {
             self.builds.entries.insert(number, Stored { entry, ticket: Some(ticket) });
         }
         self.builds.deltas.insert(number, deltas);
-        number
+        Some(number)
     }
 
     /// The builds that go on, and what no checkpoint had of them.

@@ -91,13 +91,15 @@ impl Runner {
             },
             Command::StoreBuild { ticket, .. } if !ticket.is_open() => {}
             Command::StoreBuild { number, captured, ticket, reply } => {
-                let number = self.engine.store_build(number, *captured, ticket);
-                self.acknowledge(reply, number);
+                if let Some(number) = self.engine.store_build(number, *captured, ticket) {
+                    self.acknowledge(reply, number);
+                }
             }
             Command::GoOnWith { number, ticket } => {
                 self.engine.goes_on_with(number, ticket);
                 self.has_changed = true;
             }
+            Command::ToPause { projection, reply } => drop(reply.send(self.engine.to_pause(&projection))),
             Command::Pause { projection, by, reply } => self.asked.push(Asked::Pause { projection, by, reply }),
             Command::Resume { projection, by, reply } => {
                 match self.engine.resume_projections(&projection, &by, now_us()) {
