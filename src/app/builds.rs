@@ -14,7 +14,7 @@ use crate::config::{Config, Promotion};
 use crate::identity::Identity;
 use crate::lifecycle::{Actor, Ticket};
 use crate::pipeline::{
-    Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, Kept, Order, RunnerConfig,
+    Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, Kept, Observe, Order, RunnerConfig,
     StoredRollout,
 };
 use crate::plan::{Program, program};
@@ -105,6 +105,8 @@ pub(super) struct Running {
     pub(super) contents: Contents,
     ticket: Ticket,
     orders: watch::Sender<Order>,
+    /// Asks it for what is to be verified.
+    pub(super) observers: mpsc::Sender<Observe>,
     /// What a reader of today may miss in it.
     pub(super) breaking: Vec<String>,
 }
@@ -186,6 +188,7 @@ impl Builds {
             Beginning::Kept(_) | Beginning::Restored(_) => (Order::Follow, Vec::new()),
         };
         let (id, (orders, ordered), ticket) = (self.begun, watch::channel(order), Ticket::default());
+        let (observers, observed) = mpsc::channel(1);
         let work = Work {
             commands: self.commands.clone(),
             indexes: self.indexes.clone(),
@@ -200,12 +203,12 @@ impl Builds {
         let ended = self.ended.clone();
         let body = move || {
             give_way();
-            let outcome = runtime.block_on(work.run(beginning, ordered));
+            let outcome = runtime.block_on(work.run(beginning, ordered, observed));
             // Nobody waits for it where the daemon ends.
             let _ = ended.send((id, outcome));
         };
         std::thread::Builder::new().name("builder".to_owned()).spawn(body)?;
-        Ok(Running { id, contents, ticket, orders, breaking })
+        Ok(Running { id, contents, ticket, orders, observers, breaking })
     }
 }
 
@@ -225,7 +228,12 @@ struct Work {
 }
 
 impl Work {
-    async fn run(mut self, beginning: Beginning, mut orders: watch::Receiver<Order>) -> BuildOutcome {
+    async fn run(
+        mut self,
+        beginning: Beginning,
+        mut orders: watch::Receiver<Order>,
+        observed: mpsc::Receiver<Observe>,
+    ) -> BuildOutcome {
         let is_kept = matches!(&beginning, Beginning::Kept(_) | Beginning::Restored(_));
         // What is kept has little to read, and may be wanted at any time.
         let turn = tokio::select! {
@@ -260,7 +268,8 @@ impl Work {
         match builder {
             Ok(builder) => {
                 let open = is_kept.then(|| opener(self.config.clone()));
-                let outcome = builder.holds(turn).opened_by(open).run(self.commands.clone(), orders).await;
+                let builder = builder.holds(turn).opened_by(open).observed(observed);
+                let outcome = builder.run(self.commands.clone(), orders).await;
                 if matches!(outcome, BuildOutcome::Cancelled) || is_kept && matches!(outcome, BuildOutcome::Failed) {
                     folders.iter().for_each(|folder| IndexRoot::remove(folder));
                 }

@@ -20,7 +20,7 @@ use super::notices::Notices;
 use super::plan::Baseline;
 use super::start::Parts;
 use super::streams::{opener, streams};
-use super::verify::Verifications;
+use super::verify::{Verifications, Which};
 use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
@@ -159,8 +159,11 @@ impl Control {
                     Some(AdminRequest::Facts { reply }) => {
                         let _ = reply.send(self.baseline().await.map_err(|NoLoop| Refused::ending()));
                     }
-                    Some(AdminRequest::Verify { projection, share, reply }) => {
-                        self.verifications.start(projection, share, self.config.clone(), reply);
+                    Some(AdminRequest::Verify { projection, built, share, reply }) => {
+                        match if built { self.built(&projection) } else { Ok(Which::Serving) } {
+                            Ok(which) => self.verifications.start((projection, which), share, self.config.clone(), reply),
+                            Err(refused) => drop(reply.send(Err(refused))),
+                        }
                     }
                     Some(AdminRequest::Rebuild { projection, since_us, actor, reply }) => {
                         let _ = reply.send(self.rebuild(projection, since_us, &actor).await);
@@ -514,7 +517,7 @@ impl Control {
             let share = KeyShare::numbered(self.turn / number, self.config.verify.shares);
             // What is found is in the log, in metrics and in readiness.
             let (reply, _) = oneshot::channel();
-            self.verifications.start((*name).to_owned(), share, self.config.clone(), reply);
+            self.verifications.start(((*name).to_owned(), Which::Serving), share, self.config.clone(), reply);
         }
         self.turn += 1;
         self.plan_check();

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use super::drift::Drift;
 use super::streams::open;
 use crate::config::Config;
-use crate::pipeline::{Commands, Intake, Means, NoLoop, Verified};
+use crate::pipeline::{Commands, Intake, Means, NoLoop, Observe, Subject, Verified};
 use crate::plan::program;
 use crate::priority::give_way;
 use crate::progress::SourceName;
@@ -21,6 +22,19 @@ use crate::telemetry;
 
 /// Verifications that run at the same time.
 const AT_ONCE: usize = 1;
+
+/// Which generation of a projection is verified.
+pub(super) enum Which {
+    Serving,
+    /// What is built and waits, with all that is built together.
+    Built {
+        observers: mpsc::Sender<Observe>,
+        together: Vec<String>,
+    },
+}
+
+/// For a build to say where it stands: it does not while it has yet to come to the live cut.
+const OBSERVE_LONGEST: Duration = Duration::from_secs(5);
 
 /// Starts verifications.
 #[derive(Clone)]
@@ -48,7 +62,7 @@ impl Verifications {
     /// Verifies a share of the keys of a projection, and answers when that is done.
     pub(super) fn start(
         &self,
-        projection: String,
+        (projection, which): (String, Which),
         share: KeyShare,
         config: Arc<Config>,
         reply: oneshot::Sender<Result<Value, Refused>>,
@@ -58,7 +72,7 @@ impl Verifications {
         let body = move || {
             give_way();
             let verified = match runtime {
-                Ok(runtime) => runtime.block_on(this.verify(&projection, share, &config, &readers)),
+                Ok(runtime) => runtime.block_on(this.verify(&projection, &which, share, &config, &readers)),
                 Err(error) => Err(Refused::impossible(error.to_string())),
             };
             // An answer that is no more waited for is lost.
@@ -72,6 +86,7 @@ impl Verifications {
     async fn verify(
         &self,
         projection: &str,
+        which: &Which,
         mut share: KeyShare,
         config: &Config,
         readers: &Handle,
@@ -86,7 +101,14 @@ impl Verifications {
             let detail = format!("`{projection}` is no table and no search index, so it keeps nothing to be verified");
             return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
         };
-        let observed = self.commands.observe(projection).await.map_err(|NoLoop| Refused::ending())?;
+        let observed = match which {
+            Which::Serving => self.commands.observe(projection).await.map_err(|NoLoop| Refused::ending())?,
+            Which::Built { observers, .. } => observe(observers, projection).await.ok_or_else(|| {
+                Refused::impossible(format!(
+                    "what is built of `{projection}` has not come to the live cut, or has ended"
+                ))
+            })?,
+        };
         let (verified, cut, generation) = match observed {
             Err(reason) => (Verified::NotVerifiable { reason }, None, 0),
             Ok(subject) if subject.identity != Some(identity) => {
@@ -106,7 +128,24 @@ impl Verifications {
             }
         };
         let took = began.elapsed();
-        let label = match &verified {
+        if let Which::Serving = which {
+            self.tell(projection, share, &verified, took);
+        }
+        let mut answer = serde_json::to_value(&verified).unwrap_or_default();
+        answer["projection"] = json!(projection);
+        answer["share"] = json!(share);
+        answer["generation"] = json!(generation);
+        answer["positions"] = json!(cut.map(|cut| cut.positions));
+        answer["seconds"] = json!(took.as_secs_f64());
+        if let Which::Built { together, .. } = which {
+            answer["together"] = json!(together);
+        }
+        Ok(answer)
+    }
+
+    /// Takes account of what was found of what serves: in the log, in metrics and in readiness.
+    fn tell(&self, projection: &str, share: KeyShare, verified: &Verified, took: Duration) {
+        let label = match verified {
             Verified::Equal { rows } => {
                 self.drift.is_equal(projection, share);
                 telemetry::count_checked_rows(projection, *rows);
@@ -127,12 +166,15 @@ impl Verifications {
             }
         };
         telemetry::observe_check(projection, label, took);
-        let mut answer = serde_json::to_value(&verified).unwrap_or_default();
-        answer["projection"] = json!(projection);
-        answer["share"] = json!(share);
-        answer["generation"] = json!(generation);
-        answer["positions"] = json!(cut.map(|cut| cut.positions));
-        answer["seconds"] = json!(took.as_secs_f64());
-        Ok(answer)
     }
+}
+
+/// A projection of a build where that stands; as inner error, why nothing can be said of it. None if the build does not answer.
+async fn observe(observers: &mpsc::Sender<Observe>, projection: &str) -> Option<Result<Box<Subject>, String>> {
+    let (reply, answer) = oneshot::channel();
+    let ask = async {
+        observers.send(Observe { projection: projection.to_owned(), reply }).await.ok()?;
+        answer.await.ok()
+    };
+    timeout(OBSERVE_LONGEST, ask).await.ok().flatten()
 }

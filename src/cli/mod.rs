@@ -143,7 +143,12 @@ pub fn main() -> ExitCode {
             query::decide_projection(&args, "resume", &mut std::io::stdout()).map_err(Into::into)
         }
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Promote(args) }) => {
-            query::promote(&args, &mut std::io::stdout()).map_err(Into::into)
+            match query::promote(&args, &mut std::io::stdout()) {
+                Ok(query::Verdict::Equal) => Ok(()),
+                Ok(query::Verdict::Different) => return ExitCode::from(2),
+                Ok(query::Verdict::NotVerifiable) => return ExitCode::from(3),
+                Err(error) => Err(error.into()),
+            }
         }
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Rollback(args) }) => {
             query::decide_projection(&args, "rollback", &mut std::io::stdout()).map_err(Into::into)

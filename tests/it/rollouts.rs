@@ -1,11 +1,13 @@
 //! What was built is compared and promoted, and what was replaced can be rolled back to, whatever ends the daemon meanwhile.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use readside::checkpoint::{Checkpointer, Content, Manifest, newest_manifest};
 use serde_json::{Value, json};
 
+use crate::crash::daemon::binary;
 use crate::reload::{CUSTOMERS, FOUND, Reader, SIZES, TOTALS, World};
 use crate::support::DEADLINE;
 
@@ -91,7 +93,27 @@ fn what_changes_rows_waits_until_it_is_promoted_and_can_be_taken_back() {
     world.publish(500);
     world.check();
     assert_eq!(world.reload()["builds"], json!([["found", "sizes", "totals"]]), "it goes on");
-    world.decided("totals", "promote");
+    // Before it serves, the batch says whether it is right.
+    for name in ["totals", "sizes", "found"] {
+        let (status, verified) = world.decide(name, "verify", &json!({"built": true}));
+        assert_eq!((status, &verified["result"]), (200, &json!("equal")), "{verified}");
+        assert_eq!(verified["together"], json!(["found", "sizes", "totals"]));
+        assert_ne!(verified["generation"], world.status_of(name)["generation"]);
+    }
+    let promoted = Command::new(binary())
+        .args(["projection", "promote", "totals", "--verify", "--url", world.daemon().url()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(promoted.stdout).unwrap();
+    assert_eq!(
+        (promoted.status.code(), told.matches(": equal: the batch gives the same").count()),
+        (Some(0), 3),
+        "{told}"
+    );
+    assert!(told.ends_with("promoted: found, sizes, totals\n"), "{told}");
+    let (status, refused) = world.decide("totals", "verify", &json!({"built": true}));
+    assert_eq!(status, 409, "{refused}");
+    assert_eq!(world.decide("totals", "retire", &json!({"allowBreaking": true})).0, 400);
     // Thirty of each by now.
     assert_eq!(world.count(), CUSTOMERS);
     let kept = world.kept("totals");
@@ -194,14 +216,14 @@ fn what_is_built_goes_on_from_where_it_was() {
 
 impl World {
     /// What the last checkpoint says of a daemon that runs.
-    fn checkpointed(&self) -> Content {
+    pub(crate) fn checkpointed(&self) -> Content {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let folder = self.path("data");
         runtime.block_on(newest_manifest(folder.to_str().unwrap())).unwrap().unwrap().content
     }
 
     /// Waits until the last checkpoint has what stands beside at the live position.
-    fn stored(&self) {
+    pub(crate) fn stored(&self) {
         self.daemon().wait("what stands beside in a checkpoint", DEADLINE, |_| {
             let Content { builds, kept, .. } = self.checkpointed();
             let mut sources = builds.values().chain(kept.values()).flat_map(|entry| entry.sources.values());

@@ -34,13 +34,13 @@ fn verify_with(world: &World, name: &str, asked: &Value) -> Value {
     answer
 }
 
-/// Changes one row of `totals` in the last checkpoint, behind the back of everything that keeps it.
-fn damage(data: &Path) {
+/// Changes one row of a store in the last checkpoint, behind the back of everything that keeps it.
+fn damage(data: &Path, store: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (mut checkpointer, restored) = Checkpointer::open(data.to_str().unwrap(), "damage").await.unwrap();
         let Restored { manifest, stores, .. } = restored.unwrap();
-        let store = "totals/1/rows".to_owned();
+        let store = store.to_owned();
         let segments = &stores[&store];
         let live =
             segments.iter().map(|one| filter_record_batch(&one.rows, &BooleanArray::from(one.live.clone())).unwrap());
@@ -73,7 +73,7 @@ fn a_damaged_row_is_found_named_and_mended() {
         equal(&world, name, rows);
     }
     assert!(world.daemon.take().unwrap().terminate().0.success());
-    damage(&world.path("data"));
+    damage(&world.path("data"), "totals/1/rows");
     world.restart();
     let answer = verify(&world, "totals");
     assert_eq!((&answer["result"], &answer["total"]), (&json!("different"), &json!(1)), "{answer}");
@@ -182,7 +182,7 @@ fn documents_that_are_not_of_their_rows_are_found_named_and_mended() {
 fn a_share_finds_what_is_in_it_and_turns_come_to_all_of_them() {
     let mut world = World::start(&[TOTALS]);
     assert!(world.daemon.take().unwrap().terminate().0.success());
-    damage(&world.path("data"));
+    damage(&world.path("data"), "totals/1/rows");
     world.restart();
     let (mut equal, mut different) = (0, Vec::new());
     for number in 1..=4 {
@@ -294,4 +294,30 @@ fn an_event_that_one_projection_could_not_take_stays_left_out_once_it_is_given_u
     assert_eq!(status, 200);
     world.settled();
     equal(&world, "built again");
+}
+
+#[test]
+fn what_is_built_is_verified_before_it_serves() {
+    let mut world = World::start_with(&[TOTALS, SIZES], "");
+    world.declare(&[&TOTALS.replace("sum(cents)", "sum(cents * 2)"), SIZES]);
+    world.reload();
+    world.shadow("totals");
+    let built = json!({"built": true});
+    assert_eq!(verify_with(&world, "totals", &built)["result"], "equal");
+    world.stored();
+    let number = world.checkpointed().builds.values().next().unwrap().generations["totals"].generation;
+    assert!(world.daemon.take().unwrap().terminate().0.success());
+    damage(&world.path("data"), &format!("totals/{number}/rows"));
+    world.begin();
+    world.shadow("totals");
+    let found = verify_with(&world, "totals", &built);
+    assert_eq!((&found["result"], &found["total"]), (&json!("different"), &json!(1)), "{found}");
+    let promoted = std::process::Command::new(binary())
+        .args(["projection", "promote", "totals", "--verify", "--url", world.daemon().url()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(promoted.stdout).unwrap();
+    assert_eq!((promoted.status.code(), told.contains("different: 1 keys; not promoted")), (Some(2), true), "{told}");
+    world.check();
+    world.shadow("totals");
 }

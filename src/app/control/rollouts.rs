@@ -10,6 +10,7 @@ use super::super::Reloading;
 use super::super::builds::{Beginning, Contents};
 use super::super::keepers::Keeper;
 use super::super::replay::InPlace;
+use super::super::verify::Which;
 use super::Control;
 use crate::checkpoint::KeptEntry;
 use crate::config::{Config, Query};
@@ -37,6 +38,15 @@ impl Control {
         let id = running.id;
         running.promote(by.clone());
         self.swapped(id, "promoted", name, &names).await
+    }
+
+    /// What is built of a projection, to be verified.
+    pub(super) fn built(&self, name: &str) -> Result<Which, Refused> {
+        let running = self.running.iter().find(|one| one.contents.projections.contains_key(name) && one.goes_on());
+        let running = running
+            .ok_or_else(|| Refused::impossible(format!("nothing is built of `{name}` that could be verified")))?;
+        let together = running.contents.projections.keys().cloned().collect();
+        Ok(Which::Built { observers: running.observers.clone(), together })
     }
 
     /// Lets what was replaced take its place again.

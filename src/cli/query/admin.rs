@@ -82,6 +82,10 @@ pub struct PromoteArgs {
     /// Promote it although readers of today may miss something: columns that are dropped or have another type, another key.
     #[arg(long)]
     pub allow_breaking: bool,
+    /// Recompute it in batch before, with all that is built with it, and promote it only if that gives the same rows: else
+    /// exit code 2 different, 3 not verifiable.
+    #[arg(long)]
+    pub verify: bool,
     #[command(flatten)]
     pub actor: ActorArgs,
     #[command(flatten)]
@@ -95,6 +99,9 @@ pub struct VerifyArgs {
     /// Look at a share of the keys alone, such as `1/20`, the first of twenty
     #[arg(long, value_name = "N/M")]
     pub share: Option<String>,
+    /// Look at what is built and waits to be promoted, and not at what serves
+    #[arg(long)]
+    pub built: bool,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -257,6 +264,9 @@ struct VerifiedAnswer {
     reason: String,
     seconds: f64,
     share: String,
+    /// Of what is built: all that is built with it.
+    #[serde(default)]
+    together: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -271,8 +281,16 @@ struct RowDifference {
 /// # Errors
 /// If the daemon does not answer or refuses, or the output cannot be written.
 pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientError> {
-    let VerifyArgs { name, share, connection } = args;
-    let asked = share.as_ref().map_or_else(|| json!({}), |share| json!({"share": share}));
+    Ok(verify_together(args, out)?.0)
+}
+
+/// The same, with what is built together, if that is what was verified.
+fn verify_together(args: &VerifyArgs, out: &mut dyn Write) -> Result<(Verdict, Vec<String>), ClientError> {
+    let VerifyArgs { name, share, built, connection } = args;
+    let mut asked = json!({"built": built});
+    if let Some(share) = share {
+        asked["share"] = json!(share);
+    }
     let body = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "verify"], &asked)?;
     let answer: VerifiedAnswer = parse(&body)?;
     let verdict = match answer.result.as_str() {
@@ -282,7 +300,7 @@ pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientE
     };
     if connection.json {
         writeln!(out, "{body}")?;
-        return Ok(verdict);
+        return Ok((verdict, answer.together));
     }
     let seconds = answer.seconds;
     let of = match answer.share.as_str() {
@@ -297,10 +315,15 @@ pub fn verify(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict, ClientE
                 let columns = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
                 writeln!(out, "{} is {}{columns}", printable(key), fault.replace('-', " "))?;
             }
-            writeln!(out, "different{of}: {} keys; `readside projection rebuild {name}` mends it", answer.total)?;
+            let mended = if *built {
+                "not promoted".to_owned()
+            } else {
+                format!("`readside projection rebuild {name}` mends it")
+            };
+            writeln!(out, "different{of}: {} keys; {mended}", answer.total)?;
         }
     }
-    Ok(verdict)
+    Ok((verdict, answer.together))
 }
 
 /// Ends what is built of a projection, rolls back to what it replaced, or retires that.
@@ -313,16 +336,31 @@ pub fn decide_projection(args: &ProjectionVerbArgs, verb: &str, out: &mut dyn Wr
     print(&done, connection, show_done, out)
 }
 
-/// Lets what was built of a projection take the place of what serves.
+/// Lets what was built of a projection take the place of what serves; if it was to be verified before, only where it is equal.
 ///
 /// # Errors
 /// If the daemon does not answer or refuses, or the output cannot be written.
-pub fn promote(args: &PromoteArgs, out: &mut dyn Write) -> Result<(), ClientError> {
-    let PromoteArgs { name, allow_breaking, actor, connection } = args;
+pub fn promote(args: &PromoteArgs, out: &mut dyn Write) -> Result<Verdict, ClientError> {
+    let PromoteArgs { name, allow_breaking, verify, actor, connection } = args;
+    let mut left = if *verify { vec![name.clone()] } else { Vec::new() };
+    let mut verified: Vec<String> = Vec::new();
+    while let Some(name) = left.pop() {
+        let args = VerifyArgs { name: name.clone(), share: None, built: true, connection: connection.clone() };
+        if !connection.json {
+            write!(out, "{name}: ")?;
+        }
+        let (verdict, together) = verify_together(&args, out)?;
+        if verdict != Verdict::Equal {
+            return Ok(verdict);
+        }
+        verified.push(name);
+        left = together.into_iter().filter(|one| !verified.contains(one)).collect();
+    }
     let mut body = actor.body();
     body["allowBreaking"] = json!(allow_breaking);
     let done = Client::new(&connection.url).post(&["v1", "admin", "projections", name, "promote"], &body)?;
-    print(&done, connection, show_done, out)
+    print(&done, connection, show_done, out)?;
+    Ok(Verdict::Equal)
 }
 
 /// Asks for something that has projections built, and prints what changes.

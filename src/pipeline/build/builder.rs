@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::super::commands::Commands;
 use super::super::engine::Fetched;
 use super::super::readers::OpenSource;
 use super::super::runner::now_us;
+use super::super::verify::Subject;
 use super::pace::Pace;
 use super::reader::BuildReader;
 use super::storing::Storing;
@@ -49,6 +50,13 @@ pub enum Order {
     Cancel,
 }
 
+/// Asks a build for one of its projections, to be verified at the cut where it stands. As error, why nothing can be said of it.
+#[derive(Debug)]
+pub struct Observe {
+    pub projection: String,
+    pub reply: oneshot::Sender<Result<Box<Subject>, String>>,
+}
+
 /// How a build ended.
 #[derive(Debug)]
 pub enum BuildOutcome {
@@ -75,6 +83,7 @@ pub struct Builder {
     /// How its rows differ from those that served when it came to the live cut for the first time; none before.
     compared: Option<BTreeMap<String, Comparison>>,
     storing: Storing,
+    observed: Option<mpsc::Receiver<Observe>>,
 }
 
 impl Builder {
@@ -83,13 +92,27 @@ impl Builder {
         let readers = sources.into_iter().map(|(name, source)| (name.clone(), BuildReader::new(name, source)));
         let pace = Pace::new();
         let storing = Storing::new(None, build.stored_as());
-        Self { build, readers: readers.collect(), pace, turn: None, open: None, compared: None, storing }
+        Self {
+            build,
+            readers: readers.collect(),
+            pace,
+            turn: None,
+            open: None,
+            compared: None,
+            storing,
+            observed: None,
+        }
     }
 
     /// Has checkpoints list what it has so often, so that a restart goes on with it.
     pub fn stored_every(self, every: Duration) -> Self {
         let storing = Storing::new(Some(every), self.storing.number);
         Self { storing, ..self }
+    }
+
+    /// Answers those who would verify it, while it follows the live cut.
+    pub fn observed(self, observed: mpsc::Receiver<Observe>) -> Self {
+        Self { observed: Some(observed), ..self }
     }
 
     /// Has its sources opened in this way once it has joined.
@@ -218,8 +241,29 @@ impl Builder {
             }
             self.storing.store(&mut self.build, live).await?;
             self.tell_following(live, &order).await;
-            // Nobody who could order anything else is left where the daemon ends; the loop tells that.
-            let _ = timeout(FOLLOW_EVERY, orders.changed()).await;
+            self.wait(orders).await;
+        }
+    }
+
+    /// Waits for a moment, or until something else is wanted, and answers those who look at it meanwhile.
+    async fn wait(&mut self, orders: &mut watch::Receiver<Order>) {
+        let until = tokio::time::Instant::now() + FOLLOW_EVERY;
+        loop {
+            let observe = async {
+                match &mut self.observed {
+                    Some(observed) => observed.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // Nobody who could order anything else is left where the daemon ends; the loop tells that.
+                _ = orders.changed() => return,
+                () = tokio::time::sleep_until(until) => return,
+                observe = observe => match observe {
+                    Some(Observe { projection, reply }) => drop(reply.send(self.build.subject(&projection))),
+                    None => self.observed = None,
+                },
+            }
         }
     }
 
@@ -340,6 +384,14 @@ impl Builder {
     fn fail(&mut self, error: &BuildError) {
         tracing::error!(%error, "projections cannot be built");
         self.build.fail(&error.to_string());
+    }
+}
+
+impl Build {
+    /// One of its projections, to be verified where it stands; as error, why nothing can be said of it.
+    fn subject(&mut self, projection: &str) -> Result<Box<Subject>, String> {
+        self.commit_read_models();
+        Subject::of_build(&self.engine, &self.taken, projection).map(Box::new)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::progress::{Cut, Losses, Position, SourceName};
 use crate::read_model::catalog::{BuildStatus, KeptState, KeptStatus, ProjectionStatus};
 use crate::read_model::{Comparison, InputRows};
 
-pub use builder::{BuildOutcome, Builder, Order};
+pub use builder::{BuildOutcome, Builder, Observe, Order};
 pub use error::BuildError;
 pub use ground::{Ground, Group};
 pub(super) use joining::Joined;

@@ -125,6 +125,24 @@ impl Subject {
         })
     }
 
+    /// A projection of a build, which has taken these rows of live ones; as error, why nothing can be said of it.
+    pub(super) fn of_build(
+        engine: &Engine,
+        taken: &BTreeMap<String, InputRows>,
+        projection: &str,
+    ) -> Result<Self, String> {
+        let mut subject = Self::of(engine, projection)?;
+        let generation = engine.generations.iter().find(|one| one.id == subject.generation);
+        let generation = generation.ok_or_else(|| format!("`{projection}` is not built"))?;
+        if generation.follows_rows() {
+            return Err("it is made of the rows of what serves, row by row; verify those".to_owned());
+        }
+        let upstream = &generation.definition.upstream;
+        let own = taken.iter().filter(|(name, _)| upstream.contains(*name));
+        subject.inputs.extend(own.map(|(name, rows)| (name.clone(), rows.clone())));
+        Ok(subject)
+    }
+
     /// The share that is verified where this one is asked for: all keys, if they cannot be divided.
     pub fn divided(&self, share: KeyShare) -> KeyShare {
         if self.is_divided() { share } else { KeyShare::ALL }

@@ -60,8 +60,8 @@ pub enum AdminRequest {
     Reload { actor: Actor, reply: oneshot::Sender<Result<Reloaded, Refused>> },
     /// To say what runs, so that it can be compared with what is declared, as JSON.
     Facts { reply: oneshot::Sender<Result<Value, Refused>> },
-    /// To recompute a share of a projection and to compare it with its rows. The answer is JSON.
-    Verify { projection: String, share: KeyShare, reply: oneshot::Sender<Result<Value, Refused>> },
+    /// To recompute a share of a projection, or of what is `built` of it, and to compare it with its rows. The answer is JSON.
+    Verify { projection: String, built: bool, share: KeyShare, reply: oneshot::Sender<Result<Value, Refused>> },
     /// To build a projection again, with all that reads it; of what was published since then, microseconds since the epoch, if that is
     /// said.
     Rebuild {
@@ -213,6 +213,9 @@ pub(super) struct ProjectionBody {
     /// Of a rebuild: from when on what was published counts, as RFC 3339.
     #[serde(default)]
     from_timestamp: Option<String>,
+    /// Of a verification: whether what is built and waits is meant, and not what serves.
+    #[serde(default)]
+    built: bool,
     /// Of a verification: which keys are looked at, such as `1/20`; all if it is left out.
     #[serde(default)]
     share: Option<KeyShare>,
@@ -231,7 +234,7 @@ pub(super) async fn projection(
     uri: Uri,
     Asked(asked): Asked<ProjectionBody>,
 ) -> Response {
-    let ProjectionBody { allow_breaking, from_timestamp, share, actor, reason, revision } = asked;
+    let ProjectionBody { allow_breaking, from_timestamp, built, share, actor, reason, revision } = asked;
     let actor = Actor { actor, reason, revision };
     let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
         let view = api.service.view(caller());
@@ -239,8 +242,14 @@ pub(super) async fn projection(
         if !projections.is_empty() && !projections.contains_key(&name) {
             return Err(Refused::by(unknown("projection", &name, projections.keys().map(String::as_str))));
         }
-        if share.is_some() && verb != "verify" {
-            return Err(invalid("`share` is of verify alone".to_owned()));
+        let members = [
+            ("allowBreaking", "promote", allow_breaking),
+            ("fromTimestamp", "rebuild", from_timestamp.is_some()),
+            ("built", "verify", built),
+            ("share", "verify", share.is_some()),
+        ];
+        if let Some((member, of, _)) = members.iter().find(|(_, of, is_said)| *is_said && *of != verb) {
+            return Err(invalid(format!("`{member}` is of {of} alone")));
         }
         let admin = api.admin.clone().ok_or_else(Refused::ending)?;
         Ok((admin, name, verb, actor))
@@ -282,7 +291,7 @@ pub(super) async fn projection(
             }
             "verify" => {
                 let share = share.unwrap_or(KeyShare::ALL);
-                let verified = admin.ask(|reply| AdminRequest::Verify { projection, share, reply }).await;
+                let verified = admin.ask(|reply| AdminRequest::Verify { projection, built, share, reply }).await;
                 verified.map(|verified| render(&verified))
             }
             _ => {
