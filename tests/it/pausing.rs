@@ -250,3 +250,25 @@ fn a_build_that_fails_leaves_what_is_paused_as_it_is() {
     world.settled();
     world.check();
 }
+
+#[test]
+fn a_pause_looks_at_what_is_built_of_all_that_it_stops_and_leaves_nothing_behind() {
+    const FEW: &str = "projection: few\nkey: [customer]\nsql: SELECT customer, orders FROM big WHERE orders < 100\n";
+    let mut world = World::start_with(&[TOTALS, BIG, FEW, OTHER], "");
+    // What is built reads what reads it.
+    world.declare(&[TOTALS, BIG, &FEW.replace("< 100", "< 101"), OTHER]);
+    world.reload();
+    world.shadow("few");
+    let refused = world.refuses("totals", "pause");
+    assert!(refused.contains("`few` is being built") && refused.contains("projection abort few"), "{refused}");
+    assert_eq!(world.says("few", "abort").0, 200);
+    assert!(world.does("totals", "pause").ends_with(" there: big, few, totals"));
+    let forked = || world.checkpointed().kept.len();
+    world.daemon().wait("the fork", DEADLINE, |_| (forked() == 1).then_some(()));
+    // What is declared no more has no need of it.
+    world.declare(&[OTHER]);
+    world.reload();
+    world.daemon().wait("no fork", DEADLINE, |_| (forked() == 0).then_some(()));
+    world.publish(50);
+    assert_eq!(world.orders("other"), world.events);
+}

@@ -215,11 +215,12 @@ fn what_is_built_goes_on_from_where_it_was() {
 }
 
 impl World {
-    /// What the last checkpoint says of a daemon that runs.
+    /// What the last checkpoint says of a daemon that runs. It may remove an old one while that is read.
     pub(crate) fn checkpointed(&self) -> Content {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let folder = self.path("data");
-        runtime.block_on(newest_manifest(folder.to_str().unwrap())).unwrap().unwrap().content
+        let read = || runtime.block_on(newest_manifest(folder.to_str().unwrap()));
+        self.daemon().wait("a checkpoint", DEADLINE, |_| read().ok().flatten()).content
     }
 
     /// Waits until the last checkpoint has what stands beside at the live position.
