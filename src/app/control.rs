@@ -277,24 +277,6 @@ impl Control {
         Ok(Done { detail })
     }
 
-    /// Builds a projection again, with all that reads it, as the running configuration declares it.
-    async fn rebuild(&mut self, name: String, since_us: Option<i64>, by: &Actor) -> Result<Reloaded, Refused> {
-        let (config, program) = self.compiled().await?;
-        if !program.projections.iter().any(|planned| planned.config.name == name) {
-            let detail = format!("`{name}` is no table and no search index, so there is nothing to build");
-            return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
-        }
-        let since = match since_us {
-            Some(since_us) => self.first_since(&name, &config, &program, since_us).await?,
-            None => BTreeMap::new(),
-        };
-        let rebuilt = Rebuilt { names: BTreeSet::from([name]), since };
-        let became = self.become_declared((config, program), by, &rebuilt).await;
-        let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
-        self.durable(durable.wait()).await?;
-        Ok(reloaded)
-    }
-
     /// The running configuration.
     async fn compiled(&self) -> Result<(Config, Program), Refused> {
         let config = Config::clone(&self.config);
@@ -468,30 +450,6 @@ impl Control {
         let running = self.builds.start(beginning, stored, names, contents, self.config.clone())?;
         self.running.push(running);
         Ok(())
-    }
-
-    /// Goes on with what a person had asked for before the start, and lets go of what else was built then.
-    async fn ask_again(&mut self) {
-        let asked: Vec<(Actor, Rebuilt)> = self.stored.iter().filter_map(Rebuilt::asked).collect();
-        for (by, rebuilt) in asked {
-            let became = match self.compiled().await {
-                Ok(compiled) => self.become_declared(compiled, &by, &rebuilt).await.map(drop),
-                // The configuration is the one that runs.
-                Err(_) => Ok(()),
-            };
-            if became.is_err() {
-                return;
-            }
-        }
-        self.forget_stored(|_| true).await;
-    }
-
-    /// Lets go of what was built before the start and is not built any more.
-    async fn forget_stored(&mut self, is_meant: impl Fn(&StoredRollout) -> bool) {
-        let gone: Vec<StoredRollout> = self.stored.extract_if(.., |stored| is_meant(stored)).collect();
-        for stored in gone {
-            self.commands.forget_build(stored.rollout).await;
-        }
     }
 
     fn plan_check(&mut self) {

@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::digest::digests;
 use super::document::{DocumentError, Documents};
+use super::index::HEAP_BYTES_MIN;
 use super::layout::{IndexLayout, KEY};
 use super::order::decode_key;
 use super::request::SearchError;
@@ -31,9 +32,6 @@ use crate::state::KeyShare;
 
 /// Differences that are told one by one; beyond it they are only counted.
 const TOLD_MAX: usize = 100;
-
-/// Of the tables that a segment of some thousand rows is written with.
-const WRITER_BYTES: usize = 15_000_000;
 
 /// Keys that are read together.
 const KEYS_AT_ONCE: usize = 8_192;
@@ -217,7 +215,7 @@ fn fresh(layout: &IndexLayout, rows: &RecordBatch) -> Result<Vec<(Vec<u8>, u64)>
     }
     let documents = Documents::new(layout, rows)?;
     let index = Index::builder().schema(layout.schema.clone()).tokenizers(tokenizers());
-    let mut writer = index.single_segment_index_writer::<TantivyDocument>(RamDirectory::create(), WRITER_BYTES)?;
+    let mut writer = index.single_segment_index_writer::<TantivyDocument>(RamDirectory::create(), HEAP_BYTES_MIN)?;
     let mut keys = Vec::with_capacity(rows.num_rows());
     for row in 0..rows.num_rows() {
         let (key, document) = documents.document(row)?;

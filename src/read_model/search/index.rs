@@ -27,7 +27,7 @@ use crate::read_model::table::TableSnapshot;
 const FORMAT: u32 = 2;
 
 /// Least heap of an indexing thread that Tantivy accepts.
-const HEAP_BYTES_MIN: usize = 15_000_000;
+pub(super) const HEAP_BYTES_MIN: usize = 15_000_000;
 
 /// A segment with a greater share of deleted documents is merged away.
 const DELETED_SHARE_MAX: f32 = 0.3;
