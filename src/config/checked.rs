@@ -203,7 +203,8 @@ pub struct Projection {
     pub owner: Option<String>,
     pub sql: String,
     /// Column names; empty for a view.
-    pub key: Vec<String>,
+    /// The columns that tell its rows apart, none for a table of one row. None where the SQL is to prove them.
+    pub key: Option<Vec<String>>,
     pub indexes: Vec<Vec<String>>,
     /// The output contract: columns that must come out with exactly this type.
     pub columns: BTreeMap<String, FieldType>,

@@ -54,7 +54,7 @@ pub(super) fn projection(
     };
     map.need("sql", "write what it selects: `sql: SELECT … FROM orders.order_placed`");
     let sql = map.text("sql");
-    let key = columns_of(&map, "key");
+    let key = map.get("key").map(|yaml| distinct(map.reader, yaml, "key"));
     let indexes = indexes(&map);
     if let Some(kind) = kind {
         suits(&map, kind);
@@ -99,17 +99,12 @@ type Hints = &'static [(&'static str, &'static str)];
 /// Which keys a kind needs, and which mean nothing to it.
 fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
     let (what, needed, refused): (_, Hints, Hints) = match kind {
-        ProjectionKind::Table => (
-            "a table",
-            &[("key", "name the columns that tell its rows apart: `key: [customer_id]`")],
-            &[("fields", "it is for `kind: search`; for faster filters use `indexes`")],
-        ),
+        ProjectionKind::Table => {
+            ("a table", &[], &[("fields", "it is for `kind: search`; for faster filters use `indexes`")])
+        }
         ProjectionKind::Search => (
             "a search index",
-            &[
-                ("key", "name the columns that tell its documents apart: `key: [order_id]`"),
-                ("fields", "say how columns are searched: `fields: {notes: {type: text}}`"),
-            ],
+            &[("fields", "say how columns are searched: `fields: {notes: {type: text}}`")],
             &[("indexes", "every column of `fields` can be searched; remove it")],
         ),
         ProjectionKind::View => (
@@ -128,6 +123,11 @@ fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
     for (key, hint) in needed {
         need(map, what, key, hint);
     }
+    let is_empty = |yaml: &Yaml| matches!(&yaml.data, Data::List(items) if items.is_empty());
+    if kind == ProjectionKind::Search && map.get("key").is_some_and(is_empty) {
+        let hint = "name the columns that tell its documents apart: `key: [order_id]`";
+        map.error_at_key("key", "a search index of one document is no index", hint);
+    }
     for (key, hint) in refused {
         if map.get(key).is_some() {
             map.error_at_key(key, format!("{what} takes no `{key}`"), *hint);
@@ -145,10 +145,6 @@ fn need(map: &Mapping<'_>, what: &str, key: &str, hint: &str) {
 }
 
 /// Names of columns, each once.
-fn columns_of(map: &Mapping<'_>, key: &str) -> Vec<String> {
-    map.get(key).map(|yaml| distinct(map.reader, yaml, key)).unwrap_or_default()
-}
-
 fn distinct(reader: NodeReader<'_>, yaml: &Yaml, key: &str) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for (column, at) in reader.texts(yaml, &format!("`{key}`")).unwrap_or_default() {

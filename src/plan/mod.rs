@@ -2,7 +2,9 @@
 //!
 //! Pure: no files, no network. What cannot be kept equal to its batch result is refused with a reason.
 
+mod column_names;
 mod datafusion;
+mod decorrelate;
 mod facts;
 pub mod functions;
 mod guard;
@@ -16,7 +18,9 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+pub use column_names::numbered;
 pub use datafusion::{opaque, readers, session};
+pub use decorrelate::readable;
 pub use program::{
     Batch, Compiled, Needed, PlannedProjection, PlannedView, Program, ProgramSource, RelationName, batch, compile,
     inputs, program, program_over,

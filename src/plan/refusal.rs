@@ -26,6 +26,11 @@ impl Refusal {
 
     /// DataFusion's own error, with its position if it has one.
     pub(in crate::plan) fn from_datafusion(error: &DataFusionError) -> Self {
+        if let DataFusionError::External(inner) = error.find_root()
+            && let Some(own) = inner.downcast_ref::<Refusal>()
+        {
+            return own.clone();
+        }
         let span = match error {
             DataFusionError::Diagnostic(diagnostic, _) => {
                 diagnostic.span.map(|span| (span.start.line, span.start.column))
@@ -33,6 +38,13 @@ impl Refusal {
             _ => None,
         };
         Self { message: cause(error), hint: None, span: span.or_else(|| parser_position(&error.to_string())) }
+    }
+}
+
+/// Through DataFusion's own traversals of a plan.
+impl From<Refusal> for DataFusionError {
+    fn from(refusal: Refusal) -> Self {
+        Self::External(Box::new(refusal))
     }
 }
 

@@ -3,7 +3,7 @@
 use datafusion::common::DataFusionError;
 
 use super::account::TimeIsUp;
-use crate::plan::RewriteError;
+use crate::plan::Refusal;
 use crate::progress::Freshness;
 use crate::sql::cause;
 
@@ -110,7 +110,8 @@ impl QueryError {
     }
 
     /// SQL that has no one answer.
-    pub(super) fn refused(error: RewriteError) -> Self {
+    pub(super) fn refused(error: impl Into<Refusal>) -> Self {
+        let error = error.into();
         let refused = Self::invalid(error.message);
         match error.hint {
             Some(hint) => refused.hint(hint),

@@ -29,7 +29,7 @@ use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, relation_name};
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
-use crate::plan::{readers, rewrite_own_aggregates};
+use crate::plan::{numbered, readable, readers, rewrite_own_aggregates};
 use crate::read_model::{ReadView, RelationRows};
 use crate::sql::parse_statement;
 
@@ -184,10 +184,17 @@ impl Session {
         forbidden.verify_plan(&plan).map_err(|_| read_only())?;
         check_params(&plan, &params)?;
         let plan = plan.with_param_values(params).map_err(QueryError::planning)?;
-        let plan = rewrite_own_aggregates(plan).map_err(QueryError::refused)?;
+        let plan = self.readable(plan)?;
         check_padding(&plan)?;
         let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
         Ok(PlannedQuery { plan: self.metered(plan)?, repeatable })
+    }
+
+    /// The plan without this crate's own aggregates and without subqueries that DataFusion cannot run.
+    fn readable(&self, plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+        let plan = rewrite_own_aggregates(plan).map_err(QueryError::refused)?;
+        let plan = readable(plan, &self.state).map_err(QueryError::refused)?;
+        numbered(plan).map_err(QueryError::planning)
     }
 
     /// The plan as it may be optimised: conditions held in their places, functions metered.
@@ -247,7 +254,7 @@ impl Session {
                 }
                 let plan =
                     self.state.statement_to_plan(parsed.statement.clone()).await.map_err(QueryError::planning)?;
-                let plan = rewrite_own_aggregates(plan).map_err(QueryError::refused)?;
+                let plan = self.readable(plan)?;
                 Arc::new(ViewTable::new(self.metered(plan)?, Some(sql.to_owned())))
             }
         };

@@ -6,7 +6,9 @@
 mod cause;
 mod date_bin;
 mod date_trunc;
+mod desugar;
 mod evaluator;
+mod list_ordinals;
 mod microseconds;
 mod number_literals;
 mod parse;
@@ -34,5 +36,6 @@ pub fn register_functions(registry: &mut dyn FunctionRegistry) -> Result<()> {
     date_trunc::register(registry)?;
     text_timestamps::register(registry)?;
     rounding::register(registry)?;
+    list_ordinals::register(registry)?;
     datafusion_functions_json::register_all(registry)
 }

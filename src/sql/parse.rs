@@ -10,7 +10,10 @@ use datafusion::execution::SessionState;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect};
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 
+use super::desugar::{as_parsed, desugar};
 use super::number_literals::exponents_as_floats;
 
 /// Parses one statement.
@@ -18,7 +21,9 @@ use super::number_literals::exponents_as_floats;
 /// # Errors
 /// If the text is not one statement of SQL.
 pub fn parse_statement(state: &SessionState, sql: &str) -> Result<Statement> {
-    let parser = DFParserBuilder::new(sql).with_dialect(&Comparing).with_recursion_limit(recursion_limit(state));
+    let tokens = Tokenizer::new(&Comparing, sql).tokenize_with_location().map_err(ParserError::from)?;
+    let parser = DFParserBuilder::new(as_parsed(tokens));
+    let parser = parser.with_dialect(&Comparing).with_recursion_limit(recursion_limit(state));
     let mut statements = parser.build()?.parse_statements()?;
     if statements.len() > 1 {
         return not_impl_err!("The context currently only supports a single SQL statement");
@@ -26,10 +31,20 @@ pub fn parse_statement(state: &SessionState, sql: &str) -> Result<Statement> {
     let first = statements.pop_front();
     let mut statement =
         first.ok_or_else(|| plan_datafusion_err!("No SQL statements were provided in the query string"))?;
-    if let Statement::Statement(statement) = &mut statement {
-        exponents_as_floats(statement);
-    }
+    planned_form(&mut statement)?;
     Ok(statement)
+}
+
+/// The statement with the forms that the planner knows, that of an EXPLAIN too.
+fn planned_form(statement: &mut Statement) -> Result<()> {
+    match statement {
+        Statement::Statement(statement) => {
+            exponents_as_floats(statement);
+            desugar(statement)
+        }
+        Statement::Explain(explain) => planned_form(&mut explain.statement),
+        _ => Ok(()),
+    }
 }
 
 /// Parses one expression.
@@ -49,7 +64,7 @@ fn recursion_limit(state: &SessionState) -> usize {
 
 /// DuckDB's dialect, in which `=` compares everywhere.
 #[derive(Debug)]
-struct Comparing;
+pub(super) struct Comparing;
 
 /// Methods that are DuckDB's.
 macro_rules! as_duckdb {

@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) daemon: Option<Daemon>,
     pub(crate) events: u64,
+    /// Events of types that no projection reads.
+    pub(crate) others: u64,
 }
 
 impl World {
@@ -46,7 +48,7 @@ impl World {
     /// A daemon with some settings more.
     pub(crate) fn start_with(projections: &[&str], settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let mut world = Self { folder, daemon: None, events: 0 };
+        let mut world = Self { folder, daemon: None, events: 0, others: 0 };
         world.write("readside.yaml", &root(settings));
         world.declare_source("cents: int64!");
         world.declare(projections);
@@ -58,7 +60,7 @@ impl World {
     /// A daemon with some settings more and another source, which has no event yet.
     pub(crate) fn start_empty(projections: &[&str], settings: &str, source: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let mut world = Self { folder, daemon: None, events: 0 };
+        let mut world = Self { folder, daemon: None, events: 0, others: 0 };
         world.write("readside.yaml", &root(settings));
         world.write("source.yaml", source);
         world.write("events.ndjson", "");
@@ -77,7 +79,7 @@ impl World {
 
     pub(crate) fn declare_source(&self, fields: &str) {
         let source = format!(
-            "source: orders\nfile: {{path: events.ndjson, follow: true}}\nenvelope: {{type: const:Placed, data: body}}\n\
+            "source: orders\nfile: {{path: events.ndjson, follow: true}}\nenvelope: {{type: [\"body:/type\", \"const:Placed\"], data: body}}\n\
              events: {{Placed: {{fields: {{customer: string!, {fields}}}}}}}\n"
         );
         self.write("source.yaml", &source);
@@ -89,18 +91,31 @@ impl World {
 
     /// Every customer has one order more after each round of events.
     pub(crate) fn publish(&mut self, events: u64) {
-        let path = self.path("events.ndjson");
-        let mut lines = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut lines = String::new();
         for number in self.events..self.events + events {
             let customer = number % CUSTOMERS;
             writeln!(lines, "{{\"customer\":\"c{customer}\",\"cents\":{number},\"half\":0.5}}").unwrap();
         }
-        let new = std::fs::read(&path).map_or(0, |old| old.len());
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-        std::io::Write::write_all(&mut file, &lines.as_bytes()[new..]).unwrap();
         self.events += events;
+        self.append(&lines);
+    }
+
+    /// Events of another type, each with its number.
+    pub(crate) fn publish_others(&mut self, event_type: &str, events: u64) {
+        let mut lines = String::new();
+        for number in self.others..self.others + events {
+            writeln!(lines, "{{\"type\":\"{event_type}\",\"number\":{number}}}").unwrap();
+        }
+        self.others += events;
+        self.append(&lines);
+    }
+
+    fn append(&self, lines: &str) {
+        let path = self.path("events.ndjson");
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
         if let Some(daemon) = &self.daemon {
-            daemon.catch_up(self.events, DEADLINE);
+            daemon.catch_up(self.events + self.others, DEADLINE);
         }
     }
 
@@ -127,7 +142,7 @@ impl World {
 
     pub(crate) fn begin(&mut self) {
         let daemon = Daemon::start(&self.path("readside.yaml"));
-        daemon.catch_up(self.events, DEADLINE);
+        daemon.catch_up(self.events + self.others, DEADLINE);
         self.daemon = Some(daemon);
     }
 

@@ -13,6 +13,10 @@ use crate::support::DEADLINE;
 
 const MANUAL: &str = "";
 
+/// Types more, behind the fields of the one that is there.
+const EXTRA: &str = "}}, Extra: {fields: {number: int64!";
+const MORE: &str = "}}, More: {fields: {number: int64!";
+
 fn big() -> String {
     TOTALS.replace("> 0", "> 25")
 }
@@ -412,12 +416,12 @@ fn whatever_a_kill_interrupts_is_swapped_whole_or_not_at_all() {
     let mut random = fastrand::Rng::with_seed(number("ROLLOUT_SEED").unwrap_or(7));
     let mut world = World::start_with(&[TOTALS, SIZES, FOUND], MANUAL);
     world.publish(5_000);
-    let (mut steps_before, seen) = (0, std::cell::RefCell::new(BTreeMap::<String, usize>::new()));
+    let (mut steps_before, seen) = (0u64, std::cell::RefCell::new(BTreeMap::<String, usize>::new()));
     for kill in 0..kills {
         if random.bool() {
-            // With or without a type that no event has, which is taken in place.
+            // With or without types whose events are parked while they are not declared, and taken in place once they are.
             let fields = ["cents: int64!", "cents: int64!, half: float64"][random.usize(0..2)];
-            let more = ["", "}}, Extra: {fields: {x: int64", "}}, More: {fields: {y: int64"][random.usize(0..3)];
+            let more = ["", EXTRA, MORE][random.usize(0..3)];
             world.declare_source(&format!("{fields}{more}"));
             let totals = TOTALS.replace("> 0", &format!("> {}", random.u8(0..3)));
             world.declare(&[&totals, SIZES, FOUND]);
@@ -444,14 +448,17 @@ fn whatever_a_kill_interrupts_is_swapped_whole_or_not_at_all() {
             let steps = daemon.get("/v1/history?pageSize=1000").1["items"].clone();
             steps.as_array().filter(|steps| !steps.is_empty()).cloned()
         });
+        // The newest thousand: those before were looked at before.
         let numbers: Vec<u64> = steps.iter().rev().map(|step| step["number"].as_u64().unwrap()).collect();
-        assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "each step is there once");
-        assert!(numbers.len() >= steps_before, "what was durable stays");
-        for step in &steps[..numbers.len() - steps_before] {
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "each step is there once: {numbers:?}");
+        let last = *numbers.last().unwrap();
+        assert!(last >= steps_before, "what was durable stays");
+        for step in steps.iter().filter(|step| step["number"].as_u64().unwrap() > steps_before) {
             *seen.borrow_mut().entry(step["action"].as_str().unwrap().to_owned()).or_default() += 1;
         }
-        steps_before = numbers.len();
+        steps_before = last;
         world.publish(200);
+        world.publish_others(["Extra", "More"][random.usize(0..2)], 5);
         // What is paused stays so until somebody says otherwise; what goes on goes on by itself.
         world.daemon().wait("all to serve", DEADLINE, |_| {
             let state = world.status_of("totals")["state"].clone();
@@ -472,11 +479,16 @@ fn whatever_a_kill_interrupts_is_swapped_whole_or_not_at_all() {
     }
     println!("{:?}", seen.borrow());
     // Nothing is left of what was built and not promoted, or kept and retired. What was rolled back from is not declared any more.
-    world.declare_source("cents: int64!, quarter: float64");
-    world.declare(&["projection: other\nkey: [customer]\nsql: SELECT DISTINCT customer FROM orders.placed\n"]);
+    world.declare_source(&format!("cents: int64!, quarter: float64{EXTRA}{MORE}"));
+    world.declare(&["projection: other\nkey: [number]\nsql: SELECT number FROM orders.extra UNION ALL SELECT number FROM orders.more\n"]);
     world.reload();
     world.daemon().wait("nothing else", DEADLINE, |_| (world.status().len() == 1).then_some(()));
     world.settled();
+    // Whenever they were parked and replayed, each counts once.
+    let (status, parked) = world.daemon().get("/v1/parked");
+    assert_eq!((status, &parked["items"]), (200, &json!([])), "{parked}");
+    let all = world.sql("SELECT count(*) AS n, count(DISTINCT number) AS numbers, max(number) AS last FROM other");
+    assert_eq!(all, json!([{"n": world.others, "numbers": world.others, "last": world.others - 1}]));
     assert!(world.daemon.take().unwrap().terminate().0.success());
     let manifest = world.manifest();
     assert!(manifest.content.kept.is_empty() && manifest.content.generations.len() == 1, "{:?}", manifest.content);

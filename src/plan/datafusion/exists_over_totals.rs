@@ -5,7 +5,7 @@
 //! a partner once it is a join.
 //!
 //! Upstream: <https://github.com/apache/datafusion/issues/24960>, and for grouping sets
-//! <https://github.com/apache/datafusion/issues/25519>. They are refused.
+//! <https://github.com/apache/datafusion/issues/25519>. Such plans are made by `decorrelate/` instead.
 
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::expr::{Exists, InSubquery};

@@ -7,7 +7,7 @@
 //!
 //! Upstream: <https://github.com/apache/datafusion/issues/21309> for the first,
 //! <https://github.com/apache/datafusion/issues/25473> and <https://github.com/apache/datafusion/issues/25347> for NOT IN.
-//! All are refused.
+//! Such plans are made by `decorrelate/` instead.
 
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, ExprSchema};

@@ -14,10 +14,10 @@
 //! | `decimal_comparison` | compares floats with decimals as decimals | #14272 | `rewrite/floats.rs` |
 //! | `distinct_list_order` | reverses a list of distinct values | none found | `functions/distinct_list.rs` |
 //! | `duplicated_group_keys` | drops orders that an unnested list no longer determines | PR #24787 | a rule for aggregates only |
-//! | `exists_over_totals` | finds no row in an aggregate that always has one | #24960, #25519 | refused |
+//! | `exists_over_totals` | finds no row in an aggregate that always has one | #24960, #25519 | `decorrelate/` |
 //! | `filter_pushdown` | moves conditions below outer joins | none found | rules are left out |
 //! | `float_extremes` | loses grouped extremes to NaN and infinity | #24432 | `functions/extreme.rs` |
-//! | `in_subqueries` | takes an unknown IN for false | #21309, #25473, #25347 | refused |
+//! | `in_subqueries` | takes an unknown IN for false | #21309, #25473, #25347 | `decorrelate/` |
 //! | `leaf_pushdown` | confuses columns of one name below a field access | #25414, #25446 | rules are left out |
 //! | – | makes decimals of negative scale of numbers with an exponent | none found | `sql/number_literals.rs` |
 //! | `microseconds` | plans TIMESTAMP as nanoseconds, which end in 2262 | #8336 | a type planner, `sql/microseconds.rs`, `sql/date_trunc.rs` |
@@ -38,7 +38,7 @@
 //! | `table_sample` | ignores TABLESAMPLE | #16533 | refused in `program/mod.rs` |
 //! | – | gives another type than it says in `to_timestamp` of a text | none found | `sql/text_timestamps.rs` |
 //! | `topk_aggregation` | orders floats by another order than `min` and `max` | none found | a setting |
-//! | `using_joins` | takes the left column for that of a right or full join | #22881 | refused in `rewrite/joins.rs` |
+//! | `using_joins` | takes the left column for that of a right or full join | #22881 | `sql/desugar/using.rs`, and refused in `rewrite/joins.rs` |
 //!
 //! Numbers are issues of `apache/datafusion`.
 
@@ -86,4 +86,4 @@ pub(in crate::plan) use scalar_subquery_as_value::planning_state;
 pub(in crate::plan) use scalar_subquery_names::name_scalar_subqueries;
 pub(in crate::plan) use session::logical_plan;
 pub use session::{readers, session};
-pub(in crate::plan) use subqueries::reject_misplanned;
+pub(in crate::plan) use subqueries::{reject_misplanned, takes_for_another};

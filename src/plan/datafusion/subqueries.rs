@@ -1,4 +1,5 @@
-//! Refuses subqueries that DataFusion would plan as something else. What that is says each of the three files beside.
+//! Finds subqueries that DataFusion would plan as something else. What that is says each of the three files beside; `decorrelate/`
+//! plans them.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::utils::split_conjunction;
@@ -10,9 +11,18 @@ use crate::plan::{Refusal, Scope};
 /// Refuses them wherever they are in the plan, which must not be optimised yet.
 ///
 /// # Errors
-///
 /// Refuses the first such subquery, with the reason and what to write instead.
 pub(in crate::plan) fn reject_misplanned(plan: &LogicalPlan, scope: &Scope) -> Result<(), Refusal> {
+    first_offence(plan, &|part| scalar_subqueries::offence(part, scope).or_else(|| exists_over_totals::offence(part)))
+}
+
+/// Whether DataFusion takes a subquery of the plan, which must not be optimised yet, for another one. In a session that computes
+/// subqueries of one value as such, several rows are an error there.
+pub(in crate::plan) fn takes_for_another(plan: &LogicalPlan) -> bool {
+    first_offence(plan, &exists_over_totals::offence).is_err()
+}
+
+fn first_offence(plan: &LogicalPlan, offence: &dyn Fn(&Expr) -> Option<Refusal>) -> Result<(), Refusal> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::Filter(filter) = node {
@@ -22,7 +32,7 @@ pub(in crate::plan) fn reject_misplanned(plan: &LogicalPlan, scope: &Scope) -> R
         }
         node.apply_expressions(|expression| {
             expression.apply(|part| {
-                found = found.take().or_else(|| offence(part, scope));
+                found = found.take().or_else(|| offence(part));
                 Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
             })
         })
@@ -30,15 +40,15 @@ pub(in crate::plan) fn reject_misplanned(plan: &LogicalPlan, scope: &Scope) -> R
     found.map_or(Ok(()), Err)
 }
 
-fn offence(expression: &Expr, scope: &Scope) -> Option<Refusal> {
-    scalar_subqueries::offence(expression, scope).or_else(|| exists_over_totals::offence(expression))
-}
-
-/// Queries over `shop.placed(id!, other, amount!)`, and whether they are refused.
+/// Queries over `shop.placed(id!, other, amount!)`, and why DataFusion alone must not plan them.
 #[cfg(test)]
 pub(super) mod tests {
+    use crate::plan::datafusion::reject_misplanned;
+    use crate::plan::program::planned;
+
     pub(in crate::plan::datafusion) fn refused(query: &str) -> Option<String> {
-        let compiled = crate::plan::compile(query, &["id".to_owned()], &crate::plan::tests::scope());
-        compiled.err().map(|refusal| refusal.message)
+        let scope = crate::plan::tests::scope();
+        let planned = planned(query, &scope).and_then(|plan| reject_misplanned(&plan, &scope));
+        planned.err().map(|refusal| refusal.message)
     }
 }

@@ -4,7 +4,8 @@
 //! where every row of its side meets one row of the other at most.
 
 use datafusion::common::{DFSchema, JoinType};
-use datafusion::logical_expr::{Expr, Join};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, Join, Operator};
 
 use super::keys::{ColumnSet, Dependency, Keys};
 use super::nodes::plain_column;
@@ -18,7 +19,11 @@ pub(super) fn of_join(join: &Join, left: &Keys, right: &Keys) -> Keys {
         JoinType::Right => (true, false),
         JoinType::Full => (true, true),
     };
-    let (left_side, right_side) = (JoinSide::left(join, left, pads_left), JoinSide::right(join, right, pads_right));
+    let (on_left, on_right) = compared(join);
+    let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
+    let left_side = JoinSide { schema: left_schema, known: left, on: on_left, offset: 0, pads: pads_left };
+    let offset = left_schema.fields().len();
+    let right_side = JoinSide { schema: right_schema, known: right, on: on_right, offset, pads: pads_right };
     let mut keys = Vec::new();
     if !pads_left && right_side.is_met_once() {
         keys.extend(left_side.keys());
@@ -41,6 +46,32 @@ pub(super) fn of_join(join: &Join, left: &Keys, right: &Keys) -> Keys {
     Keys { keys, dependencies, row_numbers: row_numbers.collect() }
 }
 
+/// The expressions of each side that rows must be equal in to meet. Before a plan is optimised, they are part of a condition.
+fn compared(join: &Join) -> (Vec<&Expr>, Vec<&Expr>) {
+    let (mut left, mut right): (Vec<&Expr>, Vec<&Expr>) = join.on.iter().map(|(left, right)| (left, right)).unzip();
+    let column = |schema: &DFSchema, expr: &Expr| schema.index_of_column(plain_column(expr)?).ok();
+    // A comparison between types may take several values for one.
+    let are_alike = |one: &Expr, other: &Expr| {
+        let (left, right) = (join.left.schema(), join.right.schema());
+        let types =
+            (column(left, one).map(|index| left.field(index)), column(right, other).map(|index| right.field(index)));
+        matches!(types, (Some(one), Some(other)) if one.data_type() == other.data_type())
+    };
+    for condition in join.filter.iter().flat_map(split_conjunction) {
+        let Expr::BinaryExpr(BinaryExpr { left: one, op: Operator::Eq | Operator::IsNotDistinctFrom, right: other }) =
+            condition
+        else {
+            continue;
+        };
+        let sides = [(one, other), (other, one)].into_iter();
+        if let Some((one, other)) = sides.into_iter().find(|(one, other)| are_alike(one, other)) {
+            left.push(one);
+            right.push(other);
+        }
+    }
+    (left, right)
+}
+
 /// One side of a join. Its columns come behind `offset` others.
 struct JoinSide<'a> {
     schema: &'a DFSchema,
@@ -53,16 +84,6 @@ struct JoinSide<'a> {
 }
 
 impl<'a> JoinSide<'a> {
-    fn left(join: &'a Join, known: &'a Keys, pads: bool) -> Self {
-        let on = join.on.iter().map(|(left, _)| left).collect();
-        Self { schema: join.left.schema(), known, on, offset: 0, pads }
-    }
-
-    fn right(join: &'a Join, known: &'a Keys, pads: bool) -> Self {
-        let on = join.on.iter().map(|(_, right)| right).collect();
-        Self { schema: join.right.schema(), known, on, offset: join.left.schema().fields().len(), pads }
-    }
-
     fn moved(&self, columns: &ColumnSet) -> ColumnSet {
         columns.iter().map(|column| column + self.offset).collect()
     }

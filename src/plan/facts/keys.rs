@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::{Column, Constraint, ScalarValue};
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
@@ -44,7 +44,7 @@ pub(super) struct Dependency {
 }
 
 impl Keys {
-    /// The facts of a plan's output. Without a scope, only relations of events are known to have a key.
+    /// The facts of a plan's output. Without a scope, only relations of events and tables that say so are known to have a key.
     pub(in crate::plan) fn of(plan: &LogicalPlan, scope: Option<&Scope>) -> Self {
         let mut known = of_node(plan, scope);
         known.reduce();
@@ -55,6 +55,12 @@ impl Keys {
     pub(in crate::plan) fn are_unique(&self, columns: &[usize]) -> bool {
         let determined = self.closure(columns);
         self.keys.iter().any(|key| key.is_subset(&determined))
+    }
+
+    /// The key with the fewest columns, of several the one that comes first.
+    pub(in crate::plan) fn shortest(&self) -> Option<Vec<usize>> {
+        let shortest = self.keys.iter().min_by_key(|key| (key.len(), (*key).clone()))?;
+        Some(shortest.iter().copied().collect())
     }
 
     pub(in crate::plan) fn has_one_row_at_most(&self) -> bool {
@@ -138,7 +144,11 @@ fn of_scan(scan: &TableScan, scope: Option<&Scope>) -> Keys {
     let of_events = || vec![metadata::SEQ, metadata::ORD];
     let key = match scope {
         None if is_events(scan) => of_events(),
-        None => return Keys::default(),
+        // What serves says which keys are proven.
+        None => match primary_key(scan) {
+            Some(key) => key,
+            None => return Keys::default(),
+        },
         Some(scope) => match scope.find(&scan.table_name) {
             Some(Scanned::Events { .. }) => of_events(),
             Some(Scanned::Projection { projection, .. }) => projection.key.clone(),
@@ -149,6 +159,13 @@ fn of_scan(scan: &TableScan, scope: Option<&Scope>) -> Keys {
     let Some(key) = key else { return Keys::default() };
     let dependency = Dependency { by: key.clone(), determined: (0..columns.len()).collect() };
     Keys { keys: vec![key], dependencies: vec![dependency], row_numbers: ColumnSet::new() }
+}
+
+fn primary_key(scan: &TableScan) -> Option<Vec<usize>> {
+    scan.source.constraints()?.iter().find_map(|constraint| match constraint {
+        Constraint::PrimaryKey(columns) => Some(columns.clone()),
+        Constraint::Unique(_) => None,
+    })
 }
 
 fn limited(mut known: Keys, fetch: Option<usize>) -> Keys {
@@ -177,7 +194,32 @@ fn filtered(mut known: Keys, predicate: &Expr, input: &LogicalPlan) -> Keys {
         })
         .collect();
     known.keys.iter_mut().for_each(|key| key.retain(|column| !fixed.contains(column)));
+    for (left, right) in split_conjunction(predicate).into_iter().filter_map(|condition| equal(condition, input)) {
+        let instead = |from: usize, to: usize| {
+            move |key: &ColumnSet| {
+                let others = key.iter().copied().filter(|column| *column != from);
+                key.contains(&from).then(|| others.chain([to]).collect::<ColumnSet>())
+            }
+        };
+        let keys = known.keys.iter();
+        let with_other: Vec<ColumnSet> =
+            keys.flat_map(|key| instead(left, right)(key).into_iter().chain(instead(right, left)(key))).collect();
+        known.keys.extend(with_other);
+        known.reduce();
+    }
     known
+}
+
+/// Two columns that a condition says are equal: each tells apart what the other does.
+fn equal(condition: &Expr, input: &LogicalPlan) -> Option<(usize, usize)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq | Operator::IsNotDistinctFrom, right }) = condition else {
+        return None;
+    };
+    let schema = input.schema();
+    let (left, right) =
+        (schema.index_of_column(plain_column(left)?).ok()?, schema.index_of_column(plain_column(right)?).ok()?);
+    // A comparison between types may take several values for one.
+    (schema.field(left).data_type() == schema.field(right).data_type()).then_some((left, right))
 }
 
 /// A column that is compared with a constant.

@@ -5,6 +5,7 @@
 mod aggregate;
 mod call;
 mod closing;
+mod constants;
 mod expressions;
 mod join;
 mod not_in;
@@ -146,6 +147,9 @@ impl Lowering<'_> {
                 let input = self.plan(&window.input)?;
                 self.partition(lower_window(window, self.state.clone(), self.scope)?, input)
             }
+            LogicalPlan::EmptyRelation(nothing) if nothing.produce_one_row => self.one_row(arrow(&nothing.schema)),
+            LogicalPlan::EmptyRelation(nothing) => Ok(self.nothing(arrow(&nothing.schema))),
+            LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) if sort.fetch.is_some() => {
                 let input = self.plan(&sort.input)?;
@@ -390,10 +394,6 @@ fn refusal(plan: &LogicalPlan) -> Refusal {
         LogicalPlan::RecursiveQuery(_) => {
             ("recursive queries are not kept incrementally", "unroll the levels that you need")
         }
-        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => (
-            "this part reads no events, so there is nothing to keep",
-            "select from a source's relation or from a projection",
-        ),
         LogicalPlan::Subquery(_) => return no_subqueries(),
         _ => ("this statement is not a query that can be kept", "a projection is one SELECT"),
     };

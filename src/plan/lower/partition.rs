@@ -58,10 +58,6 @@ pub(super) fn lower_window(
 ) -> Result<Specified<PartitionSpec>, Refusal> {
     let input = window.input.schema();
     let keys = common_partition(&window.window_expr)?;
-    if keys.is_empty() {
-        return Err(Refusal::new("a window over the whole input would be computed again at every commit")
-            .hint("add PARTITION BY; for the first rows of all use ORDER BY … LIMIT"));
-    }
     let key_types = keys.iter().map(|key| key.get_type(input)).collect::<Result<Vec<_>, _>>()?;
     let rows = numbered(input);
     let table = provider_as_source(Arc::new(EmptyTable::new(rows.clone())));

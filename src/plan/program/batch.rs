@@ -16,6 +16,7 @@ use datafusion::physical_plan::collect;
 use super::compile::{output_schema, rewritten, scope_session};
 use super::restriction::{Needed, RelationName, can_fail_below, needed, restricted};
 use crate::plan::datafusion::{computing_every_row, planning_state};
+use crate::plan::decorrelate::optimized;
 use crate::plan::guard::guarded;
 use crate::plan::{Refusal, Scope};
 use crate::state::KeyShare;
@@ -72,7 +73,7 @@ impl Batch {
         let ctx = scope_session(scope)?;
         let plan = change(rewritten(&ctx, sql, scope)?)?;
         let state = computing_every_row(planning_state(&ctx));
-        let optimized = guarded(state.optimize(&plan)?)?;
+        let optimized = guarded(optimized(&plan, &state, scope)?)?;
         let schema = output_schema(&plan, &optimized);
         let sources = scope.sources.keys().cloned().collect();
         Ok(Self { state, optimized, schema, sources, of_result: None })

@@ -12,7 +12,9 @@ use datafusion::prelude::SessionContext;
 use crate::circuit::Circuit;
 use crate::event::SourceRelation;
 use crate::identity::Specification;
-use crate::plan::datafusion::{logical_plan, name_scalar_subqueries, planning_state, reject_misplanned, session};
+use crate::plan::column_names::by_relation;
+use crate::plan::datafusion::{logical_plan, name_scalar_subqueries, planning_state, session};
+use crate::plan::decorrelate::{has_subqueries, optimized};
 use crate::plan::facts::keys::Keys;
 use crate::plan::guard::guarded;
 use crate::plan::lower::lower;
@@ -28,22 +30,29 @@ pub struct Compiled {
     pub upstream: Vec<String>,
 }
 
-/// Compiles `sql`, whose rows are to be kept under the columns `key`.
+/// Compiles `sql`, whose rows are to be kept under the columns `key`, or those that it proves to tell them apart.
 ///
 /// # Errors
 /// Refuses SQL that cannot be planned, that names what is not in `scope`, or whose result cannot be kept equal to batch.
-pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Refusal> {
+pub fn compile(sql: &str, key: Option<&[String]>, scope: &Scope) -> Result<Compiled, Refusal> {
     let ctx = scope_session(scope)?;
     let plan = rewritten(&ctx, sql, scope)?;
-    reject_misplanned(&plan, scope)?;
     let state = planning_state(&ctx);
-    let optimized = guarded(state.optimize(&plan)?)?;
+    let optimized = guarded(optimized(&plan, &state, scope)?)?;
     let schema = output_schema(&plan, &optimized);
     distinct_names(&schema)?;
-    let key = key.iter().map(|column| index_of(&schema, column)).collect::<Result<Vec<_>, _>>()?;
+    let keys = Keys::of(&optimized, Some(scope));
+    let key = match key {
+        Some(key) => key.iter().map(|column| index_of(&schema, column)).collect::<Result<Vec<_>, _>>()?,
+        None => keys.shortest().ok_or_else(|| unproven(&schema))?,
+    };
     let lowered = lower(&optimized, scope, &state)?;
+    if lowered.reads.is_empty() && lowered.upstream.is_empty() {
+        return Err(Refusal::new("this query reads no events, so there is nothing to keep")
+            .hint("select from a source's relation or from a projection"));
+    }
     check_expressions(&optimized, &state)?;
-    let proven = Keys::of(&optimized, Some(scope)).are_unique(&key);
+    let proven = keys.are_unique(&key);
     let non_null = key.iter().all(|&index| !schema.field(index).is_nullable());
     let identity = Specification::of("rows/1")
         .identity(lowered.circuit.identity())
@@ -67,10 +76,12 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
 /// The columns that come out. Their types are settled only by the analysis, and what cannot be NULL is known from
 /// either plan.
 pub(in crate::plan) fn output_schema(plan: &LogicalPlan, optimized: &LogicalPlan) -> SchemaRef {
+    // A subquery of one value has none where it has no row, whatever its column is.
+    let is_known = !has_subqueries(plan);
     let fields = plan.schema().fields().iter().zip(optimized.schema().fields());
-    let fields = fields.map(|(planned, field)| {
-        let nullable = planned.is_nullable() && field.is_nullable();
-        field.as_ref().clone().with_name(planned.name()).with_nullable(nullable)
+    let fields = fields.zip(by_relation(plan)).map(|((planned, field), name)| {
+        let nullable = (planned.is_nullable() || !is_known) && field.is_nullable();
+        field.as_ref().clone().with_name(name).with_nullable(nullable)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
@@ -101,6 +112,12 @@ pub(super) fn with_relations(ctx: SessionContext, scope: &Scope) -> Result<Sessi
         ctx.register_table(name.as_str(), empty(projection.schema.clone()))?;
     }
     Ok(ctx)
+}
+
+/// What `rewritten` gives, in a session of its own.
+#[cfg(test)]
+pub(in crate::plan) fn planned(sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
+    rewritten(&scope_session(scope)?, sql, scope)
 }
 
 /// The plan that both the circuit and the batch result come from.
@@ -146,6 +163,12 @@ pub(super) fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn unproven(schema: &SchemaRef) -> Refusal {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    Refusal::new("nothing in this query says which columns tell its rows apart")
+        .hint(format!("write `key: […]` with some of {}; `key: []` for a table of one row", names.join(", ")))
 }
 
 fn index_of(schema: &SchemaRef, column: &str) -> Result<usize, Refusal> {

@@ -16,6 +16,8 @@ use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 
 pub use self::batch::{Batch, batch};
 use self::checks::{contract, index_columns, problem, search_fields, unkept, unused_policies};
+#[cfg(test)]
+pub(in crate::plan) use self::compile::planned;
 pub use self::compile::{Compiled, compile};
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
@@ -201,7 +203,7 @@ impl Planning {
             self.views.push(PlannedView { config: projection.clone(), schema, upstream });
             return Ok(());
         }
-        let compiled = compile(&projection.sql, &projection.key, &self.scope)
+        let compiled = compile(&projection.sql, projection.key.as_deref(), &self.scope)
             .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
         if let Some(view) =
             compiled.upstream.iter().find(|name| self.views.iter().any(|view| view.config.name == **name))

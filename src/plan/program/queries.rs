@@ -14,8 +14,10 @@ use super::checks::{gives, problem};
 use super::compile::{distinct_names, unknown_relation, with_relations};
 use crate::config::{self, Problem};
 use crate::identity::Specification;
+use crate::plan::column_names::numbered;
 use crate::plan::datafusion::logical_plan;
 use crate::plan::datafusion::readers;
+use crate::plan::decorrelate::readable;
 use crate::plan::lower::{add_reads, arrow};
 use crate::plan::rewrite::rewrite_own_aggregates;
 use crate::plan::sampled::check_expressions;
@@ -32,7 +34,7 @@ pub(super) fn view_schema(sql: &str, scope: &Scope) -> Result<ProjectionSchema, 
     let ctx = session(scope)?;
     let plan = planned(&ctx, sql, scope)?;
     let reads = reads(&plan, scope, "a view")?;
-    let plan = rewrite_own_aggregates(plan)?;
+    let plan = numbered(readable(rewrite_own_aggregates(plan)?, &ctx.state())?)?;
     // Types are settled only by the analysis.
     let plan = ctx.state().optimize(&plan)?;
     check_expressions(&plan, &ctx.state())?;
@@ -88,6 +90,7 @@ fn optimized(
     });
     let values = values.collect::<datafusion::common::Result<HashMap<_, _>>>()?;
     let plan = rewrite_own_aggregates(plan.clone().with_param_values(ParamValues::Map(values))?)?;
+    let plan = numbered(readable(plan, &ctx.state())?)?;
     Ok(ctx.state().optimize(&plan)?)
 }
 

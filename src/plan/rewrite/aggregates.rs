@@ -162,6 +162,7 @@ fn plan(call: &AggregateFunction, form: OrderedForm, rows: &OrderedInput) -> Res
         }
         OrderedForm::NthValue => {
             let n = call.constant(1)?;
+            call.total(order.clone())?;
             let mut list = call.list(x, None, nulls)?;
             if nth(&n).is_some() {
                 list.func = Arc::new(nth_value(list.func));
@@ -235,6 +236,10 @@ impl FunctionCall<'_> {
         nulls: Option<NullTreatment>,
     ) -> Result<AggregateFunction, RewriteError> {
         let order = match (self.params.distinct, &self.params.order_by[..]) {
+            // Rows without an order of their own are listed by their values, so that any arrival gives the same list.
+            (false, []) if !self.rows.in_stream_order => {
+                self.rows.complete_by_keys(vec![value.clone().sort(true, false)])?
+            }
             (false, order) => self.total(order.to_vec())?,
             (true, []) => vec![value.clone().sort(true, false)],
             (true, [only]) if self.params.args.first() == Some(&only.expr) => {

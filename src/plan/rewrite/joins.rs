@@ -26,8 +26,8 @@ fn offence(join: &Join) -> Option<RewriteError> {
     match join.join_type {
         // The planner takes the left one, which is NULL in rows of the right side alone.
         JoinType::Right | JoinType::Full if join.join_constraint == JoinConstraint::Using => Some(RewriteError::new(
-            "USING and NATURAL give the wrong column in a right or full join",
-            "write ON, and `coalesce(a.k, b.k)` for the column",
+            "NATURAL gives the wrong column in a right or full join",
+            "name the columns with USING",
         )),
         // The planner asks only whether a row is on the right, not how often.
         JoinType::LeftSemi | JoinType::LeftAnti if of_a_set && repeats => Some(RewriteError::new(

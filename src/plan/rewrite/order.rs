@@ -46,8 +46,6 @@ fn rewrite_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>, RewriteEr
         },
         LogicalPlan::Window(window) => windows::rewrite(window)?,
         LogicalPlan::Distinct(Distinct::On(distinct)) => Some(distinct_on(distinct)?),
-        // Below an outer row only EXISTS can be planned with a limit, and it does not ask which rows there are.
-        LogicalPlan::Limit(_) if !node.all_out_ref_exprs().is_empty() => None,
         LogicalPlan::Limit(limit) => Some(limited(limit)?),
         _ => None,
     };

@@ -63,6 +63,13 @@ pub(super) enum From {
         on: Expr,
         using: bool,
     },
+    /// A relation and what reads its rows, under a name: `left JOIN LATERAL (…) AS name ON true`, or a call in FROM.
+    Lateral {
+        left: Box<From>,
+        kind: &'static str,
+        rows: Expr,
+        name: String,
+    },
 }
 
 impl fmt::Display for Expr {
@@ -137,6 +144,7 @@ impl fmt::Display for From {
             From::Table(name) | From::Query { name, with: true, .. } => f.write_str(name),
             From::Query { query, name, .. } => write!(f, "({query}) AS {name}"),
             From::Join { left, kind, right, on, using: false } => write!(f, "{left} {kind} JOIN {right} ON {on}"),
+            From::Lateral { left, kind, rows, name } => write!(f, "{left} {kind} JOIN {rows} AS {name} ON true"),
             From::Join { left, kind, right, on, using: true } => write!(f, "{left} {kind} JOIN {right} USING ({on})"),
         }
     }
@@ -191,6 +199,7 @@ impl From {
         match self {
             From::Query { query, name, with: true } => vec![(name, query)],
             From::Join { left, right, .. } => [left.named(), right.named()].concat(),
+            From::Lateral { left, .. } => left.named(),
             _ => Vec::new(),
         }
     }
@@ -200,6 +209,7 @@ impl From {
             From::Table(_) => Vec::new(),
             From::Query { query, .. } => vec![query.clone()],
             From::Join { left, right, .. } => [left.queries(), right.queries()].concat(),
+            From::Lateral { left, .. } => left.queries(),
         }
     }
 
@@ -209,6 +219,18 @@ impl From {
             From::Query { query, name, with } => {
                 let smaller = query.smaller().into_iter();
                 smaller.map(|query| From::Query { query, name: name.clone(), with: *with }).collect()
+            }
+            From::Lateral { left, kind, rows, name } => {
+                let lateral = |left: &From, rows: &Expr| From::Lateral {
+                    left: Box::new(left.clone()),
+                    kind,
+                    rows: rows.clone(),
+                    name: name.clone(),
+                };
+                let mut smaller = vec![(**left).clone()];
+                smaller.extend(left.smaller().iter().map(|left| lateral(left, rows)));
+                smaller.extend(rows.smaller().iter().map(|rows| lateral(left, rows)));
+                smaller
             }
             From::Join { left, kind, right, on, using } => {
                 let join = |left: &From, right: &From, on: &Expr| From::Join {

@@ -7,7 +7,7 @@ use crate::plan::compile;
 use crate::plan::tests::scope;
 
 fn identity(sql: &str) -> Identity {
-    match compile(sql, &["id".to_owned()], &scope()) {
+    match compile(sql, Some(&["id".to_owned()]), &scope()) {
         Ok(compiled) => compiled.circuit.identity(),
         Err(refusal) => panic!("{sql}: {refusal:?}"),
     }

@@ -16,7 +16,7 @@ use datafusion::prelude::SessionContext;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::plan::session;
+use crate::plan::{readable, session};
 
 /// `orders.items`: two keys, split events, equal values of n, NULLs, and lists. `facts` holds the same as derived rows.
 fn rows() -> RecordBatch {
@@ -116,6 +116,7 @@ async fn answer(context: &SessionContext, sql: &str) -> String {
     let original = planned(context, sql).await;
     let plan = rewrite(original.clone()).unwrap();
     assert_eq!(plan.schema().columns(), original.schema().columns());
+    let plan = readable(plan, &context.state()).unwrap();
     let batches = context.execute_logical_plan(plan).await.unwrap().collect().await.unwrap();
     let mut lines = Vec::new();
     for batch in &batches {
@@ -234,6 +235,23 @@ fn lists_follow_the_stream_or_the_order_and_then_the_stream() {
         expect![[r#"
         [two, seven, end]
     "#]],
+    );
+}
+
+#[test]
+fn lists_of_derived_rows_follow_their_values() {
+    check(
+        "SELECT f.k, collect(f.s), string_agg(i.s, '+') FROM facts f JOIN orders.items i ON f.k = i.k AND f.n = i.n GROUP BY f.k",
+        expect![[r#"
+            a | [four, four, four, one, six, six, six, three, three, three] | four+four+four+one+six+six+six+three+three+three
+            b | [seven, two] | seven+two
+        "#]],
+    );
+    check(
+        "SELECT array_agg(s) FROM (SELECT s FROM orders.items UNION ALL SELECT s FROM orders.items)",
+        expect![[r#"
+            [four, four, one, one, seven, seven, six, six, three, three, two, two, NULL, NULL, NULL, NULL]
+        "#]],
     );
 }
 
@@ -639,17 +657,17 @@ fn what_has_no_order_is_refused() {
     "#]],
     );
     check_error(
-        "SELECT k,\n collect(f.s) FROM facts f JOIN orders.items i USING (k) GROUP BY k",
+        "SELECT k,\n map_agg(f.s, i.n) FROM facts f JOIN orders.items i USING (k) GROUP BY k",
         expect![[r#"
-        2:10: `collect` needs ORDER BY here: only the events of one source have an order of their own
-        hint: write `collect(f.s ORDER BY …)`, or read one relation of one source
-    "#]],
+            2:10: `map_agg` needs ORDER BY here: only the events of one source have an order of their own
+            hint: write `map_agg(f.s ORDER BY …)`, or read one relation of one source
+        "#]],
     );
     check_error(
-        "SELECT array_agg(s) FROM (SELECT s FROM orders.items UNION ALL SELECT s FROM orders.items)",
+        "SELECT nth_value(s, 2) FROM (SELECT s FROM orders.items UNION ALL SELECT s FROM orders.items)",
         expect![[r#"
-            `array_agg` needs ORDER BY here: only the events of one source have an order of their own
-            hint: write `array_agg(s ORDER BY …)`, or read one relation of one source
+            `nth_value` needs ORDER BY here: only the events of one source have an order of their own
+            hint: write `nth_value(s ORDER BY …)`, or read one relation of one source
         "#]],
     );
     check_error(

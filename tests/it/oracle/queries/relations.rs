@@ -99,9 +99,7 @@ impl Queries<'_> {
         let both =
             Relation { columns, append_only, in_stream_order: false, row_wise: false, key: None, ..left.clone() };
         self.reached(format!("{} join", kind.to_lowercase()));
-        // Beside the optional side of a join, USING is refused.
-        let often = if matches!(kind, "INNER" | "LEFT") { 3 } else { 40 };
-        let using = !shared.is_empty() && self.random.u8(..often) == 0;
+        let using = !shared.is_empty() && self.random.u8(..3) == 0;
         let on = if using {
             self.reached("join using");
             expr(&shared[self.random.usize(..shared.len())], [])

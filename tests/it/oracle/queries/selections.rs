@@ -33,7 +33,10 @@ impl Queries<'_> {
 
     /// A selection without groups.
     pub(super) fn rows(&mut self, levels: usize) -> Made {
-        let relation = self.relation(levels);
+        let mut relation = self.relation(levels);
+        if !self.may_fail && self.random.u8(..10) == 0 {
+            relation = self.lateral(relation);
+        }
         let (mut relation, filter) = self.filtered(relation);
         self.reached("project");
         let mut items = Items::default();
@@ -46,7 +49,10 @@ impl Queries<'_> {
             items.push(item, of);
         }
         if !self.may_fail && self.random.u8(..6) == 0 {
-            let (item, of) = self.scalar_subquery(&relation);
+            let (item, of) = match self.random.bool() {
+                true => self.scalar_subquery(&relation),
+                false => self.subquery_truth(&relation),
+            };
             items.push(item, of);
             relation.append_only = false;
         }

@@ -1,6 +1,7 @@
 //! Subqueries as conditions and as values.
 
-use super::super::syntax::{Expr, expr};
+use super::super::expressions::Column;
+use super::super::syntax::{Expr, From, expr};
 use super::super::types::Type;
 use super::Queries;
 use super::relations::Relation;
@@ -45,10 +46,18 @@ impl Queries<'_> {
             }
         };
         let value = match relation.qualified && self.random.u8(..4) > 0 {
+            true if self.random.u8(..3) == 0 => {
+                self.reached("scalar subquery of the first row");
+                let mut e = self.expressions(&other);
+                let ((x, of), order) = (e.scalar(0), e.key(0).0);
+                let condition = self.correlated(&other, relation);
+                let first = format!("(SELECT § FROM {} WHERE § ORDER BY §, § LIMIT 1)", other.from);
+                return (expr(first, [x.clone(), condition, order, x]), of);
+            }
             true => {
                 self.reached("correlated scalar subquery");
-                let equal = self.equal_only(&other, relation);
-                expr(format!("(SELECT § FROM {} WHERE §)", other.from), [call, equal])
+                let condition = self.correlated(&other, relation);
+                expr(format!("(SELECT § FROM {} WHERE §)", other.from), [call, condition])
             }
             false => {
                 self.reached("scalar subquery");
@@ -85,7 +94,7 @@ impl Queries<'_> {
         let other = self.other();
         self.reached(word);
         let mut condition = match relation.qualified {
-            true => self.equal_only(&other, relation),
+            true => self.correlated(&other, relation),
             false => self.expressions(&other).bool(1),
         };
         if self.random.u8(..4) == 0 {
@@ -103,9 +112,110 @@ impl Queries<'_> {
         self.named(other)
     }
 
-    /// A subquery can be told from its outer rows by plain equality only.
-    fn equal_only(&mut self, inner: &Relation, outer: &Relation) -> Expr {
+    /// A condition between a subquery's rows and the outer ones: mostly equality.
+    fn correlated(&mut self, inner: &Relation, outer: &Relation) -> Expr {
         let (one, other, _) = self.alike(inner, outer);
-        expr("(§ = §)", [one, other])
+        if self.random.u8(..3) > 0 {
+            return expr("(§ = §)", [one, other]);
+        }
+        self.reached("subquery correlated by a comparison");
+        let sign = ["<=", ">", "<>", "IS NOT DISTINCT FROM"][self.random.usize(..4)];
+        expr(format!("(§ {sign} §)"), [one, other])
+    }
+
+    /// Whether there is a row, or a value among others, as a value: unknown where it may be NULL.
+    pub(super) fn subquery_truth(&mut self, relation: &Relation) -> (Expr, Type) {
+        self.reached("subquery as a truth value");
+        let truth = match self.random.u8(..4) {
+            0 => self.exists(relation, "EXISTS"),
+            1 => self.exists(relation, "NOT EXISTS"),
+            2 => self.is_in(relation, "IN"),
+            _ => {
+                let other = self.other();
+                let (one, many, _) = self.alike(relation, &other);
+                let sign = ["<", ">=", "<>"][self.random.usize(..3)];
+                let word = ["ANY", "ALL"][self.random.usize(..2)];
+                expr(format!("(§ {sign} {word} (SELECT § FROM {}))", other.from), [one, many])
+            }
+        };
+        (truth, Type::Bool)
+    }
+
+    /// The relation beside rows of another one that belong to each of its own: a total, or the first of an order.
+    pub(super) fn lateral(&mut self, relation: Relation) -> Relation {
+        let outer = if relation.qualified { relation } else { self.named(relation) };
+        let kind = ["INNER", "LEFT"][self.random.usize(..2)];
+        let name = self.name();
+        if let Some((list, item)) = self.a_list(&outer) {
+            self.reached("unnest in FROM");
+            let columns = [
+                Column { sql: format!("{name}.v"), column_type: item },
+                Column { sql: format!("{name}.place"), column_type: Type::Int },
+            ];
+            let left = Box::new(outer.from);
+            let named = format!("{name}(v, place)");
+            let rows = expr("unnest(§) WITH ORDINALITY", [list]);
+            let columns = outer.columns.into_iter().chain(columns).collect();
+            let from = From::Lateral { left, kind, rows, name: named };
+            return Relation {
+                from,
+                columns,
+                append_only: false,
+                in_stream_order: false,
+                row_wise: false,
+                key: None,
+                qualified: true,
+            };
+        }
+        let other = self.other();
+        let condition = self.correlated(&other, &outer);
+        let mut e = self.expressions(&other);
+        let (rows, of) = if e.random.bool() {
+            let ((x, of), order) = (e.scalar(0), e.key(0).0);
+            let first = format!(
+                "LATERAL (SELECT § AS v, count(*) OVER (PARTITION BY §) AS n FROM {} WHERE § ORDER BY §, §, n LIMIT 2)",
+                other.from
+            );
+            (expr(first, [x.clone(), order.clone(), condition, order, x]), of)
+        } else {
+            let x = e.of(&Type::Int, 0);
+            (
+                expr(
+                    format!("LATERAL (SELECT sum(§) AS v, count(*) AS n FROM {} WHERE §)", other.from),
+                    [x, condition],
+                ),
+                Type::Int,
+            )
+        };
+        self.reached("lateral join");
+        let columns = [
+            Column { sql: format!("{name}.v"), column_type: of },
+            Column { sql: format!("{name}.n"), column_type: Type::Int },
+        ];
+        let columns = outer.columns.into_iter().chain(columns).collect();
+        let from = From::Lateral { left: Box::new(outer.from), kind, rows, name };
+        Relation {
+            from,
+            columns,
+            append_only: false,
+            in_stream_order: false,
+            row_wise: false,
+            key: None,
+            qualified: true,
+        }
+    }
+
+    /// A list among the columns, now and then.
+    fn a_list(&mut self, relation: &Relation) -> Option<(Expr, Type)> {
+        let lists = relation.columns.iter().filter_map(|column| match &column.column_type {
+            Type::List(item) => Some((expr(&column.sql, []), (**item).clone())),
+            _ => None,
+        });
+        let lists: Vec<_> = lists.collect();
+        if lists.is_empty() || self.random.bool() {
+            None
+        } else {
+            Some(lists[self.random.usize(..lists.len())].clone())
+        }
     }
 }

@@ -28,6 +28,15 @@ impl Queries<'_> {
             names.push(name);
         }
         names.into_iter().for_each(|name| self.reached(format!("{name} over a partition")));
+        if self.random.u8(..8) == 0 {
+            self.reached("window over all rows");
+            let mut e = self.expressions(&relation);
+            let order = order(&mut e);
+            items.push(
+                expr(format!("sum(§) OVER (ORDER BY §, § {RUNNING})"), [e.of(&Type::Int, 0), order, e.key(0).0]),
+                Type::Int,
+            );
+        }
         items.select(relation.from, filter)
     }
 

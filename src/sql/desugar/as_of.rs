@@ -1,0 +1,179 @@
+//! `a ASOF JOIN b MATCH_CONDITION (a.at >= b.at) ON a.k = b.k`: each row of `a` with the latest row of `b` that is not later. A row
+//! without one is kept, as in Snowflake; DuckDB's `ASOF JOIN b ON a.k = b.k AND a.at >= b.at`, which is an inner join, and
+//! its `ASOF LEFT JOIN` have their comparison among the conditions.
+//!
+//! The parser knows Snowflake's form alone. The other reaches it under the name of a join that nothing else here has, MySQL's
+//! `STRAIGHT_JOIN`, and one that keeps rows without a partner as a `GLOBAL` one.
+
+use std::ops::ControlFlow;
+
+use datafusion::common::{Result, plan_err};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Select, SetExpr, TableAlias, TableFactor,
+    visit_expressions,
+};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+
+use super::template;
+
+/// The tokens of a text, with DuckDB's as-of joins as the parser takes them.
+pub(in crate::sql) fn as_parsed(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let words: Vec<usize> = (0..tokens.len()).filter(|&at| !matches!(tokens[at].token, Token::Whitespace(_))).collect();
+    for (place, &at) in words.iter().enumerate() {
+        let follows = |place: usize, word: &str| words.get(place).is_some_and(|&at| is_word(&tokens[at], word));
+        let keeps = follows(place + 1, "LEFT");
+        let join = place + 1 + usize::from(keeps);
+        if !is_word(&tokens[at], "ASOF") || !follows(join, "JOIN") || is_matched(&tokens[words[join]..]) {
+            continue;
+        }
+        let nothing = Token::Whitespace(Whitespace::Space);
+        tokens[at].token = if keeps { Token::make_keyword("GLOBAL") } else { nothing.clone() };
+        if keeps {
+            tokens[words[place + 1]].token = nothing;
+        }
+        tokens[words[join]].token = Token::make_keyword("STRAIGHT_JOIN");
+    }
+    tokens
+}
+
+/// Whether a join says what matches before it says ON.
+fn is_matched(tokens: &[TokenWithSpan]) -> bool {
+    let mut depth = 0usize;
+    for token in tokens {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            _ if is_word(token, "MATCH_CONDITION") => return true,
+            _ if is_word(token, "ON") || is_word(token, "USING") => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+    matches!(&token.token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+}
+
+pub(super) fn as_lateral(select: &mut Select) -> Result<()> {
+    for join in select.from.iter_mut().flat_map(|item| item.joins.iter_mut()) {
+        match &join.join_operator {
+            JoinOperator::AsOf { match_condition, constraint } => {
+                let (compared, constraint) = (match_condition.clone(), constraint.clone());
+                let keys = match constraint {
+                    JoinConstraint::On(keys) => Some(keys),
+                    JoinConstraint::None => None,
+                    JoinConstraint::Using(_) | JoinConstraint::Natural => {
+                        return plan_err!("ASOF JOIN takes ON: write `ON a.k = b.k`");
+                    }
+                };
+                latest(join, &compared, keys, true)?;
+            }
+            // How the parser was told of DuckDB's form.
+            JoinOperator::StraightJoin(JoinConstraint::On(condition)) => {
+                let parts = conjunction(condition);
+                let (compared, keys): (Vec<Expr>, Vec<Expr>) = parts.into_iter().partition(is_range);
+                let [compared] = compared.as_slice() else {
+                    return plan_err!("ASOF JOIN takes one comparison by <, <=, > or >= beside its equalities");
+                };
+                let keys = keys
+                    .into_iter()
+                    .map(Ok)
+                    .reduce(|all, key| template::expression("($__0) AND ($__1)", &[all?, key?]));
+                let (compared, keeps) = (compared.clone(), join.global);
+                latest(join, &compared, keys.transpose()?, keeps)?;
+            }
+            JoinOperator::StraightJoin(_) => {
+                return plan_err!("ASOF JOIN takes ON: write `ON a.k = b.k AND a.at >= b.at`");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn latest(join: &mut Join, compared: &Expr, keys: Option<Expr>, keeps: bool) -> Result<()> {
+    let name = match &join.relation {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            alias.name.clone()
+        }
+        TableFactor::Table { name, .. } => match name.0.last().and_then(|part| part.as_ident()) {
+            Some(name) => name.clone(),
+            None => return plan_err!("give what is joined a name: `ASOF JOIN … AS b`"),
+        },
+        _ => return plan_err!("give what is joined a name: `ASOF JOIN … AS b`"),
+    };
+    let Some((time, earlier)) = time_of(&name, compared) else {
+        return plan_err!("ASOF JOIN compares a time of the left side with one of `{name}`, as in `a.at >= {name}.at`");
+    };
+    let condition = match keys {
+        Some(keys) => template::expression("($__0) AND ($__1)", &[keys, compared.clone()])?,
+        None => compared.clone(),
+    };
+    let order = if earlier { "DESC" } else { "ASC" };
+    let mut rows = template::query(
+        &format!("SELECT * FROM placeholder WHERE $__0 ORDER BY $__1 {order} LIMIT 1"),
+        &[condition, time],
+    )?;
+    if let SetExpr::Select(select) = rows.body.as_mut()
+        && let Some(from) = select.from.first_mut()
+    {
+        from.relation = join.relation.clone();
+        if let TableFactor::Table { alias: alias @ None, .. } = &mut from.relation {
+            *alias = Some(alias_of(name.clone()));
+        }
+    }
+    join.relation =
+        TableFactor::Derived { lateral: true, subquery: Box::new(rows), alias: Some(alias_of(name)), sample: None };
+    join.global = false;
+    let always = JoinConstraint::On(template::expression("true", &[])?);
+    join.join_operator = if keeps { JoinOperator::Left(always) } else { JoinOperator::Inner(always) };
+    Ok(())
+}
+
+fn alias_of(name: Ident) -> TableAlias {
+    TableAlias { explicit: true, name, columns: Vec::new(), at: None }
+}
+
+/// The side of a comparison that is the joined table's, and whether it is the earlier one.
+fn time_of(name: &Ident, compared: &Expr) -> Option<(Expr, bool)> {
+    let Expr::BinaryOp { left, op, right } = compared else { return None };
+    let is_greater = match op {
+        BinaryOperator::Gt | BinaryOperator::GtEq => true,
+        BinaryOperator::Lt | BinaryOperator::LtEq => false,
+        _ => return None,
+    };
+    match (is_of(name, left), is_of(name, right)) {
+        (false, true) => Some((right.as_ref().clone(), is_greater)),
+        (true, false) => Some((left.as_ref().clone(), !is_greater)),
+        _ => None,
+    }
+}
+
+/// Whether an expression names a column of the table.
+fn is_of(name: &Ident, expr: &Expr) -> bool {
+    let mut found = false;
+    let _ = visit_expressions(expr, |part| {
+        if let Expr::CompoundIdentifier(parts) = part
+            && parts.len() > 1
+        {
+            found |= parts[parts.len() - 2].value.eq_ignore_ascii_case(&name.value);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    found
+}
+
+fn is_range(part: &Expr) -> bool {
+    use BinaryOperator::{Gt, GtEq, Lt, LtEq};
+    matches!(part, Expr::BinaryOp { op: Gt | GtEq | Lt | LtEq, .. })
+}
+
+fn conjunction(condition: &Expr) -> Vec<Expr> {
+    match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => [conjunction(left), conjunction(right)].concat(),
+        Expr::Nested(inner) => conjunction(inner),
+        other => vec![other.clone()],
+    }
+}
