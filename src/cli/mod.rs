@@ -7,6 +7,7 @@ mod plan;
 mod print;
 pub mod query;
 mod run;
+mod trial;
 mod validate;
 
 use std::error::Error;
@@ -30,6 +31,8 @@ enum Verb {
     Validate(validate::ValidateArgs),
     /// Say what a reload or a start with the configuration would do
     Plan(plan::PlanArgs),
+    /// Compute a projection's SELECT over the newest events of its sources, or over those of a file, without a daemon
+    Try(trial::TryArgs),
     /// Ask a running daemon in SQL
     Query(query::QueryArgs),
     /// Search an index of a running daemon
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
             }
         }
         Verb::Plan(args) => return plan::plan(&args),
+        Verb::Try(args) => return trial::attempt(&args),
         Verb::Demo(args) => return demo::demo(&args),
         Verb::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Search(args) => query::search(&args, &mut std::io::stdout()).map_err(Into::into),

@@ -6,6 +6,7 @@
 mod connect;
 mod file;
 mod jetstream;
+mod last;
 mod memory;
 mod publisher;
 mod since;
@@ -13,6 +14,7 @@ mod since;
 pub use connect::{ConnectError, connect, explain, jetstream_context, without_user};
 pub use file::{FileSource, held_lines};
 pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
+pub use last::{all_of_file, last};
 pub use memory::MemorySource;
 pub use publisher::Publisher;
 pub use since::first_since;

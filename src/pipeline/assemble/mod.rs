@@ -4,6 +4,7 @@
 //! needs no event for that, because operators with equal identities keep their state, joins the others at once. The rest is
 //! built beside them, from the start of its sources.
 
+mod fresh;
 mod groups;
 mod indexes;
 mod last_rows;
@@ -29,6 +30,7 @@ use crate::plan::{PlannedProjection, Program, ProgramSource};
 use crate::progress::{Position, SourceName};
 use crate::state::Stores;
 
+pub use fresh::fresh;
 use groups::groups;
 pub use indexes::IndexRoot;
 pub(in crate::pipeline) use indexes::empty_index;

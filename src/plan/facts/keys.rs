@@ -57,6 +57,11 @@ impl Keys {
         self.keys.iter().any(|key| key.is_subset(&determined))
     }
 
+    /// The fewest columns that no two rows share, as far as is known.
+    pub(in crate::plan) fn fewest(&self) -> Option<Vec<usize>> {
+        self.keys.iter().min_by_key(|key| key.len()).map(|key| key.iter().copied().collect())
+    }
+
     pub(in crate::plan) fn has_one_row_at_most(&self) -> bool {
         self.keys.iter().any(ColumnSet::is_empty)
     }

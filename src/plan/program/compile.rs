@@ -26,6 +26,8 @@ pub struct Compiled {
     pub schema: ProjectionSchema,
     /// Other projections that it reads.
     pub upstream: Vec<String>,
+    /// The fewest columns that no two rows share, as far as that is proven, whatever the key.
+    pub unique: Option<Vec<usize>>,
 }
 
 /// Compiles `sql`, whose rows are to be kept under the columns `key`.
@@ -43,7 +45,8 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
     let key = key.iter().map(|column| index_of(&schema, column)).collect::<Result<Vec<_>, _>>()?;
     let lowered = lower(&optimized, scope, &state)?;
     check_expressions(&optimized, &state)?;
-    let proven = Keys::of(&optimized, Some(scope)).are_unique(&key);
+    let keys = Keys::of(&optimized, Some(scope));
+    let proven = keys.are_unique(&key);
     let non_null = key.iter().all(|&index| !schema.field(index).is_nullable());
     let identity = Specification::of("rows/1")
         .identity(lowered.circuit.identity())
@@ -61,6 +64,7 @@ pub fn compile(sql: &str, key: &[String], scope: &Scope) -> Result<Compiled, Ref
             identity,
         },
         upstream: lowered.upstream,
+        unique: keys.fewest(),
     })
 }
 

@@ -119,11 +119,57 @@ impl Program {
         }
     }
 
+    /// Plans one more projection over all that is there. A table that names no key gets the fewest columns that are proven to
+    /// tell its rows apart, and all of them where none are.
+    ///
+    /// # Errors
+    /// The problems of the projection; the program is then as it was.
+    pub fn add(&mut self, projection: &config::Projection) -> Result<(), Vec<Problem>> {
+        let mut scope = self.scope();
+        scope.projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view.schema.clone())));
+        let mut projection = projection.clone();
+        if projection.key.is_empty() && projection.kind == ProjectionKind::Table {
+            projection.key = telling_apart(&projection.sql, &scope)
+                .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
+        }
+        let (projections, views) = (std::mem::take(&mut self.projections), std::mem::take(&mut self.views));
+        let mut planning = Planning { scope, projections, views };
+        let added = planning.one(&projection);
+        (self.projections, self.views) = (planning.projections, planning.views);
+        added
+    }
+
+    /// Leaves only one projection with what it reads, through all others below it.
+    #[must_use]
+    pub fn only(mut self, name: &str) -> Self {
+        let mut needed = BTreeSet::from([name.to_owned()]);
+        let mut read = BTreeSet::new();
+        // What is read comes before what reads it.
+        for planned in self.projections.iter().rev() {
+            if needed.contains(&planned.config.name) {
+                needed.extend(planned.compiled.upstream.iter().cloned());
+                read.extend(planned.compiled.schema.reads.keys().map(ToString::to_string));
+            }
+        }
+        self.projections.retain(|planned| needed.contains(&planned.config.name));
+        self.sources.retain(|source| read.contains(&source.config.schema.source));
+        self.views.clear();
+        self
+    }
+
     /// Lets projections share what they compute alike, as they do where all of them begin together.
     pub fn share(&mut self) {
         let circuits = self.projections.iter_mut();
         share(&mut circuits.map(|one| (one.config.name.as_str(), &mut one.compiled.circuit)).collect::<Vec<_>>());
     }
+}
+
+/// The fewest columns that tell the rows of a query apart, by name.
+fn telling_apart(sql: &str, scope: &Scope) -> Result<Vec<String>, Refusal> {
+    let compiled = compile(sql, &[], scope)?;
+    let schema = &compiled.schema.schema;
+    let columns = compiled.unique.unwrap_or_else(|| (0..schema.fields().len()).collect());
+    Ok(columns.into_iter().map(|column| schema.field(column).name().clone()).collect())
 }
 
 struct Planning {
