@@ -7,6 +7,7 @@ mod plan;
 mod print;
 pub mod query;
 mod run;
+mod test;
 mod trial;
 mod validate;
 
@@ -33,6 +34,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Compute a projection's SELECT over the newest events of its sources, or over those of a file, without a daemon
     Try(trial::TryArgs),
+    /// Run the cases beside the projections, each in all ways in which its events can come
+    Test(test::TestArgs),
     /// Ask a running daemon in SQL
     Query(query::QueryArgs),
     /// Search an index of a running daemon
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         }
         Verb::Plan(args) => return plan::plan(&args),
         Verb::Try(args) => return trial::attempt(&args),
+        Verb::Test(args) => return test::test(&args),
         Verb::Demo(args) => return demo::demo(&args),
         Verb::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Search(args) => query::search(&args, &mut std::io::stdout()).map_err(Into::into),

@@ -33,6 +33,11 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// An error about a file as a whole, such as one that cannot be read.
+    pub fn of_file(name: &str, message: String) -> Self {
+        at(name, "", Mark::START, Severity::Error, message, None)
+    }
+
     /// The error of a problem that lies in a text of its own, such as SQL from the command line, which is named in place of a
     /// file.
     pub fn in_text(name: &str, text: &str, problem: &Problem) -> Self {

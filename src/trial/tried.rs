@@ -47,7 +47,10 @@ pub fn tried(config: &Config, sql: &str, key: &[String]) -> Result<Program, Refu
     let named = inputs(sql).map_err(of_sql)?;
     let mut program = program(&needed(config, named)).map_err(Refused::Configuration)?;
     program.add(&projection).map_err(Refused::Sql)?;
-    Ok(program.only(THIS_SQL))
+    let mut program = program.only([THIS_SQL.to_owned()]);
+    let read = program.reads();
+    program.sources.retain(|source| read.contains(&source.config.schema.source));
+    Ok(program)
 }
 
 /// The configuration without projections that are not read. If a name is nobody's, all stay, so that they can be told.

@@ -12,7 +12,6 @@ mod paused;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::build::{Build, Inherited, LiveCut};
 use super::continuation::{BuildReason, Mismatch, check_store};
@@ -339,7 +338,7 @@ fn take_intakes(live: &mut Engine, sources: Vec<ProgramSource>, content: &Conten
     let mut changed = BTreeSet::new();
     for source in sources {
         let name: SourceName = source.config.schema.source.as_str().into();
-        let intake = Intake::new(Arc::new(source.decoder), source.identity);
+        let intake = Intake::new(source.decoder, source.identity);
         let mut intake = intake.declared_by(source.config.text);
         if let Some(entry) = content.sources.get(&name) {
             intake.resume(entry);

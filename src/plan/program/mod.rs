@@ -19,7 +19,7 @@ use self::checks::{contract, index_columns, problem, search_fields, unkept, unus
 pub use self::compile::{Compiled, compile};
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
-use crate::circuit::share;
+use crate::circuit::{CircuitError, share};
 use crate::config::{self, Config, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
@@ -36,10 +36,10 @@ pub struct Program {
     pub views: Vec<PlannedView>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ProgramSource {
     pub config: config::Source,
-    pub decoder: Decoder,
+    pub decoder: Arc<Decoder>,
     /// Of everything that decides which events are admitted, with which values.
     pub identity: Identity,
 }
@@ -83,7 +83,9 @@ pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) ->
         let identity = known.copied().unwrap_or_else(|| source.identity());
         scope.sources.insert(schema.source.clone(), ScopeSource { schema: schema.clone(), identity });
         match Decoder::new(schema.clone()) {
-            Ok(decoder) => sources.push(ProgramSource { config: source.clone(), decoder, identity }),
+            Ok(decoder) => {
+                sources.push(ProgramSource { config: source.clone(), decoder: Arc::new(decoder), identity });
+            }
             Err(steps) => problems.extend(steps.into_iter().map(|step| Problem {
                 node: source.node.below(&step_pointer(&step)),
                 within: step.within,
@@ -139,22 +141,40 @@ impl Program {
         added
     }
 
-    /// Leaves only one projection with what it reads, through all others below it.
+    /// Leaves only these projections, with all others that they read.
     #[must_use]
-    pub fn only(mut self, name: &str) -> Self {
-        let mut needed = BTreeSet::from([name.to_owned()]);
-        let mut read = BTreeSet::new();
+    pub fn only(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        let mut needed: BTreeSet<String> = names.into_iter().collect();
         // What is read comes before what reads it.
         for planned in self.projections.iter().rev() {
             if needed.contains(&planned.config.name) {
                 needed.extend(planned.compiled.upstream.iter().cloned());
-                read.extend(planned.compiled.schema.reads.keys().map(ToString::to_string));
             }
         }
         self.projections.retain(|planned| needed.contains(&planned.config.name));
-        self.sources.retain(|source| read.contains(&source.config.schema.source));
         self.views.clear();
         self
+    }
+
+    /// The sources that its projections read, by name.
+    pub fn reads(&self) -> BTreeSet<String> {
+        let reads = self.projections.iter().flat_map(|planned| planned.compiled.schema.reads.keys());
+        reads.map(ToString::to_string).collect()
+    }
+
+    /// The same program with operators that have taken nothing yet.
+    ///
+    /// # Errors
+    /// An operator cannot be made, which no accepted plan leads to.
+    pub fn afresh(&self) -> Result<Self, CircuitError> {
+        let afresh = |planned: &PlannedProjection| {
+            let Compiled { circuit, schema, upstream, unique } = &planned.compiled;
+            let (schema, upstream, unique) = (schema.clone(), upstream.clone(), unique.clone());
+            let compiled = Compiled { circuit: circuit.afresh()?, schema, upstream, unique };
+            Ok(PlannedProjection { config: planned.config.clone(), compiled, indexes: planned.indexes.clone() })
+        };
+        let projections = self.projections.iter().map(afresh).collect::<Result<_, CircuitError>>()?;
+        Ok(Self { sources: self.sources.clone(), projections, views: self.views.clone() })
     }
 
     /// Lets projections share what they compute alike, as they do where all of them begin together.

@@ -1,6 +1,7 @@
 //! What an author asks before anything runs, with the real program and real files.
 
 mod attempts;
+mod cases;
 mod streams;
 
 use std::path::PathBuf;
