@@ -42,6 +42,9 @@ pub mod query;
 
 pub mod serve;
 
+// What an author asks before anything runs.
+pub mod trial;
+
 // The process.
 pub mod telemetry;
 

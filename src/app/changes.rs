@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use super::builds::Contents;
 use super::declaration::{Input, needs_restart, settings};
@@ -105,7 +104,7 @@ impl Changes {
             match facts.sources.get(&name) {
                 None => {
                     self.tell("source", &name, "new", None);
-                    let intake = Intake::new(Arc::new(source.decoder), source.identity);
+                    let intake = Intake::new(source.decoder, source.identity);
                     self.new_sources.insert(name, intake.declared_by(source.config.text));
                 }
                 Some(known) if known.identity == Some(source.identity) && !is_moved(old, &source.config) => {}
@@ -277,7 +276,7 @@ pub(super) fn why_otherwise(planned: &PlannedProjection, groups: &[Group]) -> St
 /// A group of nothing yet but a source that is read in another way.
 pub(super) fn changed_source(source: ProgramSource) -> Group {
     let name = source.config.schema.source.as_str().into();
-    let reading = Reading { decoder: Arc::new(source.decoder), identity: source.identity, text: source.config.text };
+    let reading = Reading { decoder: source.decoder, identity: source.identity, text: source.config.text };
     let sources = BTreeMap::from([(name, reading)]);
     Group { sources, ..Group::default() }
 }

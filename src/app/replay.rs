@@ -1,7 +1,6 @@
 //! Which sources can be read in another way in place, because every event that was admitted so far is the same in the new way.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::earlier::compiled;
 use crate::config::Config;
@@ -71,7 +70,7 @@ impl InPlace {
         for source in fresh.sources.into_iter().filter(|source| changed(&source.config.schema.source)) {
             let name = source.config.schema.source.as_str().into();
             let (identity, text) = (source.identity, source.config.text);
-            replays.readings.insert(name, Reading { decoder: Arc::new(source.decoder), identity, text });
+            replays.readings.insert(name, Reading { decoder: source.decoder, identity, text });
         }
         Ok(replays)
     }

@@ -78,6 +78,8 @@ mod tests {
         fs::write(path("config/readside.yaml"), root).unwrap();
         fs::write(path("config/sources/orders.yaml"), source).unwrap();
         fs::write(path("projections/a/b/p.yaml"), "projection: p\nkey: x\nsql: SELECT x FROM orders.a\n").unwrap();
+        // Cases lie beside them and are no declarations.
+        fs::write(path("projections/a/b/p.test.yaml"), "case: nothing\ngiven: []\nthen: {}\n").unwrap();
         let loaded = load_config(path("config/readside.yaml").to_str().unwrap()).unwrap();
         assert_eq!((loaded.config.sources.len(), loaded.config.projections.len()), (1, 1));
         assert_eq!(Path::new(&loaded.config.data_dir), path("config/data"));

@@ -7,6 +7,8 @@ mod plan;
 mod print;
 pub mod query;
 mod run;
+mod test;
+mod trial;
 mod validate;
 
 use std::error::Error;
@@ -30,6 +32,10 @@ enum Verb {
     Validate(validate::ValidateArgs),
     /// Say what a reload or a start with the configuration would do
     Plan(plan::PlanArgs),
+    /// Compute a projection's SELECT over the newest events of its sources, or over those of a file, without a daemon
+    Try(trial::TryArgs),
+    /// Run the cases beside the projections, each in all ways in which its events can come
+    Test(test::TestArgs),
     /// Ask a running daemon in SQL
     Query(query::QueryArgs),
     /// Search an index of a running daemon
@@ -118,6 +124,8 @@ pub fn main() -> ExitCode {
             }
         }
         Verb::Plan(args) => return plan::plan(&args),
+        Verb::Try(args) => return trial::attempt(&args),
+        Verb::Test(args) => return test::test(&args),
         Verb::Demo(args) => return demo::demo(&args),
         Verb::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Search(args) => query::search(&args, &mut std::io::stdout()).map_err(Into::into),

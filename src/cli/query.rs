@@ -17,6 +17,7 @@ pub use admin::{
 };
 pub use client::{Client, ClientError};
 pub use parked::{DiscardArgs, ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};
+pub(in crate::cli) use show::{Cell, cells_of, count, printable, write_table};
 pub use show::{show_hits, show_item, show_items};
 
 use std::io::Write;

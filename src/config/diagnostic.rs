@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::checked::Problem;
+
 /// How bad it is. Only errors keep a configuration from loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +30,24 @@ pub struct Diagnostic {
     pub text: String,
     pub message: String,
     pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error about a file as a whole, such as one that cannot be read.
+    pub fn of_file(name: &str, message: String) -> Self {
+        at(name, "", Mark::START, Severity::Error, message, None)
+    }
+
+    /// The error of a problem that lies in a text of its own, such as SQL from the command line, which is named in place of a
+    /// file.
+    pub fn in_text(name: &str, text: &str, problem: &Problem) -> Self {
+        let (line, column) = problem.within.unwrap_or((1, 1));
+        let mut mark = Mark { line: line as usize, column: column as usize, length: 1 };
+        let rest = text.lines().nth(mark.line.saturating_sub(1)).unwrap_or_default();
+        let word = rest.chars().skip(mark.column.saturating_sub(1));
+        mark.length = word.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.')).count().max(1);
+        at(name, text, mark, Severity::Error, problem.message.clone(), problem.hint.clone())
+    }
 }
 
 /// Longest part of a source line that is shown, in characters.

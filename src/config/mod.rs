@@ -2,6 +2,7 @@
 //!
 //! Pure: the caller reads files and the environment. All problems are reported at once, each with its place.
 
+mod case;
 mod checked;
 mod diagnostic;
 mod envelope;
@@ -27,6 +28,7 @@ mod substitute;
 mod suggest;
 mod yaml;
 
+pub use case::{CASES_ENDING, Case, ExpectedHits, ExpectedRow, GivenEvent, Then, cases};
 pub use checked::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load};

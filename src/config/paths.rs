@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use super::case::CASES_ENDING;
+
 /// What the caller reads for this room.
 pub struct Files<'a> {
     /// The entries of a folder (`""` is the current one), sorted or not; none if there is no such folder.
@@ -51,7 +53,7 @@ pub(super) fn resolve(folder: &str, path: &str) -> String {
     }
 }
 
-/// The files that a resolved pattern names, sorted. Without a wildcard it is the file itself, there or not.
+/// The files that a resolved pattern names, sorted, without those of cases. Without a wildcard it is the file itself, there or not.
 pub(super) fn expand(pattern: &str, files: &Files<'_>) -> io::Result<Vec<String>> {
     if !pattern.contains(['*', '?']) {
         return Ok(vec![pattern.to_owned()]);
@@ -63,7 +65,7 @@ pub(super) fn expand(pattern: &str, files: &Files<'_>) -> io::Result<Vec<String>
     let segments: Vec<&str> = relative.split('/').collect();
     let mut found = BTreeSet::new();
     walk(root, &segments, files, 0, &mut found)?;
-    Ok(found.into_iter().collect())
+    Ok(found.into_iter().filter(|path| !path.ends_with(CASES_ENDING)).collect())
 }
 
 fn walk(

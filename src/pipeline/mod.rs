@@ -20,14 +20,14 @@ mod saver;
 mod verify;
 mod whole_batches;
 
-pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin};
+pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin, fresh};
 pub use build::{
     Build, BuildError, BuildOutcome, Builder, Ground, Group, KeepError, Keeping, Kept, LiveCut, Observe, Order,
     StoredRollout,
 };
 pub use commands::{Adaptation, Commands, Durable, NoLoop, Wanted};
 pub use continuation::{BuildReason, Mismatch};
-pub use engine::{Declared, Engine, EngineError, Fetched, Replayed, Replays};
+pub use engine::{Declared, Deltas, Engine, EngineError, Fetched, Replayed, Replays};
 pub use error::GenerationError;
 pub use facts::{Difference, Facts, ProjectionFacts, SourceFacts, ViewFacts, missed};
 pub use generation::{Definition, Generation};

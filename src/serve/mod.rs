@@ -2,4 +2,4 @@
 
 mod byte_budget;
 pub mod http;
-mod json;
+pub(crate) mod json;

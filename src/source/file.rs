@@ -22,6 +22,7 @@ use bytes::Bytes;
 
 use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};
 use crate::config::LineFormat;
+use crate::event::Message;
 use batcher::Batcher;
 pub use held::held_lines;
 use tail::Tail;
@@ -49,6 +50,11 @@ enum FileStop {
 pub(super) fn published_at(line: &Bytes, lines: LineFormat) -> Option<i64> {
     let message = line::read(0, line, lines)?;
     (message.published_at_us != 0).then_some(message.published_at_us)
+}
+
+/// The message that a line of a file holds; none if it is blank.
+pub fn message_of_line(sequence: u64, line: &str, lines: LineFormat) -> Option<Message> {
+    line::read(sequence, &Bytes::copy_from_slice(line.as_bytes()), lines)
 }
 
 impl FileSource {

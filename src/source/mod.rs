@@ -6,13 +6,15 @@
 mod connect;
 mod file;
 mod jetstream;
+mod last;
 mod memory;
 mod publisher;
 mod since;
 
 pub use connect::{ConnectError, connect, explain, jetstream_context, without_user};
-pub use file::{FileSource, held_lines};
+pub use file::{FileSource, held_lines, message_of_line};
 pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
+pub use last::{all_of_file, last};
 pub use memory::MemorySource;
 pub use publisher::Publisher;
 pub use since::first_since;

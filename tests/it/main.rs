@@ -26,6 +26,7 @@ mod since;
 mod slow_links;
 mod source;
 mod support;
+mod trial;
 mod verify;
 
 /// Counts what is allocated, for the tests that compare it with what operators say.

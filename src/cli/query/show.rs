@@ -178,7 +178,15 @@ fn in_line(value: &RawValue) -> String {
 }
 
 /// Its text and whether it is a number.
-pub(super) type Cell = (String, bool);
+pub(in crate::cli) type Cell = (String, bool);
+
+/// The values of these columns in an object.
+///
+/// # Errors
+/// If it is none.
+pub(in crate::cli) fn cells_of(object: &str, names: &[String]) -> Result<Vec<Cell>, ClientError> {
+    Ok(cells(&parse(object)?, names))
+}
 
 fn cells(Row(members): &Row, names: &[String]) -> Vec<Cell> {
     let value = |name: &String| members.iter().find(|(member, _)| member == name).map(|(_, value)| value.get());
@@ -186,7 +194,7 @@ fn cells(Row(members): &Row, names: &[String]) -> Vec<Cell> {
 }
 
 /// JSON as a person reads it.
-pub(super) fn cell(json: &str) -> Cell {
+pub(in crate::cli) fn cell(json: &str) -> Cell {
     let (text, number) = match serde_json::from_str(json) {
         Ok(Value::Null) => (String::new(), true),
         // Decimals travel as strings.
@@ -207,7 +215,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 /// Control characters are escaped: data must not steer a terminal.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::cli) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() { printable.extend(char.escape_default()) } else { printable.push(char) }
@@ -215,11 +223,11 @@ pub(super) fn printable(text: &str) -> String {
     printable
 }
 
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(in crate::cli) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-pub(super) fn write_table(out: &mut dyn Write, names: &[String], rows: &[Vec<Cell>]) -> io::Result<()> {
+pub(in crate::cli) fn write_table(out: &mut dyn Write, names: &[String], rows: &[Vec<Cell>]) -> io::Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].0.chars().count());
         cells.chain([names[column].chars().count()]).max().unwrap_or(0)

@@ -4,6 +4,7 @@
 //! needs no event for that, because operators with equal identities keep their state, joins the others at once. The rest is
 //! built beside them, from the start of its sources.
 
+mod fresh;
 mod groups;
 mod indexes;
 mod last_rows;
@@ -11,7 +12,6 @@ mod paused;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::build::{Build, Inherited, LiveCut};
 use super::continuation::{BuildReason, Mismatch, check_store};
@@ -29,6 +29,7 @@ use crate::plan::{PlannedProjection, Program, ProgramSource};
 use crate::progress::{Position, SourceName};
 use crate::state::Stores;
 
+pub use fresh::fresh;
 use groups::groups;
 pub use indexes::IndexRoot;
 pub(in crate::pipeline) use indexes::empty_index;
@@ -337,7 +338,7 @@ fn take_intakes(live: &mut Engine, sources: Vec<ProgramSource>, content: &Conten
     let mut changed = BTreeSet::new();
     for source in sources {
         let name: SourceName = source.config.schema.source.as_str().into();
-        let intake = Intake::new(Arc::new(source.decoder), source.identity);
+        let intake = Intake::new(source.decoder, source.identity);
         let mut intake = intake.declared_by(source.config.text);
         if let Some(entry) = content.sources.get(&name) {
             intake.resume(entry);

@@ -1,7 +1,6 @@
 //! Generations that were replaced and are kept: they go on from where a checkpoint has them, beside the live ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::super::assemble::{IndexRoot, empty_index};
 use super::super::continuation::{BuildReason, RequiredStores};
@@ -113,7 +112,7 @@ impl Kept {
         for source in sources {
             let name: SourceName = source.config.schema.source.as_str().into();
             let Some(stored) = entry.sources.get(&name) else { continue };
-            let intake = Intake::new(Arc::new(source.decoder), source.identity);
+            let intake = Intake::new(source.decoder, source.identity);
             let mut intake = intake.declared_by(source.config.text);
             intake.resume(stored);
             intakes.insert(name, intake.read_on());

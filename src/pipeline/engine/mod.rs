@@ -91,6 +91,9 @@ pub struct Engine {
     persisted: BTreeSet<String>,
 }
 
+/// What a step changed in the rows of each projection that it computed, by name.
+pub type Deltas = BTreeMap<String, ZBatch>;
+
 /// Messages of one source for one commit.
 #[derive(Debug)]
 pub struct Fetched {
@@ -154,12 +157,12 @@ impl Engine {
         Cut { positions: positions.collect(), revision: self.revision }
     }
 
-    /// Applies messages of any number of sources in one step.
+    /// Applies messages of any number of sources in one step, and gives what changed in the rows of each projection.
     ///
     /// # Errors
     /// If decoding fails or state is undefined; the engine must then be assembled again from the last checkpoint. A
     /// projection's own failure is none.
-    pub fn commit(&mut self, fetched: Vec<Fetched>, now_us: i64) -> Result<(), EngineError> {
+    pub fn commit(&mut self, fetched: Vec<Fetched>, now_us: i64) -> Result<Deltas, EngineError> {
         let mut batches: Vec<(SourceName, EventBatch, Vec<Message>)> = Vec::new();
         for input in joined(fetched) {
             let source = input.source.clone();
@@ -175,7 +178,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::commit`].
     pub fn feed(&mut self, deltas: BTreeMap<&str, &ZBatch>, now_us: i64) -> Result<(), EngineError> {
-        self.step(&[], deltas, now_us)
+        self.step(&[], deltas, now_us).map(drop)
     }
 
     /// Decodes one source's messages and parks the rejected ones. None if the source has halted.
@@ -233,13 +236,13 @@ impl Engine {
         batches: &[(SourceName, EventBatch, Vec<Message>)],
         outside: BTreeMap<&str, &ZBatch>,
         now_us: i64,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Deltas, EngineError> {
         let cut = self.cut();
         let watermarks =
             self.intakes.iter().filter_map(|(name, intake)| Some((&**name, intake.progress.watermark_us()?)));
         let watermarks: Watermarks<'_> = watermarks.collect();
         let memo = Memo::default();
-        let mut outputs: BTreeMap<String, ZBatch> = BTreeMap::new();
+        let mut outputs = Deltas::new();
         let mut failed: BTreeMap<String, String> = BTreeMap::new();
         let mut in_error: BTreeSet<String> = BTreeSet::new();
         let mut rejected: Vec<(GenerationId, Attributable)> = Vec::new();
@@ -302,7 +305,7 @@ impl Engine {
         if self.parked_told != Some(self.parked.edition()) {
             self.tell_parked();
         }
-        Ok(())
+        Ok(outputs)
     }
 
     /// Makes the sources' progress, and the snapshots, tell of the parked events as they are now.

@@ -80,7 +80,7 @@ pub struct Means<'a> {
 
 impl Subject {
     /// A projection of a live engine; as error, why nothing can be said of it.
-    pub(super) fn of(engine: &Engine, projection: &str) -> Result<Self, String> {
+    pub fn of(engine: &Engine, projection: &str) -> Result<Self, String> {
         let generation = engine.shown().find(|one| one.projection() == projection);
         let generation = generation.ok_or_else(|| format!("`{projection}` has no rows yet"))?;
         if !generation.state().steps() {

@@ -28,6 +28,8 @@ pub struct Compiled {
     pub schema: ProjectionSchema,
     /// Other projections that it reads.
     pub upstream: Vec<String>,
+    /// The fewest columns that no two rows share, as far as that is proven, whatever the key.
+    pub unique: Option<Vec<usize>>,
 }
 
 /// Compiles `sql`, whose rows are to be kept under the columns `key`, or those that it proves to tell them apart.
@@ -70,6 +72,7 @@ pub fn compile(sql: &str, key: Option<&[String]>, scope: &Scope) -> Result<Compi
             identity,
         },
         upstream: lowered.upstream,
+        unique: keys.shortest(),
     })
 }
 

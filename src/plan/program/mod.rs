@@ -21,7 +21,7 @@ pub(in crate::plan) use self::compile::planned;
 pub use self::compile::{Compiled, compile};
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
-use crate::circuit::share;
+use crate::circuit::{CircuitError, share};
 use crate::config::{self, Config, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
@@ -38,10 +38,10 @@ pub struct Program {
     pub views: Vec<PlannedView>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ProgramSource {
     pub config: config::Source,
-    pub decoder: Decoder,
+    pub decoder: Arc<Decoder>,
     /// Of everything that decides which events are admitted, with which values.
     pub identity: Identity,
 }
@@ -85,7 +85,9 @@ pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) ->
         let identity = known.copied().unwrap_or_else(|| source.identity());
         scope.sources.insert(schema.source.clone(), ScopeSource { schema: schema.clone(), identity });
         match Decoder::new(schema.clone()) {
-            Ok(decoder) => sources.push(ProgramSource { config: source.clone(), decoder, identity }),
+            Ok(decoder) => {
+                sources.push(ProgramSource { config: source.clone(), decoder: Arc::new(decoder), identity });
+            }
             Err(steps) => problems.extend(steps.into_iter().map(|step| Problem {
                 node: source.node.below(&step_pointer(&step)),
                 within: step.within,
@@ -121,11 +123,76 @@ impl Program {
         }
     }
 
+    /// Plans one more projection over all that is there. A table that names no key gets the fewest columns that are proven to
+    /// tell its rows apart, and all of them where none are.
+    ///
+    /// # Errors
+    /// The problems of the projection; the program is then as it was.
+    pub fn add(&mut self, projection: &config::Projection) -> Result<(), Vec<Problem>> {
+        let mut scope = self.scope();
+        scope.projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view.schema.clone())));
+        let mut projection = projection.clone();
+        if projection.key.is_none() && projection.kind == ProjectionKind::Table {
+            let key = telling_apart(&projection.sql, &scope)
+                .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
+            projection.key = Some(key);
+        }
+        let (projections, views) = (std::mem::take(&mut self.projections), std::mem::take(&mut self.views));
+        let mut planning = Planning { scope, projections, views };
+        let added = planning.one(&projection);
+        (self.projections, self.views) = (planning.projections, planning.views);
+        added
+    }
+
+    /// Leaves only these projections, with all others that they read.
+    #[must_use]
+    pub fn only(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        let mut needed: BTreeSet<String> = names.into_iter().collect();
+        // What is read comes before what reads it.
+        for planned in self.projections.iter().rev() {
+            if needed.contains(&planned.config.name) {
+                needed.extend(planned.compiled.upstream.iter().cloned());
+            }
+        }
+        self.projections.retain(|planned| needed.contains(&planned.config.name));
+        self.views.clear();
+        self
+    }
+
+    /// The sources that its projections read, by name.
+    pub fn reads(&self) -> BTreeSet<String> {
+        let reads = self.projections.iter().flat_map(|planned| planned.compiled.schema.reads.keys());
+        reads.map(ToString::to_string).collect()
+    }
+
+    /// The same program with operators that have taken nothing yet.
+    ///
+    /// # Errors
+    /// An operator cannot be made, which no accepted plan leads to.
+    pub fn afresh(&self) -> Result<Self, CircuitError> {
+        let afresh = |planned: &PlannedProjection| {
+            let Compiled { circuit, schema, upstream, unique } = &planned.compiled;
+            let (schema, upstream, unique) = (schema.clone(), upstream.clone(), unique.clone());
+            let compiled = Compiled { circuit: circuit.afresh()?, schema, upstream, unique };
+            Ok(PlannedProjection { config: planned.config.clone(), compiled, indexes: planned.indexes.clone() })
+        };
+        let projections = self.projections.iter().map(afresh).collect::<Result<_, CircuitError>>()?;
+        Ok(Self { sources: self.sources.clone(), projections, views: self.views.clone() })
+    }
+
     /// Lets projections share what they compute alike, as they do where all of them begin together.
     pub fn share(&mut self) {
         let circuits = self.projections.iter_mut();
         share(&mut circuits.map(|one| (one.config.name.as_str(), &mut one.compiled.circuit)).collect::<Vec<_>>());
     }
+}
+
+/// The fewest columns that tell the rows of a query apart, by name.
+fn telling_apart(sql: &str, scope: &Scope) -> Result<Vec<String>, Refusal> {
+    let compiled = compile(sql, Some(&[]), scope)?;
+    let schema = &compiled.schema.schema;
+    let columns = compiled.unique.unwrap_or_else(|| (0..schema.fields().len()).collect());
+    Ok(columns.into_iter().map(|column| schema.field(column).name().clone()).collect())
 }
 
 struct Planning {

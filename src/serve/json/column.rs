@@ -19,7 +19,7 @@ impl ColumnJson {
 }
 
 /// The type as sources declare it, where it has a name there.
-fn type_name(data_type: &DataType) -> String {
+pub(crate) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
         DataType::Boolean => "bool".to_owned(),

@@ -6,5 +6,7 @@ mod rows;
 mod values;
 
 pub(super) use column::ColumnJson;
+pub(crate) use column::type_name;
 pub(super) use parameters::JsonParams;
 pub(super) use rows::{AnswerLimits, JsonRows};
+pub(crate) use values::objects;

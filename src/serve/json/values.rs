@@ -9,7 +9,7 @@
 //! - columns marked as JSON come as JSON; text in them that is not JSON comes as a string;
 //! - lists are arrays, structs and maps are objects.
 
-use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, UnionArray};
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch, UnionArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Field, FieldRef, Fields, Float32Type, Float64Type, Int8Type,
     Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
@@ -29,6 +29,20 @@ use crate::query::{format_date, format_timestamp};
 pub(super) struct JsonColumn {
     name: Vec<u8>,
     values: ValueColumn,
+}
+
+/// Each row as an object.
+///
+/// # Errors
+/// If a value cannot be written as JSON.
+pub(crate) fn objects(rows: &RecordBatch) -> Result<Vec<Box<RawValue>>, ArrowError> {
+    let columns = columns(rows.schema().fields(), rows.columns())?;
+    let object = |row| {
+        let mut text = Vec::new();
+        write_object(&mut text, &columns, row)?;
+        serde_json::from_slice(&text).map_err(|error| ArrowError::JsonError(error.to_string()))
+    };
+    (0..rows.num_rows()).map(object).collect()
 }
 
 pub(super) fn columns(fields: &Fields, arrays: &[ArrayRef]) -> Result<Vec<JsonColumn>, ArrowError> {

@@ -26,7 +26,7 @@ use super::setup::Messages;
 
 /// All projections of a case, and how far each source has been read.
 pub(super) struct Kept {
-    decoders: Vec<Decoder>,
+    decoders: Vec<Arc<Decoder>>,
     circuits: Vec<One>,
     progress: Progress,
 }

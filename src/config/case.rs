@@ -1,0 +1,357 @@
+//! Cases beside the projections: which events are given, and what follows from them. What an event means, and whether the
+//! outcome is right, is found out elsewhere.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use chrono::DateTime;
+use saphyr_parser::ScalarStyle;
+
+use super::diagnostic::{Diagnostic, Mark, Report};
+use super::reader::{Mapping, NodeReader};
+use super::yaml::{Data, Entry, Scalar, Yaml, parse};
+
+/// Files of this ending hold cases and no declarations.
+pub const CASES_ENDING: &str = ".test.yaml";
+
+const KEYS: &[&str] = &["case", "clock", "given", "then"];
+const EVENT_KEYS: &[&str] = &["source", "subject", "headers", "data", "data_base64", "text", "published_at"];
+const THEN_KEYS: &[&str] = &["rows", "parked", "search"];
+const LATER: &[&str] = &["queries", "freshness"];
+
+/// One case.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub name: String,
+    /// Now, and when events were published that do not say it; microseconds since the epoch. Without it nobody knows when they were.
+    pub clock_us: Option<i64>,
+    /// In the order in which they are written.
+    pub given: Vec<GivenEvent>,
+    pub then: Then,
+    /// The line of its name, from 1.
+    pub line: usize,
+    /// The lines of its outcome, from 1; none where it shares a line with something else.
+    pub then_lines: Option<Range<usize>>,
+}
+
+/// An event as a line of a file would hold it.
+#[derive(Debug, Clone)]
+pub struct GivenEvent {
+    pub source: String,
+    /// `{"subject", "headers", "data", "data_base64", "published_at"}`, as far as they are written.
+    pub message: String,
+    /// `data` as it is written, or the text that stands for it: the line of a source whose lines are payloads.
+    pub data: String,
+    /// A member that only messages have, if it has one.
+    pub of_message: Option<String>,
+    /// From 1.
+    pub line: usize,
+}
+
+/// What is there in the end.
+#[derive(Debug, Clone, Default)]
+pub struct Then {
+    /// All rows of a table or search index; of each the columns that it names, as JSON.
+    pub rows: BTreeMap<String, Vec<ExpectedRow>>,
+    /// All parked events; of each the members that it names. None if nothing is said of them.
+    pub parked: Option<Vec<ExpectedRow>>,
+    pub search: BTreeMap<String, Vec<ExpectedHits>>,
+}
+
+/// Values of columns, as JSON.
+pub type ExpectedRow = BTreeMap<String, String>;
+
+/// What a search finds.
+#[derive(Debug, Clone)]
+pub struct ExpectedHits {
+    pub query: String,
+    /// The hits, in no particular order.
+    pub hits: Vec<ExpectedRow>,
+}
+
+/// Reads the cases of a file.
+///
+/// # Errors
+/// All problems of it.
+pub fn cases(path: &str, text: &str) -> Result<Vec<Case>, Vec<Diagnostic>> {
+    let report = Report::default();
+    // A `$` in an event is a `$`.
+    let file = parse(path, text.to_owned(), &|_| None, &report);
+    let reader = NodeReader { file: &file, report: &report };
+    if file.documents.is_empty() && file.complete {
+        reader.error(Mark::START, "this file is empty", "begin with `case: WHAT HOLDS`, or remove the file");
+    }
+    let cases: Vec<Case> = file.documents.iter().filter_map(|document| case(reader, document)).collect();
+    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+    for Case { name, line, .. } in &cases {
+        if let Some(first) = named.insert(name, *line) {
+            let mark = Mark { line: *line, column: 1, length: 1 };
+            reader.error(mark, format!("two cases are named `{name}`"), format!("the other is in line {first}"));
+        }
+    }
+    match report.has_errors() {
+        true => Err(report.into_sorted(&[path])),
+        false => Ok(cases),
+    }
+}
+
+fn case(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Case> {
+    let map = reader.map(yaml, "the case", KEYS, &[])?;
+    map.need("case", "say in words what holds: `case: a cancelled order brings nothing`");
+    let name = map.text("case");
+    let clock_us = match map.get("clock") {
+        Some(_) => time(&map, "clock").map(Some),
+        None => Some(None),
+    };
+    let events = match &map.need("given", "write `given: []` for no events")?.data {
+        Data::List(events) => events.as_slice(),
+        _ => {
+            map.error_at_key("given", "`given` must be a list of events", "begin each with `- source: NAME`");
+            return None;
+        }
+    };
+    let given = events.iter().map(|event| given(reader, event)).collect::<Vec<_>>();
+    let hint = "write `then: {rows: {NAME: []}}`, and `readside test --accept` fills it in";
+    let then = then(reader, map.need("then", hint)?);
+    Some(Case {
+        name: name?.to_owned(),
+        clock_us: clock_us?,
+        given: given.into_iter().collect::<Option<_>>()?,
+        then: then?,
+        line: map.get("case")?.mark.line,
+        then_lines: yaml.entry("then").and_then(|entry| lines_of(&reader.file.text, entry)),
+    })
+}
+
+fn given(reader: NodeReader<'_>, yaml: &Yaml) -> Option<GivenEvent> {
+    let map = reader.map(yaml, "the event", EVENT_KEYS, &[])?;
+    map.need("source", "name the source that it comes from")?;
+    let source = map.text("source")?.to_owned();
+    let bodies: Vec<&str> =
+        ["data", "data_base64", "text"].into_iter().filter(|key| yaml.entry(key).is_some()).collect();
+    if let [_, second, ..] = bodies[..] {
+        map.error_at_key(second, "an event has one payload", "keep one of `data`, `data_base64` and `text`");
+        return None;
+    }
+    if yaml.entry("published_at").is_some() {
+        time(&map, "published_at")?;
+    }
+    let mut members = Vec::new();
+    let of_message = entries(yaml).find(|entry| !["source", "data", "text"].contains(&entry.name.as_str()));
+    let of_message = of_message.map(|entry| entry.name.clone());
+    for entry in entries(yaml).filter(|entry| entry.name != "source" && entry.name != "text") {
+        members.push(format!("{}:{}", quoted(&entry.name), json(&entry.value)));
+    }
+    let mut data = map.get("data").map(json).unwrap_or_default();
+    if let Some(Data::Scalar(text)) = map.get("text").map(|yaml| &yaml.data) {
+        members.push(format!("\"data_base64\":{}", quoted(&base64(&text.text))));
+        data.clone_from(&text.text);
+    }
+    let message = format!("{{{}}}", members.join(","));
+    Some(GivenEvent { source, message, data, of_message, line: yaml.head().line })
+}
+
+fn then(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Then> {
+    let map = reader.map(yaml, "`then`", THEN_KEYS, LATER)?;
+    let mut then = Then::default();
+    if let Some(rows) = map.get("rows") {
+        for Entry { name, value, .. } in reader.entries(rows, "`rows`")? {
+            then.rows.insert(name.clone(), expected(reader, value, &format!("the rows of `{name}`"))?);
+        }
+    }
+    if let Some(parked) = map.get("parked") {
+        then.parked = Some(expected(reader, parked, "`parked`")?);
+    }
+    if let Some(search) = map.get("search") {
+        for Entry { name, value, .. } in reader.entries(search, "`search`")? {
+            let Data::List(searches) = &value.data else {
+                reader.error(value.head(), "searches must be a list", "write `- {query: WORDS, hits: []}`");
+                return None;
+            };
+            let hits = searches.iter().map(|one| {
+                let map = reader.map(one, "a search", &["query", "hits"], &[])?;
+                map.need("query", "write the words that are searched for")?;
+                let hits = map.need("hits", "write `hits: []`, and `readside test --accept` fills it in")?;
+                Some(ExpectedHits { query: map.text("query")?.to_owned(), hits: expected(reader, hits, "`hits`")? })
+            });
+            then.search.insert(name.clone(), hits.collect::<Option<_>>()?);
+        }
+    }
+    Some(then)
+}
+
+fn expected(reader: NodeReader<'_>, yaml: &Yaml, what: &str) -> Option<Vec<ExpectedRow>> {
+    let Data::List(rows) = &yaml.data else {
+        reader.error(yaml.head(), format!("{what} must be a list"), "write a row a line, as in `- {id: a, total: 1}`");
+        return None;
+    };
+    let row = |row: &Yaml| {
+        let entries = reader.entries(row, "a row")?;
+        Some(entries.iter().map(|entry| (entry.name.clone(), json(&entry.value))).collect())
+    };
+    rows.iter().map(row).collect()
+}
+
+fn time(map: &Mapping<'_>, key: &str) -> Option<i64> {
+    let text = map.text(key)?;
+    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros());
+    if time.is_none() {
+        map.error_at_key(key, format!("`{key}` must be a time, not `{text}`"), "write it as `2026-12-31T23:59:59Z`");
+    }
+    time
+}
+
+fn entries(yaml: &Yaml) -> impl Iterator<Item = &Entry> {
+    match &yaml.data {
+        Data::Mapping(entries) => entries.iter(),
+        _ => [].iter(),
+    }
+}
+
+/// A node as JSON. What is not quoted and is a number, as JSON has them, keeps its digits.
+fn json(yaml: &Yaml) -> String {
+    match &yaml.data {
+        _ if yaml.is_null() => "null".to_owned(),
+        Data::Scalar(Scalar { text, style: ScalarStyle::Plain, .. }) if is_literal(text) => text.clone(),
+        Data::Scalar(Scalar { text, .. }) => quoted(text),
+        Data::List(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
+        Data::Mapping(entries) => {
+            let members = entries.iter().map(|entry| format!("{}:{}", quoted(&entry.name), json(&entry.value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+    }
+}
+
+fn is_literal(text: &str) -> bool {
+    matches!(serde_json::from_str(text), Ok(serde_json::Value::Number(_) | serde_json::Value::Bool(_)))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// The lines of a key at the margin, with all that stands below it.
+fn lines_of(text: &str, entry: &Entry) -> Option<Range<usize>> {
+    if entry.mark.column != 1 {
+        return None;
+    }
+    let is_own = |line: &str| line.starts_with([' ', '\t']) && !line.trim().is_empty();
+    let at_margin = |line: &str| !line.is_empty() && !line.starts_with([' ', '\t', '#']);
+    let mut end = entry.mark.line + 1;
+    for (index, line) in text.lines().enumerate().skip(entry.mark.line) {
+        if line.starts_with(['}', ']']) {
+            return None;
+        }
+        if at_margin(line) {
+            break;
+        }
+        if is_own(line) {
+            end = index + 2;
+        }
+    }
+    Some(entry.mark.line..end)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    const WHOLE: &str = r#"# What the shop sells.
+case: a mug
+given:
+  - {source: orders, headers: {Type: Placed}, data: {id: "7", total: 1.50, price: $x}}
+  - source: orders
+    text: not json
+    published_at: 2026-03-01T00:00:00Z
+then:
+  rows:
+    totals: [{id: "7", total: "1.50", note: ~}]
+
+# The next one.
+---
+case: nothing
+clock: 2026-03-01T00:00:01Z
+given: []
+then: {parked: []}
+"#;
+
+    #[test]
+    fn a_case_is_read_as_it_is_written() {
+        let cases = cases("x.test.yaml", WHOLE).unwrap();
+        let [mug, nothing] = cases.as_slice() else { unreachable!() };
+        assert_eq!((mug.name.as_str(), mug.line, mug.clock_us), ("a mug", 2, None));
+        assert_eq!(
+            mug.given[0].message,
+            r#"{"headers":{"Type":"Placed"},"data":{"id":"7","total":1.50,"price":"$x"}}"#
+        );
+        assert_eq!(mug.given[0].data, r#"{"id":"7","total":1.50,"price":"$x"}"#);
+        assert_eq!(mug.given[1].message, r#"{"published_at":"2026-03-01T00:00:00Z","data_base64":"bm90IGpzb24="}"#);
+        let row = [("id", "\"7\""), ("total", "\"1.50\""), ("note", "null")];
+        assert_eq!(mug.then.rows["totals"], [row.map(|(name, value)| (name.to_owned(), value.to_owned())).into()]);
+        assert_eq!((mug.then_lines.clone(), nothing.then_lines.clone()), (Some(8..11), Some(17..18)));
+        assert_eq!(
+            (nothing.clock_us, nothing.then.parked.as_deref()),
+            (Some(1_772_323_201_000_000), Some([].as_slice()))
+        );
+    }
+
+    #[test]
+    fn an_outcome_has_lines_of_its_own_or_none() {
+        let lines = |then: &str| {
+            let text = format!("case: a\ngiven: []\n{then}");
+            cases("x.test.yaml", &text).unwrap()[0].then_lines.clone()
+        };
+        assert_eq!(lines("then:\n  parked: []\n\n# more\n"), Some(3..5));
+        assert_eq!(lines("then: {\n  parked: []\n}\n"), None);
+        let flow = cases("x.test.yaml", "{case: a, given: [], then: {}}\n").unwrap();
+        assert_eq!(flow[0].then_lines, None);
+    }
+
+    fn check(text: &str, expected: Expect) {
+        let found = cases("x.test.yaml", text).unwrap_err();
+        let told: Vec<String> = found
+            .iter()
+            .map(|one| format!("{}:{} {}; {}", one.line, one.column, one.message, one.hint.as_deref().unwrap_or("")))
+            .collect();
+        expected.assert_eq(&told.join("\n"));
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_place() {
+        check("", expect!["1:1 this file is empty; begin with `case: WHAT HOLDS`, or remove the file"]);
+        check(
+            "case: a\ngiven: []\n",
+            expect![
+                "1:1 the case has no `then`; write `then: {rows: {NAME: []}}`, and `readside test --accept` fills it in"
+            ],
+        );
+        check(
+            "case: a\ngiven: [{sorce: a}]\nthen: {}\n",
+            expect![[r#"
+            2:10 unknown key `sorce` in the event; did you mean `source`?
+            2:10 the event has no `source`; name the source that it comes from"#]],
+        );
+        check(
+            "case: a\ngiven: [{source: a, data: 1, text: b}]\nthen: {rows: {x: 1}, queries: {}}\n",
+            expect![[r#"
+            2:30 an event has one payload; keep one of `data`, `data_base64` and `text`
+            3:18 the rows of `x` must be a list; write a row a line, as in `- {id: a, total: 1}`
+            3:22 `queries` is not supported yet; remove it; `then` takes `rows`, `parked` and `search`"#]],
+        );
+        check(
+            "case: a\nclock: now\ngiven: []\nthen: {}\n---\ncase: b\ngiven: []\nthen: {}\n---\ncase: b\ngiven: []\nthen: {}\n",
+            expect![[r#"
+                2:1 `clock` must be a time, not `now`; write it as `2026-12-31T23:59:59Z`
+                10:1 two cases are named `b`; the other is in line 6"#]],
+        );
+    }
+}

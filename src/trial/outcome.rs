@@ -1,0 +1,122 @@
+//! What came of a trial, as people and programs read it.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::Schema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::circuit::OperatorReport;
+use crate::lifecycle::Parked;
+use crate::progress::SourceName;
+use crate::read_model::catalog::RowErrorStatus;
+use crate::serve::json::type_name;
+
+/// What a SELECT gives over some events.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    pub columns: Vec<Column>,
+    /// The columns that tell the rows apart; all of them where nobody has said and nothing is proven.
+    pub key: Vec<String>,
+    /// Whether no two rows can have one key, whatever the events.
+    pub key_proven: bool,
+    /// Objects, by key.
+    pub rows: Vec<Box<RawValue>>,
+    /// Messages that were read, by source.
+    pub events: BTreeMap<SourceName, u64>,
+    pub parked: Vec<ParkedEvent>,
+    pub state: StateKept,
+    /// Projections that were computed for it.
+    pub reads: Vec<String>,
+    /// What changed with each event that changed anything; none if nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Change>>,
+    /// Why the rows are not what the projection would serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The first rows, groups and partitions that cannot be computed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub row_errors: Vec<RowErrorStatus>,
+    /// Why a source was not read to its end.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub halted: BTreeMap<SourceName, String>,
+}
+
+/// A column of the rows, with its type as sources declare it.
+#[derive(Debug, Serialize)]
+pub struct Column {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub data_type: String,
+}
+
+impl Column {
+    pub(super) fn all(schema: &Schema) -> Vec<Self> {
+        let fields = schema.fields().iter();
+        fields.map(|field| Column { name: field.name().clone(), data_type: type_name(field.data_type()) }).collect()
+    }
+}
+
+/// What the projection keeps at the end.
+#[derive(Debug, Serialize)]
+pub struct StateKept {
+    /// Its own rows.
+    pub rows: u64,
+    /// Of its rows and its operators, approximately.
+    pub bytes: u64,
+    pub operators: Vec<OperatorReport>,
+}
+
+/// What one event changed.
+#[derive(Debug, Serialize)]
+pub struct Change {
+    pub source: SourceName,
+    pub sequence: u64,
+    /// Objects.
+    pub added: Vec<Box<RawValue>>,
+    pub removed: Vec<Box<RawValue>>,
+}
+
+impl Change {
+    pub(super) fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// An event that is not in the rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParkedEvent {
+    pub source: SourceName,
+    pub sequence: u64,
+    pub event_type: Option<String>,
+    /// What could not take it; none if it could not be decoded, so that nothing has it.
+    pub projection: Option<String>,
+    pub reason: &'static str,
+    pub pointer: Option<String>,
+    pub detail: String,
+}
+
+impl ParkedEvent {
+    pub(super) fn of(parked: &Parked) -> Self {
+        let rejected = &parked.rejected;
+        Self {
+            source: parked.source.clone(),
+            sequence: rejected.message.seq,
+            event_type: rejected.event_type.clone(),
+            projection: parked.generation.as_ref().map(|generation| generation.projection.to_string()),
+            reason: rejected.reason.label(),
+            pointer: rejected.pointer.clone(),
+            detail: rejected.detail.clone(),
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether these are the rows of all events, as far as this SQL decides that.
+    pub fn is_whole(&self) -> bool {
+        let own = |parked: &ParkedEvent| parked.projection.as_deref() == Some(super::THIS_SQL);
+        self.error.is_none() && self.halted.is_empty() && !self.parked.iter().any(own)
+    }
+}
