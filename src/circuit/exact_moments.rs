@@ -1,6 +1,6 @@
 //! Exact first and second moments of floats, from which variance and standard deviation are rounded once.
 //!
-//! Covariance and correlation are not done here.
+//! Those of pairs are in `exact_pairs`.
 
 use num_bigint::{BigInt, BigUint, Sign};
 
@@ -129,15 +129,15 @@ impl ExactMoments {
 }
 
 /// `numerator * 2^exponent / denominator`, not 0.
-struct Fraction {
-    numerator: BigUint,
-    exponent: i32,
-    denominator: BigUint,
+pub(super) struct Fraction {
+    pub(super) numerator: BigUint,
+    pub(super) exponent: i32,
+    pub(super) denominator: BigUint,
 }
 
 impl Fraction {
     /// The quotient to at least so many bits, whether it left a rest, and its exponent, which is even.
-    fn divide(self, bits: u64) -> (BigUint, bool, i32) {
+    pub(super) fn divide(self, bits: u64) -> (BigUint, bool, i32) {
         let wanted = (self.denominator.bits() + bits).saturating_sub(self.numerator.bits());
         let shift = wanted + u64::from((self.exponent - wanted as i32) % 2 != 0);
         let numerator = self.numerator << shift;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType as ArrowType, Field as ArrowField, Fields, TimeUnit};
 
 /// The key of Arrow field metadata that marks a string column as JSON text.
-pub const JSON_MARK: &str = "readside:json";
+pub use crate::sql::JSON_MARK;
 
 /// A declared data type, without the question whether it may be absent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

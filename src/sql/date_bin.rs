@@ -25,7 +25,7 @@ pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct DateBin {
+pub(super) struct DateBin {
     builtin: Arc<ScalarUDF>,
     signature: Signature,
 }
@@ -104,7 +104,7 @@ impl ScalarUDFImpl for DateBin {
 }
 
 impl DateBin {
-    fn new(builtin: Arc<ScalarUDF>) -> Self {
+    pub(super) fn new(builtin: Arc<ScalarUDF>) -> Self {
         Self { builtin, signature: Signature::user_defined(Volatility::Immutable) }
     }
 

@@ -5,7 +5,7 @@ use datafusion::DATAFUSION_VERSION;
 use crate::identity::Specification;
 
 /// The revision of the functions of this room, raised whenever one of them gives another value for the same arguments.
-const FUNCTIONS_REVISION: u32 = 1;
+const FUNCTIONS_REVISION: u32 = 2;
 
 /// The version of the crate that brings the `json_…` functions, which does not export it.
 const JSON_FUNCTIONS_VERSION: &str = "0.55.6";

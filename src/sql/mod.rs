@@ -5,20 +5,33 @@
 
 mod cause;
 mod date_bin;
+mod date_part;
 mod date_trunc;
 mod desugar;
+mod dialect;
 mod evaluator;
+mod hashes;
+mod intervals;
+mod json;
 mod list_ordinals;
+mod made_times;
 mod microseconds;
 mod number_literals;
+mod own;
 mod parse;
 mod pitfalls;
 mod rounding;
 mod samples;
+mod spelling;
 mod text_timestamps;
+mod texts;
+mod time_bucket;
+mod time_zone;
+mod whole_numbers;
 
 pub use cause::cause;
 pub use evaluator::specify_evaluator;
+pub use json::JSON_MARK;
 pub use microseconds::Microseconds;
 pub use parse::{parse_expression, parse_statement};
 pub use pitfalls::as_meant;
@@ -33,9 +46,17 @@ use datafusion::execution::FunctionRegistry;
 /// If DataFusion lacks one of them, or refuses its successor.
 pub fn register_functions(registry: &mut dyn FunctionRegistry) -> Result<()> {
     date_bin::register(registry)?;
+    date_part::register(registry)?;
     date_trunc::register(registry)?;
     text_timestamps::register(registry)?;
     rounding::register(registry)?;
     list_ordinals::register(registry)?;
-    datafusion_functions_json::register_all(registry)
+    hashes::register(registry)?;
+    texts::register(registry)?;
+    time_bucket::register(registry)?;
+    time_zone::register(registry)?;
+    intervals::register(registry)?;
+    made_times::register(registry)?;
+    whole_numbers::register(registry)?;
+    json::register(registry)
 }

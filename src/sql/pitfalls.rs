@@ -8,6 +8,7 @@
 //! - An integer as a timestamp is one of seconds, milliseconds, microseconds or nanoseconds.
 //! - SIMILAR TO is taken for a regular expression that is met anywhere in the text; in SQL it has to be met by the whole.
 //! - A date and an interval give a date: the hours of the interval are cut.
+//! - A decimal or a float that becomes an integer is rounded, not cut.
 //! - Bins of no length, or of a negative one, all begin in 1970, and a percentile beyond the last value is the last value.
 
 use arrow::array::types::IntervalMonthDayNano;
@@ -16,7 +17,10 @@ use chrono::format::{Item, StrftimeItems};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, ScalarFunction};
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, WindowFrame, WindowFrameBound, lit};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, TryCast, WindowFrame, WindowFrameBound, lit};
+
+use super::time_bucket::as_date_bin;
+use super::whole_numbers::{has_fraction, to_whole};
 
 const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
 
@@ -46,7 +50,9 @@ fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::ScalarFunction(call) => {
             check_pattern(call)?;
             check_stride(call)?;
-            return Ok(Transformed::no(part));
+            check_digits(call, schema)?;
+            let bucket = as_date_bin(call, call.args.first().and_then(written))?;
+            return Ok(bucket.map_or_else(|| Transformed::no(part), Transformed::yes));
         }
         Expr::AggregateFunction(call) => {
             check_fraction(call.func.name(), &call.params.args)?;
@@ -59,7 +65,12 @@ fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::Cast(cast) => {
             check_cast(cast, schema)?;
-            return Ok(Transformed::no(part));
+            let becomes_whole = is_made_whole(&cast.expr, cast.field.data_type(), schema);
+            return Ok(if becomes_whole { made_whole(part) } else { Transformed::no(part) });
+        }
+        Expr::TryCast(cast) => {
+            let becomes_whole = is_made_whole(&cast.expr, cast.field.data_type(), schema);
+            return Ok(if becomes_whole { made_whole(part) } else { Transformed::no(part) });
         }
         Expr::SimilarTo(_) => {
             return plan_err!(
@@ -138,18 +149,34 @@ fn check_pattern(call: &ScalarFunction) -> Result<()> {
 }
 
 fn check_stride(call: &ScalarFunction) -> Result<()> {
-    let stride = call.args.first().filter(|_| call.func.name() == "date_bin").and_then(written);
+    let stride = call.args.first().filter(|_| matches!(call.func.name(), "date_bin" | "time_bucket")).and_then(written);
     match stride {
         Some(stride) if stride <= IntervalMonthDayNano::ZERO => {
-            plan_err!("`date_bin` takes a length greater than nothing, as in `date_bin(INTERVAL '15 minutes', …)`")
+            plan_err!(
+                "`{0}` takes a length greater than nothing, as in `{0}(INTERVAL '15 minutes', …)`",
+                call.func.name()
+            )
         }
         _ => Ok(()),
     }
 }
 
+/// Digits of a hash that would be taken for bytes.
+fn check_digits(call: &ScalarFunction, schema: &DFSchema) -> Result<()> {
+    let Some(hash) = call.args.first().filter(|_| call.func.name() == "encode") else { return Ok(()) };
+    let is_hash = matches!(hash, Expr::ScalarFunction(call) if matches!(call.func.name(), "md5" | "sha224" | "sha256" | "sha384" | "sha512"));
+    if is_hash && hash.get_type(schema).is_ok_and(|of| of.is_string()) {
+        return plan_err!(
+            "`{}` gives hexadecimal digits of a text already: leave out `encode`, or hash its bytes, `sha256(CAST(… AS BYTEA))`",
+            hash.human_display()
+        );
+    }
+    Ok(())
+}
+
 /// The fraction of a percentile, as an aggregate or over a window.
 fn check_fraction(name: &str, args: &[Expr]) -> Result<()> {
-    if !matches!(name, "percentile_cont" | "approx_percentile_cont") {
+    if !matches!(name, "percentile_cont" | "percentile_disc" | "approx_percentile_cont") {
         return Ok(());
     }
     let Some(Expr::Literal(fraction, _)) = args.get(1) else { return Ok(()) };
@@ -187,6 +214,23 @@ fn check_cast(cast: &Cast, schema: &DFSchema) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether a number loses its fraction in a cast.
+fn is_made_whole(expr: &Expr, to: &DataType, schema: &DFSchema) -> bool {
+    to.is_integer() && !is_whole(expr) && expr.get_type(schema).is_ok_and(|of| has_fraction(&of))
+}
+
+fn is_whole(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(call) if matches!(call.func.name(), "to_whole" | "floor" | "ceil"))
+}
+
+fn made_whole(mut part: Expr) -> Transformed<Expr> {
+    if let Expr::Cast(Cast { expr, .. }) | Expr::TryCast(TryCast { expr, .. }) = &mut part {
+        let number = std::mem::take(&mut **expr);
+        **expr = to_whole(number);
+    }
+    Transformed::yes(part)
 }
 
 /// DataFusion finds out only where it computes the window itself.

@@ -27,7 +27,7 @@ const ROOMS: &[Room] = &[
         name: "sql",
         modules: &["sql"],
         rooms: &["identity"],
-        outside: &["arrow", "datafusion", "datafusion_functions_json"],
+        outside: &["arrow", "datafusion", "datafusion_functions_json", "md5", "serde", "serde_json", "sha2"],
     },
     Room {
         name: "event",

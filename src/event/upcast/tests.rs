@@ -238,7 +238,7 @@ fn problems_are_found_before_the_first_event() {
                 ("h", "NULL"),
                 ("i", "cents cust"),
                 ("k", "CAST(now() AS VARCHAR)"),
-                ("l", "date_part('century', at)"),
+                ("l", "date_part('fortnight', at)"),
                 ("m", "cents % 0"),
                 ("z", "1"),
             ],
@@ -260,7 +260,7 @@ fn problems_are_found_before_the_first_event() {
             Placed v1 h: the column is required, and this is always NULL
             Placed v1 i at 1:7: Expected: end of expression, found: cust
             Placed v1 k: `now` is volatile: it gives another value on every run, and an event is upcast again
-            Placed v1 l: the expression cannot be computed of any row: Date part 'century' not supported (hint: give the function or operator arguments that it takes, or cast them)
+            Placed v1 l: the expression cannot be computed of any row: Date part 'fortnight' not supported (hint: give the function or operator arguments that it takes, or cast them)
             Placed v1 m: the expression cannot be computed of any row: division by zero (hint: give the function or operator arguments that it takes, or cast them)
         "#]],
     );

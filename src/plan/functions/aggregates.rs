@@ -90,6 +90,19 @@ const KNOWN: &[Known] = &[
     by_order("any_value", None, OrderedForm::AnyValue, None),
     by_order("array_agg", None, OrderedForm::List, None),
     by_order("string_agg", None, OrderedForm::Text, None),
+    over_rows("mode", Some(1)),
+    over_rows("percentile_disc", Some(1)),
+    over_rows("corr", Some(1)),
+    over_rows("covar_pop", Some(1)),
+    over_rows("covar_samp", Some(1)),
+    over_rows("regr_slope", Some(1)),
+    over_rows("regr_intercept", Some(1)),
+    over_rows("regr_r2", Some(1)),
+    over_rows("regr_avgx", Some(1)),
+    over_rows("regr_avgy", Some(1)),
+    over_rows("regr_sxx", Some(1)),
+    over_rows("regr_syy", Some(1)),
+    over_rows("regr_sxy", Some(1)),
     own("latest", OrderedForm::Latest, Some(1)),
     own("earliest", OrderedForm::Earliest, Some(1)),
     own("max_by", OrderedForm::MaxBy, Some(2)),
@@ -108,6 +121,11 @@ const fn by_set(name: &'static str, lowering: Lowering, revision: Option<u32>) -
     Known { name, lowering: Some(lowering), ordered: None, is_own: false, revision }
 }
 
+/// An aggregate of this crate that depends on nothing but the set of its rows, and goes over those of a group.
+const fn over_rows(name: &'static str, revision: Option<u32>) -> Known {
+    Known { name, lowering: None, ordered: None, is_own: false, revision }
+}
+
 /// An aggregate of DataFusion's that depends on the order of its rows.
 const fn by_order(name: &'static str, lowering: Option<Lowering>, form: OrderedForm, revision: Option<u32>) -> Known {
     Known { name, lowering, ordered: Some(form), is_own: false, revision }
@@ -118,19 +136,12 @@ const fn own(name: &'static str, form: OrderedForm, revision: Option<u32>) -> Kn
     Known { name, lowering: None, ordered: Some(form), is_own: true, revision }
 }
 
-/// What to write instead of an aggregate that is computed in floats step by step or approximately, so that its result
-/// depends on the order of arrival.
+/// What to write instead of an aggregate that is computed approximately, so that its result depends on the order of arrival.
 pub(in crate::plan) fn exact_form(name: &str) -> Option<&'static str> {
     match name {
         "approx_distinct" => Some("write `count(DISTINCT x)`"),
         "approx_median" => Some("write `median(x)`"),
         "approx_percentile_cont" | "approx_percentile_cont_with_weight" => Some("write `percentile_cont`"),
-        "corr" | "covar" | "covar_samp" | "covar_pop" => {
-            Some("compute it at query time from `sum(x)`, `sum(y)`, `sum(x * y)`, which are exact")
-        }
-        _ if name.starts_with("regr_") && name != "regr_count" => {
-            Some("compute it at query time from `sum(x)`, `sum(y)`, `sum(x * y)`, which are exact")
-        }
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 mod aggregates;
 mod averageable;
 mod canonical;
+mod counted_values;
 mod distinct_list;
 mod distinct_xor;
 mod exact;
@@ -14,6 +15,7 @@ mod map_agg;
 mod now;
 mod nth_value;
 mod ordered;
+mod pairs;
 mod percentile;
 mod revision;
 mod sort_key;
@@ -31,6 +33,7 @@ pub(super) use self::aggregates::{Lowering, OrderedForm, exact_form, known};
 use self::averageable::Averageable;
 pub(super) use self::averageable::averageable;
 use self::canonical::CanonicalFloat;
+use self::counted_values::{Choice, CountedValue};
 pub(super) use self::distinct_list::distinct_list;
 use self::distinct_xor::DistinctXor;
 use self::exact::{Exact, Statistic};
@@ -39,6 +42,7 @@ use self::map_agg::MapAgg;
 use self::now::Now;
 pub(super) use self::nth_value::{nth, nth_value};
 use self::ordered::{Ordered, Pick};
+use self::pairs::{PAIRS, Pairs};
 use self::percentile::Percentile;
 pub(super) use self::revision::revision;
 pub(super) use self::sort_key::by_sort_key;
@@ -76,7 +80,7 @@ pub(super) fn is_canonical_float(function: &ScalarUDF) -> bool {
 
 fn own_aggregates() -> Vec<AggregateUDF> {
     let exact = |builtin: Arc<AggregateUDF>, measure| AggregateUDF::from(Exact { builtin, measure });
-    vec![
+    let mut functions = vec![
         exact(sum::sum_udaf(), Statistic::Sum),
         exact(average::avg_udaf(), Statistic::Mean),
         exact(variance::var_samp_udaf(), Statistic::Variance(Spread::Sample)),
@@ -87,6 +91,8 @@ fn own_aggregates() -> Vec<AggregateUDF> {
         AggregateUDF::from(Extreme { builtin: min_max::max_udaf() }),
         AggregateUDF::from(DistinctXor { builtin: bit_and_or_xor::bit_xor_udaf() }),
         AggregateUDF::from(Percentile { builtin: percentile_cont::percentile_cont_udaf() }),
+        AggregateUDF::from(CountedValue::new(Choice::MostFrequent)),
+        AggregateUDF::from(CountedValue::new(Choice::AtShare)),
         nth_value(array_agg::array_agg_udaf()),
         AggregateUDF::from(Ordered::new(Pick::Latest)),
         AggregateUDF::from(Ordered::new(Pick::Earliest)),
@@ -94,5 +100,7 @@ fn own_aggregates() -> Vec<AggregateUDF> {
         AggregateUDF::from(Ordered::new(Pick::MaxBy)),
         AggregateUDF::from(Ordered::new(Pick::MinBy)),
         AggregateUDF::from(MapAgg::default()),
-    ]
+    ];
+    functions.extend(PAIRS.map(|pair| AggregateUDF::from(Pairs::new(pair))));
+    functions
 }

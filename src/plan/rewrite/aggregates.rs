@@ -200,7 +200,7 @@ impl FunctionCall<'_> {
         }
     }
 
-    /// One value picked by `first`, then the order as written, then the ties.
+    /// One value picked by `first`, then the order as written, then the ties. The first of all is the first of the distinct ones.
     fn one(
         &self,
         function: Arc<AggregateUDF>,
@@ -209,10 +209,6 @@ impl FunctionCall<'_> {
         condition: Option<Expr>,
         nulls: Option<NullTreatment>,
     ) -> Result<AggregateFunction, RewriteError> {
-        if self.params.distinct {
-            let message = format!("`{}` picks single values: DISTINCT means nothing in it", self.name);
-            return Err(RewriteError::new(message, "leave out DISTINCT"));
-        }
         let order = self.total([first, order].concat())?;
         Ok(self.pick(function, order, condition, nulls))
     }

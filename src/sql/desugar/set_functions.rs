@@ -11,15 +11,17 @@ use datafusion::sql::sqlparser::ast::{
 use super::template;
 
 /// What gives the list, of which argument counts; `$__0` is the first argument.
-const LISTS: [(&str, usize, &str); 13] = [
+const LISTS: [(&str, usize, &str); 15] = [
     ("generate_series", 2, "generate_series($__0, $__1)"),
     ("generate_series", 3, "generate_series($__0, $__1, $__2)"),
     ("range", 1, "range($__0)"),
     ("range", 2, "range($__0, $__1)"),
     ("range", 3, "range($__0, $__1, $__2)"),
     ("string_to_table", 2, "string_to_array($__0, $__1)"),
-    ("json_array_elements", 1, "json_get_array($__0)"),
-    ("jsonb_array_elements", 1, "json_get_array($__0)"),
+    ("json_array_elements", 1, "json_elements($__0)"),
+    ("jsonb_array_elements", 1, "json_elements($__0)"),
+    ("json_array_elements_text", 1, "json_elements_text($__0)"),
+    ("jsonb_array_elements_text", 1, "json_elements_text($__0)"),
     ("json_object_keys", 1, "json_object_keys($__0)"),
     ("jsonb_object_keys", 1, "json_object_keys($__0)"),
     ("map_keys", 1, "map_keys($__0)"),

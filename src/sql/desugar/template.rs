@@ -7,7 +7,7 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::{Expr, Query, Value, VisitMut, visit_expressions_mut};
 use datafusion::sql::sqlparser::parser::Parser;
 
-use crate::sql::parse::Comparing;
+use crate::sql::dialect::Postgres;
 
 /// The query that the text says.
 ///
@@ -26,7 +26,7 @@ pub(super) fn expression(text: &str, values: &[Expr]) -> Result<Expr> {
 }
 
 fn parser(text: &str) -> Result<Parser<'static>> {
-    Parser::new(&Comparing).try_with_sql(text).map_err(of_parser)
+    Parser::new(&Postgres).try_with_sql(text).map_err(of_parser)
 }
 
 fn of_parser(error: datafusion::sql::sqlparser::parser::ParserError) -> DataFusionError {

@@ -21,7 +21,7 @@ fn plain(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'stati
     }
     let number = [Type::Int, Type::Float, Type::Decimal, Type::Int32][e.random.usize(..4)].clone();
     let float = |name: &'static str, x: Expr| (expr(format!("{name}(§)"), [x]), Type::Float, name);
-    match e.random.u8(..24) {
+    match e.random.u8(..28) {
         0 => (expr("count(*)", []), Type::Int, "count(*)"),
         1 => (expr("count(§)", [e.any(1).0]), Type::Int, "count"),
         2 => (expr("count(DISTINCT §)", [e.any(1).0]), Type::Int, "count distinct"),
@@ -48,6 +48,16 @@ fn plain(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'stati
         20 => (expr("bit_or(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_or"),
         21 => (expr("bit_xor(§)", [e.of(&Type::Int, 1)]), Type::Int, "bit_xor"),
         22 => (expr("bit_xor(DISTINCT §)", [e.of(&Type::Int32, 0)]), Type::Int32, "bit_xor distinct"),
+        23 => {
+            let (x, of) = e.scalar(1);
+            (expr("mode(§)", [x]), of, "mode")
+        }
+        24 => {
+            let x = e.of(&number, 1);
+            (expr("percentile_disc(0.3) WITHIN GROUP (ORDER BY §)", [x]), number, "percentile_disc")
+        }
+        25 => (expr("corr(§, §)", [e.of(&Type::Float, 1), e.of(&Type::Float, 0)]), Type::Float, "corr"),
+        26 => (expr("regr_slope(§, §)", [e.of(&number, 0), e.of(&Type::Float, 1)]), Type::Float, "regr_slope"),
         _ => (expr("median(DISTINCT §)", [e.of(&number, 1)]), number, "median distinct"),
     }
 }

@@ -1,0 +1,223 @@
+//! The dialect that texts are parsed in: DuckDB's, with PostgreSQL's operators and their precedence.
+//!
+//! DuckDB's own dialect takes `f(a = b)` for a named argument, `bool_or(status = 'paid')` with it, and reads `f(a = b AND c)` as
+//! `a = (b AND c)`. It begins a lambda wherever a name is followed by `->`. Here that is a lambda only where one can stand, among the
+//! later arguments of a list function; anywhere else it reads JSON.
+
+use std::any::{Any, TypeId};
+
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
+use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect, PostgreSqlDialect, Precedence};
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+/// DuckDB's dialect, in which `=` compares everywhere and JSON is read as in PostgreSQL.
+#[derive(Debug)]
+pub(super) struct Postgres;
+
+/// Methods that are DuckDB's.
+macro_rules! as_duckdb {
+    ($($method:ident)*) => {
+        $(fn $method(&self) -> bool {
+            DuckDbDialect.$method()
+        })*
+    };
+}
+
+impl Dialect for Postgres {
+    fn dialect(&self) -> TypeId {
+        DuckDbDialect.type_id()
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        DuckDbDialect.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        DuckDbDialect.is_identifier_part(ch)
+    }
+
+    fn supports_named_fn_args_with_eq_operator(&self) -> bool {
+        false
+    }
+
+    fn supports_select_wildcard_except(&self) -> bool {
+        true
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        PostgreSqlDialect {}.prec_value(precedence)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        match parser.peek_token_ref().token {
+            ref token if is_question(token) => Some(Ok(self.prec_value(Precedence::PgOther))),
+            _ => PostgreSqlDialect {}.get_next_precedence(parser),
+        }
+    }
+
+    /// What stands before `->` outside of a lambda.
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        let tokens = [0, 1, 2, 3].map(|ahead| parser.peek_nth_token_ref(ahead).token.clone());
+        match tokens {
+            [Token::Word(word), Token::Arrow, ..] if !is_lambda_place(parser) => {
+                let span = parser.next_token().span;
+                Some(Ok(Expr::Identifier(word.into_ident(span))))
+            }
+            [Token::LParen, Token::Word(word), Token::RParen, Token::Arrow] if !is_lambda_place(parser) => {
+                parser.next_token();
+                let span = parser.next_token().span;
+                parser.next_token();
+                Some(Ok(Expr::Nested(Box::new(Expr::Identifier(word.into_ident(span))))))
+            }
+            _ => None,
+        }
+    }
+
+    /// The operators that DuckDB's dialect lacks: `?`, `?|`, `?&`, `&&` and `^@`.
+    fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let op = match &parser.peek_token_ref().token {
+            Token::Overlap => BinaryOperator::PGOverlap,
+            Token::CaretAt => BinaryOperator::PGStartsWith,
+            token if is_question(token) => BinaryOperator::Question,
+            _ => return None,
+        };
+        parser.next_token();
+        let op = match (&op, &parser.peek_token_ref().token) {
+            (BinaryOperator::Question, Token::Pipe) => BinaryOperator::QuestionPipe,
+            (BinaryOperator::Question, Token::Ampersand) => BinaryOperator::QuestionAnd,
+            _ => op,
+        };
+        if matches!(op, BinaryOperator::QuestionPipe | BinaryOperator::QuestionAnd) {
+            parser.next_token();
+        }
+        let right = parser.parse_subexpr(precedence);
+        Some(right.map(|right| Expr::BinaryOp { left: Box::new(left.clone()), op, right: Box::new(right) }))
+    }
+
+    as_duckdb! {
+        supports_trailing_commas
+        supports_filter_during_aggregation
+        supports_group_by_expr
+        supports_bitwise_shift_operators
+        supports_named_fn_args_with_assignment_operator
+        supports_dictionary_syntax
+        support_map_literal_syntax
+        supports_lambda_functions
+        allow_extract_single_quotes
+        supports_explain_with_utility_options
+        supports_load_extension
+        supports_array_typedef_with_brackets
+        supports_from_first_select
+        supports_order_by_all
+        supports_select_wildcard_exclude
+        supports_notnull_operator
+        supports_install
+        supports_detach
+        supports_select_wildcard_replace
+        supports_comma_separated_trim
+    }
+}
+
+/// A question mark is read as a parameter without a number, of which there are none.
+fn is_question(token: &Token) -> bool {
+    matches!(token, Token::Placeholder(name) if name == "?")
+}
+
+/// Functions that take a lambda.
+const LIST_FUNCTIONS: [&str; 7] = [
+    "array_filter",
+    "list_filter",
+    "array_transform",
+    "list_transform",
+    "array_any_match",
+    "list_any_match",
+    "any_match",
+];
+
+/// Whether the next token begins a later argument of a list function.
+fn is_lambda_place(parser: &Parser<'_>) -> bool {
+    let before = |index: usize| {
+        let index = (0..index).rev().find(|index| !matches!(parser.token_at(*index).token, Token::Whitespace(_)))?;
+        Some((index, &parser.token_at(index).token))
+    };
+    // The parser may have looked at what comes next, and stand behind white space.
+    let Some((mut at, Token::Comma)) = before(parser.get_current_index() + 1) else { return false };
+    let mut closed = 0_usize;
+    while let Some((index, token)) = before(at) {
+        at = index;
+        match token {
+            Token::RParen | Token::RBracket | Token::RBrace => closed += 1,
+            Token::LParen if closed == 0 => {
+                return matches!(before(at), Some((_, Token::Word(word)))
+                    if LIST_FUNCTIONS.iter().any(|name| word.value.eq_ignore_ascii_case(name)));
+            }
+            Token::LParen | Token::LBracket | Token::LBrace => match closed.checked_sub(1) {
+                Some(fewer) => closed = fewer,
+                None => return false,
+            },
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use datafusion::prelude::SessionContext;
+    use expect_test::{Expect, expect};
+
+    use super::super::parse_expression;
+
+    /// Every operator with its parentheses.
+    fn check(sql: &str, expected: Expect) {
+        let state = SessionContext::new().state();
+        let parsed = parse_expression(&state, sql).unwrap();
+        expected.assert_eq(&shown(&parsed.expr));
+    }
+
+    fn shown(expr: &super::Expr) -> String {
+        match expr {
+            super::Expr::BinaryOp { left, op, right } => format!("({} {op} {})", shown(left), shown(right)),
+            super::Expr::Cast { expr, data_type, .. } => format!("{}::{data_type}", shown(expr)),
+            super::Expr::Lambda(lambda) => format!("λ {}", shown(&lambda.body)),
+            super::Expr::Nested(inner) => shown(inner),
+            other => other.to_string(),
+        }
+    }
+
+    #[test]
+    fn json_is_read_with_the_precedence_of_postgresql() {
+        check("doc ->> 'a' = 'x' AND ok", expect!["(((doc ->> 'a') = 'x') AND ok)"]);
+        check("doc -> 'a' ->> 'b'", expect!["((doc -> 'a') ->> 'b')"]);
+        check("(doc) -> 'a' -> 0", expect!["((doc -> 'a') -> 0)"]);
+        check("p.doc -> 'a' || 'x'", expect!["((p.doc -> 'a') || 'x')"]);
+        check("doc -> 'a' + 1", expect!["(doc -> ('a' + 1))"]);
+        check("doc ->> 'a' LIKE 'x%'", expect!["doc ->> 'a' LIKE 'x%'"]);
+        check("doc ->> 'a' IS NULL", expect!["doc ->> 'a' IS NULL"]);
+        check("doc ->> 'n' IN ('1')", expect!["doc ->> 'n' IN ('1')"]);
+        check(
+            "doc @> '{}' AND doc ? 'a' OR doc ?| '{a}'",
+            expect!["(((doc @> '{}') AND (doc ? 'a')) OR (doc ?| '{a}'))"],
+        );
+        check("doc ->> 'a'::text", expect!["(doc ->> 'a'::TEXT)"]);
+        check("a || b + c", expect!["(a || (b + c))"]);
+        check("tags && x", expect!["(tags && x)"]);
+    }
+
+    #[test]
+    fn a_lambda_is_one_among_the_arguments_of_a_list_function() {
+        check("coalesce(x, doc -> 'a')", expect!["coalesce(x, doc -> 'a')"]);
+        let lambdas = |sql: &str| {
+            let state = SessionContext::new().state();
+            format!("{:?}", parse_expression(&state, sql).unwrap().expr).matches("Lambda(").count()
+        };
+        assert_eq!(lambdas("list_filter(l, x -> x > 1)"), 1);
+        assert_eq!(lambdas("list_filter(doc -> 'a', x -> x -> 'b' = '1')"), 1);
+        assert_eq!(lambdas("array_transform(f(a, [1]), (x) -> x)"), 1);
+        assert_eq!(lambdas("list_filter(l, f(x, doc -> 'a'))"), 0);
+        assert_eq!(lambdas("[a, doc -> 'b']"), 0);
+    }
+}

@@ -1,0 +1,41 @@
+//! Casts to texts of a length, as the standard has them: VARCHAR(n) keeps the first n characters. CHAR(n), whose blanks at the end
+//! do not count in PostgreSQL, is refused. A cast to JSON is a function, which fails over what is none.
+
+use datafusion::common::{Result, plan_err};
+use datafusion::sql::sqlparser::ast::{CastKind, CharacterLength, DataType, Expr};
+
+use super::{call, number};
+
+/// # Errors
+/// If the type is CHAR, or a cast to JSON should not fail.
+pub(super) fn replace(expr: &mut Expr) -> Result<()> {
+    let Expr::Cast { data_type, kind, expr: value, .. } = expr else { return Ok(()) };
+    let length = match data_type {
+        DataType::JSON | DataType::JSONB if matches!(kind, CastKind::Cast | CastKind::DoubleColon) => {
+            *expr = Expr::Function(call("json", vec![(**value).clone()]));
+            return Ok(());
+        }
+        DataType::JSON | DataType::JSONB => {
+            return plan_err!(
+                "a text that may be no JSON is tested before: `CASE WHEN json_valid(x) THEN x::jsonb END`"
+            );
+        }
+        DataType::Char(_) | DataType::Character(_) => {
+            return plan_err!(
+                "{data_type} fills texts with blanks that do not count: write VARCHAR(n) to cut a text, `rpad(x, n)` to fill it"
+            );
+        }
+        DataType::Varchar(length)
+        | DataType::CharacterVarying(length)
+        | DataType::CharVarying(length)
+        | DataType::Nvarchar(length) => length.take(),
+        _ => return Ok(()),
+    };
+    let Some(CharacterLength::IntegerLength { length, .. }) = length else { return Ok(()) };
+    if length == 0 {
+        return plan_err!("VARCHAR(0) has no characters: write a length from 1");
+    }
+    let cut = call("left", vec![expr.clone(), number(usize::try_from(length).unwrap_or(usize::MAX))]);
+    *expr = Expr::Function(cut);
+    Ok(())
+}

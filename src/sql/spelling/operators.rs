@@ -1,0 +1,57 @@
+//! Operators and subscripts that DataFusion has with another meaning, or not at all.
+
+use datafusion::common::Result;
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Subscript,
+};
+
+use super::{call, number, text};
+
+/// `a ^ b` is a power, of floats; `t AT TIME ZONE z` is `timezone(z, t)`; EXTRACT of some parts is `date_part`.
+pub(super) fn replace(expr: &mut Expr) -> Result<()> {
+    let replaced = match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::BitwiseXor, right } => {
+            call("power", vec![float(left), float(right)])
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::PGStartsWith, right } => {
+            call("starts_with", vec![(**left).clone(), (**right).clone()])
+        }
+        Expr::AtTimeZone { timestamp, time_zone } => {
+            call("timezone", vec![(**time_zone).clone(), (**timestamp).clone()])
+        }
+        Expr::Extract { field, expr, .. } if is_counted_from_years(field) => {
+            call("date_part", vec![text(&field.to_string()), (**expr).clone()])
+        }
+        _ => return Ok(()),
+    };
+    *expr = Expr::Function(replaced);
+    Ok(())
+}
+
+/// What DataFusion's own function for EXTRACT does not know.
+fn is_counted_from_years(field: &DateTimeField) -> bool {
+    use DateTimeField::{Century, Decade, Millenium, Millennium};
+    matches!(field, Century | Decade | Millenium | Millennium)
+}
+
+fn float(expr: &Expr) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr.clone()),
+        data_type: DataType::Double(ExactNumberInfo::None),
+        array: false,
+        format: None,
+    }
+}
+
+/// A slice without a bound goes from the first element, or to the last.
+pub(super) fn complete_slices(expr: &mut Expr) -> Result<()> {
+    let Expr::CompoundFieldAccess { access_chain, .. } = expr else { return Ok(()) };
+    for access in access_chain {
+        if let AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) = access {
+            lower_bound.get_or_insert_with(|| number(1));
+            upper_bound.get_or_insert_with(|| number(i32::MAX as usize));
+        }
+    }
+    Ok(())
+}
