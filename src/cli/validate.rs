@@ -7,7 +7,7 @@ use clap::Args;
 use super::files::load_config;
 use super::{ConfigArgs, failed, print};
 use crate::config::{Config, Diagnostic};
-use crate::plan::{Program, program};
+use crate::plan::{PlannedProjection, Program, program};
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
@@ -45,7 +45,7 @@ pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
 /// What the operators of each projection keep, beside its own rows, and what that grows with.
 fn print_state(program: &Program) {
     for planned in &program.projections {
-        print::line(format_args!("  {}", planned.config.name));
+        print::line(format_args!("  {}: {}", planned.config.name, key_of(planned)));
         for operator in planned.compiled.circuit.report() {
             if let Some(grows_with) = operator.grows_with {
                 let shared = match operator.shared_with.as_slice() {
@@ -55,6 +55,19 @@ fn print_state(program: &Program) {
                 print::line(format_args!("    {} keeps state that grows with {grows_with}{shared}", operator.name));
             }
         }
+    }
+}
+
+/// The columns that tell rows apart, and whether that follows from the query.
+fn key_of(planned: &PlannedProjection) -> String {
+    let schema = &planned.compiled.schema;
+    let names: Vec<&str> = schema.key.iter().map(|&column| schema.schema.field(column).name().as_str()).collect();
+    let proven =
+        planned.compiled.unique.as_ref().is_some_and(|unique| unique.iter().all(|one| schema.key.contains(one)));
+    let checked = if proven { "the query proves it" } else { "checked with every commit" };
+    match names.as_slice() {
+        [] => format!("one row; {checked}"),
+        names => format!("a row for each {}; {checked}", names.join(", ")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cases;
+mod keys;
 mod streams;
 
 use std::path::PathBuf;
