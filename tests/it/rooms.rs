@@ -143,6 +143,12 @@ const ROOMS: &[Room] = &[
         outside: &["arrow", "datafusion"],
     },
     Room {
+        name: "plan, decorrelation",
+        modules: &["plan::decorrelate"],
+        rooms: &["plan::Refusal", "plan::Scope", "plan::datafusion", "plan::facts"],
+        outside: &["datafusion"],
+    },
+    Room {
         name: "plan, lowering",
         modules: &["plan::lower"],
         rooms: &[
@@ -275,7 +281,9 @@ const ROOMS: &[Room] = &[
             "sql::cause",
             "sql::parse_statement",
             "plan::opaque",
-            "plan::RewriteError",
+            "plan::Refusal",
+            "plan::numbered",
+            "plan::readable",
             "plan::readers",
             "plan::rewrite_own_aggregates",
             "priority",

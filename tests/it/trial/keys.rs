@@ -17,14 +17,14 @@ fn validated(projections: &str) -> (i32, String, String) {
 fn a_key_may_be_left_out_where_the_query_proves_one() {
     let (code, out, error) = validated(
         "projection: totals\nsql: SELECT customer, sum(n) AS n FROM shop.placed GROUP BY customer\n---\n\
-         projection: all\nsql: SELECT count(*) AS n FROM shop.placed\n---\n\
+         projection: whole\nsql: SELECT count(*) AS n FROM shop.placed\n---\n\
          projection: latest\nkey: [id]\nsql: SELECT id, customer, n FROM shop.placed\n---\n\
          projection: named\nsql: SELECT t.customer, t.n, l.id, l.n FROM totals t JOIN latest l USING (customer)\n",
     );
     assert_eq!((code, error.as_str()), (0, ""), "{out}");
     for line in [
         "  totals: a row for each customer; the query proves it\n",
-        "  all: one row; the query proves it\n",
+        "  whole: one row; the query proves it\n",
         "  latest: a row for each id; checked with every commit\n",
         "  named: a row for each id; the query proves it\n",
     ] {
