@@ -333,7 +333,7 @@ impl Control {
         let (mut facts, _) = self.replay(&config, by).await?;
         facts.is_start = std::mem::take(&mut self.is_earlier);
         let mut changes = Changes::new(&self.config, &config, program, &facts, &rebuilt.names);
-        changes.groups.iter_mut().for_each(|group| rebuilt.place(group, &config));
+        changes.groups.iter_mut().for_each(|group| rebuilt.place(group, &config, &facts));
         let config = Arc::new(config);
         let contents = changes.contents();
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
@@ -501,11 +501,16 @@ impl Control {
         self.awaited.retain(|name| !running.contents.projections.contains_key(name));
         let queries = self.queries.clone();
         self.answer_queries();
-        if let Some(kept) = kept
-            && let Some(entry) = kept.entry.clone()
-            && let Err(error) = self.go_on(kept.rollout, &entry, Beginning::Kept(kept), Some(queries))
-        {
-            tracing::error!(%error, "what was replaced has no thread to go on with; it does after a restart");
+        let running = kept.running.into_iter().filter_map(|kept| {
+            let entry = kept.entry.clone()?;
+            Some((kept.rollout, entry, Beginning::Kept(kept)))
+        });
+        let paused = kept.paused.into_iter();
+        let paused = paused.map(|one| (one.rollout, one.entry.clone(), Beginning::Restored(Box::new(one))));
+        for (rollout, entry, beginning) in running.chain(paused).collect::<Vec<_>>() {
+            if let Err(error) = self.go_on(rollout, &entry, beginning, Some(queries.clone())) {
+                tracing::error!(%error, "what was replaced has no thread to go on with; it does after a restart");
+            }
         }
         true
     }

@@ -84,6 +84,9 @@ pub struct ProjectionFacts {
     pub is_paused: bool,
     /// Whether its rows and its state are right, so that others may go on from them.
     pub is_right: bool,
+    /// Whether readers see rows of it that are right, whatever cut they are of.
+    #[serde(default)]
+    pub shows_rows: bool,
     pub owner: Option<String>,
     pub state_limit: Option<u64>,
     pub live_rows: u64,
@@ -167,6 +170,7 @@ impl ProjectionFacts {
             steps: generation.state().steps(),
             is_paused: generation.phase() == Phase::Paused,
             is_right: donates,
+            shows_rows: generation.has_right_rows(),
             live_rows: generation.table().num_rows() as u64,
             state_bytes: Some(generation.status().state_bytes),
             build_rate: generation.build_rate,
@@ -283,6 +287,7 @@ fn of_entry(entry: &GenerationEntry) -> ProjectionFacts {
         steps: entry.state == Phase::Serving,
         is_paused: entry.state == Phase::Paused,
         is_right,
+        shows_rows: entry.table.is_some(),
         owner: None,
         state_limit: None,
         live_rows: entry.table.as_ref().map_or(0, |table| table.rows),

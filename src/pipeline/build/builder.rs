@@ -19,7 +19,7 @@ use super::super::verify::Subject;
 use super::pace::Pace;
 use super::reader::BuildReader;
 use super::storing::Storing;
-use super::{Build, BuildError, Joined, Kept, LiveCut};
+use super::{Build, BuildError, Joined, LiveCut, Replaced};
 use crate::lifecycle::Actor;
 use crate::progress::{Cut, Position, SourceName};
 use crate::read_model::catalog::{BuildState, KeptState};
@@ -62,7 +62,7 @@ pub struct Observe {
 pub enum BuildOutcome {
     /// Its generations take every commit. What they have replaced is to be kept, if anything; what was kept before of the same is
     /// not any more.
-    Joined { kept: Option<Box<Kept>>, unkept: Vec<u64> },
+    Joined { kept: Replaced, unkept: Vec<u64> },
     /// What was there before goes on.
     Failed,
     /// It was not wanted any more.
@@ -154,7 +154,7 @@ impl Builder {
         let began = Instant::now();
         self.pace = Pace::new();
         // Until it has joined, what it replaces goes on from where a checkpoint has it.
-        let mut kept = None;
+        let mut kept = Replaced::default();
         loop {
             match self.follow(&live, &mut orders).await {
                 Ok(()) => {}
@@ -169,17 +169,17 @@ impl Builder {
             if let Order::Join { by: Some(by) } = &*orders.borrow() {
                 self.build.wanted_by(by.clone());
             }
-            if kept.is_none()
-                && !self.build.has_failed()
-                && let Some(keeping) = self.build.keeping.clone()
+            if !self.build.has_failed()
+                && let Some(keeping) = self.build.keeping.take()
             {
                 match live.keep(keeping, self.build.ticket()).await {
-                    Ok(Ok(one)) => kept = Some(Box::new(one)),
+                    Ok(Ok(replaced)) => kept = replaced,
                     // What serves is replaced all the same: that is wanted, and a reload of the earlier files takes it back.
                     Ok(Err(why)) => tracing::warn!(projections = names.join(", "), why, "what is replaced is not kept"),
                     Err(_) => return BuildOutcome::NoLoop,
                 }
-                self.build.keeping = None;
+                let paused = kept.paused.iter().map(|one| (one.rollout, one.entry.until_us));
+                self.build.kept_paused = paused.collect();
             }
             if let Err(error) = self.arrive(&live).await {
                 match error {
@@ -194,8 +194,11 @@ impl Builder {
             if let Some(rate) = self.pace.rate().filter(|_| !is_kept) {
                 self.build.came_at(rate);
             }
-            match live.join(self.build, kept.as_ref().map(|kept| kept.rollout), self.open.clone()).await {
-                Some(Ok(Joined::AsDeclared { unkept })) => {
+            let running = kept.running.as_ref().map(|kept| kept.rollout);
+            match live.join(self.build, running, self.open.clone()).await {
+                Some(Ok(Joined::AsDeclared { unkept, kept_paused })) => {
+                    // What was resumed meanwhile is not there any more.
+                    kept.paused.retain(|one| kept_paused.contains(&one.rollout));
                     let took = began.elapsed();
                     if !is_kept {
                         names.iter().for_each(|name| telemetry::observe_rebuild(name, took));
@@ -276,17 +279,12 @@ impl Builder {
         self.reach(&at, None).await
     }
 
-    /// Compares what was built with what serves, at one cut.
+    /// Compares what was built with what serves, at one cut; of what has stopped, with the rows that it has left.
     async fn compare(&mut self, live: &Commands) -> Result<(), BuildError> {
         let inputs = self.build.inputs();
         let built: BTreeSet<String> = self.build.projections().map(str::to_owned).collect();
-        let mut at = live.look(&inputs.union(&built).cloned().collect()).await?;
-        let mut before = BTreeMap::new();
-        for name in &built {
-            // What a build follows it reads as well.
-            let rows = if inputs.contains(name) { at.inputs.get(name).cloned() } else { at.inputs.remove(name) };
-            before.extend(rows.map(|rows| (name.clone(), rows)));
-        }
+        let mut at = live.served(&inputs, &built).await?;
+        let before = std::mem::take(&mut at.served);
         self.reach_by_way(&at, Some(live)).await?;
         // What is in error has rows of another cut; it is looked at again.
         if !before.values().all(InputRows::is_whole) {

@@ -29,6 +29,9 @@ impl Runner {
                 self.held_until = hold.then(|| Instant::now() + HOLD_LONGEST).or(self.held_until);
                 let _ = reply.send(LiveCut::of(&self.engine, &inputs));
             }
+            Command::Served { inputs, names, reply } => {
+                let _ = reply.send(LiveCut::of(&self.engine, &inputs).with_served(&self.engine, &names));
+            }
             Command::Join { build, kept, open, reply } => {
                 self.held_until = None;
                 let _ = reply.send(self.join(*build, kept, open));
