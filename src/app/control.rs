@@ -481,21 +481,28 @@ impl Control {
         self.plan_check();
     }
 
-    /// Takes account of how a build has ended: whether it serves.
-    fn build_ended(&mut self, id: u64, outcome: BuildOutcome) -> bool {
-        let BuildOutcome::Joined { kept, unkept } = outcome else {
-            // What is kept and has failed stays, so that its status says why.
-            self.keepers.failed(id);
-            self.running.retain(|running| running.id != id);
-            return false;
+    /// Takes account of how a build has ended. As error, why it does not serve.
+    fn build_ended(&mut self, id: u64, outcome: BuildOutcome) -> Result<(), String> {
+        let (kept, unkept) = match outcome {
+            BuildOutcome::Joined { kept, unkept } => (kept, unkept),
+            BuildOutcome::Failed(_) | BuildOutcome::Cancelled | BuildOutcome::NoLoop => {
+                let why = match outcome {
+                    BuildOutcome::Failed(why) => why,
+                    _ => "it is not wanted any more".to_owned(),
+                };
+                // What is kept and has failed stays, so that its status says why.
+                self.keepers.failed(id, &why);
+                self.running.retain(|running| running.id != id);
+                return Err(why);
+            }
         };
         let returned = self.keepers.run_by(id);
         self.keepers.end(&unkept);
         if let Some(rollout) = returned {
             self.keepers.end(&[rollout]).into_iter().for_each(|keeper| self.came_back(keeper));
-            return true;
+            return Ok(());
         }
-        let Some(index) = self.running.iter().position(|running| running.id == id) else { return true };
+        let Some(index) = self.running.iter().position(|running| running.id == id) else { return Ok(()) };
         let running = self.running.remove(index);
         running.contents.projections.keys().for_each(|name| self.verifications.forget(name));
         self.awaited.retain(|name| !running.contents.projections.contains_key(name));
@@ -512,7 +519,7 @@ impl Control {
                 tracing::error!(%error, "what was replaced has no thread to go on with; it does after a restart");
             }
         }
-        true
+        Ok(())
     }
 
     /// Lets new requests find the queries and limits that are declared, as far as what they read is there.

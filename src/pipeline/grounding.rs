@@ -154,7 +154,12 @@ impl Gathered {
 
     /// Answers with what the stores hold, of which each takes its own. An answer that is no more waited for is lost. Gives what is to
     /// be answered once another checkpoint has what was done.
-    pub(super) fn answer(self, stores: &Result<Stores, String>, engine: &mut Engine) -> Option<Acknowledgement> {
+    pub(super) fn answer(
+        self,
+        stores: &Result<Stores, String>,
+        engine: &mut Engine,
+        now_us: i64,
+    ) -> Option<Acknowledgement> {
         match (self, stores) {
             (Gathered::Paused { told, reply }, _) => return Some(Box::new(move || drop(reply.send(Ok(told))))),
             (Gathered::Resumed { mut resumed, reply }, stores) => {
@@ -169,7 +174,7 @@ impl Gathered {
                 let is_lost = reply.send(answer).is_err();
                 let why = why.or_else(|| is_lost.then(|| "whoever resumed it has waited too long".to_owned()));
                 if let (Some(rollout), Some(why)) = (rollout, why) {
-                    engine.cannot_resume(rollout, &why);
+                    engine.cannot_resume(rollout, &why, now_us);
                 }
             }
             (Gathered::Ground { mut ground, reply }, Ok(stores)) => {

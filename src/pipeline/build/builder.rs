@@ -63,8 +63,8 @@ pub enum BuildOutcome {
     /// Its generations take every commit. What they have replaced is to be kept, if anything; what was kept before of the same is
     /// not any more.
     Joined { kept: Replaced, unkept: Vec<u64> },
-    /// What was there before goes on.
-    Failed,
+    /// What was there before goes on, and why.
+    Failed(String),
     /// It was not wanted any more.
     Cancelled,
     /// The loop has ended.
@@ -206,7 +206,7 @@ impl Builder {
                     }
                     return BuildOutcome::Joined { kept, unkept };
                 }
-                Some(Ok(Joined::Nothing)) => return BuildOutcome::Failed,
+                Some(Ok(Joined::Nothing { why })) => return BuildOutcome::Failed(why),
                 Some(Err(late)) => {
                     tracing::info!(projections = names.join(", "), "the build came too late to the live cut; again");
                     self.build = *late;
@@ -330,8 +330,9 @@ impl Builder {
     /// Ends what was kept and cannot go on. What serves does not notice.
     async fn end_kept(self, live: &Commands) -> BuildOutcome {
         let reason = self.build.reason().unwrap_or("it has failed").to_owned();
-        live.announce_kept(self.build.kept_status(KeptState::Failed, 0, Some(reason)), self.build.ticket()).await;
-        BuildOutcome::Failed
+        let statuses = self.build.kept_status(KeptState::Failed, 0, Some(reason.clone()));
+        live.announce_kept(statuses, self.build.ticket()).await;
+        BuildOutcome::Failed(reason)
     }
 
     /// Comes to a live cut, by way of the cut of the adopted state.
@@ -381,7 +382,14 @@ impl Builder {
 
     fn fail(&mut self, error: &BuildError) {
         tracing::error!(%error, "projections cannot be built");
-        self.build.fail(&error.to_string());
+        let why = match error {
+            // What goes on from where it was has other ways out than what is built.
+            BuildError::Gone { source_name, message } if self.build.rollout.is_some() => {
+                format!("source `{source_name}` cannot be read on: {message}")
+            }
+            error => error.to_string(),
+        };
+        self.build.fail(&why);
     }
 }
 

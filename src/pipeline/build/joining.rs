@@ -19,8 +19,8 @@ pub enum Joined {
         /// The rollouts of what was paused and is kept from now on, because it was replaced.
         kept_paused: BTreeSet<u64>,
     },
-    /// What was there before goes on.
-    Nothing,
+    /// What was there before goes on, and why.
+    Nothing { why: String },
 }
 
 impl LiveCut {
@@ -62,15 +62,16 @@ impl Build {
             && let Some(reason) = self.reason().map(str::to_owned)
         {
             if resumes {
-                live.cannot_resume(rollout, &reason);
+                live.cannot_resume(rollout, &reason, now_us);
             } else {
                 live.cannot_keep(rollout, &reason);
             }
-            return Ok(Joined::Nothing);
+            return Ok(Joined::Nothing { why: reason });
         }
         if !self.failed {
             self.take_circuits(live);
         }
+        let why = self.reason().unwrap_or("it has failed").to_owned();
         let Self { engine: mut built, changed_sources, mut continued, failed, by, rollout, kept_paused, .. } = self;
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
@@ -129,7 +130,7 @@ impl Build {
         live.share();
         live.sort();
         live.tell_parked();
-        Ok(if failed { Joined::Nothing } else { Joined::AsDeclared { unkept, kept_paused: still_kept } })
+        Ok(if failed { Joined::Nothing { why } } else { Joined::AsDeclared { unkept, kept_paused: still_kept } })
     }
 }
 

@@ -65,17 +65,23 @@ impl Engine {
         self.kept.pending.remove(&rollout);
         self.kept.views.remove(&rollout);
         let entry = self.kept.entries.get_mut(&rollout)?;
-        (entry.replaced, entry.pause) = (true, Some(Pause::Paused));
+        (entry.replaced, entry.pause, entry.asked) = (true, Some(Pause::Paused), None);
         let names: BTreeSet<String> = entry.generations.keys().cloned().collect();
         names.iter().for_each(|name| _ = self.kept_shown.remove(name));
         Some(names)
     }
 
-    /// Makes it known that what was paused comes to the live cut.
-    pub(super) fn is_kept_resuming(&mut self, rollout: u64) {
+    /// Makes it known that what was paused comes to the live cut, and who wants that.
+    pub(super) fn is_kept_resuming(&mut self, rollout: u64, by: &Actor) {
         if let Some(entry) = self.kept.entries.get_mut(&rollout) {
-            entry.pause = Some(Pause::Resuming);
+            (entry.pause, entry.asked) = (Some(Pause::Resuming), Some(by.clone()));
         }
+    }
+
+    /// Who wants that it goes on, of a rollout that was paused and comes to the live cut.
+    pub(super) fn resumed_by(&self, rollout: u64) -> Option<Actor> {
+        let entry = self.kept.entries.get(&rollout).filter(|entry| entry.pause == Some(Pause::Resuming))?;
+        Some(entry.asked.clone().unwrap_or_default())
     }
 
     /// Keeps nothing more of what is paused and reads a source, and gives what of it was to go on.
@@ -130,8 +136,9 @@ impl Engine {
         Some((*rollout, entry.clone()))
     }
 
-    /// Makes status show how what is kept gets on.
-    pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>) {
+    /// Makes status show how what is kept gets on: whether something of that was recorded.
+    pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>, now_us: i64) -> bool {
+        let mut is_recorded = false;
         for (name, status) in statuses {
             // What was paused and cannot go on is paused again.
             if status.state == KeptState::Failed
@@ -141,7 +148,8 @@ impl Engine {
                     own == Some(status.generation) || status.generation == 0 && entry.pause == Some(Pause::Resuming)
                 })
             {
-                self.cannot_resume(rollout, status.message.as_deref().unwrap_or("it has failed"));
+                self.cannot_resume(rollout, status.message.as_deref().unwrap_or("it has failed"), now_us);
+                is_recorded = true;
                 continue;
             }
             let mut replaced = self.kept.entries.values().filter(|entry| entry.replaced);
@@ -154,6 +162,7 @@ impl Engine {
                 self.kept_shown.insert(name, KeptStatus { generation, until_us, ..status });
             }
         }
+        is_recorded
     }
 
     /// Makes status show why a rollout cannot be gone back to.
