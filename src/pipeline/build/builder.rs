@@ -151,7 +151,6 @@ impl Builder {
 
     async fn build(mut self, live: Commands, mut orders: watch::Receiver<Order>) -> BuildOutcome {
         let names: Vec<String> = self.build.projections().map(str::to_owned).collect();
-        let began = Instant::now();
         self.pace = Pace::new();
         // Until it has joined, what it replaces goes on from where a checkpoint has it.
         let mut kept = Replaced::default();
@@ -199,7 +198,7 @@ impl Builder {
                 Some(Ok(Joined::AsDeclared { unkept, kept_paused })) => {
                     // What was resumed meanwhile is not there any more.
                     kept.paused.retain(|one| kept_paused.contains(&one.rollout));
-                    let took = began.elapsed();
+                    let took = self.pace.took();
                     if !is_kept {
                         names.iter().for_each(|name| telemetry::observe_rebuild(name, took));
                         tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
@@ -227,6 +226,7 @@ impl Builder {
                 continue;
             }
             self.turn = None;
+            self.pace.arrives();
             if self.build.has_stopped() {
                 return Ok(());
             }
