@@ -301,6 +301,7 @@ impl Control {
         let who = by.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
         let message = format!("it was ended{who}; reload, or `readside projection rebuild {name}`, begins it again");
         let told = format!("what is there goes on; not built any more: {}", names.join(", "));
+        tracing::warn!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{told}");
         self.durable(self.commands.end_build(names, message, Some(by.clone()))).await?;
         Ok(Done { detail: told })
     }

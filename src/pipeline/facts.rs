@@ -59,6 +59,9 @@ pub struct SourceFacts {
     /// The document that declares how it is read.
     #[serde(default)]
     pub definition: Option<String>,
+    /// Why it takes nothing more, if it has halted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -225,6 +228,7 @@ impl Facts {
                 began: progress.began(),
                 admitted: intake.admitted().clone(),
                 definition: intake.text().map(str::to_owned),
+                halted: progress.is_halted().then(|| progress.message().unwrap_or("it has halted").to_owned()),
             };
             (name.clone(), facts)
         });
@@ -249,6 +253,8 @@ impl Facts {
                 began: entry.began,
                 admitted: entry.admitted.clone(),
                 definition: entry.definition.clone(),
+                // It is looked at again at the start.
+                halted: None,
             };
             (name.clone(), facts)
         });

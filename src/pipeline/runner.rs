@@ -203,7 +203,15 @@ impl Runner {
         }
         if !fetched.is_empty() {
             let began = Instant::now();
+            let read: BTreeSet<SourceName> = fetched.iter().map(|one| one.source.clone()).collect();
+            let read: Vec<SourceName> = read.into_iter().filter(|one| self.engine.halted(one).is_none()).collect();
             self.engine.commit(fetched, now_us()).map_err(poisoned)?;
+            for source in read {
+                // By an event of an unknown type, or because no more can be parked.
+                if let Some(message) = self.engine.halted(&source) {
+                    tracing::error!(%source, %message, "source halted");
+                }
+            }
             telemetry::observe_commit(began.elapsed());
             telemetry::count_torn_batches(self.whole_batches.take_torn());
         }

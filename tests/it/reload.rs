@@ -706,12 +706,15 @@ fn a_source_that_has_halted_goes_on_once_its_declaration_is_mended() {
     let message = halted();
     assert!(message.contains("message 1001") && message.contains("and reload"), "{message}");
     world.check();
+    assert!(world.daemon().logged("\"source halted\"").is_some());
     // There is no gap that could be accepted, and nothing is recorded as if there were.
     let (status, refused) = world.daemon().post("/v1/admin/sources/orders/accept-gap", &json!({}));
     assert!(status == 409 && refused["detail"].as_str().unwrap().contains(&message), "{refused}");
     assert!(!world.daemon().get("/v1/history").1.to_string().contains("gap-accepted"));
-    // Nothing has changed, so it stops there again.
-    world.reload();
+    // Nothing has changed but that it is tried again, so it stops there again.
+    let told = world.reload()["changes"].clone();
+    assert_eq!((&told[0]["change"], &told[1]), (&json!("reopened"), &Value::Null), "{told}");
+    assert!(told[0]["detail"].as_str().unwrap().contains(&message), "{told}");
     assert_eq!(halted(), message);
     // What reads another source goes on where this one is given up.
     let other = source("").replace("source: orders", "source: other");
