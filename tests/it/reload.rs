@@ -430,11 +430,12 @@ fn a_plan_says_what_a_reload_then_does() {
         &SIZES.replace("count(*) AS customers", "CAST(count(*) AS VARCHAR) AS customers"),
     ]);
     let (code, breaking) = ask(&[]);
-    assert_eq!(code, 3);
+    assert_eq!((code, &breaking["verdict"]), (3, &json!("breaking")));
     assert_eq!(change(&breaking, "totals"), ("build".to_owned(), json!(["without `cents`"]).to_string(), true));
     assert!(change(&breaking, "sizes").1.contains("column `customers` becomes"), "{breaking}");
     assert_eq!(change(&breaking, "found").0, "removed");
-    assert_eq!(ask(&["--allow-breaking"]).0, 2);
+    let (code, allowed) = ask(&["--allow-breaking"]);
+    assert_eq!((code, &allowed["verdict"]), (2, &json!("deployable")));
     // The same with a daemon that does not run.
     world.declare(&[TOTALS, SIZES, &FOUND.replace("customer: keyword", "customer: keyword, orders: {sort: true}")]);
     let (code, index) = ask(&[]);
