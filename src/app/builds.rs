@@ -270,7 +270,7 @@ impl Work {
                 let open = is_kept.then(|| opener(self.config.clone()));
                 let builder = builder.holds(turn).opened_by(open).observed(observed);
                 let outcome = builder.run(self.commands.clone(), orders).await;
-                if matches!(outcome, BuildOutcome::Cancelled) || is_kept && matches!(outcome, BuildOutcome::Failed) {
+                if matches!(outcome, BuildOutcome::Cancelled) || is_kept && matches!(outcome, BuildOutcome::Failed(_)) {
                     folders.iter().for_each(|folder| IndexRoot::remove(folder));
                 }
                 outcome
@@ -279,16 +279,16 @@ impl Work {
             Err(error) if is_kept => {
                 folders.iter().for_each(|folder| IndexRoot::remove(folder));
                 tracing::error!(projections = self.names.join(", "), %error, "what was replaced cannot be gone on with");
-                self.commands.cannot_keep(self.names, error, &self.ticket).await;
-                BuildOutcome::Failed
+                self.commands.cannot_keep(self.names, error.clone(), &self.ticket).await;
+                BuildOutcome::Failed(error)
             }
             Err(_) if !self.ticket.end() => BuildOutcome::Cancelled,
             Err(error) => {
                 folders.iter().for_each(|folder| IndexRoot::remove(folder));
                 tracing::error!(projections = self.names.join(", "), %error, "projections cannot be built");
                 // Without a loop there is no status.
-                let _ = self.commands.end_build(self.names, error, None).await;
-                BuildOutcome::Failed
+                let _ = self.commands.end_build(self.names, error.clone(), None).await;
+                BuildOutcome::Failed(error)
             }
         }
     }

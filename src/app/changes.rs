@@ -123,6 +123,11 @@ impl Changes {
                 }
             }
         }
+        // It is tried again with every reload: what had stopped it may be mended, by what is declared now or elsewhere.
+        let halted = facts.sources.iter().filter_map(|(name, known)| Some((name, known.halted.as_ref()?)));
+        for (name, why) in halted.filter(|(name, _)| new.sources.iter().any(|one| one.schema.source == ***name)) {
+            self.tell("source", name, "reopened", Some(format!("it had halted, and is tried again: {why}")));
+        }
         for source in &old.sources {
             let name = &source.schema.source;
             if !new.sources.iter().any(|one| one.schema.source == *name) {

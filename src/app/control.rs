@@ -301,6 +301,7 @@ impl Control {
         let who = by.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
         let message = format!("it was ended{who}; reload, or `readside projection rebuild {name}`, begins it again");
         let told = format!("what is there goes on; not built any more: {}", names.join(", "));
+        tracing::warn!(by = by.actor.as_deref().unwrap_or("nobody by name"), reason = by.reason, "{told}");
         self.durable(self.commands.end_build(names, message, Some(by.clone()))).await?;
         Ok(Done { detail: told })
     }
@@ -333,7 +334,7 @@ impl Control {
         let (mut facts, _) = self.replay(&config, by).await?;
         facts.is_start = std::mem::take(&mut self.is_earlier);
         let mut changes = Changes::new(&self.config, &config, program, &facts, &rebuilt.names);
-        changes.groups.iter_mut().for_each(|group| rebuilt.place(group, &config));
+        changes.groups.iter_mut().for_each(|group| rebuilt.place(group, &config, &facts));
         let config = Arc::new(config);
         let contents = changes.contents();
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
@@ -481,33 +482,45 @@ impl Control {
         self.plan_check();
     }
 
-    /// Takes account of how a build has ended: whether it serves.
-    fn build_ended(&mut self, id: u64, outcome: BuildOutcome) -> bool {
-        let BuildOutcome::Joined { kept, unkept } = outcome else {
-            // What is kept and has failed stays, so that its status says why.
-            self.keepers.failed(id);
-            self.running.retain(|running| running.id != id);
-            return false;
+    /// Takes account of how a build has ended. As error, why it does not serve.
+    fn build_ended(&mut self, id: u64, outcome: BuildOutcome) -> Result<(), String> {
+        let (kept, unkept) = match outcome {
+            BuildOutcome::Joined { kept, unkept } => (kept, unkept),
+            BuildOutcome::Failed(_) | BuildOutcome::Cancelled | BuildOutcome::NoLoop => {
+                let why = match outcome {
+                    BuildOutcome::Failed(why) => why,
+                    _ => "it is not wanted any more".to_owned(),
+                };
+                // What is kept and has failed stays, so that its status says why.
+                self.keepers.failed(id, &why);
+                self.running.retain(|running| running.id != id);
+                return Err(why);
+            }
         };
         let returned = self.keepers.run_by(id);
         self.keepers.end(&unkept);
         if let Some(rollout) = returned {
             self.keepers.end(&[rollout]).into_iter().for_each(|keeper| self.came_back(keeper));
-            return true;
+            return Ok(());
         }
-        let Some(index) = self.running.iter().position(|running| running.id == id) else { return true };
+        let Some(index) = self.running.iter().position(|running| running.id == id) else { return Ok(()) };
         let running = self.running.remove(index);
         running.contents.projections.keys().for_each(|name| self.verifications.forget(name));
         self.awaited.retain(|name| !running.contents.projections.contains_key(name));
         let queries = self.queries.clone();
         self.answer_queries();
-        if let Some(kept) = kept
-            && let Some(entry) = kept.entry.clone()
-            && let Err(error) = self.go_on(kept.rollout, &entry, Beginning::Kept(kept), Some(queries))
-        {
-            tracing::error!(%error, "what was replaced has no thread to go on with; it does after a restart");
+        let running = kept.running.into_iter().filter_map(|kept| {
+            let entry = kept.entry.clone()?;
+            Some((kept.rollout, entry, Beginning::Kept(kept)))
+        });
+        let paused = kept.paused.into_iter();
+        let paused = paused.map(|one| (one.rollout, one.entry.clone(), Beginning::Restored(Box::new(one))));
+        for (rollout, entry, beginning) in running.chain(paused).collect::<Vec<_>>() {
+            if let Err(error) = self.go_on(rollout, &entry, beginning, Some(queries.clone())) {
+                tracing::error!(%error, "what was replaced has no thread to go on with; it does after a restart");
+            }
         }
-        true
+        Ok(())
     }
 
     /// Lets new requests find the queries and limits that are declared, as far as what they read is there.

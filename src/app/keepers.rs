@@ -19,7 +19,8 @@ pub(super) struct Keeper {
     until: Instant,
     /// It stays here when it has ended by itself, so that a person can be told why.
     pub(super) running: Running,
-    pub(super) has_failed: bool,
+    /// Why it has failed, if it has.
+    pub(super) failed: Option<String>,
     /// Whether it was not replaced but paused, and goes on.
     pub(super) resumes: bool,
     /// The queries that were answered when it was replaced, if that was in this process.
@@ -46,7 +47,7 @@ impl Keeper {
             sources: entry.sources.keys().cloned().collect(),
             until: until.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400 * 365)),
             running,
-            has_failed: false,
+            failed: None,
             resumes: entry.pause.is_some(),
             queries,
         }
@@ -74,9 +75,12 @@ impl Keepers {
     }
 
     /// Takes account of what has ended by itself. What was paused is paused again.
-    pub(super) fn failed(&mut self, build: u64) {
+    pub(super) fn failed(&mut self, build: u64, why: &str) {
         self.0.retain(|keeper| keeper.running.id != build || !keeper.resumes);
-        self.0.iter_mut().filter(|keeper| keeper.running.id == build).for_each(|keeper| keeper.has_failed = true);
+        self.0
+            .iter_mut()
+            .filter(|keeper| keeper.running.id == build)
+            .for_each(|keeper| keeper.failed = Some(why.to_owned()));
     }
 
     /// Ends rollouts, and gives what they were.

@@ -61,8 +61,8 @@ pub(super) fn placed(
     let follows = !afresh && running.is_some_and(|running| running.has_rows_for(definition));
     let mut placed = Group { afresh, ..Group::default() };
     placed.followers.extend(follows.then(|| planned.config.name.clone()));
-    // What does not serve as it should is replaced as soon as that is possible.
-    if let Some(running) = running.filter(|running| running.is_right) {
+    // What does not serve as it should is replaced as soon as that is possible. What is paused is as somebody wants it.
+    if let Some(running) = running.filter(|running| running.is_right || running.is_paused) {
         let means_the_same = running.rows == definition.rows;
         // Going back to the same is of no use.
         let keep = planned.config.keep.unwrap_or(config.keep);

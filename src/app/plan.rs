@@ -162,12 +162,20 @@ pub fn plan(baseline: &Baseline, config: &Config, program: Program, histories: &
         || plan.views.iter().any(|one| one.change != DeclaredChange::NoOp)
         || plan.queries.iter().any(|one| one.change != DeclaredChange::NoOp)
         || !plan.settings.is_empty();
-    plan.verdict = match plan.builds.iter().any(|build| build.blocked.is_some()) {
-        true => Verdict::Blocked,
-        false if is_changed => Verdict::Deployable,
+    plan.verdict = match is_changed {
+        _ if plan.builds.iter().any(|build| build.blocked.is_some()) => Verdict::Blocked,
+        _ if !plan.needs_restart.is_empty() => Verdict::NeedsRestart,
+        true if is_breaking(&plan) => Verdict::Breaking,
+        true => Verdict::Deployable,
         false => Verdict::InSync,
     };
     plan
+}
+
+fn is_breaking(plan: &Plan) -> bool {
+    plan.projections.iter().any(|one| one.breaking)
+        || plan.views.iter().any(|one| one.breaking)
+        || plan.queries.iter().any(|one| one.breaking)
 }
 
 fn compare(name: &str, running: Option<&ProjectionFacts>, declared: &ProjectionFacts) -> ProjectionPlan {

@@ -14,8 +14,8 @@ use crate::serve::http::Readiness;
 /// Between looks at sources that say nothing.
 const READINESS: Duration = Duration::from_secs(1);
 
-/// Publishes why the daemon is not ready (a source that was not reached yet), and what is wrong although it serves: checkpoints
-/// that fail, projections, and sources that have halted or are disconnected.
+/// Publishes why the daemon is not ready (a source of which nothing was ever read was not reached yet), and what is wrong although
+/// it serves: checkpoints that fail, projections, and sources that are paused, have halted or are not reached.
 pub(super) async fn report_readiness(
     catalog: Catalog,
     readiness: Readiness,
@@ -59,18 +59,21 @@ pub(super) async fn report_readiness(
             for (name, progress) in &snapshot.sources {
                 let message = progress.message().unwrap_or("not connected yet");
                 let was_reached = status.opened.contains(name) || progress.has_ended();
+                // What a checkpoint has of it is served as it is.
+                let has_rows = was_reached || progress.covered() > Position::START;
                 match progress.state_at(now_us()) {
-                    // Its rows are served as they are, if there were any.
-                    SourceState::Halted if was_reached || progress.covered() > Position::START => {
+                    SourceState::Halted if has_rows => {
                         warnings.push(format!("source `{name}` has halted: {message}"));
                     }
                     SourceState::Halted => reasons.push(format!("source `{name}` has halted: {message}")),
-                    _ if !was_reached => reasons.push(format!("source `{name}` was not reached yet: {message}")),
+                    // Somebody wants it so, and waiting would change nothing.
+                    SourceState::Paused => warnings.push(format!("source `{name}` is {message}")),
+                    _ if !has_rows => reasons.push(format!("source `{name}` was not reached yet: {message}")),
+                    _ if !was_reached => warnings.push(format!("source `{name}` was not reached yet: {message}")),
                     SourceState::Disconnected => {
                         let message = progress.message().unwrap_or("nothing has been heard of it for some time");
                         warnings.push(format!("source `{name}` is disconnected: {message}"));
                     }
-                    SourceState::Paused => warnings.push(format!("source `{name}` is {message}")),
                     SourceState::Live | SourceState::Idle | SourceState::CatchingUp => {}
                 }
             }

@@ -171,7 +171,9 @@ impl Checkpointer {
         let read = restore::read_stores(&self.vault, &self.current, |store| names.contains(store)).await;
         read.map_err(|unreadable| match unreadable {
             UnreadableCheckpoint::Damage(damage) => ReadStoresError::Damaged(damage),
-            UnreadableCheckpoint::Store(StoreFailure { object, source }) => ReadStoresError::Store { object, source },
+            UnreadableCheckpoint::Store(StoreFailure { object, source, .. }) => {
+                ReadStoresError::Store { object, source }
+            }
             // Its own manifest is not read again.
             UnreadableCheckpoint::Version(_) => unreachable!("stores have no version"),
         })

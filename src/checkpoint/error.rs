@@ -26,7 +26,13 @@ pub enum OpenError {
         DamageList(.0)
     )]
     NothingGood(Vec<Damage>),
-    #[error("{object} cannot be reached; try again, or remove it to fall back to the previous checkpoint")]
+    /// Nothing of what is there has been touched.
+    #[error(
+        "{object} cannot be written; make room, or see to it that this daemon may write there, and start again, which goes on from \
+         the last checkpoint"
+    )]
+    Unwritable { object: String, source: object_store::Error },
+    #[error("{object} cannot be read; see to it that it can be, and try again")]
     Store { object: String, source: object_store::Error },
     #[error("the manifest cannot be encoded")]
     Encode(#[from] serde_json::Error),
@@ -86,22 +92,27 @@ pub enum ReadStoresError {
 pub(super) struct StoreFailure {
     pub(super) object: String,
     pub(super) source: object_store::Error,
+    /// Whether it was to be written.
+    pub(super) is_write: bool,
 }
 
 impl From<StoreFailure> for OpenError {
-    fn from(StoreFailure { object, source }: StoreFailure) -> Self {
-        OpenError::Store { object, source }
+    fn from(StoreFailure { object, source, is_write }: StoreFailure) -> Self {
+        match is_write {
+            true => OpenError::Unwritable { object, source },
+            false => OpenError::Store { object, source },
+        }
     }
 }
 
 impl From<StoreFailure> for CheckpointError {
-    fn from(StoreFailure { object, source }: StoreFailure) -> Self {
+    fn from(StoreFailure { object, source, .. }: StoreFailure) -> Self {
         CheckpointError::Store { object, source }
     }
 }
 
 impl From<StoreFailure> for RestoreIndexError {
-    fn from(StoreFailure { object, source }: StoreFailure) -> Self {
+    fn from(StoreFailure { object, source, .. }: StoreFailure) -> Self {
         RestoreIndexError::Store { object, source }
     }
 }

@@ -12,7 +12,7 @@ const BATCH: usize = 1000;
 
 /// Removes manifests before the newest of `kept` that are not kept, and objects that neither `kept` nor `pinned` needs.
 pub(super) async fn collect(vault: &Vault, writer: &Writer, kept: &[&Manifest], pinned: &BTreeSet<&str>) {
-    if let Err(StoreFailure { object, source }) = try_collect(vault, writer, kept, pinned).await {
+    if let Err(StoreFailure { object, source, .. }) = try_collect(vault, writer, kept, pinned).await {
         tracing::warn!(object, error = %source, "checkpoint garbage was not collected");
     }
 }

@@ -80,7 +80,7 @@ pub struct KeptEntry {
     /// Only of generations that are paused, and not replaced by others: nothing takes their place meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
-    /// Only of a build: who has asked for it, if it is in no declaration.
+    /// Of a build, who has asked for it, if it is in no declaration; of what is resumed, who wants that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Actor>,
     /// Until when they are kept, microseconds since the epoch.

@@ -50,7 +50,7 @@ impl Vault {
         match self.store.put_opts(&Path::from(object), payload, PutMode::Create.into()).await {
             Ok(_) => Ok(Created::Yes),
             Err(Error::AlreadyExists { .. }) => Ok(Created::Taken),
-            Err(source) => Err(failure(object, source)),
+            Err(source) => Err(unwritten(object, source)),
         }
     }
 
@@ -58,13 +58,13 @@ impl Vault {
     pub(super) async fn write(&self, object: &str, payload: PutPayload) -> Result<(), StoreFailure> {
         let path = Path::from(object);
         let written = self.store.put_opts(&path, payload, PutMode::Create.into()).await;
-        written.map(drop).map_err(|source| failure(object, source))
+        written.map(drop).map_err(|source| unwritten(object, source))
     }
 
     /// Begins a long object whose name is unique. Nothing is visible before it is finished.
     pub(super) async fn begin(&self, object: &str) -> Result<WriteMultipart, StoreFailure> {
         let upload = self.store.put_multipart(&Path::from(object)).await;
-        let upload = upload.map_err(|source| failure(object, source))?;
+        let upload = upload.map_err(|source| unwritten(object, source))?;
         Ok(WriteMultipart::new_with_chunk_size(upload, PIECE_BYTES as usize))
     }
 
@@ -124,7 +124,11 @@ impl Vault {
 }
 
 pub(super) fn failure(object: &str, source: Error) -> StoreFailure {
-    StoreFailure { object: object.to_owned(), source }
+    StoreFailure { object: object.to_owned(), source, is_write: false }
+}
+
+fn unwritten(object: &str, source: Error) -> StoreFailure {
+    StoreFailure { is_write: true, ..failure(object, source) }
 }
 
 fn present<T>(object: &str, outcome: Result<T, Error>) -> Result<Option<T>, StoreFailure> {

@@ -33,7 +33,8 @@ pub(super) struct PlanArgs {
     json: bool,
 }
 
-/// Exit codes: 0 nothing would change, 1 error, 2 something would, 3 something cannot be, or breaks readers and was not allowed.
+/// Exit codes: 0 nothing would change, 1 error, 2 something would, 3 something cannot be, a reload refuses it, or it breaks readers and
+/// was not allowed.
 pub(super) fn plan(args: &PlanArgs) -> ExitCode {
     let loaded = match load_config(&args.config.config) {
         Ok(loaded) => loaded,
@@ -63,7 +64,10 @@ pub(super) fn plan(args: &PlanArgs) -> ExitCode {
         Err(error) => return failed(&error),
     };
     let histories = runtime.block_on(app::histories(&loaded.config));
-    let plan = app::plan(&baseline, &loaded.config, program, &histories);
+    let mut plan = app::plan(&baseline, &loaded.config, program, &histories);
+    if args.allow_breaking {
+        plan.allow_breaking();
+    }
     let shown = match args.json {
         true => serde_json::to_string_pretty(&plan).map(print::line).map_err(|error| error.to_string()),
         false => show(&plan, &mut std::io::stdout()).map_err(|error| error.to_string()),
@@ -73,16 +77,9 @@ pub(super) fn plan(args: &PlanArgs) -> ExitCode {
     }
     match plan.verdict {
         Verdict::InSync => ExitCode::SUCCESS,
-        Verdict::Blocked => ExitCode::from(3),
-        Verdict::Deployable if breaks(&plan) && !args.allow_breaking => ExitCode::from(3),
         Verdict::Deployable => ExitCode::from(2),
+        Verdict::Breaking | Verdict::NeedsRestart | Verdict::Blocked => ExitCode::from(3),
     }
-}
-
-fn breaks(plan: &Plan) -> bool {
-    plan.projections.iter().any(|one| one.breaking)
-        || plan.views.iter().any(|one| one.breaking)
-        || plan.queries.iter().any(|one| one.breaking)
 }
 
 fn baseline_of_daemon(url: &str) -> Result<Baseline, String> {
@@ -144,7 +141,9 @@ fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
     let verdict = match plan.verdict {
         Verdict::InSync => "in-sync: nothing would change",
         Verdict::Deployable => "deployable",
-        Verdict::Blocked => "blocked",
+        Verdict::Breaking => "breaking: readers of today may miss something; not deployable without --allow-breaking",
+        Verdict::NeedsRestart => "needs a restart: a reload refuses all of it",
+        Verdict::Blocked => "blocked: something cannot be built",
     };
     writeln!(out, "{verdict}")
 }

@@ -57,6 +57,9 @@ pub struct QueryArgs {
     /// A value for $NAME in the SQL: JSON, or else text.
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
+    /// Read projections together of which one is paused, failed or building, so that their rows are of different cuts.
+    #[arg(long)]
+    pub mixed_cuts: bool,
     #[command(flatten)]
     pub demand: DemandArgs,
     #[command(flatten)]
@@ -117,6 +120,9 @@ pub fn query(args: &QueryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
     let mut body = json!({"sql": args.sql, "minPosition": args.demand.min_position, "wait": args.demand.wait});
     if !params.is_empty() {
         body["params"] = Value::Object(params);
+    }
+    if args.mixed_cuts {
+        body["mixedCuts"] = json!("allow");
     }
     let answer = Client::new(&args.connection.url).post(&["v1", "sql"], &body)?;
     print(&answer, &args.connection, show_items, out)

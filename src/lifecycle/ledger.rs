@@ -73,6 +73,8 @@ pub enum Action {
     GapAccepted,
     Paused,
     Resumed,
+    /// What a person wanted to go on that was paused could not, and is paused as before.
+    NotResumed,
     /// A source was begun again from the first message of the stream that is there now.
     Reset,
 }
@@ -92,6 +94,7 @@ impl Action {
             Action::GapAccepted => "gap-accepted",
             Action::Paused => "paused",
             Action::Resumed => "resumed",
+            Action::NotResumed => "not-resumed",
             Action::Reset => "reset",
         }
     }

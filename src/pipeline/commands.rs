@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::build::{Build, BuildError, Ground, Joined, Keeping, Kept, LiveCut};
+use super::build::{Build, BuildError, Ground, Joined, Keeping, LiveCut, Replaced};
 use super::engine::{Captured, Declared, Replayed, Replays};
 use super::facts::Facts;
 use super::grounding::GoesOn;
@@ -25,6 +25,8 @@ const QUEUED: usize = 16;
 pub(super) enum Command {
     /// Where the live generations stand, with the rows of some. With `hold`, nothing more is taken in for a while.
     Look { inputs: BTreeSet<String>, hold: bool, reply: oneshot::Sender<LiveCut> },
+    /// The same, with the rows that readers see of others.
+    Served { inputs: BTreeSet<String>, names: BTreeSet<String>, reply: oneshot::Sender<LiveCut> },
     /// Takes built generations in. `open` opens their sources, if not as they are declared. The reply gives them back if they stand elsewhere by now.
     Join {
         build: Box<Build>,
@@ -33,7 +35,7 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<Joined, Box<Build>>>,
     },
     /// Makes what a build is about to replace go on beside, from the next checkpoint.
-    Keep { keeping: Keeping, ticket: Ticket, reply: oneshot::Sender<Result<Kept, String>> },
+    Keep { keeping: Keeping, ticket: Ticket, reply: oneshot::Sender<Result<Replaced, String>> },
     /// What status shows of generations that are kept.
     AnnounceKept(Vec<(String, KeptStatus)>, Ticket),
     /// Keeps rollouts no more. The answer, whether they were there, comes once that is durable.
@@ -141,7 +143,15 @@ impl Commands {
         self.ask(|reply| Command::Look { inputs: inputs.clone(), hold: false, reply }).await
     }
 
-    /// The same; and the loop stays there until a build joins, or for a short while.
+    /// The same, with the rows that readers see of projections with which something is to be compared.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub(super) async fn served(&self, inputs: &BTreeSet<String>, names: &BTreeSet<String>) -> Result<LiveCut, NoLoop> {
+        self.ask(|reply| Command::Served { inputs: inputs.clone(), names: names.clone(), reply }).await
+    }
+
+    /// The live cut as for [`Commands::look`]; and the loop stays there until a build joins, or for a short while.
     ///
     /// # Errors
     /// The loop has ended.
@@ -164,7 +174,7 @@ impl Commands {
     ///
     /// # Errors
     /// The loop has ended.
-    pub(super) async fn keep(&self, keeping: Keeping, ticket: &Ticket) -> Result<Result<Kept, String>, NoLoop> {
+    pub(super) async fn keep(&self, keeping: Keeping, ticket: &Ticket) -> Result<Result<Replaced, String>, NoLoop> {
         self.ask(|reply| Command::Keep { keeping, ticket: ticket.clone(), reply }).await
     }
 

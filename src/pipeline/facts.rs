@@ -59,6 +59,9 @@ pub struct SourceFacts {
     /// The document that declares how it is read.
     #[serde(default)]
     pub definition: Option<String>,
+    /// Why it takes nothing more, if it has halted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -84,6 +87,9 @@ pub struct ProjectionFacts {
     pub is_paused: bool,
     /// Whether its rows and its state are right, so that others may go on from them.
     pub is_right: bool,
+    /// Whether readers see rows of it that are right, whatever cut they are of.
+    #[serde(default)]
+    pub shows_rows: bool,
     pub owner: Option<String>,
     pub state_limit: Option<u64>,
     pub live_rows: u64,
@@ -167,6 +173,7 @@ impl ProjectionFacts {
             steps: generation.state().steps(),
             is_paused: generation.phase() == Phase::Paused,
             is_right: donates,
+            shows_rows: generation.has_right_rows(),
             live_rows: generation.table().num_rows() as u64,
             state_bytes: Some(generation.status().state_bytes),
             build_rate: generation.build_rate,
@@ -221,6 +228,7 @@ impl Facts {
                 began: progress.began(),
                 admitted: intake.admitted().clone(),
                 definition: intake.text().map(str::to_owned),
+                halted: progress.is_halted().then(|| progress.message().unwrap_or("it has halted").to_owned()),
             };
             (name.clone(), facts)
         });
@@ -245,6 +253,8 @@ impl Facts {
                 began: entry.began,
                 admitted: entry.admitted.clone(),
                 definition: entry.definition.clone(),
+                // It is looked at again at the start.
+                halted: None,
             };
             (name.clone(), facts)
         });
@@ -283,6 +293,7 @@ fn of_entry(entry: &GenerationEntry) -> ProjectionFacts {
         steps: entry.state == Phase::Serving,
         is_paused: entry.state == Phase::Paused,
         is_right,
+        shows_rows: entry.table.is_some(),
         owner: None,
         state_limit: None,
         live_rows: entry.table.as_ref().map_or(0, |table| table.rows),

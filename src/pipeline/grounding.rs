@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::build::{Ground, Keeping, Kept, StoredRollout};
+use super::build::{Ground, Keeping, Kept, Replaced, StoredRollout};
 use super::commands::Wanted;
 use super::engine::{Engine, Resumed};
 use super::runner::Acknowledgement;
@@ -19,7 +19,7 @@ pub(super) enum Asked {
     /// Who would begin builds.
     Ground { wanted: Wanted, reply: oneshot::Sender<Ground> },
     /// A build that is about to replace what is to be kept.
-    Keep { keeping: Keeping, ticket: Ticket, reply: oneshot::Sender<Result<Kept, String>> },
+    Keep { keeping: Keeping, ticket: Ticket, reply: oneshot::Sender<Result<Replaced, String>> },
     /// Who pauses a projection.
     Pause { projection: String, by: Actor, reply: oneshot::Sender<Result<String, String>> },
     /// Who goes on with what was paused.
@@ -33,8 +33,8 @@ pub(super) enum Gathered {
         reply: oneshot::Sender<Ground>,
     },
     Keep {
-        kept: Box<Kept>,
-        reply: oneshot::Sender<Result<Kept, String>>,
+        replaced: Replaced,
+        reply: oneshot::Sender<Result<Replaced, String>>,
     },
     /// What was paused, as a sentence: durable with the next checkpoint.
     Paused {
@@ -63,8 +63,8 @@ impl Asked {
                 let donors = engine.donors(&wanted.operators, &draft.content);
                 Some(Gathered::Ground { ground: Ground::at(engine, &wanted, donors), reply })
             }
-            Asked::Keep { keeping, ticket, reply } => match Kept::of(engine, &keeping, &ticket, draft, now_us) {
-                Ok(kept) => Some(Gathered::Keep { kept: Box::new(kept), reply }),
+            Asked::Keep { keeping, ticket, reply } => match replaced(engine, &keeping, &ticket, draft, now_us) {
+                Ok(replaced) => Some(Gathered::Keep { replaced, reply }),
                 Err(why) => {
                     let _ = reply.send(Err(why));
                     None
@@ -83,6 +83,30 @@ impl Asked {
                 Some(Gathered::Resumed { resumed, reply })
             }
         }
+    }
+}
+
+/// What goes on beside a build that is about to replace it: what runs, from the checkpoint to be, and what is paused.
+fn replaced(
+    engine: &mut Engine,
+    keeping: &Keeping,
+    ticket: &Ticket,
+    draft: &mut Draft,
+    now_us: i64,
+) -> Result<Replaced, String> {
+    let paused = match keeping.changed_sources.is_empty() {
+        true => engine.paused_to_keep(&keeping.projections, keeping.until_us(now_us)),
+        // What it would read of a source that is read in another way by then, it would not know.
+        false => Vec::new(),
+    };
+    let paused = paused.into_iter();
+    let paused: Vec<StoredRollout> =
+        paused.map(|(rollout, entry)| StoredRollout::without_stores(rollout, entry, engine.revision)).collect();
+    match Kept::of(engine, keeping, ticket, draft, now_us) {
+        Ok(kept) => Ok(Replaced { running: Some(Box::new(kept)), paused }),
+        // Where all of it is paused, nothing runs that could be kept.
+        Err(_) if !paused.is_empty() => Ok(Replaced { running: None, paused }),
+        Err(why) => Err(why),
     }
 }
 
@@ -116,7 +140,10 @@ impl Gathered {
                 };
                 entries.flat_map(named).collect()
             }
-            Gathered::Keep { kept, .. } => kept.stores_needed().into_iter().collect(),
+            Gathered::Keep { replaced, .. } => {
+                let running = replaced.running.iter().flat_map(|kept| kept.stores_needed());
+                running.chain(replaced.paused.iter().flat_map(|one| one.entry.stores(one.rollout))).collect()
+            }
             Gathered::Paused { .. } => Vec::new(),
             Gathered::Resumed { resumed, .. } => {
                 let from = resumed.from.iter();
@@ -127,7 +154,12 @@ impl Gathered {
 
     /// Answers with what the stores hold, of which each takes its own. An answer that is no more waited for is lost. Gives what is to
     /// be answered once another checkpoint has what was done.
-    pub(super) fn answer(self, stores: &Result<Stores, String>, engine: &mut Engine) -> Option<Acknowledgement> {
+    pub(super) fn answer(
+        self,
+        stores: &Result<Stores, String>,
+        engine: &mut Engine,
+        now_us: i64,
+    ) -> Option<Acknowledgement> {
         match (self, stores) {
             (Gathered::Paused { told, reply }, _) => return Some(Box::new(move || drop(reply.send(Ok(told))))),
             (Gathered::Resumed { mut resumed, reply }, stores) => {
@@ -142,7 +174,7 @@ impl Gathered {
                 let is_lost = reply.send(answer).is_err();
                 let why = why.or_else(|| is_lost.then(|| "whoever resumed it has waited too long".to_owned()));
                 if let (Some(rollout), Some(why)) = (rollout, why) {
-                    engine.cannot_resume(rollout, &why);
+                    engine.cannot_resume(rollout, &why, now_us);
                 }
             }
             (Gathered::Ground { mut ground, reply }, Ok(stores)) => {
@@ -154,9 +186,10 @@ impl Gathered {
                 ground.donors.clear();
                 let _ = reply.send(ground);
             }
-            (Gathered::Keep { mut kept, reply }, Ok(stores)) => {
-                kept.take_stores(stores);
-                let _ = reply.send(Ok(*kept));
+            (Gathered::Keep { mut replaced, reply }, Ok(stores)) => {
+                replaced.running.iter_mut().for_each(|kept| kept.take_stores(stores));
+                replaced.paused.iter_mut().for_each(|paused| paused.take_stores(stores));
+                let _ = reply.send(Ok(replaced));
             }
             (Gathered::Keep { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
         }

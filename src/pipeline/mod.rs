@@ -23,7 +23,7 @@ mod whole_batches;
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin, fresh};
 pub use build::{
     Build, BuildError, BuildOutcome, Builder, Ground, Group, KeepError, Keeping, Kept, LiveCut, Observe, Order,
-    StoredRollout,
+    Replaced, StoredRollout,
 };
 pub use commands::{Adaptation, Commands, Durable, NoLoop, Wanted};
 pub use continuation::{BuildReason, Mismatch};

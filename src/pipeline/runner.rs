@@ -203,7 +203,15 @@ impl Runner {
         }
         if !fetched.is_empty() {
             let began = Instant::now();
+            let read: BTreeSet<SourceName> = fetched.iter().map(|one| one.source.clone()).collect();
+            let read: Vec<SourceName> = read.into_iter().filter(|one| self.engine.halted(one).is_none()).collect();
             self.engine.commit(fetched, now_us()).map_err(poisoned)?;
+            for source in read {
+                // By an event of an unknown type, or because no more can be parked.
+                if let Some(message) = self.engine.halted(&source) {
+                    tracing::error!(%source, %message, "source halted");
+                }
+            }
             telemetry::observe_commit(began.elapsed());
             telemetry::count_torn_batches(self.whole_batches.take_torn());
         }
@@ -240,9 +248,19 @@ impl Runner {
                 tracing::warn!(%source, %message, "source disconnected");
                 progress.disconnected(message);
             }
-            Input::Halted { message } => {
+            Input::Halted { message, is_gap } => {
+                let message = match is_gap {
+                    true => format!(
+                        "{message}; restore them, or go on without them (`readside source accept-gap {source}`), and answers say \
+                         that they are incomplete"
+                    ),
+                    false => message,
+                };
                 tracing::error!(%source, %message, "source halted");
-                progress.halted(message);
+                match is_gap {
+                    true => progress.halted_by_gap(message),
+                    false => progress.halted(message),
+                }
                 // What was accepted was another gap.
                 intake.was_opened();
             }
@@ -322,7 +340,7 @@ impl Runner {
                 self.saving = false;
                 self.engine.is_on_disk(disk);
                 let gathered = std::mem::take(&mut self.gathered);
-                let answered = gathered.into_iter().filter_map(|one| one.answer(&stores, &mut self.engine));
+                let answered = gathered.into_iter().filter_map(|one| one.answer(&stores, &mut self.engine, now_us()));
                 self.unsaved.extend(answered);
                 self.captured.drain(..).for_each(|acknowledge| acknowledge());
                 self.removable.drain(..).for_each(|folder| IndexRoot::remove(&folder));

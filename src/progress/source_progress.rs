@@ -34,6 +34,8 @@ pub struct SourceProgress {
     late_events_dropped: u64,
     state: SourceState,
     message: Option<String>,
+    /// Whether messages that have gone are all that has halted it.
+    is_gap: bool,
     parked: BTreeMap<String, u64>,
     began: Position,
     lost: Losses,
@@ -96,6 +98,7 @@ impl SourceProgress {
             late_events_dropped: from.late_events_dropped,
             state: SourceState::Disconnected,
             message: Some("not connected yet".to_owned()),
+            is_gap: false,
             parked: BTreeMap::new(),
             began: from.began,
             lost: from.lost,
@@ -166,6 +169,13 @@ impl SourceProgress {
     pub fn halted(&mut self, message: String) {
         self.state = SourceState::Halted;
         self.message = Some(message);
+        self.is_gap = false;
+    }
+
+    /// Messages have gone before they were read; somebody may let the source go on without them.
+    pub fn halted_by_gap(&mut self, message: String) {
+        self.halted(message);
+        self.is_gap = true;
     }
 
     /// A person has stopped the source.
@@ -294,6 +304,11 @@ impl SourceProgress {
 
     pub fn is_halted(&self) -> bool {
         self.state == SourceState::Halted
+    }
+
+    /// Whether it has halted because of messages that have gone, and of nothing else.
+    pub fn is_halted_by_gap(&self) -> bool {
+        self.is_halted() && self.is_gap
     }
 
     /// Whether nothing will come any more.

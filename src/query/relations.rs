@@ -125,8 +125,10 @@ fn basis(view: &ReadView, tables: &BTreeMap<String, OpenRelation<'_>>, allow_mix
         if other.cut != basis.cut && !allow_mixed {
             let cuts: Vec<String> = tables.iter().map(|(name, one)| format!("{name} at {}", one.basis().cut)).collect();
             let detail = format!("the relations stand at different cuts: {}", cuts.join(", "));
-            return Err(QueryError::new(ErrorKind::MixedCuts, detail)
-                .hint("one of them is paused, failed or building; say mixedCuts=allow to read them all the same"));
+            return Err(QueryError::new(ErrorKind::MixedCuts, detail).hint(
+                "one of them is paused, failed or building; POST /v1/sql with \"mixedCuts\": \"allow\", or \
+                     `readside query SQL --mixed-cuts`, reads them all the same",
+            ));
         }
         merge(&mut basis, other);
     }

@@ -66,7 +66,7 @@ impl FileSource {
         if let Err(error) = thread::Builder::new().name("file-source".to_owned()).spawn(poll) {
             let message = format!("cannot start a thread to read a file: {error}");
             // It cannot fail: nothing else was sent.
-            let _ = refused.try_send(Input::Halted { message });
+            let _ = refused.try_send(Input::Halted { message, is_gap: false });
         }
         Self { inputs: Inputs::new(inputs) }
     }
@@ -102,7 +102,7 @@ fn poll(mut tail: Tail, mut batcher: Batcher) {
                 }
             }
             Err(FileStop::Halted(message)) => {
-                return batcher.send_last(Input::Halted { message });
+                return batcher.send_last(Input::Halted { message, is_gap: false });
             }
             Err(FileStop::Closed) => return,
         }

@@ -58,8 +58,9 @@ pub enum Input {
     Heartbeat { covered: u64, last_sequence: u64 },
     /// Not reachable; the source retries by itself.
     Disconnected { message: String },
-    /// Stopped by something that a person has to mend.
-    Halted { message: String },
+    /// Stopped by something that a person has to mend. `is_gap` says that messages have gone before they were read, and that nothing
+    /// else is wrong: who can be without them can go on.
+    Halted { message: String, is_gap: bool },
     /// Nothing will come any more: the end of a file that is not followed.
     End,
 }
@@ -179,7 +180,7 @@ struct Halted(Option<String>);
 impl Source for Halted {
     async fn next(&mut self) -> Input {
         match self.0.take() {
-            Some(message) => Input::Halted { message },
+            Some(message) => Input::Halted { message, is_gap: false },
             None => std::future::pending().await,
         }
     }
@@ -215,7 +216,10 @@ impl Inputs {
         let input = match self.receiver.recv().await {
             Some(input) => input,
             None if self.is_done => return std::future::pending().await,
-            None => Input::Halted { message: "reading has ended unexpectedly, which is a bug; see the log".to_owned() },
+            None => {
+                let message = "reading has ended unexpectedly, which is a bug; see the log".to_owned();
+                Input::Halted { message, is_gap: false }
+            }
         };
         self.is_done = matches!(input, Input::Halted { .. } | Input::End);
         input

@@ -49,7 +49,7 @@ async fn whole(path: &Path, after: u64) -> (Vec<(u64, String)>, u64) {
 
 async fn halted(source: &mut dyn Source) -> String {
     match until(source, |input| matches!(input, Input::Halted { .. })).await {
-        Input::Halted { message } => message,
+        Input::Halted { message, .. } => message,
         other => panic!("{other:?}"),
     }
 }

@@ -714,7 +714,7 @@ async fn a_gap_that_is_accepted_is_read_behind_and_stays_told() {
     world.stream().await.purge().sequence(26).await.unwrap();
     world.start();
     let message = world.source_is("halted");
-    assert!(message.contains("21 to 25") && message.contains("`readside source accept-gap`"), "{message}");
+    assert!(message.contains("21 to 25") && message.contains("`readside source accept-gap orders`"), "{message}");
     assert_eq!(world.source_verb("resume").0, 200, "which mends nothing");
     assert_eq!(world.source_is("halted"), message);
     let (status, told) = world.source_verb("accept-gap");
@@ -866,6 +866,41 @@ async fn an_atomic_batch_is_never_seen_in_half() {
 }
 
 #[tokio::test]
+async fn what_is_paused_and_lacks_what_has_gone_says_so_and_stays_paused() {
+    needs_nats!();
+    let mut world = World::new(Keeps::All).await;
+    world.publish(20).await;
+    world.start();
+    world.daemon().catch_up(20, DEADLINE);
+    assert_eq!(world.admin("projections/totals/pause", &json!({})).0, 200);
+    world.publish(10).await;
+    world.daemon().catch_up(30, DEADLINE);
+    world.stream().await.purge().sequence(26).await.unwrap();
+    let by = json!({"actor": "ann"});
+    let (status, refused) = world.admin("projections/totals/resume", &by);
+    assert_eq!(status, 409, "{refused}");
+    // The source has not halted, so there is nothing of it to be accepted.
+    assert!(refused.contains("`totals` was not resumed") && refused.contains("21 to 25"), "{refused}");
+    assert!(!refused.contains("accept-gap"), "{refused}");
+    let check = |world: &World| {
+        world.daemon().wait("the pause", DEADLINE, |daemon| {
+            (daemon.get("/v1/projections/totals").1["item"]["state"] == "paused").then_some(())
+        });
+        let mut actions = world.actions();
+        actions.sort();
+        assert_eq!(actions, ["not-resumed", "paused", "served"]);
+    };
+    check(&world);
+    let steps = world.daemon().get("/v1/history").1["items"].clone();
+    let step = steps.as_array().unwrap().iter().find(|one| one["action"] == "not-resumed").unwrap().clone();
+    assert_eq!(step["actor"], "ann", "{step}");
+    assert!(step["to"].as_str().unwrap().contains("21 to 25"), "{step}");
+    world.stop();
+    world.start();
+    check(&world);
+}
+
+#[tokio::test]
 async fn a_build_whose_history_is_gone_is_foretold_and_leaves_what_serves() {
     needs_nats!();
     let mut world = World::new(Keeps::All).await;
@@ -886,6 +921,8 @@ async fn a_build_whose_history_is_gone_is_foretold_and_leaves_what_serves() {
         (build["state"] == "failed").then(|| build["message"].as_str().unwrap().to_owned())
     });
     assert!(message.contains("1 to 14") && message.contains("whole history"), "{message}");
+    // What serves is right, and is not to be thrown away.
+    assert!(message.contains("--from-timestamp") && !message.contains("data_dir"), "{message}");
     world.publish(5).await;
     assert_eq!(world.outcome().await, "whole unbuilt");
     // Back to what serves, of which nothing has to be built.

@@ -13,6 +13,7 @@ mod history;
 mod hostile;
 mod nexmark;
 mod notices;
+mod operations;
 mod oracle;
 mod pausing;
 mod planning;

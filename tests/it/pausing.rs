@@ -272,3 +272,41 @@ fn a_pause_looks_at_what_is_built_of_all_that_it_stops_and_leaves_nothing_behind
     world.publish(50);
     assert_eq!(world.orders("other"), world.events);
 }
+
+#[test]
+fn what_is_built_of_what_is_paused_waits_as_it_would_if_it_served() {
+    let mut world = World::start_with(&[TOTALS, SIZES], "");
+    let promoted = |world: &World| {
+        world.shadow("totals");
+        world.does("totals", "promote");
+    };
+    world.declare(&[&TOTALS.replace("> 0", "> 1"), SIZES]);
+    world.reload();
+    promoted(&world);
+    world.kept("totals");
+    world.does("totals", "pause");
+    world.publish(100);
+    assert_eq!(world.says("totals", "rebuild").0, 200);
+    let shadow = world.shadow("totals");
+    assert!(shadow["message"].as_str().unwrap().contains("its rows are not those that serve"), "{shadow}");
+    assert_eq!(shadow["comparison"]["otherwise"], json!(CUSTOMERS), "{shadow}");
+    // Nothing has gone by that, what was replaced before neither.
+    assert_eq!((world.orders("totals"), world.kept("totals")["state"].clone()), (1_000, json!("ready")));
+    promoted(&world);
+    world.check();
+    // Nothing came in between: it has the rows that serve, and needs nobody.
+    world.does("totals", "pause");
+    assert_eq!(world.says("totals", "rebuild").0, 200);
+    world.settled();
+    world.check();
+    // A changed definition waits, and what was paused is kept.
+    world.does("totals", "pause");
+    world.publish(50);
+    world.declare(&[&TOTALS.replace("> 0", "> 2"), SIZES]);
+    world.reload();
+    promoted(&world);
+    world.kept("totals");
+    world.check();
+    world.does("totals", "rollback");
+    world.check();
+}

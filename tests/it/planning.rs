@@ -51,10 +51,12 @@ fn settings_are_named_as_a_reload_names_them() {
     let (code, planned) = asked(&world);
     let names: Vec<&str> =
         planned["settings"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!((code, names), (2, vec!["http.hosts", "http.listen"]));
+    assert_eq!((code, names), (3, vec!["http.hosts", "http.listen"]));
+    assert_eq!(planned["verdict"], "needs-restart");
     assert!(planned["settings"].as_array().unwrap().iter().all(|one| one["needsRestart"] == true));
     assert!(planned["needsRestart"].to_string().contains("`http.listen`"), "{planned}");
     assert!(told(&world).contains("a reload refuses all of it; restart the daemon, because:\n"), "{}", told(&world));
+    assert!(told(&world).ends_with("\nneeds a restart: a reload refuses all of it\n"), "{}", told(&world));
     let (status, refused) = world.daemon().post("/v1/admin/reload", &json!({}));
     assert!(status == 422 && refused["detail"].as_str().unwrap().contains("`http`"), "{refused}");
 }
@@ -70,6 +72,7 @@ fn views_and_queries_are_named_with_their_readers() {
     });
     assert_eq!((code, changed(&planned, "views")), (3, vec![rich]));
     assert!(told(&world).contains("view rich: changed: without `cents` (breaking); read by richest, top\n"));
+    assert!(told(&world).contains("\nbreaking: readers of today may miss something; "), "{}", told(&world));
     let (code, _) = plan(&world.path("readside.yaml"), &["--url", world.daemon().url(), "--allow-breaking"]);
     assert_eq!(code, 2);
     world.declare(&[
@@ -118,7 +121,7 @@ fn a_file_that_was_moved_is_told_and_files_elsewhere_are_not_mistaken_for_it() {
     // Another way to read lines is another source.
     world.write("source.yaml", &source.replace("events.ndjson, ", "moved.ndjson, lines: payload, "));
     let (code, planned) = asked(&world);
-    assert_eq!((code, &planned["sources"][0]["change"]), (2, &json!("replaced")));
+    assert_eq!((code, &planned["sources"][0]["change"]), (3, &json!("replaced")));
     assert!(planned["needsRestart"][0].as_str().unwrap().contains("give it a name of its own"), "{planned}");
 }
 

@@ -445,11 +445,12 @@ fn a_plan_says_what_a_reload_then_does() {
         &SIZES.replace("count(*) AS customers", "CAST(count(*) AS VARCHAR) AS customers"),
     ]);
     let (code, breaking) = ask(&[]);
-    assert_eq!(code, 3);
+    assert_eq!((code, &breaking["verdict"]), (3, &json!("breaking")));
     assert_eq!(change(&breaking, "totals"), ("build".to_owned(), json!(["without `cents`"]).to_string(), true));
     assert!(change(&breaking, "sizes").1.contains("column `customers` becomes"), "{breaking}");
     assert_eq!(change(&breaking, "found").0, "removed");
-    assert_eq!(ask(&["--allow-breaking"]).0, 2);
+    let (code, allowed) = ask(&["--allow-breaking"]);
+    assert_eq!((code, &allowed["verdict"]), (2, &json!("deployable")));
     // The same with a daemon that does not run.
     world.declare(&[TOTALS, SIZES, &FOUND.replace("customer: keyword", "customer: keyword, orders: {sort: true}")]);
     let (code, index) = ask(&[]);
@@ -721,8 +722,15 @@ fn a_source_that_has_halted_goes_on_once_its_declaration_is_mended() {
     let message = halted();
     assert!(message.contains("message 1001") && message.contains("and reload"), "{message}");
     world.check();
-    // Nothing has changed, so it stops there again.
-    world.reload();
+    assert!(world.daemon().logged("\"source halted\"").is_some());
+    // There is no gap that could be accepted, and nothing is recorded as if there were.
+    let (status, refused) = world.daemon().post("/v1/admin/sources/orders/accept-gap", &json!({}));
+    assert!(status == 409 && refused["detail"].as_str().unwrap().contains(&message), "{refused}");
+    assert!(!world.daemon().get("/v1/history").1.to_string().contains("gap-accepted"));
+    // Nothing has changed but that it is tried again, so it stops there again.
+    let told = world.reload()["changes"].clone();
+    assert_eq!((&told[0]["change"], &told[1]), (&json!("reopened"), &Value::Null), "{told}");
+    assert!(told[0]["detail"].as_str().unwrap().contains(&message), "{told}");
     assert_eq!(halted(), message);
     // What reads another source goes on where this one is given up.
     let other = source("").replace("source: orders", "source: other");

@@ -36,6 +36,8 @@ fn a_rollout_is_measured_as_long_as_it_lasts() {
         (at("readside_build_position") == 1_500.0 && at("readside_build_target_position") == 1_500.0).then_some(())
     });
     assert_eq!(of_totals(&world, "readside_shadow_since_timestamp_seconds", ""), since, "it waits since then");
+    // How fast it was built is no matter of how long a person takes.
+    assert_eq!(world.shadow("totals")["sequencesPerSecond"], shadow["sequencesPerSecond"]);
     none_of(&world, "readside_kept_");
     world.decided("totals", "promote");
     none_of(&world, "readside_build_");

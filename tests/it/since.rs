@@ -134,3 +134,45 @@ fn what_cannot_begin_at_a_time_says_why() {
     assert_eq!(status, 409, "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("no line of its file says when"), "{problem}");
 }
+
+#[test]
+fn what_is_paused_gives_way_only_to_what_somebody_has_looked_at_and_can_be_gone_back_to() {
+    let mut world = World::start_empty(&[TOTALS, SUM], "keep: 1h\n", SOURCE);
+    publish(&mut world, 0, 100);
+    let decides = |world: &World, verb: &str| {
+        let (status, answer) = world.daemon().post(&format!("/v1/admin/projections/totals/{verb}"), &json!({}));
+        assert_eq!(status, 200, "{answer}");
+    };
+    decides(&world, "pause");
+    publish(&mut world, 100, 50);
+    let begin = |world: &World| {
+        assert_eq!(rebuild(world, "totals", "2026-03-01T00:01:20Z").0, 200);
+        assert_eq!(world.shadow("totals")["comparison"]["equal"], false);
+        assert_eq!(world.status_of("totals")["state"], "paused");
+        assert_eq!((orders(world, "totals"), orders(world, "sum")), (100, 100));
+        assert_eq!(since(world, "/v1/tables/totals"), Value::Null);
+    };
+    begin(&world);
+    decides(&world, "abort");
+    // A restart does not let it serve either.
+    begin(&world);
+    world.stored();
+    world.kill();
+    world.shadow("totals");
+    assert_eq!(orders(&world, "totals"), 100);
+    shadow_and_promote(&world);
+    assert_eq!((orders(&world, "totals"), orders(&world, "sum")), (70, 70));
+    assert_eq!(since(&world, "/v1/tables/totals"), 81);
+    // What was paused follows from where it stopped, in this process and in the next one.
+    world.kept("totals");
+    publish(&mut world, 150, 10);
+    world.kill();
+    world.kept("totals");
+    decides(&world, "rollback");
+    assert_eq!((orders(&world, "totals"), orders(&world, "sum")), (160, 160));
+    assert_eq!(since(&world, "/v1/tables/totals"), Value::Null);
+    for name in ["totals", "sum"] {
+        let verified = world.daemon().post(&format!("/v1/admin/projections/{name}/verify"), &json!({})).1;
+        assert_eq!(verified["result"], "equal", "{name}: {verified}");
+    }
+}

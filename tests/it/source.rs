@@ -41,7 +41,7 @@ async fn identity(server: &NatsServer) -> StreamIdentity {
 
 async fn halted(source: &mut dyn Source) -> String {
     match until(source, |input| matches!(input, Input::Halted { .. })).await {
-        Input::Halted { message } => message,
+        Input::Halted { message, .. } => message,
         other => panic!("{other:?}"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Control;
 use crate::config::{Config, Promotion};
 use crate::lifecycle::Actor;
-use crate::pipeline::{Group, NoLoop, StoredRollout};
+use crate::pipeline::{Facts, Group, NoLoop, StoredRollout};
 use crate::plan::Program;
 use crate::progress::{Position, SourceName};
 use crate::serve::http::{Refused, Reloaded};
@@ -29,14 +29,18 @@ impl Rebuilt {
     }
 
     /// Lets a group count from where it is to. It has other rows then, although it is declared as what serves: a person looks at them.
-    pub(super) fn place(&self, group: &mut Group, config: &Config) {
+    pub(super) fn place(&self, group: &mut Group, config: &Config, facts: &Facts) {
         let of_it = |one: &&crate::plan::PlannedProjection| self.names.contains(&one.config.name);
         let is_meant = !self.since.is_empty() && group.sources.is_empty();
         let Some(planned) = group.projections.iter().find(of_it).filter(|_| is_meant) else { return };
         let explicit = planned.config.promotion.or(config.promotion);
         group.keep = group.keep.max(planned.config.keep.unwrap_or(config.keep));
-        // What else is built with it may have to wait for a person all the more.
-        group.promotion = group.promotion.map(|wanted| wanted.max(explicit.unwrap_or(Promotion::Manual)));
+        let shows = |name: &String| facts.projections.get(name).is_some_and(|running| running.shows_rows);
+        let replaces_rows = group.projections.iter().any(|one| shows(&one.config.name));
+        // What else is built with it may have to wait for a person all the more. Rows of all events, although they are the last
+        // ones of what has stopped, do not give way to those of a part without anybody having looked.
+        let wanted = Some(explicit.unwrap_or(Promotion::Manual)).filter(|_| replaces_rows);
+        group.promotion = group.promotion.max(wanted);
         group.since.clone_from(&self.since);
     }
 }

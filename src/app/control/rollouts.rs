@@ -54,10 +54,8 @@ impl Control {
         let keeper = self.kept(name)?;
         let (id, names) = (keeper.running.id, keeper.projections.iter().cloned().collect::<Vec<_>>().join(", "));
         let back = keeper.projections.clone();
-        if keeper.has_failed {
-            return Err(Refused::impossible(format!(
-                "what was replaced has failed since: `readside projection status {name}` says why"
-            )));
+        if let Some(why) = &keeper.failed {
+            return Err(Refused::impossible(format!("what was replaced has failed since: {why}")));
         }
         keeper.running.promote(by.clone());
         let done = self.swapped(id, "rolled back", name, &names).await?;
@@ -71,13 +69,16 @@ impl Control {
     /// Waits until a build has taken the place of what serves, durably, though not for ever: others wait for their turn.
     pub(super) async fn swapped(&mut self, build: u64, what: &str, name: &str, names: &str) -> Result<Done, Refused> {
         match self.until_ended(build).await {
-            Some(true) => {
+            Some(Ok(())) => {
                 self.durable(self.commands.settled()).await?;
                 Ok(Done { detail: format!("{what}: {names}") })
             }
-            Some(false) => Err(Refused::impossible(format!(
-                "it was not {what}, and what serves goes on: `readside projection status {name}` says why"
-            ))),
+            Some(Err(why)) => {
+                // What was recorded of it is known from now on, whatever ends the daemon.
+                let _ = self.durable(self.commands.settled()).await;
+                let detail = format!("`{name}` was not {what}, and what serves goes on: {why}");
+                Err(Refused::impossible(detail))
+            }
             None => Ok(Done { detail: format!("to be {what} as soon as it stands at the live cut: {names}") }),
         }
     }
@@ -203,8 +204,8 @@ impl Control {
         self.keepers.of(name).ok_or_else(nothing)
     }
 
-    /// Waits until a build has ended: whether it serves; none if that takes long.
-    async fn until_ended(&mut self, build: u64) -> Option<bool> {
+    /// Waits until a build has ended: as error, why it does not serve; none if that takes long.
+    async fn until_ended(&mut self, build: u64) -> Option<Result<(), String>> {
         let until = Instant::now() + SWAP_LONGEST;
         loop {
             let (id, outcome) = timeout_at(until, self.ended.recv()).await.ok().flatten()?;

@@ -64,7 +64,8 @@ fn reading(group: &Group, facts: &Facts, histories: &Histories) -> HistoryToRead
             Some(Ok(history)) if history.first > began && !history.is_mutable && is_known => {
                 reading.blocked.get_or_insert(format!(
                     "messages {began} to {} of source `{name}` have expired or were purged, and it takes all of them; restore \
-                     them, leave the definition as it was, or change only what goes on from state that is there",
+                     them, leave the definition as it was, change only what goes on from state that is there, or build it of what \
+                     is left (`readside projection rebuild NAME --from-timestamp TIME`)",
                     history.first - 1
                 ));
             }

@@ -79,8 +79,21 @@ pub enum Verdict {
     #[default]
     InSync,
     Deployable,
+    /// Readers of today may miss something, which somebody has to allow.
+    Breaking,
+    /// A reload refuses all of it; a restart takes it.
+    NeedsRestart,
     /// Something cannot be built.
     Blocked,
+}
+
+impl Plan {
+    /// Allows that readers of today may miss something.
+    pub fn allow_breaking(&mut self) {
+        if self.verdict == Verdict::Breaking {
+            self.verdict = Verdict::Deployable;
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -132,9 +132,29 @@ async fn a_failing_object_store_is_no_damage() {
     for attempt in 0..40 {
         match Checkpointer::open_store(faulty.clone(), &format!("w{attempt}")).await {
             Ok((_, restored)) => assert_eq!(step(&restored.unwrap().manifest), 2),
-            Err(OpenError::Store { .. }) => failed += 1,
+            Err(OpenError::Store { .. } | OpenError::Unwritable { .. }) => failed += 1,
             Err(error) => panic!("{error}"),
         }
     }
     assert!((1..40).contains(&failed), "{failed} of 40 failed");
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_told_from_one_that_cannot_be_read() {
+    use crate::checkpoint::faulty::{Faults, FaultyStore};
+    let history = History::default();
+    let (store, _) = two_checkpoints(&history).await;
+    let mut told = Vec::new();
+    for crash_at in 0..8 {
+        let faults = Faults { crash_at: Some(crash_at), ..Faults::default() };
+        let faulty = Arc::new(FaultyStore::new(store.clone(), 1, faults));
+        if let Err(error) = Checkpointer::open_store(faulty, "again").await {
+            told.push(error.to_string());
+        }
+    }
+    // It looks at the epochs, and claims the next one.
+    assert!(told[0].starts_with("epochs cannot be read; "), "{told:?}");
+    assert!(told[1].starts_with("epochs/0000") && told[1].contains(" cannot be written; make room"), "{told:?}");
+    // What is there is needed.
+    assert!(told.iter().all(|told| !told.contains("remove")), "{told:?}");
 }

@@ -167,7 +167,7 @@ impl MessageFile {
                     return Ok(Some(messages));
                 }
                 Input::Opened { .. } | Input::Known { .. } | Input::Lost { .. } | Input::Heartbeat { .. } => {}
-                Input::Disconnected { message } | Input::Halted { message } => return Err(Error::Source(message)),
+                Input::Disconnected { message } | Input::Halted { message, .. } => return Err(Error::Source(message)),
                 Input::End => return Ok(None),
             }
         }

@@ -83,7 +83,7 @@ async fn print(source: &mut dyn Source, args: &StreamArgs, output: &mut dyn Writ
                 print::error_line(message);
                 0
             }
-            Input::Disconnected { message } | Input::Halted { message } => return Err(Error::Source(message)),
+            Input::Disconnected { message } | Input::Halted { message, .. } => return Err(Error::Source(message)),
             Input::End => return Ok(()),
         };
         if !args.follow && end.is_some_and(|end| covered >= end) {

@@ -223,7 +223,7 @@ struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollout {
     Serves,
-    /// It is there, and waits to be promoted.
+    /// Something waits for a person: to be promoted, or for what it reads to go on.
     Waits,
 }
 
@@ -234,7 +234,7 @@ pub enum Rollout {
 /// cannot be built.
 pub fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<Rollout, ClientError> {
     let ReloadArgs { wait, actor, connection } = args;
-    change(&["v1", "admin", "reload"], &actor.body(), connection, *wait, out)
+    change(&["v1", "admin", "reload"], &actor.body(), connection, wait.then_some(|_: &str| true), out)
 }
 
 /// Has a daemon build a projection again, with all that reads it.
@@ -247,7 +247,8 @@ pub fn rebuild(args: &RebuildArgs, out: &mut dyn Write) -> Result<Rollout, Clien
     if let Some(from_timestamp) = from_timestamp {
         body["fromTimestamp"] = json!(from_timestamp);
     }
-    change(&["v1", "admin", "projections", name, "rebuild"], &body, connection, *wait, out)
+    let is_it = wait.then_some(|one: &str| one == name);
+    change(&["v1", "admin", "projections", name, "rebuild"], &body, connection, is_it, out)
 }
 
 #[derive(Deserialize)]
@@ -363,12 +364,13 @@ pub fn promote(args: &PromoteArgs, out: &mut dyn Write) -> Result<Verdict, Clien
     Ok(Verdict::Equal)
 }
 
-/// Asks for something that has projections built, and prints what changes.
+/// Asks for something that has projections built, and prints what changes. `waits` waits for them, and says which of those that
+/// are not built now are wanted too.
 fn change(
     path: &[&str],
     asked: &Value,
     connection: &Connection,
-    waits: bool,
+    waits: Option<impl Fn(&str) -> bool>,
     out: &mut dyn Write,
 ) -> Result<Rollout, ClientError> {
     let client = Client::new(&connection.url);
@@ -385,11 +387,13 @@ fn change(
             writeln!(out, "{kind} {name} {change}{}", printable(&detail))?;
         }
     }
-    if !waits {
-        return Ok(Rollout::Serves);
-    }
-    let waiting = wait(&client, &reloaded.builds.concat())?;
-    for Projection { name, build } in &waiting {
+    let Some(is_wanted) = waits else { return Ok(Rollout::Serves) };
+    let builds = reloaded.builds.concat();
+    let declared = reloaded.changes.iter().filter(|one| one.kind == "projection" && one.change != "removed");
+    let others: Vec<String> =
+        declared.map(|one| &one.name).filter(|name| is_wanted(name) && !builds.contains(name)).cloned().collect();
+    let waiting = wait(&client, &builds, &others)?;
+    for Projection { name, build, .. } in &waiting {
         if !connection.json {
             show_waiting(name, build.as_ref(), out)?;
         }

@@ -15,6 +15,9 @@ use super::show::printable;
 #[derive(Deserialize)]
 pub(super) struct Projection {
     pub(super) name: String,
+    state: String,
+    #[serde(default)]
+    error: Option<String>,
     #[serde(default)]
     pub(super) build: Option<Build>,
 }
@@ -65,7 +68,8 @@ const SHOWN: usize = 10;
 /// What waits to be promoted, and how it differs from what serves.
 pub(super) fn show_waiting(name: &str, build: Option<&Build>, out: &mut dyn Write) -> Result<(), ClientError> {
     let message = build.and_then(|build| build.message.as_deref()).unwrap_or("it waits");
-    writeln!(out, "{name} is built: {}", printable(message))?;
+    let is_built = build.is_some_and(|build| build.state == "shadowing");
+    writeln!(out, "{name} is {}: {}", if is_built { "built" } else { "not built" }, printable(message))?;
     let Some(compared) = build.and_then(|build| build.comparison.as_ref()) else { return Ok(()) };
     let Compared { rows_before, rows_now, only_before, only_now, otherwise, .. } = compared;
     if compared.equal {
@@ -89,8 +93,12 @@ pub(super) fn show_waiting(name: &str, build: Option<&Build>, out: &mut dyn Writ
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until these projections are there as they are declared, and gives those that wait to be promoted.
-pub(super) fn wait(client: &Client, names: &[String]) -> Result<Vec<Projection>, ClientError> {
+/// Waits until these projections are there as they are declared, and gives those that wait for a person: to be promoted, and of
+/// `others` those that are not built before somebody wants it, or has what they read go on.
+///
+/// # Errors
+/// One of those that were waited for does not serve as it should, because it could not be built, or is in error.
+pub(super) fn wait(client: &Client, names: &[String], others: &[String]) -> Result<Vec<Projection>, ClientError> {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({per_sec}, {eta})") {
         bar.set_style(style);
@@ -98,8 +106,15 @@ pub(super) fn wait(client: &Client, names: &[String]) -> Result<Vec<Projection>,
     loop {
         let body = client.get(&["v1", "projections"], NO_QUERY)?;
         let all: Vec<Projection> = parse::<Answer<Projection>>(&body)?.items;
-        let built: Vec<Projection> =
-            all.into_iter().filter(|one| one.build.is_some() && names.contains(&one.name)).collect();
+        let (wanted, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| names.contains(&one.name));
+        // What has taken no place of anything is there, as what has failed.
+        let fails = |one: &&Projection| one.build.is_none() && one.state == "failed";
+        if let Some(Projection { name, error, .. }) = wanted.iter().find(fails) {
+            bar.abandon();
+            let message = error.clone().unwrap_or_else(|| "it has failed".to_owned());
+            return Err(ClientError::Build { name: name.clone(), message });
+        }
+        let built: Vec<Projection> = wanted.into_iter().filter(|one| one.build.is_some()).collect();
         let failed =
             built.iter().find_map(|one| Some((one, one.build.as_ref().filter(|build| build.state == "failed")?)));
         if let Some((projection, build)) = failed {
@@ -110,7 +125,12 @@ pub(super) fn wait(client: &Client, names: &[String]) -> Result<Vec<Projection>,
         let shadows = |one: &Projection| one.build.as_ref().is_some_and(|build| build.state == "shadowing");
         if built.iter().all(shadows) {
             bar.finish_and_clear();
-            return Ok(built);
+            let is_held = |one: &Projection| {
+                let held =
+                    one.build.as_ref().filter(|build| ["waiting", "rolled-back"].contains(&build.state.as_str()));
+                held.is_some() && others.contains(&one.name)
+            };
+            return Ok(built.into_iter().chain(rest.into_iter().filter(is_held)).collect());
         }
         let sources = built.iter().filter_map(|one| one.build.as_ref()).flat_map(|build| build.sources.values());
         let (position, target) =

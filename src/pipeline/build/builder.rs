@@ -19,7 +19,7 @@ use super::super::verify::Subject;
 use super::pace::Pace;
 use super::reader::BuildReader;
 use super::storing::Storing;
-use super::{Build, BuildError, Joined, Kept, LiveCut};
+use super::{Build, BuildError, Joined, LiveCut, Replaced};
 use crate::lifecycle::Actor;
 use crate::progress::{Cut, Position, SourceName};
 use crate::read_model::catalog::{BuildState, KeptState};
@@ -62,9 +62,9 @@ pub struct Observe {
 pub enum BuildOutcome {
     /// Its generations take every commit. What they have replaced is to be kept, if anything; what was kept before of the same is
     /// not any more.
-    Joined { kept: Option<Box<Kept>>, unkept: Vec<u64> },
-    /// What was there before goes on.
-    Failed,
+    Joined { kept: Replaced, unkept: Vec<u64> },
+    /// What was there before goes on, and why.
+    Failed(String),
     /// It was not wanted any more.
     Cancelled,
     /// The loop has ended.
@@ -151,10 +151,9 @@ impl Builder {
 
     async fn build(mut self, live: Commands, mut orders: watch::Receiver<Order>) -> BuildOutcome {
         let names: Vec<String> = self.build.projections().map(str::to_owned).collect();
-        let began = Instant::now();
         self.pace = Pace::new();
         // Until it has joined, what it replaces goes on from where a checkpoint has it.
-        let mut kept = None;
+        let mut kept = Replaced::default();
         loop {
             match self.follow(&live, &mut orders).await {
                 Ok(()) => {}
@@ -169,17 +168,17 @@ impl Builder {
             if let Order::Join { by: Some(by) } = &*orders.borrow() {
                 self.build.wanted_by(by.clone());
             }
-            if kept.is_none()
-                && !self.build.has_failed()
-                && let Some(keeping) = self.build.keeping.clone()
+            if !self.build.has_failed()
+                && let Some(keeping) = self.build.keeping.take()
             {
                 match live.keep(keeping, self.build.ticket()).await {
-                    Ok(Ok(one)) => kept = Some(Box::new(one)),
+                    Ok(Ok(replaced)) => kept = replaced,
                     // What serves is replaced all the same: that is wanted, and a reload of the earlier files takes it back.
                     Ok(Err(why)) => tracing::warn!(projections = names.join(", "), why, "what is replaced is not kept"),
                     Err(_) => return BuildOutcome::NoLoop,
                 }
-                self.build.keeping = None;
+                let paused = kept.paused.iter().map(|one| (one.rollout, one.entry.until_us));
+                self.build.kept_paused = paused.collect();
             }
             if let Err(error) = self.arrive(&live).await {
                 match error {
@@ -194,16 +193,19 @@ impl Builder {
             if let Some(rate) = self.pace.rate().filter(|_| !is_kept) {
                 self.build.came_at(rate);
             }
-            match live.join(self.build, kept.as_ref().map(|kept| kept.rollout), self.open.clone()).await {
-                Some(Ok(Joined::AsDeclared { unkept })) => {
-                    let took = began.elapsed();
+            let running = kept.running.as_ref().map(|kept| kept.rollout);
+            match live.join(self.build, running, self.open.clone()).await {
+                Some(Ok(Joined::AsDeclared { unkept, kept_paused })) => {
+                    // What was resumed meanwhile is not there any more.
+                    kept.paused.retain(|one| kept_paused.contains(&one.rollout));
+                    let took = self.pace.took();
                     if !is_kept {
                         names.iter().for_each(|name| telemetry::observe_rebuild(name, took));
                         tracing::info!(projections = names.join(", "), seconds = took.as_secs_f64(), "built");
                     }
                     return BuildOutcome::Joined { kept, unkept };
                 }
-                Some(Ok(Joined::Nothing)) => return BuildOutcome::Failed,
+                Some(Ok(Joined::Nothing { why })) => return BuildOutcome::Failed(why),
                 Some(Err(late)) => {
                     tracing::info!(projections = names.join(", "), "the build came too late to the live cut; again");
                     self.build = *late;
@@ -224,6 +226,7 @@ impl Builder {
                 continue;
             }
             self.turn = None;
+            self.pace.arrives();
             if self.build.has_stopped() {
                 return Ok(());
             }
@@ -276,17 +279,12 @@ impl Builder {
         self.reach(&at, None).await
     }
 
-    /// Compares what was built with what serves, at one cut.
+    /// Compares what was built with what serves, at one cut; of what has stopped, with the rows that it has left.
     async fn compare(&mut self, live: &Commands) -> Result<(), BuildError> {
         let inputs = self.build.inputs();
         let built: BTreeSet<String> = self.build.projections().map(str::to_owned).collect();
-        let mut at = live.look(&inputs.union(&built).cloned().collect()).await?;
-        let mut before = BTreeMap::new();
-        for name in &built {
-            // What a build follows it reads as well.
-            let rows = if inputs.contains(name) { at.inputs.get(name).cloned() } else { at.inputs.remove(name) };
-            before.extend(rows.map(|rows| (name.clone(), rows)));
-        }
+        let mut at = live.served(&inputs, &built).await?;
+        let before = std::mem::take(&mut at.served);
         self.reach_by_way(&at, Some(live)).await?;
         // What is in error has rows of another cut; it is looked at again.
         if !before.values().all(InputRows::is_whole) {
@@ -332,8 +330,9 @@ impl Builder {
     /// Ends what was kept and cannot go on. What serves does not notice.
     async fn end_kept(self, live: &Commands) -> BuildOutcome {
         let reason = self.build.reason().unwrap_or("it has failed").to_owned();
-        live.announce_kept(self.build.kept_status(KeptState::Failed, 0, Some(reason)), self.build.ticket()).await;
-        BuildOutcome::Failed
+        let statuses = self.build.kept_status(KeptState::Failed, 0, Some(reason.clone()));
+        live.announce_kept(statuses, self.build.ticket()).await;
+        BuildOutcome::Failed(reason)
     }
 
     /// Comes to a live cut, by way of the cut of the adopted state.
@@ -383,7 +382,14 @@ impl Builder {
 
     fn fail(&mut self, error: &BuildError) {
         tracing::error!(%error, "projections cannot be built");
-        self.build.fail(&error.to_string());
+        let why = match error {
+            // What goes on from where it was has other ways out than what is built.
+            BuildError::Gone { source_name, message } if self.build.rollout.is_some() => {
+                format!("source `{source_name}` cannot be read on: {message}")
+            }
+            error => error.to_string(),
+        };
+        self.build.fail(&why);
     }
 }
 

@@ -1,6 +1,6 @@
 //! How generations that were built beside become live.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::engine::Engine;
 use super::super::generation::Generation;
@@ -14,9 +14,13 @@ use crate::progress::{Phase, SourceName};
 pub enum Joined {
     /// Its generations take every commit, but for what had failed alone, and its sources are read as they are declared. The
     /// rollouts are of no more use.
-    AsDeclared { unkept: Vec<u64> },
-    /// What was there before goes on.
-    Nothing,
+    AsDeclared {
+        unkept: Vec<u64>,
+        /// The rollouts of what was paused and is kept from now on, because it was replaced.
+        kept_paused: BTreeSet<u64>,
+    },
+    /// What was there before goes on, and why.
+    Nothing { why: String },
 }
 
 impl LiveCut {
@@ -25,7 +29,14 @@ impl LiveCut {
         let running = live.generations.iter().filter(|generation| generation.state().steps());
         let asked = running.filter(|generation| inputs.contains(generation.projection()));
         let rows = asked.map(|generation| (generation.projection().to_owned(), generation.input_rows()));
-        Self { cut: live.cut(), inputs: rows.collect() }
+        Self { cut: live.cut(), inputs: rows.collect(), served: BTreeMap::new() }
+    }
+
+    /// The same, with the right rows that readers see of other projections.
+    pub(in crate::pipeline) fn with_served(self, live: &Engine, names: &BTreeSet<String>) -> Self {
+        let shown = live.shown().filter(|one| names.contains(one.projection()) && one.has_right_rows());
+        let served = shown.map(|one| (one.projection().to_owned(), one.input_rows())).collect();
+        Self { served, ..self }
     }
 }
 
@@ -51,16 +62,17 @@ impl Build {
             && let Some(reason) = self.reason().map(str::to_owned)
         {
             if resumes {
-                live.cannot_resume(rollout, &reason);
+                live.cannot_resume(rollout, &reason, now_us);
             } else {
                 live.cannot_keep(rollout, &reason);
             }
-            return Ok(Joined::Nothing);
+            return Ok(Joined::Nothing { why: reason });
         }
         if !self.failed {
             self.take_circuits(live);
         }
-        let Self { engine: mut built, changed_sources, mut continued, failed, by, rollout, .. } = self;
+        let why = self.reason().unwrap_or("it has failed").to_owned();
+        let Self { engine: mut built, changed_sources, mut continued, failed, by, rollout, kept_paused, .. } = self;
         let brings_rows = built.generations.iter().any(|generation| generation.state().steps());
         if brings_rows && !live.generations.is_empty() {
             // A reader may hold what the relations were at these positions.
@@ -96,13 +108,15 @@ impl Build {
         let came = built.generations.iter().filter(|one| one.state().steps());
         let came: BTreeSet<String> = came.map(|one| one.projection().to_owned()).collect();
         live.take_over(built.generations, rollout.is_some() && !resumes, &by, now_us);
-        let mut unkept = Vec::new();
+        let (mut unkept, mut still_kept) = (Vec::new(), BTreeSet::new());
         if failed {
             kept.into_iter().for_each(|rollout| _ = live.let_go(rollout));
         } else if let Some(rollout) = rollout.filter(|_| resumes) {
             unkept = live.was_resumed(rollout, &by, now_us);
         } else {
-            unkept = live.was_replaced(rollout.or(kept), &came, &changed_sources, &by, now_us);
+            still_kept = live.keep_paused(&kept_paused);
+            let kept = rollout.or(kept).into_iter().chain(still_kept.iter().copied()).collect();
+            unkept = live.was_replaced(&kept, &came, &changed_sources, &by, now_us);
         }
         if let Some(rollout) = rollout.filter(|_| !resumes) {
             live.was_rolled_back(rollout);
@@ -116,7 +130,7 @@ impl Build {
         live.share();
         live.sort();
         live.tell_parked();
-        Ok(if failed { Joined::Nothing } else { Joined::AsDeclared { unkept } })
+        Ok(if failed { Joined::Nothing { why } } else { Joined::AsDeclared { unkept, kept_paused: still_kept } })
     }
 }
 

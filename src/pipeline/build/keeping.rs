@@ -25,6 +25,13 @@ pub struct Keeping {
     pub keep: Duration,
 }
 
+impl Keeping {
+    /// Until when what is replaced now is kept. Microseconds since the epoch.
+    pub(in crate::pipeline) fn until_us(&self, now_us: i64) -> i64 {
+        now_us.saturating_add(i64::try_from(self.keep.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
 impl Kept {
     /// Makes what a checkpoint is about to have of some generations the beginning of generations of their own. Call it right
     /// after the capture. `ticket` is that of the build which replaces them.
@@ -85,7 +92,7 @@ impl Kept {
             replaced: false,
             pause: None,
             asked: None,
-            until_us: now_us.saturating_add(i64::try_from(keeping.keep.as_micros()).unwrap_or(i64::MAX)),
+            until_us: keeping.until_us(now_us),
             sources: sources.collect(),
             changed_sources: keeping.changed_sources.clone(),
             generations,

@@ -30,6 +30,15 @@ pub struct Kept {
     pub(in crate::pipeline) stores: Stores,
 }
 
+/// What goes on beside a build that replaces it.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// What has taken every commit until then; none if nothing did.
+    pub running: Option<Box<Kept>>,
+    /// What was paused: it goes on from where it stopped.
+    pub paused: Vec<StoredRollout>,
+}
+
 /// A rollout that a checkpoint keeps, as a start finds it.
 #[derive(Debug)]
 pub struct StoredRollout {
@@ -118,7 +127,7 @@ impl Kept {
             intakes.insert(name, intake.read_on());
         }
         let positions = entry.generations.values().flat_map(|generation| generation.positions.clone()).collect();
-        let at = LiveCut { cut: Cut { positions, revision }, inputs: BTreeMap::new() };
+        let at = LiveCut { cut: Cut { positions, revision }, ..LiveCut::default() };
         let parked = stores.remove(&kept_parked_store(rollout)).unwrap_or_default();
         let parked = ParkedEvents::restore(&parked, |_| 0)?;
         let changed_sources = entry.changed_sources.clone();

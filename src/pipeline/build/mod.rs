@@ -27,7 +27,7 @@ pub use error::BuildError;
 pub use ground::{Ground, Group};
 pub(super) use joining::Joined;
 pub use keeping::Keeping;
-pub use kept::{KeepError, Kept, StoredRollout};
+pub use kept::{KeepError, Kept, Replaced, StoredRollout};
 pub(super) use reader::BuildReader;
 
 /// A cut of the live engine, as a build beside it sees it.
@@ -36,6 +36,9 @@ pub struct LiveCut {
     pub cut: Cut,
     /// The rows of the asked-for projections at that cut, of those that take part in every commit.
     pub inputs: BTreeMap<String, InputRows>,
+    /// The right rows that readers see of those with which something is to be compared. Of what has stopped, as a paused
+    /// projection has, they are of an earlier cut.
+    pub served: BTreeMap<String, InputRows>,
 }
 
 /// What a generation has of one whose state it goes on from.
@@ -85,6 +88,8 @@ pub struct Build {
     stored_as: Option<u64>,
     /// What it replaces, if that is to be kept.
     keeping: Option<Keeping>,
+    /// The rollouts of what it replaces that are paused, and until when each is kept, microseconds since the epoch.
+    kept_paused: BTreeMap<u64, i64>,
     /// Whether it is in no declaration: somebody has asked for it.
     asked: bool,
     /// Who wants it.
@@ -110,6 +115,7 @@ impl Build {
             resumes: false,
             stored_as: None,
             keeping: None,
+            kept_paused: BTreeMap::new(),
             asked: false,
             by: Actor::default(),
             ticket: Ticket::default(),

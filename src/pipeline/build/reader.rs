@@ -48,8 +48,12 @@ impl BuildReader {
                     let messages = Vec::new();
                     self.waiting = Some(Fetched { source: self.name.clone(), messages, covered, last_sequence });
                 }
-                Input::Halted { message } => {
-                    return Err(BuildError::Halted { source_name: self.name.clone(), message });
+                Input::Halted { message, is_gap } => {
+                    let source_name = self.name.clone();
+                    return Err(match is_gap {
+                        true => BuildError::Gone { source_name, message },
+                        false => BuildError::Halted { source_name, message },
+                    });
                 }
                 Input::End => {
                     return Err(BuildError::Short { source_name: self.name.clone(), end: covered, target });

@@ -120,6 +120,10 @@ impl Engine {
             return Err(format!("source `{source}` has not halted"));
         }
         let from = intake.progress.message().map(str::to_owned);
+        if !intake.progress.is_halted_by_gap() {
+            let why = from.unwrap_or_default();
+            return Err(format!("source `{source}` has halted for another reason than messages that have gone: {why}"));
+        }
         intake.reopen();
         intake.accept_gap();
         let at = intake.progress.covered().to_string();

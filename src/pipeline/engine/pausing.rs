@@ -86,7 +86,7 @@ impl Engine {
         format!("paused {at}, and served as they are there: {names}")
     }
 
-    /// Lets what was paused go on, and records it. What it had has yet to be brought to the live cut.
+    /// Lets what was paused go on. What it had has yet to be brought to the live cut.
     ///
     /// # Errors
     /// Why it cannot go on, as a sentence.
@@ -114,16 +114,17 @@ impl Engine {
             return Err(format!("it reads `{input}`, which has to go on first: {reason}"));
         }
         for one in self.generations.iter_mut().filter(|one| projections.contains(one.projection())) {
-            let (subject, number) = (format!("projection {}", one.projection()), one.id.number);
-            match &from {
-                Some(_) => one.pause("it was resumed, and comes to the live cut".to_owned()),
-                None => one.leave_last_rows("it was resumed, and is built again"),
+            if from.is_some() {
+                // It is recorded once it has come there, or could not.
+                one.pause("it was resumed, and comes to the live cut".to_owned());
+                continue;
             }
-            let from = Some(format!("generation {number}"));
-            self.ledger.record(NewStep { action: Action::Resumed, subject, from, to: None }, by, now_us);
+            one.leave_last_rows("it was resumed, and is built again");
+            let (subject, from) = (format!("projection {}", one.projection()), format!("generation {}", one.id.number));
+            self.ledger.record(NewStep { action: Action::Resumed, subject, from: Some(from), to: None }, by, now_us);
         }
         if let Some((rollout, _)) = &from {
-            self.is_kept_resuming(*rollout);
+            self.is_kept_resuming(*rollout, by);
         }
         Ok(Resumed { projections, from })
     }
@@ -131,8 +132,16 @@ impl Engine {
     /// Takes account of what goes on again, by the rollout that it went on from. What is declared may be something else, as where
     /// that was rolled back from, and is awaited as before. Gives the rollouts that are of no more use: they have read other rows of it.
     pub(in crate::pipeline) fn was_resumed(&mut self, rollout: u64, by: &Actor, now_us: i64) -> Vec<u64> {
+        let resumed_by = self.resumed_by(rollout);
         let Some(entry) = self.let_go(rollout) else { return Vec::new() };
         for (name, generation) in &entry.generations {
+            let step = NewStep {
+                action: Action::Resumed,
+                subject: format!("projection {name}"),
+                from: None,
+                to: Some(format!("generation {}", generation.generation)),
+            };
+            self.ledger.record(step, resumed_by.as_ref().unwrap_or(by), now_us);
             let declared = self.declared.projections.get(name).and_then(|definition| definition.rows);
             let Some(rows) = declared.filter(|rows| generation.rows != Some(*rows)) else { continue };
             self.declared.awaited.insert(name.clone());
@@ -149,15 +158,43 @@ impl Engine {
         unkept
     }
 
-    /// Makes what was to go on wait for a person again, who sees why.
-    pub(in crate::pipeline) fn cannot_resume(&mut self, rollout: u64, reason: &str) {
+    /// Makes what was to go on wait for a person again, who sees why, and records that.
+    pub(in crate::pipeline) fn cannot_resume(&mut self, rollout: u64, reason: &str, now_us: i64) {
+        // Each of its projections may tell it.
+        let Some(by) = self.resumed_by(rollout) else { return };
         let Some(names) = self.is_kept_paused(rollout) else { return };
-        for one in self.generations.iter_mut().filter(|one| names.contains(one.projection())) {
-            let name = one.projection().to_owned();
+        for index in 0..self.generations.len() {
+            let name = self.generations[index].projection().to_owned();
+            if !names.contains(&name) {
+                continue;
+            }
+            let first = self.first_read(&name, &names);
             tracing::error!(projection = name, reason, "what was paused cannot go on");
-            one.pause(format!(
-                "paused, and cannot go on: {reason}; `readside projection rebuild {name}` builds it again"
+            let step = NewStep {
+                action: Action::NotResumed,
+                subject: format!("projection {name}"),
+                from: None,
+                to: Some(reason.to_owned()),
+            };
+            self.ledger.record(step, &by, now_us);
+            self.generations[index].pause(format!(
+                "paused, and cannot go on: {reason}; `readside projection rebuild {first}` builds it again, with `--from-timestamp` \
+                 where not all events are there any more"
             ));
         }
+    }
+
+    /// The one of these projections that has to be built again for a projection to be, because it is made of it.
+    fn first_read(&self, name: &str, names: &BTreeSet<String>) -> String {
+        let mut first = name.to_owned();
+        // Each generation comes after those that it reads.
+        for one in self.generations.iter().rev() {
+            if one.projection() == first
+                && let Some(input) = one.definition.upstream.iter().find(|input| names.contains(*input))
+            {
+                first.clone_from(input);
+            }
+        }
+        first
     }
 }

@@ -101,7 +101,7 @@ impl Engine {
             telemetry::count_replayed(&source, admitted);
             let (subject, to) = (format!("source {source}"), Some(format!("{admitted} of {before} parked events")));
             self.ledger.record(NewStep { action: Action::Replayed, subject, from: None, to }, by, now_us);
-            replayed.unkept.extend(self.was_replaced(None, &names, &BTreeSet::from([source]), by, now_us));
+            replayed.unkept.extend(self.was_replaced(&BTreeSet::new(), &names, &BTreeSet::from([source]), by, now_us));
         }
         self.revise(now_us);
         self.tell_parked();

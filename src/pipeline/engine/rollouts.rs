@@ -65,17 +65,23 @@ impl Engine {
         self.kept.pending.remove(&rollout);
         self.kept.views.remove(&rollout);
         let entry = self.kept.entries.get_mut(&rollout)?;
-        (entry.replaced, entry.pause) = (true, Some(Pause::Paused));
+        (entry.replaced, entry.pause, entry.asked) = (true, Some(Pause::Paused), None);
         let names: BTreeSet<String> = entry.generations.keys().cloned().collect();
         names.iter().for_each(|name| _ = self.kept_shown.remove(name));
         Some(names)
     }
 
-    /// Makes it known that what was paused comes to the live cut.
-    pub(super) fn is_kept_resuming(&mut self, rollout: u64) {
+    /// Makes it known that what was paused comes to the live cut, and who wants that.
+    pub(super) fn is_kept_resuming(&mut self, rollout: u64, by: &Actor) {
         if let Some(entry) = self.kept.entries.get_mut(&rollout) {
-            entry.pause = Some(Pause::Resuming);
+            (entry.pause, entry.asked) = (Some(Pause::Resuming), Some(by.clone()));
         }
+    }
+
+    /// Who wants that it goes on, of a rollout that was paused and comes to the live cut.
+    pub(super) fn resumed_by(&self, rollout: u64) -> Option<Actor> {
+        let entry = self.kept.entries.get(&rollout).filter(|entry| entry.pause == Some(Pause::Resuming))?;
+        Some(entry.asked.clone().unwrap_or_default())
     }
 
     /// Keeps nothing more of what is paused and reads a source, and gives what of it was to go on.
@@ -95,6 +101,34 @@ impl Engine {
         self.kept.entries.retain(|_, entry| entry.pause.is_none() || is_of_use(entry));
     }
 
+    /// What paused projections go on from that a build of these is about to replace, as it is kept then: until that time,
+    /// microseconds since the epoch.
+    pub(in crate::pipeline) fn paused_to_keep(
+        &self,
+        projections: &BTreeSet<String>,
+        until_us: i64,
+    ) -> Vec<(u64, KeptEntry)> {
+        let is_meant = |entry: &&KeptEntry| {
+            let is_replaced = entry.generations.keys().all(|name| projections.contains(name));
+            entry.pause == Some(Pause::Paused) && is_replaced
+        };
+        let meant = self.kept.entries.iter().filter(|(_, entry)| is_meant(entry));
+        meant.map(|(rollout, entry)| (*rollout, KeptEntry { pause: None, until_us, ..entry.clone() })).collect()
+    }
+
+    /// Keeps rollouts until then that were paused and are replaced, if they still are paused: which.
+    pub(in crate::pipeline) fn keep_paused(&mut self, rollouts: &BTreeMap<u64, i64>) -> BTreeSet<u64> {
+        let mut kept = BTreeSet::new();
+        for (rollout, until_us) in rollouts {
+            let paused = self.kept.entries.get_mut(rollout).filter(|entry| entry.pause == Some(Pause::Paused));
+            if let Some(entry) = paused {
+                (entry.pause, entry.until_us) = (None, *until_us);
+                kept.insert(*rollout);
+            }
+        }
+        kept
+    }
+
     /// What a paused projection goes on from.
     pub(super) fn kept_paused(&self, name: &str) -> Option<(u64, KeptEntry)> {
         let mut paused = self.kept.entries.iter().filter(|(_, entry)| entry.pause.is_some());
@@ -102,8 +136,9 @@ impl Engine {
         Some((*rollout, entry.clone()))
     }
 
-    /// Makes status show how what is kept gets on.
-    pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>) {
+    /// Makes status show how what is kept gets on: whether something of that was recorded.
+    pub(in crate::pipeline) fn announce_kept(&mut self, statuses: Vec<(String, KeptStatus)>, now_us: i64) -> bool {
+        let mut is_recorded = false;
         for (name, status) in statuses {
             // What was paused and cannot go on is paused again.
             if status.state == KeptState::Failed
@@ -113,7 +148,8 @@ impl Engine {
                     own == Some(status.generation) || status.generation == 0 && entry.pause == Some(Pause::Resuming)
                 })
             {
-                self.cannot_resume(rollout, status.message.as_deref().unwrap_or("it has failed"));
+                self.cannot_resume(rollout, status.message.as_deref().unwrap_or("it has failed"), now_us);
+                is_recorded = true;
                 continue;
             }
             let mut replaced = self.kept.entries.values().filter(|entry| entry.replaced);
@@ -126,6 +162,7 @@ impl Engine {
                 self.kept_shown.insert(name, KeptStatus { generation, until_us, ..status });
             }
         }
+        is_recorded
     }
 
     /// Makes status show why a rollout cannot be gone back to.
@@ -174,11 +211,11 @@ impl Engine {
         &self.kept.rolled_back
     }
 
-    /// Takes account of what has replaced others: those are kept from now on, and what was kept before of the same, or reads it,
+    /// Takes account of what has replaced others: those in `kept` are kept from now on, and what was kept before of the same, or reads it,
     /// is of no more use.
     pub(in crate::pipeline) fn was_replaced(
         &mut self,
-        rollout: Option<u64>,
+        kept: &BTreeSet<u64>,
         projections: &BTreeSet<String>,
         sources: &BTreeSet<SourceName>,
         by: &Actor,
@@ -193,15 +230,17 @@ impl Engine {
         let is_of_no_use = |(other, entry): (&u64, &KeptEntry)| {
             let overlaps = entry.generations.keys().chain(&entry.inputs).any(|name| projections.contains(name))
                 || entry.sources.keys().any(|name| sources.contains(name));
-            (Some(*other) != rollout && entry.replaced && overlaps).then_some(*other)
+            (!kept.contains(other) && entry.replaced && overlaps).then_some(*other)
         };
         let unkept: Vec<u64> = self.kept.entries.iter().filter_map(is_of_no_use).collect();
         unkept.iter().for_each(|other| _ = self.retire(*other, by, now_us));
-        let replaced = rollout.and_then(|rollout| self.kept.entries.get_mut(&rollout));
-        if let Some(entry) = replaced.filter(|entry| entry.pause.is_none()) {
-            entry.replaced = true;
-            let entry = entry.clone();
-            self.tell_kept(&entry);
+        for rollout in kept {
+            let replaced = self.kept.entries.get_mut(rollout);
+            if let Some(entry) = replaced.filter(|entry| entry.pause.is_none()) {
+                entry.replaced = true;
+                let entry = entry.clone();
+                self.tell_kept(&entry);
+            }
         }
         unkept
     }

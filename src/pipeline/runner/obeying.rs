@@ -29,6 +29,9 @@ impl Runner {
                 self.held_until = hold.then(|| Instant::now() + HOLD_LONGEST).or(self.held_until);
                 let _ = reply.send(LiveCut::of(&self.engine, &inputs));
             }
+            Command::Served { inputs, names, reply } => {
+                let _ = reply.send(LiveCut::of(&self.engine, &inputs).with_served(&self.engine, &names));
+            }
             Command::Join { build, kept, open, reply } => {
                 self.held_until = None;
                 let _ = reply.send(self.join(*build, kept, open));
@@ -36,7 +39,7 @@ impl Runner {
             Command::Keep { keeping, ticket, reply } => self.asked.push(Asked::Keep { keeping, ticket, reply }),
             Command::AnnounceKept(_, ticket) if !ticket.is_open() => {}
             Command::AnnounceKept(statuses, _) => {
-                self.engine.announce_kept(statuses);
+                self.has_changed |= self.engine.announce_kept(statuses, now_us());
                 self.publish();
             }
             Command::Retire { rollouts, by, reply } => {
@@ -133,17 +136,18 @@ impl Runner {
         let is_let_go = build.rollout().is_some_and(|rollout| !self.engine.kept().contains_key(&rollout));
         if is_let_go || !ticket.end() {
             self.unused.extend(build.ids().map(|id| self.indexes.folder(id)));
-            return Ok(Joined::Nothing);
+            return Ok(Joined::Nothing { why: "it is not wanted any more".to_owned() });
         }
         let joined = build.join(&mut self.engine, kept, now_us()).inspect_err(|_| ticket.go_on())?;
-        if joined == Joined::Nothing {
+        if let Joined::Nothing { why } = &joined {
             tracing::error!(
                 projections = names,
+                why,
                 "a build has failed, as its status says; what was there before goes on"
             );
         }
         self.settle(&by);
-        if joined != Joined::Nothing {
+        if let Joined::AsDeclared { .. } = &joined {
             // What a source has yet to give comes as it is read now.
             for name in changed {
                 self.openers.extend(open.clone().map(|open| (name.clone(), open)));

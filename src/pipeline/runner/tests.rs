@@ -156,7 +156,11 @@ const BROKEN: &str = r#"{"type": "Placed"}"#;
 #[tokio::test]
 async fn what_was_fetched_before_a_halt_is_applied_and_the_halt_stays() {
     let mut stepped = Stepped::start().await;
-    stepped.report([fetched(1, &[ONE, ONE]), Input::Halted { message: "gone".to_owned() }, fetched(3, &[ONE])]);
+    stepped.report([
+        fetched(1, &[ONE, ONE]),
+        Input::Halted { message: "gone".to_owned(), is_gap: false },
+        fetched(3, &[ONE]),
+    ]);
     let progress = stepped.progress();
     assert_eq!((stepped.state(), stepped.covered(), stepped.rows("loads")), (SourceState::Halted, 2, 2));
     assert_eq!(progress.message(), Some("gone"));

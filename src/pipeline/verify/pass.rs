@@ -97,7 +97,9 @@ impl<'a> Pass<'a> {
             let fetched = match next.unwrap_or_else(|_| Ok(Err("nothing comes of it".to_owned()))) {
                 Ok(Ok(fetched)) => fetched,
                 Ok(Err(why)) => return Err(format!("source `{name}` cannot be read now: {why}")),
-                Err(BuildError::Halted { message, .. }) => return Err(format!("source `{name}`: {message}")),
+                Err(BuildError::Halted { message, .. } | BuildError::Gone { message, .. }) => {
+                    return Err(format!("source `{name}`: {message}"));
+                }
                 Err(error) => return Err(error.to_string()),
             };
             lost.extend(reader.take_lost());

@@ -17,13 +17,14 @@ use crate::state::{KeyMap, NewSegment, StateDelta, StoreShape, StoredSegment, Wr
 pub enum RestoreError {
     #[error(
         "checkpoint of table `{table}`: segment {segment} has a second live row with the key {key}; \
-         start with an empty data_dir, which builds it anew"
+         restore the checkpoint's objects, or start with an empty data_dir, which builds everything anew"
     )]
     DuplicateKey { table: String, segment: u64, key: String },
     #[error("table `{table}`: {source}")]
     Columns { table: String, source: ArrowError },
     #[error(
-        "checkpoint of table `{table}`: segment {segment}: {source}; start with an empty data_dir, which builds it anew"
+        "checkpoint of table `{table}`: segment {segment}: {source}; restore the checkpoint's objects, or start with an empty \
+         data_dir, which builds everything anew"
     )]
     Rows { table: String, segment: u64, source: ArrowError },
 }

@@ -112,7 +112,7 @@ pub struct Change {
     /// `source`, `projection`, `view`, `query` or `setting`.
     pub kind: &'static str,
     pub name: String,
-    /// `new`, `changed` or `removed`.
+    /// `new`, `changed` or `removed`; of a source that had halted, `reopened`.
     pub change: &'static str,
     /// What follows from it.
     #[serde(skip_serializing_if = "Option::is_none")]

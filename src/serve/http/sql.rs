@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -19,7 +20,7 @@ use crate::config::Query;
 use crate::query::{Demand, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
 use crate::serve::json::{AnswerLimits, ColumnJson, JsonParams, JsonRows};
 
-/// `{"sql": "…", "params": {…} or […], "minPosition": "…", "wait": "…", "mixedCuts": "allow"}`.
+/// `{"sql": "…", "params": {…} or […], "minPosition": "…", "wait": "…", "mixedCuts": "allow" or "refuse"}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SqlBody<'a> {
@@ -28,14 +29,21 @@ struct SqlBody<'a> {
     params: Option<&'a RawValue>,
     min_position: Option<String>,
     wait: Option<String>,
-    mixed_cuts: Option<MixedCuts>,
+    #[serde(default, deserialize_with = "mixed_cuts")]
+    mixed_cuts: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum MixedCuts {
-    Allow,
-    Refuse,
+/// Whether rows of unequal cuts are read together: `"allow"` or true, `"refuse"` or false.
+fn mixed_cuts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(false),
+        Value::Bool(is_allowed) => Ok(is_allowed),
+        Value::String(text) if text == "allow" => Ok(true),
+        Value::String(text) if text == "refuse" => Ok(false),
+        other => {
+            Err(D::Error::custom(format!("`mixedCuts` is \"allow\" or true, or \"refuse\" or false, and not {other}")))
+        }
+    }
 }
 
 pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Response {
@@ -56,9 +64,8 @@ pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, bo
         }
         let (streams, longest) = (api.service.streams(), api.service.limits().wait);
         let demand = Demand::parse(body.min_position.as_deref(), body.wait.as_deref(), streams, longest)?;
-        let allow_mixed = body.mixed_cuts == Some(MixedCuts::Allow);
         let parsed = api.service.parse(body.sql).await?;
-        let at = api.service.at_sql(caller(), &parsed, allow_mixed, &demand).await?;
+        let at = api.service.at_sql(caller(), &parsed, body.mixed_cuts, &demand).await?;
         // Their values take many times what their text does, so they are made when they are needed.
         let params: Value = serde_json::from_str(body.params.map_or("null", RawValue::get))
             .map_err(|error| QueryError::invalid(format!("the body: {error}")))?;

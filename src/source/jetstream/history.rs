@@ -38,7 +38,7 @@ pub(super) enum Proof {
     Other(u64),
 }
 
-/// Why a stream cannot be read on. A person has to mend it.
+/// Why a stream cannot be read on. A person has to mend it; of messages that have gone, whoever reads says how.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StreamFault {
     #[error(
@@ -51,10 +51,7 @@ pub(super) enum StreamFault {
          or have this one read from its beginning (`readside source reset`)"
     )]
     CreatedAnew { stream: String, created: String, known: String },
-    #[error(
-        "the checkpoint of stream `{stream}` belongs to a source of another kind; name the source differently, or start \
-         with an empty data_dir"
-    )]
+    #[error("the checkpoint of stream `{stream}` belongs to a source of another kind; name the source differently")]
     OtherKind { stream: String },
     #[error(
         "stream `{stream}` ends at {last}, but {read} was already read: it was set back; restore its later messages, or \
@@ -66,17 +63,19 @@ pub(super) enum StreamFault {
          to again; restore the messages that were read, or have what is there read from its beginning (`readside source reset`)"
     )]
     Overtaken { stream: String, sequence: u64 },
-    #[error(
-        "messages {gap} of stream `{stream}` expired or were purged before they were read; restore them, or go on without \
-         them (`readside source accept-gap`), and answers say that they are incomplete"
-    )]
+    #[error("messages {gap} of stream `{stream}` expired or were purged before they were read")]
     Expired { stream: String, gap: Gap },
     #[error(
-        "messages {gap} of stream `{stream}` expired or were purged, and it takes the whole history to build from its \
-         beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which \
-         builds everything from what is left"
+        "messages {gap} of stream `{stream}` expired or were purged, and it takes the whole history to begin at its beginning"
     )]
     HistoryGone { stream: String, gap: Gap },
+}
+
+impl StreamFault {
+    /// Whether messages have gone, and nothing else is wrong.
+    pub(super) fn is_gap(&self) -> bool {
+        matches!(self, StreamFault::Expired { .. } | StreamFault::HistoryGone { .. })
+    }
 }
 
 /// Compares a stream with what is known of it.
@@ -257,15 +256,13 @@ mod tests {
         check(
             read(20, 1),
             &facts(31, 40),
-            expect![
-                "messages 21 to 30 of stream `ORDERS` expired or were purged before they were read; restore them, or go on without them (`readside source accept-gap`), and answers say that they are incomplete"
-            ],
+            expect!["messages 21 to 30 of stream `ORDERS` expired or were purged before they were read"],
         );
         check(
             read(0, 1),
             &facts(31, 40),
             expect![
-                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to begin at its beginning"
             ],
         );
     }
@@ -276,14 +273,14 @@ mod tests {
             from_the_start(read(40, 1)),
             &facts(31, 40),
             expect![
-                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to begin at its beginning"
             ],
         );
         check(
             from_the_start(read(40, 11)),
             &facts(31, 40),
             expect![
-                "messages 11 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+                "messages 11 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to begin at its beginning"
             ],
         );
         // A checkpoint of an older build does not say where history began.
@@ -294,7 +291,7 @@ mod tests {
             old,
             &facts(31, 40),
             expect![
-                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to build from its beginning; go back to the definitions as they were, restore the messages, or start with an empty data_dir, which builds everything from what is left"
+                "messages 1 to 30 of stream `ORDERS` expired or were purged, and it takes the whole history to begin at its beginning"
             ],
         );
     }

@@ -142,8 +142,8 @@ impl StreamReader {
         match stop {
             StreamStop::Closed => Err(()),
             StreamStop::Halted(fault) => {
-                let message = fault.to_string();
-                self.inputs.send(Input::Halted { message }).await.map_err(drop)?;
+                let (message, is_gap) = (fault.to_string(), fault.is_gap());
+                self.inputs.send(Input::Halted { message, is_gap }).await.map_err(drop)?;
                 Err(())
             }
             StreamStop::Again(message) if failures < QUIET_RETRIES => {

@@ -114,7 +114,9 @@ impl Daemon {
         let (checkpointer, restored) = match Checkpointer::open_store(store, writer).await {
             Ok(opened) => opened,
             Err(OpenError::Fenced(_)) => return Err(NotStarted::Fenced),
-            Err(error @ OpenError::Store { .. }) => return Err(NotStarted::Failed(error.to_string())),
+            Err(error @ (OpenError::Store { .. } | OpenError::Unwritable { .. })) => {
+                return Err(NotStarted::Failed(error.to_string()));
+            }
             Err(error @ OpenError::NothingGood(_)) => return Err(NotStarted::NothingGood(error.to_string())),
             Err(error) => panic!("the place cannot be opened: {error}"),
         };

@@ -37,7 +37,8 @@ impl Story {
 
     pub(super) fn query_args(&self, sql: &str) -> QueryArgs {
         let demand = DemandArgs { min_position: Some(self.token()), wait: Some(WAIT.to_owned()) };
-        QueryArgs { sql: sql.to_owned(), params: Vec::new(), demand, connection: self.connection() }
+        let params = Vec::new();
+        QueryArgs { sql: sql.to_owned(), params, mixed_cuts: false, demand, connection: self.connection() }
     }
 
     /// Runs a verb of the command line and shows what it prints.

@@ -202,6 +202,6 @@ fn a_checkpoint_with_two_rows_of_one_key_is_not_restored() {
     };
     let error = Table::restore(spec(), vec![segment(4, 10), segment(2, 20)]).unwrap_err();
     let expected = "checkpoint of table `accounts`: segment 4 has a second live row with the key id=1, tenant=a; \
-                    start with an empty data_dir, which builds it anew";
+                    restore the checkpoint's objects, or start with an empty data_dir, which builds everything anew";
     assert_eq!(error.to_string(), expected);
 }

@@ -149,6 +149,7 @@ fn the_command_line_asks_the_daemon() {
         let args = cli::QueryArgs {
             sql: sql.to_owned(),
             params: params.iter().map(|param| param.to_string()).collect(),
+            mixed_cuts: false,
             demand: cli::DemandArgs::default(),
             connection: connection(json),
         };

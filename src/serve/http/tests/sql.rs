@@ -198,9 +198,17 @@ fn relations_at_different_cuts_are_not_mixed_in_silence() {
         daemon.post(body.clone()).problem(409, "mixed-cuts"),
         "the relations stand at different cuts: orders at orders:100;r0, paused at orders:1;r0"
     );
-    let mut allowed = body;
-    allowed["mixedCuts"] = json!("allow");
-    let reply = daemon.post(allowed);
+    let saying = |value: Value| {
+        let mut saying = body.clone();
+        saying["mixedCuts"] = value;
+        daemon.post(saying)
+    };
+    saying(json!("refuse")).problem(409, "mixed-cuts");
+    saying(json!(false)).problem(409, "mixed-cuts");
+    let detail = saying(json!("yes")).problem(400, "invalid-request").to_owned();
+    assert!(detail.contains("`mixedCuts` is \"allow\" or true"), "{detail}");
+    assert_eq!(saying(json!(true)).items(), [json!({"n": ROWS * 3})]);
+    let reply = saying(json!("allow"));
     assert_eq!(reply.items(), [json!({"n": ROWS * 3})]);
     assert_eq!(reply.json["freshness"]["positions"]["orders"], 1);
     assert_eq!(reply.json["freshness"]["phase"], "failed");
