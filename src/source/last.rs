@@ -80,7 +80,7 @@ async fn between(
             }
             Input::Heartbeat { covered, .. } => covered,
             Input::Opened { .. } | Input::Known { .. } | Input::Lost { .. } => continue,
-            Input::Disconnected { message } | Input::Halted { message } => return Err(message),
+            Input::Disconnected { message } | Input::Halted { message, .. } => return Err(message),
             Input::End => return Ok(messages),
         };
         if covered >= there.last {
