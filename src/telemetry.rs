@@ -79,7 +79,7 @@ metrics_table! {
         "Bytes of state that an operator of a projection keeps, approximately.";
     PROJECTION_ERROR = "projection_error_total", Counter, "Events that a projection could not take, by event type.";
     PROJECTION_REBUILD_DURATION = "projection_rebuild_duration_seconds", Histogram(Buckets::Long),
-        "Duration of builds of a projection, from the first event to serving.";
+        "Duration of builds of a projection, from the first event to the live cut; what waits there to be promoted does not count.";
     PROJECTION_BUILD_REMAINING = "projection_build_remaining_sequences", Gauge, "Sequences that a build of a projection has yet to read; absent while nothing is built.";
     BUILD_STATE = "readside_build_state", Gauge, "1 for the state of what is built of a projection: `building`, `waiting`, `stalled`, `shadowing`, `rolled-back` or `failed`; absent while there is nothing.";
     BUILD_POSITION = "readside_build_position", Gauge, "Stream sequence up to which a build has read a source.";

@@ -419,6 +419,7 @@ const ROOMS: &[Room] = &[
             "event",
             "progress",
             "source",
+            "plan::PlannedProjection",
             "plan::program",
             "plan::Program",
             "pipeline::LoopEnd",
