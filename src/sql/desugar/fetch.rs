@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     Expr, Fetch, Ident, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Value, VisitMut,
     VisitorMut,
 };
 
-use super::template;
+use super::template::{self, Copies};
 
 pub(super) fn as_limit(query: &mut Query) -> Result<()> {
     let Some(Fetch { with_ties, percent, quantity }) = query.fetch.take() else { return Ok(()) };
@@ -45,7 +45,8 @@ fn up_to_rank(query: &mut Query, rows: Expr) -> Result<()> {
     if select.distinct.is_some() {
         return plan_err!("FETCH … WITH TIES over DISTINCT: write the query in FROM, and select from it");
     }
-    let order = order.into_iter().map(|by| written_out(by, select)).collect::<Result<Vec<_>>>()?;
+    let mut copies = Copies::default();
+    let order = order.into_iter().map(|by| written_out(by, select, &mut copies)).collect::<Result<Vec<_>>>()?;
     let by: Vec<String> =
         order.iter().enumerate().map(|(index, by)| format!("$__{}{}", index + 1, direction(by))).collect();
     let values: Vec<Expr> = std::iter::once(rows).chain(order.into_iter().map(|by| by.expr)).collect();
@@ -72,37 +73,42 @@ fn direction(by: &OrderByExpr) -> String {
 }
 
 /// An order by what is selected, by its number or its name, as one by the expression itself.
-fn written_out(mut by: OrderByExpr, select: &Select) -> Result<OrderByExpr> {
+fn written_out(mut by: OrderByExpr, select: &Select, copies: &mut Copies) -> Result<OrderByExpr> {
     if let Expr::Value(value) = &by.expr
         && let Value::Number(number, _) = &value.value
     {
         let place = number.parse::<usize>().ok().and_then(|number| select.projection.get(number.checked_sub(1)?));
         by.expr = match place {
-            Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) => expr.clone(),
+            Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) => copies.of(expr)?,
             _ => return plan_err!("ORDER BY {number} is none of the expressions that are selected"),
         };
         return Ok(by);
     }
-    let _ = by.expr.visit(&mut Aliases { select });
-    Ok(by)
+    match by.expr.visit(&mut Aliases { select, copies }) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(by),
+    }
 }
 
 struct Aliases<'a> {
     select: &'a Select,
+    copies: &'a mut Copies,
 }
 
 impl VisitorMut for Aliases<'_> {
-    type Break = ();
+    type Break = DataFusionError;
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
         let Expr::Identifier(name) = expr else { return ControlFlow::Continue(()) };
         let is_same = |alias: &Ident| alias.value.eq_ignore_ascii_case(&name.value);
         let selected = self.select.projection.iter().find_map(|item| match item {
-            SelectItem::ExprWithAlias { expr, alias } if is_same(alias) => Some(expr.clone()),
+            SelectItem::ExprWithAlias { expr, alias } if is_same(alias) => Some(expr),
             _ => None,
         });
-        if let Some(selected) = selected {
-            *expr = selected;
+        match selected.map(|selected| self.copies.of(selected)).transpose() {
+            Ok(Some(selected)) => *expr = selected,
+            Ok(None) => {}
+            Err(error) => return ControlFlow::Break(error),
         }
         ControlFlow::Continue(())
     }

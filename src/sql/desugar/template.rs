@@ -3,8 +3,8 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::{DataFusionError, Result};
-use datafusion::sql::sqlparser::ast::{Expr, Query, Value, VisitMut, visit_expressions_mut};
+use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Value, VisitMut, visit_expressions, visit_expressions_mut};
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sql::dialect::Postgres;
@@ -23,6 +23,33 @@ pub(super) fn query(text: &str, values: &[Expr]) -> Result<Query> {
 /// If the text is not SQL, which no caller's is.
 pub(super) fn expression(text: &str, values: &[Expr]) -> Result<Expr> {
     filled(parser(text)?.parse_expr(), values)
+}
+
+/// Parts of expressions that one statement may have copied. A text of a few pages names one long expression thousands of times: written
+/// out, it would fill the memory.
+const COPIED_MAX: usize = 20_000;
+
+/// What a statement has copied so far.
+#[derive(Debug, Default)]
+pub(super) struct Copies(usize);
+
+impl Copies {
+    /// One more copy.
+    ///
+    /// # Errors
+    /// If the statement becomes too large by it.
+    pub(super) fn of(&mut self, expr: &Expr) -> Result<Expr> {
+        let _ = visit_expressions(expr, |_| {
+            self.0 += 1;
+            ControlFlow::<()>::Continue(())
+        });
+        if self.0 > COPIED_MAX {
+            return plan_err!(
+                "written out, this query is too large: name the expression in a subquery in FROM, and use its column"
+            );
+        }
+        Ok(expr.clone())
+    }
 }
 
 fn parser(text: &str) -> Result<Parser<'static>> {

@@ -6,14 +6,14 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, TableAlias, TableFactor, TableWithJoins, VisitMut, VisitorMut,
     WildcardAdditionalOptions,
 };
 
-use super::template;
+use super::template::{self, Copies};
 
 pub(super) fn as_conditions(select: &mut Select) -> Result<()> {
     let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_));
@@ -21,29 +21,35 @@ pub(super) fn as_conditions(select: &mut Select) -> Result<()> {
     if !select.from.iter().any(|item| needs_conditions(item) || !expands && is_of_two(item)) {
         return Ok(());
     }
-    let mut merged: Vec<Merged> = Vec::new();
+    let (mut merged, mut copies): (Vec<Merged>, _) = (Vec::new(), Copies::default());
     let mut relations: Vec<(Vec<Ident>, Vec<Ident>)> = Vec::new();
     for item in &mut select.from {
-        conditions(item, &mut merged, &mut relations)?;
+        conditions(item, &mut merged, &mut relations, &mut copies)?;
     }
     expand_wildcards(select, &merged, &relations)?;
-    let mut names = Names { merged: &merged, depth: 0 };
     for item in &mut select.projection {
         // What is selected keeps its name.
         if let SelectItem::UnnamedExpr(Expr::Identifier(name)) = item
             && let Some(known) = merged.iter().find(|known| same(&known.name, name))
         {
-            *item = SelectItem::ExprWithAlias { expr: known.column.clone(), alias: name.clone() };
+            *item = SelectItem::ExprWithAlias { expr: copies.of(&known.column)?, alias: name.clone() };
         } else {
-            let _ = item.visit(&mut names);
+            named_in(item, &merged, &mut copies)?;
         }
     }
-    let _ = select.selection.visit(&mut names);
-    let _ = select.group_by.visit(&mut names);
-    let _ = select.having.visit(&mut names);
-    let _ = select.qualify.visit(&mut names);
-    let _ = select.named_window.visit(&mut names);
-    Ok(())
+    named_in(&mut select.selection, &merged, &mut copies)?;
+    named_in(&mut select.group_by, &merged, &mut copies)?;
+    named_in(&mut select.having, &merged, &mut copies)?;
+    named_in(&mut select.qualify, &merged, &mut copies)?;
+    named_in(&mut select.named_window, &merged, &mut copies)
+}
+
+/// Puts the merged columns where a part of a query names them.
+fn named_in(part: &mut impl VisitMut, merged: &[Merged], copies: &mut Copies) -> Result<()> {
+    match part.visit(&mut Names { merged, copies, depth: 0 }) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
 /// A column that several relations share.
@@ -123,6 +129,7 @@ fn conditions(
     item: &mut TableWithJoins,
     merged: &mut Vec<Merged>,
     relations: &mut Vec<(Vec<Ident>, Vec<Ident>)>,
+    copies: &mut Copies,
 ) -> Result<()> {
     let first = relations.len();
     let name = named(&mut item.relation, first)?;
@@ -138,7 +145,7 @@ fn conditions(
                 for name in names.iter().filter_map(column).cloned().collect::<Vec<_>>() {
                     let of_right = of(&right, &name);
                     let of_left = match merged.iter().find(|known| same(&known.name, &name)) {
-                        Some(known) => known.column.clone(),
+                        Some(known) => copies.of(&known.column)?,
                         None if relations.len() - first == 2 => of(&relations[first].0, &name),
                         None => {
                             return plan_err!(
@@ -171,7 +178,7 @@ fn conditions(
                 }
             }
             JoinConstraint::On(condition) => {
-                let _ = condition.visit(&mut Names { merged, depth: 0 });
+                named_in(condition, merged, copies)?;
             }
             JoinConstraint::Natural | JoinConstraint::None => {}
         }
@@ -240,28 +247,32 @@ fn expand_wildcards(select: &mut Select, merged: &[Merged], relations: &[(Vec<Id
 /// Puts the merged columns where a name without a table stands, but not in subqueries, which may have such a column of their own.
 struct Names<'a> {
     merged: &'a [Merged],
+    copies: &'a mut Copies,
     depth: usize,
 }
 
 impl VisitorMut for Names<'_> {
-    type Break = ();
+    type Break = DataFusionError;
 
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<DataFusionError> {
         self.depth += 1;
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<DataFusionError> {
         self.depth -= 1;
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
         if self.depth == 0
             && let Expr::Identifier(name) = expr
             && let Some(known) = self.merged.iter().find(|known| same(&known.name, name))
         {
-            *expr = known.column.clone();
+            match self.copies.of(&known.column) {
+                Ok(column) => *expr = column,
+                Err(error) => return ControlFlow::Break(error),
+            }
         }
         ControlFlow::Continue(())
     }

@@ -96,6 +96,16 @@ fn wrong_sql_is_a_clear_problem() {
     let (detail, _) = wrong(sql("SELECT * FROM orders.events"), 404, "unknown-relation");
     assert_eq!(detail, "`orders.events` is a source's relation; events are not kept to be queried");
     wrong(sql("SELECT 1 / (order_id - order_id) FROM orders"), 422, "query-failed");
+    let long = vec!["n"; 400].join(" + ");
+    let ties =
+        format!("SELECT {long} AS a FROM pairs ORDER BY {} FETCH FIRST ROW WITH TIES", vec!["a"; 5_000].join(", "));
+    let (detail, _) = wrong(json!({"sql": ties}), 400, "invalid-request");
+    assert!(detail.starts_with("written out, this query is too large"), "{detail}");
+    let chain =
+        format!("SELECT {} FROM pairs {}", vec!["n"; 5_000].join(" , "), ["FULL JOIN pairs USING (n)"; 3].join(" "));
+    let chain = chain.replace("pairs USING", "(SELECT n FROM pairs) USING");
+    let (detail, _) = wrong(json!({"sql": chain}), 400, "invalid-request");
+    assert!(detail.starts_with("written out, this query is too large"), "{detail}");
     wrong(sql("SELECT * FROM loop"), 400, "invalid-request");
     let (detail, _) = wrong(json!({"sql": "SELECT $a + $b", "params": {"a": 1, "c": 2}}), 400, "invalid-request");
     assert_eq!(detail, "the parameter `$b` has no value");
