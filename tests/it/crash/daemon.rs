@@ -166,6 +166,11 @@ impl Daemon {
         self.log.lock().expect("the log").iter().find(|line| line.contains(text)).cloned()
     }
 
+    /// The first line of the log that contains `text`, once it is there: a line is read a moment after it was written.
+    pub(crate) fn says(&self, text: &str) -> String {
+        self.wait(text, DEADLINE, |daemon| daemon.logged(text))
+    }
+
     /// All lines of the log that contain `text`.
     pub(crate) fn all_logged(&self, text: &str) -> Vec<String> {
         self.log.lock().expect("the log").iter().filter(|line| line.contains(text)).cloned().collect()
