@@ -8,6 +8,7 @@ use std::any::{Any, TypeId};
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
 use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect, PostgreSqlDialect, Precedence};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -43,6 +44,11 @@ impl Dialect for Postgres {
 
     fn supports_select_wildcard_except(&self) -> bool {
         true
+    }
+
+    /// `FROM a ASOF JOIN b` names no table `ASOF` or what the parser is given for it (`desugar/as_of.rs`).
+    fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
+        !matches!(keyword, Keyword::ASOF | Keyword::STRAIGHT_JOIN) && DuckDbDialect.is_table_alias(keyword, parser)
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {

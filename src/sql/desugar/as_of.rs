@@ -3,7 +3,8 @@
 //! its `ASOF LEFT JOIN` have their comparison among the conditions.
 //!
 //! The parser knows Snowflake's form alone. The other reaches it under the name of a join that nothing else here has, MySQL's
-//! `STRAIGHT_JOIN`, and one that keeps rows without a partner as a `GLOBAL` one.
+//! `STRAIGHT_JOIN`, and one that keeps rows without a partner as a `GLOBAL` one. Where an author writes that name, it is the inner
+//! join that MySQL means.
 
 use std::ops::ControlFlow;
 
@@ -19,6 +20,11 @@ use super::template;
 /// The tokens of a text, with DuckDB's as-of joins as the parser takes them.
 pub(in crate::sql) fn as_parsed(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let words: Vec<usize> = (0..tokens.len()).filter(|&at| !matches!(tokens[at].token, Token::Whitespace(_))).collect();
+    for &at in &words {
+        if is_word(&tokens[at], "STRAIGHT_JOIN") {
+            tokens[at].token = Token::make_keyword("JOIN");
+        }
+    }
     for (place, &at) in words.iter().enumerate() {
         let follows = |place: usize, word: &str| words.get(place).is_some_and(|&at| is_word(&tokens[at], word));
         let keeps = follows(place + 1, "LEFT");
@@ -175,5 +181,27 @@ fn conjunction(condition: &Expr) -> Vec<Expr> {
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => [conjunction(left), conjunction(right)].concat(),
         Expr::Nested(inner) => conjunction(inner),
         other => vec![other.clone()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use datafusion::prelude::SessionContext;
+
+    use crate::sql::parse_statement;
+
+    #[test]
+    fn only_what_says_so_is_an_as_of_join() {
+        let state = SessionContext::new().state();
+        let parsed = |sql: &str| parse_statement(&state, sql).unwrap().to_string();
+        let on = "b ON a.k = b.k AND a.at >= b.at";
+        let inner = parsed(&format!("SELECT * FROM a STRAIGHT_JOIN {on}"));
+        assert_eq!(inner, parsed(&format!("SELECT * FROM a JOIN {on}")));
+        assert!(!inner.contains("LATERAL"), "{inner}");
+        let latest = parsed(&format!("SELECT * FROM a ASOF JOIN {on}"));
+        assert!(latest.contains("JOIN LATERAL") && latest.contains("ORDER BY b.at DESC LIMIT 1"), "{latest}");
+        assert!(parsed(&format!("SELECT * FROM a ASOF LEFT JOIN {on}")).contains("LEFT JOIN LATERAL"));
     }
 }
