@@ -102,7 +102,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     assembly.live.is_on_disk(Arc::new(checkpointer.manifest().disk_bytes()));
     catalog.publish(assembly.live.snapshot(now_us()));
     let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
-    for (name, intake) in assembly.live.intakes.iter().filter(|(_, intake)| intake.paused().is_none()) {
+    for (name, intake) in &assembly.live.intakes {
         let after = intake.progress.covered();
         sources.insert(name.clone(), open(config, name, after, intake)?);
     }

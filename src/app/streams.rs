@@ -28,7 +28,7 @@ pub(super) fn opener(config: Arc<Config>) -> OpenSource {
     })
 }
 
-/// Opens a source to be read after a position.
+/// Opens a source to be read after a position; the end of one that is paused or has halted.
 ///
 /// # Errors
 /// As [`source::open`].
@@ -44,6 +44,11 @@ pub(super) fn open(
         Ok(known) => known,
         Err(error) => return Ok(source::halted(unreadable_identity(identity, &error))),
     };
+    let configured = config.sources.iter().find(|source| source.schema.source == **name);
+    let Some(source) = configured else { return Ok(source::halted("it is not configured any more".to_owned())) };
+    if intake.paused().is_some() || intake.progress.is_halted() {
+        return source::open_end(source, config.nats.as_ref(), known);
+    }
     let limits = BatchLimits { max_events: config.commit.max_events, ..BatchLimits::default() };
     let start = Start {
         after: after.sequence(),
@@ -52,11 +57,7 @@ pub(super) fn open(
         was_read_otherwise: !intake.is_read_as_declared(),
         accepts_gap: intake.accepts_gap(),
     };
-    let mut configured = config.sources.iter();
-    match configured.find(|source| source.schema.source == **name) {
-        Some(source) => source::open(source, config.nats.as_ref(), start, limits),
-        None => Ok(source::halted("it is not configured any more".to_owned())),
-    }
+    source::open(source, config.nats.as_ref(), start, limits)
 }
 
 fn unreadable_identity(identity: &serde_json::Value, error: &serde_json::Error) -> String {

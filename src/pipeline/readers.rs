@@ -11,7 +11,7 @@ use super::intake::Intake;
 use crate::progress::SourceName;
 use crate::source::{Input, Source};
 
-/// Opens a source where its intake stands.
+/// Opens a source where its intake stands. Of one that is paused or has halted it opens the end, of which nothing is read.
 pub type OpenSource = Arc<dyn Fn(&SourceName, &Intake) -> Box<dyn Source> + Send + Sync>;
 
 /// What one reader of a source has reported.

@@ -210,6 +210,7 @@ impl Runner {
                 // By an event of an unknown type, or because no more can be parked.
                 if let Some(message) = self.engine.halted(&source) {
                     tracing::error!(%source, %message, "source halted");
+                    self.leave_unread(&source);
                 }
             }
             telemetry::observe_commit(began.elapsed());
@@ -226,12 +227,15 @@ impl Runner {
     fn note(&mut self, source: SourceName, input: Input) {
         let Some(intake) = self.engine.intakes.get_mut(&source) else { return };
         let progress = &mut intake.progress;
+        if let Input::Ends { last_sequence } = input {
+            return progress.ends(last_sequence.into());
+        }
         if progress.is_halted() {
             return;
         }
         match input {
             // These are committed, not noted.
-            Input::Fetched { .. } | Input::Heartbeat { .. } => {}
+            Input::Fetched { .. } | Input::Heartbeat { .. } | Input::Ends { .. } => {}
             Input::Opened { identity, last_sequence, began } => {
                 intake.identity = serde_json::to_value(&identity).unwrap_or_default();
                 intake.was_opened();
@@ -263,6 +267,7 @@ impl Runner {
                 }
                 // What was accepted was another gap.
                 intake.was_opened();
+                self.leave_unread(&source);
             }
             Input::End => progress.ended(now_us()),
         }

@@ -157,6 +157,11 @@ impl SourceProgress {
         }
     }
 
+    /// Nothing is read of the stream, which ends there by now.
+    pub fn ends(&mut self, last_sequence: Position) {
+        self.last_sequence = last_sequence.max(self.covered);
+    }
+
     /// The source cannot be reached; it is retried.
     pub fn disconnected(&mut self, message: String) {
         if !self.is_halted() {

@@ -6,6 +6,7 @@
 mod api;
 mod backlog;
 mod convert;
+mod end;
 mod flow;
 mod history;
 mod opening;
@@ -17,6 +18,7 @@ mod reply;
 use std::time::Duration;
 
 use async_trait::async_trait;
+pub use end::StreamEnd;
 use tokio::task::JoinHandle;
 
 use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};

@@ -79,7 +79,7 @@ async fn between(
                 covered
             }
             Input::Heartbeat { covered, .. } => covered,
-            Input::Opened { .. } | Input::Known { .. } | Input::Lost { .. } => continue,
+            Input::Opened { .. } | Input::Known { .. } | Input::Lost { .. } | Input::Ends { .. } => continue,
             Input::Disconnected { message } | Input::Halted { message, .. } => return Err(message),
             Input::End => return Ok(messages),
         };

@@ -13,7 +13,7 @@ mod since;
 
 pub use connect::{ConnectError, connect, explain, jetstream_context, without_user};
 pub use file::{FileSource, held_lines, message_of_line};
-pub use jetstream::{Held, JetStreamOptions, JetStreamSource, held};
+pub use jetstream::{Held, JetStreamOptions, JetStreamSource, StreamEnd, held};
 pub use last::{all_of_file, last};
 pub use memory::MemorySource;
 pub use publisher::Publisher;
@@ -56,6 +56,8 @@ pub enum Input {
     Fetched { messages: Vec<Message>, covered: u64, last_sequence: u64 },
     /// Nothing new, but the stream was heard, and these are confirmed.
     Heartbeat { covered: u64, last_sequence: u64 },
+    /// Where the stream ends, of which nothing is read for now.
+    Ends { last_sequence: u64 },
     /// Not reachable; the source retries by itself.
     Disconnected { message: String },
     /// Stopped by something that a person has to mend. `is_gap` says that messages have gone before they were read, and that nothing
@@ -155,23 +157,55 @@ pub fn open(
             Ok(Box::new(FileSource::open(path.clone(), *follow, *lines, start, limits)))
         }
         config::SourceKind::JetStream { stream, filter_subjects } => {
-            let name = source.schema.source.clone();
-            let nats = nats.ok_or_else(|| OpenError { source_name: name.clone() })?.clone();
-            let options = JetStreamOptions {
-                name,
-                nats,
-                stream: stream.clone(),
-                filter_subjects: filter_subjects.clone(),
-                limits,
-            };
+            let options = options(source, nats, stream, filter_subjects, limits)?;
             Ok(Box::new(JetStreamSource::open(options, start)))
         }
     }
 }
 
+/// Opens a source that is not to be read for now: it says where its stream ends. Of a file nothing is said. Call it within a
+/// tokio runtime.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_end(
+    source: &config::Source,
+    nats: Option<&config::Nats>,
+    identity: Option<StreamIdentity>,
+) -> Result<Box<dyn Source>, OpenError> {
+    match &source.input {
+        config::SourceKind::File { .. } => Ok(Box::new(Silent)),
+        config::SourceKind::JetStream { stream, filter_subjects } => {
+            let options = options(source, nats, stream, filter_subjects, BatchLimits::default())?;
+            Ok(Box::new(StreamEnd::new(options, identity)))
+        }
+    }
+}
+
+fn options(
+    source: &config::Source,
+    nats: Option<&config::Nats>,
+    stream: &str,
+    filter_subjects: &[String],
+    limits: BatchLimits,
+) -> Result<JetStreamOptions, OpenError> {
+    let name = source.schema.source.clone();
+    let nats = nats.ok_or_else(|| OpenError { source_name: name.clone() })?.clone();
+    Ok(JetStreamOptions { name, nats, stream: stream.to_owned(), filter_subjects: filter_subjects.to_vec(), limits })
+}
+
 /// A source that cannot be opened: it says why, once.
 pub fn halted(message: String) -> Box<dyn Source> {
     Box::new(Halted(Some(message)))
+}
+
+struct Silent;
+
+#[async_trait]
+impl Source for Silent {
+    async fn next(&mut self) -> Input {
+        std::future::pending().await
+    }
 }
 
 struct Halted(Option<String>);

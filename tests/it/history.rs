@@ -766,11 +766,20 @@ async fn a_source_that_is_paused_stays_so_until_it_is_resumed() {
     world.daemon().catch_up(20, DEADLINE);
     assert_eq!(world.source_verb("resume").0, 409);
     assert_eq!(world.source_verb("pause").0, 200);
+    let mut published = 0;
     for _ in 0..2 {
         world.publish(5).await;
         assert_eq!(world.source_is("paused"), "paused by me: so; `readside source resume orders` goes on");
         let (status, answer) = world.daemon().get("/v1/tables/totals?pageSize=1");
         assert_eq!((status, &answer["freshness"]["state"]), (200, &json!("paused")));
+        // Nothing of it is read, but how much there is by now is known.
+        published += 5;
+        world.daemon().wait("the lag counts what is published", DEADLINE, |daemon| {
+            let (_, source) = daemon.get("/v1/sources/orders");
+            (source["item"]["lagEvents"] == json!(published)).then_some(())
+        });
+        let (_, answer) = world.daemon().get("/v1/tables/totals?pageSize=1");
+        assert_eq!(answer["freshness"]["lagEvents"], json!(published));
         assert_eq!(world.daemon().position(), 20);
         world.restart().await;
     }

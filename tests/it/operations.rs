@@ -107,3 +107,30 @@ fn rows_of_two_cuts_are_read_together_by_who_says_so() {
     assert!(code == 1 && told.contains("--mixed-cuts"), "{told}");
     assert_eq!(world.runs(&["query", sql, "--mixed-cuts"]).0, 0);
 }
+
+#[test]
+fn what_never_had_right_rows_says_so_in_the_place_of_an_empty_answer() {
+    // It cannot be computed of its very first events, so that nothing of it was ever right.
+    let negative = "projection: negative\nkey: [customer]\nsql: SELECT customer, 100 / (CASE WHEN count(*) > 0 THEN 0 ELSE 1 END) AS share FROM orders.placed GROUP BY customer\n";
+    let found = "projection: found\nkey: [customer]\nsql: SELECT customer, share FROM negative\nkind: search\nfields: {customer: text}\n";
+    let source = "source: orders
+file: {path: events.ndjson, follow: true}
+envelope: {type: [\"body:/type\", \"const:Placed\"], data: body}
+events: {Placed: {fields: {customer: string!, cents: int64!}}}
+";
+    let mut world = World::start_empty(&[TOTALS, negative, found], "", source);
+    // There is nothing to compute yet, which is right.
+    assert_eq!(world.daemon().get("/v1/tables/negative").0, 200);
+    world.publish(1_000);
+    for _ in 0..2 {
+        for path in ["tables/negative", "tables/negative/c1", "tables/found", "search/found?q=c1"] {
+            world.daemon().wait(path, DEADLINE, |daemon| (daemon.get(&format!("/v1/{path}")).0 == 503).then_some(()));
+            let (_, answer) = world.daemon().get(&format!("/v1/{path}"));
+            let detail = answer["detail"].as_str().unwrap();
+            assert!(detail.contains("has failed: ") && detail.contains("negative"), "{path}: {answer}");
+        }
+        let (status, answer) = world.daemon().post("/v1/sql", &json!({"sql": "SELECT count(*) FROM negative"}));
+        assert_eq!(status, 503, "{answer}");
+        world.start_again();
+    }
+}

@@ -166,7 +166,11 @@ impl MessageFile {
                     self.last_line = last_sequence;
                     return Ok(Some(messages));
                 }
-                Input::Opened { .. } | Input::Known { .. } | Input::Lost { .. } | Input::Heartbeat { .. } => {}
+                Input::Opened { .. }
+                | Input::Known { .. }
+                | Input::Lost { .. }
+                | Input::Ends { .. }
+                | Input::Heartbeat { .. } => {}
                 Input::Disconnected { message } | Input::Halted { message, .. } => return Err(Error::Source(message)),
                 Input::End => return Ok(None),
             }

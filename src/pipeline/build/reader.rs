@@ -63,7 +63,7 @@ impl BuildReader {
                     return Ok(Err(message));
                 }
                 Input::Lost { losses } => self.lost.extend(losses),
-                Input::Opened { .. } | Input::Known { .. } => {}
+                Input::Opened { .. } | Input::Known { .. } | Input::Ends { .. } => {}
             }
         }
     }

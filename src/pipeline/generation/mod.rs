@@ -303,7 +303,17 @@ impl Generation {
 
     /// Whether it has rows that were right at some cut.
     pub(super) fn has_right_rows(&self) -> bool {
-        self.rows_cut.is_some()
+        self.right_rows().is_some()
+    }
+
+    /// Where its rows were right for the last time; none if they never were. Of what has stopped at its very first events, no rows are no
+    /// answer.
+    fn right_rows(&self) -> Option<&RowsCut> {
+        let at = self.rows_cut.as_ref()?;
+        let began = |source: &SourceName| at.cut.position(source) > Position::START;
+        let has_stopped = matches!(self.phase(), Phase::Failed | Phase::Rebuilding);
+        let has_begun = self.definition.reads.is_empty() || self.definition.reads.keys().any(began);
+        (has_begun || !has_stopped).then_some(at)
     }
 
     /// Marks the generation as one that has yet to come to the live cut.

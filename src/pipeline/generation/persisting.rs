@@ -41,7 +41,7 @@ impl Generation {
         parked: BTreeMap<SourceName, BTreeMap<String, u64>>,
         lost: BTreeMap<SourceName, Losses>,
     ) -> Option<Relation> {
-        let at = self.rows_cut.as_ref()?;
+        let at = self.right_rows()?;
         let Published { data, cut, live_at_us } = self.rows.published(&at.cut, at.live_at_us);
         let (reads, phase) = (self.definition.reads.clone(), self.phase());
         let (reason, since) = (self.reason().map(str::to_owned), self.since.clone());

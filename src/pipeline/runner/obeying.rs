@@ -161,8 +161,7 @@ impl Runner {
     /// Does what follows from a decision, and says what that is.
     fn follow(&mut self, decided: Decided) -> String {
         if let Some(source) = decided.unread {
-            self.whole_batches.forget(&source);
-            self.readers.end(&source);
+            self.leave_unread(&source);
         }
         if let Some(source) = decided.read {
             self.read(source);
@@ -238,5 +237,15 @@ impl Runner {
         // The new reader gives again what waits.
         self.whole_batches.forget(&name);
         self.readers.begin(name.clone(), || open(&name, intake));
+    }
+
+    /// Reads nothing more of a source that is paused or has halted, but where its stream ends.
+    pub(super) fn leave_unread(&mut self, name: &SourceName) {
+        self.whole_batches.forget(name);
+        let open = self.openers.get(name).or(self.open.as_ref()).cloned();
+        match (open, self.engine.intakes.get(name)) {
+            (Some(open), Some(intake)) => self.readers.begin(name.clone(), || open(name, intake)),
+            _ => self.readers.end(name),
+        }
     }
 }

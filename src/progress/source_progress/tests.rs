@@ -64,6 +64,27 @@ fn only_a_checkpoint_leads_out_of_a_halt() {
     assert_eq!((resumed.state_at(NOW), resumed.covered()), (SourceState::Live, 101.into()));
 }
 
+#[test]
+fn what_is_not_read_lags_by_what_the_stream_has_by_now() {
+    let caught_up = |stop: fn(&mut SourceProgress)| {
+        let mut progress = SourceProgress::new();
+        progress.fetched(reached(Some((100, NOW - 5_000_000)), 100, 100), NOW - 1_000_000);
+        stop(&mut progress);
+        progress
+    };
+    let stops: [fn(&mut SourceProgress); 2] =
+        [|progress| progress.paused("by ann".to_owned()), |progress| progress.halted("gone".to_owned())];
+    for stop in stops {
+        let mut progress = caught_up(stop);
+        let state = progress.state_at(NOW);
+        progress.ends(130.into());
+        assert_eq!((progress.lag_events(), progress.lag_seconds(NOW)), (30, Some(1.0)));
+        assert_eq!((progress.state_at(NOW), progress.covered()), (state, 100.into()));
+        progress.ends(7.into());
+        assert_eq!((progress.lag_events(), progress.last_sequence()), (0, 100.into()));
+    }
+}
+
 /// What can happen, with the time at which it does.
 #[derive(Debug, Clone)]
 enum Happening {
