@@ -9,6 +9,7 @@ use datafusion::common::TableReference;
 use crate::event::{SourceRelation, SourceSchema};
 use crate::identity::Identity;
 use crate::progress::Reads;
+use crate::sql::RelationKeys;
 
 /// The relations that a projection's SQL may name.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +60,15 @@ impl Scope {
                 Some(Scanned::Projection { name, projection })
             }
         }
+    }
+
+    /// The columns that tell the rows of each projection apart. Events have no key that an author groups by.
+    pub(in crate::plan) fn keys(&self) -> RelationKeys {
+        let key = |(name, projection): (&String, &ProjectionSchema)| {
+            let column = |&index: &usize| projection.schema.field(index).name().clone();
+            (!projection.key.is_empty()).then(|| (name.clone(), projection.key.iter().map(column).collect()))
+        };
+        RelationKeys(self.projections.iter().filter_map(key).collect())
     }
 
     /// Names as they are written in SQL, for hints.

@@ -31,7 +31,7 @@ use super::relations::{check_depth, is_information_schema, open, relation_name};
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
 use crate::plan::{numbered, readable, readers, rewrite_own_aggregates};
 use crate::read_model::{ReadView, RelationRows};
-use crate::sql::parse_statement;
+use crate::sql::{RelationKeys, over_relations, parse_statement};
 
 /// The catalog and schema that relations are in; neither need be written.
 pub(super) const CATALOG: &str = "readside";
@@ -179,7 +179,7 @@ impl Session {
                 self.register(sessions, relation_name(&self.view, reference)?, 0).await?;
             }
         }
-        let plan = self.state.statement_to_plan(parsed.statement.clone()).await.map_err(QueryError::planning)?;
+        let plan = self.planned(parsed).await?;
         let forbidden = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         forbidden.verify_plan(&plan).map_err(|_| read_only())?;
         check_params(&plan, &params)?;
@@ -188,6 +188,20 @@ impl Session {
         check_padding(&plan)?;
         let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
         Ok(PlannedQuery { plan: self.metered(plan)?, repeatable })
+    }
+
+    /// The plan of a query whose relations are registered.
+    async fn planned(&self, parsed: &ParsedQuery) -> Result<LogicalPlan, QueryError> {
+        let references = parsed.references.iter().filter(|reference| !is_information_schema(reference));
+        let key = |reference: &TableReference| {
+            let spec = self.view.open(reference.table()).ok()?.table()?.spec();
+            let columns = spec.key.iter().map(|&column| spec.schema.field(column).name().clone());
+            (!spec.key.is_empty()).then(|| (reference.table().to_owned(), columns.collect()))
+        };
+        let keys = RelationKeys(references.filter_map(key).collect());
+        let mut statement = parsed.statement.clone();
+        over_relations(&mut statement, &self.state, &keys).map_err(QueryError::planning)?;
+        self.state.statement_to_plan(statement).await.map_err(QueryError::planning)
     }
 
     /// The plan without this crate's own aggregates and without subqueries that DataFusion cannot run.
@@ -252,9 +266,7 @@ impl Session {
                     let below = relation_name(&self.view, reference)?;
                     Box::pin(self.register(sessions, below, depth + 1)).await?;
                 }
-                let plan =
-                    self.state.statement_to_plan(parsed.statement.clone()).await.map_err(QueryError::planning)?;
-                let plan = self.readable(plan)?;
+                let plan = self.readable(self.planned(&parsed).await?)?;
                 Arc::new(ViewTable::new(self.metered(plan)?, Some(sql.to_owned())))
             }
         };

@@ -30,10 +30,11 @@ mod time_zone;
 mod whole_numbers;
 
 pub use cause::cause;
+pub use desugar::RelationKeys;
 pub use evaluator::specify_evaluator;
 pub use json::JSON_MARK;
 pub use microseconds::Microseconds;
-pub use parse::{parse_expression, parse_statement};
+pub use parse::{over_relations, parse_expression, parse_statement};
 pub use pitfalls::as_meant;
 pub use samples::{SAMPLES, Samples, sample_values};
 

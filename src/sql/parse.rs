@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 
-use super::desugar::{as_parsed, desugar};
+use super::desugar::{RelationKeys, Relations, as_parsed, desugar};
 use super::dialect::Postgres;
 use super::number_literals::exponents_as_floats;
 use super::spelling::as_known;
@@ -36,10 +36,23 @@ fn planned_form(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Statement(statement) => {
             exponents_as_floats(statement);
-            desugar(statement)?;
+            desugar(statement, None)?;
             as_known(statement)
         }
         Statement::Explain(explain) => planned_form(&mut explain.statement),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a parsed statement the forms that the planner knows where what they mean depends on the relations of the session: which columns
+/// two of them share, and which follow from the key of one.
+///
+/// # Errors
+/// If one of the forms cannot be written otherwise, with what to write instead.
+pub fn over_relations(statement: &mut Statement, state: &SessionState, keys: &RelationKeys) -> Result<()> {
+    match statement {
+        Statement::Statement(statement) => desugar(statement, Some(Relations::new(state, keys))),
+        Statement::Explain(explain) => over_relations(&mut explain.statement, state, keys),
         _ => Ok(()),
     }
 }

@@ -466,6 +466,11 @@ fn whatever_a_kill_interrupts_is_swapped_whole_or_not_at_all() {
                 *seen.borrow_mut().entry("found paused".to_owned()).or_default() += 1;
                 world.decide("totals", "resume", &json!({}));
             }
+            // What was resumed, and is declared in another way by now, waits for somebody as any changed definition does.
+            if state == "rebuilding" && world.status_of("totals")["build"]["state"] == "shadowing" {
+                *seen.borrow_mut().entry("found resumed and waiting".to_owned()).or_default() += 1;
+                world.decide("totals", "promote", &json!({}));
+            }
             (state == "serving").then_some(())
         });
         world.check();

@@ -24,7 +24,7 @@ use super::{
     aggregate_schema_check, aggregate_statistics, filter_pushdown, leaf_pushdown, single_distinct, topk_aggregation,
 };
 use crate::plan::functions;
-use crate::sql::{Microseconds, parse_statement};
+use crate::sql::{Microseconds, RelationKeys, over_relations, parse_statement};
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
 ///
@@ -76,13 +76,14 @@ pub fn readers(change: impl FnOnce(SessionConfig) -> SessionConfig) -> Result<Se
     Ok(state)
 }
 
-/// A text as a plan.
+/// A text as a plan, given the keys of what it may read.
 ///
 /// # Errors
 /// If it is not one statement of SQL, or cannot be planned with the tables of the session.
-pub(in crate::plan) fn logical_plan(ctx: &SessionContext, sql: &str) -> Result<LogicalPlan> {
+pub(in crate::plan) fn logical_plan(ctx: &SessionContext, sql: &str, keys: &RelationKeys) -> Result<LogicalPlan> {
     let state = ctx.state();
-    let statement = parse_statement(&state, sql)?;
+    let mut statement = parse_statement(&state, sql)?;
+    over_relations(&mut statement, &state, keys)?;
     block_on(state.statement_to_plan(statement))
 }
 

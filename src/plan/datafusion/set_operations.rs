@@ -1,7 +1,8 @@
 //! EXCEPT ALL and INTERSECT ALL ask only whether a row is on the right, not how often.
 //!
 //! Upstream: <https://github.com/apache/datafusion/issues/12956> and
-//! <https://github.com/apache/datafusion/issues/12955>. Both are refused in `rewrite/joins.rs` where rows may repeat.
+//! <https://github.com/apache/datafusion/issues/12955>. Both become joins of numbered rows in `rewrite/counted_copies.rs`
+//! where rows may repeat.
 
 #[cfg(test)]
 mod tests {
@@ -9,7 +10,7 @@ mod tests {
 
     const TABLES: &str =
         "CREATE TABLE a AS SELECT column1 AS k FROM (VALUES (1), (1)); CREATE TABLE b AS SELECT 1 AS k";
-    const WORKAROUND: &str = "and so is the other test here, delete that refusal in `rewrite/joins.rs` and this file";
+    const WORKAROUND: &str = "and so is the other test here, delete `rewrite/counted_copies.rs` and this file";
 
     #[test]
     fn all_copies_are_taken_out() {

@@ -116,7 +116,7 @@ fn of_node(plan: &LogicalPlan, scope: Option<&Scope>) -> Keys {
         LogicalPlan::Filter(filter) => filtered(input(&filter.input), &filter.predicate, &filter.input),
         LogicalPlan::Projection(projection) => projected(&input(&projection.input), projection),
         LogicalPlan::Window(window) => windowed(input(&window.input), window),
-        LogicalPlan::Aggregate(aggregate) => of_groups(aggregate),
+        LogicalPlan::Aggregate(aggregate) => of_groups(aggregate, &input(&aggregate.input)),
         LogicalPlan::Distinct(Distinct::All(rows)) => {
             let keys = input(rows).keys.into_iter().chain([(0..rows.schema().fields().len()).collect()]).collect();
             Keys { keys, ..Keys::default() }
@@ -285,7 +285,7 @@ fn row_number(expr: &Expr) -> Option<&WindowFunction> {
 
 /// A group follows from its key, as does a total from nothing; but a dependency on nothing would leave no order at all.
 /// Of grouping sets, several groups may share a key.
-fn of_groups(aggregate: &Aggregate) -> Keys {
+fn of_groups(aggregate: &Aggregate, input: &Keys) -> Keys {
     if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
         return Keys::default();
     }
@@ -301,7 +301,23 @@ fn of_groups(aggregate: &Aggregate) -> Keys {
         };
         aggregate.aggr_expr.iter().position(is_same).map_or(key, |index| groups + index)
     };
-    Keys { keys: vec![key, (0..groups).map(same).collect()], dependencies, row_numbers: ColumnSet::new() }
+    let keys = vec![key, (0..groups).map(same).collect(), independent(aggregate, input)];
+    Keys { keys, dependencies, row_numbers: ColumnSet::new() }
+}
+
+/// The columns of groups without those that follow from the others.
+fn independent(aggregate: &Aggregate, input: &Keys) -> ColumnSet {
+    let schema = aggregate.input.schema();
+    let column = |group: &usize| schema.index_of_column(plain_column(&aggregate.group_expr[*group])?).ok();
+    let mut left: Vec<usize> = (0..aggregate.group_expr.len()).collect();
+    for group in (0..left.len()).rev() {
+        let others: Vec<usize> = left.iter().copied().filter(|other| *other != group).collect();
+        let known: Vec<usize> = others.iter().filter_map(column).collect();
+        if column(&group).is_some_and(|column| input.closure(&known).contains(&column)) {
+            left = others;
+        }
+    }
+    left.into_iter().collect()
 }
 
 /// The argument of `first_value` or `last_value` over all rows of a group.

@@ -128,7 +128,7 @@ pub(in crate::plan) fn planned(sql: &str, scope: &Scope) -> Result<LogicalPlan, 
 /// # Errors
 /// If the SQL cannot be planned over `scope`, or no order makes its result a function of the set of rows.
 pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
-    let plan = logical_plan(ctx, sql).map_err(|error| unknown_relation(&error, scope))?;
+    let plan = logical_plan(ctx, sql, &scope.keys()).map_err(|error| unknown_relation(&error, scope))?;
     if !matches!(
         plan,
         LogicalPlan::Projection(_)

@@ -101,7 +101,7 @@ fn session(scope: &Scope) -> Result<SessionContext, datafusion::common::DataFusi
 }
 
 fn planned(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
-    let plan = logical_plan(ctx, sql).map_err(|error| unknown_relation(&error, scope))?;
+    let plan = logical_plan(ctx, sql, &scope.keys()).map_err(|error| unknown_relation(&error, scope))?;
     let forbidden = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     match forbidden.verify_plan(&plan) {
         Ok(()) => Ok(plan),

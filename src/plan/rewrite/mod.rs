@@ -5,6 +5,7 @@
 //! executed here.
 
 mod aggregates;
+mod counted_copies;
 mod error;
 mod floats;
 mod guards;

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
     Distinct, DistinctOn, Expr, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias,
 };
 
+use super::counted_copies::count_copies;
 use super::floats::canonical_floats;
 use super::hoist_fallible::hoist_fallible;
 use super::ties::OrderedInput;
@@ -24,6 +25,7 @@ use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
 pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     reject_volatile(&plan)?;
     joins::reject_misplanned(&plan)?;
+    let plan = count_copies(plan)?;
     Ok(hoist_fallible(break_ties(canonical_floats(plan)?)?)?)
 }
 

@@ -1,18 +1,19 @@
 //! The aggregates that exist only in this crate's SQL, in queries of readers and in views: they become built-in ones there as
-//! well, and nothing else of the plan is touched.
+//! well. Beside them only set operations with ALL are touched, which the planner plans otherwise than SQL means them.
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
+use super::counted_copies::count_copies;
 use super::{RewriteError, aggregates};
 use crate::plan::functions::is_only_a_name;
 
-/// The plan with built-in aggregates in the place of `latest`, `earliest`, `collect`, `max_by` and `min_by`.
+/// The plan with set operations that count, and built-in aggregates in the place of `latest`, `earliest`, `collect`, `max_by` and `min_by`.
 ///
 /// # Errors
 /// If one of them needs an order, which rows of a table have none of.
 pub fn rewrite_own_aggregates(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
-    let rewritten = plan.transform_up_with_subqueries(|node| match &node {
+    let rewritten = count_copies(plan)?.transform_up_with_subqueries(|node| match &node {
         LogicalPlan::Aggregate(aggregate) if has_own(aggregate)? => {
             let rewritten = aggregates::rewrite(aggregate)?;
             Ok(rewritten.map_or_else(|| Transformed::no(node.clone()), Transformed::yes))

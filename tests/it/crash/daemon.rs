@@ -141,7 +141,10 @@ impl Daemon {
             if let Some(found) = found(self) {
                 return found;
             }
-            assert!(Instant::now() < deadline, "no {what}; the source: {}", self.source());
+            if Instant::now() >= deadline {
+                let (_, projections) = self.get("/v1/projections");
+                panic!("no {what}; the projections: {projections}; the source: {}", self.source());
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
