@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use super::super::generation::Generation;
 use super::Engine;
 use crate::checkpoint::{KeptEntry, Pause};
 use crate::lifecycle::{Action, Actor, GenerationState, NewStep};
-use crate::progress::Phase;
+use crate::progress::{Phase, SourceName};
 
 /// What goes on.
 #[derive(Debug, Default)]
@@ -105,7 +106,7 @@ impl Engine {
             return Err(format!("`{name}` is resumed already, and comes to the live cut"));
         }
         let own = |(_, entry): &(u64, KeptEntry)| entry.generations.keys().cloned().collect();
-        let projections: BTreeSet<String> = from.as_ref().map_or_else(|| BTreeSet::from([name.to_owned()]), own);
+        let projections: BTreeSet<String> = from.as_ref().map_or_else(|| self.paused_with(name), own);
         let shown = |name: &String| self.shown().find(|one| one.projection() == name);
         let read = projections.iter().filter_map(shown).flat_map(|one| &one.definition.upstream);
         let stopped = read.filter(|input| !projections.contains(*input)).filter_map(shown);
@@ -127,6 +128,25 @@ impl Engine {
             self.is_kept_resuming(*rollout, by);
         }
         Ok(Resumed { projections, from })
+    }
+
+    /// A paused projection that has nothing to go on from, and those that were paused with it because they read it: they stand where it
+    /// does.
+    fn paused_with(&self, name: &str) -> BTreeSet<String> {
+        let mut together = BTreeSet::from([name.to_owned()]);
+        let Some(first) = self.shown().find(|one| one.projection() == name) else { return together };
+        let sources: Vec<&SourceName> = first.definition.reads.keys().collect();
+        let stands_there = |one: &Generation| {
+            let at = |source: &SourceName| one.cut().position(source) == first.cut().position(source);
+            one.phase() == Phase::Paused && sources.iter().all(|source| at(source))
+        };
+        // Each generation comes after those that it reads.
+        for one in self.shown().filter(|one| stands_there(one) && self.kept_paused(one.projection()).is_none()) {
+            if one.definition.upstream.iter().any(|input| together.contains(input)) {
+                together.insert(one.projection().to_owned());
+            }
+        }
+        together
     }
 
     /// Takes account of what goes on again, by the rollout that it went on from. What is declared may be something else, as where
