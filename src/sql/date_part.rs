@@ -1,10 +1,11 @@
-//! `date_part` under its built-in name, with the parts of time that PostgreSQL counts from years: decades, centuries, millennia.
+//! `date_part` under its built-in name, with the parts of time that PostgreSQL counts from years: decades, centuries, millennia;
+//! and with the fraction of the seconds of a length of time.
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, Int32Array};
+use arrow::array::{AsArray, Float64Array, Int32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Int32Type};
+use arrow::datatypes::{DataType, FieldRef, Int32Type, Int64Type, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{
@@ -52,6 +53,11 @@ impl ScalarUDFImpl for DatePart {
             Some(ColumnarValue::Scalar(part)) => part.try_as_str().flatten().map(str::to_ascii_lowercase),
             _ => None,
         };
+        if part.as_deref() == Some("epoch")
+            && let Some(DataType::Duration(unit)) = args.args.get(1).map(ColumnarValue::data_type)
+        {
+            return seconds(&args, unit);
+        }
         let count: Option<fn(i32) -> i32> = match part.as_deref() {
             Some("decade" | "decades") => Some(|year| year.div_euclid(10)),
             Some("century" | "centuries") => Some(|year| counted(year, 100)),
@@ -77,6 +83,24 @@ impl ScalarUDFImpl for DatePart {
 
     fn documentation(&self) -> Option<&Documentation> {
         self.builtin.documentation()
+    }
+}
+
+/// A length of time in seconds, with the fraction that DataFusion cuts.
+fn seconds(args: &ScalarFunctionArgs, unit: TimeUnit) -> Result<ColumnarValue> {
+    let per_second = match unit {
+        TimeUnit::Second => 1.0,
+        TimeUnit::Millisecond => 1e3,
+        TimeUnit::Microsecond => 1e6,
+        TimeUnit::Nanosecond => 1e9,
+    };
+    let is_scalar = matches!(args.args[1], ColumnarValue::Scalar(_));
+    let lengths = args.args[1].to_array(if is_scalar { 1 } else { args.number_rows })?;
+    let counts = cast(&lengths, &DataType::Int64)?;
+    let seconds: Float64Array = counts.as_primitive::<Int64Type>().unary(|count| count as f64 / per_second);
+    match is_scalar {
+        true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&seconds, 0)?)),
+        false => Ok(ColumnarValue::Array(Arc::new(seconds))),
     }
 }
 

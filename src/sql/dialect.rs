@@ -6,7 +6,7 @@
 
 use std::any::{Any, TypeId};
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
 use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -46,6 +46,21 @@ impl Dialect for Postgres {
         true
     }
 
+    /// `E'a\tb'`.
+    fn supports_string_escape_constant(&self) -> bool {
+        true
+    }
+
+    /// `last_value(x IGNORE NULLS) OVER …`.
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+
+    /// `EXISTS (SELECT FROM t)`; see `desugar/no_columns.rs`.
+    fn supports_empty_projections(&self) -> bool {
+        true
+    }
+
     /// `FROM a ASOF JOIN b` names no table `ASOF` or what the parser is given for it (`desugar/as_of.rs`).
     fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
         !matches!(keyword, Keyword::ASOF | Keyword::STRAIGHT_JOIN) && DuckDbDialect.is_table_alias(keyword, parser)
@@ -62,8 +77,13 @@ impl Dialect for Postgres {
         }
     }
 
-    /// What stands before `->` outside of a lambda.
+    /// What stands before `->` outside of a lambda, and `E'a\tb'`.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        if let Token::EscapedStringLiteral(text) = &parser.peek_token_ref().token {
+            let text = Value::SingleQuotedString(text.clone());
+            let span = parser.next_token().span;
+            return Some(Ok(Expr::Value(text.with_span(span))));
+        }
         let tokens = [0, 1, 2, 3].map(|ahead| parser.peek_nth_token_ref(ahead).token.clone());
         match tokens {
             [Token::Word(word), Token::Arrow, ..] if !is_lambda_place(parser) => {
@@ -80,11 +100,24 @@ impl Dialect for Postgres {
         }
     }
 
-    /// The operators that DuckDB's dialect lacks: `?`, `?|`, `?&`, `&&` and `^@`.
+    /// The operators that DuckDB's dialect lacks: `?`, `?|`, `?&`, `&&`, `#` and `^@`. And IS DISTINCT FROM, of which the parser takes
+    /// everything on the right, `b AND c` too (<https://github.com/apache/datafusion-sqlparser-rs/pull/2436>).
     fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let left_of = || Box::new(left.clone());
+        if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            return Some(
+                parser.parse_subexpr(precedence).map(|right| Expr::IsDistinctFrom(left_of(), Box::new(right))),
+            );
+        }
+        if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            return Some(
+                parser.parse_subexpr(precedence).map(|right| Expr::IsNotDistinctFrom(left_of(), Box::new(right))),
+            );
+        }
         let op = match &parser.peek_token_ref().token {
             Token::Overlap => BinaryOperator::PGOverlap,
             Token::CaretAt => BinaryOperator::PGStartsWith,
+            Token::Sharp => BinaryOperator::PGBitwiseXor,
             token if is_question(token) => BinaryOperator::Question,
             _ => return None,
         };
@@ -98,7 +131,7 @@ impl Dialect for Postgres {
             parser.next_token();
         }
         let right = parser.parse_subexpr(precedence);
-        Some(right.map(|right| Expr::BinaryOp { left: Box::new(left.clone()), op, right: Box::new(right) }))
+        Some(right.map(|right| Expr::BinaryOp { left: left_of(), op, right: Box::new(right) }))
     }
 
     as_duckdb! {
@@ -211,6 +244,13 @@ mod tests {
         check("doc ->> 'a'::text", expect!["(doc ->> 'a'::TEXT)"]);
         check("a || b + c", expect!["(a || (b + c))"]);
         check("tags && x", expect!["(tags && x)"]);
+    }
+
+    #[test]
+    fn is_distinct_from_leaves_what_follows_and() {
+        check("a IS DISTINCT FROM b AND c", expect!["(a IS DISTINCT FROM b AND c)"]);
+        check("a IS NOT DISTINCT FROM b + 1 OR c", expect!["(a IS NOT DISTINCT FROM b + 1 OR c)"]);
+        check("NOT a IS NOT DISTINCT FROM b", expect!["NOT a IS NOT DISTINCT FROM b"]);
     }
 
     #[test]

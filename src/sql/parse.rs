@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 
-use super::desugar::{RelationKeys, Relations, as_parsed, desugar};
+use super::desugar::{RelationKeys, Relations, as_parsed, desugar, without_hints};
 use super::dialect::Postgres;
 use super::number_literals::exponents_as_floats;
 use super::spelling::as_known;
@@ -18,7 +18,7 @@ use super::spelling::as_known;
 /// If the text is not one statement of SQL.
 pub fn parse_statement(state: &SessionState, sql: &str) -> Result<Statement> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location().map_err(ParserError::from)?;
-    let parser = DFParserBuilder::new(as_parsed(tokens));
+    let parser = DFParserBuilder::new(as_parsed(without_hints(tokens)?));
     let parser = parser.with_dialect(&Postgres).with_recursion_limit(recursion_limit(state));
     let mut statements = parser.build()?.parse_statements()?;
     if statements.len() > 1 {

@@ -43,9 +43,10 @@ pub(super) fn has_fraction(of: &DataType) -> bool {
 fn rounded(values: &ArrayRef) -> Result<ArrayRef> {
     if let DataType::Decimal128(_, scale) = values.data_type() {
         let unit = 10_i128.pow(u32::from(scale.unsigned_abs()));
+        // Where there is no value, there may be any bits: their product wraps around.
         let whole = |value: i128| {
             let (quotient, rest) = (value / unit, value % unit);
-            (quotient + if rest.abs() >= unit - rest.abs() { rest.signum() } else { 0 }) * unit
+            (quotient + if rest.abs() >= unit - rest.abs() { rest.signum() } else { 0 }).wrapping_mul(unit)
         };
         let whole: Decimal128Array = values.as_primitive::<Decimal128Type>().unary(whole);
         return Ok(Arc::new(whole.with_data_type(values.data_type().clone())));

@@ -26,6 +26,7 @@ mod simulator;
 mod since;
 mod slow_links;
 mod source;
+mod statements;
 mod support;
 mod trial;
 mod verify;

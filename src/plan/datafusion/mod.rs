@@ -32,6 +32,8 @@
 //! | `scalar_subqueries` | repeats rows for each row of a subquery that becomes a join | #16134 | refused |
 //! | `scalar_subquery_as_value` | moves a condition without columns below a total | none found | a setting |
 //! | `scalar_subquery_names` | fails on a subquery that computes what the query around it computes | #20315 is like it | a plan rewrite |
+//! | `set_comparisons` | compares a column with itself in ANY and ALL of a table of one name | #25258 | `decorrelate/` |
+//! | – | drops the window that `OVER (w ORDER BY x)` builds upon | none found | `sql/desugar/named_windows.rs` |
 //! | `set_operations` | does not count rows in EXCEPT ALL and INTERSECT ALL | #12956, #12955 | refused in `rewrite/joins.rs` |
 //! | `single_distinct` | makes two aggregates of one distinct (a choice) | – | a rule is left out |
 //! | `struct_field_nulls` | gives the field of a NULL struct its stored value | #25120 | `event/column.rs` |
@@ -72,6 +74,7 @@ mod scalar_subqueries;
 mod scalar_subquery_as_value;
 mod scalar_subquery_names;
 mod session;
+mod set_comparisons;
 mod set_operations;
 mod single_distinct;
 mod struct_field_nulls;

@@ -1,11 +1,11 @@
-//! Finds subqueries that DataFusion would plan as something else. What that is says each of the three files beside; `decorrelate/`
+//! Finds subqueries that DataFusion would plan as something else. What that is says each of the four files beside; `decorrelate/`
 //! plans them.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::{exists_over_totals, in_subqueries, scalar_subqueries};
+use super::{exists_over_totals, in_subqueries, scalar_subqueries, set_comparisons};
 use crate::plan::{Refusal, Scope};
 
 /// Refuses them wherever they are in the plan, which must not be optimised yet.
@@ -13,13 +13,17 @@ use crate::plan::{Refusal, Scope};
 /// # Errors
 /// Refuses the first such subquery, with the reason and what to write instead.
 pub(in crate::plan) fn reject_misplanned(plan: &LogicalPlan, scope: &Scope) -> Result<(), Refusal> {
-    first_offence(plan, &|part| scalar_subqueries::offence(part, scope).or_else(|| exists_over_totals::offence(part)))
+    first_offence(plan, &|part| scalar_subqueries::offence(part, scope).or_else(|| taken_for_another(part)))
 }
 
 /// Whether DataFusion takes a subquery of the plan, which must not be optimised yet, for another one. In a session that computes
 /// subqueries of one value as such, several rows are an error there.
 pub(in crate::plan) fn takes_for_another(plan: &LogicalPlan) -> bool {
-    first_offence(plan, &exists_over_totals::offence).is_err()
+    first_offence(plan, &taken_for_another).is_err()
+}
+
+fn taken_for_another(part: &Expr) -> Option<Refusal> {
+    exists_over_totals::offence(part).or_else(|| set_comparisons::offence(part))
 }
 
 fn first_offence(plan: &LogicalPlan, offence: &dyn Fn(&Expr) -> Option<Refusal>) -> Result<(), Refusal> {

@@ -62,7 +62,8 @@ pub fn readable(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan, 
     }
     if is_plain(&plan) && !takes_for_another(&plan) {
         // Values of their own, which no outer row decides, are computed as they are.
-        let is_left = |expr: &Expr| Ok(is_subquery(expr) && !is_value(expr));
+        let is_left =
+            |expr: &Expr| Ok(is_subquery(expr) && !is_value(expr) || matches!(expr, Expr::OuterReferenceColumn(_, _)));
         let is_runnable = |planned: &LogicalPlan| {
             is_sound(planned)
                 && !planned

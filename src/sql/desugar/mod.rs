@@ -9,26 +9,41 @@
 //! | `using` | `USING` in chains of joins, right and full ones | `ON`, and the merged column where it is named |
 //! | `natural` | `NATURAL` | `USING` |
 //! | `dependent` | columns that follow from the key of a table in GROUP BY | columns of that GROUP BY |
+//! | `arrays` | `ARRAY(SELECT x …)` | `array_agg(x)` |
+//! | `named_windows` | `OVER (w ORDER BY x)` | the window written out |
+//! | `no_columns` | `SELECT FROM t` | `SELECT 1 FROM t` |
+//! | `overlaps` | `(a, b) OVERLAPS (c, d)` | comparisons of their first and last moments |
+//! | `records` | `jsonb_to_record[set](j) AS r(a int, b text)` in FROM | `j ->> 'a'`, cast |
+//! | `pairs` | `(a, b) IN (SELECT …)` in conditions | `EXISTS` |
+//! | `tokens` | `AS MATERIALIZED`, `TABLE(TUMBLE(TABLE t, …))` | without these words |
 //! | `fetch` | `FETCH FIRST … ROWS ONLY`, `WITH TIES` | `LIMIT`, or a condition on the rank |
 
+mod arrays;
 mod as_of;
 mod dependent;
 mod event_windows;
 mod fetch;
+mod named_windows;
 mod natural;
+mod no_columns;
+mod overlaps;
+mod pairs;
+mod records;
 mod relations;
 mod set_functions;
 mod template;
+mod tokens;
 mod using;
 
 use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result};
-use datafusion::sql::sqlparser::ast::{Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
 
 pub(in crate::sql) use as_of::as_parsed;
 pub use relations::RelationKeys;
 pub(in crate::sql) use relations::Relations;
+pub(in crate::sql) use tokens::without_hints;
 
 /// Rewrites a statement where it stands: what follows from the text alone, and where `relations` are given, what follows from them too.
 ///
@@ -60,16 +75,32 @@ impl VisitorMut for Forms<'_> {
 
     /// Before what it joins is looked at: an as-of join copies none of it.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
-        proceed(self.with_relations(select).and_then(|()| as_of::as_lateral(select)).and_then(|()| {
+        no_columns::as_constant(select);
+        if let Err(error) = pairs::as_exists(select) {
+            return ControlFlow::Break(error);
+        }
+        let joined = self.with_relations(select).and_then(|()| as_of::as_lateral(select)).and_then(|()| {
+            // What NATURAL means is not known yet, and decides what USING means beside it.
             match self.relations.is_none() && natural::is_in(select) {
                 true => Ok(()),
                 false => using::as_conditions(select),
             }
-        }))
+        });
+        proceed(joined.and_then(|()| named_windows::as_written_out(select)))
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        proceed(
+            pairs::refuse(expr).and_then(|()| overlaps::as_conditions(expr)).and_then(|()| arrays::as_aggregate(expr)),
+        )
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
-        proceed(event_windows::as_subquery(factor).and_then(|()| set_functions::as_subquery(factor)))
+        proceed(
+            event_windows::as_subquery(factor)
+                .and_then(|()| records::as_subquery(factor))
+                .and_then(|()| set_functions::as_subquery(factor)),
+        )
     }
 }
 

@@ -11,13 +11,15 @@ use datafusion::sql::sqlparser::ast::{
 use super::template;
 
 /// What gives the list, of which argument counts; `$__0` is the first argument.
-const LISTS: [(&str, usize, &str); 15] = [
+const LISTS: [(&str, usize, &str); 17] = [
     ("generate_series", 2, "generate_series($__0, $__1)"),
     ("generate_series", 3, "generate_series($__0, $__1, $__2)"),
     ("range", 1, "range($__0)"),
     ("range", 2, "range($__0, $__1)"),
     ("range", 3, "range($__0, $__1, $__2)"),
     ("string_to_table", 2, "string_to_array($__0, $__1)"),
+    ("regexp_split_to_table", 2, "regexp_split_to_array($__0, $__1)"),
+    ("generate_subscripts", 2, "generate_series(1, CAST(array_length($__0, $__1) AS BIGINT))"),
     ("json_array_elements", 1, "json_elements($__0)"),
     ("jsonb_array_elements", 1, "json_elements($__0)"),
     ("json_array_elements_text", 1, "json_elements_text($__0)"),
@@ -47,7 +49,11 @@ pub(super) fn as_subquery(factor: &mut TableFactor) -> Result<()> {
     if names.len() < columns {
         names.push(Ident::new("ordinality"));
     }
-    let mut items: Vec<String> = (0..lists.len()).map(|index| format!("unnest($__{index})")).collect();
+    // What is taken out of a list is no longer marked as JSON.
+    let is_json = matches!(name.as_str(), "json_array_elements" | "jsonb_array_elements");
+    let element =
+        |index: usize| if is_json { format!("json(unnest($__{index}))") } else { format!("unnest($__{index})") };
+    let mut items: Vec<String> = (0..lists.len()).map(element).collect();
     if with_ordinality {
         let all: Vec<String> = (0..lists.len()).map(|index| format!("$__{index}")).collect();
         items.push(format!("unnest(list_ordinals({}))", all.join(", ")));

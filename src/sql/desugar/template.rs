@@ -4,7 +4,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result, plan_err};
-use datafusion::sql::sqlparser::ast::{Expr, Query, Value, VisitMut, visit_expressions, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Query, SetExpr, TableFactor, Value, VisitMut, visit_expressions, visit_expressions_mut,
+};
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sql::dialect::Postgres;
@@ -15,6 +17,16 @@ use crate::sql::dialect::Postgres;
 /// If the text is not SQL, which no caller's is.
 pub(super) fn query(text: &str, values: &[Expr]) -> Result<Query> {
     filled(parser(text)?.parse_query().map(|query| *query), values)
+}
+
+/// The query with other rows in the place of the subquery that it has in FROM.
+pub(super) fn over(mut query: Query, rows: Query) -> Query {
+    if let SetExpr::Select(select) = query.body.as_mut()
+        && let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|item| &mut item.relation)
+    {
+        **subquery = rows;
+    }
+    query
 }
 
 /// The expression that the text says.

@@ -75,14 +75,22 @@ pub(super) static CONCAT: Function = Function {
 /// `-`: without a key, or a place of a list.
 pub(super) static DELETE: Function = Function {
     name: "jsonb_delete",
-    usage: "`j - 'key'` or `j - 0`",
+    usage: "`j - 'key'`, `j - 0` or `j - ARRAY['a', 'b']`",
     takes: |types| match types {
         [json, step] if is_text(json) && is_text(step) => Some(vec![DataType::Utf8; 2]),
         [json, step] if is_text(json) && step.is_integer() => Some(vec![DataType::Utf8, DataType::Int64]),
+        [json, DataType::List(step)] if is_text(json) && is_text(step.data_type()) => {
+            Some(vec![DataType::Utf8, DataType::new_list(DataType::Utf8, true)])
+        }
         _ => None,
     },
     gives: |_| Ok(json()),
     compute: |call| {
+        if let DataType::List(_) = call.arguments[1].data_type() {
+            return by_row(call, |row| {
+                without_keys(call.text(0).value(row), &call.arguments[1].as_list::<i32>().value(row))
+            });
+        }
         by_row(call, |row| {
             let text = compact(call.text(0).value(row)).into_owned();
             let step = match call.arguments[1].data_type() {
@@ -131,6 +139,21 @@ const fn strip_nulls(name: &'static str) -> Function {
         takes: one_text,
         gives: |_| Ok(json()),
         compute: |call| by_row(call, |row| Ok(stripped(call.text(0).value(row)))),
+    }
+}
+
+/// An object or a list without any of some keys.
+fn without_keys(json: &str, keys: &ArrayRef) -> Result<Option<String>> {
+    let text = compact(json).into_owned();
+    let keys: Vec<&str> = keys.as_string::<i32>().iter().flatten().collect();
+    match Value::of(&text) {
+        Some(Value::Object(members)) => Ok(Some(object(members.iter().filter(|(k, _)| !keys.contains(&&**k))))),
+        Some(Value::List(mut elements)) => {
+            elements.retain(|element| !matches!(Value::of(element), Some(Value::Text(text)) if keys.contains(&&*text)));
+            Ok(Some(list(&elements)))
+        }
+        Some(_) => exec_err!("nothing can be taken out of a value of JSON that is no object and no list"),
+        None => Ok(None),
     }
 }
 

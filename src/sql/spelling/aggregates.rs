@@ -1,8 +1,11 @@
 //! Aggregates that are written as others: JSON of many rows as a list of texts, and what is ordered by WITHIN GROUP.
 
 use datafusion::common::{Result, plan_err};
-use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
+use datafusion::sql::sqlparser::ast::{
+    Array, BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+};
 
+use super::rows::{bounded, parts};
 use super::{call, named, text};
 
 /// Replaces a call of the aggregate of that name, if it has another form here.
@@ -12,6 +15,9 @@ use super::{call, named, text};
 pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
     let Expr::Function(function) = expr else { return Ok(()) };
     match name {
+        // The order of distinct values is theirs, and not that of their texts.
+        "jsonb_agg" if is_distinct(function) => enclose(expr, "to_jsonb"),
+        "percentile_cont" | "percentile_disc" => each_share(expr),
         "jsonb_agg" => {
             each_argument(function, |argument| call("to_jsonb", vec![argument]));
             enclose(expr, "json_of_elements")
@@ -29,6 +35,25 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
             list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(member)))];
             enclose(expr, "json_of_members")
         }
+        "count_if" | "countif" => {
+            let condition = match super::arguments(function).as_deref() {
+                Some([condition]) => condition.clone(),
+                _ => return plan_err!("`{name}` takes a condition"),
+            };
+            if let FunctionArguments::List(list) = &mut function.args {
+                list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
+            }
+            function.name = named("count");
+            function.filter = Some(Box::new(match function.filter.take() {
+                None => condition,
+                Some(filter) => Expr::BinaryOp {
+                    left: Box::new(Expr::Nested(filter)),
+                    op: BinaryOperator::And,
+                    right: Box::new(Expr::Nested(Box::new(condition))),
+                },
+            }));
+            Ok(())
+        }
         "mode" if !function.within_group.is_empty() => {
             let [order] = function.within_group.as_slice() else {
                 return plan_err!("`mode` is of one value: `mode() WITHIN GROUP (ORDER BY x)`");
@@ -45,6 +70,28 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn is_distinct(function: &Function) -> bool {
+    matches!(&function.args, FunctionArguments::List(list)
+        if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
+}
+
+/// Shares in a list give a list: `percentile_cont(ARRAY[0.5, 0.9])`.
+fn each_share(expr: &mut Expr) -> Result<()> {
+    let Expr::Function(function) = &*expr else { return Ok(()) };
+    let shares = super::arguments(function).unwrap_or_default();
+    let [Expr::Array(Array { elem, named })] = shares.as_slice() else { return Ok(()) };
+    bounded(elem.len() * parts(std::slice::from_ref(expr)))?;
+    let of_share = |share: &Expr| {
+        let mut of_share = function.clone();
+        if let FunctionArguments::List(list) = &mut of_share.args {
+            list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(share.clone()))];
+        }
+        Expr::Function(of_share)
+    };
+    *expr = Expr::Array(Array { elem: elem.iter().map(of_share).collect(), named: *named });
+    Ok(())
 }
 
 fn each_argument(function: &mut Function, change: impl Fn(Expr) -> Function) {

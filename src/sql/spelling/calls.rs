@@ -2,10 +2,12 @@
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, ValueWithSpan,
+    Array, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Interval, Value, ValueWithSpan,
 };
 
 use super::patterns::translated;
+use super::rows::{bounded, parts};
 use super::{arguments, call, number, text, token};
 
 /// Replaces a call of the function of that name, if it has another form here.
@@ -26,9 +28,12 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
             conditions: vec![CaseWhen { condition: condition.clone(), result: then.clone() }],
             else_result: otherwise.first().cloned().map(Box::new),
         },
-        ("jsonb_array_elements" | "json_array_elements", [list]) => rows("json_elements", list),
-        ("jsonb_array_elements_text" | "json_array_elements_text", [list]) => rows("json_elements_text", list),
-        ("jsonb_object_keys", [object]) => rows("json_object_keys", object),
+        // What is taken out of a list is no longer marked as JSON.
+        ("jsonb_array_elements" | "json_array_elements", [list]) => {
+            Expr::Function(call("json", vec![rows_of("json_elements", list)]))
+        }
+        ("jsonb_array_elements_text" | "json_array_elements_text", [list]) => rows_of("json_elements_text", list),
+        ("jsonb_object_keys", [object]) => rows_of("json_object_keys", object),
         ("jsonb_each" | "json_each" | "jsonb_each_text" | "json_each_text", _) => {
             return plan_err!(
                 "`{name}` gives rows of two columns: write `unnest(json_object_keys(j)) AS key`, and `j -> key` around it"
@@ -39,11 +44,7 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
             op: BinaryOperator::PGBitwiseXor,
             right: Box::new(right.clone()),
         })),
-        ("mod", [left, right]) => Expr::Nested(Box::new(Expr::BinaryOp {
-            left: Box::new(Expr::Nested(Box::new(left.clone()))),
-            op: BinaryOperator::Modulo,
-            right: Box::new(Expr::Nested(Box::new(right.clone()))),
-        })),
+        ("mod", [left, right]) => binary(left.clone(), BinaryOperator::Modulo, right.clone()),
         (
             "year" | "quarter" | "month" | "week" | "day" | "hour" | "minute" | "second" | "dayofyear" | "century"
             | "decade",
@@ -54,6 +55,46 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
         }
         ("dayofweek" | "weekday", [time]) => Expr::Function(call("date_part", vec![text("dow"), time.clone()])),
         ("isodow" | "epoch" | "isoyear", [time]) => Expr::Function(call("date_part", vec![text(name), time.clone()])),
+        // Exact for decimals too.
+        ("div", [dividend, divisor]) => {
+            bounded(2 * parts(&arguments))?;
+            let rest = binary(dividend.clone(), BinaryOperator::Modulo, divisor.clone());
+            binary(binary(dividend.clone(), BinaryOperator::Minus, rest), BinaryOperator::Divide, divisor.clone())
+        }
+        ("array_fill", [value, Expr::Array(Array { elem, .. })]) if elem.len() == 1 => {
+            Expr::Function(call("array_repeat", vec![value.clone(), elem[0].clone()]))
+        }
+        ("date_bin" | "time_bucket", [length, rest @ ..]) if written(length).is_some() => {
+            let arguments = std::iter::once(interval(length)).chain(rest.iter().cloned());
+            Expr::Function(call(name, arguments.collect()))
+        }
+        ("generate_series", [from, to, step]) if written(step).is_some() => {
+            Expr::Function(call(name, vec![from.clone(), to.clone(), interval(step)]))
+        }
+        // In PostgreSQL the day, say, of the clocks there.
+        ("date_trunc", [unit, time, zone]) => {
+            let local = Expr::Function(call("timezone", vec![zone.clone(), time.clone()]));
+            let cut = Expr::Function(call("date_trunc", vec![unit.clone(), local]));
+            Expr::Function(call("timezone", vec![zone.clone(), cut]))
+        }
+        ("date_add", [time, length]) => binary(time.clone(), BinaryOperator::Plus, length.clone()),
+        // With a dimension it is PostgreSQL's, where a list without elements has none.
+        ("array_length" | "array_upper", [list, dimension]) if is_one(dimension) => {
+            let length = Expr::Function(call("array_length", vec![list.clone()]));
+            Expr::Function(call("nullif", vec![length, number(0)]))
+        }
+        ("convert_to", [value, _]) => Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(value.clone()),
+            data_type: DataType::Bytea,
+            array: false,
+            format: None,
+        },
+        ("json_extract_string" | "json_extract", [json, path]) => {
+            let Some(steps) = written(path).and_then(steps) else { return Ok(()) };
+            let op = if name == "json_extract" { BinaryOperator::HashArrow } else { BinaryOperator::HashLongArrow };
+            Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(json.clone()), op, right: Box::new(text(&steps)) }))
+        }
         ("dayname", [time]) => Expr::Function(call("to_char", vec![time.clone(), text("%A")])),
         ("monthname", [time]) => Expr::Function(call("to_char", vec![time.clone(), text("%B")])),
         ("to_char" | "to_date" | "to_timestamp", [time, pattern]) => {
@@ -66,7 +107,7 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
     Ok(())
 }
 
-fn rows(list: &str, of: &Expr) -> Expr {
+fn rows_of(list: &str, of: &Expr) -> Expr {
     Expr::Function(call("unnest", vec![Expr::Function(call(list, vec![of.clone()]))]))
 }
 
@@ -76,6 +117,46 @@ fn written(expr: &Expr) -> Option<&str> {
         Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
         _ => None,
     }
+}
+
+/// An operator between two arguments.
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    let nested = |expr: Expr| Box::new(Expr::Nested(Box::new(expr)));
+    Expr::Nested(Box::new(Expr::BinaryOp { left: nested(left), op, right: nested(right) }))
+}
+
+fn is_one(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(ValueWithSpan { value: Value::Number(number, _), .. }) if number == "1")
+}
+
+/// A length of time that is written as a text.
+fn interval(length: &Expr) -> Expr {
+    Expr::Interval(Interval {
+        value: Box::new(length.clone()),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    })
+}
+
+/// DuckDB's key or path into JSON, `a` or `$.a[0].b`, as PostgreSQL's `{a,0,b}`; none if it is another one.
+fn steps(path: &str) -> Option<String> {
+    let Some(path) = path.strip_prefix('$') else {
+        let is_plain = !path.is_empty() && path.chars().all(|char| char.is_alphanumeric() || char == '_');
+        return is_plain.then(|| format!("{{{path}}}"));
+    };
+    let path = path.replace('[', ".[");
+    let mut steps = Vec::new();
+    for part in path.split('.').skip(1) {
+        let step = match part.strip_prefix('[') {
+            Some(place) => place.strip_suffix(']').filter(|place| place.parse::<u32>().is_ok())?,
+            None => part,
+        };
+        let is_plain = !step.is_empty() && step.chars().all(|char| char.is_alphanumeric() || char == '_');
+        steps.push(is_plain.then_some(step)?);
+    }
+    Some(format!("{{{}}}", steps.join(",")))
 }
 
 const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];

@@ -6,9 +6,12 @@
 mod aggregates;
 mod calls;
 mod casts;
+mod lengths;
+mod likes;
 mod names;
 mod operators;
 mod patterns;
+mod rows;
 
 use std::ops::ControlFlow;
 
@@ -36,7 +39,19 @@ pub(super) fn as_known(sql: &mut impl VisitMut) -> Result<()> {
 
 fn replaced(expr: &mut Expr) -> Result<(), DataFusionError> {
     match expr {
-        Expr::Cast { .. } => casts::replace(expr),
+        Expr::Interval(_) => {
+            lengths::replace(expr);
+            Ok(())
+        }
+        Expr::Cast { .. } | Expr::TypedString(_) => {
+            lengths::replace(expr);
+            casts::replace(expr)
+        }
+        Expr::Like { .. } | Expr::ILike { .. } | Expr::Substring { .. } => likes::replace(expr),
+        Expr::InList { .. } => rows::replace(expr),
+        Expr::BinaryOp { .. } if matches!(expr, Expr::BinaryOp { left, .. } if matches!(**left, Expr::Tuple(_))) => {
+            operators::replace(expr).and_then(|()| rows::replace(expr))
+        }
         Expr::BinaryOp { .. } | Expr::AtTimeZone { .. } | Expr::Extract { .. } => operators::replace(expr),
         Expr::CompoundFieldAccess { .. } => operators::complete_slices(expr),
         Expr::Function(function) => {

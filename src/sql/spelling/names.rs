@@ -41,19 +41,34 @@ const NAMES: &[(&str, &str)] = &[
     ("datetrunc", "date_trunc"),
     ("pow", "power"),
     ("ceiling", "ceil"),
+    ("datediff", "date_diff"),
+    ("strptime", "to_timestamp"),
+    ("array_remove", "array_remove_all"),
+    ("array_replace", "array_replace_all"),
     ("sign", "signum"),
+];
+
+/// Names of functions that are not here, and what to write instead.
+const UNKNOWN: &[(&str, &str)] = &[
+    ("approx_count_distinct", "`count(DISTINCT x)`"),
+    ("approx_quantile", "`percentile_cont(0.5) WITHIN GROUP (ORDER BY x)`"),
+    ("width_bucket", "`CAST(floor((x - low) / width) AS BIGINT) + 1`"),
+    ("jsonb_pretty", "the value itself: what reads it lays it out"),
 ];
 
 /// The name of the function here, if it has another one.
 ///
 /// # Errors
-/// If PostgreSQL and DuckDB mean something else by it each.
+/// If there is none, with what to write instead, or PostgreSQL and DuckDB mean something else by it each.
 pub(super) fn known(name: &str) -> Result<Option<&'static str>> {
     if name == "regexp_matches" {
         return plan_err!(
             "`regexp_matches` are all groups that match in PostgreSQL, and a condition in DuckDB: write `regexp_match(…)` for the groups \
              of the first match, or `regexp_like(…)` for the condition"
         );
+    }
+    if let Some((_, instead)) = UNKNOWN.iter().find(|(unknown, _)| *unknown == name) {
+        return plan_err!("there is no `{name}`: write {instead}");
     }
     Ok(NAMES.iter().find(|(other, _)| *other == name).map(|(_, known)| *known))
 }

@@ -1,6 +1,6 @@
 //! Operators and subscripts that DataFusion has with another meaning, or not at all.
 
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Subscript,
 };
@@ -16,10 +16,19 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
         Expr::BinaryOp { left, op: BinaryOperator::PGStartsWith, right } => {
             call("starts_with", vec![(**left).clone(), (**right).clone()])
         }
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => {
+            return plan_err!("OVERLAPS takes two pairs of times: write `a.starts < b.ends AND b.starts < a.ends`");
+        }
+        Expr::BinaryOp { left, op, right } if *op == BinaryOperator::ArrowAt => {
+            // What is in what: `a <@ b` is `b @> a`.
+            *op = BinaryOperator::AtArrow;
+            std::mem::swap(left, right);
+            return Ok(());
+        }
         Expr::AtTimeZone { timestamp, time_zone } => {
             call("timezone", vec![(**time_zone).clone(), (**timestamp).clone()])
         }
-        Expr::Extract { field, expr, .. } if is_counted_from_years(field) => {
+        Expr::Extract { field, expr, .. } if is_ours(field) => {
             call("date_part", vec![text(&field.to_string()), (**expr).clone()])
         }
         _ => return Ok(()),
@@ -28,10 +37,10 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
     Ok(())
 }
 
-/// What DataFusion's own function for EXTRACT does not know.
-fn is_counted_from_years(field: &DateTimeField) -> bool {
-    use DateTimeField::{Century, Decade, Millenium, Millennium};
-    matches!(field, Century | Decade | Millenium | Millennium)
+/// What DataFusion's own function for EXTRACT does not know, or cuts.
+fn is_ours(field: &DateTimeField) -> bool {
+    use DateTimeField::{Century, Decade, Epoch, Millenium, Millennium};
+    matches!(field, Century | Decade | Epoch | Millenium | Millennium)
 }
 
 fn float(expr: &Expr) -> Expr {

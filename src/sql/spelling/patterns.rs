@@ -25,6 +25,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("IW", "%V"),
     ("HH", "%I"),
     ("SS", "%S"),
+    ("Q", "%q"),
     ("MS", "%3f"),
     ("US", "%6f"),
     ("AM", "%p"),
@@ -40,6 +41,12 @@ const PATTERNS: &[(&str, &str)] = &[
 pub(super) fn translated(pattern: &str) -> Result<Option<String>> {
     if pattern.contains('%') {
         return Ok(None);
+    }
+    let is_of_number = |char: char| matches!(char, '0' | '9' | '.' | ',' | 'D' | 'G' | 'L' | 'S' | 'F' | 'M' | ' ');
+    if pattern.contains(['0', '9']) && pattern.chars().all(is_of_number) {
+        return plan_err!(
+            "`{pattern}` is a pattern of numbers, which are written by a cast: `CAST(round(x, 2) AS VARCHAR)`"
+        );
     }
     let (mut translated, mut rest) = (String::new(), pattern);
     while let Some(char) = rest.chars().next() {
@@ -87,8 +94,9 @@ mod tests {
         assert_eq!(of("FMDay, FMDD FMMonth YYYY"), "%A, %-d %B %Y");
         assert_eq!(of("YYYY-MM-DD\"T\"HH24:MI:SS"), "%Y-%m-%dT%H:%M:%S");
         assert_eq!(of("IYYY-IW, HH12 AM"), "%G-%V, %I %p");
+        assert_eq!(of("YYYY-\"Q\"Q"), "%Y-Q%q");
         assert_eq!(translated("%Y-%m").unwrap(), None);
-        for unknown in ["Month YYYY", "DAY", "MONTH", "Q", "J", "YYYY-MM-DDTHH24", "999", "D", "MON"] {
+        for unknown in ["Month YYYY", "DAY", "MONTH", "J", "YYYY-MM-DDTHH24", "999", "D", "MON"] {
             assert!(translated(unknown).is_err(), "{unknown}");
         }
     }
