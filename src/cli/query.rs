@@ -66,13 +66,18 @@ pub struct QueryArgs {
     pub connection: Connection,
 }
 
-/// `readside search NAME TEXT`
+/// `readside search NAME [QUERY]`
 #[derive(Debug, Clone, Args)]
 pub struct SearchArgs {
     /// A projection of kind search.
     pub name: String,
-    /// Words, "phrases", prefix*, column:word, AND, OR, NOT.
-    pub text: String,
+    /// A query: words, "phrases", prefix*, column:word, AND, OR, NOT.
+    #[arg(required_unless_present = "text")]
+    pub query: Option<String>,
+    /// What somebody types into a search box: all words, the last one as a beginning, typing errors and missing accents
+    /// forgiven. Beside a query, both must hold.
+    #[arg(long, allow_hyphen_values = true)]
+    pub text: Option<String>,
     /// A filter, such as status=READY.
     #[arg(long = "filter", value_name = "COLUMN=VALUE")]
     pub filters: Vec<String>,
@@ -133,7 +138,7 @@ pub fn query(args: &QueryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
 /// # Errors
 /// If the daemon does not answer, refuses the search, or the output cannot be written.
 pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError> {
-    let mut query = vec![("q", args.text.clone()), ("highlight", "true".to_owned())];
+    let mut query = vec![("highlight", "true".to_owned())];
     for text in &args.filters {
         let (name, value) = assignment(text)?;
         query.push((name, value.to_owned()));
@@ -142,6 +147,8 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
     let limit = args.limit.map(|limit| limit.to_string());
     let DemandArgs { min_position, wait } = args.demand.clone();
     let optional = [
+        ("q", args.query.clone()),
+        ("text", args.text.clone()),
         ("facet", facets),
         ("sort", args.sort.clone()),
         ("pageSize", limit),

@@ -522,6 +522,7 @@ const FREE: &[&str] = &[
     "datafusion_execution",
     "futures",
     "hashbrown",
+    "levenshtein_automata",
     "md_5",
     "num_bigint",
     "percent_encoding",
@@ -535,6 +536,8 @@ const FREE: &[&str] = &[
     "serde_json",
     "serde_yaml",
     "strsim",
+    // The trait of automata over its dictionaries, which reach nothing.
+    "tantivy_fst",
     "thiserror",
     "unicode_normalization",
     "xxhash_rust",

@@ -15,7 +15,7 @@ use tantivy::schema::{
 
 use super::order::{SortForm, is_key_type, is_text_type};
 use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
-use super::tokenizers::bounded;
+use super::tokenizers::{FOLDED, bounded};
 
 /// The Tantivy field of the encoded key.
 pub(super) const KEY: &str = "key";
@@ -39,6 +39,8 @@ pub(super) struct IndexedColumn {
     pub(super) kind: FieldKind,
     /// Holds the searchable terms, unless the column is only stored.
     pub(super) terms: Option<Field>,
+    /// Holds the words of whole values as people type them, where `terms` has the values as they are written.
+    pub(super) typed: Option<Field>,
     pub(super) sort: Option<(Field, SortForm)>,
     pub(super) facet: bool,
 }
@@ -180,7 +182,14 @@ impl IndexedColumn {
                 return Err(LayoutError::Sort { name: name.clone(), data_type: field.data_type().clone() });
             }
         };
+        let is_whole = matches!(spec.kind, FieldKind::Keyword | FieldKind::Text { tokenizer: Tokenizer::Raw });
+        let typed = TextFieldIndexing::default()
+            .set_tokenizer(FOLDED)
+            .set_fieldnorms(false)
+            .set_index_option(IndexRecordOption::Basic);
+        let typed = is_whole.then(|| TextOptions::default().set_indexing_options(typed));
         Ok(Self {
+            typed: typed.map(|options| builder.add_text_field(&typed_name(spec.column), options)),
             terms: terms.map(|options| builder.add_text_field(&terms_name(spec.column), options)),
             sort: sort.map(|form| {
                 let sort_name = sort_name(spec.column);
@@ -202,6 +211,14 @@ impl IndexedColumn {
     /// The Tantivy name of the field that holds the terms.
     pub(super) fn terms_name(&self) -> String {
         terms_name(self.index)
+    }
+
+    /// The tokenizer of its terms, if it is text.
+    pub(super) fn tokenizer(&self) -> Option<&'static str> {
+        match self.kind {
+            FieldKind::Text { tokenizer } => Some(tokenizer.name()),
+            FieldKind::Keyword | FieldKind::Stored => None,
+        }
     }
 
     pub(super) fn sort_name(&self) -> String {
@@ -228,6 +245,10 @@ fn column(spec: &SearchSpec, index: usize) -> Result<&Arc<ArrowField>, LayoutErr
 
 fn terms_name(index: usize) -> String {
     format!("c{index}")
+}
+
+fn typed_name(index: usize) -> String {
+    format!("t{index}")
 }
 
 fn sort_name(index: usize) -> String {

@@ -9,6 +9,7 @@ mod comparison;
 mod digest;
 mod document;
 mod facets;
+mod folding;
 mod highlight;
 mod index;
 mod indexed_table;
@@ -21,6 +22,7 @@ mod request;
 mod snapshot;
 mod spec;
 mod tokenizers;
+mod typed;
 
 #[cfg(test)]
 mod tests;

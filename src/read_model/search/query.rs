@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query, TermQuery,
+    AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, Query, TermQuery,
 };
 use tantivy::query_grammar::{
     Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral, parse_query, parse_query_lenient,
@@ -20,6 +20,7 @@ use super::layout::{IndexLayout, IndexedColumn};
 use super::request::SearchError;
 use super::spec::{FieldKind, Tokenizer};
 use super::tokenizers::STEM;
+use super::typed::{Lookup, Phrase, Word};
 
 /// Words and phrases of one query.
 const CLAUSES_MAX: usize = 64;
@@ -35,6 +36,14 @@ pub(super) struct QueryReader<'a> {
     layout: &'a IndexLayout,
     tokenizers: &'a TokenizerManager,
     clauses: usize,
+    /// What is marked in the documents that are found.
+    lookups: Vec<Lookup>,
+}
+
+/// What a text in the query language asks for.
+pub(super) struct Asked {
+    pub(super) query: Box<dyn Query>,
+    pub(super) lookups: Vec<Lookup>,
 }
 
 /// A part of a query.
@@ -50,16 +59,7 @@ enum Occurrence {
     NoWord,
     /// No value of the column is like it.
     Never,
-    Of(Box<dyn Query>),
-}
-
-impl Occurrence {
-    fn query(self) -> Option<Box<dyn Query>> {
-        match self {
-            Occurrence::Of(query) => Some(query),
-            Occurrence::NoWord | Occurrence::Never => None,
-        }
-    }
+    Of(Box<dyn Query>, Option<Lookup>),
 }
 
 /// The terms that one part of a query looks for.
@@ -71,11 +71,11 @@ struct Needle {
 
 impl<'a> QueryReader<'a> {
     pub(super) fn new(layout: &'a IndexLayout, tokenizers: &'a TokenizerManager) -> Self {
-        Self { layout, tokenizers, clauses: 0 }
+        Self { layout, tokenizers, clauses: 0, lookups: Vec::new() }
     }
 
     /// The query that `text` asks for; none if it is blank.
-    pub(super) fn read(mut self, text: &str) -> Result<Option<Box<dyn Query>>, SearchError> {
+    pub(super) fn read(mut self, text: &str) -> Result<Option<Asked>, SearchError> {
         if text.trim().is_empty() {
             return Ok(None);
         }
@@ -86,7 +86,7 @@ impl<'a> QueryReader<'a> {
             Some(part) if !part.selects => {
                 Err(invalid(format!("the query `{text}` only says what to leave out: add a word to search for")))
             }
-            Some(part) => Ok(Some(part.query)),
+            Some(part) => Ok(Some(Asked { query: part.query, lookups: self.lookups })),
         }
     }
 
@@ -117,8 +117,12 @@ impl<'a> QueryReader<'a> {
         let mut queries: Vec<(Occur, Box<dyn Query>)> = Vec::with_capacity(children.len());
         let (mut some_must_selects, mut has_must, mut has_should, mut all_should_select) = (false, false, false, true);
         for (occur, child) in children {
-            let Some(part) = self.part(child, depth + 1)? else { continue };
             let occur = occur.unwrap_or(Occur::Should);
+            let marked = self.lookups.len();
+            let Some(part) = self.part(child, depth + 1)? else { continue };
+            if occur == Occur::MustNot {
+                self.lookups.truncate(marked);
+            }
             match occur {
                 Occur::Must => {
                     has_must = true;
@@ -163,7 +167,12 @@ impl<'a> QueryReader<'a> {
                 needle.text
             )));
         }
-        let mut queries: Vec<Box<dyn Query>> = found.into_iter().filter_map(Occurrence::query).collect();
+        let mut queries: Vec<Box<dyn Query>> = Vec::new();
+        for occurrence in found {
+            let Occurrence::Of(query, lookup) = occurrence else { continue };
+            queries.push(query);
+            self.lookups.extend(lookup);
+        }
         let query = match queries.len() {
             // It is looked for all the same: to leave it out would give a wider answer than was asked for.
             0 => Box::new(EmptyQuery),
@@ -181,7 +190,7 @@ impl<'a> QueryReader<'a> {
             ))
         })?;
         if !needle.prefix && column.kind == FieldKind::Keyword {
-            return keyword(column, &needle.text).map(Occurrence::Of);
+            return keyword(column, &needle.text).map(|query| Occurrence::Of(query, None));
         }
         self.in_column(column, needle)
     }
@@ -193,25 +202,28 @@ impl<'a> QueryReader<'a> {
                 true => Some(prefix(field, &needle.text)),
                 false => column.canonical_keyword(&needle.text).map(|value| exactly(field, &value)),
             };
-            return Ok(keyword.map_or(Occurrence::Never, Occurrence::Of));
+            return Ok(keyword.map_or(Occurrence::Never, |query| Occurrence::Of(query, None)));
         };
         let mut analyzer = self.tokenizers.get(tokenizer.name()).ok_or_else(|| SearchError::Internal {
             name: self.layout.spec.name.clone(),
             cause: format!("tokenizer `{}` is not registered", tokenizer.name()),
         })?;
-        let mut tokens: Vec<(usize, String)> = Vec::new();
+        let mut tokens: Vec<String> = Vec::new();
         // Words are looked for by their stems, where there are any, and prefixes among the words.
         let by_stem = tokenizer == Tokenizer::EnStem && !needle.prefix;
         analyzer.token_stream(&needle.text).process(&mut |token| {
             if token.text.starts_with(STEM) == by_stem {
-                tokens.push((token.position, token.text.clone()));
+                tokens.push(token.text.clone());
             }
         });
-        let Some((_, first)) = tokens.first() else { return Ok(Occurrence::NoWord) };
+        let Some(first) = tokens.first().cloned() else { return Ok(Occurrence::NoWord) };
         let is_without_spaces = !needle.text.contains(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
-        let query: Box<dyn Query> = match (tokens.len(), needle.prefix) {
-            (1, true) => prefix(field, first),
-            (1, false) => Box::new(TermQuery::new(Term::from_field_text(field, first), IndexRecordOption::WithFreqs)),
+        Ok(match (tokens.len(), needle.prefix) {
+            (1, true) => Occurrence::Of(prefix(field, &first), Some(Lookup::Word(field, Word::beginning(first)))),
+            (1, false) => {
+                let term = TermQuery::new(Term::from_field_text(field, &first), IndexRecordOption::WithFreqs);
+                Occurrence::Of(Box::new(term), Some(Lookup::Word(field, Word::exactly(first))))
+            }
             (_, true) if !is_without_spaces => {
                 return Err(invalid(format!(
                     "`{}*` is several words in field `{}`: only a single word may end with `*`; or name a keyword field",
@@ -219,11 +231,10 @@ impl<'a> QueryReader<'a> {
                 )));
             }
             _ => {
-                let terms = tokens.iter().map(|(at, text)| (*at, Term::from_field_text(field, text))).collect();
-                Box::new(PhraseQuery::new_with_offset_and_slop(terms, needle.slop))
+                let phrase = Phrase { field, terms: tokens, is_beginning: false, slop: needle.slop };
+                Occurrence::Of(phrase.query(), Some(Lookup::Phrase(phrase)))
             }
-        };
-        Ok(Occurrence::Of(query))
+        })
     }
 }
 

@@ -22,6 +22,9 @@ pub struct SearchRequest {
     /// Words, `"phrases"`, `"near words"~2`, `prefix*`, `field:word`, `AND`, `OR`, `NOT`, `+must`, `-not`, parentheses;
     /// a document that has more of the words comes first. May be empty if there are filters.
     pub query: String,
+    /// Free text, as it is typed into a search box. No text is refused: all words must be found, the last one as the beginning of
+    /// a word unless white space follows it; an empty one finds all documents. Beside a query, both must hold.
+    pub text: Option<String>,
     /// Exact values of keyword fields; all must hold. They do not change the score.
     pub filters: Vec<(String, String)>,
     /// Keyword fields whose values are counted over all matches.
@@ -44,6 +47,7 @@ impl Default for SearchRequest {
     fn default() -> Self {
         Self {
             query: String::new(),
+            text: None,
             filters: Vec::new(),
             facets: Vec::new(),
             sort: None,
@@ -62,6 +66,8 @@ pub struct SearchAnswer {
     pub rows: RecordBatch,
     /// Matches in all.
     pub total: usize,
+    /// Whether the text was longer than what is looked for: its first 500 characters and 32 words.
+    pub text_cut: bool,
     /// The most frequent values of each facet (at most 100) with the number of matches that have them; the greatest
     /// number first, then by value.
     pub facets: BTreeMap<String, Vec<(String, u64)>>,

@@ -20,6 +20,7 @@ use super::permitted::{NoStatistics, PermittedKeys};
 use super::query::{QueryReader, keyword};
 use super::request::{Hit, SearchAnswer, SearchError, SearchRequest, Snippet};
 use super::spec::{FieldKind, SearchSpec};
+use super::typed::{Lookup, TextReader};
 use crate::progress::Cut;
 use crate::read_model::table::TableSnapshot;
 
@@ -35,6 +36,14 @@ pub struct SearchSnapshot {
 struct Found {
     score: Option<f32>,
     key: Option<Vec<u8>>,
+}
+
+/// What a request looks for.
+struct Wanted {
+    query: Box<dyn Query>,
+    /// What is marked where it is found.
+    lookups: Vec<Lookup>,
+    text_cut: bool,
 }
 
 /// Hits in order, matches in all, and counts by facet.
@@ -85,38 +94,51 @@ impl SearchSnapshot {
 
     fn answer(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<SearchAnswer, SearchError> {
         request.check_limits()?;
-        let query = self.query(request, permitted)?;
+        let wanted = self.wanted(request, permitted)?;
         let facets = request.facets.iter().map(|name| self.facet(name)).collect::<Result<Vec<_>, _>>()?;
-        let (found, total, counts) = self.collect(&query, request, &facets, permitted.is_some())?;
+        let (found, total, counts) = self.collect(&wanted.query, request, &facets, permitted.is_some())?;
         let types = self.layout.key_types();
         let keys = found.iter().map(|hit| decode_key(hit.key.as_deref().unwrap_or_default(), &types));
         let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| self.internal(error))?;
         let rows = self.rows(&keys)?;
-        let snippets = self.snippets(&query, request, &rows)?;
+        let snippets = self.snippets(&wanted.lookups, request, &rows)?;
         let hits = found.into_iter().zip(keys).zip(snippets);
         Ok(SearchAnswer {
             hits: hits.map(|((found, key), snippets)| Hit { key, score: found.score, snippets }).collect(),
             rows,
             total,
+            text_cut: wanted.text_cut,
             facets: named(&facets, counts)?,
         })
     }
 
-    fn query(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<Box<dyn Query>, SearchError> {
-        let words = QueryReader::new(&self.layout, self.searcher.index().tokenizers()).read(&request.query)?;
-        let mut clauses: Vec<Box<dyn Query>> = words.into_iter().collect();
+    fn wanted(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<Wanted, SearchError> {
+        let tokenizers = self.searcher.index().tokenizers();
+        let mut clauses: Vec<Box<dyn Query>> = Vec::new();
+        let (mut lookups, mut text_cut) = (Vec::new(), false);
+        if let Some(asked) = QueryReader::new(&self.layout, tokenizers).read(&request.query)? {
+            clauses.push(asked.query);
+            lookups = asked.lookups;
+        }
+        if let Some(text) = &request.text {
+            let typed = TextReader::new(&self.layout, tokenizers).read(text)?;
+            clauses.push(typed.query);
+            lookups.extend(typed.lookups.iter().cloned());
+            text_cut = typed.is_cut;
+        }
         for (name, value) in &request.filters {
             let column = self.find(name, "filtered by", |column| column.kind == FieldKind::Keyword)?;
             clauses.push(Box::new(ConstScoreQuery::new(keyword(column, value)?, 0.0)));
         }
         if clauses.is_empty() {
-            return Err(SearchError::Invalid("the search is empty: give a query or a filter".to_owned()));
+            return Err(SearchError::Invalid("the search is empty: give a query, a text or a filter".to_owned()));
         }
         clauses.extend(permitted.map(|permitted| permitted.query(self.layout.key)));
-        Ok(match clauses.len() {
+        let query = match clauses.len() {
             1 => clauses.swap_remove(0),
             _ => Box::new(BooleanQuery::new(clauses.into_iter().map(|clause| (Occur::Must, clause)).collect())),
-        })
+        };
+        Ok(Wanted { query, lookups, text_cut })
     }
 
     fn facet(&self, name: &str) -> Result<&IndexedColumn, SearchError> {
@@ -206,7 +228,7 @@ impl SearchSnapshot {
 
     fn snippets(
         &self,
-        query: &dyn Query,
+        lookups: &[Lookup],
         request: &SearchRequest,
         rows: &RecordBatch,
     ) -> Result<Vec<BTreeMap<String, Snippet>>, SearchError> {
@@ -216,7 +238,7 @@ impl SearchSnapshot {
             let is_text = |column: &IndexedColumn| matches!(column.kind, FieldKind::Text { .. });
             let column = self.find(name, "highlighted", is_text)?;
             let tokenizers = self.searcher.index().tokenizers();
-            if let Some(highlighter) = Highlighter::new(tokenizers, query, column, highlight.max_chars) {
+            if let Some(mut highlighter) = Highlighter::new(tokenizers, lookups, column, highlight.max_chars) {
                 highlighter.mark(rows, &mut snippets).map_err(|error| self.internal(error))?;
             }
         }

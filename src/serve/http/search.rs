@@ -47,6 +47,9 @@ struct ValueCount {
 struct HitsJson {
     items: Vec<HitJson>,
     total: usize,
+    /// Said only where it is so: what was typed is longer than what was looked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    text_cut: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     facets: BTreeMap<String, Vec<ValueCount>>,
     page: SearchPageJson,
@@ -71,7 +74,7 @@ pub(super) async fn search(State(api): State<Api>, path: Result<Path<String>, Pa
         let found = api.service.search(&at, &name, request, move |found| hits(found, offset, limits)).await?;
         match found {
             Some(found) => search_items(found, at.freshness()),
-            None => Err(not_an_index(&at, &name, &parameters.text)),
+            None => Err(not_an_index(&at, &name, parameters.sought())),
         }
     })
     .await
@@ -101,6 +104,7 @@ fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<
     let more = !items.is_empty() && next < found.total;
     let mut json = to_json(&HitsJson {
         total: found.total,
+        text_cut: found.text_cut,
         facets: facets.collect(),
         page: SearchPageJson { next_page_token: more.then(|| next.to_string()) },
         items,

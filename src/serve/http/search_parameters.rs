@@ -1,10 +1,10 @@
-//! A search as it is asked for: `q`, filters, facets, sort, pages and highlights. The search index answers it.
+//! A search as it is asked for: `q` or `text`, filters, facets, sort, pages and highlights. The search index answers it.
 
 use super::parameters::{Pairs, page_size, take};
 use crate::query::QueryError;
 use crate::read_model::search::{Highlight, SearchRequest};
 
-const TEXT_LENGTH_MAX: usize = 1024;
+const QUERY_LENGTH_MAX: usize = 1024;
 const PAGE_DEFAULT: usize = 20;
 const PAGE_MAX: usize = 200;
 const HIGHLIGHT_CHARS: usize = 200;
@@ -12,8 +12,10 @@ const HIGHLIGHT_CHARS: usize = 200;
 /// Every parameter that is not named here is a filter: `status=READY`, `status.in=A,B`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct SearchParameters {
-    /// What is searched for; empty for all documents.
-    pub(super) text: String,
+    /// What is searched for, in the query language; empty for all documents.
+    query: String,
+    /// What somebody types. No text is refused.
+    text: Option<String>,
     filters: Pairs,
     /// `facet=status,band`.
     facets: Vec<String>,
@@ -29,10 +31,12 @@ impl SearchParameters {
     /// # Errors
     /// Where a parameter is given twice, the text is too long, or the page size is no number in its range.
     pub(super) fn take(mut pairs: Pairs) -> Result<Self, QueryError> {
-        let text = take(&mut pairs, "q")?.unwrap_or_default();
-        if text.len() > TEXT_LENGTH_MAX {
-            return Err(QueryError::invalid(format!("q is longer than {TEXT_LENGTH_MAX} bytes")));
+        let query = take(&mut pairs, "q")?.unwrap_or_default();
+        if query.len() > QUERY_LENGTH_MAX {
+            let error = QueryError::invalid(format!("q is longer than {QUERY_LENGTH_MAX} bytes"));
+            return Err(error.hint("what people type or paste goes into `text`, which takes any length"));
         }
+        let text = take(&mut pairs, "text")?;
         let list = |text: Option<String>| -> Vec<String> {
             text.iter().flat_map(|text| text.split(',')).filter(|name| !name.is_empty()).map(str::to_owned).collect()
         };
@@ -46,7 +50,12 @@ impl SearchParameters {
         let page_size = page_size(size.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
         let page_token = take(&mut pairs, "pageToken")?;
         let highlight = take(&mut pairs, "highlight")?.filter(|text| text != "false");
-        Ok(SearchParameters { text, filters: pairs, facets, sort, page_size, page_token, highlight })
+        Ok(SearchParameters { query, text, filters: pairs, facets, sort, page_size, page_token, highlight })
+    }
+
+    /// What is searched for, for people.
+    pub(super) fn sought(&self) -> &str {
+        self.text.as_deref().unwrap_or(&self.query)
     }
 
     /// The request to an index with these text fields. A page token is the number of hits before the page: pages of a
@@ -67,7 +76,8 @@ impl SearchParameters {
             max_chars: HIGHLIGHT_CHARS,
         });
         Ok(SearchRequest {
-            query: self.text.clone(),
+            query: self.query.clone(),
+            text: self.text.clone(),
             filters: self.filters.clone(),
             facets: self.facets.clone(),
             sort: self.sort.first().cloned(),
@@ -88,7 +98,7 @@ mod tests {
         let pairs = [("q", "late delivery"), ("status", "READY"), ("facet", "status,band"), ("sort", "-total,id")];
         let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let search = SearchParameters::take(pairs).unwrap();
-        assert_eq!(search.text, "late delivery");
+        assert_eq!((search.query.as_str(), &search.text), ("late delivery", &None));
         assert_eq!(search.filters, [("status".to_owned(), "READY".to_owned())]);
         assert_eq!(search.facets, ["status", "band"]);
         assert_eq!(search.sort, [("total".to_owned(), true), ("id".to_owned(), false)]);

@@ -23,6 +23,7 @@ mod answers;
 mod commits;
 mod comparison;
 mod queries;
+mod typed;
 
 /// A row by its key: notes, status, amount in cents, tags.
 #[derive(Debug, Clone, PartialEq, Default)]
