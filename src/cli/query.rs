@@ -72,20 +72,23 @@ pub struct SearchArgs {
     /// A projection of kind search.
     pub name: String,
     /// A query: words, "phrases", prefix*, column:word, AND, OR, NOT.
-    #[arg(required_unless_present = "text")]
+    #[arg(required_unless_present_any = ["text", "like"])]
     pub query: Option<String>,
     /// What somebody types into a search box: all words, the last one as a beginning, typing errors and missing accents
     /// forgiven. Beside a query, both must hold.
     #[arg(long, allow_hyphen_values = true)]
     pub text: Option<String>,
-    /// A filter, such as status=READY.
+    /// Documents like the one of this key.
+    #[arg(long, value_name = "KEY")]
+    pub like: Option<String>,
+    /// A filter, such as status=READY or total.gte=10.
     #[arg(long = "filter", value_name = "COLUMN=VALUE")]
     pub filters: Vec<String>,
     /// Count the hits by the values of these columns.
     #[arg(long = "facet", value_name = "COLUMN", value_delimiter = ',')]
     pub facets: Vec<String>,
-    /// Instead of the best match first: a column, with a `-` before it to descend.
-    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    /// Instead of the best match first: columns, each with a `-` before it to descend.
+    #[arg(long, value_name = "COLUMN,…", allow_hyphen_values = true)]
     pub sort: Option<String>,
     /// Most hits to print.
     #[arg(long)]
@@ -149,6 +152,7 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
     let optional = [
         ("q", args.query.clone()),
         ("text", args.text.clone()),
+        ("like", args.like.clone()),
         ("facet", facets),
         ("sort", args.sort.clone()),
         ("pageSize", limit),

@@ -21,6 +21,7 @@ mod place;
 mod projection;
 mod query;
 mod reader;
+pub(crate) mod search_fields;
 mod settings;
 mod source;
 mod subject;

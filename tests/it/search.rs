@@ -9,6 +9,10 @@ use tempfile::TempDir;
 use crate::crash::daemon::{Daemon, binary};
 use crate::support::DEADLINE;
 
+mod answers;
+mod configured;
+mod queries;
+mod relevance;
 mod typed;
 
 const CONFIG: &str = r#"
@@ -34,7 +38,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// `fields` are those of the index `items`.
+    /// `fields` are those of the index `items`, with any keys that follow.
     fn open(fields: &str, items: &[Value]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();

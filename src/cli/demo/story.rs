@@ -159,6 +159,7 @@ impl Story {
             name: "order_search".to_owned(),
             query: Some("parcels".to_owned()),
             text: None,
+            like: None,
             filters: Vec::new(),
             facets: vec!["status".to_owned(), "carrier".to_owned()],
             sort: Some("-total".to_owned()),

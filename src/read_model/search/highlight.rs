@@ -140,6 +140,6 @@ mod tests {
         check("stop and then, much later, stop advice", &["stop", "advice"], 16, "stop advice");
         check("äöü äöü äöü äöü", &["äöü"], 7, "äöü äöü");
         check("abcdefghij", &["cdefgh"], 3, "cde");
-        check("a word and a word", &["word"], 6, "a word");
+        check("a word and a word", &["word"], 6, "word");
     }
 }

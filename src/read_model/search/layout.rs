@@ -16,6 +16,7 @@ use tantivy::schema::{
 use super::order::{SortForm, is_key_type, is_text_type};
 use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
 use super::tokenizers::{FOLDED, bounded};
+use super::vocabulary::Vocabulary;
 
 /// The Tantivy field of the encoded key.
 pub(super) const KEY: &str = "key";
@@ -26,6 +27,7 @@ pub(super) struct IndexLayout {
     pub(super) schema: Schema,
     pub(super) key: Field,
     pub(super) columns: Vec<IndexedColumn>,
+    pub(super) vocabulary: Vocabulary,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(super) struct IndexedColumn {
     pub(super) data_type: DataType,
     pub(super) is_list: bool,
     pub(super) kind: FieldKind,
+    /// How much a match counts where no column is named.
+    pub(super) weight: u8,
     /// Holds the searchable terms, unless the column is only stored.
     pub(super) terms: Option<Field>,
     /// Holds the words of whole values as people type them, where `terms` has the values as they are written.
@@ -106,7 +110,7 @@ impl IndexLayout {
         if columns.iter().all(|column| column.terms.is_none()) {
             return Err(LayoutError::NothingToSearch);
         }
-        Ok(Self { spec, schema: builder.build(), key, columns })
+        Ok(Self { vocabulary: Vocabulary::new(&spec), spec, schema: builder.build(), key, columns })
     }
 
     /// What must be the same for an index on disk to be used again, beside the Tantivy schema.
@@ -119,6 +123,11 @@ impl IndexLayout {
 
     pub(super) fn key_types(&self) -> Vec<DataType> {
         self.spec.key.iter().map(|index| self.spec.schema.field(*index).data_type().clone()).collect()
+    }
+
+    /// The greatest weight of a column that can be searched.
+    pub(super) fn heaviest(&self) -> u8 {
+        self.searchable().map(|column| column.weight).max().unwrap_or(1)
     }
 
     /// Columns that a query can name.
@@ -204,6 +213,7 @@ impl IndexedColumn {
             data_type,
             is_list,
             kind: spec.kind,
+            weight: spec.weight,
             facet: spec.facet,
         })
     }

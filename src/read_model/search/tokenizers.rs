@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use tantivy::tokenizer::{Language, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream, TokenizerManager};
+use tantivy::tokenizer::{RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream, TokenizerManager};
 use unicode_normalization::char::is_combining_mark;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -31,7 +31,7 @@ pub(super) const FOLDED: &str = "folded";
 pub(super) fn tokenizers() -> TokenizerManager {
     let tokenizers = TokenizerManager::new();
     tokenizers.register(FOLDED, TextAnalyzer::from(Words::folded(Splits::Space)));
-    for tokenizer in Tokenizer::ALL {
+    for tokenizer in Tokenizer::all() {
         tokenizers.register(tokenizer.name(), TextAnalyzer::from(Words::new(tokenizer)));
     }
     tokenizers
@@ -56,6 +56,8 @@ struct Words {
     /// Where letters are not taken as they are written.
     folding: Option<Folding>,
     stemmed: Option<TextAnalyzer>,
+    /// Whether each syllable of Korean is a term.
+    parts_syllables: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -69,21 +71,22 @@ enum Splits {
 
 impl Words {
     fn new(tokenizer: Tokenizer) -> Self {
-        let as_written = |splits| Self { splits, folding: None, stemmed: None };
+        let as_written = |splits| Self { splits, folding: None, stemmed: None, parts_syllables: false };
         match tokenizer {
             Tokenizer::Raw => as_written(Splits::Nowhere),
             Tokenizer::Whitespace => as_written(Splits::Space),
             Tokenizer::Simple => as_written(Splits::Words),
             Tokenizer::Default => Self::folded(Splits::Words),
-            Tokenizer::EnStem => {
-                let stemmed = TextAnalyzer::builder(RawTokenizer::default()).filter(Stemmer::new(Language::English));
+            Tokenizer::Cjk => Self { parts_syllables: true, ..Self::folded(Splits::Words) },
+            Tokenizer::Stem(language) => {
+                let stemmed = TextAnalyzer::builder(RawTokenizer::default()).filter(Stemmer::new(language));
                 Self { stemmed: Some(stemmed.build()), ..Self::folded(Splits::Words) }
             }
         }
     }
 
     fn folded(splits: Splits) -> Self {
-        Self { splits, folding: Some(Folding::new()), stemmed: None }
+        Self { splits, folding: Some(Folding::new()), stemmed: None, parts_syllables: false }
     }
 
     /// Where the words are, in bytes.
@@ -100,7 +103,9 @@ impl Words {
             };
             let joins = |first: char| match self.splits {
                 Splits::Nowhere | Splits::Space => in_word,
-                Splits::Words => in_word && (is_mark || ![first, letter].into_iter().any(stands_alone)),
+                Splits::Words => {
+                    in_word && (is_mark || ![first, letter].into_iter().any(|letter| self.stands_alone(letter)))
+                }
             };
             if begun.is_some_and(|(_, first)| joins(first)) {
                 continue;
@@ -110,6 +115,12 @@ impl Words {
         }
         spans.extend(begun.map(|(start, _)| (start, text.len())));
         spans
+    }
+
+    /// Whether it is a term by itself, whatever it stands next to.
+    fn stands_alone(&self, letter: char) -> bool {
+        let is_syllable = matches!(letter, '\u{1100}'..='\u{11FF}' | '\u{AC00}'..='\u{D7A3}');
+        is_written_without_spaces(letter) || is_emoji(letter) || self.parts_syllables && is_syllable
     }
 
     /// The terms of one word: itself, and its stem where there are stems.
@@ -127,11 +138,6 @@ impl Words {
 fn is_part_of_another(letter: char) -> bool {
     // The half-width sound marks of Japanese count as letters in Unicode.
     is_combining_mark(letter) || is_ignorable(letter) || matches!(letter, '\u{FF9E}' | '\u{FF9F}')
-}
-
-/// Whether it is a term by itself, whatever it stands next to.
-fn stands_alone(letter: char) -> bool {
-    is_written_without_spaces(letter) || is_emoji(letter)
 }
 
 /// Pictures that people type and search for.
@@ -197,6 +203,7 @@ impl TokenStream for Terms {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::spec::Language;
     use super::*;
 
     fn terms(tokenizer: Tokenizer, text: &str) -> String {
@@ -236,11 +243,19 @@ mod tests {
         assert_eq!(terms(Tokenizer::Default, "订单12已发货, ok"), "订 单 12 已 发 货 ok");
         assert_eq!(terms(Tokenizer::Default, "ガラス"), "ガ ラ ス");
         assert_eq!(terms(Tokenizer::Default, "한국어 문장"), "한국어 문장");
+        assert_eq!(terms(Tokenizer::Cjk, "한국어를 ok 订"), "한 국 어 를 ok 订");
     }
 
     #[test]
     fn stems_stand_beside_their_words() {
-        assert_eq!(terms(Tokenizer::EnStem, "Running happily"), "running ~run happily ~happili");
+        let stem = |language, text| terms(Tokenizer::Stem(language), text);
+        assert_eq!(stem(Language::German, "H\u{e4}user laufen"), "hauser ~haus laufen ~lauf");
+        assert_eq!(stem(Language::French, "livr\u{e9}es"), "livrees ~livr");
+        assert_eq!(
+            stem(Language::Russian, "\u{434}\u{43e}\u{43c}\u{430}"),
+            "\u{434}\u{43e}\u{43c}\u{430} ~\u{434}\u{43e}\u{43c}"
+        );
+        assert_eq!(terms(Tokenizer::Stem(Language::English), "Running happily"), "running ~run happily ~happili");
     }
 
     #[test]

@@ -1,15 +1,21 @@
 //! A search as it is asked for: `q` or `text`, filters, facets, sort, pages and highlights. The search index answers it.
 
+use std::ops::Bound;
+
+use super::list_parameters::split;
 use super::parameters::{Pairs, page_size, take};
 use crate::query::QueryError;
-use crate::read_model::search::{Highlight, SearchRequest};
+use crate::read_model::search::{Condition, Cuts, Highlight, SearchFilter, SearchRequest};
 
 const QUERY_LENGTH_MAX: usize = 1024;
+/// Begins the parameters that count a column by ranges.
+const RANGES: &str = "facet.";
 const PAGE_DEFAULT: usize = 20;
 const PAGE_MAX: usize = 200;
 const HIGHLIGHT_CHARS: usize = 200;
 
-/// Every parameter that is not named here is a filter: `status=READY`, `status.in=A,B`.
+/// Every parameter that is not named here is a filter: `status=READY`, `status.in=A,B`, `total.gte=10`. A column that has the
+/// name of one of these is reached as `text.eq`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct SearchParameters {
     /// What is searched for, in the query language; empty for all documents.
@@ -19,7 +25,11 @@ pub(super) struct SearchParameters {
     filters: Pairs,
     /// `facet=status,band`.
     facets: Vec<String>,
-    /// `sort=-total`: column and whether it descends. Empty for the best match first.
+    /// `facet.total=10,50` or `facet.placed_at=month`.
+    ranges: Vec<(String, Cuts)>,
+    /// `like=o-1`: the key of a document that others are to be like.
+    like: Option<String>,
+    /// `sort=-total,status`: column and whether it descends. Empty for the best match first.
     sort: Vec<(String, bool)>,
     page_size: usize,
     page_token: Option<String>,
@@ -41,6 +51,9 @@ impl SearchParameters {
             text.iter().flat_map(|text| text.split(',')).filter(|name| !name.is_empty()).map(str::to_owned).collect()
         };
         let facets = list(take(&mut pairs, "facet")?);
+        let ranges = pairs.extract_if(.., |(key, _)| key.starts_with(RANGES));
+        let ranges = ranges.map(|(key, value)| (key[RANGES.len()..].to_owned(), cuts(&value))).collect();
+        let like = take(&mut pairs, "like")?;
         let descends = |name: String| match name.strip_prefix('-') {
             Some(rest) => (rest.to_owned(), true),
             None => (name, false),
@@ -50,7 +63,18 @@ impl SearchParameters {
         let page_size = page_size(size.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
         let page_token = take(&mut pairs, "pageToken")?;
         let highlight = take(&mut pairs, "highlight")?.filter(|text| text != "false");
-        Ok(SearchParameters { query, text, filters: pairs, facets, sort, page_size, page_token, highlight })
+        Ok(SearchParameters {
+            query,
+            text,
+            filters: pairs,
+            facets,
+            ranges,
+            like,
+            sort,
+            page_size,
+            page_token,
+            highlight,
+        })
     }
 
     /// What is searched for, for people.
@@ -62,15 +86,12 @@ impl SearchParameters {
     /// changing index may overlap.
     ///
     /// # Errors
-    /// Where the page token is no number, or there are several columns to sort by.
+    /// Where the page token is no number.
     pub(super) fn request(&self, text_fields: Vec<String>) -> Result<SearchRequest, QueryError> {
         let offset = match &self.page_token {
             Some(token) => token.parse().map_err(|_| QueryError::invalid(format!("`{token}` is not a page token")))?,
             None => 0,
         };
-        if self.sort.len() > 1 {
-            return Err(QueryError::invalid("a search sorts by one column").hint("ties are ordered by the key"));
-        }
         let highlight = self.highlight.as_deref().map(|fields| Highlight {
             fields: if fields == "true" { text_fields } else { fields.split(',').map(str::to_owned).collect() },
             max_chars: HIGHLIGHT_CHARS,
@@ -78,14 +99,41 @@ impl SearchParameters {
         Ok(SearchRequest {
             query: self.query.clone(),
             text: self.text.clone(),
-            filters: self.filters.clone(),
+            filters: self.filters.iter().map(|(key, value)| filter(key, value)).collect(),
             facets: self.facets.clone(),
-            sort: self.sort.first().cloned(),
+            ranges: self.ranges.clone(),
+            like: self.like.as_deref().map(split),
+            sort: self.sort.clone(),
             offset,
             limit: self.page_size,
             highlight,
         })
     }
+}
+
+/// `day`, `month`, `year`, or the values between which is counted.
+fn cuts(text: &str) -> Cuts {
+    match text {
+        "day" => Cuts::Day,
+        "month" => Cuts::Month,
+        "year" => Cuts::Year,
+        values => Cuts::At(split(values)),
+    }
+}
+
+fn filter(key: &str, value: &str) -> SearchFilter {
+    let value = value.to_owned();
+    let (field, condition) = match key.rsplit_once('.') {
+        Some((field, "eq")) => (field, Condition::Is(value)),
+        Some((field, "ne")) => (field, Condition::IsNot(value)),
+        Some((field, "in")) => (field, Condition::AnyOf(split(&value))),
+        Some((field, "lt")) => (field, Condition::Between(Bound::Unbounded, Bound::Excluded(value))),
+        Some((field, "lte")) => (field, Condition::Between(Bound::Unbounded, Bound::Included(value))),
+        Some((field, "gt")) => (field, Condition::Between(Bound::Excluded(value), Bound::Unbounded)),
+        Some((field, "gte")) => (field, Condition::Between(Bound::Included(value), Bound::Unbounded)),
+        _ => (key, Condition::Is(value)),
+    };
+    SearchFilter { field: field.to_owned(), condition }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn hits(view: &ReadView, name: &str, sought: &Sought) -> Result<Vec<Box<RawValue
     if answer.total > HITS_MAX {
         return Err(failed(format!("it finds {} rows, and a case takes {HITS_MAX} at the most", answer.total)));
     }
-    // How well a row fits depends on what else the index holds, which deleted documents are a part of.
+    // A case says what is found, in no particular order.
     let mut rows = objects(&answer.rows)?;
     rows.sort_by(|one, other| one.get().cmp(other.get()));
     Ok(rows)

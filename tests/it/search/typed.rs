@@ -29,8 +29,8 @@ fn all_words_count_and_the_last_one_may_go_on() {
         // A space after it makes a word of it.
         ("well kno", "ORD-2024-0013"),
         ("well kno ", ""),
-        // Exactly, then other forms, then beginnings.
-        ("deliver", "o-5 ORD-2024-0013 ORD-2024-0012"),
+        // Exactly, then beginnings.
+        ("deliver", "o-5 ORD-2024-0012 ORD-2024-0013"),
         // Words of several columns, a keyword's without its capital letters.
         ("late transit", "ORD-2024-0012"),
         ("new stopped", "ORD-2024-0013"),
@@ -123,7 +123,9 @@ fn everything_that_was_found_is_marked_in_utf_16() {
 fn no_text_whatsoever_is_refused() {
     let shop = shop();
     let long = "a late \u{8BA2}\u{5355} d\u{e9}livery ".repeat(500);
-    let ten_thousand = &long[..long.floor_char_boundary(10_000)];
+    // As long as a request can be where each byte is escaped; a browser escapes less.
+    let long = &long[..long.floor_char_boundary(5_000)];
+    let ten_thousand = "late delivery ".repeat(720);
     let texts = [
         "\"",
         "'",
@@ -151,17 +153,19 @@ fn no_text_whatsoever_is_refused() {
         "#",
         "100%",
         "\u{10FFFF}",
-        ten_thousand,
-        &ten_thousand.replace(' ', ""),
-        &"-".repeat(10_000),
-        &"a-".repeat(5_000),
-        &"x".repeat(10_000),
+        long,
+        &long.replace(' ', ""),
+        &"-".repeat(5_000),
+        &"a-".repeat(2_500),
+        &"x".repeat(5_000),
     ];
     for text in texts {
         let (status, answer) = shop.asked(&[("text", text), ("highlight", "true"), ("facet", "status")]);
         assert_eq!(status, 200, "{}: {answer}", &text[..text.floor_char_boundary(40)]);
         assert_eq!(answer["textCut"] == json!(true), text.chars().count() > 500, "{answer}");
     }
+    let unescaped = format!("/v1/search/items?text={}", ten_thousand.replace(' ', "+"));
+    assert_eq!((shop.daemon.get(&unescaped).0, ten_thousand.len()), (200, 10_080));
     // What is no UTF-8 either.
     assert_eq!(shop.daemon.get("/v1/search/items?text=%ff%fe%80").0, 200);
 }

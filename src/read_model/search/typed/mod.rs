@@ -4,6 +4,7 @@
 //! space follows it. A text column finds a word as it splits it: what it splits it into must stand together, or, where no
 //! digit is in it, may stand apart. A keyword finds it among the words of its value.
 
+mod level;
 mod lookup;
 mod query;
 mod word;
@@ -12,16 +13,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tantivy::Term;
-use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Query, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Query, TermQuery};
+use tantivy::schema::IndexRecordOption;
 use tantivy::tokenizer::TokenizerManager;
 
+pub(super) use self::level::Place;
 pub(super) use self::lookup::{Lookup, Phrase, Spot};
 use self::query::TypedQuery;
 pub(super) use self::word::{Typos, Word};
 use super::layout::{IndexLayout, IndexedColumn};
 use super::request::SearchError;
 use super::tokenizers::{FOLDED, STEM};
+use super::vocabulary::Vocabulary;
 
 /// Characters of a text that count. What follows is not looked for.
 pub(super) const CHARS_MAX: usize = 500;
@@ -79,11 +82,15 @@ impl<'a> TextReader<'a> {
         parts.truncate(WORDS_MAX);
         let is_cut = has_more || counted.len() < text.len();
         let goes_on = !has_more && !counted.ends_with(is_space);
-        let mut words = Vec::with_capacity(parts.len());
-        for (place, text) in parts.iter().enumerate() {
-            let is_beginning = goes_on && place + 1 == parts.len();
-            words.extend(self.part(&Part { text, is_beginning, may_have_typos: place < TYPO_WORDS_MAX })?);
-        }
+        let last = parts.len().saturating_sub(1);
+        let parts = parts.into_iter().enumerate();
+        let part = |(place, text)| Part {
+            text,
+            is_beginning: goes_on && place == last,
+            may_have_typos: place < TYPO_WORDS_MAX,
+        };
+        let parts: Vec<Part<'_>> = parts.map(part).collect();
+        let words = self.words(&without_stop_words(parts, &self.layout.vocabulary))?;
         let words = Arc::new(words);
         let query: Box<dyn Query> = if words.is_empty() {
             Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0))
@@ -97,6 +104,65 @@ impl<'a> TextReader<'a> {
         Ok(Typed { query, lookups: words, is_cut })
     }
 
+    /// What is looked for instead of each word, or of several together that have a meaning.
+    fn words(&mut self, parts: &[Part<'_>]) -> Result<Vec<Lookup>, SearchError> {
+        let vocabulary = &self.layout.vocabulary;
+        let mut words = Vec::with_capacity(parts.len());
+        let mut rest = parts;
+        while !rest.is_empty() {
+            let lengths = (1..=vocabulary.longest().min(rest.len())).rev();
+            let meanings = lengths.map(|length| {
+                let texts: Vec<&str> = rest[..length].iter().map(|part| part.text).collect();
+                (length, vocabulary.synonyms(&texts))
+            });
+            let (length, synonyms) =
+                meanings.into_iter().find(|(_, synonyms)| !synonyms.is_empty()).unwrap_or((1, Vec::new()));
+            let (these, others) = rest.split_at(length);
+            rest = others;
+            let own = these.iter().map(|part| self.part(part)).collect::<Result<Vec<_>, _>>()?;
+            let mut own: Vec<Lookup> = own.into_iter().flatten().collect();
+            let own = if own.len() > 1 { vec![Lookup::Apart(own)] } else { own.drain(..).collect() };
+            let mut alternatives = own;
+            for synonym in synonyms {
+                let meant = self.synonym(synonym)?;
+                alternatives.push(Lookup::Meaning(Box::new(Lookup::Any(meant))));
+            }
+            if !alternatives.is_empty() {
+                words.push(Lookup::Any(alternatives));
+            }
+        }
+        Ok(words)
+    }
+
+    /// A synonym, as it is written, in each column.
+    fn synonym(&mut self, synonym: &str) -> Result<Vec<Lookup>, SearchError> {
+        let layout = self.layout;
+        let part = Part { text: synonym, is_beginning: false, may_have_typos: false };
+        let mut lookups = Vec::new();
+        for column in layout.searchable() {
+            match (column.typed, column.terms) {
+                (Some(field), _) => {
+                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    let words = self.split(FOLDED, synonym)?;
+                    let words: Vec<Lookup> =
+                        words.into_iter().map(|token| Lookup::Word(at, self.word(token, &part))).collect();
+                    lookups.push(Lookup::Apart(words));
+                }
+                (None, Some(field)) => {
+                    let tokens = self.tokens(column, synonym)?;
+                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    match tokens.len() {
+                        0 => {}
+                        1 => lookups.extend(tokens.into_iter().map(|token| Lookup::Word(at, self.word(token, &part)))),
+                        _ => lookups.push(phrase(at, &tokens, false)),
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(lookups)
+    }
+
     /// None for what has no word in it, such as a dash.
     fn part(&mut self, part: &Part<'_>) -> Result<Option<Lookup>, SearchError> {
         let layout = self.layout;
@@ -106,12 +172,14 @@ impl<'a> TextReader<'a> {
             match (column.typed, column.terms) {
                 (Some(field), _) => {
                     has_word |= part.text.chars().any(char::is_alphanumeric);
-                    alternatives.extend(self.in_values(field, part)?);
+                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    alternatives.extend(self.in_values(at, part)?);
                 }
                 (None, Some(field)) => {
                     let tokens = self.tokens(column, part.text)?;
                     has_word |= !tokens.is_empty();
-                    alternatives.extend(self.in_text(field, tokens, part));
+                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    alternatives.extend(self.in_text(at, column.weight, tokens, part));
                 }
                 (None, None) => {}
             }
@@ -120,28 +188,30 @@ impl<'a> TextReader<'a> {
     }
 
     /// Among the words of whole values: as it is, and without the punctuation around it.
-    fn in_values(&mut self, field: Field, part: &Part<'_>) -> Result<Vec<Lookup>, SearchError> {
+    fn in_values(&mut self, at: Place, part: &Part<'_>) -> Result<Vec<Lookup>, SearchError> {
         let trimmed = part.text.trim_matches(|letter: char| !letter.is_alphanumeric());
         let texts = [Some(part.text), Some(trimmed).filter(|trimmed| !trimmed.is_empty() && *trimmed != part.text)];
         let mut lookups = Vec::new();
         for text in texts.into_iter().flatten() {
             let tokens = self.split(FOLDED, text)?;
-            lookups.extend(tokens.into_iter().map(|token| Lookup::Word(field, self.word(token, part))));
+            lookups.extend(tokens.into_iter().map(|token| Lookup::Word(at, self.word(token, part))));
         }
         Ok(lookups)
     }
 
-    fn in_text(&mut self, field: Field, mut tokens: Vec<Token>, part: &Part<'_>) -> Option<Lookup> {
+    fn in_text(&mut self, at: Place, weight: u8, mut tokens: Vec<Token>, part: &Part<'_>) -> Option<Lookup> {
         for token in &tokens {
             let terms = [Some(&token.term), token.stem.as_ref()].into_iter().flatten();
             let terms =
-                terms.map(|term| TermQuery::new(Term::from_field_text(field, term), IndexRecordOption::WithFreqs));
-            self.relevance.extend(terms.map(|query| Box::new(query) as Box<dyn Query>));
+                terms.map(|term| TermQuery::new(Term::from_field_text(at.field, term), IndexRecordOption::WithFreqs));
+            self.relevance.extend(
+                terms.map(|query| Box::new(BoostQuery::new(Box::new(query), f32::from(weight))) as Box<dyn Query>),
+            );
         }
         if tokens.len() < 2 {
-            return tokens.pop().map(|token| Lookup::Word(field, self.word(token, part)));
+            return tokens.pop().map(|token| Lookup::Word(at, self.word(token, part)));
         }
-        let together = phrase(field, &tokens, part.is_beginning);
+        let together = phrase(at, &tokens, part.is_beginning);
         let has_digit = tokens.iter().any(|token| token.term.chars().any(char::is_numeric));
         let runs = runs(tokens);
         if has_digit || runs.len() < 2 || runs.len() > APART_MAX {
@@ -151,8 +221,8 @@ impl<'a> TextReader<'a> {
         let apart = runs.into_iter().enumerate().map(|(place, mut run)| {
             let part = Part { is_beginning: part.is_beginning && place == last, ..*part };
             match run.len() {
-                1 => Lookup::Word(field, self.word(run.remove(0), &part)),
-                _ => phrase(field, &run, part.is_beginning),
+                1 => Lookup::Word(at, self.word(run.remove(0), &part)),
+                _ => phrase(at, &run, part.is_beginning),
             }
         });
         let apart = apart.collect();
@@ -193,14 +263,21 @@ impl<'a> TextReader<'a> {
     }
 }
 
+/// Stop words need not be found where there are others. What is still typed may become another word.
+fn without_stop_words<'a>(parts: Vec<Part<'a>>, vocabulary: &Vocabulary) -> Vec<Part<'a>> {
+    let counts = |part: &Part<'_>| part.is_beginning || !vocabulary.is_stop_word(part.text);
+    let has_others = parts.iter().any(|part| counts(part) && part.text.chars().any(char::is_alphanumeric));
+    parts.into_iter().filter(|part| !has_others || counts(part)).collect()
+}
+
 /// What parts words: white space, and characters that nobody sees.
 fn is_space(letter: char) -> bool {
     letter.is_whitespace() || letter.is_control() || letter == '\u{200B}'
 }
 
-fn phrase(field: Field, tokens: &[Token], is_beginning: bool) -> Lookup {
+fn phrase(at: Place, tokens: &[Token], is_beginning: bool) -> Lookup {
     let terms = tokens.iter().map(|token| token.term.clone()).collect();
-    Lookup::Phrase(Phrase { field, terms, is_beginning, slop: 0 })
+    Lookup::Phrase(Phrase { at, terms, is_beginning, slop: 0 })
 }
 
 /// Tokens with nothing between them, as in scripts without spaces, belong together.

@@ -1,7 +1,7 @@
 //! A typed text as a Tantivy query.
 //!
 //! A document is found if it has something for each word. Its score is how close that comes, summed over the words, and
-//! below the point how well the words fit as BM25 has it: an exact word comes before a beginning, and that before a typing
+//! below the point how much the columns weigh and how well the words fit as BM25 has it: an exact word comes before a beginning, and that before a typing
 //! error, however rare the words are.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tantivy::index::SegmentReader;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, TERMINATED, TantivyError};
 
+use super::level::{Level, parts};
 use super::lookup::Lookup;
 
 /// The sum of BM25 that counts half a point.
@@ -17,7 +18,7 @@ const HALF: Score = 8.0;
 
 #[derive(Debug, Clone)]
 pub(in super::super) struct TypedQuery {
-    /// At least one. Each is at most [`super::word::Closeness::Exact`], so that the sum of them fits a byte.
+    /// At least one, and at most 32, so that the sum of their levels can be taken apart.
     pub(super) words: Arc<Vec<Lookup>>,
     /// The words as they are written, where that can be scored.
     pub(super) relevance: Option<Arc<dyn Query>>,
@@ -30,7 +31,8 @@ struct TypedWeight {
 
 struct TypedScorer {
     /// By document; 0 where it is not found.
-    levels: Vec<u8>,
+    levels: Vec<Level>,
+    words: usize,
     at: DocId,
     relevance: Option<Box<dyn Scorer>>,
     boost: Score,
@@ -45,7 +47,7 @@ impl Query for TypedQuery {
 }
 
 impl TypedWeight {
-    fn levels(&self, segment: &SegmentReader) -> tantivy::Result<Vec<u8>> {
+    fn levels(&self, segment: &SegmentReader) -> tantivy::Result<Vec<Level>> {
         let mut sums = vec![0; segment.max_doc() as usize];
         let mut one = Vec::new();
         for (place, word) in self.words.iter().enumerate() {
@@ -71,7 +73,7 @@ impl Weight for TypedWeight {
     fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let levels = self.levels(segment)?;
         let relevance = self.relevance.as_ref().map(|relevance| relevance.scorer(segment, 1.0)).transpose()?;
-        let mut scorer = TypedScorer { levels, at: 0, relevance, boost };
+        let mut scorer = TypedScorer { levels, words: self.words.len(), at: 0, relevance, boost };
         scorer.go_to(0);
         Ok(Box::new(scorer))
     }
@@ -128,6 +130,7 @@ impl Scorer for TypedScorer {
             }
             None => 0.0,
         };
-        (Score::from(level) + relevance / (relevance + HALF)) * self.boost
+        let (closeness, share) = parts(level, self.words);
+        (closeness + (share + relevance / (relevance + HALF)) / 2.0) * self.boost
     }
 }

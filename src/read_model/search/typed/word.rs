@@ -6,12 +6,13 @@ use std::sync::{Arc, LazyLock};
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use tantivy::index::{InvertedIndexReader, SegmentReader};
 use tantivy::postings::TermInfo;
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::schema::IndexRecordOption;
 use tantivy_fst::Automaton;
 
 use super::super::tokenizers::STEM;
+use super::level::{Level, Place};
 
-/// How close a term is to a word, the closest greatest. The numbers are parts of the score.
+/// How close a term is to a word, the closest greatest. The numbers are parts of the score, and at most 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(in super::super) enum Closeness {
@@ -85,12 +86,12 @@ impl Word {
     pub(in super::super) fn raise(
         &self,
         segment: &SegmentReader,
-        field: Field,
-        levels: &mut [u8],
+        at: Place,
+        levels: &mut [Level],
     ) -> tantivy::Result<()> {
-        let index = segment.inverted_index(field)?;
+        let index = segment.inverted_index(at.field)?;
         let terms = index.terms();
-        let mut raise = |info: &TermInfo, closeness| raise_documents(&index, info, closeness, levels);
+        let mut raise = |info: &TermInfo, closeness| raise_documents(&index, info, at.level(closeness), levels);
         if let Some(stem) = &self.stem
             && let Some(info) = terms.get(stem)?
         {
@@ -123,8 +124,8 @@ impl Word {
 fn raise_documents(
     index: &InvertedIndexReader,
     info: &TermInfo,
-    closeness: Closeness,
-    levels: &mut [u8],
+    to: Level,
+    levels: &mut [Level],
 ) -> tantivy::Result<()> {
     let mut postings = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
     loop {
@@ -134,7 +135,7 @@ fn raise_documents(
         }
         for &document in documents {
             let level = &mut levels[document as usize];
-            *level = (*level).max(closeness as u8);
+            *level = (*level).max(to);
         }
         postings.advance();
     }
