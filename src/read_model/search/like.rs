@@ -12,6 +12,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 
 use super::layout::IndexedColumn;
 use super::order::encode_key;
+use super::permitted::PermittedKeys;
 use super::request::SearchError;
 use super::snapshot::SearchSnapshot;
 use super::spec::FieldKind;
@@ -21,10 +22,19 @@ use super::values::value_of;
 
 /// Words that are looked for.
 const WORDS_MAX: usize = 25;
+/// Different words of a column that are weighed: those that come first in it.
+const WEIGHED_MAX: usize = 5_000;
 
 impl SearchSnapshot {
     /// What finds the documents that are like the one of this key, without itself.
-    pub(super) fn like(&self, written: &[String]) -> Result<Box<dyn Query>, SearchError> {
+    ///
+    /// # Errors
+    /// If there is no such document, or it is not permitted.
+    pub(super) fn like(
+        &self,
+        written: &[String],
+        permitted: Option<&PermittedKeys>,
+    ) -> Result<Box<dyn Query>, SearchError> {
         let types = self.layout.key_types();
         let key: Option<Vec<ScalarValue>> =
             types.iter().zip(written).map(|(data_type, text)| value_of(data_type, text)).collect();
@@ -35,19 +45,22 @@ impl SearchSnapshot {
             let (written, fields) = (written.join(","), fields.join(", "));
             return Err(SearchError::Invalid(format!("`{written}` is no key of this index, which has {fields}")));
         };
+        let encoded = encode_key(&key).map_err(|error| self.internal(error))?;
+        let is_permitted = permitted.is_none_or(|permitted| permitted.includes(&encoded));
         let row = self.table().get(&key).map_err(|error| self.internal(error))?;
-        let Some(row) = row else {
+        let Some(row) = row.filter(|_| is_permitted) else {
             let written = written.join(",");
             return Err(SearchError::Invalid(format!("there is no document `{written}` that others could be like")));
         };
-        let own = Term::from_field_bytes(self.layout.key, &encode_key(&key).map_err(|error| self.internal(error))?);
-        let mut clauses = vec![(Occur::Must, self.of_words(&row)?)];
+        let own = Term::from_field_bytes(self.layout.key, &encoded);
+        let mut clauses = vec![(Occur::Must, self.of_words(&row, permitted.is_some())?)];
         clauses.push((Occur::MustNot, Box::new(TermQuery::new(own, IndexRecordOption::Basic))));
         Ok(Box::new(BooleanQuery::new(clauses)))
     }
 
-    /// The words of a row that are frequent in it and rare elsewhere.
-    fn of_words(&self, row: &RecordBatch) -> Result<Box<dyn Query>, SearchError> {
+    /// The words of a row that are frequent in it and rare elsewhere; how rare they are is left out where that would tell of
+    /// documents that are not permitted.
+    fn of_words(&self, row: &RecordBatch, is_restricted: bool) -> Result<Box<dyn Query>, SearchError> {
         let failed = |error: tantivy::TantivyError| self.internal(error);
         let living = Living { searcher: &self.searcher, lengths: &self.lengths };
         let documents = living.total_num_docs().map_err(failed)? as f32;
@@ -55,6 +68,10 @@ impl SearchSnapshot {
         for column in self.layout.searchable() {
             for ((field, word), times) in self.words(column, row)? {
                 let term = Term::from_field_text(field, &word);
+                if is_restricted {
+                    weighed.push((times as f32 * f32::from(column.weight), term));
+                    continue;
+                }
                 let having = living.doc_freq(&term).map_err(failed)? as f32;
                 // One that no other document has finds nothing.
                 if having > 1.0 {
@@ -85,7 +102,10 @@ impl SearchSnapshot {
         for text in self.texts(column, row)? {
             analyzer.token_stream(&text).process(&mut |token| {
                 has_stems |= token.text.starts_with(STEM);
-                *words.entry((field, token.text.clone())).or_default() += 1;
+                let key = (field, token.text.clone());
+                if words.len() < WEIGHED_MAX || words.contains_key(&key) {
+                    *words.entry(key).or_default() += 1;
+                }
             });
         }
         if has_stems {

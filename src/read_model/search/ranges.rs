@@ -163,7 +163,14 @@ fn shown(date: NaiveDate, is_date: bool) -> Option<String> {
 /// Counts matches by the ranges of several columns.
 pub(super) struct RangeCollector(pub(super) Vec<Ranges>);
 
-pub(super) struct RangeSegment(Vec<(Ranges, Option<Column<i64>>, BTreeMap<i64, u64>)>);
+pub(super) struct RangeSegment(Vec<RangeColumn>);
+
+struct RangeColumn {
+    ranges: Ranges,
+    /// None if no document of the segment has a value.
+    values: Option<Column<i64>>,
+    counts: BTreeMap<i64, u64>,
+}
 
 impl Collector for RangeCollector {
     type Fruit = Vec<BTreeMap<i64, u64>>;
@@ -171,8 +178,8 @@ impl Collector for RangeCollector {
 
     fn for_segment(&self, _: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<RangeSegment> {
         let open = |ranges: &Ranges| {
-            let column = segment.fast_fields().column_opt::<i64>(&ranges.column)?;
-            Ok((ranges.clone(), column, BTreeMap::new()))
+            let values = segment.fast_fields().column_opt::<i64>(&ranges.column)?;
+            Ok(RangeColumn { ranges: ranges.clone(), values, counts: BTreeMap::new() })
         };
         Ok(RangeSegment(self.0.iter().map(open).collect::<tantivy::Result<_>>()?))
     }
@@ -196,14 +203,14 @@ impl SegmentCollector for RangeSegment {
     type Fruit = Vec<BTreeMap<i64, u64>>;
 
     fn collect(&mut self, document: DocId, _: Score) {
-        for (ranges, column, counts) in &mut self.0 {
-            if let Some(value) = column.as_ref().and_then(|column| column.first(document)) {
+        for RangeColumn { ranges, values, counts } in &mut self.0 {
+            if let Some(value) = values.as_ref().and_then(|values| values.first(document)) {
                 *counts.entry(ranges.number(value)).or_default() += 1;
             }
         }
     }
 
     fn harvest(self) -> Self::Fruit {
-        self.0.into_iter().map(|(.., counts)| counts).collect()
+        self.0.into_iter().map(|column| column.counts).collect()
     }
 }

@@ -154,7 +154,7 @@ impl SearchSnapshot {
             clauses.push(Box::new(ConstScoreQuery::new(self.filter(filter)?, 0.0)));
         }
         if let Some(key) = &request.like {
-            clauses.push(self.like(key)?);
+            clauses.push(self.like(key, permitted)?);
         }
         if clauses.is_empty() {
             // Nothing is looked for: all documents, as to count them.

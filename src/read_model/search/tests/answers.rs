@@ -105,6 +105,10 @@ fn only_permitted_documents_are_found_counted_and_scored() {
     pair.commit(2);
     let after = pair.snapshot().search_permitted(&asked, &permitted).unwrap();
     assert_eq!((before.hits, before.facets), (after.hits, after.facets), "others change nothing");
+    let like = |id: i64| SearchRequest { like: Some(vec![id.to_string()]), limit: 10, ..SearchRequest::default() };
+    assert_eq!(ids(&pair.snapshot().search_permitted(&like(2), &permitted).unwrap()), [3]);
+    let refused = pair.snapshot().search_permitted(&like(1), &permitted).unwrap_err().to_string();
+    assert_eq!(refused, "there is no document `1` that others could be like");
     let nobody = pair.snapshot().search_permitted(&asked, &PermittedKeys::default()).unwrap();
     assert_eq!((nobody.total, nobody.facets["status"].len()), (0, 0));
 }

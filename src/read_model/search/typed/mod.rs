@@ -120,9 +120,8 @@ impl<'a> TextReader<'a> {
             let (these, others) = rest.split_at(length);
             rest = others;
             let own = these.iter().map(|part| self.part(part)).collect::<Result<Vec<_>, _>>()?;
-            let mut own: Vec<Lookup> = own.into_iter().flatten().collect();
-            let own = if own.len() > 1 { vec![Lookup::Apart(own)] } else { own.drain(..).collect() };
-            let mut alternatives = own;
+            let own: Vec<Lookup> = own.into_iter().flatten().collect();
+            let mut alternatives = if own.len() > 1 { vec![Lookup::Apart(own)] } else { own };
             for synonym in synonyms {
                 let meant = self.synonym(synonym)?;
                 alternatives.push(Lookup::Meaning(Box::new(Lookup::Any(meant))));

@@ -155,7 +155,7 @@ impl Typos {
     /// letters, and two from 8 on.
     pub(in super::super) fn allowed(word: &str) -> u8 {
         let letters = word.chars().count();
-        if letters < ONE_TYPO_FROM || letters > TYPOS_UP_TO || word.chars().any(char::is_numeric) {
+        if !(ONE_TYPO_FROM..=TYPOS_UP_TO).contains(&letters) || word.chars().any(char::is_numeric) {
             0
         } else if letters < TWO_TYPOS_FROM {
             1
