@@ -66,21 +66,29 @@ pub struct QueryArgs {
     pub connection: Connection,
 }
 
-/// `readside search NAME TEXT`
+/// `readside search NAME [QUERY]`
 #[derive(Debug, Clone, Args)]
 pub struct SearchArgs {
     /// A projection of kind search.
     pub name: String,
-    /// Words, "phrases", prefix*, column:word, AND, OR, NOT.
-    pub text: String,
-    /// A filter, such as status=READY.
+    /// A query: words, "phrases", prefix*, column:word, AND, OR, NOT.
+    #[arg(required_unless_present_any = ["text", "like"])]
+    pub query: Option<String>,
+    /// What somebody types into a search box: all words, the last one as a beginning, typing errors and missing accents
+    /// forgiven. Beside a query, both must hold.
+    #[arg(long, allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// Documents like the one of this key.
+    #[arg(long, value_name = "KEY")]
+    pub like: Option<String>,
+    /// A filter, such as status=READY or total.gte=10.
     #[arg(long = "filter", value_name = "COLUMN=VALUE")]
     pub filters: Vec<String>,
     /// Count the hits by the values of these columns.
     #[arg(long = "facet", value_name = "COLUMN", value_delimiter = ',')]
     pub facets: Vec<String>,
-    /// Instead of the best match first: a column, with a `-` before it to descend.
-    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    /// Instead of the best match first: columns, each with a `-` before it to descend.
+    #[arg(long, value_name = "COLUMN,…", allow_hyphen_values = true)]
     pub sort: Option<String>,
     /// Most hits to print.
     #[arg(long)]
@@ -133,7 +141,7 @@ pub fn query(args: &QueryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
 /// # Errors
 /// If the daemon does not answer, refuses the search, or the output cannot be written.
 pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError> {
-    let mut query = vec![("q", args.text.clone()), ("highlight", "true".to_owned())];
+    let mut query = vec![("highlight", "true".to_owned())];
     for text in &args.filters {
         let (name, value) = assignment(text)?;
         query.push((name, value.to_owned()));
@@ -142,6 +150,9 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
     let limit = args.limit.map(|limit| limit.to_string());
     let DemandArgs { min_position, wait } = args.demand.clone();
     let optional = [
+        ("q", args.query.clone()),
+        ("text", args.text.clone()),
+        ("like", args.like.clone()),
         ("facet", facets),
         ("sort", args.sort.clone()),
         ("pageSize", limit),

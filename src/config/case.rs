@@ -64,9 +64,26 @@ pub type ExpectedRow = BTreeMap<String, String>;
 /// What a search finds.
 #[derive(Debug, Clone)]
 pub struct ExpectedHits {
-    pub query: String,
+    pub sought: Sought,
     /// The hits, in no particular order.
     pub hits: Vec<ExpectedRow>,
+}
+
+/// What is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    /// In the query language.
+    Query(String),
+    /// What somebody types.
+    Text(String),
+}
+
+impl Sought {
+    pub fn text(&self) -> &str {
+        match self {
+            Sought::Query(text) | Sought::Text(text) => text,
+        }
+    }
 }
 
 /// Reads the cases of a file.
@@ -169,10 +186,21 @@ fn then(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Then> {
                 return None;
             };
             let hits = searches.iter().map(|one| {
-                let map = reader.map(one, "a search", &["query", "hits"], &[])?;
-                map.need("query", "write the words that are searched for")?;
+                let map = reader.map(one, "a search", &["query", "text", "hits"], &[])?;
+                let sought = match (map.get("query"), map.get("text")) {
+                    (Some(_), Some(_)) => {
+                        let hint = "`query` is in the query language, `text` what somebody types: remove one";
+                        map.error_at_key("text", "a search has one of `query` and `text`", hint);
+                        return None;
+                    }
+                    (None, Some(_)) => Sought::Text(map.text("text")?.to_owned()),
+                    _ => {
+                        map.need("query", "write the words that are searched for, or `text`: what somebody types")?;
+                        Sought::Query(map.text("query")?.to_owned())
+                    }
+                };
                 let hits = map.need("hits", "write `hits: []`, and `readside test --accept` fills it in")?;
-                Some(ExpectedHits { query: map.text("query")?.to_owned(), hits: expected(reader, hits, "`hits`")? })
+                Some(ExpectedHits { sought, hits: expected(reader, hits, "`hits`")? })
             });
             then.search.insert(name.clone(), hits.collect::<Option<_>>()?);
         }

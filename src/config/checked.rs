@@ -211,6 +211,10 @@ pub struct Projection {
     pub on_stale: OnStale,
     /// Search only: how each column is indexed. Columns not named are stored only.
     pub fields: BTreeMap<String, SearchField>,
+    /// Search only: words that mean the same in free text.
+    pub synonyms: Vec<Vec<String>>,
+    /// Search only: words of free text that need not be found.
+    pub stop_words: StopWords,
     pub policies: Vec<String>,
     pub masks: BTreeMap<String, String>,
     /// Most bytes of state before it fails.
@@ -255,15 +259,26 @@ pub enum OnStale {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchField {
     pub kind: SearchKind,
+    /// How much a match counts, from 1 to 100.
+    pub weight: u8,
     /// Can be sorted by.
     pub sort: bool,
     /// Counted per value in answers.
     pub facet: bool,
 }
 
+/// Words that need not be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopWords {
+    None,
+    /// The list of a language, by its English name.
+    Of(String),
+    Words(Vec<String>),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchKind {
-    /// Tokenised full text. The tokenizer is one of `default`, `raw`, `en_stem`, `whitespace`, `simple`.
+    /// Tokenised full text. The tokenizer is one of the search index's.
     Text { tokenizer: String },
     /// One exact term.
     Keyword,

@@ -289,7 +289,7 @@ fn projections_queries_and_policies_are_read() {
     assert_eq!((table.policies.as_slice(), table.masks["email"].as_str()), (&["by_tenant".to_owned()][..], "'***'"));
     assert_eq!(search.key, Some(vec!["order_id".to_owned()]));
     let text = |tokenizer: &str| SearchKind::Text { tokenizer: tokenizer.to_owned() };
-    let searched = |kind, sort, facet| SearchField { kind, sort, facet };
+    let searched = |kind, sort, facet| SearchField { kind, weight: 1, sort, facet };
     assert_eq!(search.fields["notes"], searched(text("en_stem"), false, false));
     assert_eq!(search.fields["title"], searched(text("default"), false, false));
     assert_eq!(search.fields["status"], searched(SearchKind::Keyword, false, true));

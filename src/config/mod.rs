@@ -21,6 +21,7 @@ mod place;
 mod projection;
 mod query;
 mod reader;
+pub(crate) mod search_fields;
 mod settings;
 mod source;
 mod subject;
@@ -28,7 +29,7 @@ mod substitute;
 mod suggest;
 mod yaml;
 
-pub use case::{CASES_ENDING, Case, ExpectedHits, ExpectedRow, GivenEvent, Then, cases};
+pub use case::{CASES_ENDING, Case, ExpectedHits, ExpectedRow, GivenEvent, Sought, Then, cases};
 pub use checked::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load};

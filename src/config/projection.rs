@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::{OnStale, Projection, ProjectionKind, Promotion, SearchField, SearchKind};
+use super::checked::{OnStale, Projection, ProjectionKind, Promotion};
 use super::fields::read_type;
 use super::named_types::NamedTypes;
 use super::names::{self, is_reserved};
 use super::reader::{Mapping, NodeReader};
+use super::search_fields::{search_fields, stop_words, synonyms};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Entry, Yaml};
 use crate::event::FieldType;
@@ -21,6 +22,8 @@ const KEYS: &[&str] = &[
     "columns",
     "freshness",
     "fields",
+    "synonyms",
+    "stop_words",
     "access",
     "state_limit",
     "promotion",
@@ -28,14 +31,6 @@ const KEYS: &[&str] = &[
 ];
 /// Much for one projection, and less than a machine for it has.
 const STATE_LIMIT: usize = 4 << 30;
-const TOKENIZERS: &[(&str, &str)] = &[
-    ("default", "default"),
-    ("raw", "raw"),
-    ("en_stem", "en_stem"),
-    ("whitespace", "whitespace"),
-    ("simple", "simple"),
-];
-
 /// Reads a projection document. `policies` are the names that `access` may use.
 pub(super) fn projection(
     reader: NodeReader<'_>,
@@ -70,6 +65,8 @@ pub(super) fn projection(
         columns: contract(&map),
         on_stale: on_stale(&map),
         fields: search_fields(&map),
+        synonyms: synonyms(&map),
+        stop_words: stop_words(&map),
         policies,
         masks,
         state_limit: map.bytes("state_limit").unwrap_or(STATE_LIMIT) as u64,
@@ -99,9 +96,15 @@ type Hints = &'static [(&'static str, &'static str)];
 /// Which keys a kind needs, and which mean nothing to it.
 fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
     let (what, needed, refused): (_, Hints, Hints) = match kind {
-        ProjectionKind::Table => {
-            ("a table", &[], &[("fields", "it is for `kind: search`; for faster filters use `indexes`")])
-        }
+        ProjectionKind::Table => (
+            "a table",
+            &[],
+            &[
+                ("fields", "it is for `kind: search`; for faster filters use `indexes`"),
+                ("synonyms", "they are for `kind: search`"),
+                ("stop_words", "they are for `kind: search`"),
+            ],
+        ),
         ProjectionKind::Search => (
             "a search index",
             &[("fields", "say how columns are searched: `fields: {notes: {type: text}}`")],
@@ -114,6 +117,8 @@ fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
                 ("key", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
                 ("indexes", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
                 ("fields", "it is for `kind: search`"),
+                ("synonyms", "they are for `kind: search`"),
+                ("stop_words", "they are for `kind: search`"),
                 ("state_limit", "a view is computed for each query and keeps nothing: remove it"),
                 ("promotion", "a view changes with what it reads, and nothing is built for it: remove it"),
                 ("keep", "a view is computed for each query and keeps nothing: remove it"),
@@ -204,58 +209,6 @@ fn on_stale(map: &Mapping<'_>) -> OnStale {
 pub(super) fn promotion(map: &Mapping<'_>) -> Option<Promotion> {
     let choices = [("auto", Promotion::Auto), ("when-equal", Promotion::WhenEqual), ("manual", Promotion::Manual)];
     map.choice("promotion", &choices)
-}
-
-fn search_fields(map: &Mapping<'_>) -> BTreeMap<String, SearchField> {
-    let entries = map.get("fields").and_then(|yaml| map.reader.entries(yaml, "`fields`")).unwrap_or_default();
-    entries.iter().filter_map(|entry| Some((entry.name.clone(), search_field(map.reader, entry)?))).collect()
-}
-
-/// `notes: text`, or `notes: {type, tokenizer, facet, sort}`.
-fn search_field(reader: NodeReader<'_>, entry: &Entry) -> Option<SearchField> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Type {
-        Text,
-        Keyword,
-        Stored,
-    }
-    let types = [("text", Type::Text), ("keyword", Type::Keyword), ("stored", Type::Stored)];
-    if !matches!(entry.value.data, Data::Mapping(_)) {
-        let kind = match reader.choice(&entry.value, &format!("the type of `{}`", entry.name), &types)? {
-            Type::Text => SearchKind::Text { tokenizer: "default".to_owned() },
-            Type::Keyword => SearchKind::Keyword,
-            Type::Stored => SearchKind::Stored,
-        };
-        return Some(SearchField { kind, sort: false, facet: false });
-    }
-    let what = format!("the field `{}`", entry.name);
-    let map = reader.map(&entry.value, &what, &["type", "tokenizer", "facet", "sort"], &[])?;
-    let kind = match map.get("type") {
-        Some(_) => map.choice("type", &types)?,
-        None => Type::Stored,
-    };
-    let tokenizer = map.choice("tokenizer", TOKENIZERS).unwrap_or("default");
-    let (facet, sort) = (map.flag("facet").unwrap_or(false), map.flag("sort").unwrap_or(false));
-    if kind != Type::Text && map.get("tokenizer").is_some() {
-        map.error_at_key("tokenizer", "only `type: text` has a tokenizer", "add `type: text`, or remove the tokenizer");
-    }
-    if kind != Type::Keyword && facet {
-        map.error_at_key(
-            "facet",
-            "only `type: keyword` can be a facet",
-            "facets count whole values: write `type: keyword`",
-        );
-    }
-    if kind == Type::Text && sort {
-        let hint = "text is split into words: select the column twice and sort by the other one";
-        map.error_at_key("sort", "`type: text` cannot be sorted by", hint);
-    }
-    let kind = match kind {
-        Type::Text => SearchKind::Text { tokenizer: tokenizer.to_owned() },
-        Type::Keyword => SearchKind::Keyword,
-        Type::Stored => SearchKind::Stored,
-    };
-    Some(SearchField { kind, sort, facet })
 }
 
 /// The policies that exist, and the masks.

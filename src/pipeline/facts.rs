@@ -120,7 +120,12 @@ impl Definition {
         let columns = table.schema.fields().iter();
         let layout = format!(
             "{:?}",
-            (&table.key, table.key_proven, &table.indexes, self.search.as_ref().map(|search| &search.fields))
+            (
+                &table.key,
+                table.key_proven,
+                &table.indexes,
+                self.search.as_ref().map(|search| (&search.fields, &search.synonyms, &search.stop_words))
+            )
         );
         ProjectionFacts {
             rows: self.rows,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Config, NodePath, OnStale, Problem, Projection, ProjectionKind};
+use crate::config::{Config, NodePath, OnStale, Problem, Projection, ProjectionKind, StopWords};
 use crate::plan::{Program, Refusal, inputs, program};
 
 /// The name under which a SELECT is computed. No projection can have it.
@@ -33,6 +33,8 @@ pub fn tried(config: &Config, sql: &str, key: &[String]) -> Result<Program, Refu
         columns: Default::default(),
         on_stale: OnStale::Mark,
         fields: Default::default(),
+        synonyms: Vec::new(),
+        stop_words: StopWords::None,
         policies: Vec::new(),
         masks: Default::default(),
         state_limit: u64::MAX,

@@ -22,6 +22,7 @@ mod replay;
 mod rollout_metrics;
 mod rollouts;
 mod rooms;
+mod search;
 mod simulator;
 mod since;
 mod slow_links;

@@ -8,7 +8,7 @@ use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use readside::checkpoint::{Checkpointer, Draft, IndexDraft, PinnedFile, Restored};
-use readside::read_model::search::{FieldKind, FieldSpec, SearchIndex, SearchSpec, WriterSettings};
+use readside::read_model::search::{FieldKind, FieldSpec, SearchIndex, SearchSpec, StopWords, WriterSettings};
 use readside::state::{NewSegment, StateDelta};
 use serde_json::{Value, json};
 
@@ -124,12 +124,14 @@ fn damage_index(data: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let fields = [Field::new("customer", DataType::Utf8, false), Field::new("orders", DataType::Int64, false)];
     let schema = Arc::new(Schema::new(fields.to_vec()));
-    let field = |column| FieldSpec { column, kind: FieldKind::Keyword, sort: false, facet: false };
+    let field = |column| FieldSpec { column, kind: FieldKind::Keyword, weight: 1, sort: false, facet: false };
     let spec = SearchSpec {
         name: "counted".to_owned(),
         schema: schema.clone(),
         key: vec![0],
         fields: vec![field(0), field(1)],
+        synonyms: Vec::new(),
+        stop_words: StopWords::None,
     };
     let rows = |rows: &[(&str, i64)]| {
         let customers: StringArray = rows.iter().map(|(customer, _)| Some(*customer)).collect();

@@ -157,7 +157,9 @@ impl Story {
         self.report.step("And search the notes")?;
         let args = SearchArgs {
             name: "order_search".to_owned(),
-            text: "parcels".to_owned(),
+            query: Some("parcels".to_owned()),
+            text: None,
+            like: None,
             filters: Vec::new(),
             facets: vec!["status".to_owned(), "carrier".to_owned()],
             sort: Some("-total".to_owned()),

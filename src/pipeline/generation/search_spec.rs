@@ -1,8 +1,8 @@
 //! From a search projection's declared fields to the index's.
 
-use crate::config::{Projection, ProjectionKind, SearchKind};
+use crate::config::{self, Projection, ProjectionKind, SearchKind};
 use crate::plan::ProjectionSchema;
-use crate::read_model::search::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
+use crate::read_model::search::{FieldKind, FieldSpec, SearchSpec, StopWords, Tokenizer, language_named};
 
 /// None for what is not a search projection.
 pub(super) fn search_spec(config: &Projection, schema: &ProjectionSchema) -> Option<SearchSpec> {
@@ -19,6 +19,7 @@ pub(super) fn search_spec(config: &Projection, schema: &ProjectionSchema) -> Opt
                 SearchKind::Keyword => FieldKind::Keyword,
                 SearchKind::Stored => FieldKind::Stored,
             },
+            weight: field.weight,
             sort: field.sort,
             facet: field.facet,
         })
@@ -28,5 +29,30 @@ pub(super) fn search_spec(config: &Projection, schema: &ProjectionSchema) -> Opt
         schema: schema.schema.clone(),
         key: schema.key.clone(),
         fields: fields.collect(),
+        synonyms: config.synonyms.clone(),
+        stop_words: match &config.stop_words {
+            config::StopWords::None => StopWords::None,
+            config::StopWords::Of(language) => language_named(language).map_or(StopWords::None, StopWords::Of),
+            config::StopWords::Words(words) => StopWords::Words(words.clone()),
+        },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tantivy::tokenizer::StopWordFilter;
+
+    use super::*;
+    use crate::config::search_fields::{STOP_WORDS, TOKENIZERS};
+
+    #[test]
+    fn what_the_configuration_may_name_is_there() {
+        for name in TOKENIZERS {
+            assert!(Tokenizer::named(name).is_some(), "{name}");
+        }
+        assert_eq!(TOKENIZERS.len(), Tokenizer::all().count());
+        for name in STOP_WORDS {
+            assert!(language_named(name).and_then(StopWordFilter::new).is_some(), "{name}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ pub(super) struct Documents<'a> {
 
 struct DocumentColumn<'a> {
     terms: Option<(Field, Texts)>,
+    typed: Option<Field>,
     /// Whether a value is one term.
     is_keyword: bool,
     sort: Option<(Field, SortForm, &'a ArrayRef)>,
@@ -104,6 +105,7 @@ impl<'a> DocumentColumn<'a> {
         };
         Ok(Self {
             terms,
+            typed: column.typed,
             is_keyword: column.kind == FieldKind::Keyword,
             sort: column.sort.map(|(field, form)| (field, form, values)),
         })
@@ -113,6 +115,9 @@ impl<'a> DocumentColumn<'a> {
         match self.is_keyword {
             true => document.add_text(field, bounded(text)),
             false => document.add_text(field, text),
+        }
+        if let Some(typed) = self.typed {
+            document.add_text(typed, text);
         }
     }
 

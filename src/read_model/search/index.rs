@@ -24,7 +24,7 @@ use crate::progress::Cut;
 use crate::read_model::table::TableSnapshot;
 
 /// Of what is kept in an index: raised whenever the same rows would be kept otherwise.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Least heap of an indexing thread that Tantivy accepts.
 pub(super) const HEAP_BYTES_MIN: usize = 15_000_000;

@@ -15,7 +15,8 @@ use tantivy::schema::{
 
 use super::order::{SortForm, is_key_type, is_text_type};
 use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
-use super::tokenizers::bounded;
+use super::tokenizers::{FOLDED, bounded};
+use super::vocabulary::Vocabulary;
 
 /// The Tantivy field of the encoded key.
 pub(super) const KEY: &str = "key";
@@ -26,6 +27,7 @@ pub(super) struct IndexLayout {
     pub(super) schema: Schema,
     pub(super) key: Field,
     pub(super) columns: Vec<IndexedColumn>,
+    pub(super) vocabulary: Vocabulary,
 }
 
 #[derive(Debug)]
@@ -37,8 +39,12 @@ pub(super) struct IndexedColumn {
     pub(super) data_type: DataType,
     pub(super) is_list: bool,
     pub(super) kind: FieldKind,
+    /// How much a match counts where no column is named.
+    pub(super) weight: u8,
     /// Holds the searchable terms, unless the column is only stored.
     pub(super) terms: Option<Field>,
+    /// Holds the words of whole values as people type them, where `terms` has the values as they are written.
+    pub(super) typed: Option<Field>,
     pub(super) sort: Option<(Field, SortForm)>,
     pub(super) facet: bool,
 }
@@ -104,7 +110,7 @@ impl IndexLayout {
         if columns.iter().all(|column| column.terms.is_none()) {
             return Err(LayoutError::NothingToSearch);
         }
-        Ok(Self { spec, schema: builder.build(), key, columns })
+        Ok(Self { vocabulary: Vocabulary::new(&spec), spec, schema: builder.build(), key, columns })
     }
 
     /// What must be the same for an index on disk to be used again, beside the Tantivy schema.
@@ -117,6 +123,11 @@ impl IndexLayout {
 
     pub(super) fn key_types(&self) -> Vec<DataType> {
         self.spec.key.iter().map(|index| self.spec.schema.field(*index).data_type().clone()).collect()
+    }
+
+    /// The greatest weight of a column that can be searched.
+    pub(super) fn heaviest(&self) -> u8 {
+        self.searchable().map(|column| column.weight).max().unwrap_or(1)
     }
 
     /// Columns that a query can name.
@@ -180,7 +191,14 @@ impl IndexedColumn {
                 return Err(LayoutError::Sort { name: name.clone(), data_type: field.data_type().clone() });
             }
         };
+        let is_whole = matches!(spec.kind, FieldKind::Keyword | FieldKind::Text { tokenizer: Tokenizer::Raw });
+        let typed = TextFieldIndexing::default()
+            .set_tokenizer(FOLDED)
+            .set_fieldnorms(false)
+            .set_index_option(IndexRecordOption::Basic);
+        let typed = is_whole.then(|| TextOptions::default().set_indexing_options(typed));
         Ok(Self {
+            typed: typed.map(|options| builder.add_text_field(&typed_name(spec.column), options)),
             terms: terms.map(|options| builder.add_text_field(&terms_name(spec.column), options)),
             sort: sort.map(|form| {
                 let sort_name = sort_name(spec.column);
@@ -195,6 +213,7 @@ impl IndexedColumn {
             data_type,
             is_list,
             kind: spec.kind,
+            weight: spec.weight,
             facet: spec.facet,
         })
     }
@@ -202,6 +221,14 @@ impl IndexedColumn {
     /// The Tantivy name of the field that holds the terms.
     pub(super) fn terms_name(&self) -> String {
         terms_name(self.index)
+    }
+
+    /// The tokenizer of its terms, if it is text.
+    pub(super) fn tokenizer(&self) -> Option<&'static str> {
+        match self.kind {
+            FieldKind::Text { tokenizer } => Some(tokenizer.name()),
+            FieldKind::Keyword | FieldKind::Stored => None,
+        }
     }
 
     pub(super) fn sort_name(&self) -> String {
@@ -228,6 +255,10 @@ fn column(spec: &SearchSpec, index: usize) -> Result<&Arc<ArrowField>, LayoutErr
 
 fn terms_name(index: usize) -> String {
     format!("c{index}")
+}
+
+fn typed_name(index: usize) -> String {
+    format!("t{index}")
 }
 
 fn sort_name(index: usize) -> String {

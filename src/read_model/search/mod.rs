@@ -9,18 +9,27 @@ mod comparison;
 mod digest;
 mod document;
 mod facets;
+mod folding;
 mod highlight;
 mod index;
 mod indexed_table;
 mod layout;
+mod like;
+mod needle;
 mod order;
 mod permitted;
 mod pin;
 mod query;
+mod ranges;
 mod request;
 mod snapshot;
+mod sorting;
 mod spec;
+mod statistics;
 mod tokenizers;
+mod typed;
+mod values;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +40,8 @@ pub use indexed_table::IndexedTable;
 pub use order::{KeyError, decode_key, encode_key};
 pub use permitted::PermittedKeys;
 pub use pin::{PinHold, PinnedFiles};
-pub use request::{Highlight, Hit, SearchAnswer, SearchError, SearchRequest, Snippet};
+pub use request::{
+    Condition, Cuts, Highlight, Hit, RangeCount, SearchAnswer, SearchError, SearchFilter, SearchRequest, Snippet,
+};
 pub use snapshot::SearchSnapshot;
-pub use spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
+pub use spec::{FieldKind, FieldSpec, SearchSpec, StopWords, Tokenizer, language_named};

@@ -22,6 +22,10 @@ impl PermittedKeys {
         Ok(Self { encoded: keys.into_iter().map(encode_key).collect::<Result<_, _>>()? })
     }
 
+    pub(super) fn includes(&self, encoded: &[u8]) -> bool {
+        self.encoded.iter().any(|permitted| permitted == encoded)
+    }
+
     pub(super) fn query(&self, key: Field) -> Box<dyn Query> {
         let terms = self.encoded.iter().map(|encoded| Term::from_field_bytes(key, encoded));
         Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), 0.0))

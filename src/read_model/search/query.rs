@@ -1,40 +1,46 @@
 //! The query language of users, made into Tantivy queries.
 //!
-//! Tantivy's own grammar reads it; what it knows beyond words, phrases, prefixes and boolean operators is refused
-//! here, as is everything that would match without a word that is looked for. Words without an operator between them
-//! are alternatives.
+//! Tantivy's own grammar reads it: words, phrases, prefixes, ranges, sets, boosts and boolean operators. Regular expressions
+//! are refused here, as is everything that would match without a word that is looked for. Words without an operator between
+//! them are alternatives.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use tantivy::Term;
-use tantivy::query::{
-    AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query, TermQuery,
-};
-use tantivy::query_grammar::{
-    Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral, parse_query, parse_query_lenient,
-};
+use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, Query, TermQuery};
+use tantivy::query_grammar::{UserInputAst, UserInputBound, UserInputLeaf, UserInputLiteral, parse_query};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::tokenizer::TokenizerManager;
 
 use super::layout::{IndexLayout, IndexedColumn};
+use super::needle::{Needle, guard, invalid, unreadable};
+use super::order::is_text_type;
 use super::request::SearchError;
 use super::spec::{FieldKind, Tokenizer};
 use super::tokenizers::STEM;
+use super::typed::{Lookup, Phrase, Place, Typos, Word};
+use super::values::{any_of, exactly, is_ordered, keyword, prefix, range};
 
 /// Words and phrases of one query.
 const CLAUSES_MAX: usize = 64;
 /// Levels of nesting.
 const DEPTH_MAX: usize = 16;
-/// Opening parentheses of one query, wherever they stand: the grammar recurses on them before its result can be
-/// looked at.
-const PARENTHESES_MAX: usize = 32;
-const SLOP_MAX: u32 = 16;
+const BOOST_MAX: f64 = 1_000.0;
 
 /// Reads queries against the fields of one index.
 pub(super) struct QueryReader<'a> {
     layout: &'a IndexLayout,
     tokenizers: &'a TokenizerManager,
     clauses: usize,
+    /// What is marked in the documents that are found.
+    lookups: Vec<Lookup>,
+}
+
+/// What a text in the query language asks for.
+pub(super) struct Asked {
+    pub(super) query: Box<dyn Query>,
+    pub(super) lookups: Vec<Lookup>,
 }
 
 /// A part of a query.
@@ -50,32 +56,16 @@ enum Occurrence {
     NoWord,
     /// No value of the column is like it.
     Never,
-    Of(Box<dyn Query>),
-}
-
-impl Occurrence {
-    fn query(self) -> Option<Box<dyn Query>> {
-        match self {
-            Occurrence::Of(query) => Some(query),
-            Occurrence::NoWord | Occurrence::Never => None,
-        }
-    }
-}
-
-/// The terms that one part of a query looks for.
-struct Needle {
-    text: String,
-    prefix: bool,
-    slop: u32,
+    Of(Box<dyn Query>, Option<Lookup>),
 }
 
 impl<'a> QueryReader<'a> {
     pub(super) fn new(layout: &'a IndexLayout, tokenizers: &'a TokenizerManager) -> Self {
-        Self { layout, tokenizers, clauses: 0 }
+        Self { layout, tokenizers, clauses: 0, lookups: Vec::new() }
     }
 
     /// The query that `text` asks for; none if it is blank.
-    pub(super) fn read(mut self, text: &str) -> Result<Option<Box<dyn Query>>, SearchError> {
+    pub(super) fn read(mut self, text: &str) -> Result<Option<Asked>, SearchError> {
         if text.trim().is_empty() {
             return Ok(None);
         }
@@ -86,7 +76,7 @@ impl<'a> QueryReader<'a> {
             Some(part) if !part.selects => {
                 Err(invalid(format!("the query `{text}` only says what to leave out: add a word to search for")))
             }
-            Some(part) => Ok(Some(part.query)),
+            Some(part) => Ok(Some(Asked { query: part.query, lookups: self.lookups })),
         }
     }
 
@@ -96,15 +86,28 @@ impl<'a> QueryReader<'a> {
                 Err(invalid(format!("the query nests more than {DEPTH_MAX} levels deep: simplify it")))
             }
             UserInputAst::Clause(children) => self.clause(children, depth),
-            UserInputAst::Boost(..) => Err(unsupported("`^` (a boost)")),
+            UserInputAst::Boost(child, boost) => {
+                let boost = boost.into_inner();
+                if !(boost > 0.0 && boost <= BOOST_MAX) {
+                    return Err(invalid(format!(
+                        "`^{boost}` is no boost: write a number above 0 and up to {BOOST_MAX}"
+                    )));
+                }
+                let part = self.part(*child, depth)?;
+                let boosted = |query| Box::new(BoostQuery::new(query, boost as f32));
+                Ok(part.map(|part| Part { query: boosted(part.query), ..part }))
+            }
             UserInputAst::Leaf(leaf) => match *leaf {
                 UserInputLeaf::Literal(literal) => self.literal(literal),
                 UserInputLeaf::All | UserInputLeaf::Exists { .. } => {
                     Err(invalid("a bare `*` matches everything: search for a word, or for a prefix such as `sto*`"))
                 }
-                UserInputLeaf::Range { .. } => Err(unsupported("a range")),
-                UserInputLeaf::Set { .. } => Err(unsupported("`IN [..]` (a set)")),
-                UserInputLeaf::Regex { .. } => Err(unsupported("`/../` (a regular expression)")),
+                UserInputLeaf::Range { field, lower, upper } => self.range(field, &lower, &upper),
+                UserInputLeaf::Set { field, elements } => self.set(field, elements),
+                UserInputLeaf::Regex { .. } => Err(invalid(
+                    "`/../` (a regular expression) cannot be searched for: use a prefix such as `sto*`, or `word~1` for typing errors; \
+                     put text with slashes in double quotes",
+                )),
             },
         }
     }
@@ -117,8 +120,12 @@ impl<'a> QueryReader<'a> {
         let mut queries: Vec<(Occur, Box<dyn Query>)> = Vec::with_capacity(children.len());
         let (mut some_must_selects, mut has_must, mut has_should, mut all_should_select) = (false, false, false, true);
         for (occur, child) in children {
-            let Some(part) = self.part(child, depth + 1)? else { continue };
             let occur = occur.unwrap_or(Occur::Should);
+            let marked = self.lookups.len();
+            let Some(part) = self.part(child, depth + 1)? else { continue };
+            if occur == Occur::MustNot {
+                self.lookups.truncate(marked);
+            }
             match occur {
                 Occur::Must => {
                     has_must = true;
@@ -143,18 +150,68 @@ impl<'a> QueryReader<'a> {
         Ok(Some(Part { query: Box::new(BooleanQuery::new(queries)), selects }))
     }
 
-    fn literal(&mut self, literal: UserInputLiteral) -> Result<Option<Part>, SearchError> {
-        self.clauses += 1;
+    fn range(
+        &mut self,
+        field: Option<String>,
+        lower: &UserInputBound,
+        upper: &UserInputBound,
+    ) -> Result<Option<Part>, SearchError> {
+        self.count(1)?;
+        let Some(name) = field else {
+            return Err(invalid("a range needs a field: write `total:[10 TO 50]` or `total:>=10`"));
+        };
+        let column = self.layout.find(&name, is_ordered).map_err(|names| {
+            let index = &self.layout.spec.name;
+            invalid(format!(
+                "`{name}` has no range in `{index}`: {names} can be compared; what has `sort: true` or is a keyword of text can"
+            ))
+        })?;
+        let (lower, upper) = (bound(lower), bound(upper));
+        if let (Bound::Unbounded, Bound::Unbounded) = (lower, upper) {
+            return Err(invalid(format!(
+                "the range of `{name}` has no bound: write `{name}:>=10` or `{name}:[10 TO *]`"
+            )));
+        }
+        Ok(Some(Part { query: range(column, lower, upper)?, selects: true }))
+    }
+
+    fn set(&mut self, field: Option<String>, elements: Vec<String>) -> Result<Option<Part>, SearchError> {
+        self.count(elements.len())?;
+        let Some(name) = field else {
+            return Err(invalid("`IN [..]` needs a field: write `status: IN [NEW DONE]`"));
+        };
+        if elements.is_empty() {
+            return Err(invalid(format!("`{name}: IN []` names no value: write some between the brackets")));
+        }
+        let column = self.searched(&name)?;
+        if column.kind == FieldKind::Keyword {
+            return Ok(Some(Part { query: any_of(column, &elements)?, selects: true }));
+        }
+        let needle = |text| Needle { text, prefix: false, slop: 0, typos: 0 };
+        let found = elements.into_iter().map(|text| self.in_column(column, &needle(text)));
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(self.alternatives(found)))
+    }
+
+    /// Counts words against their limit.
+    fn count(&mut self, clauses: usize) -> Result<(), SearchError> {
+        self.clauses += clauses;
         if self.clauses > CLAUSES_MAX {
             return Err(invalid(format!("the query has more than {CLAUSES_MAX} words: leave some out")));
         }
+        Ok(())
+    }
+
+    fn literal(&mut self, literal: UserInputLiteral) -> Result<Option<Part>, SearchError> {
+        self.count(1)?;
         let field = literal.field_name.clone();
         let needle = Needle::new(literal)?;
         let found = match &field {
             Some(name) => vec![self.in_field(name, &needle)?],
             None => {
                 let columns = self.layout.searchable();
-                columns.map(|column| self.in_column(column, &needle)).collect::<Result<Vec<_>, _>>()?
+                let found = columns.map(|column| Ok(weighted(self.in_column(column, &needle)?, column.weight)));
+                found.collect::<Result<Vec<_>, _>>()?
             }
         };
         if found.iter().all(|one| matches!(one, Occurrence::NoWord)) {
@@ -163,25 +220,38 @@ impl<'a> QueryReader<'a> {
                 needle.text
             )));
         }
-        let mut queries: Vec<Box<dyn Query>> = found.into_iter().filter_map(Occurrence::query).collect();
+        Ok(Some(self.alternatives(found)))
+    }
+
+    fn alternatives(&mut self, found: Vec<Occurrence>) -> Part {
+        let mut queries: Vec<Box<dyn Query>> = Vec::new();
+        for occurrence in found {
+            let Occurrence::Of(query, lookup) = occurrence else { continue };
+            queries.push(query);
+            self.lookups.extend(lookup);
+        }
         let query = match queries.len() {
             // It is looked for all the same: to leave it out would give a wider answer than was asked for.
             0 => Box::new(EmptyQuery),
             1 => queries.swap_remove(0),
             _ => Box::new(BooleanQuery::union(queries)),
         };
-        Ok(Some(Part { query, selects: true }))
+        Part { query, selects: true }
     }
 
-    fn in_field(&self, name: &str, needle: &Needle) -> Result<Occurrence, SearchError> {
-        let column = self.layout.find(name, |column| column.terms.is_some()).map_err(|names| {
+    fn searched(&self, name: &str) -> Result<&'a IndexedColumn, SearchError> {
+        self.layout.find(name, |column| column.terms.is_some()).map_err(|names| {
             let index = &self.layout.spec.name;
             invalid(format!(
                 "`{name}` is no field that can be searched in `{index}`: it has {names}; put text with a colon in double quotes"
             ))
-        })?;
-        if !needle.prefix && column.kind == FieldKind::Keyword {
-            return keyword(column, &needle.text).map(Occurrence::Of);
+        })
+    }
+
+    fn in_field(&self, name: &str, needle: &Needle) -> Result<Occurrence, SearchError> {
+        let column = self.searched(name)?;
+        if !needle.prefix && needle.typos == 0 && column.kind == FieldKind::Keyword {
+            return keyword(column, &needle.text).map(|query| Occurrence::Of(query, None));
         }
         self.in_column(column, needle)
     }
@@ -189,143 +259,77 @@ impl<'a> QueryReader<'a> {
     fn in_column(&self, column: &IndexedColumn, needle: &Needle) -> Result<Occurrence, SearchError> {
         let Some(field) = column.terms else { return Ok(Occurrence::Never) };
         let FieldKind::Text { tokenizer } = column.kind else {
+            if needle.typos > 0 && is_text_type(&column.data_type) {
+                return needle.fuzzy(field, needle.text.clone());
+            }
             let keyword = match needle.prefix {
                 true => Some(prefix(field, &needle.text)),
                 false => column.canonical_keyword(&needle.text).map(|value| exactly(field, &value)),
             };
-            return Ok(keyword.map_or(Occurrence::Never, Occurrence::Of));
+            return Ok(keyword.map_or(Occurrence::Never, |query| Occurrence::Of(query, None)));
         };
         let mut analyzer = self.tokenizers.get(tokenizer.name()).ok_or_else(|| SearchError::Internal {
             name: self.layout.spec.name.clone(),
             cause: format!("tokenizer `{}` is not registered", tokenizer.name()),
         })?;
-        let mut tokens: Vec<(usize, String)> = Vec::new();
+        let mut tokens: Vec<String> = Vec::new();
         // Words are looked for by their stems, where there are any, and prefixes among the words.
-        let by_stem = tokenizer == Tokenizer::EnStem && !needle.prefix;
+        let by_stem = matches!(tokenizer, Tokenizer::Stem(_)) && !needle.prefix && needle.typos == 0;
         analyzer.token_stream(&needle.text).process(&mut |token| {
             if token.text.starts_with(STEM) == by_stem {
-                tokens.push((token.position, token.text.clone()));
+                tokens.push(token.text.clone());
             }
         });
-        let Some((_, first)) = tokens.first() else { return Ok(Occurrence::NoWord) };
-        let is_without_spaces = !needle.text.contains(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
-        let query: Box<dyn Query> = match (tokens.len(), needle.prefix) {
-            (1, true) => prefix(field, first),
-            (1, false) => Box::new(TermQuery::new(Term::from_field_text(field, first), IndexRecordOption::WithFreqs)),
-            (_, true) if !is_without_spaces => {
-                return Err(invalid(format!(
-                    "`{}*` is several words in field `{}`: only a single word may end with `*`; or name a keyword field",
-                    needle.text, column.name
-                )));
+        let Some(first) = tokens.first().cloned() else { return Ok(Occurrence::NoWord) };
+        if needle.typos > 0 {
+            return match tokens.len() {
+                1 => needle.fuzzy(field, first),
+                _ => Err(invalid(format!(
+                    "`{}~{}` is several words in field `{}`: only a single word may have typing errors",
+                    needle.text, needle.typos, column.name
+                ))),
+            };
+        }
+        Ok(match (tokens.len(), needle.prefix) {
+            (1, true) => {
+                Occurrence::Of(prefix(field, &first), Some(Lookup::Word(Place::of(field), Word::beginning(first))))
+            }
+            (1, false) => {
+                let term = TermQuery::new(Term::from_field_text(field, &first), IndexRecordOption::WithFreqs);
+                Occurrence::Of(Box::new(term), Some(Lookup::Word(Place::of(field), Word::exactly(first))))
             }
             _ => {
-                let terms = tokens.iter().map(|(at, text)| (*at, Term::from_field_text(field, text))).collect();
-                Box::new(PhraseQuery::new_with_offset_and_slop(terms, needle.slop))
+                let phrase =
+                    Phrase { at: Place::of(field), terms: tokens, is_beginning: needle.prefix, slop: needle.slop };
+                Occurrence::Of(phrase.query(), Some(Lookup::Phrase(phrase)))
             }
-        };
-        Ok(Occurrence::Of(query))
+        })
+    }
+}
+
+fn weighted(found: Occurrence, weight: u8) -> Occurrence {
+    match found {
+        Occurrence::Of(query, lookup) if weight > 1 => {
+            Occurrence::Of(Box::new(BoostQuery::new(query, f32::from(weight))), lookup)
+        }
+        other => other,
+    }
+}
+
+fn bound(bound: &UserInputBound) -> Bound<&str> {
+    match bound {
+        UserInputBound::Inclusive(value) if value != "*" => Bound::Included(value),
+        UserInputBound::Exclusive(value) if value != "*" => Bound::Excluded(value),
+        _ => Bound::Unbounded,
     }
 }
 
 impl Needle {
-    fn new(literal: UserInputLiteral) -> Result<Self, SearchError> {
-        let UserInputLiteral { phrase, delimiter, slop, prefix, .. } = literal;
-        if slop > SLOP_MAX {
-            return Err(invalid(format!("`~{slop}` is too far apart: at most `~{SLOP_MAX}` is possible")));
-        }
-        if delimiter != Delimiter::None {
-            return Ok(Self { text: phrase, prefix, slop });
-        }
-        // The grammar leaves the star of an unquoted prefix in the word.
-        let (text, starred) = match phrase.strip_suffix('*') {
-            Some(text) => (text.to_owned(), true),
-            None => (phrase, prefix),
-        };
-        if text.contains('*') {
-            return Err(invalid(format!(
-                "`{text}`: `*` may only end a word; put it in double quotes to search for it"
-            )));
-        }
-        Ok(Self { text, prefix: starred, slop })
+    /// The words that are so close.
+    fn fuzzy(&self, field: Field, term: String) -> Result<Occurrence, SearchError> {
+        let typos = Typos::new(&term, self.typos, self.prefix).map(Arc::new);
+        let word = if self.prefix { Word::beginning(term) } else { Word::exactly(term) };
+        let lookup = Lookup::Word(Place::of(field), word.with_typos(typos));
+        Ok(Occurrence::Of(lookup.query(), Some(lookup)))
     }
-}
-
-/// The documents whose keyword is exactly `value`.
-pub(super) fn keyword(column: &IndexedColumn, value: &str) -> Result<Box<dyn Query>, SearchError> {
-    match (column.terms, column.canonical_keyword(value)) {
-        (Some(field), Some(value)) => Ok(exactly(field, &value)),
-        _ => Err(invalid(format!("`{value}` is no value of `{}`, which is a {}", column.name, column.data_type))),
-    }
-}
-
-fn exactly(field: Field, value: &str) -> Box<dyn Query> {
-    Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::Basic))
-}
-
-/// The documents with a term that begins so. Every such term counts the same.
-fn prefix(field: Field, start: &str) -> Box<dyn Query> {
-    let from = Bound::Included(Term::from_field_text(field, start));
-    let to = successor(start).map_or(Bound::Unbounded, |end| Bound::Excluded(Term::from_field_text(field, &end)));
-    Box::new(InvertedIndexRangeQuery::new(from, to))
-}
-
-/// The least text that is greater than every text that begins with `start`.
-fn successor(start: &str) -> Option<String> {
-    let mut text = start.to_owned();
-    while let Some(last) = text.pop() {
-        if let Some(next) = (last..=char::MAX).nth(1) {
-            text.push(next);
-            return Some(text);
-        }
-    }
-    None
-}
-
-/// Refuses what would make the grammar recurse deeply, and escapes apostrophes within words, which it would take for
-/// quotes.
-fn guard(text: &str) -> Result<String, SearchError> {
-    if text.matches('(').count() > PARENTHESES_MAX {
-        return Err(invalid(format!("the query has more than {PARENTHESES_MAX} parentheses: simplify it")));
-    }
-    let mut after_not = false;
-    for word in text.split(|c: char| c.is_whitespace() || c == '(').filter(|word| !word.is_empty()) {
-        let is_not = word.trim_start_matches(['+', '-']) == "NOT";
-        if is_not && after_not {
-            return Err(invalid("the query says NOT twice in a row: leave both out"));
-        }
-        after_not = is_not;
-    }
-    let mut guarded = String::with_capacity(text.len() + 8);
-    let mut characters = text.chars().peekable();
-    let mut previous = ' ';
-    while let Some(character) = characters.next() {
-        let within_word = previous.is_alphanumeric() && characters.peek().is_some_and(|next| next.is_alphanumeric());
-        if character == '\'' && within_word {
-            guarded.push('\\');
-        }
-        guarded.push(character);
-        previous = character;
-    }
-    Ok(guarded)
-}
-
-fn unreadable(text: &str) -> SearchError {
-    let why = match parse_query_lenient(text).1.first() {
-        Some(error) => {
-            let characters = text.bytes().take(error.pos).filter(|byte| byte & 0xC0 != 0x80).count();
-            format!("{} after {characters} characters", error.message)
-        }
-        None => "an operator or a quote is out of place".to_owned(),
-    };
-    invalid(format!("the query `{text}` cannot be read ({why}): put text with special characters in double quotes"))
-}
-
-fn unsupported(what: &str) -> SearchError {
-    invalid(format!(
-        "{what} cannot be searched for: use words, `\"phrases\"`, `prefix*`, `field:word`, AND, OR and NOT"
-    ))
-}
-
-fn invalid(message: impl Into<String>) -> SearchError {
-    SearchError::Invalid(message.into())
 }

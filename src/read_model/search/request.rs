@@ -1,10 +1,12 @@
 //! What is asked of a search snapshot, within its limits, and what it answers.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use arrow::array::RecordBatch;
 use datafusion::common::ScalarValue;
+
+use super::sorting::COLUMNS_MAX;
 
 /// Characters of a query.
 pub(super) const QUERY_CHARS_MAX: usize = 1_000;
@@ -13,24 +15,67 @@ const LIMIT_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 10_000;
 const FILTERS_MAX: usize = 64;
 const FACETS_MAX: usize = 16;
+/// Values between which a field is counted.
+const CUTS_MAX: usize = 100;
 /// Hits of a request with snippets, each of which reads its text again.
 const HIGHLIGHTED_MAX: usize = 100;
 const SNIPPET_CHARS_MAX: usize = 2_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchRequest {
-    /// Words, `"phrases"`, `"near words"~2`, `prefix*`, `field:word`, `AND`, `OR`, `NOT`, `+must`, `-not`, parentheses;
+    /// Words, `"phrases"`, `"near words"~2`, `prefix*`, `"phrase pre"*`, `fuzzy~1`, `field:word`, `field:[a TO b]`, `field:>=a`,
+    /// `field: IN [a b]`, `weighty^2`, `AND`, `OR`, `NOT`, `+must`, `-not`, parentheses;
     /// a document that has more of the words comes first. May be empty if there are filters.
     pub query: String,
-    /// Exact values of keyword fields; all must hold. They do not change the score.
-    pub filters: Vec<(String, String)>,
+    /// Free text, as it is typed into a search box. No text is refused: all words must be found, the last one as the beginning of
+    /// a word unless white space follows it; an empty one finds all documents. Beside a query, both must hold.
+    pub text: Option<String>,
+    /// All must hold. They do not change the score.
+    pub filters: Vec<SearchFilter>,
     /// Keyword fields whose values are counted over all matches.
     pub facets: Vec<String>,
-    /// Field, and whether it descends; NULLs come last. By score where there is none. Ties are in the order of the key.
-    pub sort: Option<(String, bool)>,
+    /// Numbers, dates and times whose values are counted by ranges, over all matches.
+    pub ranges: Vec<(String, Cuts)>,
+    /// The key of a document that others are to be like, with a text for each of its columns.
+    pub like: Option<Vec<String>>,
+    /// Fields, and whether each descends; NULLs come last. By score where there is none. Ties are in the order of the key.
+    pub sort: Vec<(String, bool)>,
     pub offset: usize,
     pub limit: usize,
     pub highlight: Option<Highlight>,
+}
+
+/// What must hold of a field's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchFilter {
+    pub field: String,
+    pub condition: Condition,
+}
+
+/// A condition on exact values of keyword fields, or on the order of values of fields that have one. No value fulfils none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    Is(String),
+    IsNot(String),
+    AnyOf(Vec<String>),
+    /// At least one bound is given.
+    Between(Bound<String>, Bound<String>),
+}
+
+/// Where ranges of values begin and end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cuts {
+    /// At these values, which ascend.
+    At(Vec<String>),
+    Day,
+    Month,
+    Year,
+}
+
+impl SearchFilter {
+    pub fn is(field: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { field: field.into(), condition: Condition::Is(value.into()) }
+    }
 }
 
 /// A request for snippets of text fields with the words that matched.
@@ -44,9 +89,12 @@ impl Default for SearchRequest {
     fn default() -> Self {
         Self {
             query: String::new(),
+            text: None,
             filters: Vec::new(),
             facets: Vec::new(),
-            sort: None,
+            ranges: Vec::new(),
+            like: None,
+            sort: Vec::new(),
             offset: 0,
             limit: 20,
             highlight: None,
@@ -62,16 +110,29 @@ pub struct SearchAnswer {
     pub rows: RecordBatch,
     /// Matches in all.
     pub total: usize,
+    /// Whether the text was longer than what is looked for: its first 500 characters and 32 words.
+    pub text_cut: bool,
     /// The most frequent values of each facet (at most 100) with the number of matches that have them; the greatest
     /// number first, then by value.
     pub facets: BTreeMap<String, Vec<(String, u64)>>,
+    /// In the order of the values.
+    pub ranges: BTreeMap<String, Vec<RangeCount>>,
+}
+
+/// How many matches have a value from one on and below the other; none is no bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeCount {
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub count: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// One value a key column.
     pub key: Vec<ScalarValue>,
-    /// None if a sort was asked for. Depends on how often words occur in the index, so it compares only within one answer.
+    /// None if a sort was asked for. Depends on how often words occur in the rows at this cut, and on nothing else, so it compares
+    /// only within one answer.
     pub score: Option<f32>,
     /// By field; only fields in which a word of the query was found.
     pub snippets: BTreeMap<String, Snippet>,
@@ -108,7 +169,13 @@ impl SearchRequest {
         within("the limit", self.limit, LIMIT_MAX)?;
         within("the offset and the limit together", self.offset.saturating_add(self.limit), DEPTH_MAX)?;
         within("the number of filters", self.filters.len(), FILTERS_MAX)?;
-        within("the number of facets", self.facets.len(), FACETS_MAX)?;
+        within("the number of facets", self.facets.len() + self.ranges.len(), FACETS_MAX)?;
+        within("the number of columns to sort by", self.sort.len(), COLUMNS_MAX)?;
+        for (name, cuts) in &self.ranges {
+            if let Cuts::At(values) = cuts {
+                within(&format!("the number of values that `{name}` is counted between"), values.len(), CUTS_MAX)?;
+            }
+        }
         if let Some(highlight) = &self.highlight {
             within("the limit of a search with snippets", self.limit, HIGHLIGHTED_MAX)?;
             within("the length of a snippet", highlight.max_chars, SNIPPET_CHARS_MAX)?;

@@ -7,19 +7,24 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::common::ScalarValue;
-use tantivy::collector::sort_key::{SortByBytes, SortBySimilarityScore, SortByStaticFastValue};
+use tantivy::collector::sort_key::{SortByBytes, SortBySimilarityScore};
 use tantivy::collector::{Collector, Count, TopDocs};
-use tantivy::query::{BooleanQuery, ConstScoreQuery, Occur, Query};
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query};
 use tantivy::{DocAddress, Order, Searcher};
 
 use super::facets::{FacetCollector, FacetCounts, ranked};
 use super::highlight::Highlighter;
 use super::layout::{IndexLayout, IndexedColumn, KEY};
-use super::order::{SortForm, decode_key};
+use super::order::decode_key;
 use super::permitted::{NoStatistics, PermittedKeys};
-use super::query::{QueryReader, keyword};
-use super::request::{Hit, SearchAnswer, SearchError, SearchRequest, Snippet};
+use super::query::QueryReader;
+use super::ranges::{RangeCollector, Ranges};
+use super::request::{Condition, Cuts, Hit, SearchAnswer, SearchError, SearchFilter, SearchRequest, Snippet};
+use super::sorting::{ByColumns, Rank};
 use super::spec::{FieldKind, SearchSpec};
+use super::statistics::{Lengths, Living};
+use super::typed::{Lookup, TextReader};
+use super::values::{any_of, is_ordered, keyword, none_of, range};
 use crate::progress::Cut;
 use crate::read_model::table::TableSnapshot;
 
@@ -29,6 +34,7 @@ pub struct SearchSnapshot {
     cut: Cut,
     pub(super) layout: Arc<IndexLayout>,
     table: TableSnapshot,
+    pub(super) lengths: Arc<Lengths>,
 }
 
 /// A hit as the index knows it.
@@ -37,12 +43,32 @@ struct Found {
     key: Option<Vec<u8>>,
 }
 
-/// Hits in order, matches in all, and counts by facet.
-type Matches = (Vec<Found>, usize, Vec<FacetCounts>);
+/// What a request looks for.
+struct Wanted {
+    query: Box<dyn Query>,
+    /// What is marked where it is found.
+    lookups: Vec<Lookup>,
+    text_cut: bool,
+}
+
+/// What is counted over all matches.
+#[derive(Clone, Copy)]
+struct Counted<'a> {
+    facets: &'a [&'a IndexedColumn],
+    ranges: &'a [Ranges],
+}
+
+struct Matches {
+    /// In order.
+    hits: Vec<Found>,
+    total: usize,
+    facets: Vec<FacetCounts>,
+    ranges: Vec<BTreeMap<i64, u64>>,
+}
 
 impl SearchSnapshot {
     pub(super) fn new(searcher: Searcher, cut: Cut, layout: Arc<IndexLayout>, table: TableSnapshot) -> Self {
-        Self { searcher, cut, layout, table }
+        Self { searcher, cut, layout, table, lengths: Arc::default() }
     }
 
     pub fn cut(&self) -> &Cut {
@@ -85,42 +111,83 @@ impl SearchSnapshot {
 
     fn answer(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<SearchAnswer, SearchError> {
         request.check_limits()?;
-        let query = self.query(request, permitted)?;
+        let wanted = self.wanted(request, permitted)?;
         let facets = request.facets.iter().map(|name| self.facet(name)).collect::<Result<Vec<_>, _>>()?;
-        let (found, total, counts) = self.collect(&query, request, &facets, permitted.is_some())?;
+        let ranges =
+            request.ranges.iter().map(|(name, cuts)| self.ranges(name, cuts)).collect::<Result<Vec<_>, _>>()?;
+        let counted = Counted { facets: &facets, ranges: &ranges };
+        let Matches { hits: found, total, facets: counts, ranges: in_ranges } =
+            self.collect(&wanted.query, request, counted, permitted.is_some())?;
+        let in_ranges = request.ranges.iter().zip(&ranges).zip(in_ranges);
+        let in_ranges = in_ranges.map(|(((name, _), ranges), counts)| Ok((name.clone(), ranges.named(name, &counts)?)));
         let types = self.layout.key_types();
         let keys = found.iter().map(|hit| decode_key(hit.key.as_deref().unwrap_or_default(), &types));
         let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| self.internal(error))?;
         let rows = self.rows(&keys)?;
-        let snippets = self.snippets(&query, request, &rows)?;
+        let snippets = self.snippets(&wanted.lookups, request, &rows)?;
         let hits = found.into_iter().zip(keys).zip(snippets);
         Ok(SearchAnswer {
             hits: hits.map(|((found, key), snippets)| Hit { key, score: found.score, snippets }).collect(),
             rows,
             total,
+            text_cut: wanted.text_cut,
             facets: named(&facets, counts)?,
+            ranges: in_ranges.collect::<Result<_, SearchError>>()?,
         })
     }
 
-    fn query(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<Box<dyn Query>, SearchError> {
-        let words = QueryReader::new(&self.layout, self.searcher.index().tokenizers()).read(&request.query)?;
-        let mut clauses: Vec<Box<dyn Query>> = words.into_iter().collect();
-        for (name, value) in &request.filters {
-            let column = self.find(name, "filtered by", |column| column.kind == FieldKind::Keyword)?;
-            clauses.push(Box::new(ConstScoreQuery::new(keyword(column, value)?, 0.0)));
+    fn wanted(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<Wanted, SearchError> {
+        let tokenizers = self.searcher.index().tokenizers();
+        let mut clauses: Vec<Box<dyn Query>> = Vec::new();
+        let (mut lookups, mut text_cut) = (Vec::new(), false);
+        if let Some(asked) = QueryReader::new(&self.layout, tokenizers).read(&request.query)? {
+            clauses.push(asked.query);
+            lookups = asked.lookups;
+        }
+        if let Some(text) = &request.text {
+            let typed = TextReader::new(&self.layout, tokenizers).read(text)?;
+            clauses.push(typed.query);
+            lookups.extend(typed.lookups.iter().cloned());
+            text_cut = typed.is_cut;
+        }
+        for filter in &request.filters {
+            clauses.push(Box::new(ConstScoreQuery::new(self.filter(filter)?, 0.0)));
+        }
+        if let Some(key) = &request.like {
+            clauses.push(self.like(key, permitted)?);
         }
         if clauses.is_empty() {
-            return Err(SearchError::Invalid("the search is empty: give a query or a filter".to_owned()));
+            // Nothing is looked for: all documents, as to count them.
+            clauses.push(Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0)));
         }
         clauses.extend(permitted.map(|permitted| permitted.query(self.layout.key)));
-        Ok(match clauses.len() {
+        let query = match clauses.len() {
             1 => clauses.swap_remove(0),
             _ => Box::new(BooleanQuery::new(clauses.into_iter().map(|clause| (Occur::Must, clause)).collect())),
-        })
+        };
+        Ok(Wanted { query, lookups, text_cut })
+    }
+
+    fn filter(&self, filter: &SearchFilter) -> Result<Box<dyn Query>, SearchError> {
+        let keywords = || self.find(&filter.field, "filtered by", |column| column.kind == FieldKind::Keyword);
+        match &filter.condition {
+            Condition::Is(value) => keyword(keywords()?, value),
+            Condition::IsNot(value) => none_of(keywords()?, value),
+            Condition::AnyOf(values) => any_of(keywords()?, values),
+            Condition::Between(lower, upper) => {
+                let column = self.find(&filter.field, "compared", is_ordered)?;
+                range(column, lower.as_ref().map(String::as_str), upper.as_ref().map(String::as_str))
+            }
+        }
     }
 
     fn facet(&self, name: &str) -> Result<&IndexedColumn, SearchError> {
         self.find(name, "counted as a facet", |column| column.facet)
+    }
+
+    fn ranges(&self, name: &str, cuts: &Cuts) -> Result<Ranges, SearchError> {
+        let column = self.find(name, "counted by ranges", |column| column.sort.is_some())?;
+        Ranges::new(column, cuts)
     }
 
     fn find(
@@ -139,35 +206,27 @@ impl SearchSnapshot {
         &self,
         query: &dyn Query,
         request: &SearchRequest,
-        facets: &[&IndexedColumn],
+        counted: Counted<'_>,
         permitted: bool,
     ) -> Result<Matches, SearchError> {
         // Tantivy has no empty ranking: a request for none ranks one and leaves it out.
         let top = TopDocs::with_limit(request.limit.max(1)).and_offset(request.offset);
-        let by_key = (SortByBytes::for_field(KEY), Order::Asc);
-        let sort = match &request.sort {
-            None => None,
-            Some((name, descending)) => {
+        let mut outcome = if request.sort.is_empty() {
+            let by_key = (SortByBytes::for_field(KEY), Order::Asc);
+            let top = top.order_by((SortBySimilarityScore, by_key));
+            self.run(query, top, counted, permitted, |((score, key), _)| Found { score: Some(score), key })
+        } else {
+            let columns = request.sort.iter().map(|(name, descends)| {
                 let column = self.find(name, "sorted by", |column| column.sort.is_some())?;
-                let order = if *descending { Order::Desc } else { Order::Asc };
-                column.sort.map(|(_, form)| (form, column.sort_name(), order))
-            }
-        };
-        let mut outcome = match sort {
-            None => {
-                let top = top.order_by((SortBySimilarityScore, by_key));
-                self.run(query, top, facets, permitted, |((score, key), _)| Found { score: Some(score), key })
-            }
-            Some((SortForm::Integer, name, order)) => {
-                let top = top.order_by(((SortByStaticFastValue::<i64>::for_field(name), order), by_key));
-                self.run(query, top, facets, permitted, unscored)
-            }
-            Some((SortForm::Bytes, name, order)) => {
-                let top = top.order_by(((SortByBytes::for_field(name), order), by_key));
-                self.run(query, top, facets, permitted, unscored)
-            }
+                Ok(column.sort.map(|(_, form)| (column.sort_name(), form, *descends)))
+            });
+            let columns: Vec<_> = columns.collect::<Result<Vec<_>, SearchError>>()?.into_iter().flatten().collect();
+            self.run(query, top.order_by(ByColumns(columns)), counted, permitted, |(mut ranks, _)| Found {
+                score: None,
+                key: ranks.pop().and_then(Rank::key),
+            })
         }?;
-        outcome.0.truncate(request.limit);
+        outcome.hits.truncate(request.limit);
         Ok(outcome)
     }
 
@@ -175,19 +234,20 @@ impl SearchSnapshot {
         &self,
         query: &dyn Query,
         top: C,
-        facets: &[&IndexedColumn],
+        counted: Counted<'_>,
         permitted: bool,
         found: impl Fn((K, DocAddress)) -> Found,
     ) -> Result<Matches, SearchError> {
-        let facets = FacetCollector { fields: facets.iter().map(|column| column.terms_name()).collect() };
-        let collectors = (top, Count, facets);
+        let facets = FacetCollector { fields: counted.facets.iter().map(|column| column.terms_name()).collect() };
+        let collectors = (top, Count, facets, RangeCollector(counted.ranges.to_vec()));
         let result = if permitted {
             self.searcher.search_with_statistics_provider(query, &collectors, &NoStatistics)
         } else {
-            self.searcher.search(query, &collectors)
+            let living = Living { searcher: &self.searcher, lengths: &self.lengths };
+            self.searcher.search_with_statistics_provider(query, &collectors, &living)
         };
-        let (top, total, counts) = result.map_err(|error| self.internal(error))?;
-        Ok((top.into_iter().map(found).collect(), total, counts))
+        let (top, total, facets, ranges) = result.map_err(|error| self.internal(error))?;
+        Ok(Matches { hits: top.into_iter().map(found).collect(), total, facets, ranges })
     }
 
     fn rows(&self, keys: &[Vec<ScalarValue>]) -> Result<RecordBatch, SearchError> {
@@ -206,7 +266,7 @@ impl SearchSnapshot {
 
     fn snippets(
         &self,
-        query: &dyn Query,
+        lookups: &[Lookup],
         request: &SearchRequest,
         rows: &RecordBatch,
     ) -> Result<Vec<BTreeMap<String, Snippet>>, SearchError> {
@@ -216,7 +276,7 @@ impl SearchSnapshot {
             let is_text = |column: &IndexedColumn| matches!(column.kind, FieldKind::Text { .. });
             let column = self.find(name, "highlighted", is_text)?;
             let tokenizers = self.searcher.index().tokenizers();
-            if let Some(highlighter) = Highlighter::new(tokenizers, query, column, highlight.max_chars) {
+            if let Some(mut highlighter) = Highlighter::new(tokenizers, lookups, column, highlight.max_chars) {
                 highlighter.mark(rows, &mut snippets).map_err(|error| self.internal(error))?;
             }
         }
@@ -234,10 +294,6 @@ impl fmt::Debug for SearchSnapshot {
         debug.field("name", &self.layout.spec.name).field("cut", &self.cut);
         debug.field("documents", &self.num_documents()).finish_non_exhaustive()
     }
-}
-
-fn unscored<K>(((_, key), _): ((K, Option<Vec<u8>>), DocAddress)) -> Found {
-    Found { score: None, key }
 }
 
 fn named(

@@ -3,17 +3,15 @@
 //! Tantivy's own tokenizers leave words of 40 bytes or more out without a word, which is half as many letters of Cyrillic, and cut
 //! a letter from its combining accent. Here nothing is left out: a very long word is known by its beginning and a hash of all
 //! of it, composed and decomposed forms are one, and what is written without spaces is found by each of its characters, in
-//! order.
+//! order. Emoji are words.
 
 use std::fmt::Write as _;
 
-use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream, TokenizerManager,
-};
-use unicode_normalization::UnicodeNormalization;
+use tantivy::tokenizer::{RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream, TokenizerManager};
 use unicode_normalization::char::is_combining_mark;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::folding::{Folding, composed, is_ignorable, lowered, only};
 use super::spec::Tokenizer;
 
 /// Bytes of a term; Tantivy drops terms of more than 65,530 with a line in the log only.
@@ -26,10 +24,14 @@ const HASH_LENGTH: usize = 19;
 /// words.
 pub(super) const STEM: char = '\u{1}';
 
-/// All tokenizers that a column may name.
+/// Tokenizer of keywords where they are searched for as people type them: folded, and split at white space alone.
+pub(super) const FOLDED: &str = "folded";
+
+/// All tokenizers that a column may name, and [`FOLDED`].
 pub(super) fn tokenizers() -> TokenizerManager {
     let tokenizers = TokenizerManager::new();
-    for tokenizer in Tokenizer::ALL {
+    tokenizers.register(FOLDED, TextAnalyzer::from(Words::folded(Splits::Space)));
+    for tokenizer in Tokenizer::all() {
         tokenizers.register(tokenizer.name(), TextAnalyzer::from(Words::new(tokenizer)));
     }
     tokenizers
@@ -51,9 +53,11 @@ pub(super) fn bounded(text: &str) -> String {
 #[derive(Clone)]
 struct Words {
     splits: Splits,
-    /// From a word to its term, where letters are not taken as they are written.
-    folded: Option<TextAnalyzer>,
+    /// Where letters are not taken as they are written.
+    folding: Option<Folding>,
     stemmed: Option<TextAnalyzer>,
+    /// Whether each syllable of Korean is a term.
+    parts_syllables: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -61,25 +65,28 @@ enum Splits {
     Nowhere,
     /// At white space.
     Space,
-    /// At everything but letters, digits and their marks.
+    /// At everything but letters, digits, their marks, and emoji.
     Words,
 }
 
 impl Words {
     fn new(tokenizer: Tokenizer) -> Self {
-        let word = || TextAnalyzer::builder(RawTokenizer::default());
-        let folded = || word().filter(AsciiFoldingFilter).filter(LowerCaser).build();
-        let (splits, folded, stemmed) = match tokenizer {
-            Tokenizer::Raw => (Splits::Nowhere, None, None),
-            Tokenizer::Whitespace => (Splits::Space, None, None),
-            Tokenizer::Simple => (Splits::Words, None, None),
-            Tokenizer::Default => (Splits::Words, Some(folded()), None),
-            Tokenizer::EnStem => {
-                let stemmed = word().filter(Stemmer::new(Language::English)).build();
-                (Splits::Words, Some(folded()), Some(stemmed))
+        let as_written = |splits| Self { splits, folding: None, stemmed: None, parts_syllables: false };
+        match tokenizer {
+            Tokenizer::Raw => as_written(Splits::Nowhere),
+            Tokenizer::Whitespace => as_written(Splits::Space),
+            Tokenizer::Simple => as_written(Splits::Words),
+            Tokenizer::Default => Self::folded(Splits::Words),
+            Tokenizer::Cjk => Self { parts_syllables: true, ..Self::folded(Splits::Words) },
+            Tokenizer::Stem(language) => {
+                let stemmed = TextAnalyzer::builder(RawTokenizer::default()).filter(Stemmer::new(language));
+                Self { stemmed: Some(stemmed.build()), ..Self::folded(Splits::Words) }
             }
-        };
-        Self { splits, folded, stemmed }
+        }
+    }
+
+    fn folded(splits: Splits) -> Self {
+        Self { splits, folding: Some(Folding::new()), stemmed: None, parts_syllables: false }
     }
 
     /// Where the words are, in bytes.
@@ -88,15 +95,17 @@ impl Words {
         // Where a word has begun, and with which letter.
         let mut begun: Option<(usize, char)> = None;
         for (at, letter) in text.char_indices() {
-            let is_mark = is_combining_mark(letter);
+            let is_mark = is_part_of_another(letter);
             let in_word = match self.splits {
                 Splits::Nowhere => true,
                 Splits::Space => !letter.is_whitespace(),
-                Splits::Words => letter.is_alphanumeric() || begun.is_some() && is_mark,
+                Splits::Words => letter.is_alphanumeric() || is_emoji(letter) || begun.is_some() && is_mark,
             };
             let joins = |first: char| match self.splits {
                 Splits::Nowhere | Splits::Space => in_word,
-                Splits::Words => in_word && (is_mark || ![first, letter].into_iter().any(is_written_without_spaces)),
+                Splits::Words => {
+                    in_word && (is_mark || ![first, letter].into_iter().any(|letter| self.stands_alone(letter)))
+                }
             };
             if begun.is_some_and(|(_, first)| joins(first)) {
                 continue;
@@ -108,23 +117,34 @@ impl Words {
         spans
     }
 
+    /// Whether it is a term by itself, whatever it stands next to.
+    fn stands_alone(&self, letter: char) -> bool {
+        let is_syllable = matches!(letter, '\u{1100}'..='\u{11FF}' | '\u{AC00}'..='\u{D7A3}');
+        is_written_without_spaces(letter) || is_emoji(letter) || self.parts_syllables && is_syllable
+    }
+
     /// The terms of one word: itself, and its stem where there are stems.
     fn terms(&mut self, word: &str) -> (String, Option<String>) {
-        let word: String = if word.is_ascii() { word.to_owned() } else { word.nfc().collect() };
-        let word = match &mut self.folded {
-            Some(_) if word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) => word,
-            Some(folded) => only(folded, &word),
-            None => word,
-        };
-        let stem = self.stemmed.as_mut().map(|stemmed| format!("{STEM}{}", bounded(&only(stemmed, &word))));
-        (bounded(&word), stem)
+        let Some(folding) = &mut self.folding else { return (bounded(&composed(word)), None) };
+        let word = lowered(word);
+        // Stems are those of words with their accents.
+        let stem = self.stemmed.as_mut().map(|stemmed| only(stemmed, &word));
+        let stem = stem.map(|stem| format!("{STEM}{}", bounded(&folding.fold(&stem))));
+        (bounded(&folding.fold(&word)), stem)
     }
 }
 
-/// The one term that an analyzer of whole words makes of a word.
-fn only(analyzer: &mut TextAnalyzer, word: &str) -> String {
-    let mut stream = analyzer.token_stream(word);
-    if stream.advance() { stream.token().text.clone() } else { word.to_owned() }
+/// Whether it belongs to the letter before it.
+fn is_part_of_another(letter: char) -> bool {
+    // The half-width sound marks of Japanese count as letters in Unicode.
+    is_combining_mark(letter) || is_ignorable(letter) || matches!(letter, '\u{FF9E}' | '\u{FF9F}')
+}
+
+/// Pictures that people type and search for.
+fn is_emoji(letter: char) -> bool {
+    let is_picture =
+        matches!(u32::from(letter), 0x2600..=0x27BF | 0x2B50..=0x2B55 | 0x1F1E6..=0x1F1FF | 0x1F300..=0x1FAFF);
+    is_picture && !is_ignorable(letter)
 }
 
 /// Whether words of this letter's script follow each other without spaces, so that each letter is a term.
@@ -183,6 +203,7 @@ impl TokenStream for Terms {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::spec::Language;
     use super::*;
 
     fn terms(tokenizer: Tokenizer, text: &str) -> String {
@@ -207,6 +228,14 @@ mod tests {
             "a letter of its own, not an accent"
         );
         assert_eq!(terms(Tokenizer::Default, "don't stop.now"), "don t stop now");
+        assert_eq!(terms(Tokenizer::Default, "deli\u{AD}very \u{FF21}\u{FF22}\u{FF11}"), "delivery ab1");
+        assert_eq!(terms(Tokenizer::Default, "\u{FF76}\u{FF9E}\u{FF97}"), "\u{30AC} \u{30E9}", "half-width");
+    }
+
+    #[test]
+    fn emoji_are_words() {
+        let text = "great\u{1F389}\u{1F44D}\u{1F3FD} \u{2764}\u{FE0F}!";
+        assert_eq!(terms(Tokenizer::Default, text), "great \u{1F389} \u{1F44D} \u{2764}");
     }
 
     #[test]
@@ -214,11 +243,19 @@ mod tests {
         assert_eq!(terms(Tokenizer::Default, "订单12已发货, ok"), "订 单 12 已 发 货 ok");
         assert_eq!(terms(Tokenizer::Default, "ガラス"), "ガ ラ ス");
         assert_eq!(terms(Tokenizer::Default, "한국어 문장"), "한국어 문장");
+        assert_eq!(terms(Tokenizer::Cjk, "한국어를 ok 订"), "한 국 어 를 ok 订");
     }
 
     #[test]
     fn stems_stand_beside_their_words() {
-        assert_eq!(terms(Tokenizer::EnStem, "Running happily"), "running ~run happily ~happili");
+        let stem = |language, text| terms(Tokenizer::Stem(language), text);
+        assert_eq!(stem(Language::German, "H\u{e4}user laufen"), "hauser ~haus laufen ~lauf");
+        assert_eq!(stem(Language::French, "livr\u{e9}es"), "livrees ~livr");
+        assert_eq!(
+            stem(Language::Russian, "\u{434}\u{43e}\u{43c}\u{430}"),
+            "\u{434}\u{43e}\u{43c}\u{430} ~\u{434}\u{43e}\u{43c}"
+        );
+        assert_eq!(terms(Tokenizer::Stem(Language::English), "Running happily"), "running ~run happily ~happili");
     }
 
     #[test]

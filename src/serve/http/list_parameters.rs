@@ -139,7 +139,7 @@ fn sort_columns(text: &str, schema: &Schema) -> Result<Vec<SortColumn>, QueryErr
 }
 
 /// Splits at commas; a backslash before a comma or a backslash takes it as it is.
-fn split(text: &str) -> Vec<String> {
+pub(super) fn split(text: &str) -> Vec<String> {
     let mut items = vec![String::new()];
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {

@@ -15,7 +15,7 @@ use super::parameters::{demand, pairs};
 use super::search_parameters::SearchParameters;
 use super::{Api, caller};
 use crate::query::{ErrorKind, QueryError, ReadPoint};
-use crate::read_model::search::{SearchAnswer, Snippet};
+use crate::read_model::search::{RangeCount, SearchAnswer, Snippet};
 use crate::serve::json::{AnswerLimits, JsonRows};
 
 /// One hit: its row, how well it matches, and marked passages.
@@ -41,14 +41,29 @@ struct ValueCount {
     count: u64,
 }
 
+/// From a value on, and below another.
+#[derive(Debug, Serialize)]
+struct RangeCountJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    count: u64,
+}
+
 /// What stands in the envelope beside the freshness.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HitsJson {
     items: Vec<HitJson>,
     total: usize,
+    /// Said only where it is so: what was typed is longer than what was looked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    text_cut: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     facets: BTreeMap<String, Vec<ValueCount>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    ranges: BTreeMap<String, Vec<RangeCountJson>>,
     page: SearchPageJson,
 }
 
@@ -71,7 +86,7 @@ pub(super) async fn search(State(api): State<Api>, path: Result<Path<String>, Pa
         let found = api.service.search(&at, &name, request, move |found| hits(found, offset, limits)).await?;
         match found {
             Some(found) => search_items(found, at.freshness()),
-            None => Err(not_an_index(&at, &name, &parameters.text)),
+            None => Err(not_an_index(&at, &name, parameters.sought())),
         }
     })
     .await
@@ -97,11 +112,15 @@ fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<
     }
     let facet = |(value, count)| ValueCount { value, count };
     let facets = found.facets.into_iter().map(|(field, values)| (field, values.into_iter().map(facet).collect()));
+    let range = |RangeCount { from, to, count }| RangeCountJson { from, to, count };
+    let ranges = found.ranges.into_iter().map(|(field, ranges)| (field, ranges.into_iter().map(range).collect()));
     let next = offset + items.len();
     let more = !items.is_empty() && next < found.total;
     let mut json = to_json(&HitsJson {
         total: found.total,
+        text_cut: found.text_cut,
         facets: facets.collect(),
+        ranges: ranges.collect(),
         page: SearchPageJson { next_page_token: more.then(|| next.to_string()) },
         items,
     })?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::observed::Observed;
-use crate::config::Case;
+use crate::config::{Case, Sought};
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -27,7 +27,10 @@ struct ThenWritten<'a> {
 
 #[derive(Serialize)]
 struct SearchWritten<'a> {
-    query: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
     hits: Vec<Members>,
 }
 
@@ -63,10 +66,13 @@ pub(super) fn accepted(case: &Case, observed: &Observed) -> Result<String, serde
         let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         then.parked.push(Members(known.collect()));
     }
-    for (name, query, hits) in &observed.hits {
+    for (name, sought, hits) in &observed.hits {
         let key = observed.relations.get(name).map(|rows| rows.key.as_slice()).unwrap_or_default();
         let hits = hits.iter().map(|hit| members(hit, key)).collect();
-        then.search.entry(name).or_default().push(SearchWritten { query, hits });
+        then.search.entry(name).or_default().push(match sought {
+            Sought::Query(query) => SearchWritten { query: Some(query), text: None, hits },
+            Sought::Text(text) => SearchWritten { query: None, text: Some(text), hits },
+        });
     }
     serde_yaml::to_string(&Written { then })
 }

@@ -44,7 +44,7 @@ pub(super) fn unexpected(case: &Case, observed: &Observed) -> Vec<Finding> {
     for ((name, search), (_, _, hits)) in searches.zip(&observed.hits) {
         let Some(Rows { columns, key, .. }) = observed.relations.get(name) else { continue };
         let lines = compared(&texts(columns), &texts(key), &search.hits, &objects(hits));
-        findings.add(format!("{name}, searched for `{}`", search.query), lines);
+        findings.add(format!("{name}, searched for `{}`", search.sought.text()), lines);
     }
     findings.0
 }
@@ -67,10 +67,10 @@ pub(super) fn differences(way: &str, measure: &Observed, observed: &Observed) ->
     let parked = |observed: &Observed| observed.parked.iter().map(as_object).collect::<Vec<_>>();
     let lines = compared(&PARKED_COLUMNS, &PARKED_KEY, &parked(measure), &parked(observed));
     findings.add(about("parked events"), lines);
-    for ((name, query, expected), (_, _, hits)) in measure.hits.iter().zip(&observed.hits) {
+    for ((name, sought, expected), (_, _, hits)) in measure.hits.iter().zip(&observed.hits) {
         let Some(rows) = observed.relations.get(name) else { continue };
         let lines = whole(&texts(&rows.columns), &texts(&rows.key), expected, hits);
-        findings.add(about(&format!("{name}, searched for `{query}`")), lines);
+        findings.add(about(&format!("{name}, searched for `{}`", sought.text())), lines);
     }
     if measure.halted != observed.halted {
         findings.add(about("sources"), vec![format!("{:?} halt, and else {:?}", observed.halted, measure.halted)]);

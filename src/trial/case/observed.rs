@@ -10,7 +10,7 @@ use super::super::outcome::ParkedEvent;
 use super::super::rows::shown;
 use super::CaseError;
 use crate::circuit::ZBatch;
-use crate::config::Case;
+use crate::config::{Case, Sought};
 use crate::pipeline::Engine;
 use crate::read_model::search::SearchRequest;
 use crate::read_model::{Caller, ReadView};
@@ -24,8 +24,8 @@ pub(super) struct Observed {
     /// The rows of every projection that was computed.
     pub(super) relations: BTreeMap<String, Rows>,
     pub(super) parked: Vec<ParkedEvent>,
-    /// By index and query, in the order of the case: the rows of the hits, by key.
-    pub(super) hits: Vec<(String, String, Vec<Box<RawValue>>)>,
+    /// By index and what is searched for, in the order of the case: the rows of the hits, by key.
+    pub(super) hits: Vec<(String, Sought, Vec<Box<RawValue>>)>,
     /// Why a source was not read to its end.
     pub(super) halted: BTreeMap<String, String>,
 }
@@ -62,23 +62,27 @@ pub(super) fn observe(engine: &Engine, case: &Case) -> Result<Observed, CaseErro
     let view = ReadView::new(Arc::new(engine.snapshot(case.clock_us.unwrap_or_default())), Caller::Anonymous);
     for (name, searches) in &case.then.search {
         for search in searches {
-            let hits = hits(&view, name, &search.query)?;
-            observed.hits.push((name.clone(), search.query.clone(), hits));
+            let hits = hits(&view, name, &search.sought)?;
+            observed.hits.push((name.clone(), search.sought.clone(), hits));
         }
     }
     Ok(observed)
 }
 
-fn hits(view: &ReadView, name: &str, query: &str) -> Result<Vec<Box<RawValue>>, CaseError> {
-    let failed = |error: String| CaseError::Search { name: name.to_owned(), query: query.to_owned(), error };
+fn hits(view: &ReadView, name: &str, sought: &Sought) -> Result<Vec<Box<RawValue>>, CaseError> {
+    let failed = |error: String| CaseError::Search { name: name.to_owned(), query: sought.text().to_owned(), error };
     let relation = view.open(name).map_err(|error| failed(error.to_string()))?;
     let index = relation.index().ok_or_else(|| CaseError::NotSearchable { name: name.to_owned() })?;
-    let request = SearchRequest { query: query.to_owned(), limit: HITS_MAX, ..SearchRequest::default() };
+    let request = match sought.clone() {
+        Sought::Query(query) => SearchRequest { query, ..SearchRequest::default() },
+        Sought::Text(text) => SearchRequest { text: Some(text), ..SearchRequest::default() },
+    };
+    let request = SearchRequest { limit: HITS_MAX, ..request };
     let answer = index.search(&request).map_err(|error| failed(error.to_string()))?;
     if answer.total > HITS_MAX {
         return Err(failed(format!("it finds {} rows, and a case takes {HITS_MAX} at the most", answer.total)));
     }
-    // How well a row fits depends on what else the index holds, which deleted documents are a part of.
+    // A case says what is found, in no particular order.
     let mut rows = objects(&answer.rows)?;
     rows.sort_by(|one, other| one.get().cmp(other.get()));
     Ok(rows)

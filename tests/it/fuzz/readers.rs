@@ -327,11 +327,14 @@ fn search() {
     let mut served = Served::start();
     fuzz("search", SEARCH_WORDS, |input| {
         let escaped: String = input.iter().map(|byte| format!("%{byte:02x}")).collect();
-        let target = format!("/v1/search/found?q={escaped}&highlight=notes&facet=customer");
-        let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
-        let statuses = served.send(request.as_bytes(), PATIENCE);
-        assert!(statuses.len() == 1 && statuses[0] != 500, "{statuses:?}");
-        served.check();
+        for parameter in ["q", "text"] {
+            let target = format!("/v1/search/found?{parameter}={escaped}&highlight=notes&facet=customer");
+            let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+            let statuses = served.send(request.as_bytes(), PATIENCE);
+            assert!(statuses.len() == 1 && statuses[0] != 500, "{statuses:?}");
+            assert!(parameter == "q" || statuses[0] != 400, "what is typed is never refused");
+            served.check();
+        }
     });
 }
 

@@ -14,7 +14,7 @@ use readside::lifecycle::{GenerationId, GenerationState};
 use readside::pipeline::{Build, Builder, Engine, Fetched, IndexRoot, LiveCut, assemble, begin};
 use readside::progress::{Cut, Phase, SourceName};
 use readside::read_model::catalog::Snapshot;
-use readside::read_model::search::{PinHold, SearchRequest};
+use readside::read_model::search::{PinHold, SearchFilter, SearchRequest};
 use readside::read_model::{Caller, OpenRelation, ReadView};
 use readside::source::{Input, MemorySource, Source};
 
@@ -374,7 +374,7 @@ fn check_documents(name: &str, search: OpenRelation<'_>, rows: &[String]) {
         rows.iter().filter(|row| wanted(row.split('|').nth(column).unwrap())).cloned().collect::<Vec<_>>()
     };
     for status in ["Placed", "Shipped", "Returned"] {
-        let filters = vec![("status".to_owned(), status.to_owned())];
+        let filters = vec![SearchFilter::is("status", status)];
         assert_eq!(found(search, String::new(), filters), having(2, &|value| value == status), "{status}");
     }
     for word in WORDS {
@@ -383,7 +383,7 @@ fn check_documents(name: &str, search: OpenRelation<'_>, rows: &[String]) {
     }
 }
 
-fn found(search: OpenRelation<'_>, query: String, filters: Vec<(String, String)>) -> Vec<String> {
+fn found(search: OpenRelation<'_>, query: String, filters: Vec<SearchFilter>) -> Vec<String> {
     let request = SearchRequest { query, filters, limit: 1000, ..SearchRequest::default() };
     let answer = search.index().unwrap().search(&request).unwrap();
     assert_eq!(answer.total, answer.hits.len());

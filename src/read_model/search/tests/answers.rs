@@ -47,13 +47,17 @@ fn order_is_by_score_then_key_or_by_a_field_with_nulls_last() {
         pair.commit(1);
     }
     let snapshot = pair.snapshot();
-    let sorted = |sort: Option<(&str, bool)>, offset, limit| {
-        let sort = sort.map(|(name, descending)| (name.to_owned(), descending));
+    let sorted_by = |sort: &[(&str, bool)], offset, limit| {
+        let sort = sort.iter().map(|(name, descending)| ((*name).to_owned(), *descending)).collect();
         let answer = snapshot.search(&SearchRequest { sort, offset, limit, ..request("word") }).unwrap();
         assert_eq!(answer.total, 5);
         ids(&answer)
     };
+    let sorted = |sort: Option<(&str, bool)>, offset, limit| sorted_by(sort.as_slice(), offset, limit);
     assert_eq!(sorted(None, 0, 10), [3, 1, 2, 4, 5]);
+    assert_eq!(sorted_by(&[("status", false), ("amount", true)], 0, 10), [1, 3, 4, 5, 2]);
+    assert_eq!(sorted_by(&[("status", true), ("amount", false)], 0, 10), [3, 4, 5, 1, 2]);
+    assert_eq!(sorted_by(&[("status", true), ("amount", false)], 1, 2), [4, 5]);
     assert_eq!(sorted(None, 1, 2), [1, 2]);
     assert_eq!(sorted(None, 0, 0), [] as [i64; 0]);
     assert_eq!(sorted(Some(("amount", false)), 0, 10), [2, 3, 4, 1, 5]);
@@ -81,7 +85,7 @@ fn facets_count_documents_over_all_matches() {
     let values = |counts: &[(&str, u64)]| counts.iter().map(|(v, n)| ((*v).to_owned(), *n)).collect::<Vec<_>>();
     assert_eq!(answer.facets["status"], values(&[("NEW", 2), ("DONE", 1)]));
     assert_eq!(answer.facets["tags"], values(&[("blue", 2), ("green", 1), ("red", 1)]));
-    counted.filters = vec![("tags".into(), "blue".into()), ("tags".into(), "red".into())];
+    counted.filters = vec![SearchFilter::is("tags", "blue"), SearchFilter::is("tags", "red")];
     let answer = pair.snapshot().search(&counted).unwrap();
     assert_eq!(answer.facets["tags"], values(&[("blue", 1), ("red", 1)]));
 }
@@ -101,8 +105,40 @@ fn only_permitted_documents_are_found_counted_and_scored() {
     pair.commit(2);
     let after = pair.snapshot().search_permitted(&asked, &permitted).unwrap();
     assert_eq!((before.hits, before.facets), (after.hits, after.facets), "others change nothing");
+    let like = |id: i64| SearchRequest { like: Some(vec![id.to_string()]), limit: 10, ..SearchRequest::default() };
+    assert_eq!(ids(&pair.snapshot().search_permitted(&like(2), &permitted).unwrap()), [3]);
+    let refused = pair.snapshot().search_permitted(&like(1), &permitted).unwrap_err().to_string();
+    assert_eq!(refused, "there is no document `1` that others could be like");
     let nobody = pair.snapshot().search_permitted(&asked, &PermittedKeys::default()).unwrap();
     assert_eq!((nobody.total, nobody.facets["status"].len()), (0, 0));
+}
+
+#[test]
+fn scores_are_those_of_the_rows_alone() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let words = ["alpha", "beta", "gamma", "delta"];
+    let home = tempfile::tempdir().unwrap();
+    let mut pair = Pair::new(home.path());
+    for position in 1..60 {
+        let mut text = || (0..random.usize(1..9)).map(|_| words[random.usize(0..4)]).collect::<Vec<_>>().join(" ");
+        pair.put([(position % 17, order(&text(), "NEW", 1)), (100 + position, order(&text(), "OLD", 1))]);
+        pair.delete(&[100 + position - 3]);
+        pair.commit(position as u64);
+    }
+    // The same rows in an index that nothing was deleted from, and in one that was restored.
+    let other = tempfile::tempdir().unwrap();
+    let fresh = Pair::with(other.path(), pair.model.clone());
+    let copy = restored(&pair.index.pin().unwrap());
+    let restarted = open(copy.path()).snapshot(table(&pair.committed));
+    let typed = SearchRequest { text: Some("alpha bet".into()), limit: 1_000, ..SearchRequest::default() };
+    for asked in [request("alpha"), request("alpha beta delta"), request("\"alpha beta\" gamm*"), typed] {
+        let hits = pair.snapshot().search(&asked).unwrap().hits;
+        assert!(!hits.is_empty(), "{asked:?}");
+        assert_eq!(hits, fresh.snapshot().search(&asked).unwrap().hits, "{asked:?}");
+        assert_eq!(hits, restarted.search(&asked).unwrap().hits, "{asked:?}");
+    }
 }
 
 #[test]
@@ -153,6 +189,8 @@ fn every_scalar_type_is_sorted_exactly_and_filtered_by_its_text() {
         schema: schema.clone(),
         key: vec![0],
         fields: (1..7).map(keyword).collect(),
+        synonyms: Vec::new(),
+        stop_words: StopWords::None,
     };
     let mut index = SearchIndex::open(home.path(), spec, WriterSettings::default()).unwrap();
     let none = rows.slice(0, 0);
@@ -166,11 +204,11 @@ fn every_scalar_type_is_sorted_exactly_and_filtered_by_its_text() {
     let all = "\"true\" \"false\"";
     for column in 0..6 {
         let name = format!("a.{column}");
-        let sorted = |descending| SearchRequest { sort: Some((name.clone(), descending)), ..request(all) };
+        let sorted = |descending| SearchRequest { sort: vec![(name.clone(), descending)], ..request(all) };
         assert_eq!((found(sorted(false)), found(sorted(true))), ("yx".into(), "xy".into()), "{name}");
     }
     let filtered = |column: usize, value: &str| {
-        found(SearchRequest { filters: vec![(format!("a.{column}"), value.to_owned())], ..request("") })
+        found(SearchRequest { filters: vec![SearchFilter::is(format!("a.{column}"), value)], ..request("") })
     };
     assert_eq!(filtered(0, "true"), "x");
     assert_eq!(filtered(1, "9007199254740992"), "y");
@@ -179,6 +217,19 @@ fn every_scalar_type_is_sorted_exactly_and_filtered_by_its_text() {
     assert_eq!(filtered(4, "1970-01-01T00:00:01Z"), "y");
     assert_eq!(filtered(4, "1970-01-01T01:00:01+01:00"), "y");
     assert_eq!(filtered(5, "10000000000000000000000000000000000001"), "x");
-    let wrong = SearchRequest { filters: vec![("a.1".into(), "many".into())], ..request("") };
+    let between = |column: usize, lower: Bound<&str>, upper: Bound<&str>| {
+        let condition = Condition::Between(lower.map(str::to_owned), upper.map(str::to_owned));
+        found(SearchRequest { filters: vec![SearchFilter { field: format!("a.{column}"), condition }], ..request("") })
+    };
+    use Bound::{Excluded, Included, Unbounded};
+    assert_eq!(between(0, Included("true"), Unbounded), "x");
+    assert_eq!(between(1, Excluded("9007199254740992"), Unbounded), "x");
+    assert_eq!(between(1, Included("9007199254740992"), Included("9007199254740993")), "xy");
+    assert_eq!(between(2, Unbounded, Excluded("-1.5")), "y");
+    assert_eq!(between(3, Unbounded, Included("1970-01-01")), "y");
+    assert_eq!(between(4, Included("1970-01-01T00:00:01.000001Z"), Unbounded), "x");
+    assert_eq!(between(5, Excluded("10000000000000000000000000000000000000"), Unbounded), "x");
+    assert_eq!(between(5, Unbounded, Excluded("9")), "");
+    let wrong = SearchRequest { filters: vec![SearchFilter::is("a.1", "many")], ..request("") };
     assert!(refusal(&snapshot, &wrong).contains("`many` is no value of `a.1`"));
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 
+use super::spec::Language;
 use super::*;
 use crate::event::timestamp;
 use crate::progress::Cut;
@@ -23,6 +25,7 @@ mod answers;
 mod commits;
 mod comparison;
 mod queries;
+mod typed;
 
 /// A row by its key: notes, status, amount in cents, tags.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,11 +54,11 @@ fn schema() -> SchemaRef {
 }
 
 fn field(column: usize, kind: FieldKind) -> FieldSpec {
-    FieldSpec { column, kind, sort: false, facet: false }
+    FieldSpec { column, kind, weight: 1, sort: false, facet: false }
 }
 
 fn spec() -> SearchSpec {
-    let text = FieldKind::Text { tokenizer: Tokenizer::EnStem };
+    let text = FieldKind::Text { tokenizer: Tokenizer::Stem(Language::English) };
     SearchSpec {
         name: "order_search".into(),
         schema: schema(),
@@ -66,6 +69,8 @@ fn spec() -> SearchSpec {
             FieldSpec { sort: true, ..field(3, FieldKind::Stored) },
             FieldSpec { facet: true, ..field(4, FieldKind::Keyword) },
         ],
+        synonyms: Vec::new(),
+        stop_words: StopWords::None,
     }
 }
 
@@ -212,7 +217,7 @@ fn assert_equals_model(snapshot: &SearchSnapshot, model: &Model, words: &[&str],
     let mut any = request(&words.join(" "));
     any.limit = 1_000;
     for sort in [None, Some(("amount", true)), Some(("amount", false)), Some(("status", true))] {
-        any.sort = sort.map(|(name, descending)| (name.to_owned(), descending));
+        any.sort = sort.iter().map(|(name, descending)| ((*name).to_owned(), *descending)).collect();
         let all = ids(&snapshot.search(&any).unwrap());
         let page = SearchRequest { offset: 2, limit: 3, ..any.clone() };
         let expected: Vec<i64> = all.iter().copied().skip(2).take(3).collect();
@@ -227,7 +232,7 @@ fn assert_equals_model(snapshot: &SearchSnapshot, model: &Model, words: &[&str],
         let expected: Vec<i64> =
             model.iter().filter(|(_, order)| order.status.as_deref() == Some(*status)).map(|(id, _)| *id).collect();
         let mut by_status = request("");
-        by_status.filters = vec![("status".into(), (*status).into())];
+        by_status.filters = vec![SearchFilter::is("status", *status)];
         by_status.facets = vec!["status".into(), "tags".into()];
         let answer = snapshot.search(&by_status).unwrap();
         assert_eq!(ids(&answer), expected, "{status}, in the order of the key");

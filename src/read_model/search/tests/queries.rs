@@ -12,12 +12,13 @@ fn queries_find_words_phrases_prefixes_and_combinations() {
         "delivery to O'Hara at 10:30",
         "don't ship",
     ];
-    let mut orders: Vec<(i64, Order)> = (1..).zip(orders.map(|notes| order(notes, "NEW", 1))).collect();
+    let mut orders: Vec<(i64, Order)> =
+        (1..).zip(orders).map(|(id, notes)| (id, order(notes, "NEW", 100 * id))).collect();
     orders[0].1.status = Some("STOP-SENT".into());
     orders[1].1.tags = vec!["red".into(), "blue".into()];
     let pair = Pair::with(home.path(), orders);
     let snapshot = pair.snapshot();
-    let cases: [(&str, &[i64]); 27] = [
+    let cases: [(&str, &[i64]); 50] = [
         ("\"stop advice\"", &[1]),
         ("\"advice stop\"~2", &[1, 2]),
         ("stop", &[1, 2, 3]),
@@ -46,6 +47,29 @@ fn queries_find_words_phrases_prefixes_and_combinations() {
         ("don't", &[5]),
         ("\"10:30\"", &[4]),
         ("& ship", &[5]),
+        ("\"advice to st\"*", &[2]),
+        ("\"advice to s\"* OR \"stop adv\"*", &[1, 2]),
+        ("\"stop to\"*", &[]),
+        ("10-3*", &[4]),
+        ("advcie~1", &[1, 2]),
+        ("advcei~1", &[]),
+        ("advcei~2", &[1, 2]),
+        ("advcei~", &[1, 2]),
+        ("delivry~1*", &[4]),
+        ("status:STOP-SEND~1", &[1]),
+        ("stop^2 delivery", &[1, 2, 3, 4]),
+        ("(stop delivery)^0.5 AND advice", &[1, 2]),
+        ("amount:>=3", &[3, 4, 5]),
+        ("amount:[2 TO 3.00]", &[2, 3]),
+        ("amount:{2 TO *}", &[3, 4, 5]),
+        ("stop AND amount:<2", &[1]),
+        ("stop NOT amount:<2", &[2, 3]),
+        ("status:>S", &[1]),
+        ("amount:[3 TO 2]", &[]),
+        ("status:[b TO a]", &[]),
+        ("status: IN [STOP-SENT DONE]", &[1]),
+        ("tags: IN [red green]", &[2]),
+        ("notes: IN [advice ship]", &[1, 2, 5]),
     ];
     for (query, expected) in cases {
         assert_eq!(find(&snapshot, query), expected, "{query}");
@@ -87,7 +111,7 @@ fn nothing_that_was_asked_for_falls_out_of_a_query() {
         assert_eq!(find(&snapshot, query), expected, "{query}");
     }
     let mut filtered = request("");
-    filtered.filters = vec![("status".to_owned(), huge)];
+    filtered.filters = vec![SearchFilter::is("status", huge)];
     assert_eq!(snapshot.search(&filtered).unwrap().hits.len(), 1);
 }
 
@@ -97,7 +121,6 @@ fn queries_beyond_the_language_are_refused_with_a_reason() {
     let pair = Pair::with(home.path(), [(1, order("a word", "NEW", 1))]);
     let snapshot = pair.snapshot();
     let cases = [
-        ("", "is empty"),
         ("*", "a bare `*` matches everything"),
         ("notes:*", "a bare `*` matches everything"),
         ("word OR *", "a bare `*` matches everything"),
@@ -110,11 +133,19 @@ fn queries_beyond_the_language_are_refused_with_a_reason() {
         ("amount:5", "is no field that can be searched in `order_search`: it has `notes`, `status`, `tags`"),
         ("secret:x", "`secret` is no field"),
         ("wo*d", "`*` may only end a word"),
-        ("\"a word\"*", "only a single word may end with `*`"),
-        ("notes:[a TO b]", "a range cannot be searched for"),
-        ("status: IN [a b]", "(a set) cannot"),
+        ("notes:[a TO b]", "`notes` has no range in `order_search`: `status`, `amount`, `tags` can be compared"),
+        ("[a TO b]", "a range needs a field"),
+        ("amount:[* TO *]", "the range of `amount` has no bound"),
+        ("amount:>=many", "`many` is no value of `amount`"),
+        ("amount:>=1.005", "`1.005` is no value of `amount`"),
+        ("word IN [a b]", "`IN [..]` needs a field"),
+        ("status: IN []", "names no value"),
+        ("amount: IN [1 2]", "`amount` is no field that can be searched"),
         ("/wo.d/", "(a regular expression) cannot"),
-        ("word^2", "(a boost) cannot"),
+        ("word^0", "is no boost"),
+        ("word^2000", "is no boost"),
+        ("word~3", "at most `~2`"),
+        ("notes:10-30~1", "only a single word may have typing errors"),
         ("\"word", "cannot be read"),
         ("(word", "cannot be read"),
         ("notes:", "cannot be read"),
@@ -142,7 +173,7 @@ fn requests_beyond_the_limits_are_refused_with_a_reason() {
     let pair = Pair::with(home.path(), [(1, order("a word", "NEW", 1))]);
     let snapshot = pair.snapshot();
     let word = request("word");
-    let by = |name: &str| vec![(name.to_owned(), "x".to_owned())];
+    let by = |name: &str| vec![SearchFilter::is(name, "x")];
     let highlight = Highlight { fields: vec!["status".into()], max_chars: 50 };
     let cases = [
         (SearchRequest { limit: 1_001, ..word.clone() }, "the limit is 1001"),
@@ -150,7 +181,7 @@ fn requests_beyond_the_limits_are_refused_with_a_reason() {
         (SearchRequest { offset: usize::MAX, ..word.clone() }, "the offset and the limit together"),
         (SearchRequest { filters: by("notes"), ..word.clone() }, "`notes` cannot be filtered by"),
         (SearchRequest { facets: vec!["amount".into()], ..word.clone() }, "`amount` cannot be counted as a facet"),
-        (SearchRequest { sort: Some(("notes".into(), true)), ..word.clone() }, "`notes` cannot be sorted by"),
+        (SearchRequest { sort: vec![("notes".into(), true)], ..word.clone() }, "`notes` cannot be sorted by"),
         (SearchRequest { limit: 10, highlight: Some(highlight.clone()), ..word.clone() }, "`status` cannot be high"),
         (SearchRequest { highlight: Some(highlight), ..word.clone() }, "a search with snippets"),
     ];
