@@ -43,6 +43,8 @@ pub mod query;
 pub mod serve;
 
 // What an author asks before anything runs.
+pub mod infer;
+
 pub mod trial;
 
 // The process.

@@ -3,10 +3,13 @@
 mod demo;
 pub mod events;
 pub mod files;
+mod graph;
+mod infer;
 mod plan;
 mod print;
 pub mod query;
 mod run;
+mod tap;
 mod test;
 mod trial;
 mod validate;
@@ -30,10 +33,16 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Draw what reads what: sources, event types, projections, views and queries
+    Graph(graph::GraphArgs),
     /// Say what a reload or a start with the configuration would do
     Plan(plan::PlanArgs),
+    /// Write a first source file from the events of a stream or a file
+    Infer(infer::InferArgs),
     /// Compute a projection's SELECT over the newest events of its sources, or over those of a file, without a daemon
     Try(trial::TryArgs),
+    /// Print the events of a source as they come, decoded and at their current versions
+    Tap(tap::TapArgs),
     /// Run the cases beside the projections, each in all ways in which its events can come
     Test(test::TestArgs),
     /// Ask a running daemon in SQL
@@ -42,6 +51,8 @@ enum Verb {
     Search(query::SearchArgs),
     /// Projections of a running daemon
     Projection(ProjectionArgs),
+    /// Sources and projections of a running daemon, again and again
+    Top(query::TopArgs),
     /// Events that are not in some read models of a running daemon, and why
     Parked(query::ParkedArgs),
     /// Sources of a running daemon: what stops them, and how they go on
@@ -123,8 +134,11 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),
+        Verb::Infer(args) => return infer::run(&args),
         Verb::Try(args) => return trial::attempt(&args),
+        Verb::Tap(args) => return tap::tap(&args),
         Verb::Test(args) => return test::test(&args),
         Verb::Demo(args) => return demo::demo(&args),
         Verb::Query(args) => query::query(&args, &mut std::io::stdout()).map_err(Into::into),
@@ -164,6 +178,7 @@ pub fn main() -> ExitCode {
         Verb::Projection(ProjectionArgs { command: ProjectionCommand::Retire(args) }) => {
             query::decide_projection(&args, "retire", &mut std::io::stdout()).map_err(Into::into)
         }
+        Verb::Top(args) => query::top(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Parked(args) => query::parked(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Source(args) => query::source(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Reload(args) => match query::reload(&args, &mut std::io::stdout()) {

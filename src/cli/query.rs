@@ -8,6 +8,7 @@ mod admin;
 mod client;
 mod parked;
 mod show;
+mod top;
 mod waiting;
 
 pub use admin::{
@@ -19,6 +20,7 @@ pub use client::{Client, ClientError};
 pub use parked::{DiscardArgs, ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};
 pub(in crate::cli) use show::{Cell, cells_of, count, printable, write_table};
 pub use show::{show_hits, show_item, show_items};
+pub use top::{TopArgs, top};
 
 use std::io::Write;
 

@@ -1,5 +1,6 @@
 //! `readside test`: cases beside the projections, each in all ways in which its events can come.
 
+mod capture;
 mod files;
 mod report;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use self::capture::{Captured, capture};
 use self::files::{CaseFile, accept, case_files, read};
 use self::report::{Report, junit, summary, told};
 use super::files::load_config;
@@ -19,6 +21,9 @@ use crate::trial::{CaseOutcome, run_case};
 
 /// `readside test`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  readside test\n  readside test --capture orders:120..131 --out projections/returns.test.yaml"
+)]
 pub(super) struct TestArgs {
     /// Files of cases [default: every `*.test.yaml` in the folders of the projections]
     files: Vec<PathBuf>,
@@ -33,10 +38,26 @@ pub(super) struct TestArgs {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    /// Run no case, but write one from these messages of a source, with what the projections then have.
+    #[arg(long, value_name = "SOURCE:FROM..TO", conflicts_with_all = ["files", "accept", "junit", "json"])]
+    capture: Option<Captured>,
+    /// Where the captured case is written [default: standard output].
+    #[arg(long, value_name = "FILE", requires = "capture")]
+    out: Option<PathBuf>,
 }
 
 /// Exit codes: 0 all cases hold, 1 error, 2 one does not.
 pub(super) fn test(args: &TestArgs) -> ExitCode {
+    if let Some(captured) = &args.capture {
+        return match capture(captured, &args.config.config, args.out.as_deref()) {
+            Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
+            Ok(faults) => {
+                faults.iter().for_each(print::error_line);
+                ExitCode::from(2)
+            }
+            Err(error) => failed(&error),
+        };
+    }
     match run(args) {
         Ok(reports) if reports.iter().all(Report::holds) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(2),

@@ -33,5 +33,6 @@ pub use case::{CASES_ENDING, Case, ExpectedHits, ExpectedRow, GivenEvent, Sought
 pub use checked::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load};
+pub use names::{is_identifier, is_reserved, is_reserved_schema, snake_case};
 pub use paths::{Files, FolderEntry};
 pub use place::Places;

@@ -106,22 +106,24 @@ const RESERVED: &[&str] = &[
 /// Schemas that exist in every SQL session.
 const RESERVED_SCHEMAS: &[&str] = &["public", "information_schema", "pg_catalog", "datafusion"];
 
-pub(super) fn is_reserved(name: &str) -> bool {
+/// Whether SQL keeps a word to itself, however it is written.
+pub fn is_reserved(name: &str) -> bool {
     RESERVED.binary_search(&name.to_ascii_lowercase().as_str()).is_ok()
 }
 
-pub(super) fn is_reserved_schema(name: &str) -> bool {
+/// Whether every SQL session has a schema of this name.
+pub fn is_reserved_schema(name: &str) -> bool {
     RESERVED_SCHEMAS.contains(&name)
 }
 
 /// A lower-case SQL identifier, which needs no quotes.
-pub(super) fn is_identifier(name: &str) -> bool {
+pub fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// `OrderPlaced`, `orderPlaced`, `order-placed`, `com.shop.OrderPlaced` → `order_placed`; `HTTPCall` → `http_call`.
-pub(super) fn snake_case(name: &str) -> String {
+pub fn snake_case(name: &str) -> String {
     let characters: Vec<char> = name.rsplit('.').next().unwrap_or_default().chars().collect();
     let mut snake = String::new();
     for (place, &c) in characters.iter().enumerate() {

@@ -17,6 +17,7 @@ mod instant;
 mod json;
 mod message;
 mod metadata_rows;
+mod node;
 mod number;
 mod rejected;
 mod schema;
@@ -33,6 +34,7 @@ pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
 pub use decoder::{Decoded, Decoder};
 pub use evidence::{Evidence, Sample};
 pub use message::{Body, Headers, Message};
+pub use node::{Node, TextForm};
 pub use rejected::{Reason, Rejected};
 pub use schema::{
     EnvelopeSpec, EventType, LateEvents, Locator, Locators, Naming, NewerVersion, SourceSchema, TimeFormat, TimeZone,

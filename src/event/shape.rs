@@ -111,10 +111,17 @@ impl Shape {
 impl Field {
     /// Where the value is found below its object.
     fn pointer(&self, naming: Naming) -> String {
-        match (&self.from, naming) {
-            (Some(pointer), _) => pointer.clone(),
-            (None, Naming::AsWritten) => format!("/{}", json::escape(&self.name)),
-            (None, Naming::CamelCase) => format!("/{}", json::escape(&camel_case(&self.name))),
+        let own = || format!("/{}", json::escape(&naming.written(&self.name)));
+        self.from.clone().unwrap_or_else(own)
+    }
+}
+
+impl Naming {
+    /// The member of the payload that a column reads.
+    pub fn written(self, column: &str) -> String {
+        match self {
+            Naming::AsWritten => column.to_owned(),
+            Naming::CamelCase => camel_case(column),
         }
     }
 }

@@ -14,7 +14,7 @@ mod since;
 pub use connect::{ConnectError, connect, explain, jetstream_context, without_user};
 pub use file::{FileSource, held_lines, message_of_line};
 pub use jetstream::{Held, JetStreamOptions, JetStreamSource, StreamEnd, held};
-pub use last::{all_of_file, last};
+pub use last::{all_of_file, last, last_of, last_sequence, range};
 pub use memory::MemorySource;
 pub use publisher::Publisher;
 pub use since::first_since;
@@ -152,12 +152,23 @@ pub fn open(
     start: Start,
     limits: BatchLimits,
 ) -> Result<Box<dyn Source>, OpenError> {
-    match &source.input {
+    open_input(&source.schema.source, &source.input, nats, start, limits)
+}
+
+/// The same, of what has a name and no declaration.
+fn open_input(
+    name: &str,
+    input: &config::SourceKind,
+    nats: Option<&config::Nats>,
+    start: Start,
+    limits: BatchLimits,
+) -> Result<Box<dyn Source>, OpenError> {
+    match input {
         config::SourceKind::File { path, follow, lines, .. } => {
             Ok(Box::new(FileSource::open(path.clone(), *follow, *lines, start, limits)))
         }
         config::SourceKind::JetStream { stream, filter_subjects } => {
-            let options = options(source, nats, stream, filter_subjects, limits)?;
+            let options = options(name, nats, stream, filter_subjects, limits)?;
             Ok(Box::new(JetStreamSource::open(options, start)))
         }
     }
@@ -176,20 +187,21 @@ pub fn open_end(
     match &source.input {
         config::SourceKind::File { .. } => Ok(Box::new(Silent)),
         config::SourceKind::JetStream { stream, filter_subjects } => {
-            let options = options(source, nats, stream, filter_subjects, BatchLimits::default())?;
+            let name = &source.schema.source;
+            let options = options(name, nats, stream, filter_subjects, BatchLimits::default())?;
             Ok(Box::new(StreamEnd::new(options, identity)))
         }
     }
 }
 
 fn options(
-    source: &config::Source,
+    name: &str,
     nats: Option<&config::Nats>,
     stream: &str,
     filter_subjects: &[String],
     limits: BatchLimits,
 ) -> Result<JetStreamOptions, OpenError> {
-    let name = source.schema.source.clone();
+    let name = name.to_owned();
     let nats = nats.ok_or_else(|| OpenError { source_name: name.clone() })?.clone();
     Ok(JetStreamOptions { name, nats, stream: stream.to_owned(), filter_subjects: filter_subjects.to_vec(), limits })
 }

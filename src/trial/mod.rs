@@ -9,10 +9,12 @@ mod case;
 mod given;
 mod outcome;
 mod rows;
+mod tap;
 mod tried;
 
 pub use attempt::{TrialError, attempt};
-pub use case::{CaseError, CaseOutcome, Finding, run_case};
+pub use case::{CaptureError, CaseError, CaseOutcome, Finding, captured, run_case};
 pub use given::Given;
 pub use outcome::{Change, Column, Outcome, ParkedEvent, StateKept};
+pub use tap::{ParkedBecause, Tap, Tapped, TappedRun};
 pub use tried::{Refused, THIS_SQL, tried};

@@ -366,6 +366,8 @@ const ROOMS: &[Room] = &[
         rooms: &["query", "event::JSON_MARK", "serve::byte_budget"],
         outside: &["arrow", "datafusion::common::ScalarValue", "datafusion_functions_json"],
     },
+    // Looks at payloads through `event`, and tries what it writes as the daemon would read it.
+    Room { name: "infer", modules: &["infer"], rooms: &["config", "event", "progress"], outside: &["arrow"] },
     // What an author asks before anything runs: it is computed with what the daemon computes with.
     Room {
         name: "trial",
@@ -426,7 +428,10 @@ const ROOMS: &[Room] = &[
             "plan::PlannedProjection",
             "plan::program",
             "plan::Program",
+            // What reads what.
+            "plan::relations",
             "pipeline::LoopEnd",
+            "infer",
             "trial",
         ],
         outside: &[

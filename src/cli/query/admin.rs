@@ -195,7 +195,7 @@ pub(super) fn show_done(answer: &str, out: &mut dyn Write) -> Result<(), ClientE
     Ok(writeln!(out, "{}", printable(&detail))?)
 }
 
-fn show_sources(answer: &str, out: &mut dyn Write) -> Result<(), ClientError> {
+pub(super) fn show_sources(answer: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     let Answer { items, freshness, .. } = parse::<Answer<Value>>(answer)?;
     let names = ["source", "state", "position", "last", "lag", "message"];
     let members = ["name", "state", "position", "lastSequence", "lagSeconds", "message"];

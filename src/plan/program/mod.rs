@@ -320,6 +320,15 @@ impl Visitor for Samples {
 /// # Errors
 /// If the SQL cannot be parsed.
 pub fn inputs(sql: &str) -> Result<Vec<String>, Refusal> {
+    let relations = relations(sql)?.into_iter();
+    Ok(relations.filter_map(|(source, name)| source.is_none().then_some(name)).collect())
+}
+
+/// The relations that a query names, whether or not they are there: the source, if it is one of a source, and the name.
+///
+/// # Errors
+/// If the SQL cannot be parsed.
+pub fn relations(sql: &str) -> Result<Vec<(Option<String>, String)>, Refusal> {
     let state = session()?.state();
     let statement = parse_statement(&state, sql)?;
     if let Statement::Statement(statement) = &statement
@@ -330,7 +339,7 @@ pub fn inputs(sql: &str) -> Result<Vec<String>, Refusal> {
             .hint("pick by the event, as in `WHERE _seq % 10 = 0`"));
     }
     let tables = state.resolve_table_references(&statement)?;
-    Ok(tables.into_iter().filter(|table| table.schema().is_none()).map(|table| table.table().to_owned()).collect())
+    Ok(tables.iter().map(|table| (table.schema().map(str::to_owned), table.table().to_owned())).collect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! `verify` recomputes in batch has to be the same too.
 
 mod accepted;
+mod captured;
 mod difference;
 mod observed;
 mod recomputed;
@@ -16,6 +17,7 @@ use arrow::error::ArrowError;
 use serde::Serialize;
 
 use self::accepted::accepted;
+pub use self::captured::{CaptureError, captured};
 use self::difference::{differences, faults, unexpected};
 use self::observed::{Observed, observe};
 use self::stand::Stand;

@@ -1,9 +1,13 @@
 //! What an author asks before anything runs, with the real program and real files.
 
 mod attempts;
+mod captures;
 mod cases;
+mod graphs;
+mod inferred;
 mod keys;
 mod streams;
+mod taps;
 
 use std::path::PathBuf;
 use std::process::Command;
