@@ -210,7 +210,7 @@ impl Runner {
                 // By an event of an unknown type, or because no more can be parked.
                 if let Some(message) = self.engine.halted(&source) {
                     tracing::error!(%source, %message, "source halted");
-                    self.leave_unread(&source);
+                    self.read_end(&source);
                 }
             }
             telemetry::observe_commit(began.elapsed());
@@ -267,7 +267,7 @@ impl Runner {
                 }
                 // What was accepted was another gap.
                 intake.was_opened();
-                self.leave_unread(&source);
+                self.read_end(&source);
             }
             Input::End => progress.ended(now_us()),
         }

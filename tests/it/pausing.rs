@@ -182,23 +182,6 @@ fn what_is_declared_meanwhile_waits_or_ends_the_pause() {
 }
 
 #[test]
-fn what_was_paused_together_is_built_again_together_where_it_cannot_go_on() {
-    let mut world = World::start_with(&[TOTALS, SIZES, OTHER], "promotion: auto\nkeep: 0s\n");
-    world.does("totals", "pause");
-    // Its events are read in another way from now on, so that it cannot go on from what it has taken.
-    world.declare_source("cents: int64!, half: float64");
-    world.reload();
-    world.publish(100);
-    world.restart_unsettled();
-    assert_eq!(world.orders("totals"), 1_000);
-    let told = world.does("totals", "resume");
-    assert!(told.ends_with(": sizes, totals"), "{told}");
-    world.settled();
-    world.check();
-    assert_eq!(world.sql("SELECT sum(orders * customers) AS n FROM sizes"), json!([{"n": world.events}]));
-}
-
-#[test]
 fn a_pause_does_not_undo_a_rollback() {
     let mut world = World::start_with(&[TOTALS, SIZES], "");
     let state = |world: &World| world.daemon().get("/v1/projections/totals").1["item"].clone();
