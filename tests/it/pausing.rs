@@ -182,6 +182,24 @@ fn what_is_declared_meanwhile_waits_or_ends_the_pause() {
 }
 
 #[test]
+fn what_was_paused_together_is_built_again_together_where_it_cannot_go_on() {
+    let mut world = World::start_with(&[TOTALS, SIZES, OTHER], "promotion: auto\nkeep: 0s\n");
+    world.does("totals", "pause");
+    // Another file is there, so that nothing can go on from what was read of the one before.
+    let line = |number: u64| format!("{{\"customer\":\"c{}\",\"cents\":{number}}}\n", number % CUSTOMERS);
+    world.write("events.ndjson", &(0..500).map(line).collect::<String>());
+    world.events = 500;
+    world.daemon().wait("a reset", DEADLINE, |daemon| {
+        (daemon.post("/v1/admin/sources/orders/reset", &json!({})).0 == 200).then_some(())
+    });
+    let told = world.does("totals", "resume");
+    assert!(told.ends_with(": sizes, totals"), "{told}");
+    world.settled();
+    world.check();
+    assert_eq!(world.sql("SELECT sum(orders * customers) AS n FROM sizes"), json!([{"n": world.events}]));
+}
+
+#[test]
 fn a_pause_does_not_undo_a_rollback() {
     let mut world = World::start_with(&[TOTALS, SIZES], "");
     let state = |world: &World| world.daemon().get("/v1/projections/totals").1["item"].clone();

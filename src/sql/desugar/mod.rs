@@ -61,6 +61,7 @@ impl VisitorMut for Forms<'_> {
     /// Before what it joins is looked at: an as-of join copies none of it.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         proceed(self.with_relations(select).and_then(|()| as_of::as_lateral(select)).and_then(|()| {
+            // What NATURAL means is not known yet, and decides what USING means beside it.
             match self.relations.is_none() && natural::is_in(select) {
                 true => Ok(()),
                 false => using::as_conditions(select),
