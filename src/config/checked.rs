@@ -202,7 +202,6 @@ pub struct Projection {
     pub kind: ProjectionKind,
     pub owner: Option<String>,
     pub sql: String,
-    /// Column names; empty for a view.
     /// The columns that tell its rows apart, none for a table of one row. None where the SQL is to prove them.
     pub key: Option<Vec<String>>,
     pub indexes: Vec<Vec<String>>,

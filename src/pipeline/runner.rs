@@ -210,7 +210,7 @@ impl Runner {
                 // By an event of an unknown type, or because no more can be parked.
                 if let Some(message) = self.engine.halted(&source) {
                     tracing::error!(%source, %message, "source halted");
-                    self.leave_unread(&source);
+                    self.read_end(&source);
                 }
             }
             telemetry::observe_commit(began.elapsed());
@@ -227,15 +227,11 @@ impl Runner {
     fn note(&mut self, source: SourceName, input: Input) {
         let Some(intake) = self.engine.intakes.get_mut(&source) else { return };
         let progress = &mut intake.progress;
-        if let Input::Ends { last_sequence } = input {
-            return progress.ends(last_sequence.into());
-        }
-        if progress.is_halted() {
-            return;
-        }
         match input {
+            Input::Ends { last_sequence } => progress.ends(last_sequence.into()),
+            _ if progress.is_halted() => {}
             // These are committed, not noted.
-            Input::Fetched { .. } | Input::Heartbeat { .. } | Input::Ends { .. } => {}
+            Input::Fetched { .. } | Input::Heartbeat { .. } => {}
             Input::Opened { identity, last_sequence, began } => {
                 intake.identity = serde_json::to_value(&identity).unwrap_or_default();
                 intake.was_opened();
@@ -267,7 +263,7 @@ impl Runner {
                 }
                 // What was accepted was another gap.
                 intake.was_opened();
-                self.leave_unread(&source);
+                self.read_end(&source);
             }
             Input::End => progress.ended(now_us()),
         }

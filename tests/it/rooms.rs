@@ -279,6 +279,8 @@ const ROOMS: &[Room] = &[
             "read_model::search::SearchError",
             "read_model::search::SearchRequest",
             "sql::cause",
+            "sql::RelationKeys",
+            "sql::over_relations",
             "sql::parse_statement",
             "plan::opaque",
             "plan::Refusal",

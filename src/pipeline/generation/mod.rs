@@ -312,8 +312,7 @@ impl Generation {
         let at = self.rows_cut.as_ref()?;
         let began = |source: &SourceName| at.cut.position(source) > Position::START;
         let has_stopped = matches!(self.phase(), Phase::Failed | Phase::Rebuilding);
-        let has_begun = self.definition.reads.is_empty() || self.definition.reads.keys().any(began);
-        (has_begun || !has_stopped).then_some(at)
+        (!has_stopped || self.definition.reads.keys().any(began)).then_some(at)
     }
 
     /// Marks the generation as one that has yet to come to the live cut.

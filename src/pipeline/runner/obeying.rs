@@ -161,7 +161,9 @@ impl Runner {
     /// Does what follows from a decision, and says what that is.
     fn follow(&mut self, decided: Decided) -> String {
         if let Some(source) = decided.unread {
-            self.leave_unread(&source);
+            self.whole_batches.forget(&source);
+            self.readers.end(&source);
+            self.read_end(&source);
         }
         if let Some(source) = decided.read {
             self.read(source);
@@ -239,13 +241,11 @@ impl Runner {
         self.readers.begin(name.clone(), || open(&name, intake));
     }
 
-    /// Reads nothing more of a source that is paused or has halted, but where its stream ends.
-    pub(super) fn leave_unread(&mut self, name: &SourceName) {
-        self.whole_batches.forget(name);
+    /// Reads of a source that is paused or has halted where its stream ends, and nothing else.
+    pub(super) fn read_end(&mut self, name: &SourceName) {
         let open = self.openers.get(name).or(self.open.as_ref()).cloned();
-        match (open, self.engine.intakes.get(name)) {
-            (Some(open), Some(intake)) => self.readers.begin(name.clone(), || open(name, intake)),
-            _ => self.readers.end(name),
-        }
+        let (Some(open), Some(intake)) = (open, self.engine.intakes.get(name)) else { return };
+        self.whole_batches.forget(name);
+        self.readers.begin(name.clone(), || open(name, intake));
     }
 }

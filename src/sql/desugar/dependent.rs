@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, GroupByExpr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor, Value,
-    Visit, Visitor,
+    Expr, Function, GroupByExpr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Value, Visit,
+    Visitor,
 };
 
-use super::relations::{Relations, normal};
+use super::relations::{Relations, called, normal};
 
 pub(super) fn as_grouped(select: &mut Select, relations: &Relations<'_>) {
     let GroupByExpr::Expressions(groups, modifiers) = &select.group_by else { return };
@@ -146,17 +146,6 @@ impl Tables {
             _ => return None,
         };
         self.column(expr)
-    }
-}
-
-/// What the columns of a relation are called by.
-fn called(relation: &TableFactor) -> Option<Vec<Ident>> {
-    match relation {
-        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            Some(vec![alias.name.clone()])
-        }
-        TableFactor::Table { name, .. } => Some(name.0.iter().filter_map(|part| part.as_ident().cloned()).collect()),
-        _ => None,
     }
 }
 

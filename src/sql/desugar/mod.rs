@@ -76,16 +76,16 @@ impl VisitorMut for Forms<'_> {
     /// Before what it joins is looked at: an as-of join copies none of it.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         no_columns::as_constant(select);
-        if let Err(error) = pairs::as_exists(select) {
-            return ControlFlow::Break(error);
-        }
-        let joined = self.with_relations(select).and_then(|()| as_of::as_lateral(select)).and_then(|()| {
-            // What NATURAL means is not known yet, and decides what USING means beside it.
-            match self.relations.is_none() && natural::is_in(select) {
-                true => Ok(()),
-                false => using::as_conditions(select),
-            }
-        });
+        let joined = pairs::as_exists(select)
+            .and_then(|()| self.with_relations(select))
+            .and_then(|()| as_of::as_lateral(select))
+            .and_then(|()| {
+                // What NATURAL means is not known yet, and decides what USING means beside it.
+                match self.relations.is_none() && natural::is_in(select) {
+                    true => Ok(()),
+                    false => using::as_conditions(select),
+                }
+            });
         proceed(joined.and_then(|()| named_windows::as_written_out(select)))
     }
 

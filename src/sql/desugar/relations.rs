@@ -91,6 +91,17 @@ pub(super) fn normal(name: &Ident) -> String {
     }
 }
 
+/// What the columns of a relation in FROM are called by; none of a subquery without a name.
+pub(super) fn called(relation: &TableFactor) -> Option<Vec<Ident>> {
+    match relation {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            Some(vec![alias.name.clone()])
+        }
+        TableFactor::Table { name, .. } => Some(name.0.iter().filter_map(|part| part.as_ident().cloned()).collect()),
+        _ => None,
+    }
+}
+
 /// The columns as an alias names them, the first ones where it does not name all.
 fn named(alias: Option<&TableAlias>, columns: Option<Vec<String>>) -> Option<Vec<String>> {
     let mut columns = columns?;

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
     WildcardAdditionalOptions,
 };
 
+use super::relations::called;
 use super::template::{self, Copies};
 
 pub(super) fn as_conditions(select: &mut Select) -> Result<()> {
@@ -188,11 +189,10 @@ fn conditions(
 
 /// The name by which a relation's columns are called; one without a name gets one.
 fn named(relation: &mut TableFactor, number: usize) -> Result<Vec<Ident>> {
+    if let Some(name) = called(relation) {
+        return Ok(name);
+    }
     match relation {
-        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            Ok(vec![alias.name.clone()])
-        }
-        TableFactor::Table { name, .. } => Ok(name.0.iter().filter_map(|part| part.as_ident().cloned()).collect()),
         TableFactor::Derived { alias, .. } => {
             let name = Ident::new(format!("__joined_{number}"));
             *alias = Some(TableAlias { explicit: true, name: name.clone(), columns: Vec::new(), at: None });
