@@ -13,7 +13,7 @@ use super::drift::Drift;
 use super::streams::open;
 use crate::config::Config;
 use crate::pipeline::{Commands, Intake, Means, NoLoop, Observe, Subject, Verified};
-use crate::plan::program;
+use crate::plan::{Selected, program};
 use crate::priority::give_way;
 use crate::progress::SourceName;
 use crate::serve::http::Refused;
@@ -96,8 +96,8 @@ impl Verifications {
         let not_compiled = |_| Refused::impossible("the running configuration does not compile any more".to_owned());
         let program = program(config).map_err(not_compiled)?;
         let planned = program.projections.iter().find(|planned| planned.config.name == projection);
-        let planned = planned.map(|planned| (planned.config.sql.clone(), planned.compiled.schema.identity));
-        let Some((sql, identity)) = planned else {
+        let planned = planned.map(|planned| (Selected::from(&planned.config), planned.compiled.schema.identity));
+        let Some((selected, identity)) = planned else {
             let detail = format!("`{projection}` is no table and no search index, so it keeps nothing to be verified");
             return Err(Refused { status: 404, kind: "unknown-relation", title: "Unknown relation", detail });
         };
@@ -123,7 +123,7 @@ impl Verifications {
                 let (cut, generation) = (subject.cut.clone(), subject.generation.number);
                 share = subject.divided(share);
                 let bytes_max = config.verify.memory_bytes;
-                let means = Means { sql: &sql, scope: &program.scope(), open: &open, bytes_max };
+                let means = Means { selected, scope: &program.scope(), open: &open, bytes_max };
                 (subject.verify(&means, share).await, Some(cut), generation)
             }
         };

@@ -204,6 +204,8 @@ pub struct Projection {
     pub sql: String,
     /// The columns that tell its rows apart, none for a table of one row. None where the SQL is to prove them.
     pub key: Option<Vec<String>>,
+    /// Tables only: what becomes of rows that are equal; none where the key tells all rows apart.
+    pub duplicates: Option<Duplicates>,
     pub indexes: Vec<Vec<String>>,
     /// The output contract: columns that must come out with exactly this type.
     pub columns: BTreeMap<String, FieldType>,
@@ -232,6 +234,15 @@ pub enum ProjectionKind {
     Table,
     Search,
     View,
+}
+
+/// What becomes of rows that are equal in all columns. Each kind names the column that it adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Duplicates {
+    /// One row stays, with how many there are.
+    Count(String),
+    /// Every row stays, numbered from 1 among its equals.
+    Number(String),
 }
 
 /// When what was built takes the place of what serves. Of what is built together the strictest counts.

@@ -90,6 +90,10 @@ promotion: auto
 keep: 0s
 access: {policies: [by_tenant], mask: {email: "'***'"}}
 ---
+projection: visits
+sql: SELECT city, at FROM orders.seen
+duplicates: {count: visits}
+---
 projection: order_search
 kind: search
 sql: SELECT order_id, notes, status, total FROM order_details

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::{OnStale, Projection, ProjectionKind, Promotion};
+use super::checked::{Duplicates, OnStale, Projection, ProjectionKind, Promotion};
 use super::fields::read_type;
 use super::named_types::NamedTypes;
 use super::names::{self, is_reserved};
@@ -18,6 +18,7 @@ const KEYS: &[&str] = &[
     "owner",
     "sql",
     "key",
+    "duplicates",
     "indexes",
     "columns",
     "freshness",
@@ -50,6 +51,7 @@ pub(super) fn projection(
     map.need("sql", "write what it selects: `sql: SELECT … FROM orders.order_placed`");
     let sql = map.text("sql");
     let key = map.get("key").map(|yaml| distinct(map.reader, yaml, "key"));
+    let duplicates = duplicates(&map);
     let indexes = indexes(&map);
     if let Some(kind) = kind {
         suits(&map, kind);
@@ -61,6 +63,7 @@ pub(super) fn projection(
         owner: map.text("owner").map(str::to_owned),
         sql: sql?.to_owned(),
         key,
+        duplicates,
         indexes,
         columns: contract(&map),
         on_stale: on_stale(&map),
@@ -108,13 +111,17 @@ fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
         ProjectionKind::Search => (
             "a search index",
             &[("fields", "say how columns are searched: `fields: {notes: {type: text}}`")],
-            &[("indexes", "every column of `fields` can be searched; remove it")],
+            &[
+                ("indexes", "every column of `fields` can be searched; remove it"),
+                ("duplicates", "a document needs a key of its own: count its copies in the SQL, or use `kind: table`"),
+            ],
         ),
         ProjectionKind::View => (
             "a view",
             &[],
             &[
                 ("key", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
+                ("duplicates", "a view gives equal rows as often as they are there: remove it"),
                 ("indexes", "a view is computed for each query and stores no rows: remove it, or use `kind: table`"),
                 ("fields", "it is for `kind: search`"),
                 ("synonyms", "they are for `kind: search`"),
@@ -159,6 +166,25 @@ fn distinct(reader: NodeReader<'_>, yaml: &Yaml, key: &str) -> Vec<String> {
         columns.push(column.to_owned());
     }
     columns
+}
+
+/// What becomes of equal rows: the one key says how they are kept, and its value names the column.
+fn duplicates(map: &Mapping<'_>) -> Option<Duplicates> {
+    let written = map.map("duplicates", &["count", "number"], &[])?;
+    if map.get("key").is_some() {
+        let hint = "remove one of them: the key of such a table is all that the query selects";
+        map.error_at_key("duplicates", "`duplicates` is for a table without a `key`", hint);
+    }
+    match (written.text("count"), written.text("number")) {
+        (Some(column), None) => Some(Duplicates::Count(column.to_owned())),
+        (None, Some(column)) => Some(Duplicates::Number(column.to_owned())),
+        _ => {
+            let hint = "write `duplicates: {count: copies}` for one row with how many there are, or \
+                        `duplicates: {number: copy}` for all of them, numbered";
+            map.error_at_key("duplicates", "`duplicates` is either `count` or `number`", hint);
+            None
+        }
+    }
 }
 
 /// A list of lists of columns; a plain name is an index of one column.

@@ -118,7 +118,7 @@ const FAILING_FOR_SOME: &[&str] = &[
 fn what_fails_for_some_rows_is_accepted() {
     let scope = scope();
     for sql in FAILING_FOR_SOME {
-        if let Err(refusal) = compile(sql, Some(&["id".to_owned()]), &scope) {
+        if let Err(refusal) = compile(*sql, Some(&["id".to_owned()]), &scope) {
             panic!("{sql}: {refusal}");
         }
     }
@@ -129,7 +129,7 @@ fn refusals_say_why_and_what_to_write_instead() {
     let scope = scope();
     let mut text = String::new();
     for (sql, key) in REFUSED {
-        let refusal = compile(sql, Some(&[(*key).to_owned()]), &scope).map(|_| "accepted").unwrap_err();
+        let refusal = compile(*sql, Some(&[(*key).to_owned()]), &scope).map(|_| "accepted").unwrap_err();
         writeln!(text, "{sql}").unwrap();
         if let Some((line, column)) = refusal.span {
             writeln!(text, "  at {line}:{column}").unwrap();

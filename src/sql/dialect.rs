@@ -61,6 +61,11 @@ impl Dialect for Postgres {
         true
     }
 
+    /// `JOIN b FOR SYSTEM_TIME AS OF a.at`; see `desugar/as_of.rs`.
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
     /// `FROM a ASOF JOIN b` names no table `ASOF` or what the parser is given for it (`desugar/as_of.rs`).
     fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
         !matches!(keyword, Keyword::ASOF | Keyword::STRAIGHT_JOIN) && DuckDbDialect.is_table_alias(keyword, parser)

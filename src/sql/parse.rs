@@ -18,7 +18,7 @@ use super::spelling::as_known;
 /// If the text is not one statement of SQL.
 pub fn parse_statement(state: &SessionState, sql: &str) -> Result<Statement> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location().map_err(ParserError::from)?;
-    let parser = DFParserBuilder::new(as_parsed(without_hints(tokens)?));
+    let parser = DFParserBuilder::new(as_parsed(without_hints(tokens)));
     let parser = parser.with_dialect(&Postgres).with_recursion_limit(recursion_limit(state));
     let mut statements = parser.build()?.parse_statements()?;
     if statements.len() > 1 {

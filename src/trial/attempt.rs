@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use arrow::compute::concat_batches;
+use arrow::datatypes::FieldRef;
 use arrow::error::ArrowError;
+use serde_json::value::RawValue;
 use tempfile::TempDir;
 
 use super::given::{Arrival, Given, by_time, fetched};
@@ -14,7 +16,7 @@ use super::tried::THIS_SQL;
 use crate::circuit::ZBatch;
 use crate::config::Config;
 use crate::pipeline::{AssembleError, Deltas, Engine, EngineError, Generation, IndexRoot, fresh};
-use crate::plan::{PlannedProjection, Program};
+use crate::plan::{COPY, PlannedProjection, Program};
 use crate::progress::SourceName;
 use crate::read_model::table::TableSpec;
 
@@ -63,6 +65,21 @@ pub fn attempt(
     Ok(Outcome { key_proven, events, changes: event_by_event.then_some(changes), ..outcome })
 }
 
+/// Whether this is the column that only numbers equal rows.
+fn is_copy(field: Option<&FieldRef>) -> bool {
+    field.is_some_and(|field| field.name() == COPY)
+}
+
+/// The rows as the SELECT gives them.
+fn as_selected(rows: &ZBatch, key: &[usize]) -> Result<Vec<Box<RawValue>>, ArrowError> {
+    let schema = rows.rows.schema();
+    if !is_copy(schema.fields().last()) {
+        return shown(rows, key);
+    }
+    let selected: Vec<usize> = (0..schema.fields().len() - 1).collect();
+    shown(&rows.project(&selected)?, &selected)
+}
+
 /// Whether no two rows can share the key.
 fn is_proven(planned: &PlannedProjection) -> bool {
     let schema = &planned.compiled.schema;
@@ -88,7 +105,7 @@ fn change(engine: &Engine, (source, sequence): (SourceName, u64), delta: &ZBatch
     let delta = delta.with_schema(schema)?.consolidated()?;
     let signed = |is_added: bool| -> Result<_, ArrowError> {
         let mask = (0..delta.len()).map(|row| Some((delta.weight(row) > 0) == is_added)).collect();
-        shown(&delta.filter(&mask)?, key)
+        as_selected(&delta.filter(&mask)?, key)
     };
     Ok(Change { source, sequence, added: signed(true)?, removed: signed(false)? })
 }
@@ -113,12 +130,15 @@ fn outcome(engine: &Engine, sum: &[ZBatch]) -> Result<Outcome, TrialError> {
         let why = intake.progress.message().unwrap_or("it has halted");
         (name.clone(), why.to_owned())
     });
+    let rows_may_repeat = is_copy(schema.fields().last());
+    let columns = schema.fields().len() - usize::from(rows_may_repeat);
     let below = engine.generations.iter().map(|generation| generation.projection().to_owned());
     Ok(Outcome {
-        columns: Column::all(schema),
-        key: status.key,
+        columns: Column::all(&schema.fields()[..columns]),
+        key: if rows_may_repeat { Vec::new() } else { status.key },
         key_proven: false,
-        rows: shown(&rows, key)?,
+        rows_may_repeat,
+        rows: as_selected(&rows, key)?,
         events: BTreeMap::new(),
         parked: engine.parked.in_order().iter().map(|parked| ParkedEvent::of(parked)).collect(),
         state: StateKept { rows: status.rows, bytes: status.state_bytes, operators: status.operators },

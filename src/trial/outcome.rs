@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::FieldRef;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -17,10 +17,12 @@ use crate::serve::json::type_name;
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     pub columns: Vec<Column>,
-    /// The columns that tell the rows apart; all of them where nobody has said and nothing is proven.
+    /// The columns that tell the rows apart.
     pub key: Vec<String>,
     /// Whether no two rows can have one key, whatever the events.
     pub key_proven: bool,
+    /// Whether equal rows may be there several times. There is no key then, and a table needs `key` or `duplicates`.
+    pub rows_may_repeat: bool,
     /// Objects, by key.
     pub rows: Vec<Box<RawValue>>,
     /// Messages that were read, by source.
@@ -52,9 +54,11 @@ pub struct Column {
 }
 
 impl Column {
-    pub(super) fn all(schema: &Schema) -> Vec<Self> {
-        let fields = schema.fields().iter();
-        fields.map(|field| Column { name: field.name().clone(), data_type: type_name(field.data_type()) }).collect()
+    pub(super) fn all(fields: &[FieldRef]) -> Vec<Self> {
+        fields
+            .iter()
+            .map(|field| Column { name: field.name().clone(), data_type: type_name(field.data_type()) })
+            .collect()
     }
 }
 

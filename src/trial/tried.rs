@@ -29,6 +29,7 @@ pub fn tried(config: &Config, sql: &str, key: &[String]) -> Result<Program, Refu
         owner: None,
         sql: sql.to_owned(),
         key: (!key.is_empty()).then(|| key.to_vec()),
+        duplicates: None,
         indexes: Vec::new(),
         columns: Default::default(),
         on_stale: OnStale::Mark,

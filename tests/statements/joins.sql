@@ -40,7 +40,6 @@ SELECT * FROM (SELECT sku, price FROM products) a NATURAL JOIN (SELECT sku, sum(
 SELECT sku, name, sold FROM products NATURAL LEFT JOIN (SELECT sku, sum(qty) AS sold FROM items GROUP BY sku) b;
 
 -- natural full join
--- refused: USING
 SELECT sku, name, sold FROM products NATURAL FULL JOIN (SELECT sku, sum(qty) AS sold FROM items GROUP BY sku) b;
 
 -- employees and their bosses

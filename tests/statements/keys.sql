@@ -57,9 +57,7 @@ SELECT c.id cid, c.name nm FROM customers c;
 SELECT shop.visit._seq, shop.visit.page FROM shop.visit WHERE shop.visit.ms > 100;
 
 -- rows that are equal in all columns
--- refused: key
 SELECT visitor, page FROM shop.visit;
 
 -- a status of few values repeated
--- refused: key
 SELECT status FROM orders;

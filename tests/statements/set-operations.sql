@@ -5,7 +5,6 @@ SELECT city AS place FROM customers UNION SELECT room FROM bookings;
 SELECT 'order' AS kind, id, amount FROM orders UNION ALL SELECT 'payment', id, amount FROM payments;
 
 -- rows that repeat in UNION ALL
--- refused: key
 SELECT customer_id FROM orders UNION ALL SELECT id FROM customers;
 
 -- UNION of different types

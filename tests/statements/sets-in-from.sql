@@ -81,11 +81,9 @@ SELECT d.id, t.tag, t.n FROM docs d, jsonb_array_elements_text(d.body->'tags') W
 SELECT c.id, k FROM customers c, jsonb_object_keys(c.profile) AS k;
 
 -- keys and values of JSON
--- refused: jsonb_each
 SELECT c.id, e.key, e.value FROM customers c, jsonb_each(c.profile) AS e;
 
 -- keys and texts of JSON
--- refused: jsonb_each_text
 SELECT c.id, e.key, e.value FROM customers c, jsonb_each_text(c.profile) AS e(key, value);
 
 -- JSON as a record

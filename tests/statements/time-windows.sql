@@ -55,18 +55,30 @@ SELECT a.s, a.n, b.n FROM (SELECT date_trunc('hour', stamp) AS s, count(*) AS n 
 LEFT JOIN (SELECT date_trunc('hour', stamp) AS s, count(*) AS n FROM readings WHERE temp > 20 GROUP BY 1) b ON a.s = b.s;
 
 -- session windows as a table function
--- refused: SESSION
 SELECT visitor, window_start, window_end, count(*) AS n
-FROM SESSION(shop.visit, _time, INTERVAL '5 minutes') GROUP BY visitor, window_start, window_end;
+FROM SESSION(shop.visit, _time, INTERVAL '5 minutes', visitor) GROUP BY visitor, window_start, window_end;
 -- judge:
-SELECT 1 AS one;
+SELECT visitor, min(_time), max(_time) + INTERVAL '5 minutes', count(*) FROM (
+  SELECT visitor, _time, sum(fresh) OVER (PARTITION BY visitor ORDER BY _time, _seq) AS session FROM (
+    SELECT visitor, _time, _seq, CASE WHEN _time - lag(_time) OVER (PARTITION BY visitor ORDER BY _time, _seq) <= INTERVAL '5 minutes' THEN 0 ELSE 1 END AS fresh
+    FROM shop.visit) a) b GROUP BY visitor, session;
+
+-- sessions of everybody together
+SELECT window_start, window_end, count(*) AS n FROM SESSION(readings, stamp, INTERVAL '30 minutes') GROUP BY window_start, window_end;
+-- judge:
+SELECT min(stamp), max(stamp) + INTERVAL '30 minutes', count(*) FROM (
+  SELECT stamp, sum(fresh) OVER (ORDER BY stamp, id) AS session FROM (
+    SELECT stamp, id, CASE WHEN stamp - lag(stamp) OVER (ORDER BY stamp, id) <= INTERVAL '30 minutes' THEN 0 ELSE 1 END AS fresh
+    FROM readings) a) b GROUP BY session;
 
 -- session windows in the words of Flink
--- refused: PARTITION
 SELECT visitor, window_start, count(*) AS n
 FROM TABLE(SESSION(TABLE shop.visit PARTITION BY visitor, DESCRIPTOR(_time), INTERVAL '5' MINUTES)) GROUP BY visitor, window_start, window_end;
 -- judge:
-SELECT 1 AS one;
+SELECT visitor, min(_time), count(*) FROM (
+  SELECT visitor, _time, sum(fresh) OVER (PARTITION BY visitor ORDER BY _time, _seq) AS session FROM (
+    SELECT visitor, _time, _seq, CASE WHEN _time - lag(_time) OVER (PARTITION BY visitor ORDER BY _time, _seq) <= INTERVAL '5 minutes' THEN 0 ELSE 1 END AS fresh
+    FROM shop.visit) a) b GROUP BY visitor, session;
 
 -- days by date_trunc
 SELECT date_trunc('day', placed_at) AS day, count(*) AS orders, sum(amount) AS revenue FROM orders GROUP BY 1;
@@ -128,6 +140,12 @@ SELECT t.id, q.bid FROM trades t LEFT JOIN LATERAL
   (SELECT q.bid FROM quotes q WHERE q.symbol = t.symbol AND q.stamp <= t.stamp ORDER BY q.stamp DESC LIMIT 1) q ON true;
 
 -- a version as of the time of the fact
+-- engine: duckdb
+SELECT t.id, q.bid FROM trades t LEFT JOIN shop.quote FOR SYSTEM_TIME AS OF t.stamp AS q ON t.symbol = q.symbol;
+-- judge:
+SELECT t.id, q.bid FROM trades t ASOF LEFT JOIN shop.quote q ON t.symbol = q.symbol AND t.stamp >= q._time;
+
+-- a version of a table, which has no history
 -- refused: ASOF LEFT JOIN
 SELECT t.id, q.bid FROM trades t LEFT JOIN quotes FOR SYSTEM_TIME AS OF t.stamp AS q ON t.symbol = q.symbol;
 -- judge:

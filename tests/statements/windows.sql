@@ -105,7 +105,6 @@ SELECT seq, stamp, sum(is_new) OVER (ORDER BY stamp, seq) AS visitors FROM (
   SELECT _time AS stamp, _seq AS seq, CASE WHEN row_number() OVER (PARTITION BY visitor ORDER BY _time, _seq) = 1 THEN 1 ELSE 0 END AS is_new FROM shop.visit) t;
 
 -- lists so far
--- refused: ROWS BETWEEN
 SELECT id, array_agg(id) OVER (PARTITION BY customer_id ORDER BY id) AS ids FROM orders;
 
 -- ranks of descending dates

@@ -84,6 +84,13 @@ fn show_parked(parked: &[ParkedEvent], out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn show_key(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    if outcome.rows_may_repeat {
+        return writeln!(
+            out,
+            "no key: nothing proves that its rows differ; a table needs `key: […]`, or `duplicates: {{count: copies}}` where \
+             equal rows are meant"
+        );
+    }
     let key = outcome.key.join(", ");
     match (outcome.key_proven, outcome.key.is_empty()) {
         (true, true) => writeln!(out, "there is one row at the most, whatever the events"),

@@ -17,7 +17,7 @@ use super::engine::Engine;
 use super::intake::Intake;
 use crate::identity::Identity;
 use crate::lifecycle::GenerationId;
-use crate::plan::Scope;
+use crate::plan::{Scope, Selected};
 use crate::progress::{Cut, Losses, SourceName};
 use crate::read_model::search::SearchSnapshot;
 use crate::read_model::{Comparison, InputRows};
@@ -71,7 +71,7 @@ pub type OpenAt<'a> = &'a dyn Fn(&SourceName, &Intake) -> Result<Box<dyn Source>
 
 /// What a verification is done with.
 pub struct Means<'a> {
-    pub sql: &'a str,
+    pub selected: Selected<'a>,
     pub scope: &'a Scope,
     pub open: OpenAt<'a>,
     /// Bytes of events that are kept at the same time.

@@ -57,8 +57,8 @@ impl<'a> Pass<'a> {
         asked: KeyShare,
     ) -> Result<Self, String> {
         let batch = match subject.is_divided() {
-            true => Batch::within(means.sql, means.scope, &subject.key, share),
-            false => Batch::new(means.sql, means.scope),
+            true => Batch::within(means.selected, means.scope, &subject.key, share),
+            false => Batch::new(means.selected, means.scope),
         };
         let needed = batch.and_then(|batch| batch.needed()).map_err(|refusal| fails(&refusal.message))?;
         let parts_max = asked.parts().saturating_mul(PASSES_MAX);
@@ -188,10 +188,10 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// Why it fails.
     pub(super) fn expected(&self) -> Result<RecordBatch, String> {
-        let Means { sql, scope, .. } = self.means;
+        let Means { selected, scope, .. } = self.means;
         let batch = match self.share.is_all() {
-            true => Batch::new(sql, scope),
-            false => Batch::within(sql, scope, &self.subject.key, self.share),
+            true => Batch::new(*selected, scope),
+            false => Batch::within(*selected, scope, &self.subject.key, self.share),
         };
         // The batch asks within a plan, where nothing can fail.
         let failed = std::cell::RefCell::new(None);

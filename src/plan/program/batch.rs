@@ -15,6 +15,7 @@ use datafusion::physical_plan::collect;
 
 use super::compile::{output_schema, rewritten, scope_session};
 use super::restriction::{Needed, RelationName, can_fail_below, needed, restricted};
+use super::selected::Selected;
 use crate::plan::datafusion::{computing_every_row, planning_state};
 use crate::plan::decorrelate::optimized;
 use crate::plan::guard::guarded;
@@ -31,47 +32,53 @@ pub struct Batch {
     of_result: Option<(Vec<usize>, KeyShare)>,
 }
 
-/// Runs `sql` over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
+/// Runs what is `selected` over the rows that `rows` gives for each relation `(source or none, table)`. Blocks until it is done.
 ///
 /// # Errors
 /// If the SQL is refused, or fails over these rows.
-pub fn batch(
-    sql: &str,
+pub fn batch<'a>(
+    selected: impl Into<Selected<'a>>,
     scope: &Scope,
     rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>,
 ) -> Result<RecordBatch, Refusal> {
-    Batch::new(sql, scope)?.run(rows)
+    Batch::new(selected, scope)?.run(rows)
 }
 
 impl Batch {
-    /// Plans `sql` over the relations of `scope`.
+    /// Plans what is `selected` over the relations of `scope`.
     ///
     /// # Errors
     /// If the SQL is refused.
-    pub fn new(sql: &str, scope: &Scope) -> Result<Self, Refusal> {
-        Self::planned(sql, scope, Ok)
+    pub fn new<'a>(selected: impl Into<Selected<'a>>, scope: &Scope) -> Result<Self, Refusal> {
+        Self::planned(selected.into(), scope, Ok)
     }
 
-    /// Plans the part of `sql` whose key, the columns `key` of the result, is in the share. The key's types are
+    /// Plans the part of what is `selected` whose key, the columns `key` of the result, is in the share. The key's types are
     /// some that [`KeyShare::divides`].
     ///
     /// # Errors
     /// If the SQL is refused.
-    pub fn within(sql: &str, scope: &Scope, key: &[usize], share: KeyShare) -> Result<Self, Refusal> {
-        let batch = Self::planned(sql, scope, |plan| restricted(plan, key, share))?;
+    pub fn within<'a>(
+        selected: impl Into<Selected<'a>>,
+        scope: &Scope,
+        key: &[usize],
+        share: KeyShare,
+    ) -> Result<Self, Refusal> {
+        let selected = selected.into();
+        let batch = Self::planned(selected, scope, |plan| restricted(plan, key, share))?;
         if can_fail_below(&batch.optimized)? {
-            return Ok(Self { of_result: Some((key.to_vec(), share)), ..Self::new(sql, scope)? });
+            return Ok(Self { of_result: Some((key.to_vec(), share)), ..Self::new(selected, scope)? });
         }
         Ok(batch)
     }
 
     fn planned(
-        sql: &str,
+        selected: Selected<'_>,
         scope: &Scope,
         change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, DataFusionError>,
     ) -> Result<Self, Refusal> {
         let ctx = scope_session(scope)?;
-        let plan = change(rewritten(&ctx, sql, scope)?)?;
+        let plan = change(rewritten(&ctx, selected, scope)?)?;
         let state = computing_every_row(planning_state(&ctx));
         let optimized = guarded(optimized(&plan, &state, scope)?)?;
         let schema = output_schema(&plan, &optimized);

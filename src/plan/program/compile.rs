@@ -9,6 +9,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
+use super::selected::Selected;
 use crate::circuit::Circuit;
 use crate::event::SourceRelation;
 use crate::identity::Specification;
@@ -32,13 +33,17 @@ pub struct Compiled {
     pub unique: Option<Vec<usize>>,
 }
 
-/// Compiles `sql`, whose rows are to be kept under the columns `key`, or those that it proves to tell them apart.
+/// Compiles what is `selected`, whose rows are to be kept under the columns `key`, or those that it proves to tell them apart.
 ///
 /// # Errors
 /// Refuses SQL that cannot be planned, that names what is not in `scope`, or whose result cannot be kept equal to batch.
-pub fn compile(sql: &str, key: Option<&[String]>, scope: &Scope) -> Result<Compiled, Refusal> {
+pub fn compile<'a>(
+    selected: impl Into<Selected<'a>>,
+    key: Option<&[String]>,
+    scope: &Scope,
+) -> Result<Compiled, Refusal> {
     let ctx = scope_session(scope)?;
-    let plan = rewritten(&ctx, sql, scope)?;
+    let plan = rewritten(&ctx, selected.into(), scope)?;
     let state = planning_state(&ctx);
     let optimized = guarded(optimized(&plan, &state, scope)?)?;
     let schema = output_schema(&plan, &optimized);
@@ -120,15 +125,19 @@ pub(super) fn with_relations(ctx: SessionContext, scope: &Scope) -> Result<Sessi
 /// What `rewritten` gives, in a session of its own.
 #[cfg(test)]
 pub(in crate::plan) fn planned(sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
-    rewritten(&scope_session(scope)?, sql, scope)
+    rewritten(&scope_session(scope)?, sql.into(), scope)
 }
 
 /// The plan that both the circuit and the batch result come from.
 ///
 /// # Errors
 /// If the SQL cannot be planned over `scope`, or no order makes its result a function of the set of rows.
-pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan, Refusal> {
-    let plan = logical_plan(ctx, sql, &scope.keys()).map_err(|error| unknown_relation(&error, scope))?;
+pub(in crate::plan) fn rewritten(
+    ctx: &SessionContext,
+    selected: Selected<'_>,
+    scope: &Scope,
+) -> Result<LogicalPlan, Refusal> {
+    let plan = logical_plan(ctx, selected.sql, &scope.keys()).map_err(|error| unknown_relation(&error, scope))?;
     if !matches!(
         plan,
         LogicalPlan::Projection(_)
@@ -148,7 +157,7 @@ pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope)
     ) {
         return Err(Refusal::new("this statement is not a query").hint("a projection is one SELECT"));
     }
-    rewrite::rewrite(name_scalar_subqueries(plan)?).map_err(Refusal::from)
+    rewrite::rewrite(name_scalar_subqueries(selected.told_apart(plan)?)?).map_err(Refusal::from)
 }
 
 pub(super) fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
@@ -171,7 +180,11 @@ pub(super) fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
 fn unproven(schema: &SchemaRef) -> Refusal {
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     Refusal::new("nothing in this query says which columns tell its rows apart")
-        .hint(format!("write `key: […]` with some of {}; `key: []` for a table of one row", names.join(", ")))
+        .hint(format!(
+        "write `key: […]` with some of {}; `key: []` for a table of one row; `duplicates: {{count: copies}}` where equal \
+         rows are meant",
+        names.join(", ")
+    ))
 }
 
 fn index_of(schema: &SchemaRef, column: &str) -> Result<usize, Refusal> {

@@ -6,6 +6,7 @@ mod checks;
 mod compile;
 mod queries;
 mod restriction;
+mod selected;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -21,13 +22,17 @@ pub(in crate::plan) use self::compile::planned;
 pub use self::compile::{Compiled, compile};
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
+pub use self::selected::Selected;
 use crate::circuit::{CircuitError, share};
-use crate::config::{self, Config, Problem, ProjectionKind};
+use crate::config::{self, Config, Duplicates, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
 use crate::plan::datafusion::session;
 use crate::plan::{ProjectionSchema, Refusal, Scope, ScopeSource};
 use crate::sql::parse_statement;
+
+/// The column that numbers equal rows where nobody has said how they are told apart.
+pub const COPY: &str = "__copy";
 
 /// What a daemon runs.
 #[derive(Debug)]
@@ -124,7 +129,7 @@ impl Program {
     }
 
     /// Plans one more projection over all that is there. A table that names no key gets the fewest columns that are proven to
-    /// tell its rows apart, and all of them where none are.
+    /// tell its rows apart. Where none are, its equal rows are numbered in a last column, [`COPY`]; where they cannot be, its key is all columns.
     ///
     /// # Errors
     /// The problems of the projection; the program is then as it was.
@@ -132,10 +137,8 @@ impl Program {
         let mut scope = self.scope();
         scope.projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view.schema.clone())));
         let mut projection = projection.clone();
-        if projection.key.is_none() && projection.kind == ProjectionKind::Table {
-            let key = telling_apart(&projection.sql, &scope)
-                .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
-            projection.key = Some(key);
+        if projection.key.is_none() && projection.duplicates.is_none() && projection.kind == ProjectionKind::Table {
+            tell_apart(&mut projection, &scope).map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
         }
         let (projections, views) = (std::mem::take(&mut self.projections), std::mem::take(&mut self.views));
         let mut planning = Planning { scope, projections, views };
@@ -187,12 +190,21 @@ impl Program {
     }
 }
 
-/// The fewest columns that tell the rows of a query apart, by name.
-fn telling_apart(sql: &str, scope: &Scope) -> Result<Vec<String>, Refusal> {
-    let compiled = compile(sql, Some(&[]), scope)?;
+/// Decides how the rows of a table that names no key are told apart.
+fn tell_apart(projection: &mut config::Projection, scope: &Scope) -> Result<(), Refusal> {
+    let compiled = compile(&*projection, Some(&[]), scope)?;
     let schema = &compiled.schema.schema;
-    let columns = compiled.unique.unwrap_or_else(|| (0..schema.fields().len()).collect());
-    Ok(columns.into_iter().map(|column| schema.field(column).name().clone()).collect())
+    let names = |columns: Vec<usize>| columns.into_iter().map(|column| schema.field(column).name().clone()).collect();
+    if let Some(columns) = compiled.unique {
+        projection.key = Some(names(columns));
+        return Ok(());
+    }
+    projection.duplicates = Some(Duplicates::Number(COPY.to_owned()));
+    if compile(&*projection, None, scope).is_err() {
+        projection.duplicates = None;
+        projection.key = Some(names((0..schema.fields().len()).collect()));
+    }
+    Ok(())
 }
 
 struct Planning {
@@ -270,7 +282,7 @@ impl Planning {
             self.views.push(PlannedView { config: projection.clone(), schema, upstream });
             return Ok(());
         }
-        let compiled = compile(&projection.sql, projection.key.as_deref(), &self.scope)
+        let compiled = compile(projection, projection.key.as_deref(), &self.scope)
             .map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
         if let Some(view) =
             compiled.upstream.iter().find(|name| self.views.iter().any(|view| view.config.name == **name))

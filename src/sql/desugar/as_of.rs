@@ -2,6 +2,8 @@
 //! without one is kept, as in Snowflake; DuckDB's `ASOF JOIN b ON a.k = b.k AND a.at >= b.at`, which is an inner join, and
 //! its `ASOF LEFT JOIN` have their comparison among the conditions.
 //!
+//! `a JOIN b FOR SYSTEM_TIME AS OF a.at ON a.k = b.k` is the same of the events of `b`, by their `_time`.
+//!
 //! The parser knows Snowflake's form alone. The other reaches it under the name of a join that nothing else here has, MySQL's
 //! `STRAIGHT_JOIN`, and one that keeps rows without a partner as a `GLOBAL` one. Where an author writes that name, it is the inner
 //! join that MySQL means.
@@ -11,7 +13,7 @@ use std::ops::ControlFlow;
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Select, SetExpr, TableAlias, TableFactor,
-    visit_expressions,
+    TableVersion, visit_expressions,
 };
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
@@ -63,7 +65,18 @@ fn is_word(token: &TokenWithSpan, word: &str) -> bool {
 }
 
 pub(super) fn as_lateral(select: &mut Select) -> Result<()> {
+    for item in &mut select.from {
+        if version(&mut item.relation).is_some() {
+            return plan_err!(
+                "FOR SYSTEM_TIME AS OF is for a table that is joined: `a JOIN b FOR SYSTEM_TIME AS OF a._time ON a.k = b.k`"
+            );
+        }
+    }
     for join in select.from.iter_mut().flat_map(|item| item.joins.iter_mut()) {
+        if let Some(moment) = version(&mut join.relation) {
+            of_moment(join, moment)?;
+            continue;
+        }
         match &join.join_operator {
             JoinOperator::AsOf { match_condition, constraint } => {
                 let (compared, constraint) = (match_condition.clone(), constraint.clone());
@@ -99,17 +112,61 @@ pub(super) fn as_lateral(select: &mut Select) -> Result<()> {
     Ok(())
 }
 
-fn latest(join: &mut Join, compared: &Expr, keys: Option<Expr>, keeps: bool) -> Result<()> {
-    let name = match &join.relation {
-        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            alias.name.clone()
+/// Takes the moment as of which a table is read.
+fn version(relation: &mut TableFactor) -> Option<Expr> {
+    let TableFactor::Table { version, .. } = relation else { return None };
+    match version.take()? {
+        TableVersion::ForSystemTimeAsOf(moment) => Some(moment),
+        other => {
+            *version = Some(other);
+            None
         }
-        TableFactor::Table { name, .. } => match name.0.last().and_then(|part| part.as_ident()) {
-            Some(name) => name.clone(),
-            None => return plan_err!("give what is joined a name: `ASOF JOIN … AS b`"),
-        },
-        _ => return plan_err!("give what is joined a name: `ASOF JOIN … AS b`"),
+    }
+}
+
+/// A join with the events as they stood at a moment of the left side.
+fn of_moment(join: &mut Join, moment: Expr) -> Result<()> {
+    let TableFactor::Table { name, .. } = &join.relation else { return Ok(()) };
+    if name.0.len() < 2 {
+        return plan_err!(
+            "FOR SYSTEM_TIME AS OF reads events by their _time, and `{name}` is none: write `ASOF LEFT JOIN {name} AS b ON a.k = b.k AND \
+             a.at >= b.valid_from`, with the column that says from when a row of it is valid"
+        );
+    }
+    let (keys, keeps) = match &join.join_operator {
+        JoinOperator::Join(JoinConstraint::On(keys)) | JoinOperator::Inner(JoinConstraint::On(keys)) => (keys, false),
+        JoinOperator::Left(JoinConstraint::On(keys)) | JoinOperator::LeftOuter(JoinConstraint::On(keys)) => {
+            (keys, true)
+        }
+        _ => {
+            return plan_err!(
+                "FOR SYSTEM_TIME AS OF takes JOIN or LEFT JOIN with ON: \
+                 `a JOIN b FOR SYSTEM_TIME AS OF a._time ON a.k = b.k`"
+            );
+        }
     };
+    let keys = keys.clone();
+    let time = Expr::CompoundIdentifier(vec![name_of(&join.relation)?, Ident::new("_time")]);
+    let compared = template::expression("$__0 >= $__1", &[moment, time])?;
+    latest(join, &compared, Some(keys), keeps)
+}
+
+fn name_of(relation: &TableFactor) -> Result<Ident> {
+    let name = match relation {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            Some(alias.name.clone())
+        }
+        TableFactor::Table { name, .. } => name.0.last().and_then(|part| part.as_ident()).cloned(),
+        _ => None,
+    };
+    match name {
+        Some(name) => Ok(name),
+        None => plan_err!("give what is joined a name: `ASOF JOIN … AS b`"),
+    }
+}
+
+fn latest(join: &mut Join, compared: &Expr, keys: Option<Expr>, keeps: bool) -> Result<()> {
+    let name = name_of(&join.relation)?;
     let Some((time, earlier)) = time_of(&name, compared) else {
         return plan_err!("ASOF JOIN compares a time of the left side with one of `{name}`, as in `a.at >= {name}.at`");
     };

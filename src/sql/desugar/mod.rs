@@ -4,7 +4,7 @@
 //! | File | Form | becomes |
 //! |---|---|---|
 //! | `set_functions` | `unnest(…)`, `generate_series(…)` and the like in FROM, `WITH ORDINALITY` | `LATERAL (SELECT unnest(…))` |
-//! | `event_windows` | `TUMBLE`, `HOP` in FROM | a subquery with `date_bin` |
+//! | `event_windows` | `TUMBLE`, `HOP`, `SESSION` in FROM | subqueries with `date_bin`, or with window functions |
 //! | `as_of` | `ASOF JOIN` | a lateral join with the first row of an order |
 //! | `using` | `USING` in chains of joins, right and full ones | `ON`, and the merged column where it is named |
 //! | `natural` | `NATURAL` | `USING` |
@@ -13,7 +13,7 @@
 //! | `named_windows` | `OVER (w ORDER BY x)` | the window written out |
 //! | `no_columns` | `SELECT FROM t` | `SELECT 1 FROM t` |
 //! | `overlaps` | `(a, b) OVERLAPS (c, d)` | comparisons of their first and last moments |
-//! | `records` | `jsonb_to_record[set](j) AS r(a int, b text)` in FROM | `j ->> 'a'`, cast |
+//! | `records` | `jsonb_to_record[set](j) AS r(a int, b text)`, `jsonb_each(j)` in FROM | `j ->> 'a'`, cast |
 //! | `pairs` | `(a, b) IN (SELECT …)` in conditions | `EXISTS` |
 //! | `tokens` | `AS MATERIALIZED`, `TABLE(TUMBLE(TABLE t, …))` | without these words |
 //! | `fetch` | `FETCH FIRST … ROWS ONLY`, `WITH TIES` | `LIMIT`, or a condition on the rank |

@@ -1,9 +1,9 @@
-//! `jsonb_to_record(j) AS r(a int, b text)` in FROM: the members of an object as columns of the types that are named, and with
-//! `jsonb_to_recordset` a row for each object of a list.
+//! Objects of JSON in FROM. `jsonb_to_record(j) AS r(a int, b text)` has their members as columns of the types that are named, and with
+//! `jsonb_to_recordset` a row for each object of a list; `jsonb_each(j) AS e(key, value)` has a row for each member.
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, SelectItem, SetExpr, TableAlias, TableFactor, TableFunctionArgs, Value,
+    CastKind, DataType, Expr, Ident, SelectItem, SetExpr, TableAlias, TableFactor, TableFunctionArgs, Value,
 };
 
 use super::set_functions::{plain_name, values};
@@ -18,6 +18,16 @@ pub(super) fn as_subquery(factor: &mut TableFactor) -> Result<()> {
         _ => return Ok(()),
     };
     let Some(name) = plain_name(name) else { return Ok(()) };
+    if let Some(operator) = match name.as_str() {
+        "jsonb_each" | "json_each" => Some("->"),
+        "jsonb_each_text" | "json_each_text" => Some("->>"),
+        _ => None,
+    } {
+        let arguments = values(arguments).unwrap_or_default();
+        let [json] = arguments.as_slice() else { return plan_err!("write `{name}(j) AS e(key, value)`") };
+        *factor = members(&name, json, operator, alias.clone())?;
+        return Ok(());
+    }
     let is_set = match name.as_str() {
         "jsonb_to_record" | "json_to_record" => false,
         "jsonb_to_recordset" | "json_to_recordset" => true,
@@ -47,6 +57,20 @@ pub(super) fn as_subquery(factor: &mut TableFactor) -> Result<()> {
     let alias = TableAlias { columns: Vec::new(), ..alias.clone() };
     *factor = TableFactor::Derived { lateral: true, subquery: Box::new(subquery), alias: Some(alias), sample: None };
     Ok(())
+}
+
+/// A row for each member of an object, with its key and its value.
+fn members(name: &str, json: &Expr, operator: &str, alias: Option<TableAlias>) -> Result<TableFactor> {
+    let alias =
+        alias.unwrap_or_else(|| TableAlias { explicit: true, name: Ident::new(name), columns: Vec::new(), at: None });
+    let named = |place: usize, name: &str| {
+        alias.columns.get(place).map_or_else(|| name.to_owned(), |column| column.name.to_string())
+    };
+    let keys = "unnest(json_object_keys($__0))";
+    let text = format!("SELECT {keys} AS {}, ($__0) {operator} {keys} AS {}", named(0, "key"), named(1, "value"));
+    let subquery = Box::new(template::query(&text, std::slice::from_ref(json))?);
+    let alias = Some(TableAlias { columns: Vec::new(), ..alias });
+    Ok(TableFactor::Derived { lateral: true, subquery, alias, sample: None })
 }
 
 /// The member of that key: JSON as it is, anything else from its text.

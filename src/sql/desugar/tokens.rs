@@ -1,17 +1,14 @@
 //! Words that the parser does not take here and that change nothing: `WITH t AS MATERIALIZED (…)`, for how often a query is computed is
-//! ours to decide, and Flink's `TABLE(TUMBLE(TABLE t, …))`, which is `TUMBLE(t, …)`.
+//! ours to decide, and Flink's `TABLE(TUMBLE(TABLE t, …))`, which is `TUMBLE(t, …)`; of a
+//! `SESSION(t PARTITION BY a, DESCRIPTOR(time), …)` the columns come last.
 
-use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 /// The tokens without such words.
-///
-/// # Errors
-/// If others stand there that nothing here has, with what to write instead.
-pub(in crate::sql) fn without_hints(mut tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
+pub(in crate::sql) fn without_hints(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let places: Vec<usize> =
         (0..tokens.len()).filter(|&at| !matches!(tokens[at].token, Token::Whitespace(_))).collect();
-    let mut left_out = Vec::new();
+    let (mut left_out, mut sessions) = (Vec::new(), Vec::new());
     for place in 0..places.len() {
         let word = |ahead: usize, word: &str| places.get(place + ahead).is_some_and(|&at| is_word(&tokens[at], word));
         let opens = |ahead: usize| places.get(place + ahead).is_some_and(|&at| tokens[at].token == Token::LParen);
@@ -21,21 +18,43 @@ pub(in crate::sql) fn without_hints(mut tokens: Vec<TokenWithSpan>) -> Result<Ve
         if word(0, "AS") && word(1, "NOT") && word(2, "MATERIALIZED") && opens(3) {
             left_out.extend([places[place + 1], places[place + 2]]);
         }
-        if word(0, "FOR") && word(1, "SYSTEM_TIME") && word(2, "AS") && word(3, "OF") {
-            return plan_err!(
-                "FOR SYSTEM_TIME AS OF is not there: write `a ASOF LEFT JOIN b ON a.k = b.k AND a.at >= b.valid_from`"
-            );
+        if word(0, "SESSION") && opens(1) {
+            sessions.push(place + 1);
         }
-        let is_window = ["TUMBLE", "HOP", "SESSION"].iter().any(|name| word(2, name));
-        if word(0, "TABLE") && opens(1) && is_window && opens(3) && word(4, "TABLE") {
+        let is_window =
+            |ahead: usize| ["TUMBLE", "HOP", "SESSION"].iter().any(|name| word(ahead, name)) && opens(ahead + 1);
+        if is_window(0) && word(2, "TABLE") {
+            left_out.push(places[place + 2]);
+        }
+        if word(0, "TABLE") && opens(1) && is_window(2) && word(4, "TABLE") {
             let Some(end) = closing(&tokens, &places, place + 1) else { continue };
-            left_out.extend([places[place], places[place + 1], places[place + 4], places[end]]);
+            left_out.extend([places[place], places[place + 1], places[end]]);
         }
     }
     for at in left_out {
         tokens[at].token = Token::Whitespace(Whitespace::Space);
     }
-    Ok(tokens)
+    // From behind, so that the places before them stay.
+    for opening in sessions.into_iter().rev() {
+        partition_last(&mut tokens, &places, opening);
+    }
+    tokens
+}
+
+/// Puts the columns behind PARTITION BY, which stands between the first argument and `DESCRIPTOR`, behind the last argument.
+fn partition_last(tokens: &mut Vec<TokenWithSpan>, places: &[usize], opening: usize) {
+    let Some(end) = closing(tokens, places, opening) else { return };
+    let word = |place: usize, word: &str| is_word(&tokens[places[place]], word);
+    let begins = |place: &usize| word(*place, "PARTITION") && word(place + 1, "BY");
+    let Some(words) = (opening..end).find(begins) else { return };
+    let ends = |place: &usize| tokens[places[*place]].token == Token::Comma && word(place + 1, "DESCRIPTOR");
+    let Some(descriptor) = (words..end).find(ends) else { return };
+    let mut columns = tokens[places[words + 1] + 1..places[descriptor]].to_vec();
+    for token in &mut tokens[places[words]..places[descriptor]] {
+        token.token = Token::Whitespace(Whitespace::Space);
+    }
+    columns.insert(0, tokens[places[descriptor]].clone());
+    tokens.splice(places[end]..places[end], columns);
 }
 
 /// The place of the parenthesis that closes the one at a place.
@@ -68,7 +87,7 @@ mod tests {
     use crate::sql::dialect::Postgres;
 
     fn check(sql: &str, expected: &str) {
-        let tokens = without_hints(Tokenizer::new(&Postgres, sql).tokenize_with_location().unwrap()).unwrap();
+        let tokens = without_hints(Tokenizer::new(&Postgres, sql).tokenize_with_location().unwrap());
         let text: String = tokens.iter().map(|token| token.token.to_string()).collect();
         assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), expected);
     }
@@ -80,5 +99,10 @@ mod tests {
         check("SELECT a AS materialized FROM t", "SELECT a AS materialized FROM t");
         check("FROM TABLE(TUMBLE(TABLE t, f(a), i)) AS w", "FROM TUMBLE( t, f(a), i) AS w");
         check("FROM TABLE(f(t))", "FROM TABLE(f(t))");
+        check(
+            "FROM TABLE(SESSION(TABLE t PARTITION BY a, b, DESCRIPTOR(c), i)) w",
+            "FROM SESSION( t , DESCRIPTOR(c), i, a, b) w",
+        );
+        check("SESSION(t, c, i) SESSION(t PARTITION BY a)", "SESSION(t, c, i) SESSION(t PARTITION BY a)");
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
         ("jsonb_object_keys", [object]) => rows_of("json_object_keys", object),
         ("jsonb_each" | "json_each" | "jsonb_each_text" | "json_each_text", _) => {
             return plan_err!(
-                "`{name}` gives rows of two columns: write `unnest(json_object_keys(j)) AS key`, and `j -> key` around it"
+                "`{name}` gives rows of two columns: call it in FROM, as in `FROM t, {name}(t.j) AS e(key, value)`"
             );
         }
         ("xor", [left, right]) => Expr::Nested(Box::new(Expr::BinaryOp {

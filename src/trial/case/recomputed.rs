@@ -5,7 +5,7 @@ use super::stand::Stand;
 use super::{CaseError, Finding, by_source};
 use crate::config::Config;
 use crate::pipeline::{Intake, Means, RowDifference, RowFault, Subject, Verified};
-use crate::plan::Program;
+use crate::plan::{Program, Selected};
 use crate::progress::SourceName;
 use crate::source::{MemorySource, Source, Start};
 use crate::state::KeyShare;
@@ -29,8 +29,12 @@ pub(super) async fn differences(
     let mut findings = Vec::new();
     for planned in &program.projections {
         let Ok(subject) = Subject::of(stand.settled(), &planned.config.name) else { continue };
-        let means =
-            Means { sql: &planned.config.sql, scope: &scope, open: &open, bytes_max: config.verify.memory_bytes };
+        let means = Means {
+            selected: Selected::from(&planned.config),
+            scope: &scope,
+            open: &open,
+            bytes_max: config.verify.memory_bytes,
+        };
         let lines = match subject.verify(&means, KeyShare::ALL).await {
             Verified::Equal { .. } => continue,
             Verified::Different { differences, .. } => differences.iter().map(told).collect(),

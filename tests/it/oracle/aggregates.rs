@@ -69,7 +69,7 @@ fn of_values(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'s
         return (expr(format!("{name}(§)"), [x]), of, name);
     }
     let (x, of) = e.any(1);
-    match e.random.u8(..14) {
+    match e.random.u8(..15) {
         0 => (ordered(e, "latest(§", x, in_stream_order), of, "latest"),
         1 => (ordered(e, "earliest(§", x, in_stream_order), of, "earliest"),
         2 => (ordered(e, "collect(§", x, in_stream_order), Type::List(Box::new(of)), "collect"),
@@ -94,6 +94,7 @@ fn of_values(e: &mut Expressions<'_>, in_stream_order: bool) -> (Expr, Type, &'s
             };
             (call, Type::Map(Box::new(of)), "map_agg")
         }
+        13 => (ordered(e, "jsonb_agg(§", x, in_stream_order), Type::Json, "jsonb_agg"),
         11 => (ordered(e, "any_value(§", x, in_stream_order), of, "any_value"),
         12 => {
             let ((x, of), direction) = (e.scalar(1), ["", " DESC"][e.random.usize(..2)]);

@@ -8,6 +8,7 @@
 //! table p(k): SELECT t AS k, sum(n) AS n     a projection kept under a key; further lines are indented
 //!   FROM s.a GROUP BY t
 //! plan p: events, project, aggregate         the operators that keep it, in order; none need be written
+//! table d(count c): SELECT t FROM s.a         one whose equal rows are counted in `c`; `(number c)` numbers them
 //! bag q(n): SELECT n FROM s.a                one whose rows may repeat; its columns are named all the same
 //! log
 //! s.a k1 @12 {"n": 1}                        an event with its key (`-` for none), its time in seconds, its payload
@@ -49,7 +50,7 @@ pub(super) struct TypeDeclaration {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Declaration {
     pub(super) name: String,
-    /// The key of a table; some columns of a bag.
+    /// The key of a table, or what becomes of its equal rows, in two words; some columns of a bag.
     pub(super) key: Vec<String>,
     /// Whether rows are unique under the key, so that they can be kept in a table.
     pub(super) is_table: bool,
@@ -262,8 +263,11 @@ pub(super) fn configuration(case: &Case) -> String {
     }
     for declared in &case.projections {
         let sql = declared.sql.replace('\n', "\n  ");
-        let key = declared.key.join(", ");
-        let _ = write!(yaml, "---\nprojection: {}\nkey: [{key}]\nsql: |\n  {sql}\n", declared.name);
+        let told_apart = match declared.key.as_slice() {
+            [one] if one.contains(' ') => format!("duplicates: {{{}}}", one.replace(' ', ": ")),
+            key => format!("key: [{}]", key.join(", ")),
+        };
+        let _ = write!(yaml, "---\nprojection: {}\n{told_apart}\nsql: |\n  {sql}\n", declared.name);
     }
     yaml
 }

@@ -100,6 +100,10 @@ impl Expressions<'_> {
                 1 => expr("date_trunc('day', §)", [self.of(of, depth)]),
                 _ => expr("(§ + INTERVAL '90 minutes')", [self.of(of, depth)]),
             },
+            Type::Json => match self.column(of) {
+                Some(json) => expr("(§ -> 'b')", [json]),
+                None => self.literal(of),
+            },
             _ => self.column(of).unwrap_or_else(|| self.literal(of)),
         }
     }
@@ -165,7 +169,8 @@ impl Expressions<'_> {
                 let (part, _) = self.scalar(depth);
                 expr("CAST(§ AS VARCHAR)", [part])
             }
-            (4 | 5, Some(json)) => expr("json_get_str(§, 'b')", [json]),
+            (4, Some(json)) => expr("json_get_str(§, 'b')", [json]),
+            (5, Some(json)) => expr("(§ ->> 'b')", [json]),
             _ => expr("lower(§)", [self.of(&Type::Text, depth)]),
         }
     }
@@ -192,12 +197,15 @@ impl Expressions<'_> {
             };
         }
         let depth = depth - 1;
-        match self.random.u8(..8) {
-            0 => expr("(§ AND §)", [self.bool(depth), self.bool(depth)]),
-            1 => expr("(§ OR §)", [self.bool(depth), self.bool(depth)]),
-            2 => expr("(NOT §)", [self.bool(depth)]),
-            3 => expr("(§ IS NULL)", [self.any(depth).0]),
-            4 => expr("(§ IN ('a', 'b'))", [self.of(&Type::Text, depth)]),
+        let json = self.column(&Type::Json);
+        match (self.random.u8(..8), json) {
+            (5, Some(json)) if self.random.bool() => expr("(§ @> '{\"b\": \"x\"}')", [json]),
+            (5, Some(json)) => expr("(§ ? 'b')", [json]),
+            (0, _) => expr("(§ AND §)", [self.bool(depth), self.bool(depth)]),
+            (1, _) => expr("(§ OR §)", [self.bool(depth), self.bool(depth)]),
+            (2, _) => expr("(NOT §)", [self.bool(depth)]),
+            (3, _) => expr("(§ IS NULL)", [self.any(depth).0]),
+            (4, _) => expr("(§ IN ('a', 'b'))", [self.of(&Type::Text, depth)]),
             _ => self.comparison(depth),
         }
     }

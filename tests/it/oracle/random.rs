@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::case::{Case, Declaration, Entry};
+use super::expressions::Column;
 use super::logs::log;
 use super::queries::{Known, Queries};
 use super::syntax::Query;
-use super::types::{EventType, event_types};
+use super::types::{EventType, Type, event_types};
 
 /// A case whose queries are still trees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(super) struct RandomCase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RandomProjection {
     pub(super) name: String,
+    /// As in a case's declaration.
     pub(super) key: Vec<String>,
     pub(super) is_table: bool,
     pub(super) query: Query,
@@ -41,11 +43,20 @@ pub(super) fn random_case(seed: u64) -> RandomCase {
         let levels = random.usize(..3);
         let mut queries = Queries::new(&mut random, &types, &known, may_fail);
         let made = queries.query(levels);
-        let features = queries.features;
+        let mut features = queries.features;
         let name = format!("p{place}");
-        known.push(Known { name: name.clone(), columns: made.columns, append_only: made.append_only });
-        let is_table = made.key.is_some();
-        let key = made.key.unwrap_or_else(|| vec!["c0".to_owned()]);
+        let (mut columns, mut append_only) = (made.columns, made.append_only);
+        let told_apart = made.key.is_none() && random.u8(..3) == 0;
+        let is_table = made.key.is_some() || told_apart;
+        let mut key = made.key.unwrap_or_else(|| vec!["c0".to_owned()]);
+        if told_apart {
+            let how = ["count", "number"][random.usize(..2)];
+            features.insert(format!("duplicates: {how}"));
+            key = vec![format!("{how} copies")];
+            columns.push(Column { sql: "copies".to_owned(), column_type: Type::Int });
+            append_only = false;
+        }
+        known.push(Known { name: name.clone(), columns, append_only });
         projections.push(RandomProjection { name, key, is_table, query: made.query, features });
     }
     let declarations = types.iter().map(EventType::declaration).collect();

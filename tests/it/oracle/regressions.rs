@@ -2,25 +2,20 @@
 //! `UPDATE_EXPECT=1` writes what the batch gives; then read it.
 
 use std::fmt::Write as _;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use super::case::{Case, Entry};
 use super::run::{Outcome, Verdict, run};
 
-/// All cases of a folder and the folders in it.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(self::files(&path));
-        } else if path.extension().is_some_and(|end| end == "case") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql")
+}
+
+/// What a folder has, in order.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
 }
 
 /// What is wrong with one file.
@@ -69,22 +64,31 @@ fn correct(case: &mut Case, outcome: Outcome) -> String {
     wrong
 }
 
-/// What is wrong with which files, which are checked by as many threads as there are processors.
-fn wrong(files: &[PathBuf]) -> Vec<String> {
-    let check = |path: &PathBuf| Some(format!("{}: {}", path.display(), check(path).err()?));
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    std::thread::scope(|scope| {
-        let parts = files.chunks(files.len().div_ceil(threads).max(1));
-        let parts: Vec<_> =
-            parts.map(|part| scope.spawn(move || part.iter().filter_map(check).collect::<Vec<_>>())).collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
-    })
-}
-
-#[test]
-fn cases_hold() {
-    let files = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql"));
-    assert!(files.len() >= 150, "{} cases", files.len());
-    let wrong = wrong(&files);
+/// What is wrong with the cases of a folder.
+fn hold(folder: &str) {
+    let files = entries(&root().join(folder));
+    let wrong: Vec<String> =
+        files.iter().filter_map(|path| Some(format!("{}: {}", path.display(), check(path).err()?))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A test a folder, so that they run beside each other, and one that none is left out.
+macro_rules! cases_hold {
+    ($($folder:ident)*) => {
+        mod cases_hold {
+            $(#[test]
+            fn $folder() {
+                super::hold(stringify!($folder));
+            })*
+        }
+
+        #[test]
+        fn every_folder_has_its_test() {
+            let folders = entries(&root()).into_iter().filter(|path| path.is_dir());
+            let folders: Vec<String> = folders.map(|path| path.file_name().unwrap().to_string_lossy().into()).collect();
+            assert_eq!(folders, [$(stringify!($folder)),*]);
+        }
+    };
+}
+
+cases_hold! { aggregates errors events groups joins levels limits lists sets sharing subqueries values windows }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use readside::plan::{Batch, Needed, RelationName, Scope};
+use readside::plan::{Batch, Needed, RelationName, Scope, Selected};
 use readside::state::KeyShare;
 
 use super::rows::{Bag, add};
@@ -13,7 +13,7 @@ pub(super) struct Shares(Vec<(KeyShare, Batch, BTreeMap<RelationName, Needed>)>)
 
 impl Shares {
     /// No shares, if the key cannot be divided.
-    pub(super) fn of(sql: &str, scope: &Scope, name: &str) -> Result<Self, String> {
+    pub(super) fn of(selected: Selected<'_>, scope: &Scope, name: &str) -> Result<Self, String> {
         let projection = &scope.projections[name];
         let types = projection.key.iter().map(|&column| projection.schema.field(column).data_type());
         if !KeyShare::divides(types) {
@@ -21,7 +21,7 @@ impl Shares {
         }
         let shares = [0, 1].map(|number| {
             let share = KeyShare::numbered(number, 2);
-            let batch = Batch::within(sql, scope, &projection.key, share).map_err(|refusal| refusal.message)?;
+            let batch = Batch::within(selected, scope, &projection.key, share).map_err(|refusal| refusal.message)?;
             let needed = batch.needed().map_err(|refusal| refusal.message)?;
             Ok((share, batch, needed))
         });

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use readside::circuit::{Circuit, CircuitError, StepInput, ZBatch};
 use readside::event::{Decoder, EventBatch};
-use readside::plan::{Batch, Program, Scope};
+use readside::plan::{Batch, Program, Scope, Selected};
 use readside::progress::Watermark;
 use readside::read_model::table::{Table, TableSpec};
 
@@ -63,10 +63,10 @@ impl Truth {
         let decoders = program.sources.iter().map(|source| Decoder::new(source.decoder.schema().clone()));
         let decoders = decoders.collect::<Result<_, _>>().map_err(|problems| format!("{problems:?}"))?;
         let projections = program.projections.iter().map(|planned| {
-            let query = Batch::new(&planned.config.sql, &scope).map_err(|refusal| refusal.message)?;
+            let query = Batch::new(&planned.config, &scope).map_err(|refusal| refusal.message)?;
             let (name, upstream) = (planned.config.name.clone(), planned.compiled.upstream.clone());
             let circuit = planned.compiled.circuit.afresh().map_err(|error| error.to_string())?;
-            let shares = RefCell::new(Some(Shares::of(&planned.config.sql, &scope, &name)?));
+            let shares = RefCell::new(Some(Shares::of(Selected::from(&planned.config), &scope, &name)?));
             Ok(Projection { name, query, shares, upstream, circuit })
         });
         let projections = projections.collect::<Result<_, String>>()?;

@@ -117,7 +117,7 @@ impl Expected<'_> {
             None if asked.upstream.iter().any(|name| name == table) => vec![self.result(table).unwrap()],
             _ => Vec::new(),
         };
-        let result = batch(&asked.sql, &self.oracle.scope, &rows).map_err(|refusal| refusal.message);
+        let result = batch(asked.sql.as_str(), &self.oracle.scope, &rows).map_err(|refusal| refusal.message);
         self.results.borrow_mut().insert(projection.to_owned(), result.clone());
         result
     }

@@ -685,10 +685,10 @@ fn what_has_no_order_is_refused() {
     "#]],
     );
     check_error(
-        "SELECT last_value(s) OVER (ORDER BY n) FROM orders.items",
+        "SELECT last_value(s) OVER (ORDER BY n RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) FROM orders.items",
         expect![[r#"
-        1:19: `last_value` over a frame of peers is undefined where they tie
-        hint: add a frame of rows, for example `ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW`
+        1:19: `last_value` over a frame between some values or peers is undefined where they tie
+        hint: begin the frame at `UNBOUNDED PRECEDING`, or count rows: `ROWS BETWEEN 3 PRECEDING AND CURRENT ROW`
     "#]],
     );
     check_error(

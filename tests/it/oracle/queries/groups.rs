@@ -74,8 +74,8 @@ impl Queries<'_> {
         for _ in 0..self.random.usize(fewest..=fewest + 4) {
             let in_stream_order = relation.in_stream_order;
             let (call, of, name) = aggregate(&mut self.expressions(&relation), in_stream_order);
-            let is_list =
-                matches!(of, Type::List(_)) || ["string_agg", "nth_value", "nth_value distinct"].contains(&name);
+            let is_list = matches!(of, Type::List(_))
+                || ["string_agg", "jsonb_agg", "nth_value", "nth_value distinct"].contains(&name);
             if is_list && std::mem::replace(&mut has_list, !in_stream_order) {
                 continue;
             }

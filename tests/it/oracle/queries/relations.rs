@@ -62,6 +62,9 @@ impl Queries<'_> {
     }
 
     pub(super) fn events(&mut self) -> Relation {
+        if self.random.u8(..12) == 0 {
+            return self.in_windows();
+        }
         let event_type = &self.types[self.random.usize(..self.types.len())];
         // Some of what every event has; the rest can be NULL.
         let mut columns = metadata();
@@ -90,6 +93,9 @@ impl Queries<'_> {
 
     /// Two relations side by side, on equal values and perhaps more.
     fn join(&mut self, levels: usize) -> Relation {
+        if self.random.u8(..8) == 0 {
+            return self.as_of(levels);
+        }
         let kind =
             ["INNER", "INNER", "INNER", "LEFT", "LEFT", "RIGHT", "RIGHT", "FULL", "FULL"][self.random.usize(..9)];
         let (left, right) = self.sides(levels);
@@ -110,6 +116,65 @@ impl Queries<'_> {
             from: From::Join { left: Box::new(left.from), kind, right: Box::new(right.from), on, using },
             qualified: true,
             ..both
+        }
+    }
+
+    /// The rows of one relation with the latest one of another that is not later.
+    fn as_of(&mut self, levels: usize) -> Relation {
+        let kind = ["ASOF", "ASOF LEFT"][self.random.usize(..2)];
+        let (left, right) = self.sides(levels);
+        let columns = [left.columns.clone(), right.columns.clone()].concat();
+        let keys = self.equal(&left, &right);
+        let sign = [">=", ">=", ">", "<="][self.random.usize(..4)];
+        let mut compared = self.alike(&left, &right);
+        if let Some(at) = self.times(&left, &right).filter(|_| self.random.u8(..3) > 0) {
+            compared = at;
+        }
+        self.reached(format!("{} join", kind.to_lowercase()));
+        let (one, other, _) = compared;
+        let on = expr(format!("(§ AND (§ {sign} §))"), [keys, one, other]);
+        Relation {
+            from: From::Join { left: Box::new(left.from), kind, right: Box::new(right.from), on, using: false },
+            columns,
+            append_only: false,
+            in_stream_order: false,
+            row_wise: false,
+            key: None,
+            qualified: true,
+        }
+    }
+
+    /// A time of each side.
+    fn times(&mut self, left: &Relation, right: &Relation) -> Option<(Expr, Expr, Type)> {
+        let of = Type::Timestamp;
+        Some((self.expressions(left).column(&of)?, self.expressions(right).column(&of)?, of))
+    }
+
+    /// The events of a type in windows of time.
+    fn in_windows(&mut self) -> Relation {
+        let event_type = &self.types[self.random.usize(..self.types.len())];
+        let mut columns = Vec::new();
+        event_type.fields.iter().for_each(|field| spread(&field.name, &field.field_type, &mut columns));
+        for name in ["window_start", "window_end"] {
+            columns.push(Column { sql: name.to_owned(), column_type: Type::Timestamp });
+        }
+        let table = format!("{}.{}", event_type.source, event_type.name);
+        let (name, call) = match self.random.u8(..4) {
+            0 => ("tumble", format!("TUMBLE({table}, _time, INTERVAL '20 seconds')")),
+            1 => ("hop", format!("HOP({table}, _time, INTERVAL '10 seconds', INTERVAL '20 seconds')")),
+            2 => ("session", format!("SESSION({table}, _time, INTERVAL '5 seconds')")),
+            _ => ("session by key", format!("SESSION({table}, _time, INTERVAL '10 seconds', _key)")),
+        };
+        self.reached(format!("{name} in FROM"));
+        let is_session = name.starts_with("session");
+        Relation {
+            from: From::Table(call),
+            columns,
+            append_only: !is_session,
+            in_stream_order: false,
+            row_wise: !is_session,
+            key: None,
+            qualified: false,
         }
     }
 

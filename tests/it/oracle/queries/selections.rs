@@ -73,12 +73,23 @@ impl Queries<'_> {
         let mut of_made = Expressions { random: &mut *self.random, columns: &made.columns, may_fail };
         let direction = ["", " DESC", " DESC NULLS LAST"][of_made.random.usize(..3)];
         let order = expr(format!("§{direction}"), [of_made.key(1).0]);
+        let mut ties = false;
         let offset = if self.random.u8(..3) == 0 { " OFFSET 1" } else { "" };
         if let Query::Select(select) = &mut made.query {
             if self.random.u8(..5) > 0 {
                 select.order = vec![order];
             }
-            select.limit = format!(" LIMIT {}{offset}", self.random.u8(1..5));
+            let number = self.random.u8(1..5);
+            select.limit = match !select.order.is_empty() && offset.is_empty() && self.random.u8(..4) == 0 {
+                true => {
+                    ties = true;
+                    format!(" FETCH FIRST {number} ROWS WITH TIES")
+                }
+                false => format!(" LIMIT {number}{offset}"),
+            };
+        }
+        if ties {
+            self.reached("limit with ties");
         }
         Made { append_only: false, in_stream_order: false, row_wise: false, ..made }
     }

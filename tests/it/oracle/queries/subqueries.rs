@@ -81,6 +81,11 @@ impl Queries<'_> {
         if !many_null {
             many = expr("coalesce(§, §)", [many, self.expressions(&other).literal(&of)]);
         }
+        if word == "IN" && self.random.u8(..4) == 0 {
+            self.reached("IN of pairs");
+            let (another, others, _) = self.alike(relation, &other);
+            return expr(format!("((§, §) IN (SELECT §, § FROM {}))", other.from), [one, another, many, others]);
+        }
         let is_about_null = word == "NOT IN" && one_null && many_null;
         self.reached(if is_about_null { "NOT IN over what can be NULL" } else { word });
         if self.random.u8(..if is_about_null { 2 } else { 6 }) == 0 {
