@@ -16,8 +16,7 @@ pub const CASES_ENDING: &str = ".test.yaml";
 
 const KEYS: &[&str] = &["case", "clock", "given", "then"];
 const EVENT_KEYS: &[&str] = &["source", "subject", "headers", "data", "data_base64", "text", "published_at"];
-const THEN_KEYS: &[&str] = &["rows", "parked", "search"];
-const LATER: &[&str] = &["queries", "freshness"];
+const THEN_KEYS: &[&str] = &["rows", "parked", "search", "queries", "freshness"];
 
 /// One case.
 #[derive(Debug, Clone)]
@@ -56,6 +55,10 @@ pub struct Then {
     /// All parked events; of each the members that it names. None if nothing is said of them.
     pub parked: Option<Vec<ExpectedRow>>,
     pub search: BTreeMap<String, Vec<ExpectedHits>>,
+    /// What declared queries answer.
+    pub queries: BTreeMap<String, Vec<ExpectedAnswer>>,
+    /// Of the freshness that an answer from a relation has, the members that matter.
+    pub freshness: BTreeMap<String, ExpectedRow>,
 }
 
 /// Values of columns, as JSON.
@@ -67,6 +70,15 @@ pub struct ExpectedHits {
     pub sought: Sought,
     /// The hits, in no particular order.
     pub hits: Vec<ExpectedRow>,
+}
+
+/// What a declared query answers.
+#[derive(Debug, Clone)]
+pub struct ExpectedAnswer {
+    /// The values of its parameters, as texts. One that is not given has its default.
+    pub params: BTreeMap<String, String>,
+    /// All rows; in their order, if the query is sorted.
+    pub rows: Vec<ExpectedRow>,
 }
 
 /// What is searched for.
@@ -169,7 +181,7 @@ fn given(reader: NodeReader<'_>, yaml: &Yaml) -> Option<GivenEvent> {
 }
 
 fn then(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Then> {
-    let map = reader.map(yaml, "`then`", THEN_KEYS, LATER)?;
+    let map = reader.map(yaml, "`then`", THEN_KEYS, &[])?;
     let mut then = Then::default();
     if let Some(rows) = map.get("rows") {
         for Entry { name, value, .. } in reader.entries(rows, "`rows`")? {
@@ -205,7 +217,36 @@ fn then(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Then> {
             then.search.insert(name.clone(), hits.collect::<Option<_>>()?);
         }
     }
+    if let Some(queries) = map.get("queries") {
+        for Entry { name, value, .. } in reader.entries(queries, "`queries`")? {
+            let Data::List(answers) = &value.data else {
+                reader.error(value.head(), "queries must be a list", "write `- {params: {}, rows: []}`");
+                return None;
+            };
+            let answers = answers.iter().map(|one| answer(reader, one)).collect::<Option<_>>();
+            then.queries.insert(name.clone(), answers?);
+        }
+    }
+    if let Some(freshness) = map.get("freshness") {
+        for Entry { name, value, .. } in reader.entries(freshness, "`freshness`")? {
+            let members = reader.entries(value, &format!("the freshness of `{name}`"))?;
+            let members = members.iter().map(|member| (member.name.clone(), json(&member.value)));
+            then.freshness.insert(name.clone(), members.collect());
+        }
+    }
     Some(then)
+}
+
+fn answer(reader: NodeReader<'_>, yaml: &Yaml) -> Option<ExpectedAnswer> {
+    let map = reader.map(yaml, "a query", &["params", "rows"], &[])?;
+    let mut params = BTreeMap::new();
+    if let Some(given) = map.get("params") {
+        for Entry { name, value, .. } in reader.entries(given, "`params`")? {
+            params.insert(name.clone(), reader.text(value, &format!("the parameter `{name}`"))?.to_owned());
+        }
+    }
+    let rows = map.need("rows", "write `rows: []`, and `readside test --accept` fills it in")?;
+    Some(ExpectedAnswer { params, rows: expected(reader, rows, "`rows`")? })
 }
 
 fn expected(reader: NodeReader<'_>, yaml: &Yaml, what: &str) -> Option<Vec<ExpectedRow>> {
@@ -369,11 +410,12 @@ then: {parked: []}
             2:10 the event has no `source`; name the source that it comes from"#]],
         );
         check(
-            "case: a\ngiven: [{source: a, data: 1, text: b}]\nthen: {rows: {x: 1}, queries: {}}\n",
+            "case: a\ngiven: [{source: a, data: 1, text: b}]\nthen: {rows: {x: 1}, queries: {q: [{}]}, searches: {}}\n",
             expect![[r#"
             2:30 an event has one payload; keep one of `data`, `data_base64` and `text`
             3:18 the rows of `x` must be a list; write a row a line, as in `- {id: a, total: 1}`
-            3:22 `queries` is not supported yet; remove it; `then` takes `rows`, `parked` and `search`"#]],
+            3:34 a query has no `rows`; write `rows: []`, and `readside test --accept` fills it in
+            3:42 unknown key `searches` in `then`; did you mean `search`?"#]],
         );
         check(
             "case: a\nclock: now\ngiven: []\nthen: {}\n---\ncase: b\ngiven: []\nthen: {}\n---\ncase: b\ngiven: []\nthen: {}\n",

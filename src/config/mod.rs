@@ -29,7 +29,7 @@ mod substitute;
 mod suggest;
 mod yaml;
 
-pub use case::{CASES_ENDING, Case, ExpectedHits, ExpectedRow, GivenEvent, Sought, Then, cases};
+pub use case::{CASES_ENDING, Case, ExpectedAnswer, ExpectedHits, ExpectedRow, GivenEvent, Sought, Then, cases};
 pub use checked::*;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema};
+use chrono::{DateTime, Utc};
 use datafusion::common::{ScalarValue, TableReference};
 
 use super::limits::Admission;
@@ -37,7 +38,15 @@ impl QueryService {
     /// # Errors
     /// Where the threads cannot be started or DataFusion refuses the configuration of its sessions.
     pub fn new(catalog: Catalog, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
-        Self::with(catalog, Arc::new(Admission::new(limits)?), queries, streams)
+        Self::with(catalog, Arc::new(Admission::new(limits)?), queries, streams, None)
+    }
+
+    /// A service for which it is always the same time, whose streams nobody names.
+    ///
+    /// # Errors
+    /// As [`QueryService::new`].
+    pub fn on_a_clock(catalog: Catalog, limits: Limits, queries: Vec<Query>, clock: DateTime<Utc>) -> io::Result<Self> {
+        Self::with(catalog, Arc::new(Admission::new(limits)?), queries, Streams::default(), Some(clock))
     }
 
     /// The service of another configuration over the same catalog. What runs goes on under the limits that it began with; only
@@ -48,12 +57,18 @@ impl QueryService {
     pub fn changed(&self, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
         let is_same = limits == *self.limits();
         let admission = if is_same { self.admission.clone() } else { Arc::new(Admission::new(limits)?) };
-        Self::with(self.catalog.clone(), admission, queries, streams)
+        Self::with(self.catalog.clone(), admission, queries, streams, None)
     }
 
-    fn with(catalog: Catalog, admission: Arc<Admission>, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
+    fn with(
+        catalog: Catalog,
+        admission: Arc<Admission>,
+        queries: Vec<Query>,
+        streams: Streams,
+        clock: Option<DateTime<Utc>>,
+    ) -> io::Result<Self> {
         let Limits { memory_bytes, timeout, .. } = admission.limits().clone();
-        let sessions = Sessions::new(memory_bytes, timeout).map_err(io::Error::other)?;
+        let sessions = Sessions::new(memory_bytes, timeout, clock).map_err(io::Error::other)?;
         let queries = queries.into_iter().map(|query| (query.name.clone(), Arc::new(query))).collect();
         Ok(QueryService { catalog, admission, sessions: Arc::new(sessions), queries, streams })
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
 };
@@ -42,6 +43,8 @@ pub(super) struct Sessions {
     template: SessionState,
     memory_bytes: usize,
     timeout: Duration,
+    /// When `now()` is; none for the time of each request.
+    clock: Option<DateTime<Utc>>,
     /// Parsed queries of the configuration, of views and of declared queries, by their text. As many as are declared.
     declared: RwLock<HashMap<String, Arc<ParsedQuery>>>,
 }
@@ -77,8 +80,12 @@ pub(super) struct Session {
 
 impl Sessions {
     /// `memory_bytes` and `timeout` limit each query.
-    pub(super) fn new(memory_bytes: usize, timeout: Duration) -> Result<Self, DataFusionError> {
-        Ok(Sessions { template: template()?, memory_bytes, timeout, declared: RwLock::default() })
+    pub(super) fn new(
+        memory_bytes: usize,
+        timeout: Duration,
+        clock: Option<DateTime<Utc>>,
+    ) -> Result<Self, DataFusionError> {
+        Ok(Sessions { template: template()?, memory_bytes, timeout, clock, declared: RwLock::default() })
     }
 
     /// Parses one query. Anything else than reading is refused here, before it is planned, and what would need too much
@@ -128,6 +135,9 @@ impl Sessions {
         state.register_catalog_list(Arc::new(list));
         // One instant for every now() of the request.
         state.mark_start_execution();
+        if self.clock.is_some() {
+            state.execution_props_mut().query_execution_start_time = self.clock;
+        }
         Session { state, view, relations, account: Account::new(self.memory_bytes, self.timeout) }
     }
 }

@@ -5,6 +5,8 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
+use super::signatures::of_signature;
+
 /// The error without its backtrace, its contexts and the names of error types.
 pub fn cause(error: &DataFusionError) -> String {
     match error {
@@ -55,5 +57,5 @@ const WITHIN: [&str; 3] = [
 
 fn without_backtrace(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text).trim();
-    WITHIN.iter().fold(text.to_owned(), |text, within| text.replace(within, ""))
+    of_signature(text).unwrap_or_else(|| WITHIN.iter().fold(text.to_owned(), |text, within| text.replace(within, "")))
 }

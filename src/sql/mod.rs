@@ -22,6 +22,7 @@ mod parse;
 mod pitfalls;
 mod rounding;
 mod samples;
+mod signatures;
 mod spelling;
 mod text_timestamps;
 mod texts;

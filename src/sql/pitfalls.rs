@@ -74,7 +74,7 @@ fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::SimilarTo(_) => {
             return plan_err!(
-                "SIMILAR TO is not there; write LIKE, or `regexp_like(…, '^(…)$')` with a regular expression"
+                "SIMILAR TO takes a pattern that is written out; write `regexp_like(…, '^(…)$')` with a regular expression"
             );
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) => {

@@ -100,14 +100,10 @@ fn this_sql(engine: &Engine) -> &Generation {
     }
 }
 
-fn change(engine: &Engine, (source, sequence): (SourceName, u64), delta: &ZBatch) -> Result<Change, ArrowError> {
+fn change(engine: &Engine, at: (SourceName, u64), delta: &ZBatch) -> Result<Change, ArrowError> {
     let TableSpec { schema, key, .. } = &*this_sql(engine).definition.table;
     let delta = delta.with_schema(schema)?.consolidated()?;
-    let signed = |is_added: bool| -> Result<_, ArrowError> {
-        let mask = (0..delta.len()).map(|row| Some((delta.weight(row) > 0) == is_added)).collect();
-        as_selected(&delta.filter(&mask)?, key)
-    };
-    Ok(Change { source, sequence, added: signed(true)?, removed: signed(false)? })
+    Change::of(at, &delta, &|rows| as_selected(rows, key))
 }
 
 fn outcome(engine: &Engine, sum: &[ZBatch]) -> Result<Outcome, TrialError> {

@@ -11,6 +11,7 @@ mod outcome;
 mod rows;
 mod tap;
 mod tried;
+mod watched;
 
 pub use attempt::{TrialError, attempt};
 pub use case::{CaptureError, CaseError, CaseOutcome, Finding, captured, run_case};
@@ -18,3 +19,4 @@ pub use given::Given;
 pub use outcome::{Change, Column, Outcome, ParkedEvent, StateKept};
 pub use tap::{ParkedBecause, Tap, Tapped, TappedRun};
 pub use tried::{Refused, THIS_SQL, tried};
+pub use watched::Watched;

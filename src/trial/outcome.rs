@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::BooleanArray;
 use arrow::datatypes::FieldRef;
+use arrow::error::ArrowError;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::circuit::OperatorReport;
+use super::tap::has_value;
+use crate::circuit::{OperatorReport, ZBatch};
 use crate::lifecycle::Parked;
 use crate::progress::SourceName;
 use crate::read_model::catalog::RowErrorStatus;
@@ -83,6 +86,28 @@ pub struct Change {
 }
 
 impl Change {
+    pub(super) fn none((source, sequence): (SourceName, u64)) -> Self {
+        Self { source, sequence, added: Vec::new(), removed: Vec::new() }
+    }
+
+    /// A delta as the rows that came and those that went, as `shown` writes them.
+    pub(super) fn of(
+        (source, sequence): (SourceName, u64),
+        delta: &ZBatch,
+        shown: &dyn Fn(&ZBatch) -> Result<Vec<Box<RawValue>>, ArrowError>,
+    ) -> Result<Self, ArrowError> {
+        let part = |is_added: bool| -> Result<_, ArrowError> {
+            let mask: BooleanArray = (0..delta.len()).map(|row| Some((delta.weight(row) > 0) == is_added)).collect();
+            shown(&delta.filter(&mask)?)
+        };
+        Ok(Self { source, sequence, added: part(true)?, removed: part(false)? })
+    }
+
+    /// Whether a row that came or went has this value in a column: JSON, or a text as it is.
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        self.added.iter().chain(&self.removed).any(|row| has_value(row, name, value))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
     }

@@ -134,10 +134,19 @@ impl Tapped {
         if name == "type" {
             return self.event_type.as_deref() == Some(value);
         }
-        let columns =
-            self.data.as_ref().and_then(|data| serde_json::from_str::<BTreeMap<&str, &RawValue>>(data.get()).ok());
-        let found = self.facts.get(name).map(|fact| fact.get());
-        let found = found.or_else(|| columns.as_ref()?.get(name).map(|value| value.get()));
-        found.is_some_and(|json| json == value || serde_json::from_str::<String>(json).is_ok_and(|text| text == value))
+        match self.facts.get(name) {
+            Some(fact) => is_value(fact, value),
+            None => self.data.as_ref().is_some_and(|data| has_value(data, name, value)),
+        }
     }
+}
+
+/// Whether a member of an object has this value, which is JSON or a text as it is.
+pub(super) fn has_value(object: &RawValue, name: &str, value: &str) -> bool {
+    let members = serde_json::from_str::<BTreeMap<String, &RawValue>>(object.get()).ok();
+    members.as_ref().and_then(|members| members.get(name)).is_some_and(|member| is_value(member, value))
+}
+
+fn is_value(json: &RawValue, value: &str) -> bool {
+    json.get() == value || serde_json::from_str::<String>(json.get()).is_ok_and(|text| text == value)
 }

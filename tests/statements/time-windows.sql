@@ -113,7 +113,6 @@ SELECT t.id, q.id AS quote, q.bid FROM trades t ASOF LEFT JOIN quotes q ON t.sym
 
 -- as-of with USING
 -- engine: duckdb
--- refused: write `ON
 SELECT id, symbol, stamp, bid FROM (SELECT id, symbol, stamp FROM trades) t ASOF JOIN (SELECT symbol, stamp, bid FROM quotes) q USING (symbol, stamp);
 
 -- as-of strictly before

@@ -147,18 +147,23 @@ impl Program {
         added
     }
 
-    /// Leaves only these projections, with all others that they read.
+    /// Leaves only these projections and views, with all others that they read.
     #[must_use]
     pub fn only(mut self, names: impl IntoIterator<Item = String>) -> Self {
         let mut needed: BTreeSet<String> = names.into_iter().collect();
-        // What is read comes before what reads it.
+        // What is read comes before what reads it. A table reads no view.
+        for view in self.views.iter().rev() {
+            if needed.contains(&view.config.name) {
+                needed.extend(view.upstream.iter().cloned());
+            }
+        }
         for planned in self.projections.iter().rev() {
             if needed.contains(&planned.config.name) {
                 needed.extend(planned.compiled.upstream.iter().cloned());
             }
         }
         self.projections.retain(|planned| needed.contains(&planned.config.name));
-        self.views.clear();
+        self.views.retain(|view| needed.contains(&view.config.name));
         self
     }
 

@@ -1,6 +1,6 @@
 //! `a ASOF JOIN b MATCH_CONDITION (a.at >= b.at) ON a.k = b.k`: each row of `a` with the latest row of `b` that is not later. A row
 //! without one is kept, as in Snowflake; DuckDB's `ASOF JOIN b ON a.k = b.k AND a.at >= b.at`, which is an inner join, and
-//! its `ASOF LEFT JOIN` have their comparison among the conditions.
+//! its `ASOF LEFT JOIN` have their comparison among the conditions, or as the last column of `USING (k, at)`.
 //!
 //! `a JOIN b FOR SYSTEM_TIME AS OF a.at ON a.k = b.k` is the same of the events of `b`, by their `_time`.
 //!
@@ -72,44 +72,69 @@ pub(super) fn as_lateral(select: &mut Select) -> Result<()> {
             );
         }
     }
-    for join in select.from.iter_mut().flat_map(|item| item.joins.iter_mut()) {
-        if let Some(moment) = version(&mut join.relation) {
-            of_moment(join, moment)?;
-            continue;
-        }
-        match &join.join_operator {
-            JoinOperator::AsOf { match_condition, constraint } => {
-                let (compared, constraint) = (match_condition.clone(), constraint.clone());
-                let keys = match constraint {
-                    JoinConstraint::On(keys) => Some(keys),
-                    JoinConstraint::None => None,
-                    JoinConstraint::Using(_) | JoinConstraint::Natural => {
-                        return plan_err!("ASOF JOIN takes ON: write `ON a.k = b.k`");
-                    }
-                };
-                latest(join, &compared, keys, true)?;
-            }
-            // How the parser was told of DuckDB's form.
-            JoinOperator::StraightJoin(JoinConstraint::On(condition)) => {
-                let parts = conjunction(condition);
-                let (compared, keys): (Vec<Expr>, Vec<Expr>) = parts.into_iter().partition(is_range);
-                let [compared] = compared.as_slice() else {
-                    return plan_err!("ASOF JOIN takes one comparison by <, <=, > or >= beside its equalities");
-                };
-                let keys = keys
-                    .into_iter()
-                    .map(Ok)
-                    .reduce(|all, key| template::expression("($__0) AND ($__1)", &[all?, key?]));
-                let (compared, keeps) = (compared.clone(), join.global);
-                latest(join, &compared, keys.transpose()?, keeps)?;
-            }
-            JoinOperator::StraightJoin(_) => {
-                return plan_err!("ASOF JOIN takes ON: write `ON a.k = b.k AND a.at >= b.at`");
-            }
-            _ => {}
+    for item in &mut select.from {
+        // Columns that both have are those of the only table before it.
+        let left = name_of(&item.relation).ok();
+        for (place, join) in item.joins.iter_mut().enumerate() {
+            as_of(join, left.as_ref().filter(|_| place == 0))?;
         }
     }
     Ok(())
+}
+
+fn as_of(join: &mut Join, left: Option<&Ident>) -> Result<()> {
+    if let Some(moment) = version(&mut join.relation) {
+        return of_moment(join, moment);
+    }
+    match &join.join_operator {
+        JoinOperator::AsOf { match_condition, constraint } => {
+            let (compared, constraint) = (match_condition.clone(), constraint.clone());
+            let keys = match constraint {
+                JoinConstraint::On(keys) => Some(keys),
+                JoinConstraint::None => None,
+                JoinConstraint::Using(_) | JoinConstraint::Natural => {
+                    return plan_err!("ASOF JOIN takes ON: write `ON a.k = b.k`");
+                }
+            };
+            latest(join, &compared, keys, true, "*")
+        }
+        // How the parser was told of DuckDB's form.
+        JoinOperator::StraightJoin(JoinConstraint::On(condition)) => {
+            let (compared, keys): (Vec<Expr>, Vec<Expr>) = conjunction(condition).into_iter().partition(is_range);
+            let [compared] = compared.as_slice() else {
+                return plan_err!("ASOF JOIN takes one comparison by <, <=, > or >= beside its equalities");
+            };
+            let (compared, keeps) = (compared.clone(), join.global);
+            latest(join, &compared, all(keys)?, keeps, "*")
+        }
+        JoinOperator::StraightJoin(JoinConstraint::Using(columns)) => {
+            let columns: Vec<Ident> =
+                columns.iter().filter_map(|column| column.0.last()?.as_ident().cloned()).collect();
+            let (Some(left), Some((time, keys))) = (left, columns.split_last()) else {
+                return plan_err!(
+                    "ASOF JOIN takes USING between two tables alone: write `ON a.k = b.k AND a.at >= b.at`"
+                );
+            };
+            let right = name_of(&join.relation)?;
+            let of = |table: &Ident, column: &Ident| Expr::CompoundIdentifier(vec![table.clone(), column.clone()]);
+            let equal = |column| template::expression("$__0 = $__1", &[of(left, column), of(&right, column)]);
+            let keys = all(keys.iter().map(equal).collect::<Result<_>>()?)?;
+            let compared = template::expression("$__0 >= $__1", &[of(left, time), of(&right, time)])?;
+            // The columns that both have are those of the left side.
+            let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
+            let keeps = join.global;
+            latest(join, &compared, keys, keeps, &format!("* EXCLUDE ({})", names.join(", ")))
+        }
+        JoinOperator::StraightJoin(_) => {
+            plan_err!("ASOF JOIN takes ON: write `ON a.k = b.k AND a.at >= b.at`")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn all(conditions: Vec<Expr>) -> Result<Option<Expr>> {
+    let conditions = conditions.into_iter().map(Ok);
+    conditions.reduce(|all, one| template::expression("($__0) AND ($__1)", &[all?, one?])).transpose()
 }
 
 /// Takes the moment as of which a table is read.
@@ -148,7 +173,7 @@ fn of_moment(join: &mut Join, moment: Expr) -> Result<()> {
     let keys = keys.clone();
     let time = Expr::CompoundIdentifier(vec![name_of(&join.relation)?, Ident::new("_time")]);
     let compared = template::expression("$__0 >= $__1", &[moment, time])?;
-    latest(join, &compared, Some(keys), keeps)
+    latest(join, &compared, Some(keys), keeps, "*")
 }
 
 fn name_of(relation: &TableFactor) -> Result<Ident> {
@@ -165,7 +190,8 @@ fn name_of(relation: &TableFactor) -> Result<Ident> {
     }
 }
 
-fn latest(join: &mut Join, compared: &Expr, keys: Option<Expr>, keeps: bool) -> Result<()> {
+/// `taken` says which columns of the joined table come out.
+fn latest(join: &mut Join, compared: &Expr, keys: Option<Expr>, keeps: bool, taken: &str) -> Result<()> {
     let name = name_of(&join.relation)?;
     let Some((time, earlier)) = time_of(&name, compared) else {
         return plan_err!("ASOF JOIN compares a time of the left side with one of `{name}`, as in `a.at >= {name}.at`");
@@ -176,7 +202,7 @@ fn latest(join: &mut Join, compared: &Expr, keys: Option<Expr>, keeps: bool) -> 
     };
     let order = if earlier { "DESC" } else { "ASC" };
     let mut rows = template::query(
-        &format!("SELECT * FROM placeholder WHERE $__0 ORDER BY $__1 {order} LIMIT 1"),
+        &format!("SELECT {taken} FROM placeholder WHERE $__0 ORDER BY $__1 {order} LIMIT 1"),
         &[condition, time],
     )?;
     if let SetExpr::Select(select) = rows.body.as_mut()

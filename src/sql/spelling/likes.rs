@@ -1,4 +1,4 @@
-//! LIKE with an escape character of its own, or for any of several patterns; `substring(x FROM pattern)`.
+//! LIKE with an escape character of its own, or for any of several patterns; SIMILAR TO; `substring(x FROM pattern)`.
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
@@ -28,6 +28,21 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
             *escape_char = None;
             Ok(())
         }
+        Expr::SimilarTo { negated, expr: of, pattern, escape_char } => {
+            let escape = match escape_char {
+                Some(escape) => written(&escape.value).map(str::to_owned),
+                None => Some("\\".to_owned()),
+            };
+            let Expr::Value(ValueWithSpan { value, .. }) = pattern.as_ref() else { return Ok(()) };
+            let (Some(escape), Some(pattern)) = (escape, written(value)) else { return Ok(()) };
+            let pattern = text(&as_regular_expression(pattern, &escape));
+            let met = Expr::Function(call("regexp_like", vec![(**of).clone(), pattern]));
+            *expr = match negated {
+                true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(met) },
+                false => met,
+            };
+            Ok(())
+        }
         Expr::Substring { expr: of, substring_from: Some(pattern), substring_for: None, .. } if is_text(pattern) => {
             let groups = Expr::Function(call("regexp_match", vec![(**of).clone(), (**pattern).clone()]));
             *expr = Expr::CompoundFieldAccess {
@@ -38,6 +53,45 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// A pattern of SIMILAR TO, which the whole text meets: `%` and `_` are those of LIKE, the rest is that of regular expressions, but for
+/// what stands for itself in the one and not in the other.
+fn as_regular_expression(pattern: &str, escape: &str) -> String {
+    let mut expression = String::from("(?s)^(?:");
+    let mut letters = pattern.chars();
+    let mut in_brackets = false;
+    while let Some(letter) = letters.next() {
+        if escape.starts_with(letter) {
+            letters.next().into_iter().for_each(|letter| literally(letter, &mut expression));
+            continue;
+        }
+        match letter {
+            '[' if !in_brackets => in_brackets = true,
+            ']' => in_brackets = false,
+            '%' if !in_brackets => {
+                expression.push_str(".*");
+                continue;
+            }
+            '_' if !in_brackets => {
+                expression.push('.');
+                continue;
+            }
+            '.' | '$' | '\\' => expression.push('\\'),
+            '^' if !in_brackets => expression.push('\\'),
+            _ => {}
+        }
+        expression.push(letter);
+    }
+    expression.push_str(")$");
+    expression
+}
+
+fn literally(letter: char, expression: &mut String) {
+    if letter.is_ascii_punctuation() {
+        expression.push('\\');
+    }
+    expression.push(letter);
 }
 
 /// One LIKE for each pattern.

@@ -47,7 +47,9 @@ fn replaced(expr: &mut Expr) -> Result<(), DataFusionError> {
             lengths::replace(expr);
             casts::replace(expr)
         }
-        Expr::Like { .. } | Expr::ILike { .. } | Expr::Substring { .. } => likes::replace(expr),
+        Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } | Expr::Substring { .. } => {
+            likes::replace(expr)
+        }
         Expr::InList { .. } => rows::replace(expr),
         Expr::BinaryOp { .. } if matches!(expr, Expr::BinaryOp { left, .. } if matches!(**left, Expr::Tuple(_))) => {
             operators::replace(expr).and_then(|()| rows::replace(expr))

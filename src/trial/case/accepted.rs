@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 use super::observed::Observed;
 use crate::config::{Case, Sought};
 
+/// Of an answer's freshness, what a case says where it names nothing.
+const FRESHNESS: [&str; 2] = ["state", "incomplete"];
+
 #[derive(Serialize)]
 struct Written<'a> {
     then: ThenWritten<'a>,
@@ -23,6 +26,17 @@ struct ThenWritten<'a> {
     parked: Vec<Members>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     search: BTreeMap<&'a str, Vec<SearchWritten<'a>>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    queries: BTreeMap<&'a str, Vec<AnswerWritten<'a>>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    freshness: BTreeMap<&'a str, Members>,
+}
+
+#[derive(Serialize)]
+struct AnswerWritten<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    params: &'a BTreeMap<String, String>,
+    rows: Vec<Members>,
 }
 
 #[derive(Serialize)]
@@ -46,12 +60,18 @@ impl Serialize for Members {
 }
 
 /// What a case would say of this outcome, of all that it says something of: rows whole, parked events without their details,
-/// hits by their keys.
+/// hits by their keys, answers whole, and of freshness what it names.
 ///
 /// # Errors
 /// YAML cannot hold it.
 pub(super) fn accepted(case: &Case, observed: &Observed) -> Result<String, serde_yaml::Error> {
-    let mut then = ThenWritten { rows: BTreeMap::new(), parked: Vec::new(), search: BTreeMap::new() };
+    let mut then = ThenWritten {
+        rows: BTreeMap::new(),
+        parked: Vec::new(),
+        search: BTreeMap::new(),
+        queries: BTreeMap::new(),
+        freshness: BTreeMap::new(),
+    };
     for (name, rows) in case.then.rows.keys().filter_map(|name| observed.relations.get_key_value(name)) {
         then.rows.insert(name, rows.rows.iter().map(|row| members(row, &rows.columns)).collect());
     }
@@ -73,6 +93,18 @@ pub(super) fn accepted(case: &Case, observed: &Observed) -> Result<String, serde
             Sought::Query(query) => SearchWritten { query: Some(query), text: None, hits },
             Sought::Text(text) => SearchWritten { query: None, text: Some(text), hits },
         });
+    }
+    for (name, params, answer) in &observed.answers {
+        let rows = answer.rows.iter().map(|row| members(row, &answer.columns)).collect();
+        then.queries.entry(name).or_default().push(AnswerWritten { params, rows });
+    }
+    for (name, freshness) in &observed.freshness {
+        // What an author does not name is mostly about the moment.
+        let named: Vec<&str> =
+            case.then.freshness.get(name).into_iter().flatten().map(|(member, _)| member.as_str()).collect();
+        let named = if named.is_empty() { FRESHNESS.to_vec() } else { named };
+        let members = named.into_iter().filter_map(|member| Some((member.to_owned(), freshness.get(member)?.clone())));
+        then.freshness.insert(name, Members(members.collect()));
     }
     serde_yaml::to_string(&Written { then })
 }

@@ -46,7 +46,42 @@ pub(super) fn unexpected(case: &Case, observed: &Observed) -> Vec<Finding> {
         let lines = compared(&texts(columns), &texts(key), &search.hits, &objects(hits));
         findings.add(format!("{name}, searched for `{}`", search.sought.text()), lines);
     }
+    let expected = case.then.queries.values().flatten();
+    for (expected, (name, params, answer)) in expected.zip(&observed.answers) {
+        let rows = objects(&answer.rows);
+        let mut lines = compared(&texts(&answer.columns), &[], &expected.rows, &rows);
+        let in_place = || expected.rows.iter().zip(&rows).all(|(row, found)| differing(row, found).is_empty());
+        if lines.is_empty() && answer.is_sorted && !in_place() {
+            lines.push("its rows come in another order:".to_owned());
+            lines.extend(rows.iter().map(|row| format!("  {}", shown(row))));
+        }
+        findings.add(asked(name, params), lines);
+    }
+    for (name, expected) in &case.then.freshness {
+        let found = observed.freshness.get(name).map(as_object).unwrap_or_default();
+        let columns: Vec<&str> = found.keys().map(String::as_str).collect();
+        let unknown = expected.keys().find(|member| !found.contains_key(*member));
+        let lines = match unknown {
+            Some(unknown) => vec![format!("freshness has no `{unknown}`; it has {}", columns.join(", "))],
+            None => {
+                let otherwise = differing(expected, &found).into_iter();
+                otherwise
+                    .map(|member| format!("~ {member} is {}, not {}", value(&found, member), expected[member]))
+                    .collect()
+            }
+        };
+        findings.add(format!("the freshness of {name}"), lines);
+    }
     findings.0
+}
+
+/// A declared query with its parameters.
+fn asked(name: &str, params: &BTreeMap<String, String>) -> String {
+    let params: Vec<String> = params.iter().map(|(param, value)| format!("{param}={value}")).collect();
+    match params.is_empty() {
+        true => format!("query {name}"),
+        false => format!("query {name} of {}", params.join(", ")),
+    }
 }
 
 /// What is not the same when the events come in another way.
@@ -71,6 +106,13 @@ pub(super) fn differences(way: &str, measure: &Observed, observed: &Observed) ->
         let Some(rows) = observed.relations.get(name) else { continue };
         let lines = whole(&texts(&rows.columns), &texts(&rows.key), expected, hits);
         findings.add(about(&format!("{name}, searched for `{}`", sought.text())), lines);
+    }
+    for ((name, params, expected), (_, _, answer)) in measure.answers.iter().zip(&observed.answers) {
+        let mut lines = whole(&texts(&answer.columns), &[], &expected.rows, &answer.rows);
+        if lines.is_empty() && expected.rows.iter().map(|row| row.get()).ne(answer.rows.iter().map(|row| row.get())) {
+            lines.push("its rows come in another order".to_owned());
+        }
+        findings.add(about(&asked(name, params)), lines);
     }
     if measure.halted != observed.halted {
         findings.add(about("sources"), vec![format!("{:?} halt, and else {:?}", observed.halted, measure.halted)]);

@@ -25,10 +25,11 @@ use self::variation::{Step, Variation, variations};
 use super::given::{Arrival, Given};
 use crate::checkpoint::{CheckpointError, OpenError, ReadStoresError};
 use crate::circuit::CircuitError;
-use crate::config::{Case, Config, GivenEvent, LineFormat, Source, SourceKind};
+use crate::config::{Case, Config, GivenEvent, LineFormat, Source, SourceKind, Then};
 use crate::pipeline::{AssembleError, EngineError};
-use crate::plan::Program;
+use crate::plan::{Program, inputs};
 use crate::progress::SourceName;
+use crate::query::QueryError;
 use crate::source::message_of_line;
 
 /// What came of a case.
@@ -61,6 +62,12 @@ pub enum CaseError {
     Unknown { name: String },
     #[error("`{name}` is a table; only a search index can be searched")]
     NotSearchable { name: String },
+    #[error("there is no declared query `{name}`")]
+    NoQuery { name: String },
+    #[error("the query `{name}` cannot be answered: {0}", .error.message)]
+    Query { name: String, error: QueryError },
+    #[error("the query `{name}` gives more than {most} rows")]
+    TooManyRows { name: String, most: usize },
     #[error("`{query}` cannot be searched for in `{name}`: {error}")]
     Search { name: String, query: String, error: String },
     #[error("a folder for search indexes cannot be made: {0}")]
@@ -90,7 +97,7 @@ pub enum CaseError {
 /// # Errors
 /// The case names what is not there, or a rare fault of what runs it.
 pub async fn run_case(whole: &Program, config: &Config, case: &Case) -> Result<CaseOutcome, CaseError> {
-    let program = looked_at(whole, case)?;
+    let program = looked_at(whole, config, case)?;
     let given = messages(config, case)?;
     let mut variations = variations(&given).into_iter();
     let ways = variations.len();
@@ -119,19 +126,25 @@ async fn in_one_way(program: &Program, config: &Config, case: &Case, steps: Vec<
             Step::Restart => stand.restart().await?,
         }
     }
-    observe(stand.settled(), case)
+    observe(stand.settled(), config, case).await
 }
 
 /// The part of the configuration that a case is about: what it names, all that this reads, and the sources of both.
-fn looked_at(whole: &Program, case: &Case) -> Result<Program, CaseError> {
-    let named: BTreeSet<&String> = case.then.rows.keys().chain(case.then.search.keys()).collect();
+fn looked_at(whole: &Program, config: &Config, case: &Case) -> Result<Program, CaseError> {
+    let Then { rows, search, queries, freshness, .. } = &case.then;
+    let mut named: BTreeSet<String> = rows.keys().chain(search.keys()).chain(freshness.keys()).cloned().collect();
     for name in &named {
-        let planned = whole.projections.iter().find(|planned| planned.config.name == **name);
+        let planned = whole.projections.iter().find(|planned| planned.config.name == *name);
         if planned.is_none() {
-            return Err(CaseError::Unknown { name: (*name).clone() });
+            return Err(CaseError::Unknown { name: name.clone() });
         }
     }
-    let mut program = whole.afresh()?.only(named.into_iter().cloned());
+    for name in queries.keys() {
+        let query = config.queries.iter().find(|query| query.name == *name);
+        let query = query.ok_or_else(|| CaseError::NoQuery { name: name.clone() })?;
+        named.extend(inputs(&query.sql).unwrap_or_default());
+    }
+    let mut program = whole.afresh()?.only(named);
     let given: BTreeSet<&str> = case.given.iter().map(|event| event.source.as_str()).collect();
     let read = program.reads();
     program.sources.retain(|source| {

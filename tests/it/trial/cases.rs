@@ -214,6 +214,54 @@ fn no_case_accepts_rows_that_cannot_be_right() {
     assert!(fs::read_to_string(shop.path("shop.test.yaml")).unwrap().ends_with("{rows: {named: []}}\n"));
 }
 
+const QUERY: &str = r#"projection: now_and_then
+kind: view
+sql: SELECT customer, total, now() AS asked FROM totals
+---
+query: least
+params: {least: "decimal(18,2)!"}
+sql: SELECT customer, total, asked FROM now_and_then WHERE total >= $least
+sort: [-total]
+"#;
+
+#[test]
+fn what_queries_answer_and_how_fresh_it_is_is_a_part_of_the_outcome() {
+    let shop = shop();
+    shop.write("query.yaml", QUERY);
+    let placed = |customer: &str, cents: &str| {
+        format!(
+            "{{source: orders, headers: {{Type: Placed}}, data: {{customer: {customer}, cents: {cents}, at: \"2026-03-01T00:00:00Z\"}}}}"
+        )
+    };
+    let given = [placed("ada", "100"), placed("bob", "300"), placed("eve", "much")].join(", ");
+    let case = |then: &str| format!("case: a\nclock: 2026-03-01T01:00:00Z\ngiven: [{given}]\nthen:\n  {then}\n");
+    let parked = "parked: [{source: orders, sequence: 3}]";
+    let asked = "asked: \"2026-03-01T01:00:00.000000Z\"";
+    let rows = format!("[{{customer: bob, total: 3.00, {asked}}}, {{customer: ada}}]");
+    let right = format!(
+        "{parked}\n  queries: {{least: [{{params: {{least: 1}}, rows: {rows}}}, {{params: {{least: 4}}, rows: []}}]}}\n  freshness: {{totals: {{incomplete: true, lagEvents: 0}}}}"
+    );
+    shop.write("shop.test.yaml", &case(&right));
+    let said = test(&shop, &[]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let wrong = format!(
+        "{parked}\n  queries: {{least: [{{params: {{least: 1}}, rows: [{{customer: ada}}, {{customer: bob}}]}}, {{params: {{least: 2}}, rows: []}}]}}\n  freshness: {{totals: {{incomplete: false, nothing: 1}}, found: {{incomplete: false}}}}"
+    );
+    shop.write("shop.test.yaml", &case(&wrong));
+    let said = test(&shop, &[]);
+    assert_eq!(said.code, 2, "{said:?}");
+    expect![[r#""#]].assert_eq(&said.out);
+    // What is accepted holds.
+    assert_eq!(test(&shop, &["--accept"]).code, 0);
+    let said = test(&shop, &[]);
+    assert_eq!(said.code, 0, "{said:?}");
+    expect![[r#""#]].assert_eq(&fs::read_to_string(shop.path("shop.test.yaml")).unwrap());
+    shop.write("shop.test.yaml", &case("queries: {least: [{rows: []}]}"));
+    expect![[r#""#]].assert_eq(&test(&shop, &[]).error);
+    shop.write("shop.test.yaml", &case("queries: {most: [{rows: []}]}"));
+    expect![[r#""#]].assert_eq(&test(&shop, &[]).error);
+}
+
 #[test]
 fn a_case_that_cannot_be_run_says_where() {
     let shop = shop();
