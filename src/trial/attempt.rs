@@ -113,6 +113,8 @@ fn outcome(engine: &Engine, sum: &[ZBatch]) -> Result<Outcome, TrialError> {
         let why = intake.progress.message().unwrap_or("it has halted");
         (name.clone(), why.to_owned())
     });
+    let dropped_late =
+        engine.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.late_events_dropped()));
     let below = engine.generations.iter().map(|generation| generation.projection().to_owned());
     Ok(Outcome {
         columns: Column::all(schema),
@@ -120,6 +122,7 @@ fn outcome(engine: &Engine, sum: &[ZBatch]) -> Result<Outcome, TrialError> {
         key_proven: false,
         rows: shown(&rows, key)?,
         events: BTreeMap::new(),
+        dropped_late: dropped_late.filter(|(_, dropped)| *dropped > 0).collect(),
         parked: engine.parked.in_order().iter().map(|parked| ParkedEvent::of(parked)).collect(),
         state: StateKept { rows: status.rows, bytes: status.state_bytes, operators: status.operators },
         reads: below.filter(|name| name != THIS_SQL).collect(),
