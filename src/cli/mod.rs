@@ -190,6 +190,7 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(query::ClientError::is_closed_pipe) => ExitCode::SUCCESS,
         Err(error) => failed(&chain(&*error)),
     }
 }

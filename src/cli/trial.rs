@@ -54,7 +54,10 @@ pub(super) fn attempt(args: &TryArgs) -> ExitCode {
         Ok(Some(outcome)) => {
             let shown = match args.json {
                 true => serde_json::to_string_pretty(&outcome).map(print::line).map_err(|error| error.to_string()),
-                false => show(&outcome, &mut std::io::stdout()).map_err(|error| error.to_string()),
+                false => match show(&outcome, &mut std::io::stdout()) {
+                    Err(error) if error.is_closed_pipe() => Ok(()),
+                    shown => shown.map_err(|error| error.to_string()),
+                },
             };
             match shown {
                 Err(error) => failed(&error),

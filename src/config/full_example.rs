@@ -278,7 +278,7 @@ fn one_pattern_gives_type_and_version() {
 #[test]
 fn projections_queries_and_policies_are_read() {
     let config = loaded().config;
-    let [table, search, view] = &config.projections[..] else { unreachable!("{}", config.projections.len()) };
+    let [table, repeating, search, view] = &config.projections[..] else { unreachable!("{}", config.projections.len()) };
     assert_eq!(
         (table.kind, search.kind, view.kind),
         (ProjectionKind::Table, ProjectionKind::Search, ProjectionKind::View)
@@ -286,6 +286,7 @@ fn projections_queries_and_policies_are_read() {
     assert_eq!((table.name.as_str(), table.owner.as_deref()), ("customers", Some("team-sales")));
     assert_eq!(table.sql, "SELECT _key AS customer_id, latest(email) AS email\nFROM orders.events GROUP BY _key\n");
     assert_eq!(table.key, Some(vec!["customer_id".to_owned()]));
+    assert_eq!((&repeating.key, &repeating.duplicates), (&None, &Some(Duplicates::Count("visits".to_owned()))));
     assert_eq!(table.indexes, [vec!["tenant_id", "revenue"], vec!["email"]]);
     let revenue = FieldType { data_type: DataType::Decimal { precision: 38, scale: 2 }, required: true };
     assert_eq!(table.columns["revenue"], revenue);

@@ -17,6 +17,8 @@ const TYPES_MAX: usize = 200;
 const VERSIONS_MAX: usize = 20;
 /// Every version between the oldest and the newest one is written down.
 const VERSIONS_APART_MAX: u32 = 50;
+/// Of so many events one may have been published twice; of fewer, what comes again is rather what they are about.
+const FEW_WITH_ONE_TWICE: usize = 20;
 /// A type that ends with its version, such as `com.shop.OrderPlaced.v2`.
 pub(super) const TYPE_PATTERN: &str = r"^(?<type>.+)[.:/_-][vV](?<version>[1-9]\d{0,4})$";
 /// A version such as `v2` or `2.1.0`, of which the first number counts.
@@ -183,8 +185,10 @@ impl Facts {
 
     fn find_id(&mut self, all: &[Candidate], samples: &[Sample<'_>]) {
         let is_unique = |one: &Candidate| {
-            // What was published twice has its id twice.
-            one.are_scalars && one.present * 10 >= samples.len() * 9 && one.distinct * 100 >= one.present * 99
+            // What was published twice has its id twice: one event in a hundred, or one of few.
+            let again = one.present - one.distinct;
+            let are_few = again * 100 <= one.present || again == 1 && one.present >= FEW_WITH_ONE_TWICE;
+            one.are_scalars && one.present * 10 >= samples.len() * 9 && are_few
         };
         self.id = ranked(all, ID_NAMES, is_unique).first().map(|one| one.place.clone());
     }

@@ -25,7 +25,7 @@ use self::facts::{Facts, count};
 use self::observed::Observed;
 use self::sample::{Body, Sample};
 use crate::config::LineFormat;
-use crate::event::{Message, Naming, Node, Rejected};
+use crate::event::{Message, Naming, Node, Reason, Rejected};
 
 pub use self::names::source_name;
 
@@ -140,13 +140,26 @@ pub fn infer(messages: &[Message], name: &str, origin: &Origin) -> Result<Inferr
             return Ok(Inferred { text, types, doubts: all, unreadable: unreadable(&rejected) });
         }
         if caution.no_times && !facts.times.is_empty() {
+            doubts.push(no_times(&facts, &rejected));
             facts.times.clear();
-            doubts.push(
-                "some events have a time that lies beyond that of their publishing, so that no place is taken for the event time"
-                    .to_owned(),
-            );
         }
     }
+}
+
+/// Why no place is taken for the event time: a decoder that takes it parks one of these events.
+fn no_times(facts: &Facts, rejected: &[Rejected]) -> String {
+    let places: Vec<String> = facts.times.iter().map(|(place, _)| place.written()).collect();
+    let is_time = |one: &&Rejected| {
+        let is_place = |pointer: &String| places.contains(&format!("body:{pointer}"));
+        matches!(one.reason, Reason::OutOfRange | Reason::WrongType) && one.pointer.as_ref().is_none_or(is_place)
+    };
+    let such = rejected.iter().find(is_time).map(|one| format!(", such as that with sequence {},", one.message.seq));
+    format!(
+        "some events{} have a time in {} that cannot be read or lies beyond that of their publishing, so that no place is taken for \
+         the event time; one that is declared parks such events",
+        such.unwrap_or_default(),
+        places.iter().map(|place| format!("`{place}`")).collect::<Vec<_>>().join(" or ")
+    )
 }
 
 /// What is said of all types together of which there are few events.

@@ -48,8 +48,10 @@ fn arrow_text(text: &str) -> String {
 }
 
 /// What DataFusion puts into the texts of errors that it makes of others.
-const WITHIN: [&str; 3] = [
+const WITHIN: [&str; 4] = [
     "Error during planning: ",
+    // The catalog and the schema of what is in none.
+    "datafusion.public.",
     "Internal error: ",
     "\nThis issue was likely caused by a bug in DataFusion's code. Please help us to resolve this by filing a bug report in our \
      issue tracker: https://github.com/apache/datafusion/issues",

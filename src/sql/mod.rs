@@ -29,6 +29,7 @@ mod texts;
 mod time_bucket;
 mod time_zone;
 mod whole_numbers;
+mod written_times;
 
 pub use cause::cause;
 pub use desugar::RelationKeys;
@@ -60,5 +61,6 @@ pub fn register_functions(registry: &mut dyn FunctionRegistry) -> Result<()> {
     intervals::register(registry)?;
     made_times::register(registry)?;
     whole_numbers::register(registry)?;
+    written_times::register(registry)?;
     json::register(registry)
 }

@@ -9,6 +9,7 @@
 //! - SIMILAR TO is taken for a regular expression that is met anywhere in the text; in SQL it has to be met by the whole.
 //! - A date and an interval give a date: the hours of the interval are cut.
 //! - A decimal or a float that becomes an integer is rounded, not cut.
+//! - A text beside a time is a time (`written_times`), and a list has no cast to anything but a list.
 //! - Bins of no length, or of a negative one, all begin in 1970, and a percentile beyond the last value is the last value.
 
 use arrow::array::types::IntervalMonthDayNano;
@@ -21,6 +22,7 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, TryCast, Win
 
 use super::time_bucket::as_date_bin;
 use super::whole_numbers::{has_fraction, to_whole};
+use super::written_times::as_times;
 
 const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
 
@@ -46,6 +48,13 @@ pub fn as_meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
 }
 
 fn checked(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let has_times = as_times(&mut part, schema)?;
+    let checked = without_texts(part, schema)?;
+    Ok(Transformed { transformed: checked.transformed || has_times, ..checked })
+}
+
+/// What is no text beside a time.
+fn without_texts(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let sides: Vec<&mut Expr> = match &mut part {
         Expr::ScalarFunction(call) => {
             check_pattern(call)?;
@@ -205,6 +214,18 @@ fn check_dates(date: &Expr, interval: &Expr, schema: &DFSchema) -> Result<()> {
 }
 
 fn check_cast(cast: &Cast, schema: &DFSchema) -> Result<()> {
+    let is_list =
+        |of: &DataType| matches!(of, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..));
+    let to = cast.field.data_type();
+    if !is_list(to) && !to.is_string() && cast.expr.get_type(schema).is_ok_and(|of| is_list(&of)) {
+        let list = match &*cast.expr {
+            Expr::ScalarFunction(call) => format!("{}(…)", call.func.name()),
+            other => other.human_display().to_string(),
+        };
+        return plan_err!(
+            "`{list}` is a list, and a cast is of one value; `unnest({list})` makes a row of each element, as a function in FROM does"
+        );
+    }
     let is_time = matches!(cast.field.data_type(), DataType::Timestamp(_, _));
     if is_time && cast.expr.get_type(schema).is_ok_and(|of| of.is_integer()) {
         return plan_err!(
@@ -257,7 +278,8 @@ fn check_frame(frame: &WindowFrame) -> Result<()> {
     Ok(())
 }
 
-fn is_comparison(operator: Operator) -> bool {
+/// Whether two values are compared by it.
+pub(super) fn is_comparison(operator: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }

@@ -128,6 +128,8 @@ fn outcome(engine: &Engine, sum: &[ZBatch]) -> Result<Outcome, TrialError> {
     });
     let rows_may_repeat = is_copy(schema.fields().last());
     let columns = schema.fields().len() - usize::from(rows_may_repeat);
+    let dropped_late =
+        engine.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.late_events_dropped()));
     let below = engine.generations.iter().map(|generation| generation.projection().to_owned());
     Ok(Outcome {
         columns: Column::all(&schema.fields()[..columns]),
@@ -136,6 +138,7 @@ fn outcome(engine: &Engine, sum: &[ZBatch]) -> Result<Outcome, TrialError> {
         rows_may_repeat,
         rows: as_selected(&rows, key)?,
         events: BTreeMap::new(),
+        dropped_late: dropped_late.filter(|(_, dropped)| *dropped > 0).collect(),
         parked: engine.parked.in_order().iter().map(|parked| ParkedEvent::of(parked)).collect(),
         state: StateKept { rows: status.rows, bytes: status.state_bytes, operators: status.operators },
         reads: below.filter(|name| name != THIS_SQL).collect(),

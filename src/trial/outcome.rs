@@ -30,6 +30,9 @@ pub struct Outcome {
     pub rows: Vec<Box<RawValue>>,
     /// Messages that were read, by source.
     pub events: BTreeMap<SourceName, u64>,
+    /// Of these, those that came late and were left out, where a source drops late events.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped_late: BTreeMap<SourceName, u64>,
     pub parked: Vec<ParkedEvent>,
     pub state: StateKept,
     /// Projections that were computed for it.

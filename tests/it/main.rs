@@ -30,6 +30,7 @@ mod source;
 mod statements;
 mod support;
 mod trial;
+mod tutorials;
 mod verify;
 
 /// Counts what is allocated, for the tests that compare it with what operators say.

@@ -123,3 +123,19 @@ SELECT o.id, c.id AS customer, g FROM orders o JOIN customers c ON c.id = o.cust
 -- reader refused: Invalid function 'range'
 -- engine: duckdb
 SELECT i.order_id, i.line, g FROM items i, LATERAL (SELECT unnest(range(i.qty)) AS g);
+
+-- a calendar between bounds from a subquery, joined behind a comma
+-- reader refused: Invalid function 'generate_series'
+SELECT night::date AS night, count(b.id) AS taken
+FROM (SELECT min(arrives) AS first, max(leaves) AS last FROM bookings) s, generate_series(s.first, s.last, interval '1 day') AS night
+LEFT JOIN bookings b ON b.arrives <= night AND night < b.leaves GROUP BY 1;
+
+-- a cast of a column without a name, ordered by it
+-- reader refused: Invalid function 'generate_series'
+SELECT night::date, count(b.id) AS taken
+FROM generate_series('2024-06-01'::date, '2024-06-07', '1 day') AS night LEFT JOIN bookings b ON b.arrives <= night AND night < b.leaves
+GROUP BY night ORDER BY night;
+
+-- a series that is no row of its own in SELECT
+-- refused: makes a row of each element
+SELECT room, generate_series(arrives, leaves, interval '1 day')::date AS night FROM bookings;

@@ -192,3 +192,25 @@ SELECT id, strftime(ts, '%d.%m.%Y %H:%M') AS t FROM moments;
 -- strptime of DuckDB
 -- engine: duckdb
 SELECT id, strptime(s, '%d.%m.%Y') AS t FROM moments WHERE s LIKE '__.__.____';
+
+-- a far end that is written as text
+SELECT id, CASE WHEN until IS NULL THEN '9999-12-31' ELSE until END AS ends, until < '9999-12-31' AS is_open, greatest(ts, '2300-01-01') AS later FROM moments;
+
+-- a time or else one that is written as text
+SELECT id, coalesce(until, '9999-12-31 12:00:00') AS ends, coalesce(d, '2030-01-01') AS day FROM moments;
+
+-- the next of a partition or else a time that is written as text
+SELECT device, valid_from, coalesce(lead(valid_from) OVER (PARTITION BY device ORDER BY valid_from), '9999-12-31') AS valid_to FROM thresholds;
+
+-- times that are written as text among and between
+SELECT id, ts IN ('2024-02-29 12:00:00', '9999-12-31') AS one_of, ts BETWEEN '1600-01-01' AND '9999-12-31' AS within, nullif(ts, '9999-12-31') AS known FROM moments;
+
+-- there is no infinite time
+-- refused: such as '9999-12-31'
+SELECT id, coalesce(until, 'infinity') AS ends FROM moments;
+
+-- days since a day that is written as text
+SELECT id, d - '2024-01-01' AS days, '2024-12-31' - d AS rest FROM moments;
+
+-- the last day of each month by an interval of two parts
+SELECT id, (date_trunc('month', d) + interval '1 month - 1 day')::date AS month_end, ts + interval '1 day - 02:30' AS later FROM moments;

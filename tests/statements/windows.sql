@@ -125,3 +125,6 @@ SELECT room, min(arrives) AS starts, max(leaves) AS ends FROM (
     SELECT id, room, arrives, leaves, CASE WHEN arrives <= max(leaves) OVER (PARTITION BY room ORDER BY arrives, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS begins
     FROM bookings WHERE leaves IS NOT NULL) a) b
 GROUP BY room, block;
+
+-- a default that is computed for the row before the first
+SELECT id, temp - lag(temp, 1, temp) OVER (PARTITION BY device ORDER BY stamp, id) AS change, lead(humidity, 2, id) OVER (PARTITION BY device ORDER BY stamp, id) AS later FROM readings;

@@ -33,6 +33,13 @@ pub enum ClientError {
     Output(#[from] io::Error),
 }
 
+impl ClientError {
+    /// Whether nobody reads any more what is printed, as behind `| head -1`, which is no error.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
 /// The daemon at a URL.
 #[derive(Debug, Clone)]
 pub struct Client {

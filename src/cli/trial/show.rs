@@ -24,6 +24,9 @@ pub(super) fn show(outcome: &Outcome, out: &mut dyn Write) -> Result<(), ClientE
         .map(|(source, events)| format!("{} of {source}", count(*events as usize, "event")))
         .collect();
     writeln!(out, "{} from {}", count(rows.len(), "row"), events.join(" and "))?;
+    for (source, dropped) in &outcome.dropped_late {
+        writeln!(out, "left out because they came late: {} of {source}", count(*dropped as usize, "event"))?;
+    }
     for (source, why) in &outcome.halted {
         writeln!(out, "\nsource {source} would halt: {}", printable(why))?;
     }

@@ -11,11 +11,15 @@
 //! | `dependent` | columns that follow from the key of a table in GROUP BY | columns of that GROUP BY |
 //! | `arrays` | `ARRAY(SELECT x …)` | `array_agg(x)` |
 //! | `named_windows` | `OVER (w ORDER BY x)` | the window written out |
+//! | `neighbours` | `FROM a, unnest(a.l) AS e LEFT JOIN b ON …` | `FROM a CROSS JOIN unnest(a.l) AS e LEFT JOIN b ON …` |
+//! | `item_names` | `SELECT a.x::int`, `SELECT a.row.field` | `… AS x`, `… AS field` |
+//! | `offset_defaults` | `lag(x, 1, y)` where `y` is computed | `CASE` over whether there is such a row |
 //! | `no_columns` | `SELECT FROM t` | `SELECT 1 FROM t` |
 //! | `overlaps` | `(a, b) OVERLAPS (c, d)` | comparisons of their first and last moments |
 //! | `records` | `jsonb_to_record[set](j) AS r(a int, b text)`, `jsonb_each(j)` in FROM | `j ->> 'a'`, cast |
 //! | `pairs` | `(a, b) IN (SELECT …)` in conditions | `EXISTS` |
 //! | `tokens` | `AS MATERIALIZED`, `TABLE(TUMBLE(TABLE t, …))` | without these words |
+//! | `fields` | `lines[1].sku`, `(line).sku` | `lines[1]['sku']` |
 //! | `fetch` | `FETCH FIRST … ROWS ONLY`, `WITH TIES` | `LIMIT`, or a condition on the rank |
 
 mod arrays;
@@ -23,9 +27,13 @@ mod as_of;
 mod dependent;
 mod event_windows;
 mod fetch;
+mod fields;
+mod item_names;
 mod named_windows;
 mod natural;
+mod neighbours;
 mod no_columns;
+mod offset_defaults;
 mod overlaps;
 mod pairs;
 mod records;
@@ -76,6 +84,8 @@ impl VisitorMut for Forms<'_> {
     /// Before what it joins is looked at: an as-of join copies none of it.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         no_columns::as_constant(select);
+        item_names::as_written(select);
+        neighbours::as_joins(select);
         let joined = pairs::as_exists(select)
             .and_then(|()| self.with_relations(select))
             .and_then(|()| as_of::as_lateral(select))
@@ -90,8 +100,12 @@ impl VisitorMut for Forms<'_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        fields::as_subscripts(expr);
         proceed(
-            pairs::refuse(expr).and_then(|()| overlaps::as_conditions(expr)).and_then(|()| arrays::as_aggregate(expr)),
+            pairs::refuse(expr)
+                .and_then(|()| overlaps::as_conditions(expr))
+                .and_then(|()| arrays::as_aggregate(expr))
+                .and_then(|()| offset_defaults::as_case(expr)),
         )
     }
 

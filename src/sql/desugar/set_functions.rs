@@ -37,7 +37,14 @@ pub(super) fn as_subquery(factor: &mut TableFactor) -> Result<()> {
     let columns = lists.len() + usize::from(with_ordinality);
     let mut names: Vec<Ident> = match &alias {
         Some(alias) if alias.columns.len() > columns => {
-            return plan_err!("`{name}` gives {columns} columns, and {} are named", alias.columns.len());
+            let named = alias.columns.len();
+            let fields = alias.name.value.as_str();
+            return match columns {
+                1 => plan_err!(
+                    "`{name}` gives one column, and {named} are named; where that is a struct, its fields are `{fields}.…` without names in parentheses"
+                ),
+                _ => plan_err!("`{name}` gives {columns} columns, and {named} are named"),
+            };
         }
         Some(alias) => alias.columns.iter().map(|column| column.name.clone()).collect(),
         None => Vec::new(),
@@ -64,6 +71,14 @@ pub(super) fn as_subquery(factor: &mut TableFactor) -> Result<()> {
     let alias = TableAlias { explicit: true, name, columns: Vec::new(), at: None };
     *factor = TableFactor::Derived { lateral: true, subquery: Box::new(subquery), alias: Some(alias), sample: None };
     Ok(())
+}
+
+/// What a function in FROM that gives one column is called, where that column has the same name.
+pub(super) fn list_name(factor: &TableFactor) -> Option<Ident> {
+    let Call { name, lists, alias, with_ordinality } = call(factor).ok()??;
+    let has_own_names = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
+    let is_list = lists.len() == 1 && !with_ordinality && !has_own_names;
+    is_list.then(|| alias.map_or_else(|| Ident::new(name), |alias| alias.name))
 }
 
 /// A call of a function that is a set.

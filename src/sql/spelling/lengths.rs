@@ -1,4 +1,5 @@
-//! Lengths of time as PostgreSQL also writes them: `INTERVAL '01:30:00'`, `INTERVAL '1 day 02:00'`, `INTERVAL 'P1DT2H'`.
+//! Lengths of time as PostgreSQL also writes them: `INTERVAL '01:30:00'`, `INTERVAL '1 day 02:00'`, `INTERVAL 'P1DT2H'`,
+//! `INTERVAL '1 month - 1 day'`.
 
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Interval, Value, ValueWithSpan};
 
@@ -9,11 +10,19 @@ pub(super) fn replace(expr: &mut Expr) {
         Expr::Cast { data_type: DataType::Interval { .. }, expr: value, .. } => value,
         _ => return,
     };
-    if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = value.as_mut()
-        && let Some(words) = of_iso(text).or_else(|| of_clock(text))
-    {
-        *text = words;
+    if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = value.as_mut() {
+        let signed = of_signs(text);
+        let written = signed.as_deref().unwrap_or(text);
+        if let Some(words) = of_iso(written).or_else(|| of_clock(written)).or(signed) {
+            *text = words;
+        }
     }
+}
+
+/// `1 month - 1 day` as `1 month -1 day`.
+fn of_signs(text: &str) -> Option<String> {
+    let signed = text.replace("- ", "-").replace("+ ", "");
+    (signed != text).then_some(signed)
 }
 
 /// `P1DT2H` as `1 days 2 hours`.
@@ -72,5 +81,7 @@ mod tests {
         assert_eq!(of_clock("01:30:00").as_deref(), Some("01 hours 30 minutes 00 seconds"));
         assert_eq!(of_clock("1 day -02:30").as_deref(), Some("1 day -02 hours -30 minutes"));
         assert_eq!(of_clock("90 minutes"), None);
+        assert_eq!(of_signs("1 month - 1 day + 2 hours").as_deref(), Some("1 month -1 day 2 hours"));
+        assert_eq!(of_signs("1 month -1 day"), None);
     }
 }

@@ -422,7 +422,7 @@ async fn a_stream_is_inferred_from_its_newest_events() {
     let text = std::fs::read_to_string(shop.path("source.yaml")).unwrap();
     assert!(text.contains("filter_subjects:\n  - orders.>\n") && text.contains("  key: subject:2\n"), "{text}");
     assert!(!text.contains("gone") && !text.contains("  time:"), "{text}");
-    assert!(said.error.contains("lies beyond that of their publishing"), "{said:?}");
+    assert!(said.error.contains("with sequence 90, have a time in `body:/at` that"), "{said:?}");
     assert_eq!(shop.run(&["validate"]).code, 0);
     let (code, outcome) = shop.outcome("SELECT count(*) AS n FROM orders.counted", &["--last", "50"]);
     assert_eq!((code, &outcome["rows"], &outcome["parked"]), (0, &json!([{"n": 50}]), &json!([])), "{outcome}");
