@@ -9,6 +9,7 @@ mod plan;
 mod print;
 pub mod query;
 mod run;
+mod schema;
 mod tap;
 mod test;
 mod trial;
@@ -33,6 +34,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Print the JSON Schema of the configuration's files, for editors
+    Schema(schema::SchemaArgs),
     /// Draw what reads what: sources, event types, projections, views and queries
     Graph(graph::GraphArgs),
     /// Say what a reload or a start with the configuration would do
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::Schema(args) => schema::print_schema(&args),
         Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),
         Verb::Infer(args) => return infer::run(&args),

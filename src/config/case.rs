@@ -160,9 +160,16 @@ fn given(reader: NodeReader<'_>, yaml: &Yaml) -> Option<GivenEvent> {
         members.push(format!("{}:{}", quoted(&entry.name), json(&entry.value)));
     }
     let mut data = map.get("data").map(json).unwrap_or_default();
-    if let Some(Data::Scalar(text)) = map.get("text").map(|yaml| &yaml.data) {
-        members.push(format!("\"data_base64\":{}", quoted(&base64(&text.text))));
-        data.clone_from(&text.text);
+    match map.get("text").map(|yaml| &yaml.data) {
+        Some(Data::Scalar(text)) => {
+            members.push(format!("\"data_base64\":{}", quoted(&base64(&text.text))));
+            data.clone_from(&text.text);
+        }
+        Some(_) => {
+            map.error_at_key("text", "`text` must be text, not a mapping or a list", "write what is JSON as `data`");
+            return None;
+        }
+        None => {}
     }
     let message = format!("{{{}}}", members.join(","));
     Some(GivenEvent { source, message, data, of_message, line: yaml.head().line })

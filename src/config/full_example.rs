@@ -11,7 +11,7 @@ use crate::event::{
     DataType, EventType, Field, FieldType, Locator, Naming, NewerVersion, TimestampFormat, UnknownEvents,
 };
 
-const ROOT: &str = r#"
+pub(super) const ROOT: &str = r#"
 x-note: keys of your own are allowed
 nats: {urls: ["nats://${NATS_HOST:-127.0.0.1}:4222", "tls://two:4222"], user: "${NATS_USER}", password: secret, jetstream_domain: hub}
 data_dir: ./data
@@ -29,7 +29,7 @@ promotion: manual
 keep: 2h
 "#;
 
-const ORDERS: &str = r#"source: orders
+pub(super) const ORDERS: &str = r#"source: orders
 jetstream: {stream: ORDERS, filter_subjects: ["orders.>"]}
 envelope:
   type: [header:Event-Type, subject:3]
@@ -71,13 +71,13 @@ events:
   OrderShipped: {table: shipments, version: 7, fields: {}}
 "#;
 
-const PAYMENTS: &str = r#"source: payments
+pub(super) const PAYMENTS: &str = r#"source: payments
 file: {path: ../events.ndjson, follow: true}
 envelope: {version: {at: header:ce-type, match: '(?<type>\w+)\.v(?<version>\d+)$'}}
 events: {Paid: {fields: {}}}
 "#;
 
-const CUSTOMERS: &str = r#"projection: customers
+pub(super) const CUSTOMERS: &str = r#"projection: customers
 owner: team-sales
 sql: |
   SELECT _key AS customer_id, latest(email) AS email

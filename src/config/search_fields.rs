@@ -48,11 +48,11 @@ pub(crate) const STOP_WORDS: [&str; 13] = [
     "spanish",
     "swedish",
 ];
-const WEIGHT_MAX: u64 = 100;
+pub(super) const WEIGHT_MAX: u64 = 100;
 const SYNONYMS_MAX: usize = 10_000;
 /// Synonyms of one meaning.
-const GROUP_MAX: usize = 32;
-const STOP_WORDS_MAX: usize = 1_000;
+pub(super) const GROUP_MAX: usize = 32;
+pub(super) const STOP_WORDS_MAX: usize = 1_000;
 
 pub(super) fn search_fields(map: &Mapping<'_>) -> BTreeMap<String, SearchField> {
     let entries = map.get("fields").and_then(|yaml| map.reader.entries(yaml, "`fields`")).unwrap_or_default();
