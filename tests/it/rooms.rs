@@ -427,7 +427,10 @@ const ROOMS: &[Room] = &[
             "event",
             "progress",
             "source",
+            // What validation says of a projection.
+            "plan::KeyProof",
             "plan::PlannedProjection",
+            "plan::PlannedView",
             "plan::program",
             "plan::Program",
             // What reads what.

@@ -9,6 +9,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
+use super::key_proof::KeyProof;
 use crate::circuit::Circuit;
 use crate::event::SourceRelation;
 use crate::identity::Specification;
@@ -30,6 +31,8 @@ pub struct Compiled {
     pub upstream: Vec<String>,
     /// The fewest columns that no two rows share, as far as that is proven, whatever the key.
     pub unique: Option<Vec<usize>>,
+    /// What proves that no two rows share the key; none if nothing does.
+    pub key_proof: Option<KeyProof>,
 }
 
 /// Compiles `sql`, whose rows are to be kept under the columns `key`, or those that it proves to tell them apart.
@@ -54,7 +57,7 @@ pub fn compile(sql: &str, key: Option<&[String]>, scope: &Scope) -> Result<Compi
             .hint("select from a source's relation or from a projection"));
     }
     check_expressions(&optimized, &state)?;
-    let proven = keys.are_unique(&key);
+    let key_proof = KeyProof::of(&optimized, &key, scope);
     let non_null = key.iter().all(|&index| !schema.field(index).is_nullable());
     let identity = Specification::of("rows/1")
         .identity(lowered.circuit.identity())
@@ -66,13 +69,14 @@ pub fn compile(sql: &str, key: Option<&[String]>, scope: &Scope) -> Result<Compi
         schema: ProjectionSchema {
             schema,
             key,
-            key_proven: proven && non_null,
+            key_proven: key_proof.is_some() && non_null,
             reads: lowered.reads,
             append_only: lowered.append_only,
             identity,
         },
         upstream: lowered.upstream,
         unique: keys.shortest(),
+        key_proof,
     })
 }
 

@@ -4,8 +4,10 @@
 mod batch;
 mod checks;
 mod compile;
+mod key_proof;
 mod queries;
 mod restriction;
+mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -19,6 +21,7 @@ use self::checks::{contract, index_columns, problem, search_fields, unkept, unus
 #[cfg(test)]
 pub(in crate::plan) use self::compile::planned;
 pub use self::compile::{Compiled, compile};
+pub use self::key_proof::KeyProof;
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
 use crate::circuit::{CircuitError, share};
@@ -171,9 +174,9 @@ impl Program {
     /// An operator cannot be made, which no accepted plan leads to.
     pub fn afresh(&self) -> Result<Self, CircuitError> {
         let afresh = |planned: &PlannedProjection| {
-            let Compiled { circuit, schema, upstream, unique } = &planned.compiled;
+            let Compiled { circuit, schema, upstream, unique, key_proof } = &planned.compiled;
             let (schema, upstream, unique) = (schema.clone(), upstream.clone(), unique.clone());
-            let compiled = Compiled { circuit: circuit.afresh()?, schema, upstream, unique };
+            let compiled = Compiled { circuit: circuit.afresh()?, schema, upstream, unique, key_proof: *key_proof };
             Ok(PlannedProjection { config: planned.config.clone(), compiled, indexes: planned.indexes.clone() })
         };
         let projections = self.projections.iter().map(afresh).collect::<Result<_, CircuitError>>()?;
