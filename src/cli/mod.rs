@@ -2,6 +2,7 @@
 
 mod demo;
 pub mod events;
+mod explain;
 pub mod files;
 mod graph;
 mod infer;
@@ -34,6 +35,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Say what the code of a problem means, with an example, and how it is mended
+    Explain(explain::ExplainArgs),
     /// Print the JSON Schema of the configuration's files, for editors
     Schema(schema::SchemaArgs),
     /// Draw what reads what: sources, event types, projections, views and queries
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::Explain(args) => explain::explain(&args),
         Verb::Schema(args) => schema::print_schema(&args),
         Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),

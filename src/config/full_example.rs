@@ -309,9 +309,9 @@ fn problems_of_other_rooms_are_shown_in_the_yaml() {
     let loaded = loaded();
     let node = loaded.config.sources[0].node.below("/events/OrderPlaced/history/2/to_next/set/total");
     let (message, hint) = ("`/` needs numbers".to_owned(), Some("cast it".to_owned()));
-    let problem = Problem { node, within: Some((2, 5)), message, hint };
+    let problem = Problem { code: Code::NotAccepted, node, within: Some((2, 5)), message, hint };
     let diagnostic = loaded.places.diagnostic(&problem);
-    let expected = "error: `/` needs numbers
+    let expected = "error[RS0505]: `/` needs numbers
   --> config/sources/orders.yaml:38:19
    |
 38 |                 / 100.0
@@ -321,8 +321,9 @@ hint: cast it
     assert_eq!(diagnostic.to_string(), expected);
     let json = serde_json::to_value(&diagnostic).unwrap();
     assert_eq!((&json["severity"], &json["line"]), (&serde_json::json!("error"), &serde_json::json!(38)));
-    let nowhere = Problem { node: NodePath::default(), within: None, message: "m".into(), hint: None };
-    assert_eq!(loaded.places.diagnostic(&nowhere).to_string(), "error: m\n --> :1:1\n");
+    let nowhere =
+        Problem { code: Code::NotAccepted, node: NodePath::default(), within: None, message: "m".into(), hint: None };
+    assert_eq!(loaded.places.diagnostic(&nowhere).to_string(), "error[RS0505]: m\n --> :1:1\n");
 }
 
 /// Whatever a file says, it is loaded or explained.

@@ -4,6 +4,7 @@
 
 mod case;
 mod checked;
+mod code;
 mod diagnostic;
 mod envelope;
 mod field_type;
@@ -32,6 +33,7 @@ mod yaml;
 
 pub use case::{CASES_ENDING, Case, ExpectedHits, ExpectedRow, GivenEvent, Sought, Then, cases};
 pub use checked::*;
+pub use code::Code;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load};
 pub use names::{is_identifier, is_reserved, is_reserved_schema, snake_case};

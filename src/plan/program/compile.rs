@@ -11,6 +11,7 @@ use datafusion::prelude::SessionContext;
 
 use super::key_proof::KeyProof;
 use crate::circuit::Circuit;
+use crate::config::Code;
 use crate::event::SourceRelation;
 use crate::identity::Specification;
 use crate::plan::column_names::by_relation;
@@ -53,7 +54,7 @@ pub fn compile(sql: &str, key: Option<&[String]>, scope: &Scope) -> Result<Compi
     };
     let lowered = lower(&optimized, scope, &state)?;
     if lowered.reads.is_empty() && lowered.upstream.is_empty() {
-        return Err(Refusal::new("this query reads no events, so there is nothing to keep")
+        return Err(Refusal::new(Code::ReadsNothing, "this query reads no events, so there is nothing to keep")
             .hint("select from a source's relation or from a projection"));
     }
     check_expressions(&optimized, &state)?;
@@ -150,7 +151,7 @@ pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope)
             | LogicalPlan::Values(_)
             | LogicalPlan::EmptyRelation(_)
     ) {
-        return Err(Refusal::new("this statement is not a query").hint("a projection is one SELECT"));
+        return Err(Refusal::new(Code::NotAQuery, "this statement is not a query").hint("a projection is one SELECT"));
     }
     rewrite::rewrite(name_scalar_subqueries(plan)?).map_err(Refusal::from)
 }
@@ -158,6 +159,7 @@ pub(in crate::plan) fn rewritten(ctx: &SessionContext, sql: &str, scope: &Scope)
 pub(super) fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
     let refusal = Refusal::from_datafusion(error);
     if refusal.message.contains("not found") && refusal.message.contains("table") {
+        let refusal = Refusal { code: Code::UnknownRelation, ..refusal };
         return refusal.hint(format!("there are {}", scope.names().join(", ")));
     }
     refusal
@@ -166,7 +168,8 @@ pub(super) fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusa
 pub(super) fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
     for (index, field) in schema.fields().iter().enumerate() {
         if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
-            return Err(Refusal::new(format!("two columns are named `{}`", field.name())).hint("rename one with AS"));
+            return Err(Refusal::new(Code::SameColumn, format!("two columns are named `{}`", field.name()))
+                .hint("rename one with AS"));
         }
     }
     Ok(())
@@ -174,14 +177,14 @@ pub(super) fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
 
 fn unproven(schema: &SchemaRef) -> Refusal {
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    Refusal::new("nothing in this query says which columns tell its rows apart")
+    Refusal::new(Code::NoKey, "nothing in this query says which columns tell its rows apart")
         .hint(format!("write `key: […]` with some of {}; `key: []` for a table of one row", names.join(", ")))
 }
 
 fn index_of(schema: &SchemaRef, column: &str) -> Result<usize, Refusal> {
     schema.index_of(column).map_err(|_| {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        Refusal::new(format!("the key column `{column}` is not among the query's columns"))
+        Refusal::new(Code::KeyNotSelected, format!("the key column `{column}` is not among the query's columns"))
             .hint(format!("the query gives {}", names.join(", ")))
     })
 }

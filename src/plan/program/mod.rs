@@ -25,6 +25,7 @@ pub use self::key_proof::KeyProof;
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
 use crate::circuit::{CircuitError, share};
+use crate::config::Code;
 use crate::config::{self, Config, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
@@ -92,6 +93,7 @@ pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) ->
                 sources.push(ProgramSource { config: source.clone(), decoder: Arc::new(decoder), identity });
             }
             Err(steps) => problems.extend(steps.into_iter().map(|step| Problem {
+                code: Code::BadStep,
                 node: source.node.below(&step_pointer(&step)),
                 within: step.within,
                 message: step.message,
@@ -244,7 +246,8 @@ impl Planning {
         let circular = waiting.iter().filter(|(_, tables)| tables.iter().all(|table| !failed.contains(table.as_str())));
         for (projection, tables) in circular {
             let inputs = tables.join("`, `");
-            let refusal = Refusal::new(format!("`{}` and `{inputs}` read each other in a circle", projection.name));
+            let refusal =
+                Refusal::new(Code::Circle, format!("`{}` and `{inputs}` read each other in a circle", projection.name));
             problems.push(problem(
                 &projection.node,
                 "/sql",
@@ -278,8 +281,10 @@ impl Planning {
         if let Some(view) =
             compiled.upstream.iter().find(|name| self.views.iter().any(|view| view.config.name == **name))
         {
-            let refusal =
-                Refusal::new(format!("`{view}` is a view, which is computed at query time and cannot be kept from"));
+            let refusal = Refusal::new(
+                Code::OverAView,
+                format!("`{view}` is a view, which is computed at query time and cannot be kept from"),
+            );
             return Err(vec![problem(
                 &projection.node,
                 "/sql",
@@ -338,7 +343,7 @@ pub fn relations(sql: &str) -> Result<Vec<(Option<String>, String)>, Refusal> {
         && statement.visit(&mut Samples).is_break()
     {
         // DataFusion would read the whole table and say nothing.
-        return Err(Refusal::new("TABLESAMPLE is not kept: it picks other rows each time")
+        return Err(Refusal::new(Code::NotAFunctionOfEvents, "TABLESAMPLE is not kept: it picks other rows each time")
             .hint("pick by the event, as in `WHERE _seq % 10 = 0`"));
     }
     let tables = state.resolve_table_references(&statement)?;

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Window, WindowFrameUnits};
 use super::RewriteError;
 use super::aggregates::reject_inexact;
 use super::ties::OrderedInput;
+use crate::config::Code;
 use crate::plan::functions::{OrderedForm, known};
 
 /// The windows with every order made total; None if no function in them needs one.
@@ -72,6 +73,7 @@ fn needs_total_order(function: &WindowFunction) -> Result<bool, RewriteError> {
         (_, Some(OrderedForm::LastValue)) if to_end && !skips_nulls => true,
         _ => {
             return Err(RewriteError::new(
+                Code::NoOrder,
                 format!("`{name}` over a frame of peers is undefined where they tie"),
                 "add a frame of rows, for example `ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW`",
             ));
@@ -89,11 +91,12 @@ fn not_a_window(name: &str, form: Option<OrderedForm>) -> RewriteError {
         }
         _ => "write `array_agg(x) OVER (… ORDER BY … ROWS BETWEEN …)`",
     };
-    RewriteError::new(format!("`{name}` is an aggregate, not a window function"), hint)
+    RewriteError::new(Code::NotKept, format!("`{name}` is an aggregate, not a window function"), hint)
 }
 
 fn unordered(name: &str) -> RewriteError {
     RewriteError::new(
+        Code::NoOrder,
         format!("`{name}` needs ORDER BY here: only the events of one source have an order of their own"),
         format!("write `{name}(…) OVER (… ORDER BY …)`, or read one relation of one source"),
     )
