@@ -252,7 +252,8 @@ impl Circuit {
         let reports = nodes.map(|(index, (node, facts))| {
             let Kept { grows_with, rows, bytes, touched } = node.operator.kept();
             let (rows, bytes, shared_with) = (rows as u64, bytes as u64, facts.shared_with.clone());
-            OperatorReport { index, name: node.operator.name(), grows_with, rows, bytes, touched, shared_with }
+            let (name, closed_by) = (node.operator.name(), node.operator.closed_by());
+            OperatorReport { index, name, grows_with, closed_by, rows, bytes, touched, shared_with }
         });
         reports.collect()
     }

@@ -54,6 +54,14 @@ impl Operator {
         }
     }
 
+    /// The source whose watermark closes what it keeps.
+    pub(super) fn closed_by(&self) -> Option<String> {
+        match self {
+            Operator::Stateful(handle) => handle.lock().closed_by().map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// An operator without state.
     pub(super) fn pass(&self, inputs: &[&ZBatch], schema: &SchemaRef) -> Result<ZBatch, CircuitError> {
         match (self, inputs) {

@@ -11,6 +11,9 @@ pub struct OperatorReport {
     pub name: &'static str,
     /// What its state grows with; none if it keeps nothing.
     pub grows_with: Option<&'static str>,
+    /// The source whose watermark closes its windows; none if what it keeps stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<String>,
     /// Groups and rows that it keeps.
     pub rows: u64,
     /// Approximate bytes of them in memory.

@@ -119,11 +119,17 @@ impl Stateful {
 
     /// Whether it lets go of what a watermark has closed.
     pub(super) fn lets_go(&self) -> bool {
-        match self {
-            Stateful::Aggregate(aggregate) => aggregate.spec().closing.is_some(),
-            Stateful::Partition(partition) => partition.spec().closing.is_some(),
-            Stateful::Join(_) => false,
-        }
+        self.closed_by().is_some()
+    }
+
+    /// The source whose watermark closes what it keeps.
+    pub(super) fn closed_by(&self) -> Option<&str> {
+        let closing = match self {
+            Stateful::Aggregate(aggregate) => aggregate.spec().closing.as_ref(),
+            Stateful::Partition(partition) => partition.spec().closing.as_ref(),
+            Stateful::Join(_) => None,
+        };
+        closing.map(|closing| closing.source.as_str())
     }
 
     /// Everything that has come out of it so far and was not taken back, given that it keeps all; errors likewise.

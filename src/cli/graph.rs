@@ -110,7 +110,7 @@ impl Graph {
         for (reader, sql, node) in readers {
             let read = relations(sql).map_err(|refusal| {
                 let (node, within) = (node.below("/sql"), refusal.span);
-                vec![Problem { node, within, message: refusal.message, hint: refusal.hint }]
+                vec![Problem { code: refusal.code, node, within, message: refusal.message, hint: refusal.hint }]
             })?;
             // Names of expressions within the query are no relations of the configuration.
             let read = read.iter().filter_map(|(source, name)| places.get(&(source.as_deref(), name.as_str())));

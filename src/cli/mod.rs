@@ -2,6 +2,7 @@
 
 mod demo;
 pub mod events;
+mod explain;
 pub mod files;
 mod graph;
 mod infer;
@@ -9,6 +10,7 @@ mod plan;
 mod print;
 pub mod query;
 mod run;
+mod schema;
 mod tap;
 mod test;
 mod trial;
@@ -33,6 +35,10 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Say what the code of a problem means, with an example, and how it is mended
+    Explain(explain::ExplainArgs),
+    /// Print the JSON Schema of the configuration's files, for editors
+    Schema(schema::SchemaArgs),
     /// Draw what reads what: sources, event types, projections, views and queries
     Graph(graph::GraphArgs),
     /// Say what a reload or a start with the configuration would do
@@ -134,6 +140,8 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::Explain(args) => explain::explain(&args),
+        Verb::Schema(args) => schema::print_schema(&args),
         Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),
         Verb::Infer(args) => return infer::run(&args),

@@ -1,42 +1,68 @@
 //! `readside validate`: everything that is wrong with a configuration, at once; and if nothing is, what it will keep.
 
+mod card;
+
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
+use self::card::{Card, cards};
 use super::files::load_config;
 use super::{ConfigArgs, failed, print};
 use crate::config::{Config, Diagnostic};
 use crate::plan::{PlannedProjection, Program, program};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  readside validate\n  readside validate customers\n  readside validate --json")]
 pub(super) struct ValidateArgs {
+    /// Projections and views of which all that is known is said: result, key, state, and how to verify and rebuild them.
+    names: Vec<String>,
     #[command(flatten)]
     config: ConfigArgs,
-    /// Print the diagnostics as JSON.
+    /// Print the diagnostics, and what is known of each projection, as JSON.
     #[arg(long)]
     json: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Validated<'a> {
+    diagnostics: &'a [Diagnostic],
+    /// Empty where the configuration cannot be used.
+    projections: Vec<Card>,
+}
+
 pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
-    let (checked, diagnostics) = check(&args.config.config);
+    let (mut checked, diagnostics) = check(&args.config.config);
+    if let Some((_, program)) = &mut checked {
+        program.share();
+    }
+    let mut projections = checked.as_ref().map_or_else(Vec::new, |(_, program)| cards(program));
+    let unknown = args.names.iter().find(|name| projections.iter().all(|card| card.name != **name)).cloned();
+    if !args.names.is_empty() {
+        projections.retain(|card| args.names.contains(&card.name));
+    }
     if args.json {
-        match serde_json::to_string_pretty(&diagnostics) {
+        match serde_json::to_string_pretty(&Validated { diagnostics: &diagnostics, projections }) {
             Ok(text) => print::line(text),
             Err(error) => return failed(&error.to_string()),
         }
     } else {
         diagnostics.iter().for_each(|diagnostic| print::error_line(format_args!("{diagnostic}\n")));
+        projections.iter().filter(|_| !args.names.is_empty()).for_each(|card| print::line(format_args!("{card}\n")));
     }
-    let Some((config, mut program)) = checked else {
+    let Some((config, program)) = checked else {
         return failed(&format!("{} cannot be used", args.config.config));
     };
-    if !args.json {
+    if let Some(name) = unknown {
+        return failed(&format!("there is no projection or view `{name}` in {}", args.config.config));
+    }
+    if !args.json && args.names.is_empty() {
         let number = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
         let (sources, projections) =
             (number(config.sources.len(), "source"), number(config.projections.len(), "projection"));
         print::line(format_args!("{}: {sources} and {projections}, nothing is wrong", args.config.config));
-        program.share();
         print_state(&program);
     }
     ExitCode::SUCCESS
@@ -62,9 +88,8 @@ fn print_state(program: &Program) {
 fn key_of(planned: &PlannedProjection) -> String {
     let schema = &planned.compiled.schema;
     let names: Vec<&str> = schema.key.iter().map(|&column| schema.schema.field(column).name().as_str()).collect();
-    let proven =
-        planned.compiled.unique.as_ref().is_some_and(|unique| unique.iter().all(|one| schema.key.contains(one)));
-    let checked = if proven { "the query proves it" } else { "checked with every commit" };
+    let proven = planned.compiled.key_proof.map(|proof| proof.to_string());
+    let checked = proven.unwrap_or_else(|| "checked with every commit".to_owned());
     match names.as_slice() {
         [] => format!("one row; {checked}"),
         names => format!("a row for each {}; {checked}", names.join(", ")),

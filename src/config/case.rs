@@ -7,6 +7,7 @@ use std::ops::Range;
 use chrono::DateTime;
 use saphyr_parser::ScalarStyle;
 
+use super::code::Code;
 use super::diagnostic::{Diagnostic, Mark, Report};
 use super::reader::{Mapping, NodeReader};
 use super::yaml::{Data, Entry, Scalar, Yaml, parse};
@@ -108,14 +109,24 @@ pub fn cases(path: &str, text: &str) -> Result<Vec<Case>, Vec<Diagnostic>> {
     let file = parse(path, text.to_owned(), &|_| None, &report);
     let reader = NodeReader { file: &file, report: &report };
     if file.documents.is_empty() && file.complete {
-        reader.error(Mark::START, "this file is empty", "begin with `case: WHAT HOLDS`, or remove the file");
+        reader.error(
+            Code::NothingDeclared,
+            Mark::START,
+            "this file is empty",
+            "begin with `case: WHAT HOLDS`, or remove the file",
+        );
     }
     let cases: Vec<Case> = file.documents.iter().filter_map(|document| case(reader, document)).collect();
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
     for Case { name, line, .. } in &cases {
         if let Some(first) = named.insert(name, *line) {
             let mark = Mark { line: *line, column: 1, length: 1 };
-            reader.error(mark, format!("two cases are named `{name}`"), format!("the other is in line {first}"));
+            reader.error(
+                Code::Repeated,
+                mark,
+                format!("two cases are named `{name}`"),
+                format!("the other is in line {first}"),
+            );
         }
     }
     match report.has_errors() {
@@ -135,7 +146,12 @@ fn case(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Case> {
     let events = match &map.need("given", "write `given: []` for no events")?.data {
         Data::List(events) => events.as_slice(),
         _ => {
-            map.error_at_key("given", "`given` must be a list of events", "begin each with `- source: NAME`");
+            map.error_at_key(
+                Code::WrongKind,
+                "given",
+                "`given` must be a list of events",
+                "begin each with `- source: NAME`",
+            );
             return None;
         }
     };
@@ -159,7 +175,12 @@ fn given(reader: NodeReader<'_>, yaml: &Yaml) -> Option<GivenEvent> {
     let bodies: Vec<&str> =
         ["data", "data_base64", "text"].into_iter().filter(|key| yaml.entry(key).is_some()).collect();
     if let [_, second, ..] = bodies[..] {
-        map.error_at_key(second, "an event has one payload", "keep one of `data`, `data_base64` and `text`");
+        map.error_at_key(
+            Code::NotTogether,
+            second,
+            "an event has one payload",
+            "keep one of `data`, `data_base64` and `text`",
+        );
         return None;
     }
     if yaml.entry("published_at").is_some() {
@@ -172,9 +193,21 @@ fn given(reader: NodeReader<'_>, yaml: &Yaml) -> Option<GivenEvent> {
         members.push(format!("{}:{}", quoted(&entry.name), json(&entry.value)));
     }
     let mut data = map.get("data").map(json).unwrap_or_default();
-    if let Some(Data::Scalar(text)) = map.get("text").map(|yaml| &yaml.data) {
-        members.push(format!("\"data_base64\":{}", quoted(&base64(&text.text))));
-        data.clone_from(&text.text);
+    match map.get("text").map(|yaml| &yaml.data) {
+        Some(Data::Scalar(text)) => {
+            members.push(format!("\"data_base64\":{}", quoted(&base64(&text.text))));
+            data.clone_from(&text.text);
+        }
+        Some(_) => {
+            map.error_at_key(
+                Code::WrongKind,
+                "text",
+                "`text` must be text, not a mapping or a list",
+                "write what is JSON as `data`",
+            );
+            return None;
+        }
+        None => {}
     }
     let message = format!("{{{}}}", members.join(","));
     Some(GivenEvent { source, message, data, of_message, line: yaml.head().line })
@@ -194,7 +227,12 @@ fn then(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Then> {
     if let Some(search) = map.get("search") {
         for Entry { name, value, .. } in reader.entries(search, "`search`")? {
             let Data::List(searches) = &value.data else {
-                reader.error(value.head(), "searches must be a list", "write `- {query: WORDS, hits: []}`");
+                reader.error(
+                    Code::WrongKind,
+                    value.head(),
+                    "searches must be a list",
+                    "write `- {query: WORDS, hits: []}`",
+                );
                 return None;
             };
             let hits = searches.iter().map(|one| {
@@ -202,7 +240,7 @@ fn then(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Then> {
                 let sought = match (map.get("query"), map.get("text")) {
                     (Some(_), Some(_)) => {
                         let hint = "`query` is in the query language, `text` what somebody types: remove one";
-                        map.error_at_key("text", "a search has one of `query` and `text`", hint);
+                        map.error_at_key(Code::NotTogether, "text", "a search has one of `query` and `text`", hint);
                         return None;
                     }
                     (None, Some(_)) => Sought::Text(map.text("text")?.to_owned()),
@@ -220,7 +258,12 @@ fn then(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Then> {
     if let Some(queries) = map.get("queries") {
         for Entry { name, value, .. } in reader.entries(queries, "`queries`")? {
             let Data::List(answers) = &value.data else {
-                reader.error(value.head(), "queries must be a list", "write `- {params: {}, rows: []}`");
+                reader.error(
+                    Code::WrongKind,
+                    value.head(),
+                    "queries must be a list",
+                    "write `- {params: {}, rows: []}`",
+                );
                 return None;
             };
             let answers = answers.iter().map(|one| answer(reader, one)).collect::<Option<_>>();
@@ -251,7 +294,12 @@ fn answer(reader: NodeReader<'_>, yaml: &Yaml) -> Option<ExpectedAnswer> {
 
 fn expected(reader: NodeReader<'_>, yaml: &Yaml, what: &str) -> Option<Vec<ExpectedRow>> {
     let Data::List(rows) = &yaml.data else {
-        reader.error(yaml.head(), format!("{what} must be a list"), "write a row a line, as in `- {id: a, total: 1}`");
+        reader.error(
+            Code::WrongKind,
+            yaml.head(),
+            format!("{what} must be a list"),
+            "write a row a line, as in `- {id: a, total: 1}`",
+        );
         return None;
     };
     let row = |row: &Yaml| {
@@ -265,7 +313,12 @@ fn time(map: &Mapping<'_>, key: &str) -> Option<i64> {
     let text = map.text(key)?;
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros());
     if time.is_none() {
-        map.error_at_key(key, format!("`{key}` must be a time, not `{text}`"), "write it as `2026-12-31T23:59:59Z`");
+        map.error_at_key(
+            Code::NotATime,
+            key,
+            format!("`{key}` must be a time, not `{text}`"),
+            "write it as `2026-12-31T23:59:59Z`",
+        );
     }
     time
 }
@@ -327,101 +380,4 @@ fn lines_of(text: &str, entry: &Entry) -> Option<Range<usize>> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    const WHOLE: &str = r#"# What the shop sells.
-case: a mug
-given:
-  - {source: orders, headers: {Type: Placed}, data: {id: "7", total: 1.50, price: $x}}
-  - source: orders
-    text: not json
-    published_at: 2026-03-01T00:00:00Z
-then:
-  rows:
-    totals: [{id: "7", total: "1.50", note: ~}]
-
-# The next one.
----
-case: nothing
-clock: 2026-03-01T00:00:01Z
-given: []
-then: {parked: []}
-"#;
-
-    #[test]
-    fn a_case_is_read_as_it_is_written() {
-        let cases = cases("x.test.yaml", WHOLE).unwrap();
-        let [mug, nothing] = cases.as_slice() else { unreachable!() };
-        assert_eq!((mug.name.as_str(), mug.line, mug.clock_us), ("a mug", 2, None));
-        assert_eq!(
-            mug.given[0].message,
-            r#"{"headers":{"Type":"Placed"},"data":{"id":"7","total":1.50,"price":"$x"}}"#
-        );
-        assert_eq!(mug.given[0].data, r#"{"id":"7","total":1.50,"price":"$x"}"#);
-        assert_eq!(mug.given[1].message, r#"{"published_at":"2026-03-01T00:00:00Z","data_base64":"bm90IGpzb24="}"#);
-        let row = [("id", "\"7\""), ("total", "\"1.50\""), ("note", "null")];
-        assert_eq!(mug.then.rows["totals"], [row.map(|(name, value)| (name.to_owned(), value.to_owned())).into()]);
-        assert_eq!((mug.then_lines.clone(), nothing.then_lines.clone()), (Some(8..11), Some(17..18)));
-        assert_eq!(
-            (nothing.clock_us, nothing.then.parked.as_deref()),
-            (Some(1_772_323_201_000_000), Some([].as_slice()))
-        );
-    }
-
-    #[test]
-    fn an_outcome_has_lines_of_its_own_or_none() {
-        let lines = |then: &str| {
-            let text = format!("case: a\ngiven: []\n{then}");
-            cases("x.test.yaml", &text).unwrap()[0].then_lines.clone()
-        };
-        assert_eq!(lines("then:\n  parked: []\n\n# more\n"), Some(3..5));
-        assert_eq!(lines("then: {\n  parked: []\n}\n"), None);
-        let flow = cases("x.test.yaml", "{case: a, given: [], then: {}}\n").unwrap();
-        assert_eq!(flow[0].then_lines, None);
-    }
-
-    fn check(text: &str, expected: Expect) {
-        let found = cases("x.test.yaml", text).unwrap_err();
-        let told: Vec<String> = found
-            .iter()
-            .map(|one| format!("{}:{} {}; {}", one.line, one.column, one.message, one.hint.as_deref().unwrap_or("")))
-            .collect();
-        expected.assert_eq(&told.join("\n"));
-    }
-
-    #[test]
-    fn what_is_wrong_has_its_place() {
-        check("", expect!["1:1 this file is empty; begin with `case: WHAT HOLDS`, or remove the file"]);
-        check(
-            "case: a\ngiven: []\n",
-            expect![
-                "1:1 the case has no `then`; write `then: {rows: {NAME: []}}`, and `readside test --accept` fills it in"
-            ],
-        );
-        check(
-            "case: a\ngiven: [{sorce: a}]\nthen: {}\n",
-            expect![[r#"
-            2:10 unknown key `sorce` in the event; did you mean `source`?
-            2:10 the event has no `source`; name the source that it comes from"#]],
-        );
-        check(
-            "case: a\ngiven: [{source: a, data: 1, text: b}]\nthen: {rows: {x: 1}, queries: {q: [{}]}, searches: {}}\n",
-            expect![[r#"
-            2:30 an event has one payload; keep one of `data`, `data_base64` and `text`
-            3:18 the rows of `x` must be a list; write a row a line, as in `- {id: a, total: 1}`
-            3:34 a query has no `rows`; write `rows: []`, and `readside test --accept` fills it in
-            3:42 unknown key `searches` in `then`; did you mean `search`?"#]],
-        );
-        check(
-            "case: a\nclock: now\ngiven: []\nthen: {}\n---\ncase: b\ngiven: []\nthen: {}\n---\ncase: b\ngiven: []\nthen: {}\n",
-            expect![[r#"
-                2:1 `clock` must be a time, not `now`; write it as `2026-12-31T23:59:59Z`
-                10:1 two cases are named `b`; the other is in line 6"#]],
-        );
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::code::Code;
 use crate::event::{DataType, FieldType, SourceSchema};
 use crate::identity::{Identity, Specification};
 
@@ -342,6 +343,7 @@ impl NodePath {
 /// Something wrong with the configuration, before its place is turned into line and column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    pub code: Code,
     pub node: NodePath,
     /// Line and column within the node's text, both from 1, for SQL.
     pub within: Option<(u64, u64)>,

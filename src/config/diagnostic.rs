@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::checked::Problem;
+use super::code::Code;
 
 /// How bad it is. Only errors keep a configuration from loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -19,6 +20,7 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     pub severity: Severity,
+    pub code: Code,
     pub file: String,
     /// From 1.
     pub line: usize,
@@ -35,7 +37,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error about a file as a whole, such as one that cannot be read.
     pub fn of_file(name: &str, message: String) -> Self {
-        at(name, "", Mark::START, Severity::Error, message, None)
+        at(Code::FileUnreadable, name, "", Mark::START, Severity::Error, message, None)
     }
 
     /// The error of a problem that lies in a text of its own, such as SQL from the command line, which is named in place of a
@@ -46,7 +48,7 @@ impl Diagnostic {
         let rest = text.lines().nth(mark.line.saturating_sub(1)).unwrap_or_default();
         let word = rest.chars().skip(mark.column.saturating_sub(1));
         mark.length = word.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.')).count().max(1);
-        at(name, text, mark, Severity::Error, problem.message.clone(), problem.hint.clone())
+        at(problem.code, name, text, mark, Severity::Error, problem.message.clone(), problem.hint.clone())
     }
 }
 
@@ -59,7 +61,7 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        writeln!(f, "{severity}: {}", self.message)?;
+        writeln!(f, "{severity}[{}]: {}", self.code, self.message)?;
         let line = self.line.to_string();
         let gutter = " ".repeat(line.len());
         writeln!(f, "{gutter}--> {}:{}:{}", self.file, self.line, self.column)?;
@@ -130,6 +132,7 @@ impl Report {
 
 /// The diagnostic for a place in a text.
 pub(super) fn at(
+    code: Code,
     file: &str,
     text: &str,
     mark: Mark,
@@ -147,6 +150,7 @@ pub(super) fn at(
     };
     Diagnostic {
         severity,
+        code,
         file: file.to_owned(),
         line: mark.line,
         column: mark.column,
@@ -164,7 +168,15 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_around_the_culprit() {
         let text = format!("{}HERE{}", "a".repeat(200), "b".repeat(200));
-        let shown = at("x.yaml", &text, Mark { line: 1, column: 201, length: 4 }, Severity::Error, "no".into(), None);
+        let shown = at(
+            Code::NotYaml,
+            "x.yaml",
+            &text,
+            Mark { line: 1, column: 201, length: 4 },
+            Severity::Error,
+            "no".into(),
+            None,
+        );
         let lines: Vec<String> = shown.to_string().lines().map(str::to_owned).collect();
         let column = lines[4].chars().position(|c| c == '^').unwrap_or_default();
         assert_eq!(lines[3].chars().skip(column).take(4).collect::<String>(), "HERE");

@@ -3,6 +3,7 @@
 use chrono::format::{Item, StrftimeItems};
 use regex::Regex;
 
+use super::code::Code;
 use super::fields::pointer;
 use super::reader::{Mapping, NodeReader};
 use super::suggest::did_you_mean;
@@ -25,7 +26,11 @@ pub(super) fn envelope(source: &Mapping<'_>) -> Option<EnvelopeSpec> {
     if map.get("type").is_none() {
         event_type = version.as_ref().map(|found| with_group(found, "type"));
         if event_type.as_ref().is_some_and(|found| found.0.is_empty()) && map.get("preset").is_none() {
-            map.error("`envelope` has no `type`", format!("say where the event type is: {FORMS_OF_TYPE}"));
+            map.error(
+                Code::MissingKey,
+                "`envelope` has no `type`",
+                format!("say where the event type is: {FORMS_OF_TYPE}"),
+            );
             event_type = None;
         }
     } else if map.get("version").is_none() {
@@ -57,7 +62,7 @@ fn data(map: &Mapping<'_>) -> Option<String> {
             Some(rest) => pointer(map.reader, yaml, rest, "body:".len()).map(str::to_owned),
             None => {
                 let hint = "write `body`, or `body:/pointer` if the payload lies deeper";
-                map.reader.error(yaml.mark, format!("`data` cannot be `{text}`"), hint);
+                map.reader.error(Code::BadPlace, yaml.mark, format!("`data` cannot be `{text}`"), hint);
                 None
             }
         },
@@ -98,7 +103,12 @@ fn timed(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Locator> {
             let name = reader.text(yaml, "`zone`")?;
             let zone = TimeZone::named(name);
             if zone.is_none() {
-                reader.error(yaml.mark, format!("`{name}` is no time zone"), "such as UTC, Europe/Berlin or +01:00");
+                reader.error(
+                    Code::BadTimeFormat,
+                    yaml.mark,
+                    format!("`{name}` is no time zone"),
+                    "such as UTC, Europe/Berlin or +01:00",
+                );
             }
             Some(zone?)
         }
@@ -106,7 +116,7 @@ fn timed(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Locator> {
     let named = TimestampFormat::ALL.into_iter().find(|(name, _)| *name == format);
     let format = match named {
         Some((name, _)) if zone.is_some() => {
-            map.error_at_key("zone", format!("`{name}` says its zone itself"), "remove `zone`");
+            map.error_at_key(Code::BadTimeFormat, "zone", format!("`{name}` says its zone itself"), "remove `zone`");
             return None;
         }
         Some((_, named)) => TimeFormat::Named(named),
@@ -119,7 +129,7 @@ fn timed(reader: NodeReader<'_>, yaml: &Yaml) -> Option<Locator> {
 fn pattern(reader: NodeReader<'_>, yaml: &Yaml, text: &str, has_zone: bool) -> Option<String> {
     let names: Vec<&str> = TimestampFormat::ALL.iter().map(|(name, _)| *name).collect();
     let wrong = |message: String, hint: String| {
-        reader.error(yaml.mark, message, hint);
+        reader.error(Code::BadTimeFormat, yaml.mark, message, hint);
         None
     };
     let known = || {
@@ -145,7 +155,11 @@ fn pattern(reader: NodeReader<'_>, yaml: &Yaml, text: &str, has_zone: bool) -> O
 fn matched(reader: NodeReader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
     let map = reader.map(yaml, &format!("the place of `{fact}`"), &["at", "match"], &[])?;
     if !matches!(fact, "type" | "version") {
-        map.error(format!("`{fact}` cannot be matched"), format!("patterns are for `type` and `version`; use {FORMS}"));
+        map.error(
+            Code::BadPlace,
+            format!("`{fact}` cannot be matched"),
+            format!("patterns are for `type` and `version`; use {FORMS}"),
+        );
         return None;
     }
     let hint = "such as `{at: header:ce-type, match: '(?<type>\\w+)\\.v(?<version>\\d+)$'}`";
@@ -156,13 +170,13 @@ fn matched(reader: NodeReader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
         Ok(regex) if has_group(&regex, fact) => Some(Locator::Match { at: Box::new(at?), pattern: regex }),
         Ok(_) => {
             let hint = format!("mark the part that is the {fact}: `(?<{fact}>…)`");
-            reader.error(pattern.mark, format!("the pattern has no group `{fact}`"), hint);
+            reader.error(Code::BadPlace, pattern.mark, format!("the pattern has no group `{fact}`"), hint);
             None
         }
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            reader.error(pattern.mark, format!("`match` is not a pattern: {reason}"), hint);
+            reader.error(Code::BadPlace, pattern.mark, format!("`match` is not a pattern: {reason}"), hint);
             None
         }
     }
@@ -175,7 +189,7 @@ fn plain(reader: NodeReader<'_>, yaml: &Yaml, fact: &str) -> Option<Locator> {
         None => (text, None),
     };
     let wrong = |message: &str, hint: &str| {
-        reader.error(yaml.mark, message, hint);
+        reader.error(Code::BadPlace, yaml.mark, message, hint);
         None
     };
     match (form, rest) {

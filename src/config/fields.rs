@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::code::Code;
 use super::field_type::{self, is_builtin};
 use super::named_types::{Declared, NamedTypes};
 use super::names::{is_reserved, snake_case};
@@ -24,9 +25,14 @@ pub(super) fn named_types<'a>(reader: NodeReader<'a>, yaml: Option<&'a Yaml>) ->
         let name = &entry.name;
         if is_builtin(name) {
             let hint = "choose a name that no type has, such as one that begins with a capital";
-            reader.error(entry.mark, format!("`{name}` is a type already"), hint);
+            reader.error(Code::BadName, entry.mark, format!("`{name}` is a type already"), hint);
         } else if !is_word(name) {
-            reader.error(entry.mark, format!("`{name}` cannot name a type"), "use letters, digits and `_`");
+            reader.error(
+                Code::BadName,
+                entry.mark,
+                format!("`{name}` cannot name a type"),
+                "use letters, digits and `_`",
+            );
         } else {
             let read = move |types: &NamedTypes<'a>| fields(reader, &entry.value, FieldOwner::Nested, types);
             declared.insert(name.clone(), Box::new(read));
@@ -58,7 +64,7 @@ fn warn_of_shared_places(reader: NodeReader<'_>, entries: &[Entry], fields: &[Fi
         if let (Some(earlier), Some(entry)) = (fields[..place].iter().find(same), entries.get(place)) {
             let from = field.from.as_deref().unwrap_or_default();
             let message = format!("columns `{}` and `{}` both read `{from}`", earlier.name, field.name);
-            reader.warn(entry.mark, message, "change one of them, unless this is meant");
+            reader.warn(Code::SharedPlace, entry.mark, message, "change one of them, unless this is meant");
         }
     }
 }
@@ -73,25 +79,40 @@ pub(super) fn check_names(reader: NodeReader<'_>, entries: &[Entry], standing: F
         let same = |earlier: &&Entry| earlier.name.eq_ignore_ascii_case(name);
         if let Some(earlier) = entries[..place].iter().find(same) {
             let message = format!("columns `{}` and `{name}` differ only in case", earlier.name);
-            reader.error(*mark, message, "SQL ignores case: rename one of them");
+            reader.error(Code::Repeated, *mark, message, "SQL ignores case: rename one of them");
             fine = false;
         } else if standing == FieldOwner::Column && name.starts_with('_') {
             let hint = format!("write `{}: {{type: …, from: /{name}}}`", name.trim_start_matches('_'));
-            reader.error(*mark, format!("column `{name}` begins with `_`, as only metadata columns do"), hint);
+            reader.error(
+                Code::BadName,
+                *mark,
+                format!("column `{name}` begins with `_`, as only metadata columns do"),
+                hint,
+            );
             fine = false;
         } else if !is_word(name) {
             let hint = format!("write `{}: {{type: …, from: \"/{name}\"}}`", column_name(name));
-            reader.error(*mark, format!("`{name}` cannot name a column"), hint);
+            reader.error(Code::BadName, *mark, format!("`{name}` cannot name a column"), hint);
             fine = false;
         } else if name.chars().any(|c| c.is_ascii_uppercase()) {
             let hint = format!(
                 "name it `{}` (with `naming: camelCase`, or `from`), or write `\"{name}\"` in SQL",
                 snake_case(name)
             );
-            reader.warn(*mark, format!("column `{name}` has capitals, which SQL lowers unless they are quoted"), hint);
+            reader.warn(
+                Code::NeedsQuotes,
+                *mark,
+                format!("column `{name}` has capitals, which SQL lowers unless they are quoted"),
+                hint,
+            );
         } else if is_reserved(name) {
             let hint = format!("rename it and read it with `from: /{name}`, or write `\"{name}\"` in SQL");
-            reader.warn(*mark, format!("column `{name}` is a word of SQL, which must be quoted there"), hint);
+            reader.warn(
+                Code::NeedsQuotes,
+                *mark,
+                format!("column `{name}` is a word of SQL, which must be quoted there"),
+                hint,
+            );
         }
     }
     fine
@@ -103,7 +124,7 @@ pub(super) fn read_type(reader: NodeReader<'_>, yaml: &Yaml, what: &str, types: 
     match field_type::parse(text, types) {
         Ok(field_type) => Some(field_type),
         Err(wrong) => {
-            reader.error_within(yaml, (wrong.at, wrong.length), &wrong.message, &wrong.hint);
+            reader.error_within(Code::BadType, yaml, (wrong.at, wrong.length), &wrong.message, &wrong.hint);
             None
         }
     }
@@ -131,7 +152,7 @@ pub(super) fn field(
             }
             (Some(other), Some(_)) => {
                 let message = format!("`format` is for timestamps, not for `{}`", field_type::describe(&other));
-                long.error_at_key("format", message, "remove it, or write `type: timestamp`");
+                long.error_at_key(Code::NotTogether, "format", message, "remove it, or write `type: timestamp`");
                 None
             }
             _ => None,
@@ -141,7 +162,7 @@ pub(super) fn field(
         None => None,
         Some(_) if standing == FieldOwner::Nested => {
             let hint = "declare a column of the event with this `from` instead";
-            long.error_at_key("from", "`from` is only for the columns of an event", hint);
+            long.error_at_key(Code::NotTogether, "from", "`from` is only for the columns of an event", hint);
             return None;
         }
         Some(yaml) => Some(pointer(reader, yaml, reader.text(yaml, "`from`")?, 0)?.to_owned()),
@@ -155,13 +176,19 @@ pub(super) fn pointer<'a>(reader: NodeReader<'_>, yaml: &Yaml, text: &'a str, be
         let hint =
             format!("write it with slashes, from the root: `/{}`", text.trim_start_matches("$.").replace('.', "/"));
         let length = text.chars().count();
-        reader.error_within(yaml, (begin, length), &format!("`{text}` is not a JSON pointer"), &hint);
+        reader.error_within(Code::BadPlace, yaml, (begin, length), &format!("`{text}` is not a JSON pointer"), &hint);
         return None;
     }
     let mut parts = text.split('~').skip(1);
     if parts.any(|after| !after.starts_with(['0', '1'])) {
         let hint = "within a JSON pointer `~0` stands for `~` and `~1` for `/`";
-        reader.error_within(yaml, (begin, text.chars().count()), &format!("`{text}` is not a JSON pointer"), hint);
+        reader.error_within(
+            Code::BadPlace,
+            yaml,
+            (begin, text.chars().count()),
+            &format!("`{text}` is not a JSON pointer"),
+            hint,
+        );
         return None;
     }
     Some(text)

@@ -11,7 +11,7 @@ use crate::event::{
     DataType, EventType, Field, FieldType, Locator, Naming, NewerVersion, TimestampFormat, UnknownEvents,
 };
 
-const ROOT: &str = r#"
+pub(super) const ROOT: &str = r#"
 x-note: keys of your own are allowed
 nats: {urls: ["nats://${NATS_HOST:-127.0.0.1}:4222", "tls://two:4222"], user: "${NATS_USER}", password: secret, jetstream_domain: hub}
 data_dir: ./data
@@ -29,7 +29,7 @@ promotion: manual
 keep: 2h
 "#;
 
-const ORDERS: &str = r#"source: orders
+pub(super) const ORDERS: &str = r#"source: orders
 jetstream: {stream: ORDERS, filter_subjects: ["orders.>"]}
 envelope:
   type: [header:Event-Type, subject:3]
@@ -71,13 +71,13 @@ events:
   OrderShipped: {table: shipments, version: 7, fields: {}}
 "#;
 
-const PAYMENTS: &str = r#"source: payments
+pub(super) const PAYMENTS: &str = r#"source: payments
 file: {path: ../events.ndjson, follow: true}
 envelope: {version: {at: header:ce-type, match: '(?<type>\w+)\.v(?<version>\d+)$'}}
 events: {Paid: {fields: {}}}
 "#;
 
-const CUSTOMERS: &str = r#"projection: customers
+pub(super) const CUSTOMERS: &str = r#"projection: customers
 owner: team-sales
 sql: |
   SELECT _key AS customer_id, latest(email) AS email
@@ -278,7 +278,9 @@ fn one_pattern_gives_type_and_version() {
 #[test]
 fn projections_queries_and_policies_are_read() {
     let config = loaded().config;
-    let [table, repeating, search, view] = &config.projections[..] else { unreachable!("{}", config.projections.len()) };
+    let [table, repeating, search, view] = &config.projections[..] else {
+        unreachable!("{}", config.projections.len())
+    };
     assert_eq!(
         (table.kind, search.kind, view.kind),
         (ProjectionKind::Table, ProjectionKind::Search, ProjectionKind::View)
@@ -314,9 +316,9 @@ fn problems_of_other_rooms_are_shown_in_the_yaml() {
     let loaded = loaded();
     let node = loaded.config.sources[0].node.below("/events/OrderPlaced/history/2/to_next/set/total");
     let (message, hint) = ("`/` needs numbers".to_owned(), Some("cast it".to_owned()));
-    let problem = Problem { node, within: Some((2, 5)), message, hint };
+    let problem = Problem { code: Code::NotAccepted, node, within: Some((2, 5)), message, hint };
     let diagnostic = loaded.places.diagnostic(&problem);
-    let expected = "error: `/` needs numbers
+    let expected = "error[RS0505]: `/` needs numbers
   --> config/sources/orders.yaml:38:19
    |
 38 |                 / 100.0
@@ -326,8 +328,9 @@ hint: cast it
     assert_eq!(diagnostic.to_string(), expected);
     let json = serde_json::to_value(&diagnostic).unwrap();
     assert_eq!((&json["severity"], &json["line"]), (&serde_json::json!("error"), &serde_json::json!(38)));
-    let nowhere = Problem { node: NodePath::default(), within: None, message: "m".into(), hint: None };
-    assert_eq!(loaded.places.diagnostic(&nowhere).to_string(), "error: m\n --> :1:1\n");
+    let nowhere =
+        Problem { code: Code::NotAccepted, node: NodePath::default(), within: None, message: "m".into(), hint: None };
+    assert_eq!(loaded.places.diagnostic(&nowhere).to_string(), "error[RS0505]: m\n --> :1:1\n");
 }
 
 /// Whatever a file says, it is loaded or explained.

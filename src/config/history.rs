@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::code::Code;
 use super::diagnostic::Mark;
 use super::field_type::describe;
 use super::fields::{FieldOwner, check_names, field};
@@ -61,20 +62,25 @@ fn pasts<'a>(reader: NodeReader<'a>, history: &'a Yaml, name: &str, current: u32
     let mut fine = true;
     for entry in reader.entries(history, "`history`")? {
         let Some(version) = entry.name.parse::<u32>().ok().filter(|version| *version > 0) else {
-            reader.error(entry.mark, format!("`{}` is not a version", entry.name), "versions are whole numbers from 1");
+            reader.error(
+                Code::BadHistory,
+                entry.mark,
+                format!("`{}` is not a version", entry.name),
+                "versions are whole numbers from 1",
+            );
             fine = false;
             continue;
         };
         if version >= current {
             let message = format!("`{name}` is at version {current}, so version {version} is not history");
             let hint = format!("raise `version` of `{name}` to {}, or remove this entry", version.saturating_add(1));
-            reader.error(entry.mark, message, hint);
+            reader.error(Code::BadHistory, entry.mark, message, hint);
             fine = false;
             continue;
         }
         if let Some(first) = pasts.get(&version) {
             let hint = format!("it is also in line {}: keep one of them", first.mark.line);
-            reader.error(entry.mark, format!("version {version} of `{name}` appears twice"), hint);
+            reader.error(Code::BadHistory, entry.mark, format!("version {version} of `{name}` appears twice"), hint);
             fine = false;
             continue;
         }
@@ -89,6 +95,7 @@ fn pasts<'a>(reader: NodeReader<'a>, history: &'a Yaml, name: &str, current: u32
         let mark = pasts.range(..gap).next_back().map_or(history.head(), |(_, past)| past.mark);
         let hint = format!("add `{gap}: {{}}` if it had the same fields as version {}", gap + 1);
         reader.error(
+            Code::BadHistory,
             mark,
             format!("`{name}` has no version {gap} in its history, so older events cannot pass it"),
             hint,
@@ -132,7 +139,12 @@ impl Link<'_> {
                 (Some(field), Some(place)) => {
                     if fields[place] == field {
                         let message = format!("`{}` is the same in version {}", entry.name, self.version + 1);
-                        self.reader.warn(entry.mark, message, "remove it: a version states only what differs");
+                        self.reader.warn(
+                            Code::UnchangedColumn,
+                            entry.mark,
+                            message,
+                            "remove it: a version states only what differs",
+                        );
                     }
                     fields[place] = field;
                 }
@@ -148,7 +160,7 @@ impl Link<'_> {
         let message = format!("column `{}` is not in `{}` v{}", entry.name, self.event, self.version + 1);
         let hint = did_you_mean(&entry.name, &names)
             .unwrap_or_else(|| "`none` says that a column of the next version did not exist yet".to_owned());
-        self.reader.error(entry.mark, message, hint);
+        self.reader.error(Code::BadHistory, entry.mark, message, hint);
     }
 
     /// What the step computes, if it leaves nothing open.
@@ -171,7 +183,7 @@ impl Link<'_> {
             {
                 // A faulty `set` may have been meant for this column: its own error comes first.
                 if fine {
-                    self.reader.error(place, message, hint);
+                    self.reader.error(Code::BadHistory, place, message, hint);
                 }
                 fine = false;
             }
@@ -185,7 +197,7 @@ impl Link<'_> {
             let message = format!("column `{}` is not in `{}` v{}", entry.name, self.event, self.version + 1);
             let hint = did_you_mean(&entry.name, &names)
                 .unwrap_or_else(|| "a step sets columns of the next version".to_owned());
-            self.reader.error(entry.mark, message, hint);
+            self.reader.error(Code::BadHistory, entry.mark, message, hint);
             return None;
         }
         let sql = match &entry.value.data {

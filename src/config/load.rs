@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::checked::{Config, Nats, Policy, Projection, Query, Source, SourceKind};
+use super::code::Code;
 use super::diagnostic::{Diagnostic, Mark, Report, Severity, at};
 use super::paths::{Files, expand, folder_of};
 use super::place::Places;
@@ -63,13 +64,18 @@ pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>)
         Err(error) => {
             let message = format!("cannot read the configuration: {error}");
             let hint = Some("name another file with `--config`".to_owned());
-            return Err(vec![at(root, "", Mark::START, Severity::Error, message, hint)]);
+            return Err(vec![at(Code::FileUnreadable, root, "", Mark::START, Severity::Error, message, hint)]);
         }
     };
     let settings = {
         let reader = NodeReader { file: &root_file, report: &report };
         if root_file.documents.is_empty() && root_file.complete {
-            reader.error(Mark::START, "the configuration is empty", "begin with `sources: sources/*.yaml`");
+            reader.error(
+                Code::NothingDeclared,
+                Mark::START,
+                "the configuration is empty",
+                "begin with `sources: sources/*.yaml`",
+            );
         }
         root_file.documents.first().and_then(|document| settings(reader, document, folder))
     };
@@ -101,21 +107,21 @@ fn read_pattern(
     report: &Report,
     read: &mut Vec<File>,
 ) -> bool {
-    let problem = |read: &[File], severity, message: String, hint: &str| {
-        report.push(at(&read[0].path, &read[0].text, pattern.mark, severity, message, Some(hint.to_owned())));
+    let problem = |code, read: &[File], severity, message: String, hint: &str| {
+        report.push(at(code, &read[0].path, &read[0].text, pattern.mark, severity, message, Some(hint.to_owned())));
     };
     let paths = match expand(&pattern.path, files) {
         Ok(paths) => paths,
         Err(error) => {
             let message = format!("cannot look for `{}`: {error}", pattern.path);
-            problem(read, Severity::Error, message, "check the folder and its permissions");
+            problem(Code::FileUnreadable, read, Severity::Error, message, "check the folder and its permissions");
             return false;
         }
     };
     if paths.is_empty() {
         let severity = if pattern.must_match { Severity::Error } else { Severity::Warning };
         let hint = "paths begin at the folder of this file; `**` stands for folders at any depth";
-        problem(read, severity, format!("no file matches `{}`", pattern.path), hint);
+        problem(Code::NoFile, read, severity, format!("no file matches `{}`", pattern.path), hint);
     }
     let mut complete = !(paths.is_empty() && pattern.must_match);
     for path in paths {
@@ -130,6 +136,7 @@ fn read_pattern(
             Err(error) => {
                 complete = false;
                 problem(
+                    Code::FileUnreadable,
                     read,
                     Severity::Error,
                     format!("cannot read `{path}`: {error}"),
@@ -151,6 +158,7 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
         let reader = NodeReader { file, report };
         if place > 0 && file.documents.is_empty() && file.complete {
             reader.error(
+                Code::NothingDeclared,
                 Mark::START,
                 "this file is empty",
                 format!("declare one of {}, or remove the file", KINDS.join(", ")),
@@ -176,7 +184,7 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
         let reader = NodeReader { file: &read[0], report };
         let hint = "add a file that begins with `source: NAME`, and name it in `sources: sources/*.yaml`";
         let mark = read[0].documents.first().map_or(Mark::START, Yaml::head);
-        reader.error(mark, "the configuration declares no source", hint);
+        reader.error(Code::NothingDeclared, mark, "the configuration declares no source", hint);
     }
     let policies: Vec<String> =
         names.iter().filter(|named| named.kind == "policy").map(|named| named.name.clone()).collect();
@@ -232,7 +240,12 @@ fn check_unread(reader: NodeReader<'_>, subject: &str, mark: Mark, sources: &[So
                 "source `{}` reads `{filter}`, and so would read the notices on `{subject}`",
                 source.schema.source
             );
-            reader.error(mark, message, "choose a subject that no source reads, such as `readside.parked`");
+            reader.error(
+                Code::BadSubject,
+                mark,
+                message,
+                "choose a subject that no source reads, such as `readside.parked`",
+            );
         }
     }
 }
@@ -240,7 +253,12 @@ fn check_unread(reader: NodeReader<'_>, subject: &str, mark: Mark, sources: &[So
 /// What a document declares, by its key.
 fn kind(reader: NodeReader<'_>, yaml: &Yaml) -> Option<&'static str> {
     if yaml.is_null() {
-        reader.error(yaml.mark, "this document is empty", "remove the `---`, or declare something after it");
+        reader.error(
+            Code::NothingDeclared,
+            yaml.mark,
+            "this document is empty",
+            "remove the `---`, or declare something after it",
+        );
         return None;
     }
     let entries = reader.entries(yaml, "a document")?;
@@ -253,13 +271,23 @@ fn kind(reader: NodeReader<'_>, yaml: &Yaml) -> Option<&'static str> {
             let hint = meant.unwrap_or_else(|| {
                 format!("begin it with one of {}", KINDS.map(|kind| format!("`{kind}: NAME`")).join(", "))
             });
-            reader.error(yaml.head(), "this document declares none of source, projection, policy and query", hint);
+            reader.error(
+                Code::NothingDeclared,
+                yaml.head(),
+                "this document declares none of source, projection, policy and query",
+                hint,
+            );
             None
         }
         [first, second, ..] => {
             let mark = yaml.entry(second).map_or(yaml.mark, |entry| entry.mark);
             let hint = "make two documents of it with `---` between them";
-            reader.error(mark, format!("this document declares both a {first} and a {second}"), hint);
+            reader.error(
+                Code::NothingDeclared,
+                mark,
+                format!("this document declares both a {first} and a {second}"),
+                hint,
+            );
             None
         }
     }
@@ -281,7 +309,7 @@ fn unique(names: &[Named<'_>]) {
             format!("`{}` is both a {} and a {}", named.name, earlier.kind, named.kind)
         };
         let hint = format!("the other is at {}:{}: rename one of them", earlier.reader.file.path, earlier.mark.line);
-        named.reader.error(named.mark, message, hint);
+        named.reader.error(Code::Repeated, named.mark, message, hint);
     }
 }
 

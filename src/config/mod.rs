@@ -4,6 +4,7 @@
 
 mod case;
 mod checked;
+mod code;
 mod diagnostic;
 mod envelope;
 mod field_type;
@@ -21,6 +22,7 @@ mod place;
 mod projection;
 mod query;
 mod reader;
+mod schema;
 pub(crate) mod search_fields;
 mod settings;
 mod source;
@@ -31,8 +33,10 @@ mod yaml;
 
 pub use case::{CASES_ENDING, Case, ExpectedAnswer, ExpectedHits, ExpectedRow, GivenEvent, Sought, Then, cases};
 pub use checked::*;
+pub use code::Code;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load};
 pub use names::{is_identifier, is_reserved, is_reserved_schema, snake_case};
 pub use paths::{Files, FolderEntry};
 pub use place::Places;
+pub use schema::{DocumentKind, schema};

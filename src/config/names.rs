@@ -1,5 +1,6 @@
 //! Names as SQL sees them: identifiers, reserved words, and the table name of an event type.
 
+use super::code::Code;
 use super::diagnostic::Mark;
 use super::reader::NodeReader;
 
@@ -158,7 +159,7 @@ pub(super) fn check(reader: NodeReader<'_>, mark: Mark, what: &str, name: &str) 
     } else {
         "use a-z, 0-9 and `_`, and begin with a letter".to_owned()
     };
-    reader.error(mark, format!("`{name}` cannot name a {what}"), hint);
+    reader.error(Code::BadName, mark, format!("`{name}` cannot name a {what}"), hint);
     false
 }
 

@@ -22,7 +22,7 @@ impl Places {
     pub fn diagnostic(&self, problem: &Problem) -> Diagnostic {
         let (message, hint) = (problem.message.clone(), problem.hint.clone());
         let Some(file) = self.files.iter().find(|file| file.path == problem.node.file) else {
-            return at(&problem.node.file, "", Mark::START, Severity::Error, message, hint);
+            return at(problem.code, &problem.node.file, "", Mark::START, Severity::Error, message, hint);
         };
         let mark = file.documents.get(problem.node.document).map_or(Mark::START, |document| {
             let (node, exact) = find(document, &problem.node);
@@ -31,7 +31,7 @@ impl Places {
                 _ => node.head(),
             }
         });
-        at(&file.path, &file.text, mark, Severity::Error, message, hint)
+        at(problem.code, &file.path, &file.text, mark, Severity::Error, message, hint)
     }
 }
 
@@ -186,6 +186,7 @@ mod tests {
     use super::super::diagnostic::Report;
     use super::super::yaml::parse;
     use super::*;
+    use crate::config::Code;
 
     /// The source must read `expected` where the value (after substitution) reads `word`.
     #[track_caller]
@@ -203,7 +204,8 @@ mod tests {
         let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
         let within = Some((line as u64, column as u64));
         let places = Places::new(vec![file]);
-        let shown = places.diagnostic(&Problem { node, within, message: String::new(), hint: None });
+        let shown =
+            places.diagnostic(&Problem { code: Code::NotAccepted, node, within, message: String::new(), hint: None });
         let found: String = shown.text.chars().skip(shown.column - 1).take(shown.length).collect();
         assert_eq!(found, expected, "{shown}");
     }
@@ -239,7 +241,7 @@ mod tests {
         let report = Report::default();
         let file = parse("a.yaml", "events:\n  A: {x: 1}\n".to_owned(), &|_| None, &report);
         let node = NodePath { file: "a.yaml".into(), document: 0, pointer: "/events/A/y/z".into() };
-        let problem = Problem { node, within: Some((1, 1)), message: "m".into(), hint: None };
+        let problem = Problem { code: Code::NotAccepted, node, within: Some((1, 1)), message: "m".into(), hint: None };
         let shown = Places::new(vec![file]).diagnostic(&problem);
         assert_eq!((shown.line, shown.column, shown.length), (2, 3, 1));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::checked::{Duplicates, OnStale, Projection, ProjectionKind, Promotion};
+use super::code::Code;
 use super::fields::read_type;
 use super::named_types::NamedTypes;
 use super::names::{self, is_reserved};
@@ -87,7 +88,12 @@ fn name(map: &Mapping<'_>) -> Option<String> {
         return None;
     }
     if is_reserved(name) {
-        map.reader.error(mark, format!("`{name}` is a reserved word in SQL"), "choose a name that needs no quotes");
+        map.reader.error(
+            Code::BadName,
+            mark,
+            format!("`{name}` is a reserved word in SQL"),
+            "choose a name that needs no quotes",
+        );
         return None;
     }
     Some(name.to_owned())
@@ -138,20 +144,24 @@ fn suits(map: &Mapping<'_>, kind: ProjectionKind) {
     let is_empty = |yaml: &Yaml| matches!(&yaml.data, Data::List(items) if items.is_empty());
     if kind == ProjectionKind::Search && map.get("key").is_some_and(is_empty) {
         let hint = "name the columns that tell its documents apart: `key: [order_id]`";
-        map.error_at_key("key", "a search index of one document is no index", hint);
+        map.error_at_key(Code::NotTogether, "key", "a search index of one document is no index", hint);
     }
     for (key, hint) in refused {
         if map.get(key).is_some() {
-            map.error_at_key(key, format!("{what} takes no `{key}`"), *hint);
+            map.error_at_key(Code::NotTogether, key, format!("{what} takes no `{key}`"), *hint);
         }
     }
 }
 
 fn need(map: &Mapping<'_>, what: &str, key: &str, hint: &str) {
     match map.get(key).map(|yaml| &yaml.data) {
-        None => map.error(format!("{what} needs `{key}`"), hint),
-        Some(Data::List(items)) if items.is_empty() => map.error_at_key(key, format!("`{key}` is empty"), hint),
-        Some(Data::Mapping(entries)) if entries.is_empty() => map.error_at_key(key, format!("`{key}` is empty"), hint),
+        None => map.error(Code::MissingKey, format!("{what} needs `{key}`"), hint),
+        Some(Data::List(items)) if items.is_empty() => {
+            map.error_at_key(Code::EmptyValue, key, format!("`{key}` is empty"), hint)
+        }
+        Some(Data::Mapping(entries)) if entries.is_empty() => {
+            map.error_at_key(Code::EmptyValue, key, format!("`{key}` is empty"), hint)
+        }
         Some(_) => {}
     }
 }
@@ -161,7 +171,7 @@ fn distinct(reader: NodeReader<'_>, yaml: &Yaml, key: &str) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for (column, at) in reader.texts(yaml, &format!("`{key}`")).unwrap_or_default() {
         if columns.iter().any(|known| known == column) {
-            reader.error(at.mark, format!("`{key}` names `{column}` twice"), "remove one of them");
+            reader.error(Code::Repeated, at.mark, format!("`{key}` names `{column}` twice"), "remove one of them");
         }
         columns.push(column.to_owned());
     }
@@ -173,7 +183,7 @@ fn duplicates(map: &Mapping<'_>) -> Option<Duplicates> {
     let written = map.map("duplicates", &["count", "number"], &[])?;
     if map.get("key").is_some() {
         let hint = "remove one of them: the key of such a table is all that the query selects";
-        map.error_at_key("duplicates", "`duplicates` is for a table without a `key`", hint);
+        map.error_at_key(Code::NotTogether, "duplicates", "`duplicates` is for a table without a `key`", hint);
     }
     match (written.text("count"), written.text("number")) {
         (Some(column), None) => Some(Duplicates::Count(column.to_owned())),
@@ -181,7 +191,7 @@ fn duplicates(map: &Mapping<'_>) -> Option<Duplicates> {
         _ => {
             let hint = "write `duplicates: {count: copies}` for one row with how many there are, or \
                         `duplicates: {number: copy}` for all of them, numbered";
-            map.error_at_key("duplicates", "`duplicates` is either `count` or `number`", hint);
+            map.error_at_key(Code::NotTogether, "duplicates", "`duplicates` is either `count` or `number`", hint);
             None
         }
     }
@@ -194,6 +204,7 @@ fn indexes(map: &Mapping<'_>) -> Vec<Vec<String>> {
     };
     let Data::List(items) = &yaml.data else {
         map.error_at_key(
+            Code::WrongKind,
             "indexes",
             "`indexes` must be a list",
             "one list of columns an index: `indexes: [[tenant_id, revenue]]`",
@@ -204,9 +215,9 @@ fn indexes(map: &Mapping<'_>) -> Vec<Vec<String>> {
     for item in items {
         let columns = distinct(map.reader, item, "indexes");
         if matches!(&item.data, Data::List(columns) if columns.is_empty()) {
-            map.reader.error(item.mark, "an index has no column", "name its columns, or remove it");
+            map.reader.error(Code::EmptyValue, item.mark, "an index has no column", "name its columns, or remove it");
         } else if !columns.is_empty() && indexes.contains(&columns) {
-            map.reader.error(item.mark, "this index is declared twice", "remove one of them");
+            map.reader.error(Code::Repeated, item.mark, "this index is declared twice", "remove one of them");
         }
         indexes.push(columns);
     }
@@ -255,7 +266,7 @@ fn access(map: &Mapping<'_>, known: Option<&[String]>) -> (Vec<String>, BTreeMap
         };
         let hint = did_you_mean(policy, known)
             .unwrap_or_else(|| format!("declare it: `policy: {policy}` with a `row_filter`"));
-        map.reader.error(yaml.mark, format!("there is no policy `{policy}`"), hint);
+        map.reader.error(Code::UnknownPolicy, yaml.mark, format!("there is no policy `{policy}`"), hint);
     }
     let masks = access.get("mask").and_then(|yaml| map.reader.entries(yaml, "`mask`")).unwrap_or_default();
     let mask = |entry: &Entry| {

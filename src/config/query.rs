@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::Value;
 
 use super::checked::{Policy, Query, QueryParam};
+use super::code::Code;
 use super::field_type::describe;
 use super::fields::read_type;
 use super::named_types::NamedTypes;
@@ -53,9 +54,9 @@ fn sort(map: &Mapping<'_>) -> Vec<(String, bool)> {
         };
         if column.is_empty() || column.contains(char::is_whitespace) {
             let hint = "name a column, with `-` before it to descend: `sort: [-revenue, customer_id]`";
-            map.reader.error(yaml.mark, format!("`{text}` is not a column to sort by"), hint);
+            map.reader.error(Code::BadParameter, yaml.mark, format!("`{text}` is not a column to sort by"), hint);
         } else if sort.iter().any(|(known, _)| known == column) {
-            map.reader.error(yaml.mark, format!("`sort` names `{column}` twice"), "remove one of them");
+            map.reader.error(Code::Repeated, yaml.mark, format!("`sort` names `{column}` twice"), "remove one of them");
         }
         sort.push((column.to_owned(), descends));
     }
@@ -70,6 +71,7 @@ fn page(map: &Mapping<'_>) -> (usize, usize) {
     match (default, max) {
         (Some(default), Some(max)) if default > max => {
             page.error_at_key(
+                Code::NotTogether,
                 "default",
                 format!("a page has {default} rows by default but {max} at most"),
                 "raise `max`",
@@ -96,7 +98,12 @@ fn param(reader: NodeReader<'_>, entry: &Entry) -> Option<QueryParam> {
     let field_type = single(reader, map.need("type", "such as `{type: int64, default: 10}`")?, &what, &types)?;
     let default = match map.get("default") {
         Some(_) if field_type.required => {
-            map.error_at_key("default", format!("{what} is required, so its default is never used"), "remove the `!`");
+            map.error_at_key(
+                Code::NotTogether,
+                "default",
+                format!("{what} is required, so its default is never used"),
+                "remove the `!`",
+            );
             return None;
         }
         Some(yaml) => Some(default(reader, yaml, &what, &field_type)?),
@@ -110,7 +117,12 @@ fn single(reader: NodeReader<'_>, yaml: &Yaml, what: &str, types: &NamedTypes<'_
     let field_type = read_type(reader, yaml, what, types)?;
     if matches!(field_type.data_type, DataType::List(_) | DataType::Map(_) | DataType::Struct(_)) {
         let message = format!("{what} cannot be `{}`", describe(&field_type));
-        reader.error(yaml.mark, message, "parameters are single values: string, int64, decimal(p,s), timestamp, …");
+        reader.error(
+            Code::BadParameter,
+            yaml.mark,
+            message,
+            "parameters are single values: string, int64, decimal(p,s), timestamp, …",
+        );
         return None;
     }
     Some(field_type)
@@ -138,7 +150,12 @@ fn default(reader: NodeReader<'_>, yaml: &Yaml, what: &str, field_type: &FieldTy
             DataType::Timestamp(_) => "write it as `2024-12-31T23:59:59Z`",
             _ => "write a value of the declared type, or change the type",
         };
-        reader.error(yaml.mark, format!("the default `{text}` of {what} is no `{}`", describe(field_type)), hint);
+        reader.error(
+            Code::BadParameter,
+            yaml.mark,
+            format!("the default `{text}` of {what} is no `{}`", describe(field_type)),
+            hint,
+        );
     }
     value
 }

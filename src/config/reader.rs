@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::checked::NodePath;
+use super::code::Code;
 use super::diagnostic::{Mark, Report, Severity, at};
 use super::place;
 use super::suggest::{did_you_mean, join};
@@ -27,27 +28,34 @@ pub(super) struct Mapping<'a> {
 }
 
 impl<'a> NodeReader<'a> {
-    pub(super) fn error(self, mark: Mark, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(mark, Severity::Error, message.into(), hint.into());
+    pub(super) fn error(self, code: Code, mark: Mark, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(code, mark, Severity::Error, message.into(), hint.into());
     }
 
-    pub(super) fn warn(self, mark: Mark, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(mark, Severity::Warning, message.into(), hint.into());
+    pub(super) fn warn(self, code: Code, mark: Mark, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(code, mark, Severity::Warning, message.into(), hint.into());
     }
 
-    fn push(self, mark: Mark, severity: Severity, message: String, hint: String) {
+    fn push(self, code: Code, mark: Mark, severity: Severity, message: String, hint: String) {
         let hint = Some(hint).filter(|hint| !hint.is_empty());
-        self.report.push(at(&self.file.path, &self.file.text, mark, severity, message, hint));
+        self.report.push(at(code, &self.file.path, &self.file.text, mark, severity, message, hint));
     }
 
     /// An error about a part of a scalar's value, in characters.
-    pub(super) fn error_within(self, yaml: &Yaml, (place, length): (usize, usize), message: &str, hint: &str) {
+    pub(super) fn error_within(
+        self,
+        code: Code,
+        yaml: &Yaml,
+        (place, length): (usize, usize),
+        message: &str,
+        hint: &str,
+    ) {
         let mut mark = yaml.mark;
         if let Data::Scalar(scalar) = &yaml.data {
             mark = place::within(&self.file.text, yaml.mark, scalar, place);
             mark.length = length;
         }
-        self.error(mark, message, hint);
+        self.error(code, mark, message, hint);
     }
 
     pub(super) fn node(self, document: usize) -> NodePath {
@@ -61,10 +69,10 @@ impl<'a> NodeReader<'a> {
             let name = entry.name.as_str();
             if later.contains(&name) {
                 let hint = format!("remove it; {what} takes {}", join(known));
-                self.error(entry.mark, format!("`{name}` is not supported yet"), hint);
+                self.error(Code::UnsupportedKey, entry.mark, format!("`{name}` is not supported yet"), hint);
             } else if !known.contains(&name) && !name.starts_with("x-") {
                 let hint = did_you_mean(name, known).unwrap_or_else(|| format!("{what} takes {}", join(known)));
-                self.error(entry.mark, format!("unknown key `{name}` in {what}"), hint);
+                self.error(Code::UnknownKey, entry.mark, format!("unknown key `{name}` in {what}"), hint);
             }
         }
         Some(Mapping { reader: self, yaml, what: what.to_owned() })
@@ -75,11 +83,17 @@ impl<'a> NodeReader<'a> {
         match &yaml.data {
             Data::Mapping(entries) => Some(entries),
             _ if yaml.is_null() => {
-                self.error(yaml.key.unwrap_or(yaml.mark), format!("{what} is empty"), "give it a value, or remove it");
+                self.error(
+                    Code::EmptyValue,
+                    yaml.key.unwrap_or(yaml.mark),
+                    format!("{what} is empty"),
+                    "give it a value, or remove it",
+                );
                 None
             }
             _ => {
                 self.error(
+                    Code::WrongKind,
                     yaml.mark,
                     format!("{what} must be a mapping, not {}", kind(yaml)),
                     "write `key: value` pairs",
@@ -93,16 +107,26 @@ impl<'a> NodeReader<'a> {
     pub(super) fn text(self, yaml: &'a Yaml, what: &str) -> Option<&'a str> {
         match &yaml.data {
             Data::Scalar(_) if yaml.is_null() => {
-                self.error(yaml.key.unwrap_or(yaml.mark), format!("{what} is empty"), "give it a value, or remove it");
+                self.error(
+                    Code::EmptyValue,
+                    yaml.key.unwrap_or(yaml.mark),
+                    format!("{what} is empty"),
+                    "give it a value, or remove it",
+                );
                 None
             }
             Data::Scalar(scalar) if scalar.text.trim().is_empty() => {
-                self.error(yaml.mark, format!("{what} is empty"), "give it a value, or remove it");
+                self.error(Code::EmptyValue, yaml.mark, format!("{what} is empty"), "give it a value, or remove it");
                 None
             }
             Data::Scalar(scalar) => Some(&scalar.text),
             _ => {
-                self.error(yaml.head(), format!("{what} must be text, not {}", kind(yaml)), "write a single value");
+                self.error(
+                    Code::WrongKind,
+                    yaml.head(),
+                    format!("{what} must be text, not {}", kind(yaml)),
+                    "write a single value",
+                );
                 None
             }
         }
@@ -128,15 +152,16 @@ impl<'a> NodeReader<'a> {
         match text.replace('_', "").parse::<u64>() {
             Ok(number) if range.contains(&number) => Some(number),
             Ok(_) if *high == u64::MAX => {
-                self.error(yaml.mark, format!("{what} must be at least {low}"), "");
+                self.error(Code::NotANumber, yaml.mark, format!("{what} must be at least {low}"), "");
                 None
             }
             Ok(_) => {
-                self.error(yaml.mark, format!("{what} must be between {low} and {high}"), "");
+                self.error(Code::NotANumber, yaml.mark, format!("{what} must be between {low} and {high}"), "");
                 None
             }
             Err(_) => {
                 self.error(
+                    Code::NotANumber,
                     yaml.mark,
                     format!("{what} must be a whole number, not `{text}`"),
                     "write digits, such as `1000`",
@@ -152,6 +177,7 @@ impl<'a> NodeReader<'a> {
             "false" => Some(false),
             other => {
                 self.error(
+                    Code::NotAFlag,
                     yaml.mark,
                     format!("{what} must be true or false, not `{other}`"),
                     "write `true` or `false`",
@@ -168,7 +194,7 @@ impl<'a> NodeReader<'a> {
         }
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let hint = did_you_mean(text, &names).unwrap_or_else(|| format!("it is one of {}", join(&names)));
-        self.error(yaml.mark, format!("{what} cannot be `{text}`"), hint);
+        self.error(Code::NotAChoice, yaml.mark, format!("{what} cannot be `{text}`"), hint);
         None
     }
 
@@ -177,7 +203,7 @@ impl<'a> NodeReader<'a> {
         let duration = parse_duration(text);
         if duration.is_none() {
             let hint = "write a number and its unit: 200ms, 10s, 5m, 24h";
-            self.error(yaml.mark, format!("{what} must be a duration, not `{text}`"), hint);
+            self.error(Code::NotADuration, yaml.mark, format!("{what} must be a duration, not `{text}`"), hint);
         }
         duration
     }
@@ -187,7 +213,7 @@ impl<'a> NodeReader<'a> {
         let bytes = parse_bytes(text).filter(|bytes| *bytes > 0);
         if bytes.is_none() {
             let hint = "write a number and its unit: 64MiB, 1GiB, 500kB, or plain bytes";
-            self.error(yaml.mark, format!("{what} must be an amount of memory, not `{text}`"), hint);
+            self.error(Code::NotAnAmount, yaml.mark, format!("{what} must be an amount of memory, not `{text}`"), hint);
         }
         bytes
     }
@@ -202,20 +228,20 @@ impl<'a> Mapping<'a> {
     pub(super) fn need(&self, key: &str, hint: &str) -> Option<&'a Yaml> {
         let found = self.get(key);
         if found.is_none() {
-            self.error(format!("{} has no `{key}`", self.what), hint);
+            self.error(Code::MissingKey, format!("{} has no `{key}`", self.what), hint);
         }
         found
     }
 
     /// An error about the mapping as a whole.
-    pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<String>) {
-        self.reader.error(self.yaml.head(), message, hint);
+    pub(super) fn error(&self, code: Code, message: impl Into<String>, hint: impl Into<String>) {
+        self.reader.error(code, self.yaml.head(), message, hint);
     }
 
     /// An error about one of its keys.
-    pub(super) fn error_at_key(&self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn error_at_key(&self, code: Code, key: &str, message: impl Into<String>, hint: impl Into<String>) {
         let mark = self.yaml.entry(key).map_or(self.yaml.head(), |entry| entry.mark);
-        self.reader.error(mark, message, hint);
+        self.reader.error(code, mark, message, hint);
     }
 
     pub(super) fn map(&self, key: &str, known: &[&str], later: &[&str]) -> Option<Mapping<'a>> {
@@ -256,7 +282,12 @@ impl<'a> Mapping<'a> {
     pub(super) fn interval(&self, key: &str) -> Option<Duration> {
         let duration = self.duration(key)?;
         if duration.is_zero() {
-            self.reader.error(self.get(key)?.mark, format!("`{key}` must be longer than zero"), "such as 200ms or 5s");
+            self.reader.error(
+                Code::NotADuration,
+                self.get(key)?.mark,
+                format!("`{key}` must be longer than zero"),
+                "such as 200ms or 5s",
+            );
             return None;
         }
         Some(duration)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::checked::{Commit, ConnectionLimits, Http, Nats, ParkedLimits, Promotion, QueryLimits, Verification};
+use super::code::Code;
 use super::diagnostic::Mark;
 use super::paths::resolve;
 use super::projection::promotion;
@@ -123,7 +124,7 @@ fn patterns(map: &Mapping<'_>, key: &str, must_match: bool, folder: &str) -> Vec
 
 fn nats(map: &Mapping<'_>, folder: &str) -> Option<Nats> {
     if map.get("url").is_some() && map.get("urls").is_some() {
-        map.error_at_key("urls", "`nats` has both `url` and `urls`", "keep `urls` with all of them");
+        map.error_at_key(Code::NotTogether, "urls", "`nats` has both `url` and `urls`", "keep `urls` with all of them");
     }
     let mut urls = map.texts("url");
     urls.extend(map.texts("urls"));
@@ -132,6 +133,7 @@ fn nats(map: &Mapping<'_>, folder: &str) -> Option<Nats> {
         let host = url.split_once("://").map_or(*url, |(_, host)| host);
         if !matches!(scheme, "nats" | "tls") || host.is_empty() || host.contains(char::is_whitespace) {
             map.reader.error(
+                Code::BadAddress,
                 yaml.mark,
                 format!("`{url}` is not a NATS URL"),
                 "such as `nats://127.0.0.1:4222` or `tls://host:4222`",
@@ -161,6 +163,7 @@ fn credentials(map: &Mapping<'_>) {
     for (one, other) in [("user", "password"), ("password", "user")] {
         if map.get(one).is_some() && map.get(other).is_none() {
             map.error_at_key(
+                Code::NotTogether,
                 one,
                 format!("`{one}` needs `{other}`"),
                 format!("add `{other}`, best from the environment: `${{NAME}}`"),
@@ -170,7 +173,7 @@ fn credentials(map: &Mapping<'_>) {
     let ways = ["user", "token", "credentials_file", "nkey_file"].into_iter().filter(|key| map.get(key).is_some());
     if let [first, second, ..] = ways.collect::<Vec<&str>>()[..] {
         let message = format!("`nats` has both `{first}` and `{second}`");
-        map.error_at_key(second, message, "keep one way to authenticate");
+        map.error_at_key(Code::NotTogether, second, message, "keep one way to authenticate");
     }
 }
 
@@ -195,7 +198,7 @@ fn listeners(map: &Mapping<'_>) -> (Http, String) {
     if http_listen == metrics_listen && !http_listen.ends_with(":0") {
         let key = if metrics.is_some() { "metrics" } else { "http" };
         let message = format!("`http` and `metrics` both listen on {http_listen}");
-        map.error_at_key(key, message, "give each its own port");
+        map.error_at_key(Code::BadAddress, key, message, "give each its own port");
     }
     let hosts = http.iter().flat_map(|http| http.texts("hosts")).map(|(host, _)| host.to_ascii_lowercase()).collect();
     let answer_bytes = http.as_ref().and_then(|http| http.bytes("answers")).unwrap_or(256 << 20);
@@ -213,7 +216,7 @@ fn connections(http: Option<&Mapping<'_>>) -> ConnectionLimits {
     {
         let hint = "lower it, or raise `max_connections`";
         let message = format!("`max_connections_per_peer` is more than the {max} connections of all peers");
-        http.error_at_key("max_connections_per_peer", message, hint);
+        http.error_at_key(Code::NotTogether, "max_connections_per_peer", message, hint);
     }
     ConnectionLimits {
         max,
@@ -231,7 +234,7 @@ fn address(listener: &Mapping<'_>) -> Option<String> {
     let fine = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if !fine && let Some(yaml) = listener.get("listen") {
         let hint = "write host and port: `127.0.0.1:8080`, or `0.0.0.0:8080` for all interfaces";
-        listener.reader.error(yaml.mark, format!("`{text}` is not an address to listen on"), hint);
+        listener.reader.error(Code::BadAddress, yaml.mark, format!("`{text}` is not an address to listen on"), hint);
     }
     fine.then(|| text.to_owned())
 }
@@ -254,7 +257,7 @@ fn verification(map: &Mapping<'_>) -> Verification {
         && verify.get("every").is_none()
     {
         let hint = "add `every`, such as `every: 1h`: each turn looks at one share of the keys of one projection";
-        verify.error_at_key("shares", "`shares` has no meaning without `every`", hint);
+        verify.error_at_key(Code::NotTogether, "shares", "`shares` has no meaning without `every`", hint);
     }
     Verification {
         every,
@@ -271,7 +274,7 @@ fn parked_notify(parked: &Mapping<'_>) -> Option<(String, Mark)> {
     let hint =
         "such as `readside.parked`: tokens between dots, without `*` and `>`, and not one of the server's own with `$`";
     if !is_subject(subject) || subject.contains(['*', '>']) || subject.starts_with('$') {
-        notify.reader.error(mark, format!("`{subject}` is no subject to publish to"), hint);
+        notify.reader.error(Code::BadSubject, mark, format!("`{subject}` is no subject to publish to"), hint);
         return None;
     }
     Some((subject.to_owned(), mark))

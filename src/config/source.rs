@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::checked::{LineFormat, Source, SourceKind};
+use super::code::Code;
 use super::envelope::envelope;
 use super::fields::{FieldOwner, fields, named_types};
 use super::history::chain;
@@ -78,7 +79,12 @@ fn event_time(map: &Mapping<'_>) -> EventTime {
     let late = time.choice("late", &[("correct", LateEvents::Correct), ("drop", LateEvents::Drop)]);
     if late == Some(LateEvents::Drop) && time.get("lateness").is_none() {
         let hint = "say how far behind events may be: `lateness: 1h`";
-        time.error_at_key("late", "`late: drop` without `lateness` would drop every event that is out of order", hint);
+        time.error_at_key(
+            Code::NotTogether,
+            "late",
+            "`late: drop` without `lateness` would drop every event that is out of order",
+            hint,
+        );
     }
     let choices = [("park", UnreadableTime::Park), ("use_publish_time", UnreadableTime::UsePublishTime)];
     EventTime {
@@ -96,7 +102,7 @@ fn name(map: &Mapping<'_>) -> Option<String> {
     }
     if is_reserved(name) || is_reserved_schema(name) {
         let hint = format!("a source is a schema in SQL: choose another name, such as `{name}_events`");
-        map.reader.error(mark, format!("`{name}` is reserved in SQL"), hint);
+        map.reader.error(Code::BadName, mark, format!("`{name}` is reserved in SQL"), hint);
         return None;
     }
     Some(name.to_owned())
@@ -109,12 +115,17 @@ fn input(map: &Mapping<'_>, folder: &str) -> Option<SourceKind> {
         (Some(_), None) => stream,
         (None, Some(_)) => file,
         (Some(_), Some(_)) => {
-            map.error_at_key("file", "a source reads either `jetstream` or `file`, not both", "make two sources of it");
+            map.error_at_key(
+                Code::NotTogether,
+                "file",
+                "a source reads either `jetstream` or `file`, not both",
+                "make two sources of it",
+            );
             None
         }
         (None, None) => {
             let hint = "add `jetstream: {stream: ORDERS}` or `file: {path: events.ndjson}`";
-            map.error("the source does not say what it reads", hint);
+            map.error(Code::MissingKey, "the source does not say what it reads", hint);
             None
         }
     }
@@ -134,7 +145,7 @@ fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {
         let fine = !stream.contains(|c: char| c.is_whitespace() || matches!(c, '.' | '*' | '>' | '/' | '\\'));
         if !fine && let Some(yaml) = map.get("stream") {
             let hint = "names of streams have no spaces, dots, `*` or `>`; subjects go to `filter_subjects`";
-            map.reader.error(yaml.mark, format!("`{stream}` cannot name a stream"), hint);
+            map.reader.error(Code::BadName, yaml.mark, format!("`{stream}` cannot name a stream"), hint);
         }
         fine
     });
@@ -142,13 +153,13 @@ fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {
     for (subject, yaml) in map.texts("filter_subjects") {
         if !is_subject(subject) {
             let hint = "a subject is tokens between dots; `*` stands for one token, `>` for all that follow";
-            map.reader.error(yaml.mark, format!("`{subject}` is not a subject"), hint);
+            map.reader.error(Code::BadSubject, yaml.mark, format!("`{subject}` is not a subject"), hint);
             continue;
         }
         // The server would refuse it, and say so only once the daemon runs.
         if let Some(other) = filter_subjects.iter().find(|other| overlap(other, subject)) {
             let hint = "narrow one of them, or leave one out: the server takes no filters that share a subject";
-            map.reader.error(yaml.mark, format!("`{subject}` overlaps with `{other}`"), hint);
+            map.reader.error(Code::BadSubject, yaml.mark, format!("`{subject}` overlaps with `{other}`"), hint);
         }
         filter_subjects.push(subject.to_owned());
     }
@@ -159,6 +170,7 @@ fn event_types(reader: NodeReader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> O
     let entries = reader.entries(yaml, "`events`")?;
     if entries.is_empty() {
         reader.error(
+            Code::NothingDeclared,
             yaml.head(),
             "`events` declares no event type",
             "add one: `OrderPlaced: {fields: {order_id: string!}}`",
@@ -186,7 +198,7 @@ fn event_type<'a>(
     let (known, later) = (["version", "fields", "history", "table"], ["become", "split"]);
     let no_fields = || {
         let hint = "declare them: `fields: {order_id: string!}`, or `fields: {}` if it has none";
-        reader.error(entry.mark, format!("event `{name}` has no `fields`"), hint);
+        reader.error(Code::MissingKey, entry.mark, format!("event `{name}` has no `fields`"), hint);
     };
     if entry.value.is_null() {
         no_fields();
@@ -233,6 +245,6 @@ fn table<'a>(map: &Mapping<'a>, entry: &'a Entry, tables: &mut Vec<(String, &'a 
         tables.push((table.clone(), &entry.name));
         return Some(table);
     };
-    map.reader.error(mark, problem, hint);
+    map.reader.error(Code::BadName, mark, problem, hint);
     None
 }

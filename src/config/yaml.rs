@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
+use super::code::Code;
 use super::diagnostic::{Mark, Report, Severity, at};
 use super::place;
 use super::substitute::{Replaced, substitute};
@@ -115,7 +116,7 @@ pub(super) fn parse(path: &str, text: String, env: &dyn Fn(&str) -> Option<Strin
             }
         };
         if let Err((mark, message, hint)) = outcome {
-            builder.problem(mark, message, hint);
+            builder.problem(Code::NotYaml, mark, message, hint);
             complete = false;
             break;
         }
@@ -189,7 +190,12 @@ impl TreeBuilder<'_> {
                 };
                 if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
                     let hint = format!("quote text that begins with `!`: \"{tag}\"");
-                    self.problem(self.mark(span), format!("the tag `{tag}` means nothing here"), Some(hint));
+                    self.problem(
+                        Code::NotYaml,
+                        self.mark(span),
+                        format!("the tag `{tag}` means nothing here"),
+                        Some(hint),
+                    );
                 }
                 let scalar = self.scalar(&text, style, mark);
                 self.finish(Yaml { data: Data::Scalar(scalar), mark, key: None }, anchor)?;
@@ -275,7 +281,7 @@ impl TreeBuilder<'_> {
         };
         let (mark, name, line) = repeated;
         let hint = format!("it is also in line {line}: keep one of them");
-        self.problem(mark, format!("key `{name}` appears twice"), Some(hint));
+        self.problem(Code::RepeatedKey, mark, format!("key `{name}` appears twice"), Some(hint));
         Ok(())
     }
 
@@ -294,7 +300,7 @@ impl TreeBuilder<'_> {
             }
             _ => {
                 let hint = "write `<<: *name` or `<<: [*one, *two]` with the anchors of mappings";
-                self.problem(merged.mark, "`<<` merges mappings only".to_owned(), Some(hint.to_owned()));
+                self.problem(Code::NotYaml, merged.mark, "`<<` merges mappings only".to_owned(), Some(hint.to_owned()));
             }
         }
     }
@@ -314,7 +320,7 @@ impl TreeBuilder<'_> {
                 let mut place = place::written_mark(self.text, mark, style, written, failed.at);
                 let rest = written.chars().skip(failed.at);
                 place.length = rest.take_while(|c| *c != '}' && *c != '\n').count() + 1;
-                self.problem(place, failed.message, Some(failed.hint));
+                self.problem(Code::Environment, place, failed.message, Some(failed.hint));
                 unchanged()
             }
         }
@@ -341,8 +347,8 @@ impl TreeBuilder<'_> {
         Mark { line, column, length: length.max(1) }
     }
 
-    fn problem(&self, mark: Mark, message: String, hint: Option<String>) {
-        self.report.push(at(self.path, self.text, mark, Severity::Error, message, hint));
+    fn problem(&self, code: Code, mark: Mark, message: String, hint: Option<String>) {
+        self.report.push(at(code, self.path, self.text, mark, Severity::Error, message, hint));
     }
 }
 

@@ -22,8 +22,8 @@ pub use column_names::numbered;
 pub use datafusion::{opaque, readers, session};
 pub use decorrelate::readable;
 pub use program::{
-    Batch, COPY, Compiled, Needed, PlannedProjection, PlannedView, Program, ProgramSource, RelationName, Selected,
-    batch, compile, inputs, program, program_over, relations,
+    Batch, COPY, Compiled, KeyProof, Needed, PlannedProjection, PlannedView, Program, ProgramSource, RelationName,
+    Selected, batch, compile, inputs, program, program_over, relations,
 };
 pub use refusal::Refusal;
 pub use rewrite::{RewriteError, rewrite_own_aggregates};

@@ -1,13 +1,15 @@
 //! Why SQL is not accepted, and what to write instead.
 
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, SchemaError};
 
+use crate::config::Code;
 use crate::sql::cause;
 
 /// A refusal with its reason, a way out, and where in the SQL it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
+    pub code: Code,
     pub message: String,
     pub hint: Option<String>,
     /// Line and column in the SQL text, both from 1.
@@ -15,8 +17,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, span: None }
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, span: None }
     }
 
     #[must_use]
@@ -37,7 +39,8 @@ impl Refusal {
             }
             _ => None,
         };
-        Self { message: cause(error), hint: None, span: span.or_else(|| parser_position(&error.to_string())) }
+        let span = span.or_else(|| parser_position(&error.to_string()));
+        Self { code: code(error.find_root()), message: cause(error), hint: None, span }
     }
 }
 
@@ -51,6 +54,20 @@ impl From<Refusal> for DataFusionError {
 impl From<DataFusionError> for Refusal {
     fn from(error: DataFusionError) -> Self {
         Self::from_datafusion(&error)
+    }
+}
+
+/// What DataFusion's own error is one of. Of names that come out twice some have no type of error of their own.
+fn code(root: &DataFusionError) -> Code {
+    const SAME_NAME: [&str; 2] =
+        ["Projections require unique expression names", "Schema contains qualified field name"];
+    match root {
+        DataFusionError::SQL(..) => Code::NotSql,
+        DataFusionError::SchemaError(error, _) if matches!(**error, SchemaError::FieldNotFound { .. }) => {
+            Code::UnknownColumn
+        }
+        _ if SAME_NAME.iter().any(|begin| cause(root).starts_with(begin)) => Code::SameColumn,
+        _ => Code::NotAccepted,
     }
 }
 

@@ -7,6 +7,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use super::Refusal;
+use crate::config::Code;
 use crate::sql::Samples;
 
 /// Checks the expressions of an optimised plan, and the functions and casts within them, as in branches that no sample reaches.
@@ -61,7 +62,7 @@ impl Check<'_> {
         let physical = self.state.create_physical_expr(part.clone(), &self.schema).ok()?;
         let planned = part.get_type(&self.schema).ok()?;
         let never = self.samples.check(physical.as_ref(), &planned).err()?;
-        Some(Refusal::new(format!("`{}` {never}", part.human_display())).hint(never.hint()))
+        Some(Refusal::new(Code::NeverComputed, format!("`{}` {never}", part.human_display())).hint(never.hint()))
     }
 }
 

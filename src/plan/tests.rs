@@ -137,14 +137,19 @@ fn refusals_say_why_and_what_to_write_instead() {
         if let Some((line, column)) = refusal.span {
             writeln!(text, "  at {line}:{column}").unwrap();
         }
-        writeln!(text, "  error: {}", refusal.message).unwrap();
+        writeln!(text, "  error[{}]: {}", refusal.code, refusal.message).unwrap();
         if let Some(hint) = &refusal.hint {
             writeln!(text, "  hint: {hint}").unwrap();
         }
         writeln!(text).unwrap();
     }
     let unproven = compile("SELECT other, amount FROM shop.placed", None, &scope).unwrap_err();
-    writeln!(text, "SELECT other, amount FROM shop.placed, without a key\n  error: {}", unproven.message).unwrap();
+    writeln!(
+        text,
+        "SELECT other, amount FROM shop.placed, without a key\n  error[{}]: {}",
+        unproven.code, unproven.message
+    )
+    .unwrap();
     writeln!(text, "  hint: {}", unproven.hint.unwrap()).unwrap();
     expect_file!["../../tests/sql/refusals.txt"].assert_eq(&text);
 }

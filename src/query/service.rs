@@ -298,5 +298,5 @@ impl QueryService {
 
 /// Microseconds since the epoch.
 pub fn now_us() -> i64 {
-    chrono::Utc::now().timestamp_micros()
+    Utc::now().timestamp_micros()
 }

@@ -44,8 +44,8 @@ pub fn tried(config: &Config, sql: &str, key: &[String]) -> Result<Program, Refu
         node: NodePath::default(),
         text: None,
     };
-    let of_sql = |Refusal { message, hint, span }: Refusal| {
-        Refused::Sql(vec![Problem { node: NodePath::default(), within: span, message, hint }])
+    let of_sql = |Refusal { code, message, hint, span }: Refusal| {
+        Refused::Sql(vec![Problem { code, node: NodePath::default(), within: span, message, hint }])
     };
     let named = inputs(sql).map_err(of_sql)?;
     let mut program = program(&needed(config, named)).map_err(Refused::Configuration)?;

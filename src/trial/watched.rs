@@ -16,7 +16,6 @@ use crate::progress::SourceName;
 use crate::read_model::table::TableSpec;
 
 /// Computes one projection, with all that it reads, in memory.
-#[derive(Debug)]
 pub struct Watched {
     engine: Engine,
     projection: String,

@@ -6,6 +6,7 @@ mod checkpoints;
 mod crash;
 mod demo;
 mod docs;
+mod errors;
 mod events;
 mod file_source;
 mod fuzz;

@@ -127,7 +127,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, DataFusion",
         modules: &["plan::datafusion"],
-        rooms: &["event", "plan::Refusal", "plan::Scope", "plan::facts", "plan::functions", "sql"],
+        // Here and below: a refusal says of which kind it is.
+        rooms: &["config::Code", "event", "plan::Refusal", "plan::Scope", "plan::facts", "plan::functions", "sql"],
         outside: &["arrow", "datafusion"],
     },
     Room {
@@ -139,13 +140,13 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, rewriting",
         modules: &["plan::rewrite"],
-        rooms: &["event", "plan::Refusal", "plan::facts", "plan::functions"],
+        rooms: &["config::Code", "event", "plan::Refusal", "plan::facts", "plan::functions"],
         outside: &["arrow", "datafusion"],
     },
     Room {
         name: "plan, decorrelation",
         modules: &["plan::decorrelate"],
-        rooms: &["plan::Refusal", "plan::Scope", "plan::datafusion", "plan::facts"],
+        rooms: &["config::Code", "plan::Refusal", "plan::Scope", "plan::datafusion", "plan::facts"],
         outside: &["datafusion"],
     },
     Room {
@@ -153,6 +154,7 @@ const ROOMS: &[Room] = &[
         modules: &["plan::lower"],
         rooms: &[
             "circuit",
+            "config::Code",
             "event",
             "identity",
             "progress",
@@ -169,7 +171,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, in batch",
         modules: &["plan::program::batch"],
-        rooms: &["plan", "state::KeyShare"],
+        rooms: &["config::Code", "plan", "state::KeyShare"],
         outside: &["arrow", "datafusion", "tokio::runtime", "std::thread"],
     },
     // What reaches outside.
@@ -434,7 +436,10 @@ const ROOMS: &[Room] = &[
             "event",
             "progress",
             "source",
+            // What validation says of a projection.
+            "plan::KeyProof",
             "plan::PlannedProjection",
+            "plan::PlannedView",
             "plan::program",
             "plan::Program",
             // What reads what.

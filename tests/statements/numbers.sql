@@ -109,3 +109,6 @@ SELECT id FROM numbers WHERE f > 1e9 OR f < -2;
 
 -- NaN and infinity
 SELECT id, 'NaN'::float8 > f AS nan_is_greater, f < 'Infinity'::float8 AS finite FROM numbers;
+
+-- FLOAT has eight bytes
+SELECT id, amount::float * 1000001 AS f, CAST(amount AS FLOAT) + 0.1::float AS g, amount::real AS r FROM orders WHERE amount IS NOT NULL;

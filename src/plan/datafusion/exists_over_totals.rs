@@ -11,6 +11,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
 
+use crate::config::Code;
 use crate::plan::Refusal;
 
 pub(super) fn offence(expression: &Expr) -> Option<Refusal> {
@@ -19,6 +20,7 @@ pub(super) fn offence(expression: &Expr) -> Option<Refusal> {
     };
     has_totals_of_outer_rows(&subquery.subquery).then(|| {
         Refusal::new(
+            Code::NotKept,
             "an aggregate without GROUP BY, or with a grand total, has a row even where nothing matches the outer one",
         )
         .hint("compare with the aggregate itself, for example `(SELECT count(*) …) > 0`")

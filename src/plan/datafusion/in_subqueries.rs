@@ -14,6 +14,7 @@ use datafusion::common::{Column, DFSchema, ExprSchema};
 use datafusion::logical_expr::expr::{BinaryExpr, InSubquery};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
 
+use crate::config::Code;
 use crate::plan::Refusal;
 
 /// The refusal of one of the conditions of a filter over rows of `schema`.
@@ -21,13 +22,16 @@ pub(super) fn offence(condition: &Expr, schema: &DFSchema) -> Option<Refusal> {
     let alone = if let Expr::Not(inner) = condition { inner } else { condition };
     let Expr::InSubquery(subquery) = alone else {
         return unknown_matters(condition, schema).then(|| {
-            Refusal::new("IN beside other conditions takes what is NULL for false, which here is not the same")
-                .hint("use EXISTS or NOT EXISTS, or columns that are never NULL")
+            Refusal::new(
+                Code::NotKept,
+                "IN beside other conditions takes what is NULL for false, which here is not the same",
+            )
+            .hint("use EXISTS or NOT EXISTS, or columns that are never NULL")
         });
     };
     let is_negated = subquery.negated != matches!(condition, Expr::Not(_));
     (is_negated && loses_nulls(subquery, schema)).then(|| {
-        Refusal::new("NOT IN over an expression that can be NULL is not kept right")
+        Refusal::new(Code::NotKept, "NOT IN over an expression that can be NULL is not kept right")
             .hint("use NOT EXISTS, or compute the expression in a subquery below and name its column here")
     })
 }

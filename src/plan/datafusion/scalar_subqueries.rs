@@ -9,6 +9,7 @@
 
 use datafusion::logical_expr::Expr;
 
+use crate::config::Code;
 use crate::plan::facts::keys::Keys;
 use crate::plan::{Refusal, Scope};
 
@@ -18,7 +19,7 @@ pub(super) fn offence(expression: &Expr, scope: &Scope) -> Option<Refusal> {
         return None;
     }
     Some(
-        Refusal::new("this subquery may give several rows in the place of one value")
+        Refusal::new(Code::SeveralRows, "this subquery may give several rows in the place of one value")
             .hint("select an aggregate, add LIMIT 1, or write a join"),
     )
 }

@@ -8,6 +8,7 @@
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::SetComparison;
 
+use crate::config::Code;
 use crate::plan::Refusal;
 
 pub(super) fn offence(expression: &Expr) -> Option<Refusal> {
@@ -15,6 +16,7 @@ pub(super) fn offence(expression: &Expr) -> Option<Refusal> {
     let schema = subquery.subquery.schema();
     expr.column_refs().into_iter().any(|column| schema.has_column(column)).then(|| {
         Refusal::new(
+            Code::NotKept,
             "a comparison with the rows of a subquery takes its own column for theirs, which has the same name",
         )
         .hint("give the tables names, as in `FROM a AS x`")

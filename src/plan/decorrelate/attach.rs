@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
 
 use super::outer_values::OuterValues;
 use super::{Decorrelation, unplanned};
+use crate::config::Code;
 use crate::plan::Refusal;
 use crate::plan::facts::keys::Keys;
 
@@ -163,6 +164,6 @@ fn one_row(proven: bool) -> Result<()> {
     if proven {
         return Ok(());
     }
-    let refusal = Refusal::new("this subquery may give several rows in the place of one value");
+    let refusal = Refusal::new(Code::SeveralRows, "this subquery may give several rows in the place of one value");
     Err(refusal.hint("select an aggregate, add LIMIT 1, or write a join").into())
 }

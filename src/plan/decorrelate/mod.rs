@@ -25,6 +25,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Distinct, Expr, Filter, Join, LogicalPlan, Projection, Subquery, SubqueryAlias};
 
 use self::outer_values::OuterValues;
+use crate::config::Code;
 use crate::plan::datafusion::{reject_misplanned, takes_for_another};
 use crate::plan::{Refusal, Scope};
 
@@ -277,6 +278,6 @@ fn restored(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
 
 /// The refusal of what is no join.
 fn unplanned(what: &str) -> DataFusionError {
-    let refusal = Refusal::new(format!("{what} cannot be kept incrementally"));
+    let refusal = Refusal::new(Code::NotKept, format!("{what} cannot be kept incrementally"));
     refusal.hint("write it as a join, or make the subquery a projection of its own").into()
 }

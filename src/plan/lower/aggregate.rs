@@ -14,6 +14,7 @@ use super::expressions::{arrow, is_sortable};
 use super::ranking::options;
 use super::{Specified, columns};
 use crate::circuit::{AggregateSpec, Map};
+use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::scope::Scope;
@@ -48,7 +49,7 @@ pub(super) fn lower_aggregate(
     for &index in &groups {
         let field = input.field(index);
         if !is_sortable(field.data_type()) {
-            return Err(Refusal::new(format!("cannot group by a column of type {}", field.data_type())));
+            return Err(Refusal::new(Code::NotKept, format!("cannot group by a column of type {}", field.data_type())));
         }
     }
     let specification = Specification::of("aggregate/1")
@@ -104,7 +105,8 @@ fn grouping_sets(aggregate: &logical::Aggregate) -> Result<Option<GroupingSets>,
             })
             .collect(),
         _ => {
-            return Err(Refusal::new("this form of GROUPING SETS is not kept incrementally").hint("write the sets out"));
+            return Err(Refusal::new(Code::NotKept, "this form of GROUPING SETS is not kept incrementally")
+                .hint("write the sets out"));
         }
     };
     let mut sets: Vec<(Vec<bool>, usize)> = Vec::new();
@@ -182,7 +184,7 @@ impl ArgumentColumns<'_> {
                     filter: filter.as_ref().map(|filter| self.index_of(filter)),
                 })
             }
-            other => Err(Refusal::new(format!("`{other}` is not an aggregate"))),
+            other => Err(Refusal::new(Code::NotKept, format!("`{other}` is not an aggregate"))),
         }
     }
 

@@ -17,6 +17,7 @@ use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use super::expressions::is_sortable;
 use super::specification;
 use crate::circuit::{BitOperation, Call, Function, TotalFunction};
+use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::functions::{Lowering, known, nth};
@@ -45,11 +46,11 @@ impl PlacedCall<'_> {
             let compares_maps =
                 matches!(data_type, DataType::Map(_, _)) && matches!(lowering, Some(Lowering::Min | Lowering::Max));
             if compares_maps || !is_sortable(data_type) {
-                return Err(Refusal::new(format!("`{}` is over a type that has no order", self.name)));
+                return Err(Refusal::new(Code::NotKept, format!("`{}` is over a type that has no order", self.name)));
             }
         }
         if lowering == Some(Lowering::Count) && self.function.params.distinct && self.arguments.len() > 1 {
-            return Err(Refusal::new("count(DISTINCT …) takes one value")
+            return Err(Refusal::new(Code::NotKept, "count(DISTINCT …) takes one value")
                 .hint("put several together: `count(DISTINCT named_struct('a', a, 'b', b))`"));
         }
         Ok(())
@@ -205,7 +206,10 @@ impl PlacedCall<'_> {
             .build()?;
         // Some functions know only when asked for one that there is none for this type.
         if let Err(error) = accumulator.create_accumulator() {
-            return Err(Refusal::new(format!("`{}` cannot be computed: {}", self.name, error.strip_backtrace())));
+            return Err(Refusal::new(
+                Code::NotKept,
+                format!("`{}` cannot be computed: {}", self.name, error.strip_backtrace()),
+            ));
         }
         if self.order.is_empty() {
             return Ok(Box::new(accumulator));

@@ -10,6 +10,7 @@ use datafusion::logical_expr::Values;
 
 use super::{Edge, Lowering, columns};
 use crate::circuit::{Aggregate, AggregateSpec, Call, Function, Operator, TotalFunction};
+use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 
@@ -27,7 +28,7 @@ impl Lowering<'_> {
             append_only: true,
             closing: None,
         })
-        .map_err(|error| Refusal::new(error.to_string()))?;
+        .map_err(|error| Refusal::new(Code::NotKept, error.to_string()))?;
         let total = self.stateful(operator.into(), Specification::of("one_row/1"), &[nothing], counted.clone())?;
         let described = DFSchema::try_from(counted.as_ref().clone())?;
         let row = self.map(columns(&[], &described, schema)?, total);

@@ -9,6 +9,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
+use crate::config::Code;
 use crate::plan::Refusal;
 
 /// Expressions that can be evaluated on batches.
@@ -32,7 +33,7 @@ fn has_subquery(expr: &Expr) -> bool {
 }
 
 pub(super) fn no_subqueries() -> Refusal {
-    Refusal::new("this subquery cannot be kept incrementally")
+    Refusal::new(Code::NotKept, "this subquery cannot be kept incrementally")
         .hint("write it as a join with an aggregate, or make the subquery a projection of its own")
 }
 

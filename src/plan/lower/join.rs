@@ -6,6 +6,7 @@ use datafusion::logical_expr::{self as logical, ExprSchemable};
 use super::expressions::{arrow, is_sortable, physical};
 use super::{Specified, specification};
 use crate::circuit::{JoinSpec, Unmatched};
+use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 
@@ -13,19 +14,21 @@ pub(super) fn lower_join(join: &logical::Join) -> Result<Specified<JoinSpec>, Re
     let (left, right) = (join.left.schema(), join.right.schema());
     for field in left.fields().iter().chain(right.fields().iter()) {
         if !is_sortable(field.data_type()) {
-            return Err(Refusal::new(format!(
-                "cannot join rows with `{}` of type {}",
-                field.name(),
-                field.data_type()
-            )));
+            return Err(Refusal::new(
+                Code::NotKept,
+                format!("cannot join rows with `{}` of type {}", field.name(), field.data_type()),
+            ));
         }
     }
     let (left_on, right_on): (Vec<_>, Vec<_>) = join.on.iter().cloned().unzip();
     let key_types = left_on.iter().map(|key| key.get_type(left)).collect::<Result<Vec<_>, _>>()?;
     for (key, wanted) in right_on.iter().zip(&key_types) {
         if key.get_type(right)? != *wanted {
-            return Err(Refusal::new(format!("the join compares {wanted} with {}", key.get_type(right)?))
-                .hint("cast one side to the type of the other"));
+            return Err(Refusal::new(
+                Code::NotKept,
+                format!("the join compares {wanted} with {}", key.get_type(right)?),
+            )
+            .hint("cast one side to the type of the other"));
         }
     }
     let condition = match &join.filter {

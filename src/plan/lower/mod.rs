@@ -31,6 +31,7 @@ use self::ranking::{lower_ranking, sunk};
 use crate::circuit::{
     Aggregate, Circuit, Handle, Join, JoinSpec, Map, Node, Operator, Partition, PartitionSpec, Unmatched, Unnest,
 };
+use crate::config::Code;
 use crate::event::SourceRelation;
 use crate::identity::{Identity, Specification};
 use crate::plan::Refusal;
@@ -164,7 +165,7 @@ impl Lowering<'_> {
 
     fn scan(&mut self, scan: &logical::TableScan) -> Result<Edge, Refusal> {
         if let Some(filter) = scan.filters.first() {
-            return Err(Refusal::new(format!("the filter `{filter}` cannot be evaluated by the scan")));
+            return Err(Refusal::new(Code::NotKept, format!("the filter `{filter}` cannot be evaluated by the scan")));
         }
         let columns: Vec<usize> = match &scan.projection {
             Some(projection) => projection.clone(),
@@ -202,7 +203,7 @@ impl Lowering<'_> {
                 let node = self.push(operator, specification, Vec::new(), schema, false);
                 Ok(Edge { node, append_only: projection.append_only })
             }
-            None => Err(Refusal::new(format!("there is no relation `{}`", scan.table_name))),
+            None => Err(Refusal::new(Code::UnknownRelation, format!("there is no relation `{}`", scan.table_name))),
         }
     }
 
@@ -213,7 +214,7 @@ impl Lowering<'_> {
         let maps: Vec<Edge> = maps.into_iter().map(|map| self.map(map, input)).collect();
         let input = self.union(&maps, spec.input.clone());
         let schema = spec.schema.clone();
-        let operator = Aggregate::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+        let operator = Aggregate::new(spec).map_err(|error| Refusal::new(Code::NotKept, error.to_string()))?;
         let edge = self.stateful(operator.into(), specification, &[input], schema)?;
         // Only groups that never change their row would be append-only: DISTINCT.
         Ok(Edge { append_only: input.append_only && aggregate.aggr_expr.is_empty(), ..edge })
@@ -235,12 +236,11 @@ impl Lowering<'_> {
     fn limit(&mut self, limit: &logical::Limit) -> Result<Edge, Refusal> {
         let skip = constant(limit.skip.as_deref())?.unwrap_or(0);
         let Some(fetch) = constant(limit.fetch.as_deref())? else {
-            return Err(Refusal::new("OFFSET without LIMIT keeps almost everything").hint("add a LIMIT"));
+            return Err(Refusal::new(Code::NoOrder, "OFFSET without LIMIT keeps almost everything").hint("add a LIMIT"));
         };
         let LogicalPlan::Sort(sort) = limit.input.as_ref() else {
-            return Err(
-                Refusal::new("LIMIT without ORDER BY keeps arbitrary rows").hint("say which rows with ORDER BY")
-            );
+            return Err(Refusal::new(Code::NoOrder, "LIMIT without ORDER BY keeps arbitrary rows")
+                .hint("say which rows with ORDER BY"));
         };
         let input = self.plan(&sort.input)?;
         self.partition(lower_slice(&sort.expr, skip, fetch, sort.input.schema())?, input)
@@ -269,7 +269,7 @@ impl Lowering<'_> {
     fn partition(&mut self, partition: Specified<PartitionSpec>, input: Edge) -> Result<Edge, Refusal> {
         let Specified { operator: spec, specification } = partition;
         let schema = spec.schema.clone();
-        let operator = Partition::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+        let operator = Partition::new(spec).map_err(|error| Refusal::new(Code::NotKept, error.to_string()))?;
         self.stateful(operator.into(), specification, &[input], schema)
     }
 
@@ -279,7 +279,7 @@ impl Lowering<'_> {
         let plain =
             spec.pairs && spec.left_unmatched == Unmatched::Dropped && spec.right_unmatched == Unmatched::Dropped;
         let schema = spec.schema.clone();
-        let operator = Join::new(spec).map_err(|error| Refusal::new(error.to_string()))?;
+        let operator = Join::new(spec).map_err(|error| Refusal::new(Code::NotKept, error.to_string()))?;
         let edge = self.stateful(operator.into(), specification, &[left, right], schema)?;
         Ok(Edge { append_only: plain && left.append_only && right.append_only, ..edge })
     }
@@ -292,7 +292,7 @@ impl Lowering<'_> {
         inputs: &[Edge],
         schema: SchemaRef,
     ) -> Result<Edge, Refusal> {
-        let stores = operator.lock().stores().map_err(|error| Refusal::new(error.to_string()))?;
+        let stores = operator.lock().stores().map_err(|error| Refusal::new(Code::NotKept, error.to_string()))?;
         let specification = specification
             .list(stores.iter(), |specification, (name, store)| specification.text(name).schema(&store.schema));
         let inputs = inputs.iter().map(|input| input.node).collect();
@@ -397,5 +397,5 @@ fn refusal(plan: &LogicalPlan) -> Refusal {
         LogicalPlan::Subquery(_) => return no_subqueries(),
         _ => ("this statement is not a query that can be kept", "a projection is one SELECT"),
     };
-    Refusal::new(message).hint(hint)
+    Refusal::new(Code::NotKept, message).hint(hint)
 }

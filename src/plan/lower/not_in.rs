@@ -13,6 +13,7 @@ use datafusion::logical_expr::{self as logical, Expr};
 use super::join::lower_join;
 use super::{Edge, Lowering, Specified, columns, filtered};
 use crate::circuit::{JoinSpec, Unmatched};
+use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::facts::not_null::never_null;
@@ -82,6 +83,6 @@ fn nothing() -> SchemaRef {
 }
 
 fn correlated() -> Refusal {
-    Refusal::new("a correlated NOT IN over values that can be NULL is not kept incrementally")
+    Refusal::new(Code::NotKept, "a correlated NOT IN over values that can be NULL is not kept incrementally")
         .hint("use NOT EXISTS, or exclude NULLs on both sides with IS NOT NULL")
 }

@@ -16,6 +16,7 @@ use super::expressions::{arrow, physical};
 use super::ranking::options;
 use super::{Specified, specification};
 use crate::circuit::{PartitionOutput, PartitionSpec, Rerun};
+use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::scope::Scope;
@@ -46,7 +47,7 @@ pub(super) fn constant(expr: Option<&Expr>) -> Result<Option<usize>, Refusal> {
     match expr {
         None => Ok(None),
         Some(Expr::Literal(ScalarValue::Int64(Some(number)), _)) if *number >= 0 => Ok(Some(*number as usize)),
-        Some(other) => Err(Refusal::new(format!("LIMIT and OFFSET take a number, not `{other}`"))),
+        Some(other) => Err(Refusal::new(Code::NotKept, format!("LIMIT and OFFSET take a number, not `{other}`"))),
     }
 }
 
@@ -110,7 +111,7 @@ fn common_partition(exprs: &[Expr]) -> Result<Vec<Expr>, Refusal> {
     let mut common: Option<Vec<Expr>> = None;
     for expr in exprs {
         let Expr::WindowFunction(function) = expr.clone().unalias() else {
-            return Err(Refusal::new(format!("`{expr}` is not a window function")));
+            return Err(Refusal::new(Code::NotKept, format!("`{expr}` is not a window function")));
         };
         let partition = function.params.partition_by;
         common = Some(match common {

@@ -16,6 +16,7 @@ use datafusion::physical_plan::collect;
 use super::compile::{output_schema, rewritten, scope_session};
 use super::restriction::{Needed, RelationName, can_fail_below, needed, restricted};
 use super::selected::Selected;
+use crate::config::Code;
 use crate::plan::datafusion::{computing_every_row, planning_state};
 use crate::plan::decorrelate::optimized;
 use crate::plan::guard::guarded;
@@ -104,7 +105,8 @@ impl Batch {
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             RecordBatch::try_new_with_options(self.schema.clone(), batch.columns().to_vec(), &options)
         });
-        let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|error| Refusal::new(error.to_string()))?;
+        let batches =
+            batches.collect::<Result<Vec<_>, _>>().map_err(|error| Refusal::new(Code::NotKept, error.to_string()))?;
         let result = concat_batches(&self.schema, &batches);
         let result = result.and_then(|result| match &self.of_result {
             None => Ok(result),
@@ -113,7 +115,7 @@ impl Batch {
                 filter_record_batch(&result, &share.includes(&key)?)
             }
         });
-        result.map_err(|error| Refusal::new(error.to_string()))
+        result.map_err(|error| Refusal::new(Code::NotKept, error.to_string()))
     }
 
     /// The plan with these rows in place of its tables.

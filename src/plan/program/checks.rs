@@ -4,6 +4,7 @@
 use arrow::datatypes::{DataType, Schema};
 
 use super::Compiled;
+use crate::config::Code;
 use crate::config::{self, Config, NodePath, OnStale, Problem, ProjectionKind, SearchKind};
 use crate::plan::{ProjectionSchema, Refusal};
 
@@ -11,12 +12,15 @@ use crate::plan::{ProjectionSchema, Refusal};
 pub(super) fn unkept(projection: &config::Projection) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !projection.policies.is_empty() || !projection.masks.is_empty() {
-        let refusal = Refusal::new("policies and masks are not enforced yet: everybody would see every row")
-            .hint("write `access: public` and keep the listener where only those may reach it who may see everything");
+        let refusal =
+            Refusal::new(Code::NotKeptYet, "policies and masks are not enforced yet: everybody would see every row")
+                .hint(
+                    "write `access: public` and keep the listener where only those may reach it who may see everything",
+                );
         problems.push(problem(&projection.node, "/access", refusal));
     }
     if projection.on_stale == OnStale::Refuse {
-        let refusal = Refusal::new("stale answers are marked, but not refused yet")
+        let refusal = Refusal::new(Code::NotKeptYet, "stale answers are marked, but not refused yet")
             .hint("write `on_stale: mark`; a reader can demand a position with `minPosition`");
         problems.push(problem(&projection.node, "/freshness/on_stale", refusal));
     }
@@ -28,8 +32,9 @@ pub(super) fn unused_policies(config: &Config) -> Vec<Problem> {
     let is_named = |name: &String| config.projections.iter().any(|projection| projection.policies.contains(name));
     let unused = config.policies.iter().filter(|policy| !is_named(&policy.name));
     let refused = |policy: &config::Policy| {
-        let refusal = Refusal::new(format!("policies are not enforced yet: `{}` hides no row", policy.name))
-            .hint("remove it, and keep the listener where only those may reach it who may see everything");
+        let refusal =
+            Refusal::new(Code::NotKeptYet, format!("policies are not enforced yet: `{}` hides no row", policy.name))
+                .hint("remove it, and keep the listener where only those may reach it who may see everything");
         problem(&policy.node, "/policy", refusal)
     };
     unused.map(refused).collect()
@@ -41,15 +46,20 @@ pub(super) fn contract(projection: &config::Projection, schema: &ProjectionSchem
     for (name, declared) in &projection.columns {
         let refusal = match schema.schema.field_with_name(name) {
             Err(_) => {
-                Refusal::new(format!("the column `{name}` does not come out of the query")).hint(gives(&schema.schema))
+                Refusal::new(Code::ColumnNotSelected, format!("the column `{name}` does not come out of the query"))
+                    .hint(gives(&schema.schema))
             }
             Ok(field) if *field.data_type() != declared.data_type.to_arrow() => {
                 let wanted = declared.data_type.to_arrow();
-                Refusal::new(format!("the column `{name}` comes out as {}, not as {wanted}", field.data_type()))
-                    .hint("cast it in the query, or declare what comes out")
+                Refusal::new(
+                    Code::BrokenContract,
+                    format!("the column `{name}` comes out as {}, not as {wanted}", field.data_type()),
+                )
+                .hint("cast it in the query, or declare what comes out")
             }
             Ok(field) if declared.required && field.is_nullable() => {
-                Refusal::new(format!("the column `{name}` can be NULL")).hint("use coalesce, or drop the `!`")
+                Refusal::new(Code::BrokenContract, format!("the column `{name}` can be NULL"))
+                    .hint("use coalesce, or drop the `!`")
             }
             Ok(_) => continue,
         };
@@ -64,7 +74,7 @@ pub(super) fn search_fields(projection: &config::Projection, compiled: &Compiled
     for (name, field) in &projection.fields {
         let refusal = match compiled.schema.schema.field_with_name(name) {
             Err(_) => Some(
-                Refusal::new(format!("the column `{name}` does not come out of the query"))
+                Refusal::new(Code::ColumnNotSelected, format!("the column `{name}` does not come out of the query"))
                     .hint(gives(&compiled.schema.schema)),
             ),
             Ok(column) => unsearchable(name, field, column.data_type()),
@@ -73,7 +83,7 @@ pub(super) fn search_fields(projection: &config::Projection, compiled: &Compiled
     }
     let is_searchable = |field: &config::SearchField| !matches!(field.kind, SearchKind::Stored);
     if projection.kind == ProjectionKind::Search && !projection.fields.values().any(is_searchable) {
-        let refusal = Refusal::new("nothing of this index can be searched for")
+        let refusal = Refusal::new(Code::NotSearchable, "nothing of this index can be searched for")
             .hint("declare a column as `text` or `keyword` in `fields`");
         problems.push(problem(&projection.node, "/fields", refusal));
     }
@@ -87,7 +97,7 @@ fn unsearchable(name: &str, field: &config::SearchField, data_type: &DataType) -
         other => (other, false),
     };
     let refusal = |reason: &str, hint: &str| {
-        Some(Refusal::new(format!("the column `{name}` is {data_type}, and {reason}")).hint(hint))
+        Some(Refusal::new(Code::NotSearchable, format!("the column `{name}` is {data_type}, and {reason}")).hint(hint))
     };
     match field.kind {
         SearchKind::Text { .. } if *item != DataType::Utf8 => {
@@ -116,7 +126,10 @@ pub(super) fn index_columns(
             match compiled.schema.schema.index_of(column) {
                 Ok(index) => index_columns.push(index),
                 Err(_) => {
-                    let refusal = Refusal::new(format!("the column `{column}` does not come out of the query"));
+                    let refusal = Refusal::new(
+                        Code::ColumnNotSelected,
+                        format!("the column `{column}` does not come out of the query"),
+                    );
                     let pointer = format!("/indexes/{number}/{at}");
                     problems.push(problem(&projection.node, &pointer, refusal.hint(gives(&compiled.schema.schema))));
                 }
@@ -135,5 +148,11 @@ pub(super) fn gives(schema: &Schema) -> String {
 
 /// A refusal as a problem of the configuration, `below` the node of its projection.
 pub(super) fn problem(node: &NodePath, below: &str, refusal: Refusal) -> Problem {
-    Problem { node: node.below(below), within: refusal.span, message: refusal.message, hint: refusal.hint }
+    Problem {
+        code: refusal.code,
+        node: node.below(below),
+        within: refusal.span,
+        message: refusal.message,
+        hint: refusal.hint,
+    }
 }

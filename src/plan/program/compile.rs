@@ -9,8 +9,10 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
+use super::key_proof::KeyProof;
 use super::selected::Selected;
 use crate::circuit::Circuit;
+use crate::config::Code;
 use crate::event::SourceRelation;
 use crate::identity::Specification;
 use crate::plan::column_names::by_relation;
@@ -31,6 +33,8 @@ pub struct Compiled {
     pub upstream: Vec<String>,
     /// The fewest columns that no two rows share, as far as that is proven, whatever the key.
     pub unique: Option<Vec<usize>>,
+    /// What proves that no two rows share the key; none if nothing does.
+    pub key_proof: Option<KeyProof>,
 }
 
 /// Compiles what is `selected`, whose rows are to be kept under the columns `key`, or those that it proves to tell them apart.
@@ -55,11 +59,11 @@ pub fn compile<'a>(
     };
     let lowered = lower(&optimized, scope, &state)?;
     if lowered.reads.is_empty() && lowered.upstream.is_empty() {
-        return Err(Refusal::new("this query reads no events, so there is nothing to keep")
+        return Err(Refusal::new(Code::ReadsNothing, "this query reads no events, so there is nothing to keep")
             .hint("select from a source's relation or from a projection"));
     }
     check_expressions(&optimized, &state)?;
-    let proven = keys.are_unique(&key);
+    let key_proof = KeyProof::of(&optimized, &key, scope);
     let non_null = key.iter().all(|&index| !schema.field(index).is_nullable());
     let identity = Specification::of("rows/1")
         .identity(lowered.circuit.identity())
@@ -71,13 +75,14 @@ pub fn compile<'a>(
         schema: ProjectionSchema {
             schema,
             key,
-            key_proven: proven && non_null,
+            key_proven: key_proof.is_some() && non_null,
             reads: lowered.reads,
             append_only: lowered.append_only,
             identity,
         },
         upstream: lowered.upstream,
         unique: keys.shortest(),
+        key_proof,
     })
 }
 
@@ -155,7 +160,7 @@ pub(in crate::plan) fn rewritten(
             | LogicalPlan::Values(_)
             | LogicalPlan::EmptyRelation(_)
     ) {
-        return Err(Refusal::new("this statement is not a query").hint("a projection is one SELECT"));
+        return Err(Refusal::new(Code::NotAQuery, "this statement is not a query").hint("a projection is one SELECT"));
     }
     rewrite::rewrite(name_scalar_subqueries(selected.told_apart(plan)?)?).map_err(Refusal::from)
 }
@@ -163,6 +168,7 @@ pub(in crate::plan) fn rewritten(
 pub(super) fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusal {
     let refusal = Refusal::from_datafusion(error);
     if refusal.message.contains("not found") && refusal.message.contains("table") {
+        let refusal = Refusal { code: Code::UnknownRelation, ..refusal };
         return refusal.hint(format!("there are {}", scope.names().join(", ")));
     }
     refusal
@@ -171,7 +177,8 @@ pub(super) fn unknown_relation(error: &DataFusionError, scope: &Scope) -> Refusa
 pub(super) fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
     for (index, field) in schema.fields().iter().enumerate() {
         if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
-            return Err(Refusal::new(format!("two columns are named `{}`", field.name())).hint("rename one with AS"));
+            return Err(Refusal::new(Code::SameColumn, format!("two columns are named `{}`", field.name()))
+                .hint("rename one with AS"));
         }
     }
     Ok(())
@@ -179,7 +186,7 @@ pub(super) fn distinct_names(schema: &SchemaRef) -> Result<(), Refusal> {
 
 fn unproven(schema: &SchemaRef) -> Refusal {
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    Refusal::new("nothing in this query says which columns tell its rows apart")
+    Refusal::new(Code::NoKey, "nothing in this query says which columns tell its rows apart")
         .hint(format!(
         "write `key: […]` with some of {}; `key: []` for a table of one row; `duplicates: {{count: copies}}` where equal \
          rows are meant",
@@ -190,7 +197,7 @@ fn unproven(schema: &SchemaRef) -> Refusal {
 fn index_of(schema: &SchemaRef, column: &str) -> Result<usize, Refusal> {
     schema.index_of(column).map_err(|_| {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        Refusal::new(format!("the key column `{column}` is not among the query's columns"))
+        Refusal::new(Code::KeyNotSelected, format!("the key column `{column}` is not among the query's columns"))
             .hint(format!("the query gives {}", names.join(", ")))
     })
 }

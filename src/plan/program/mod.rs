@@ -4,9 +4,11 @@
 mod batch;
 mod checks;
 mod compile;
+mod key_proof;
 mod queries;
 mod restriction;
 mod selected;
+mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -20,11 +22,12 @@ use self::checks::{contract, index_columns, problem, search_fields, unkept, unus
 #[cfg(test)]
 pub(in crate::plan) use self::compile::planned;
 pub use self::compile::{Compiled, compile};
+pub use self::key_proof::KeyProof;
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
 pub use self::selected::Selected;
 use crate::circuit::{CircuitError, share};
-use crate::config::{self, Config, Duplicates, Problem, ProjectionKind};
+use crate::config::{self, Code, Config, Duplicates, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
 use crate::identity::Identity;
 use crate::plan::datafusion::session;
@@ -94,6 +97,7 @@ pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) ->
                 sources.push(ProgramSource { config: source.clone(), decoder: Arc::new(decoder), identity });
             }
             Err(steps) => problems.extend(steps.into_iter().map(|step| Problem {
+                code: Code::BadStep,
                 node: source.node.below(&step_pointer(&step)),
                 within: step.within,
                 message: step.message,
@@ -179,9 +183,9 @@ impl Program {
     /// An operator cannot be made, which no accepted plan leads to.
     pub fn afresh(&self) -> Result<Self, CircuitError> {
         let afresh = |planned: &PlannedProjection| {
-            let Compiled { circuit, schema, upstream, unique } = &planned.compiled;
+            let Compiled { circuit, schema, upstream, unique, key_proof } = &planned.compiled;
             let (schema, upstream, unique) = (schema.clone(), upstream.clone(), unique.clone());
-            let compiled = Compiled { circuit: circuit.afresh()?, schema, upstream, unique };
+            let compiled = Compiled { circuit: circuit.afresh()?, schema, upstream, unique, key_proof: *key_proof };
             Ok(PlannedProjection { config: planned.config.clone(), compiled, indexes: planned.indexes.clone() })
         };
         let projections = self.projections.iter().map(afresh).collect::<Result<_, CircuitError>>()?;
@@ -258,7 +262,8 @@ impl Planning {
         let circular = waiting.iter().filter(|(_, tables)| tables.iter().all(|table| !failed.contains(table.as_str())));
         for (projection, tables) in circular {
             let inputs = tables.join("`, `");
-            let refusal = Refusal::new(format!("`{}` and `{inputs}` read each other in a circle", projection.name));
+            let refusal =
+                Refusal::new(Code::Circle, format!("`{}` and `{inputs}` read each other in a circle", projection.name));
             problems.push(problem(
                 &projection.node,
                 "/sql",
@@ -292,8 +297,10 @@ impl Planning {
         if let Some(view) =
             compiled.upstream.iter().find(|name| self.views.iter().any(|view| view.config.name == **name))
         {
-            let refusal =
-                Refusal::new(format!("`{view}` is a view, which is computed at query time and cannot be kept from"));
+            let refusal = Refusal::new(
+                Code::OverAView,
+                format!("`{view}` is a view, which is computed at query time and cannot be kept from"),
+            );
             return Err(vec![problem(
                 &projection.node,
                 "/sql",
@@ -352,7 +359,7 @@ pub fn relations(sql: &str) -> Result<Vec<(Option<String>, String)>, Refusal> {
         && statement.visit(&mut Samples).is_break()
     {
         // DataFusion would read the whole table and say nothing.
-        return Err(Refusal::new("TABLESAMPLE is not kept: it picks other rows each time")
+        return Err(Refusal::new(Code::NotAFunctionOfEvents, "TABLESAMPLE is not kept: it picks other rows each time")
             .hint("pick by the event, as in `WHERE _seq % 10 = 0`"));
     }
     let tables = state.resolve_table_references(&statement)?;

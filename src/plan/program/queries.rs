@@ -12,6 +12,7 @@ use datafusion::prelude::SessionContext;
 
 use super::checks::{gives, problem};
 use super::compile::{distinct_names, unknown_relation, with_relations};
+use crate::config::Code;
 use crate::config::{self, Problem};
 use crate::identity::Specification;
 use crate::plan::column_names::numbered;
@@ -105,7 +106,7 @@ fn planned(ctx: &SessionContext, sql: &str, scope: &Scope) -> Result<LogicalPlan
     let forbidden = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     match forbidden.verify_plan(&plan) {
         Ok(()) => Ok(plan),
-        Err(_) => Err(Refusal::new("this statement does not read").hint("write one SELECT")),
+        Err(_) => Err(Refusal::new(Code::NotAQuery, "this statement does not read").hint("write one SELECT")),
     }
 }
 
@@ -127,8 +128,10 @@ fn reads(plan: &LogicalPlan, scope: &Scope, reader: &str) -> Result<Reads, Refus
         Ok(TreeNodeRecursion::Continue)
     })?;
     match events {
-        Some(table) => Err(Refusal::new(format!("{reader} reads projections, and `{table}` are events"))
-            .hint("make a table projection over the events, and read that")),
+        Some(table) => {
+            Err(Refusal::new(Code::OverEvents, format!("{reader} reads projections, and `{table}` are events"))
+                .hint("make a table projection over the events, and read that"))
+        }
         None => Ok(reads),
     }
 }
@@ -141,13 +144,16 @@ fn params(query: &config::Query, plan: &LogicalPlan) -> Vec<Problem> {
     };
     let mut problems = Vec::new();
     for name in used.iter().filter(|name| !query.params.contains_key(*name)) {
-        let refusal = Refusal::new(format!("the parameter `${name}` is not declared"))
+        let refusal = Refusal::new(Code::ParametersDoNotFit, format!("the parameter `${name}` is not declared"))
             .hint(format!("declare it: `params: {{{name}: string!}}`"));
         problems.push(problem(&query.node, "/sql", refusal));
     }
     for name in query.params.keys().filter(|name| !used.contains(*name)) {
-        let refusal = Refusal::new(format!("the parameter `{name}` is not in the SQL, so every request would fail"))
-            .hint(format!("use it as `${name}`, or remove it"));
+        let refusal = Refusal::new(
+            Code::ParametersDoNotFit,
+            format!("the parameter `{name}` is not in the SQL, so every request would fail"),
+        )
+        .hint(format!("use it as `${name}`, or remove it"));
         problems.push(problem(&query.node, &format!("/params/{name}"), refusal));
     }
     problems
@@ -159,7 +165,8 @@ fn sort(query: &config::Query, plan: &LogicalPlan) -> Vec<Problem> {
     let missing = query.sort.iter().enumerate().filter(|(_, (column, _))| schema.index_of(column).is_err());
     missing
         .map(|(index, (column, _))| {
-            let refusal = Refusal::new(format!("the column `{column}` does not come out of the query"));
+            let refusal =
+                Refusal::new(Code::ColumnNotSelected, format!("the column `{column}` does not come out of the query"));
             problem(&query.node, &format!("/sort/{index}"), refusal.hint(gives(&schema)))
         })
         .collect()

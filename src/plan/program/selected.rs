@@ -5,7 +5,7 @@ use datafusion::functions_aggregate::count::count_all;
 use datafusion::functions_window::row_number::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder};
 
-use crate::config::{self, Duplicates};
+use crate::config::{self, Code, Duplicates};
 use crate::plan::Refusal;
 use crate::plan::column_names::by_relation;
 
@@ -39,7 +39,8 @@ impl Selected<'_> {
         let (Duplicates::Count(name) | Duplicates::Number(name)) = duplicates;
         let names = by_relation(&plan);
         if names.contains(name) {
-            let refusal = Refusal::new(format!("`duplicates` names `{name}`, which is a column of the query"));
+            let refusal =
+                Refusal::new(Code::SameColumn, format!("`duplicates` names `{name}`, which is a column of the query"));
             return Err(refusal.hint("choose another name for the column that `duplicates` adds"));
         }
         let columns = plan.schema().columns().into_iter().map(Expr::Column);

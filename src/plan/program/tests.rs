@@ -25,7 +25,7 @@ fn what_would_be_quietly_wrong_is_refused() {
         "SELECT _seq AS id FROM s.a TABLESAMPLE (10)",
         "",
         expect![[r#"
-            error: TABLESAMPLE is not kept: it picks other rows each time
+            error[RS0507]: TABLESAMPLE is not kept: it picks other rows each time
              --> readside.yaml:9:6
               |
             9 | sql: SELECT _seq AS id FROM s.a TABLESAMPLE (10)
@@ -41,7 +41,7 @@ fn what_nobody_enforces_is_refused() {
         PLAIN,
         "access: {policies: [own]}\n---\npolicy: own\nrow_filter: id = 1",
         expect![[r#"
-            error: policies and masks are not enforced yet: everybody would see every row
+            error[RS0601]: policies and masks are not enforced yet: everybody would see every row
               --> readside.yaml:11:1
                |
             11 | access: {policies: [own]}
@@ -53,7 +53,7 @@ fn what_nobody_enforces_is_refused() {
         PLAIN,
         "access: {mask: {id: '0'}}",
         expect![[r#"
-            error: policies and masks are not enforced yet: everybody would see every row
+            error[RS0601]: policies and masks are not enforced yet: everybody would see every row
               --> readside.yaml:11:1
                |
             11 | access: {mask: {id: '0'}}
@@ -65,7 +65,7 @@ fn what_nobody_enforces_is_refused() {
         PLAIN,
         "freshness: {on_stale: refuse}",
         expect![[r#"
-            error: stale answers are marked, but not refused yet
+            error[RS0601]: stale answers are marked, but not refused yet
               --> readside.yaml:11:23
                |
             11 | freshness: {on_stale: refuse}
@@ -77,13 +77,13 @@ fn what_nobody_enforces_is_refused() {
         PLAIN,
         "---\npolicy: own\nrow_filter: id = 1",
         expect![[r#"
-        error: policies are not enforced yet: `own` hides no row
-          --> readside.yaml:12:9
-           |
-        12 | policy: own
-           |         ^^^
-        hint: remove it, and keep the listener where only those may reach it who may see everything
-    "#]],
+            error[RS0601]: policies are not enforced yet: `own` hides no row
+              --> readside.yaml:12:9
+               |
+            12 | policy: own
+               |         ^^^
+            hint: remove it, and keep the listener where only those may reach it who may see everything
+        "#]],
     );
 }
 
@@ -95,20 +95,20 @@ fn the_columns_of_a_view_are_held_to_its_contract() {
         PLAIN,
         &view("{id: string, total: int64}"),
         expect![[r#"
-        error: the column `id` comes out as Int64, not as Utf8
-          --> readside.yaml:15:15
-           |
-        15 | columns: {id: string, total: int64}
-           |               ^^^^^^
-        hint: cast it in the query, or declare what comes out
+            error[RS0517]: the column `id` comes out as Int64, not as Utf8
+              --> readside.yaml:15:15
+               |
+            15 | columns: {id: string, total: int64}
+               |               ^^^^^^
+            hint: cast it in the query, or declare what comes out
 
-        error: the column `total` does not come out of the query
-          --> readside.yaml:15:30
-           |
-        15 | columns: {id: string, total: int64}
-           |                              ^^^^^
-        hint: the query gives id
-    "#]],
+            error[RS0518]: the column `total` does not come out of the query
+              --> readside.yaml:15:30
+               |
+            15 | columns: {id: string, total: int64}
+               |                              ^^^^^
+            hint: the query gives id
+        "#]],
     );
 }
 
@@ -131,24 +131,24 @@ fn what_no_index_can_be_made_of_is_refused() {
     search(
         "{n: {sort: true}}",
         expect![[r#"
-        error: nothing of this index can be searched for
-         --> p.yaml:9:1
-          |
-        9 | fields: {n: {sort: true}}
-          | ^^^^^^
-        hint: declare a column as `text` or `keyword` in `fields`
-    "#]],
+            error[RS0519]: nothing of this index can be searched for
+             --> p.yaml:9:1
+              |
+            9 | fields: {n: {sort: true}}
+              | ^^^^^^
+            hint: declare a column as `text` or `keyword` in `fields`
+        "#]],
     );
     search(
         "{id: keyword, list: {sort: true}}",
         expect![[r#"
-        error: the column `list` is List(Int64), and nothing can be sorted by it
-         --> p.yaml:9:23
-          |
-        9 | fields: {id: keyword, list: {sort: true}}
-          |                       ^^^^
-        hint: take an element of it in the query, or leave `sort` out
-    "#]],
+            error[RS0519]: the column `list` is List(Int64), and nothing can be sorted by it
+             --> p.yaml:9:23
+              |
+            9 | fields: {id: keyword, list: {sort: true}}
+              |                       ^^^^
+            hint: take an element of it in the query, or leave `sort` out
+        "#]],
     );
 }
 
@@ -184,7 +184,7 @@ fn a_declared_query_is_planned_before_anyone_asks() {
     check_query(
         "sql: SELECT id, max_by(id, n) OVER () AS m FROM t WHERE id = $id\nparams: {id: string!}",
         expect![[r#"
-            error: `max_by` is no window function
+            error[RS0509]: `max_by` is no window function
              --> p.yaml:6:6
               |
             6 | sql: SELECT id, max_by(id, n) OVER () AS m FROM t WHERE id = $id
@@ -204,7 +204,7 @@ fn a_declared_query_is_planned_before_anyone_asks() {
     check_query(
         "sql: SELEC id FROM t",
         expect![[r#"
-            error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1
+            error[RS0501]: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1
              --> p.yaml:6:6
               |
             6 | sql: SELEC id FROM t
@@ -214,62 +214,62 @@ fn a_declared_query_is_planned_before_anyone_asks() {
     check_query(
         "sql: SELECT nothing FROM t",
         expect![[r#"
-        error: No field named nothing.
-        Valid fields are t.id, t.n.
-         --> p.yaml:6:13
-          |
-        6 | sql: SELECT nothing FROM t
-          |             ^^^^^^^
-    "#]],
+            error[RS0503]: No field named nothing.
+            Valid fields are t.id, t.n.
+             --> p.yaml:6:13
+              |
+            6 | sql: SELECT nothing FROM t
+              |             ^^^^^^^
+        "#]],
     );
     check_query(
         "sql: SELECT id FROM shop.placed",
         expect![[r#"
-        error: a query reads projections, and `shop.placed` are events
-         --> p.yaml:6:6
-          |
-        6 | sql: SELECT id FROM shop.placed
-          |      ^^^^^^^^^^^^^^^^^^^^^^^^^^
-        hint: make a table projection over the events, and read that
-    "#]],
+            error[RS0521]: a query reads projections, and `shop.placed` are events
+             --> p.yaml:6:6
+              |
+            6 | sql: SELECT id FROM shop.placed
+              |      ^^^^^^^^^^^^^^^^^^^^^^^^^^
+            hint: make a table projection over the events, and read that
+        "#]],
     );
     check_query(
         "sql: DROP TABLE t",
         expect![[r#"
-        error: this statement does not read
-         --> p.yaml:6:6
-          |
-        6 | sql: DROP TABLE t
-          |      ^^^^^^^^^^^^
-        hint: write one SELECT
-    "#]],
+            error[RS0504]: this statement does not read
+             --> p.yaml:6:6
+              |
+            6 | sql: DROP TABLE t
+              |      ^^^^^^^^^^^^
+            hint: write one SELECT
+        "#]],
     );
     check_query(
         "sql: SELECT id FROM t WHERE n = $n",
         expect![[r#"
-        error: the parameter `$n` is not declared
-         --> p.yaml:6:6
-          |
-        6 | sql: SELECT id FROM t WHERE n = $n
-          |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        hint: declare it: `params: {n: string!}`
-    "#]],
+            error[RS0520]: the parameter `$n` is not declared
+             --> p.yaml:6:6
+              |
+            6 | sql: SELECT id FROM t WHERE n = $n
+              |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+            hint: declare it: `params: {n: string!}`
+        "#]],
     );
     check_query(
         "sql: SELECT id FROM t\nparams: {unused: int64!}",
         expect![[r#"
-        error: the parameter `unused` is not in the SQL, so every request would fail
-         --> p.yaml:7:18
-          |
-        7 | params: {unused: int64!}
-          |                  ^^^^^^
-        hint: use it as `$unused`, or remove it
-    "#]],
+            error[RS0520]: the parameter `unused` is not in the SQL, so every request would fail
+             --> p.yaml:7:18
+              |
+            7 | params: {unused: int64!}
+              |                  ^^^^^^
+            hint: use it as `$unused`, or remove it
+        "#]],
     );
     check_query(
         "sql: SELECT id FROM t WHERE n = $n\nparams: {n: bool!}",
         expect![[r#"
-            error: Cannot infer common argument type for comparison operation Int64 = Boolean
+            error[RS0505]: Cannot infer common argument type for comparison operation Int64 = Boolean
              --> p.yaml:6:6
               |
             6 | sql: SELECT id FROM t WHERE n = $n
@@ -279,23 +279,23 @@ fn a_declared_query_is_planned_before_anyone_asks() {
     check_query(
         "sql: SELECT id FROM t\nsort: [n]",
         expect![[r#"
-        error: the column `n` does not come out of the query
-         --> p.yaml:7:8
-          |
-        7 | sort: [n]
-          |        ^
-        hint: the query gives id
-    "#]],
+            error[RS0518]: the column `n` does not come out of the query
+             --> p.yaml:7:8
+              |
+            7 | sort: [n]
+              |        ^
+            hint: the query gives id
+        "#]],
     );
     check_query(
         "sql: SELECT latest(n) AS n FROM t",
         expect![[r#"
-        error: `latest` needs ORDER BY here: only the events of one source have an order of their own
-         --> p.yaml:6:20
-          |
-        6 | sql: SELECT latest(n) AS n FROM t
-          |                    ^
-        hint: write `latest(t.n ORDER BY …)`, or read one relation of one source
-    "#]],
+            error[RS0508]: `latest` needs ORDER BY here: only the events of one source have an order of their own
+             --> p.yaml:6:20
+              |
+            6 | sql: SELECT latest(n) AS n FROM t
+              |                    ^
+            hint: write `latest(t.n ORDER BY …)`, or read one relation of one source
+        "#]],
     );
 }

@@ -22,6 +22,7 @@ use datafusion::logical_expr::{
 use super::RewriteError;
 use super::guards::guarded_by_filter;
 use super::ties::OrderedInput;
+use crate::config::Code;
 use crate::plan::functions::{OrderedForm, distinct_list, exact_form, known, nth, nth_value};
 
 /// The aggregate with every order made total; None if no function in it needs one.
@@ -90,7 +91,11 @@ fn reject(expression: &Expr) -> Result<(), RewriteError> {
 
 pub(super) fn reject_inexact(name: &str) -> Result<(), RewriteError> {
     let Some(hint) = exact_form(name) else { return Ok(()) };
-    Err(RewriteError::new(format!("`{name}` is not allowed here: its result depends on the order of arrival"), hint))
+    Err(RewriteError::new(
+        Code::NotAFunctionOfEvents,
+        format!("`{name}` is not allowed here: its result depends on the order of arrival"),
+        hint,
+    ))
 }
 
 /// An aggregate with a total order, and what is to be done with its result.
@@ -184,7 +189,11 @@ struct FunctionCall<'a> {
 impl FunctionCall<'_> {
     fn argument(&self, index: usize) -> Result<Expr, RewriteError> {
         self.params.args.get(index).cloned().ok_or_else(|| {
-            RewriteError::new(format!("`{}` lacks an argument", self.name), format!("give it {}", index + 1))
+            RewriteError::new(
+                Code::NotKept,
+                format!("`{}` lacks an argument", self.name),
+                format!("give it {}", index + 1),
+            )
         })
     }
 
@@ -194,6 +203,7 @@ impl FunctionCall<'_> {
         match argument.column_refs().is_empty() {
             true => Ok(argument),
             false => Err(RewriteError::new(
+                Code::NotKept,
                 format!("`{}` in `{}` differs from row to row", argument.human_display(), self.name),
                 "write a value that is the same for all rows",
             )),
@@ -243,7 +253,7 @@ impl FunctionCall<'_> {
             }
             (true, _) => {
                 let message = format!("`{}(DISTINCT x)` can only be ordered by x itself", self.name);
-                return Err(RewriteError::new(message, "order by the argument, or leave out ORDER BY"));
+                return Err(RewriteError::new(Code::NotKept, message, "order by the argument, or leave out ORDER BY"));
             }
         };
         let filter = self.filter(condition);
@@ -269,6 +279,7 @@ impl FunctionCall<'_> {
 pub(super) fn unordered(name: &str, argument: Option<&Expr>) -> RewriteError {
     let argument = argument.map_or_else(|| "x".to_owned(), |argument| argument.human_display().to_string());
     RewriteError::new(
+        Code::NoOrder,
         format!("`{name}` needs ORDER BY here: only the events of one source have an order of their own"),
         format!("write `{name}({argument} ORDER BY …)`, or read one relation of one source"),
     )

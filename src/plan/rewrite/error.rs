@@ -6,11 +6,13 @@ use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
+use crate::config::Code;
 use crate::plan::Refusal;
 
 /// An error that the author of the SQL can mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RewriteError {
+    pub code: Code,
     pub message: String,
     pub hint: Option<String>,
     /// Line and column in the SQL, both from 1, where the planner kept them.
@@ -18,8 +20,8 @@ pub struct RewriteError {
 }
 
 impl RewriteError {
-    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()), span: None }
+    pub(super) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: Some(hint.into()), span: None }
     }
 
     /// The error at the first column that the expression names: the planner keeps the places of columns only.
@@ -62,12 +64,12 @@ impl From<DataFusionError> for RewriteError {
         {
             return own.clone();
         }
-        Self { message: error.strip_backtrace(), hint: None, span: None }
+        Self { code: Code::NotAccepted, message: error.strip_backtrace(), hint: None, span: None }
     }
 }
 
 impl From<RewriteError> for Refusal {
     fn from(error: RewriteError) -> Self {
-        Self { message: error.message, hint: error.hint, span: error.span }
+        Self { code: error.code, message: error.message, hint: error.hint, span: error.span }
     }
 }

@@ -6,6 +6,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{Join, JoinConstraint, LogicalPlan};
 
 use super::RewriteError;
+use crate::config::Code;
 
 /// Refuses them wherever they are in the plan, which must be as the SQL planner made it.
 pub(super) fn reject_misplanned(plan: &LogicalPlan) -> Result<(), RewriteError> {
@@ -24,6 +25,7 @@ fn offence(join: &Join) -> Option<RewriteError> {
     let is_padded = matches!(join.join_type, JoinType::Right | JoinType::Full);
     (is_padded && join.join_constraint == JoinConstraint::Using).then(|| {
         RewriteError::new(
+            Code::NotKept,
             "NATURAL over relations whose columns are not written down gives the wrong column in a right or full join",
             "name the columns with USING",
         )

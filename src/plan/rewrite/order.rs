@@ -16,6 +16,7 @@ use super::floats::canonical_floats;
 use super::hoist_fallible::hoist_fallible;
 use super::ties::OrderedInput;
 use super::{RewriteError, aggregates, guards, joins, reject_volatile, windows};
+use crate::config::Code;
 
 /// For tables and search: refuses volatile functions and joins that are no SQL, makes floats canonical, breaks all ties,
 /// and hoists what can fail on single events below what events meet in.
@@ -35,7 +36,7 @@ fn break_ties(plan: LogicalPlan) -> Result<LogicalPlan, RewriteError> {
     let plan = plan.transform_up_with_subqueries(|node| Ok(rewrite_node(node)?))?.data;
     if !plan.schema().logically_equivalent_names_and_types(&schema) {
         let message = format!("the rewritten plan gives {} instead of {schema}; this is a bug", plan.schema());
-        return Err(RewriteError { message, hint: None, span: None });
+        return Err(RewriteError { code: Code::NotKept, message, hint: None, span: None });
     }
     Ok(plan)
 }
@@ -62,6 +63,7 @@ fn distinct_on(distinct: &DistinctOn) -> Result<LogicalPlan, RewriteError> {
         None if rows.in_stream_order => distinct.on_expr.iter().map(|key| key.clone().sort(true, false)).collect(),
         None => {
             let error = RewriteError::new(
+                Code::NoOrder,
                 "`DISTINCT ON` over derived rows has no order: which row of a key it keeps is undefined",
                 "add `ORDER BY` with the `DISTINCT ON` expressions first, then what decides, for example `updated_at DESC`",
             );

@@ -6,6 +6,7 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::counted_copies::count_copies;
 use super::{RewriteError, aggregates};
+use crate::config::Code;
 use crate::plan::functions::is_only_a_name;
 
 /// The plan with set operations that count, and built-in aggregates in the place of `latest`, `earliest`, `collect`, `max_by` and `min_by`.
@@ -20,6 +21,7 @@ pub fn rewrite_own_aggregates(plan: LogicalPlan) -> Result<LogicalPlan, RewriteE
         }
         LogicalPlan::Window(window) => match window.window_expr.iter().find_map(own_window) {
             Some(name) => Err(RewriteError::new(
+                Code::NotKept,
                 format!("`{name}` is no window function"),
                 "use `first_value` or `last_value` with an order in `OVER (…)`",
             )

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Window, WindowFrame, WindowFra
 use super::RewriteError;
 use super::aggregates::reject_inexact;
 use super::ties::OrderedInput;
+use crate::config::Code;
 use crate::plan::functions::{OrderedForm, known};
 
 /// The windows with every order made total; None if no function in them needs one.
@@ -133,6 +134,7 @@ fn order(function: &WindowFunction) -> Result<Order, RewriteError> {
         _ if from_start && to_peers || from_peers && to_end => Order::OfPeers,
         _ => {
             return Err(RewriteError::new(
+                Code::NoOrder,
                 format!("`{name}` over a frame between some values or peers is undefined where they tie"),
                 "begin the frame at `UNBOUNDED PRECEDING`, or count rows: `ROWS BETWEEN 3 PRECEDING AND CURRENT ROW`",
             ));
@@ -150,11 +152,12 @@ fn not_a_window(name: &str, form: Option<OrderedForm>) -> RewriteError {
         }
         _ => "write `array_agg(x) OVER (… ORDER BY … ROWS BETWEEN …)`",
     };
-    RewriteError::new(format!("`{name}` is an aggregate, not a window function"), hint)
+    RewriteError::new(Code::NotKept, format!("`{name}` is an aggregate, not a window function"), hint)
 }
 
 fn unordered(name: &str) -> RewriteError {
     RewriteError::new(
+        Code::NoOrder,
         format!("`{name}` needs ORDER BY here: only the events of one source have an order of their own"),
         format!("write `{name}(…) OVER (… ORDER BY …)`, or read one relation of one source"),
     )

@@ -1,9 +1,11 @@
 //! Casts to texts of a length, as the standard has them: VARCHAR(n) keeps the first n characters. CHAR(n), whose blanks at the end
 //! do not count in PostgreSQL, is refused. A cast to JSON is a function, which fails over what is none. A time that is written
-//! without its seconds has none.
+//! without its seconds has none. A FLOAT is one of eight bytes.
 
 use datafusion::common::{Result, plan_err};
-use datafusion::sql::sqlparser::ast::{CastKind, CharacterLength, DataType, Expr, TypedString, Value, ValueWithSpan};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, TypedString, Value, ValueWithSpan,
+};
 
 use super::{call, number};
 
@@ -13,6 +15,11 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
     complete_time(expr);
     let Expr::Cast { data_type, kind, expr: value, .. } = expr else { return Ok(()) };
     let length = match data_type {
+        // As in PostgreSQL, and not in DuckDB: without digits it has eight bytes.
+        DataType::Float(ExactNumberInfo::None) => {
+            *data_type = DataType::Double(ExactNumberInfo::None);
+            return Ok(());
+        }
         DataType::JSON | DataType::JSONB if matches!(kind, CastKind::Cast | CastKind::DoubleColon) => {
             *expr = Expr::Function(call("json", vec![(**value).clone()]));
             return Ok(());

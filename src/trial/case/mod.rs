@@ -64,7 +64,7 @@ pub enum CaseError {
     NotSearchable { name: String },
     #[error("there is no declared query `{name}`")]
     NoQuery { name: String },
-    #[error("the query `{name}` cannot be answered: {0}", .error.message)]
+    #[error("the query `{name}` cannot be answered: {0}", .error.detail)]
     Query { name: String, error: QueryError },
     #[error("the query `{name}` gives more than {most} rows")]
     TooManyRows { name: String, most: usize },

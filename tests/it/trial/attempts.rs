@@ -142,7 +142,7 @@ fn what_is_wrong_with_the_sql_has_its_place() {
         said.error
     };
     expect![[r#"
-        error: No field named cent. Did you mean 'orders.placed.cents'?
+        error[RS0503]: No field named cent. Did you mean 'orders.placed.cents'?
         Valid fields are orders.placed._seq, orders.placed._ord, orders.placed._type, orders.placed._version, orders.placed._id, orders.placed._key, orders.placed._time, orders.placed._published_at, orders.placed._subject, orders.placed._late, orders.placed.customer, orders.placed.cents.
          --> SQL:2:3
           |
@@ -153,7 +153,7 @@ fn what_is_wrong_with_the_sql_has_its_place() {
         error: the SQL cannot be a projection's
     "#]].assert_eq(&told("SELECT customer,\n  cent FROM orders.placed", &[]));
     expect![[r#"
-        error: `rich` is a view, which is computed at query time and cannot be kept from
+        error[RS0513]: `rich` is a view, which is computed at query time and cannot be kept from
          --> SQL:1:1
           |
         1 | SELECT * FROM rich
@@ -165,7 +165,7 @@ fn what_is_wrong_with_the_sql_has_its_place() {
     "#]]
     .assert_eq(&told("SELECT * FROM rich", &[]));
     expect![[r#"
-        error: No field named nothing.
+        error[RS0503]: No field named nothing.
         Valid fields are orders.placed._seq, orders.placed._ord, orders.placed._type, orders.placed._version, orders.placed._id, orders.placed._key, orders.placed._time, orders.placed._published_at, orders.placed._subject, orders.placed._late, orders.placed.customer, orders.placed.cents.
           --> projections.yaml:10:13
            |

@@ -272,7 +272,7 @@ fn a_case_that_cannot_be_run_says_where() {
         said.error
     };
     expect![[r#"
-        error: the case has no `then`
+        error[RS0103]: the case has no `then`
          --> shop.test.yaml:1:1
           |
         1 | case: a
@@ -304,7 +304,7 @@ fn a_case_that_cannot_be_run_says_where() {
     "#]]
     .assert_eq(&test(&shop, &[]).error);
     expect![[r#"
-        error: cannot read the cases: No such file or directory (os error 2)
+        error[RS0001]: cannot read the cases: No such file or directory (os error 2)
          --> none.test.yaml:1:1
 
 

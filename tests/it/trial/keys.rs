@@ -23,10 +23,10 @@ fn a_key_may_be_left_out_where_the_query_proves_one() {
     );
     assert_eq!((code, error.as_str()), (0, ""), "{out}");
     for line in [
-        "  totals: a row for each customer; the query proves it\n",
-        "  whole: one row; the query proves it\n",
+        "  totals: a row for each customer; its GROUP BY or DISTINCT proves it\n",
+        "  whole: one row; the query gives one row at most\n",
         "  latest: a row for each id; checked with every commit\n",
-        "  named: a row for each id; the query proves it\n",
+        "  named: a row for each id; its join proves it\n",
     ] {
         assert!(out.contains(line), "{line}{out}");
     }

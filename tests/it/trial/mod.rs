@@ -2,6 +2,7 @@
 
 mod attempts;
 mod captures;
+mod cards;
 mod cases;
 mod graphs;
 mod inferred;

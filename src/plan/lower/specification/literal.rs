@@ -6,6 +6,7 @@ use datafusion::common::cast::{
     as_fixed_size_list_array, as_large_list_array, as_list_array, as_map_array, as_struct_array,
 };
 
+use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 
@@ -78,9 +79,8 @@ fn elements(specification: Specification, value: &ScalarValue) -> Result<Specifi
         ScalarValue::Map(_) => as_map_array(&array)?.value(0).columns().to_vec(),
         _ => {
             let data_type = value.data_type();
-            return Err(
-                Refusal::new(format!("a constant of type {data_type} cannot be kept")).hint("cast it to a plain type")
-            );
+            return Err(Refusal::new(Code::NotKept, format!("a constant of type {data_type} cannot be kept"))
+                .hint("cast it to a plain type"));
         }
     };
     specification.try_list(parts.iter(), |specification, part| {

@@ -147,7 +147,7 @@ async fn check(sql: &str, expected: Expect) {
 #[tokio::main(flavor = "current_thread")]
 async fn check_error(sql: &str, expected: Expect) {
     let plan = planned(&context(None, &rows()), sql).await;
-    let RewriteError { message, hint, span } = rewrite(plan).unwrap_err();
+    let RewriteError { message, hint, span, .. } = rewrite(plan).unwrap_err();
     let span = span.map_or_else(String::new, |(line, column)| format!("{line}:{column}: "));
     expected.assert_eq(&format!("{span}{message}\nhint: {}\n", hint.unwrap_or_default()));
 }

@@ -1,0 +1,161 @@
+//! The first document of `readside.yaml`.
+
+use serde_json::Value;
+
+use super::shape::{bytes, count, duration, integer, interval, mapping, may, need, promotion, text, texts};
+
+pub(super) fn root() -> Value {
+    mapping([
+        may("nats", nats(), "The server that JetStream sources read from, and that notices are published to."),
+        may(
+            "data_dir",
+            text(),
+            "Where checkpoints and the working folders of search indexes are: a local folder (`./data` by default), or `memory://` for none that outlives the process.",
+        ),
+        may(
+            "sources",
+            texts(),
+            "The files of sources: a pattern, or a list of them. `*` and `?` stand within a name, `**` for any depth; paths begin at the folder of this file. A pattern that matches nothing is an error.",
+        ),
+        may(
+            "projections",
+            texts(),
+            "The files of projections, views and queries: a pattern, or a list of them. It passes over files that end in `.test.yaml`, which hold cases.",
+        ),
+        may("commit", commit(), "How much of what has arrived one commit takes."),
+        may(
+            "search",
+            mapping([may(
+                "commit",
+                interval(),
+                "How long changes of search indexes are gathered before searches see them (`200ms` by default).",
+            )]),
+            "Search indexes.",
+        ),
+        may(
+            "checkpoint",
+            mapping([may("interval", interval(), "The time between two checkpoints (`5s` by default).")]),
+            "What makes state durable.",
+        ),
+        may("http", http(), "The listener for readers: queries, searches and status."),
+        may(
+            "metrics",
+            mapping([may("listen", text(), "Host and port of `/metrics` (`127.0.0.1:9464` by default).")]),
+            "The listener for Prometheus.",
+        ),
+        may("parked", parked(), "Events that cannot be decoded or computed are parked and shown, never skipped."),
+        may("limits", limits(), "What one query of a reader may take, and all together."),
+        may(
+            "verify",
+            verify(),
+            "Recomputes projections in batch and compares them with their rows, beside everything else.",
+        ),
+        may(
+            "promotion",
+            promotion(),
+            "When what was built takes the place of what serves, where a projection does not say it: `auto`, `when-equal` (if the rows are the same) or `manual`. Without it: `when-equal` where the rows mean the same, `manual` where they mean something else.",
+        ),
+        may(
+            "keep",
+            duration(),
+            "For how long a generation that was replaced goes on beside, for an instant rollback, where a projection does not say it (`24h` by default; `0s` keeps nothing).",
+        ),
+    ])
+}
+
+fn nats() -> Value {
+    mapping([
+        may("url", texts(), "The server, such as `nats://127.0.0.1:4222` (the default) or `tls://host:4222`."),
+        may("urls", texts(), "The servers of a cluster."),
+        may("user", text(), "Authenticates by name, together with `password`."),
+        may("password", text(), "Best taken from the environment: `${NAME}`."),
+        may("token", text(), "Authenticates by a token."),
+        may("credentials_file", text(), "Authenticates by a `.creds` file."),
+        may("nkey_file", text(), "Authenticates by a file with the seed of an NKey."),
+        may("jetstream_domain", text(), "The domain of JetStream, where there are several."),
+    ])
+}
+
+fn commit() -> Value {
+    mapping([
+        may(
+            "max_delay",
+            duration(),
+            "The longest that a commit gathers what keeps arriving (`20ms` by default); with nothing queued it begins at once.",
+        ),
+        may("max_events", count(), "The most messages that one commit takes (65536 by default)."),
+    ])
+}
+
+fn http() -> Value {
+    mapping([
+        may("listen", text(), "Host and port (`127.0.0.1:8080` by default)."),
+        may(
+            "hosts",
+            texts(),
+            "Names that readers may use in `Host`, beside addresses, `localhost` and names without a dot, where `listen` is a loopback address.",
+        ),
+        may("max_connections", count(), "Connections of readers (2048 by default)."),
+        may("max_connections_per_peer", count(), "Connections of one address (three quarters of all by default)."),
+        may(
+            "header_timeout",
+            interval(),
+            "From a connection, or the first byte of a request, to the end of its head (`10s` by default).",
+        ),
+        may("body_timeout", interval(), "From the head of a request to the end of its body (`30s` by default)."),
+        may("idle_timeout", interval(), "Between two requests (`60s` by default)."),
+        may("write_timeout", interval(), "For a MiB of an answer, or its rest, to be taken (`30s` by default)."),
+        may(
+            "answers",
+            bytes(),
+            "Bytes of all answers that are rendered and not yet taken (`256MiB` by default); beyond them 503.",
+        ),
+    ])
+}
+
+fn parked() -> Value {
+    let subject = need(
+        "subject",
+        text(),
+        "A subject of the server at `nats`. One that a source's `filter_subjects` let through is refused.",
+    );
+    mapping([
+        may(
+            "max_events",
+            count(),
+            "The most parked events of one source, or of one projection (10000 by default). A source stops before the next one; a projection fails with it, alone.",
+        ),
+        may("max_bytes", bytes(), "The most bytes of a source's parked messages (`64MiB` by default)."),
+        may("notify", mapping([subject]), "Where it is told that events were parked."),
+    ])
+}
+
+fn limits() -> Value {
+    mapping([
+        may("max_rows", count(), "The most rows of one answer in SQL (10000 by default)."),
+        may("memory", bytes(), "The memory of one query; its answer may have a quarter of it (`256MiB` by default)."),
+        may("timeout", interval(), "The time of one query (`30s` by default)."),
+        may("concurrency", count(), "Queries at once (8 by default); four times as many wait, up to a second."),
+        may(
+            "scan_limit",
+            count(),
+            "A filter that no index serves is refused on a table of more rows (100000 by default).",
+        ),
+    ])
+}
+
+fn verify() -> Value {
+    mapping([
+        may("every", interval(), "How often a projection is verified, one after the other; never if it is left out."),
+        may(
+            "shares",
+            integer(1, Some(10_000)),
+            "Into how many shares the keys of a projection are divided (1 by default). Each turn looks at one of them.",
+        ),
+        may(
+            "memory",
+            bytes(),
+            "What a verification may hold of its events (`1GiB` by default). Where they take more, it reads the sources several times, each time for fewer keys.",
+        ),
+    ])
+}
