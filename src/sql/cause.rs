@@ -59,5 +59,7 @@ const WITHIN: [&str; 4] = [
 
 fn without_backtrace(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text).trim();
-    of_signature(text).unwrap_or_else(|| WITHIN.iter().fold(text.to_owned(), |text, within| text.replace(within, "")))
+    let own = || WITHIN.iter().fold(text.to_owned(), |text, within| text.replace(within, ""));
+    // The catalog of what is in another schema.
+    of_signature(text).unwrap_or_else(own).replace("'datafusion.", "'")
 }

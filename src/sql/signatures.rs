@@ -2,7 +2,7 @@
 //! type system, every spelling of a text type, and each signature that it has tried.
 
 /// The types of SQL by what Arrow calls them; the longer name first where one begins another.
-const TYPES: [(&str, &str); 24] = [
+const TYPES: [(&str, &str); 22] = [
     ("Timestamp(µs, \"UTC\")", "timestamp"),
     ("Timestamp(µs)", "timestamp without time zone"),
     ("Interval(MonthDayNano)", "interval"),
@@ -13,8 +13,6 @@ const TYPES: [(&str, &str); 24] = [
     ("String", "string"),
     ("Boolean", "bool"),
     ("Date32", "date"),
-    ("UInt64", "uint64"),
-    ("UInt32", "uint32"),
     ("Int64", "int64"),
     ("Int32", "int32"),
     ("Float64", "float64"),
@@ -29,8 +27,8 @@ const TYPES: [(&str, &str); 24] = [
     ("Null", "NULL"),
 ];
 
-/// What is no signature to an author.
-const TERMS: [&str; 6] = ["UserDefined", "Any", "Variadic", "Nullary", "element", "CAST"];
+/// What is no signature to an author, or of a type that no declaration has.
+const TERMS: [&str; 7] = ["UInt", "UserDefined", "Any", "Variadic", "Nullary", "element", "CAST"];
 
 /// So many ways to call a function are told.
 const TOLD_MAX: usize = 4;

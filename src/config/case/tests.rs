@@ -79,7 +79,6 @@ fn what_is_wrong_has_its_place() {
         expect![[r#"
             2:30 an event has one payload; keep one of `data`, `data_base64` and `text`
             3:18 the rows of `x` must be a list; write a row a line, as in `- {id: a, total: 1}`
-            3:34 a query has no `rows`; write `rows: []`, and `readside test --accept` fills it in
             3:42 unknown key `searches` in `then`; did you mean `search`?"#]],
     );
     check(

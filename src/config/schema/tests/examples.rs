@@ -83,6 +83,14 @@ projection: total
 kind: table
 sql: SELECT count(*) AS n FROM b.c
 key: []
+---
+projection: counted
+sql: SELECT city FROM b.c
+duplicates: {count: copies}
+---
+projection: numbered
+sql: SELECT city FROM b.c
+duplicates: {number: copy}
 "#;
 
 const QUERY: &str = "query: top_customers
@@ -102,4 +110,6 @@ then:
   rows: {totals: [{id: 1}]}
   parked: [{source: orders, sequence: 2}]
   search: {found: [{query: a, hits: [{id: 1}]}, {text: b, hits: []}]}
+  queries: {top: [{params: {least: 1}, rows: [{id: 1}]}, {rows: []}]}
+  freshness: {totals: {incomplete: true}}
 "#;
