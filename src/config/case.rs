@@ -285,7 +285,14 @@ fn answer(reader: NodeReader<'_>, yaml: &Yaml) -> Option<ExpectedAnswer> {
     let mut params = BTreeMap::new();
     if let Some(given) = map.get("params") {
         for Entry { name, value, .. } in reader.entries(given, "`params`")? {
-            params.insert(name.clone(), reader.text(value, &format!("the parameter `{name}`"))?.to_owned());
+            match &value.data {
+                Data::Scalar(Scalar { text, .. }) if !value.is_null() => params.insert(name.clone(), text.clone()),
+                _ => {
+                    let message = format!("the parameter `{name}` must be one value");
+                    reader.error(Code::WrongKind, value.head(), message, "write it as in an address: `least: 10`");
+                    return None;
+                }
+            };
         }
     }
     let rows = map.need("rows", "write `rows: []`, and `readside test --accept` fills it in")?;

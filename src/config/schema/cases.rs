@@ -37,7 +37,11 @@ fn then() -> Value {
     ]);
     let search = with(search, &json!({"oneOf": [{"required": ["query"]}, {"required": ["text"]}]}));
     let answer = mapping([
-        may("params", names(&scalar()), "The values of its parameters; one that is not named has its default."),
+        may(
+            "params",
+            names(&json!({"type": ["string", "number", "boolean"]})),
+            "The values of its parameters; one that is not named has its default.",
+        ),
         need("rows", rows(), "All rows; in their order, if the query is sorted."),
     ]);
     mapping([

@@ -140,7 +140,7 @@ fn too_many_queries_are_refused_and_other_answers_go_on() {
 /// What lies just within the limits of a text is planned and answered, on the stack that query threads have.
 #[test]
 fn the_largest_sql_that_is_let_in_is_answered() {
-    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_secs(30), ..limits() });
+    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_secs(90), ..limits() });
     let chain = |operator: &str, count: usize| vec!["order_id"; count].join(operator);
     let unions = vec!["SELECT order_id FROM orders WHERE order_id < 0"; 64].join(" UNION ALL ");
     let expressions: String = (1..60).map(|n| format!(", c{n} AS (SELECT * FROM c{})", n - 1)).collect();
