@@ -62,6 +62,7 @@ pub fn attempt(
     }
     changes.retain(|change| !change.is_empty());
     let outcome = outcome(&engine, &sum)?;
+    let key_proven = key_proven && !outcome.rows_may_repeat;
     Ok(Outcome { key_proven, events, changes: event_by_event.then_some(changes), ..outcome })
 }
 
@@ -103,7 +104,7 @@ fn this_sql(engine: &Engine) -> &Generation {
 fn change(engine: &Engine, at: (SourceName, u64), delta: &ZBatch) -> Result<Change, ArrowError> {
     let TableSpec { schema, key, .. } = &*this_sql(engine).definition.table;
     let delta = delta.with_schema(schema)?.consolidated()?;
-    Change::of(at, &delta, &|rows| as_selected(rows, key))
+    Change::of(at, &delta, |rows| as_selected(rows, key))
 }
 
 fn outcome(engine: &Engine, sum: &[ZBatch]) -> Result<Outcome, TrialError> {

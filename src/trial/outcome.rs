@@ -97,7 +97,7 @@ impl Change {
     pub(super) fn of(
         (source, sequence): (SourceName, u64),
         delta: &ZBatch,
-        shown: &dyn Fn(&ZBatch) -> Result<Vec<Box<RawValue>>, ArrowError>,
+        shown: impl Fn(&ZBatch) -> Result<Vec<Box<RawValue>>, ArrowError>,
     ) -> Result<Self, ArrowError> {
         let part = |is_added: bool| -> Result<_, ArrowError> {
             let mask: BooleanArray = (0..delta.len()).map(|row| Some((delta.weight(row) > 0) == is_added)).collect();

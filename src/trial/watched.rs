@@ -88,7 +88,7 @@ impl Watched {
         let Some(generation) = self.generation() else { return Ok(Change::none(at)) };
         let TableSpec { schema, key, .. } = &*generation.definition.table;
         let delta = delta.with_schema(schema)?.consolidated()?;
-        Change::of(at, &delta, &|rows| shown(rows, key))
+        Change::of(at, &delta, |rows| shown(rows, key))
     }
 }
 

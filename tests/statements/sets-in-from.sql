@@ -85,6 +85,8 @@ SELECT c.id, e.key, e.value FROM customers c, jsonb_each(c.profile) AS e;
 
 -- keys and texts of JSON
 SELECT c.id, e.key, e.value FROM customers c, jsonb_each_text(c.profile) AS e(key, value);
+-- judge:
+SELECT c.id, e.key, replace(replace(e.value, ': ', ':'), ', ', ',') FROM customers c, jsonb_each_text(c.profile) AS e(key, value);
 
 -- JSON as a record
 SELECT c.id, r.lang, r.vip FROM customers c, jsonb_to_record(c.profile) AS r(lang text, vip boolean);

@@ -193,11 +193,16 @@ fn what_fails_over_some_events_is_a_finding() {
     let (code, outcome) = shop.outcome("SELECT sku, 6 / sum(price) AS n FROM catalog.listed GROUP BY sku", &[]);
     assert!(code == 2 && outcome["error"].as_str().unwrap().contains("cannot be computed"), "{outcome}");
     assert_eq!(outcome["rowErrors"].as_array().unwrap().len(), 1, "{outcome}");
-    // Rows that are there twice are shown twice, and are no table.
-    let (code, outcome) = shop.outcome("SELECT customer FROM orders.placed", &[]);
+    // Two rows of a key that somebody names are shown, and are no table.
+    let (code, outcome) = shop.outcome("SELECT customer FROM orders.placed", &["--key", "customer"]);
     assert_eq!((code, outcome["rows"].as_array().unwrap().len()), (2, 3), "{outcome}");
     assert_eq!((&outcome["key"], &outcome["keyProven"]), (&json!(["customer"]), &json!(false)));
     assert!(outcome["error"].as_str().unwrap().contains("ada"), "{outcome}");
+    // Where nobody does, they are rows that repeat.
+    let (code, outcome) = shop.outcome("SELECT customer FROM orders.placed", &[]);
+    assert_eq!((code, outcome["rows"].as_array().unwrap().len()), (0, 3), "{outcome}");
+    assert_eq!((&outcome["key"], &outcome["rowsMayRepeat"]), (&json!([]), &json!(true)));
+    assert_eq!((&outcome["keyProven"], &outcome["columns"].as_array().unwrap().len()), (&json!(false), &1));
     shop.write("catalog.ndjson", "{\"sku\": \"a\", \"price\": 3}\n");
     shop.write("orders.ndjson", "{\"subject\": \"orders.1\", \"headers\": {\"Type\": \"Burnt\"}, \"data\": {}}\n");
     shop.write("sources.yaml", &SOURCES.replacen("events:\n", "unknown_events: halt\nevents:\n", 1));
