@@ -4,17 +4,18 @@ use datafusion::DATAFUSION_VERSION;
 
 use crate::identity::Specification;
 
-/// The revision of the functions of this room, raised whenever one of them gives another value for the same arguments.
-const FUNCTIONS_REVISION: u32 = 2;
+/// The revision of this room, raised whenever one of its functions gives another value for the same arguments, or a text is read as
+/// another expression.
+const REVISION: u32 = 3;
 
 /// The version of the crate that brings the `json_…` functions, which does not export it.
 const JSON_FUNCTIONS_VERSION: &str = "0.55.6";
 
 /// Adds the libraries that evaluate SQL expressions. Another version of them may give another value, so what was
-/// computed by functions, casts and patterns of theirs is computed again after an upgrade. So it is when a function of ours that
-/// stands in the place of one of theirs gives another value.
+/// computed by functions, casts and patterns of theirs is computed again after an upgrade. So it is when this room means something
+/// else by the same text.
 pub fn specify_evaluator(specification: Specification) -> Specification {
-    specification.text(DATAFUSION_VERSION).text(JSON_FUNCTIONS_VERSION).number(FUNCTIONS_REVISION)
+    specification.text(DATAFUSION_VERSION).text(JSON_FUNCTIONS_VERSION).number(REVISION)
 }
 
 #[cfg(test)]
