@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use arrow::array::types::IntervalMonthDayNano;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
-use arrow::datatypes::{DataType, FieldRef, IntervalUnit, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
+use super::as_builtin::as_builtin;
 use super::date_trunc::is_utc_microseconds;
 
 pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
@@ -31,9 +29,7 @@ pub(super) struct DateBin {
 }
 
 impl ScalarUDFImpl for DateBin {
-    fn name(&self) -> &str {
-        self.builtin.name()
-    }
+    as_builtin! { name return_type return_field_from_args output_ordering documentation }
 
     fn signature(&self) -> &Signature {
         &self.signature
@@ -67,14 +63,6 @@ impl ScalarUDFImpl for DateBin {
         Ok([stride, time].into_iter().chain(origin).collect())
     }
 
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.builtin.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.builtin.return_field_from_args(args)
-    }
-
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let Some((stride, origin)) = microseconds(&args.args) else { return self.by_nanoseconds(args) };
         let of = args.args[1].data_type();
@@ -92,14 +80,6 @@ impl ScalarUDFImpl for DateBin {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&binned, 0)?)),
             false => Ok(ColumnarValue::Array(binned)),
         }
-    }
-
-    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        self.builtin.inner().output_ordering(inputs)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.builtin.documentation()
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, Float64Array, Int32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Int32Type, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl};
+
+use super::as_builtin::as_builtin;
 
 pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     let builtin = registry.udf("date_part")?;
@@ -24,29 +24,7 @@ struct DatePart {
 }
 
 impl ScalarUDFImpl for DatePart {
-    fn name(&self) -> &str {
-        self.builtin.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.builtin.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.builtin.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.builtin.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.builtin.return_field_from_args(args)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.builtin.coerce_types(types)
-    }
+    as_builtin! { name aliases signature coerce_types return_type return_field_from_args documentation }
 
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let part = match args.args.first() {
@@ -79,10 +57,6 @@ impl ScalarUDFImpl for DatePart {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&counted, 0)?)),
             false => Ok(ColumnarValue::Array(Arc::new(counted))),
         }
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.builtin.documentation()
     }
 }
 

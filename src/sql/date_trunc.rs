@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
-use arrow::datatypes::{DataType, FieldRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, Datelike, NaiveDate};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use super::as_builtin::as_builtin;
 
 pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     let date_trunc = DateTrunc::new(registry.udf("date_trunc")?);
@@ -33,13 +33,7 @@ impl DateTrunc {
 }
 
 impl ScalarUDFImpl for DateTrunc {
-    fn name(&self) -> &str {
-        self.builtin.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.builtin.aliases()
-    }
+    as_builtin! { name aliases return_type return_field_from_args documentation }
 
     fn signature(&self) -> &Signature {
         &self.signature
@@ -61,14 +55,6 @@ impl ScalarUDFImpl for DateTrunc {
         }
     }
 
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.builtin.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.builtin.return_field_from_args(args)
-    }
-
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let unit = match args.args.as_slice() {
             [ColumnarValue::Scalar(unit), time] if is_utc_microseconds(&time.data_type()) => {
@@ -88,10 +74,6 @@ impl ScalarUDFImpl for DateTrunc {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&truncated, 0)?)),
             false => Ok(ColumnarValue::Array(truncated)),
         }
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.builtin.documentation()
     }
 }
 

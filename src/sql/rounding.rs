@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl};
+
+use super::as_builtin::as_builtin;
 
 const FUNCTIONS: [&str; 2] = ["round", "trunc"];
 
@@ -36,25 +35,7 @@ struct Rounding {
 }
 
 impl ScalarUDFImpl for Rounding {
-    fn name(&self) -> &str {
-        self.builtin.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.builtin.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.builtin.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.builtin.return_field_from_args(args)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.builtin.coerce_types(types)
-    }
+    as_builtin! { name signature coerce_types return_type return_field_from_args output_ordering documentation }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let inputs = args.args.clone();
@@ -63,14 +44,6 @@ impl ScalarUDFImpl for Rounding {
             [number, places] if rounded.data_type().is_floating() => finite(number, places, rounded),
             _ => Ok(rounded),
         }
-    }
-
-    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        self.builtin.inner().output_ordering(inputs)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.builtin.documentation()
     }
 }
 

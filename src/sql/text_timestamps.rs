@@ -10,9 +10,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl};
+
+use super::as_builtin::as_builtin;
 
 const FUNCTIONS: [&str; 5] =
     ["to_timestamp", "to_timestamp_seconds", "to_timestamp_millis", "to_timestamp_micros", "to_timestamp_nanos"];
@@ -40,13 +40,7 @@ struct ToTimestamp {
 }
 
 impl ScalarUDFImpl for ToTimestamp {
-    fn name(&self) -> &str {
-        self.builtin.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.builtin.signature()
-    }
+    as_builtin! { name signature coerce_types }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         self.builtin.return_type(types).map(in_microseconds)
@@ -56,10 +50,6 @@ impl ScalarUDFImpl for ToTimestamp {
         let field = self.builtin.return_field_from_args(args)?;
         let data_type = in_microseconds(field.data_type().clone());
         Ok(Arc::new(field.as_ref().clone().with_data_type(data_type)))
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.builtin.coerce_types(types)
     }
 
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -92,25 +82,7 @@ struct AsDeclared {
 }
 
 impl ScalarUDFImpl for AsDeclared {
-    fn name(&self) -> &str {
-        self.builtin.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.builtin.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.builtin.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.builtin.return_field_from_args(args)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.builtin.coerce_types(types)
-    }
+    as_builtin! { name signature coerce_types return_type return_field_from_args }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let declared = args.return_field.data_type().clone();
