@@ -75,6 +75,11 @@ fn locators(map: &Mapping<'_>, fact: &str) -> Option<Locators> {
         return Some(Locators::default());
     };
     let items = match &yaml.data {
+        Data::List(items) if items.is_empty() => {
+            let hint = "name a place, such as `header:Event-Type` or `body:/type`, or remove the key";
+            map.error_at_key(Code::EmptyValue, fact, format!("`{fact}` names no place"), hint);
+            return None;
+        }
         Data::List(items) => items.iter().collect(),
         _ => vec![yaml],
     };

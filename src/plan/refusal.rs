@@ -40,7 +40,12 @@ impl Refusal {
             _ => None,
         };
         let span = span.or_else(|| parser_position(&error.to_string()));
-        Self { code: code(error.find_root()), message: cause(error), hint: None, span }
+        let code = code(error.find_root());
+        let (message, hint) = match twice(error.find_root()).filter(|_| code == Code::SameColumn) {
+            Some(name) => (format!("two columns are named `{name}`"), Some("rename one with AS".to_owned())),
+            None => (cause(error), None),
+        };
+        Self { code, message, hint, span }
     }
 }
 
@@ -55,6 +60,22 @@ impl From<DataFusionError> for Refusal {
     fn from(error: DataFusionError) -> Self {
         Self::from_datafusion(&error)
     }
+}
+
+/// The name that two columns would have.
+fn twice(root: &DataFusionError) -> Option<String> {
+    let message = cause(root);
+    let quoted = |begin: &str| Some(message.split_once(begin)?.1.split_once('"')?.0.to_owned());
+    let name = quoted("but the expression \"").or_else(|| {
+        let (_, rest) = message.split_once("and unqualified field name ")?;
+        Some(rest.split_once(" which")?.0.to_owned())
+    })?;
+    // Of a column the name alone, of what is computed all of it.
+    let is_column = !name.contains(['(', ' ']);
+    Some(match name.rsplit_once('.') {
+        Some((_, column)) if is_column => column.to_owned(),
+        _ => name,
+    })
 }
 
 /// What DataFusion's own error is one of. Of names that come out twice some have no type of error of their own.

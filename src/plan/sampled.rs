@@ -1,14 +1,16 @@
 //! Every expression of a plan is computed over rows of typed samples before the plan is accepted (`sql/samples.rs`).
 
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::physical_planner::create_window_expr;
 
 use super::Refusal;
 use crate::config::Code;
-use crate::sql::Samples;
+use crate::sql::{NeverComputed, Samples, cause};
 
 /// Checks the expressions of an optimised plan, and the functions and casts within them, as in branches that no sample reaches.
 ///
@@ -59,10 +61,23 @@ impl Check<'_> {
 
     /// What has no value of its own, such as an aggregate, is not one that can be computed of a row.
     fn part(&self, part: &Expr) -> Option<Refusal> {
-        let physical = self.state.create_physical_expr(part.clone(), &self.schema).ok()?;
         let planned = part.get_type(&self.schema).ok()?;
-        let never = self.samples.check(physical.as_ref(), &planned).err()?;
+        let checked = match part {
+            Expr::WindowFunction(_) => self.window(part, &planned),
+            _ => {
+                let physical = self.state.create_physical_expr(part.clone(), &self.schema).ok()?;
+                self.samples.check(physical.as_ref(), &planned)
+            }
+        };
+        let never = checked.err()?;
         Some(Refusal::new(Code::NeverComputed, format!("`{}` {never}", part.human_display())).hint(never.hint()))
+    }
+
+    /// Over partitions of one row. Whether the arguments are literals where a function asks for them is seen when it is planned.
+    fn window(&self, part: &Expr, planned: &DataType) -> Result<(), NeverComputed> {
+        let window = create_window_expr(part, &self.schema, self.state.execution_props(), &Default::default());
+        let window = window.map_err(|error| NeverComputed::Fails(cause(&error)))?;
+        self.samples.check_with(planned, |row| window.evaluate(row))
     }
 }
 

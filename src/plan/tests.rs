@@ -36,6 +36,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("SELECT id, avg(DISTINCT _published_at - _time) AS n FROM shop.placed GROUP BY id", "id"),
     ("SELECT id, CAST(id AS CHAR(3)) AS n FROM shop.placed", "id"),
     ("SELECT id, regexp_matches(id, 'a') AS n FROM shop.placed", "id"),
+    ("SELECT id, lag(id, 'x') OVER (ORDER BY _seq) AS before FROM shop.placed", "id"),
+    ("SELECT id, ntile(0) OVER (ORDER BY _seq) AS part FROM shop.placed", "id"),
     ("SELECT id, id ->> '$.a' AS n FROM shop.placed", "id"),
     ("SELECT id, to_char(_time, 'Month') AS n FROM shop.placed", "id"),
     ("SELECT id, latest(amount) OVER (PARTITION BY id) AS n FROM shop.placed", "id"),

@@ -21,8 +21,11 @@ const SECONDS_OF_A_DAY: f64 = 86_400.0;
 const NANOSECONDS_OF_A_SECOND: f64 = 1e9;
 const DAYS_OF_A_MONTH: f64 = 30.0;
 
+/// The function that `interval * number` is.
+pub(super) const TIMES: &str = "interval_times";
+
 static MULTIPLY: Function = Function {
-    name: "interval_times",
+    name: TIMES,
     usage: "`INTERVAL '1 day' * n`",
     takes: |types| match types {
         [DataType::Interval(_), of] if of.is_numeric() || of.is_null() => Some(vec![INTERVAL, DataType::Float64]),
@@ -110,7 +113,10 @@ impl ExprPlanner for Products {
 }
 
 /// What is left of a month are days of 30, and what is left of a day is time, as in PostgreSQL.
-fn times(interval: IntervalMonthDayNano, factor: f64) -> Result<IntervalMonthDayNano> {
+///
+/// # Errors
+/// If the product is no interval.
+pub(super) fn times(interval: IntervalMonthDayNano, factor: f64) -> Result<IntervalMonthDayNano> {
     let six_digits = |x: f64| (x * 1e6).round_ties_even() / 1e6;
     let (months, days) = (f64::from(interval.months) * factor, f64::from(interval.days) * factor);
     let days_of_month = six_digits((months - months.trunc()) * DAYS_OF_A_MONTH);

@@ -3,6 +3,9 @@
 //!
 //! Pure: nothing here knows events, relations or plans of projections.
 
+mod as_builtin;
+mod bounded;
+mod casts_apart;
 mod cause;
 mod date_bin;
 mod date_part;
@@ -27,6 +30,7 @@ mod spelling;
 mod text_timestamps;
 mod texts;
 mod time_bucket;
+mod time_series;
 mod time_zone;
 mod whole_numbers;
 mod written_times;
@@ -38,7 +42,7 @@ pub use json::JSON_MARK;
 pub use microseconds::Microseconds;
 pub use parse::{over_relations, parse_expression, parse_statement};
 pub use pitfalls::as_meant;
-pub use samples::{SAMPLES, Samples, sample_values};
+pub use samples::{NeverComputed, SAMPLES, Samples, sample_values};
 
 use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
@@ -48,6 +52,8 @@ use datafusion::execution::FunctionRegistry;
 /// # Errors
 /// If DataFusion lacks one of them, or refuses its successor.
 pub fn register_functions(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    bounded::register(registry)?;
+    casts_apart::register(registry)?;
     date_bin::register(registry)?;
     date_part::register(registry)?;
     date_trunc::register(registry)?;
@@ -57,6 +63,7 @@ pub fn register_functions(registry: &mut dyn FunctionRegistry) -> Result<()> {
     hashes::register(registry)?;
     texts::register(registry)?;
     time_bucket::register(registry)?;
+    time_series::register(registry)?;
     time_zone::register(registry)?;
     intervals::register(registry)?;
     made_times::register(registry)?;

@@ -20,6 +20,7 @@ use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, ScalarFunction};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, TryCast, WindowFrame, WindowFrameBound, lit};
 
+use super::intervals::{TIMES, times};
 use super::time_bucket::as_date_bin;
 use super::whole_numbers::{has_fraction, to_whole};
 use super::written_times::as_times;
@@ -116,6 +117,14 @@ fn written(interval: &Expr) -> Option<IntervalMonthDayNano> {
             let IntervalMonthDayNano { months, days, nanoseconds } = written(negated)?;
             Some(IntervalMonthDayNano::new(-months, -days, -nanoseconds))
         }
+        Expr::Alias(alias) => written(&alias.expr),
+        Expr::ScalarFunction(call) if call.func.name() == TIMES => {
+            let [interval, Expr::Literal(factor, _)] = &call.args[..] else { return None };
+            match factor.cast_to(&DataType::Float64).ok()? {
+                ScalarValue::Float64(Some(factor)) => times(written(interval)?, factor).ok(),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -206,8 +215,8 @@ fn check_dates(date: &Expr, interval: &Expr, schema: &DFSchema) -> Result<()> {
     match written(interval) {
         Some(interval) if interval.nanoseconds == 0 => Ok(()),
         _ => plan_err!(
-            "`{0}` is a date, which would stay one and lose the hours of the interval; write `CAST({0} AS TIMESTAMP)`, or \
-             an interval of days or months",
+            "`{}` is a date, which would stay one and lose the hours of the interval; cast it to TIMESTAMP, or write an \
+             interval of days or months",
             date.human_display()
         ),
     }

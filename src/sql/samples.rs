@@ -67,9 +67,21 @@ impl Samples {
     /// # Errors
     /// If the expression cannot be computed of any row, or does not give the type `planned`.
     pub fn check(&self, expression: &dyn PhysicalExpr, planned: &DataType) -> Result<(), NeverComputed> {
+        self.check_with(planned, |row| expression.evaluate(row).and_then(|value| value.into_array(1)))
+    }
+
+    /// As [`Self::check`], of whatever gives one value of a row.
+    ///
+    /// # Errors
+    /// If it gives one of no row, or not of the type `planned`.
+    pub fn check_with(
+        &self,
+        planned: &DataType,
+        compute: impl Fn(&RecordBatch) -> Result<ArrayRef>,
+    ) -> Result<(), NeverComputed> {
         let mut always: Option<String> = None;
         for row in &self.0 {
-            match expression.evaluate(row).and_then(|value| value.into_array(1)) {
+            match compute(row) {
                 Ok(value) if value.data_type() == planned => return Ok(()),
                 Ok(value) => {
                     return Err(NeverComputed::OtherType {

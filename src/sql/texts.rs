@@ -1,18 +1,18 @@
 //! Functions of texts and lists that PostgreSQL or DuckDB have beside DataFusion's: `len`, `format`,
-//! `regexp_split_to_array`, `regexp_extract`.
+//! `regexp_split_to_array`, `regexp_extract`, and what `regexp_matches` in FROM is made of.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::display::array_value_to_string;
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::execution::FunctionRegistry;
 use regex::Regex;
 
 use super::own::{self, Call, Function, all_texts, is_text, of_type};
 
-static FUNCTIONS: [&Function; 4] = [
+static FUNCTIONS: [&Function; 5] = [
     &Function {
         name: "len",
         usage: "`len(x)` of a text or a list",
@@ -64,6 +64,13 @@ static FUNCTIONS: [&Function; 4] = [
         gives: |_| of_type(DataType::Utf8),
         compute: extracted,
     },
+    &Function {
+        name: "regexp_match_lists",
+        usage: "`regexp_matches(x, '([a-z]+)-([0-9]+)', 'g')`",
+        takes: |types| all_texts(types).filter(|types| matches!(types.len(), 2 | 3)),
+        gives: |_| of_type(DataType::new_list(DataType::new_list(DataType::Utf8, true), true)),
+        compute: matches,
+    },
 ];
 
 pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
@@ -105,6 +112,37 @@ fn extracted(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(texts.finish()))
 }
 
+/// PostgreSQL's `regexp_matches`: a list of each match, or of the first one without the flag `g`, with the texts of its groups, or with
+/// all of it where the pattern has none.
+fn matches(call: &Call<'_>) -> Result<ArrayRef> {
+    let mut lists = ListBuilder::new(ListBuilder::new(StringBuilder::new()));
+    let mut patterns = Patterns::default();
+    for row in 0..call.rows {
+        if (0..call.arguments.len()).any(|argument| call.text(argument).is_null(row)) {
+            lists.append_null();
+            continue;
+        }
+        let (text, pattern) = (call.text(0).value(row), call.text(1).value(row));
+        let flags = if call.arguments.len() == 3 { call.text(2).value(row) } else { "" };
+        if let Some(unknown) = flags.chars().find(|flag| !"gi".contains(*flag)) {
+            return exec_err!("`regexp_matches` knows the flags `g` and `i`, and not `{unknown}`");
+        }
+        let regex = match flags.contains('i') {
+            true => patterns.compiled(&format!("(?i){pattern}"))?,
+            false => patterns.compiled(pattern)?,
+        };
+        let wanted = if flags.contains('g') { usize::MAX } else { 1 };
+        for found in regex.captures_iter(text).take(wanted) {
+            let whole = usize::from(found.len() > 1);
+            let groups = lists.values();
+            found.iter().skip(whole).for_each(|group| groups.values().append_option(group.map(|group| group.as_str())));
+            groups.append(true);
+        }
+        lists.append(true);
+    }
+    Ok(Arc::new(lists.finish()))
+}
+
 /// The regular expression of the last row, which is mostly that of the next one too.
 #[derive(Default)]
 struct Patterns(Option<Regex>);
@@ -115,14 +153,19 @@ impl Patterns {
         if call.text(0).is_null(row) || call.text(1).is_null(row) {
             return Ok(None);
         }
-        let pattern = call.text(1).value(row);
+        self.compiled(call.text(1).value(row)).map(Some)
+    }
+
+    fn compiled(&mut self, pattern: &str) -> Result<&Regex> {
         if self.0.as_ref().is_none_or(|regex| regex.as_str() != pattern) {
-            match Regex::new(pattern) {
-                Ok(regex) => self.0 = Some(regex),
-                Err(error) => return exec_err!("`{pattern}` is no regular expression: {error}"),
-            }
+            self.0 = None;
         }
-        Ok(self.0.as_ref())
+        let regex = match self.0.take() {
+            Some(regex) => regex,
+            None => Regex::new(pattern)
+                .map_err(|error| exec_datafusion_err!("`{pattern}` is no regular expression: {error}"))?,
+        };
+        Ok(self.0.insert(regex))
     }
 }
 

@@ -2,22 +2,20 @@
 //! of what they stand beside, as in PostgreSQL. `day - '2026-01-01'` is planned so too.
 //!
 //! DataFusion makes nanoseconds of both sides, which end in 2262 (<https://github.com/apache/datafusion/issues/8336>), and finds no type
-//! for `coalesce` of a time and a text. Only what is written out is taken so: a column of texts needs a cast.
+//! for `coalesce` of a time and a text. A column of texts is cast where it is compared, and needs a cast of the author's where it would be
+//! given in the place of a time.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Case, InList};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, lit,
-};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, ScalarUDFImpl, cast, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::as_builtin::as_builtin;
 use super::pitfalls::is_comparison;
 
 /// The functions whose arguments are all of one type.
@@ -29,6 +27,10 @@ const OF_ONE_TYPE: [&str; 4] = ["coalesce", "greatest", "least", "nullif"];
 /// If a text says a time that there is none of, or `coalesce` would read each text of a column.
 pub(super) fn as_times(part: &mut Expr, schema: &DFSchema) -> Result<bool> {
     let is_coalesce = matches!(&*part, Expr::ScalarFunction(call) if call.func.name() == "coalesce");
+    let is_compared = match &*part {
+        Expr::BinaryExpr(BinaryExpr { op, .. }) => is_comparison(*op),
+        part => matches!(part, Expr::Between(_) | Expr::InList(_)),
+    };
     let sides: Vec<&mut Expr> = match part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => vec![left, right],
         Expr::Between(Between { expr, low, high, .. }) => vec![expr, low, high],
@@ -43,7 +45,7 @@ pub(super) fn as_times(part: &mut Expr, schema: &DFSchema) -> Result<bool> {
         }
         _ => return Ok(false),
     };
-    if sides.iter().all(|side| text(side).is_none()) && !is_coalesce {
+    if sides.iter().all(|side| text(side).is_none()) && !is_coalesce && !is_compared {
         return Ok(false);
     }
     let types: Vec<Option<DataType>> = sides.iter().map(|side| side.get_type(schema).ok()).collect();
@@ -61,6 +63,9 @@ pub(super) fn as_times(part: &mut Expr, schema: &DFSchema) -> Result<bool> {
                 *side = lit(value);
                 is_any = true;
             }
+        } else if is_compared && of.as_ref().is_some_and(DataType::is_string) {
+            *side = cast(side.clone(), time.clone());
+            is_any = true;
         } else if is_coalesce && of.as_ref().is_some_and(DataType::is_string) {
             return plan_err!(
                 "`{}` is a text, and what stands beside it in `coalesce` is a time; write `CAST({0} AS TIMESTAMP)`",
@@ -119,21 +124,7 @@ struct Coalesce {
 }
 
 impl ScalarUDFImpl for Coalesce {
-    fn name(&self) -> &str {
-        self.builtin.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.builtin.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.builtin.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.builtin.return_field_from_args(args)
-    }
+    as_builtin! { name signature return_type return_field_from_args simplify conditional_arguments short_circuits invoke_with_args documentation }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let is_time = |of: &&DataType| matches!(of, DataType::Timestamp(..) | DataType::Date32);
@@ -142,25 +133,5 @@ impl ScalarUDFImpl for Coalesce {
             Some(time) => Ok(vec![time.clone(); types.len()]),
             None => self.builtin.coerce_types(types),
         }
-    }
-
-    fn simplify(&self, args: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        self.builtin.simplify(args, context)
-    }
-
-    fn conditional_arguments<'a>(&self, args: &'a [Expr]) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
-        self.builtin.conditional_arguments(args)
-    }
-
-    fn short_circuits(&self) -> bool {
-        self.builtin.short_circuits()
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        self.builtin.inner().invoke_with_args(args)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.builtin.documentation()
     }
 }

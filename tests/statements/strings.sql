@@ -90,7 +90,6 @@ SELECT id, regexp_replace(s, '(\w+)@(\w+)', '\2 at \1') AS t FROM words;
 SELECT id, (regexp_match(s, '([a-z]+)-([0-9]+)'))[2] AS n FROM words;
 
 -- all matches
--- refused: regexp_match
 SELECT id, m[1] AS digit FROM words, regexp_matches(s, '([0-9])', 'g') AS m;
 
 -- a part by a regular expression

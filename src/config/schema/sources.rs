@@ -132,7 +132,7 @@ fn place_without_stream() -> Value {
 
 /// Of several places the first present one counts.
 fn one_or_more(place: Value) -> Value {
-    any_of([place.clone(), json!({"type": "array", "items": place})])
+    any_of([place.clone(), json!({"type": "array", "items": place, "minItems": 1})])
 }
 
 fn event_time() -> Value {

@@ -1,11 +1,15 @@
 //! Expressions that DataFusion computes, and not as their author means (`sql/pitfalls.rs`): a rule of the analyser, the first
 //! one, because what type coercion makes afterwards is not looked at.
 
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union, cast};
 use datafusion::optimizer::AnalyzerRule;
 
 use crate::sql::as_meant;
@@ -16,6 +20,9 @@ pub(super) struct Pitfalls;
 impl AnalyzerRule for Pitfalls {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let checked = plan.transform_up_with_subqueries(|node| {
+            if let LogicalPlan::Union(union) = node {
+                return times_beside_texts(union);
+            }
             let schema = merge_schema(&node.inputs());
             let names = NamePreserver::new(&node);
             node.map_expressions(|expression| {
@@ -30,6 +37,36 @@ impl AnalyzerRule for Pitfalls {
     fn name(&self) -> &str {
         "pitfalls"
     }
+}
+
+/// A UNION that has texts and times in one column, with the texts as times: type coercion would make nanoseconds of both.
+fn times_beside_texts(union: Union) -> Result<Transformed<LogicalPlan>> {
+    let columns = 0..union.schema.fields().len();
+    let times: Vec<Option<DataType>> = columns.map(|column| time_of_texts(&union, column)).collect();
+    if times.iter().all(Option::is_none) {
+        return Ok(Transformed::no(LogicalPlan::Union(union)));
+    }
+    let inputs = union.inputs.into_iter().map(|input| {
+        let schema = input.schema();
+        let columns = schema.iter().zip(&times).map(|((qualifier, field), time)| {
+            let column = Expr::from((qualifier, field));
+            match time.as_ref().filter(|_| field.data_type().is_string()) {
+                Some(time) => cast(column, time.clone()).alias_qualified(qualifier.cloned(), field.name()),
+                None => column,
+            }
+        });
+        let columns = columns.collect();
+        Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(columns, input)?)))
+    });
+    let inputs = inputs.collect::<Result<_>>()?;
+    Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
+}
+
+/// The type of the times in a column that has texts too.
+fn time_of_texts(union: &Union, column: usize) -> Option<DataType> {
+    let types = || union.inputs.iter().map(|input| input.schema().field(column).data_type());
+    let time = types().find(|of| matches!(of, DataType::Timestamp(..)))?;
+    types().any(DataType::is_string).then(|| time.clone())
 }
 
 #[cfg(test)]
@@ -55,6 +92,22 @@ mod tests {
         mended("SELECT a - b < -INTERVAL '1 day' AS longer FROM t", "true\nfalse");
         mended("SELECT DISTINCT INTERVAL '36 hours' > INTERVAL '1 day' AS longer FROM t", "true");
         mended("SELECT DISTINCT INTERVAL '24 hours' = INTERVAL '1 day' AS same FROM t", "true");
+    }
+
+    #[test]
+    fn texts_beside_times_are_times_of_their_type() {
+        mended("SELECT a AS d FROM t UNION SELECT '9999-12-31' ORDER BY d", "2026-01-01T00:00:00\n9999-12-31T00:00:00");
+        mended(
+            "SELECT CAST(b AS VARCHAR) AS d FROM t UNION ALL SELECT TIMESTAMP '9999-12-31' ORDER BY d DESC LIMIT 1",
+            "9999-12-31T00:00:00",
+        );
+        mended("SELECT count(*) AS n FROM t WHERE CAST(a AS VARCHAR) < TIMESTAMP '9999-12-31'", "2");
+    }
+
+    #[test]
+    fn an_interval_that_is_multiplied_is_written_out() {
+        mended("SELECT DISTINCT CAST(a AS DATE) + 3 * INTERVAL '1 day' AS d FROM t", "2026-01-04");
+        mended("SELECT b - a > 2 * INTERVAL '12 hours' AS longer FROM t", "true\nfalse");
     }
 
     #[test]

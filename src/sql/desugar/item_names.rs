@@ -149,7 +149,7 @@ mod tests {
             "SELECT t.a, shop.t.b, 1::int, t.a + 1 FROM shop.t",
             expect![[r#"SELECT t.a, shop.t.b, 1::INT, t.a + 1 FROM shop.t"#]],
         );
-        check("SELECT a, a::int FROM t", expect![[r#"SELECT a, a::INT FROM t"#]]);
+        check("SELECT a, a::int FROM t", expect!["SELECT a, a::INT FROM t"]);
         check("SELECT x.a::int, y.a::int FROM x, y", expect![[r#"SELECT x.a::INT, y.a::INT FROM x, y"#]]);
         check(
             "SELECT a::int FROM t GROUP BY a HAVING a > 1",

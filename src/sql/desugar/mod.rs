@@ -20,10 +20,13 @@
 //! | `pairs` | `(a, b) IN (SELECT …)` in conditions | `EXISTS` |
 //! | `tokens` | `AS MATERIALIZED`, `TABLE(TUMBLE(TABLE t, …))` | without these words |
 //! | `fields` | `lines[1].sku`, `(line).sku` | `lines[1]['sku']` |
+//! | `casts_apart` | `sum(x), sum(x::int)` | `sum(x), sum(cast_apart(x::int, 'INT'))` |
+//! | `whole_rows` | `jsonb_agg(t)`, where `t` is a relation | `jsonb_agg({'a': t.a, …})` |
 //! | `fetch` | `FETCH FIRST … ROWS ONLY`, `WITH TIES` | `LIMIT`, or a condition on the rank |
 
 mod arrays;
 mod as_of;
+mod casts_apart;
 mod dependent;
 mod event_windows;
 mod fetch;
@@ -42,6 +45,7 @@ mod set_functions;
 mod template;
 mod tokens;
 mod using;
+mod whole_rows;
 
 use std::ops::ControlFlow;
 
@@ -76,8 +80,11 @@ impl VisitorMut for Forms<'_> {
         proceed(fetch::as_limit(query))
     }
 
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Self::Break> {
-        self.relations.iter_mut().for_each(Relations::leave);
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        if let Some(relations) = &mut self.relations {
+            casts_apart::as_named(query, relations);
+            relations.leave();
+        }
         ControlFlow::Continue(())
     }
 
@@ -121,6 +128,7 @@ impl VisitorMut for Forms<'_> {
 impl Forms<'_> {
     fn with_relations(&self, select: &mut Select) -> Result<()> {
         let Some(relations) = &self.relations else { return Ok(()) };
+        whole_rows::as_structs(select, relations);
         dependent::as_grouped(select, relations);
         natural::as_using(select, relations)
     }

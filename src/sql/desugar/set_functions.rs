@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::template;
 
 /// What gives the list, of which argument counts; `$__0` is the first argument.
-const LISTS: [(&str, usize, &str); 17] = [
+const LISTS: [(&str, usize, &str); 19] = [
     ("generate_series", 2, "generate_series($__0, $__1)"),
     ("generate_series", 3, "generate_series($__0, $__1, $__2)"),
     ("range", 1, "range($__0)"),
@@ -19,6 +19,8 @@ const LISTS: [(&str, usize, &str); 17] = [
     ("range", 3, "range($__0, $__1, $__2)"),
     ("string_to_table", 2, "string_to_array($__0, $__1)"),
     ("regexp_split_to_table", 2, "regexp_split_to_array($__0, $__1)"),
+    ("regexp_matches", 2, "regexp_match_lists($__0, $__1)"),
+    ("regexp_matches", 3, "regexp_match_lists($__0, $__1, $__2)"),
     ("generate_subscripts", 2, "generate_series(1, CAST(array_length($__0, $__1) AS BIGINT))"),
     ("json_array_elements", 1, "json_elements($__0)"),
     ("jsonb_array_elements", 1, "json_elements($__0)"),

@@ -92,7 +92,7 @@ fn arguments(function: &Function) -> Option<Vec<Expr>> {
 }
 
 /// A call of a function.
-fn call(name: &str, arguments: Vec<Expr>) -> Function {
+pub(in crate::sql) fn call(name: &str, arguments: Vec<Expr>) -> Function {
     let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
     Function {
         name: named(name),

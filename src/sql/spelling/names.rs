@@ -64,7 +64,7 @@ pub(super) fn known(name: &str) -> Result<Option<&'static str>> {
     if name == "regexp_matches" {
         return plan_err!(
             "`regexp_matches` are all groups that match in PostgreSQL, and a condition in DuckDB: write `regexp_match(…)` for the groups \
-             of the first match, or `regexp_like(…)` for the condition"
+             of the first match, `FROM …, regexp_matches(x, '…', 'g') AS m` for those of each, or `regexp_like(…)` for the condition"
         );
     }
     if let Some((_, instead)) = UNKNOWN.iter().find(|(unknown, _)| *unknown == name) {
