@@ -154,10 +154,10 @@ fn what_no_index_can_be_made_of_is_refused() {
         "{list: {type: vector, dimensions: 3}}",
         expect![[r#"
             error[RS0519]: the column `list` is List(Int64), and a vector is a list of floats
-             --> p.yaml:9:16
+             --> p.yaml:9:10
               |
             9 | fields: {list: {type: vector, dimensions: 3}}
-              |                ^
+              |          ^^^^
             hint: declare it as `list<float32>` in the source, or cast it in the query: `CAST(x AS REAL[])`
         "#]],
     );
