@@ -151,6 +151,7 @@ mod tests {
             Type::Bool,
             Type::Int32,
             Type::Int64,
+            Type::Float32,
             Type::Float64,
             Type::Decimal { precision: 18, scale: 2 },
             Type::Date,

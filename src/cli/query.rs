@@ -74,7 +74,7 @@ pub struct SearchArgs {
     /// A projection of kind search.
     pub name: String,
     /// A query: words, "phrases", prefix*, column:word, AND, OR, NOT.
-    #[arg(required_unless_present_any = ["text", "like"])]
+    #[arg(required_unless_present_any = ["text", "like", "vector"])]
     pub query: Option<String>,
     /// What somebody types into a search box: all words, the last one as a beginning, typing errors and missing accents
     /// forgiven. Beside a query, both must hold.
@@ -83,6 +83,12 @@ pub struct SearchArgs {
     /// Documents like the one of this key.
     #[arg(long, value_name = "KEY")]
     pub like: Option<String>,
+    /// What is near to this vector, alone or in one order with what words find: numbers with commas between them.
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    pub vector: Option<String>,
+    /// How many of the nearest count, and of what words find (100 by default).
+    #[arg(long, requires = "vector")]
+    pub k: Option<u32>,
     /// A filter, such as status=READY or total.gte=10.
     #[arg(long = "filter", value_name = "COLUMN=VALUE")]
     pub filters: Vec<String>,
@@ -155,6 +161,8 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
         ("q", args.query.clone()),
         ("text", args.text.clone()),
         ("like", args.like.clone()),
+        ("vector", args.vector.clone()),
+        ("k", args.k.map(|k| k.to_string())),
         ("facet", facets),
         ("sort", args.sort.clone()),
         ("pageSize", limit),
@@ -162,8 +170,10 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
         ("wait", wait),
     ];
     query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    let answer = Client::new(&args.connection.url).get(&["v1", "search", &args.name], &query)?;
-    print(&answer, &args.connection, show_hits, out)
+    let (client, path) = (Client::new(&args.connection.url), ["v1", "search", &args.name]);
+    // A URL has no room for long vectors.
+    let answer = if args.vector.is_some() { client.post_parameters(&path, &query) } else { client.get(&path, &query) };
+    print(&answer?, &args.connection, show_hits, out)
 }
 
 /// Prints the state of every projection.

@@ -295,6 +295,19 @@ pub enum SearchKind {
     Keyword,
     /// Only kept, or only sorted by.
     Stored,
+    /// Found by how near it is to a vector of so many dimensions.
+    Vector { dimensions: usize, distance: Distance },
+}
+
+/// How far apart two vectors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distance {
+    /// One less the cosine of the angle between them.
+    Cosine,
+    /// The length of the straight line between them.
+    L2,
+    /// Their dot product, negated: the greater it is, the nearer they are.
+    Dot,
 }
 
 #[derive(Debug, Clone)]

@@ -137,6 +137,8 @@ fn default(reader: NodeReader<'_>, yaml: &Yaml, what: &str, field_type: &FieldTy
         DataType::Bool => text.parse::<bool>().ok().map(Value::from),
         DataType::Int32 => text.parse::<i32>().ok().map(Value::from),
         DataType::Int64 => text.parse::<i64>().ok().map(Value::from),
+        // As it is written: four bytes are made of its text when it is used.
+        DataType::Float32 => text.parse::<f64>().ok().filter(|number| (*number as f32).is_finite()).map(Value::from),
         DataType::Float64 => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
         DataType::Decimal { precision, scale } if is_decimal(text, *precision, *scale) => as_text(),
         DataType::Date if text.parse::<NaiveDate>().is_ok() => as_text(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::{SearchField, SearchKind, StopWords};
+use super::checked::{Distance, SearchField, SearchKind, StopWords};
 use super::code::Code;
 use super::reader::{Mapping, NodeReader};
 use super::yaml::{Data, Entry};
@@ -49,41 +49,63 @@ pub(crate) const STOP_WORDS: [&str; 13] = [
     "spanish",
     "swedish",
 ];
+/// How far apart vectors are, as the configuration calls it.
+pub(super) const DISTANCES: [(&str, Distance); 3] =
+    [("cosine", Distance::Cosine), ("l2", Distance::L2), ("dot", Distance::Dot)];
+pub(super) const DIMENSIONS_MAX: u64 = 4_096;
+const VECTOR_EXAMPLE: &str = "say how many numbers each has, as in `{type: vector, dimensions: 384}`";
 pub(super) const WEIGHT_MAX: u64 = 100;
 const SYNONYMS_MAX: usize = 10_000;
 /// Synonyms of one meaning.
 pub(super) const GROUP_MAX: usize = 32;
 pub(super) const STOP_WORDS_MAX: usize = 1_000;
 
+/// Keys of a field in its long form.
+const KEYS: [&str; 7] = ["type", "tokenizer", "weight", "facet", "sort", "dimensions", "distance"];
+
 pub(super) fn search_fields(map: &Mapping<'_>) -> BTreeMap<String, SearchField> {
     let entries = map.get("fields").and_then(|yaml| map.reader.entries(yaml, "`fields`")).unwrap_or_default();
     entries.iter().filter_map(|entry| Some((entry.name.clone(), search_field(map.reader, entry)?))).collect()
 }
 
-/// `notes: text`, or `notes: {type, tokenizer, weight, facet, sort}`.
+/// `notes: text`, or `notes: {type, tokenizer, weight, facet, sort}`, or `embedding: {type: vector, dimensions, distance}`.
 fn search_field(reader: NodeReader<'_>, entry: &Entry) -> Option<SearchField> {
     #[derive(Clone, Copy, PartialEq)]
     enum Type {
         Text,
         Keyword,
         Stored,
+        Vector,
     }
-    let types = [("text", Type::Text), ("keyword", Type::Keyword), ("stored", Type::Stored)];
+    let types = [("text", Type::Text), ("keyword", Type::Keyword), ("stored", Type::Stored), ("vector", Type::Vector)];
     let tokenizers = TOKENIZERS.map(|name| (name, name));
     if !matches!(entry.value.data, Data::Mapping(_)) {
         let kind = match reader.choice(&entry.value, &format!("the type of `{}`", entry.name), &types)? {
             Type::Text => SearchKind::Text { tokenizer: "default".to_owned() },
             Type::Keyword => SearchKind::Keyword,
             Type::Stored => SearchKind::Stored,
+            Type::Vector => {
+                reader.error(Code::MissingKey, entry.value.mark, "a vector needs `dimensions`", VECTOR_EXAMPLE);
+                return None;
+            }
         };
         return Some(SearchField { kind, weight: 1, sort: false, facet: false });
     }
     let what = format!("the field `{}`", entry.name);
-    let map = reader.map(&entry.value, &what, &["type", "tokenizer", "weight", "facet", "sort"], &[])?;
+    let map = reader.map(&entry.value, &what, &KEYS, &[])?;
     let kind = match map.get("type") {
         Some(_) => map.choice("type", &types)?,
         None => Type::Stored,
     };
+    if kind == Type::Vector {
+        return vector(&map);
+    }
+    for key in ["dimensions", "distance"] {
+        if map.get(key).is_some() {
+            let message = format!("only `type: vector` has a `{key}`");
+            map.error_at_key(Code::NotTogether, key, message, format!("add `type: vector`, or remove `{key}`"));
+        }
+    }
     let tokenizer = map.choice("tokenizer", &tokenizers).unwrap_or("default");
     let (facet, sort) = (map.flag("facet").unwrap_or(false), map.flag("sort").unwrap_or(false));
     let weight = map.integer("weight", 1..=WEIGHT_MAX).unwrap_or(1);
@@ -118,9 +140,24 @@ fn search_field(reader: NodeReader<'_>, entry: &Entry) -> Option<SearchField> {
     let kind = match kind {
         Type::Text => SearchKind::Text { tokenizer: tokenizer.to_owned() },
         Type::Keyword => SearchKind::Keyword,
-        Type::Stored => SearchKind::Stored,
+        Type::Stored | Type::Vector => SearchKind::Stored,
     };
     Some(SearchField { kind, weight: weight as u8, sort, facet })
+}
+
+/// `{type: vector, dimensions: 384, distance: cosine}`
+fn vector(map: &Mapping<'_>) -> Option<SearchField> {
+    for key in ["tokenizer", "weight", "facet", "sort"] {
+        if map.get(key).is_some() {
+            let message = format!("`type: vector` has no `{key}`");
+            let hint = format!("it is found by its distance alone: remove `{key}`");
+            map.error_at_key(Code::NotTogether, key, message, hint);
+        }
+    }
+    map.need("dimensions", VECTOR_EXAMPLE);
+    let distance = if map.get("distance").is_some() { map.choice("distance", &DISTANCES)? } else { Distance::Cosine };
+    let dimensions = map.integer("dimensions", 1..=DIMENSIONS_MAX)? as usize;
+    Some(SearchField { kind: SearchKind::Vector { dimensions, distance }, weight: 1, sort: false, facet: false })
 }
 
 /// `synonyms: [[parcel, package], [tv, television, "tele vision"]]`

@@ -2,11 +2,12 @@
 //! so that an event that fails half way leaves no trace.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, MapArray,
-    NullBufferBuilder, StringArray, StructArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int32Array, Int64Array,
+    ListArray, MapArray, NullBufferBuilder, StringArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType as ArrowType, Fields};
@@ -38,6 +39,7 @@ enum ColumnValues {
     Bool(Vec<bool>),
     Int32(Vec<i32>),
     Int64(Vec<i64>),
+    Float32(Vec<f32>),
     Float64(Vec<f64>),
     Decimal {
         precision: u8,
@@ -77,6 +79,7 @@ impl ColumnBuilder {
             ShapeKind::Bool => ColumnValues::Bool(Vec::new()),
             ShapeKind::Int32 => ColumnValues::Int32(Vec::new()),
             ShapeKind::Int64 => ColumnValues::Int64(Vec::new()),
+            ShapeKind::Float32 => ColumnValues::Float32(Vec::new()),
             ShapeKind::Float64 => ColumnValues::Float64(Vec::new()),
             &ShapeKind::Decimal { precision, scale } => ColumnValues::Decimal { precision, scale, values: Vec::new() },
             ShapeKind::Date => ColumnValues::Date(Vec::new()),
@@ -123,7 +126,8 @@ impl ColumnBuilder {
                 values.push(i32::try_from(shape.integer(raw)?).map_err(|_| shape.out_of_range(raw))?);
             }
             ColumnValues::Int64(values) => values.push(shape.integer(raw)?),
-            ColumnValues::Float64(values) => values.push(shape.float(raw)?),
+            ColumnValues::Float32(values) => values.push(shape.float32(raw)?),
+            ColumnValues::Float64(values) => values.push(shape.float64(raw)?),
             ColumnValues::Decimal { precision, scale, values } => values.push(shape.decimal(raw, *precision, *scale)?),
             ColumnValues::Date(values) => {
                 let text = json::string(raw)?.ok_or_else(|| shape.wrong_type(raw))?;
@@ -179,6 +183,7 @@ impl ColumnBuilder {
             ColumnValues::Bool(values) => values.push(false),
             ColumnValues::Int32(values) | ColumnValues::Date(values) => values.push(0),
             ColumnValues::Int64(values) | ColumnValues::Timestamp { values, .. } => values.push(0),
+            ColumnValues::Float32(values) => values.push(0.0),
             ColumnValues::Float64(values) => values.push(0.0),
             ColumnValues::Decimal { values, .. } => values.push(0),
             ColumnValues::List { ends, items } => ends.push(items.len()),
@@ -195,6 +200,7 @@ impl ColumnBuilder {
             ColumnValues::Bool(values) => values.truncate(length),
             ColumnValues::Int32(values) | ColumnValues::Date(values) => values.truncate(length),
             ColumnValues::Int64(values) | ColumnValues::Timestamp { values, .. } => values.truncate(length),
+            ColumnValues::Float32(values) => values.truncate(length),
             ColumnValues::Float64(values) => values.truncate(length),
             ColumnValues::Decimal { values, .. } => values.truncate(length),
             ColumnValues::List { ends, items } => {
@@ -219,6 +225,7 @@ impl ColumnBuilder {
             ColumnValues::Bool(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
             ColumnValues::Int32(values) => Arc::new(Int32Array::new(values.into(), nulls)),
             ColumnValues::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
+            ColumnValues::Float32(values) => Arc::new(Float32Array::new(values.into(), nulls)),
             ColumnValues::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
             ColumnValues::Decimal { precision, scale, values } => {
                 Arc::new(Decimal128Array::new(values.into(), nulls).with_precision_and_scale(precision, scale)?)
@@ -287,12 +294,22 @@ impl Shape {
     }
 
     /// A float column is a float by declaration. Minus zero becomes zero, so that equal values are the same.
-    fn float(&self, raw: &str) -> Read<f64> {
+    fn float64(&self, raw: &str) -> Read<f64> {
+        let value: f64 = self.float(raw)?;
+        if value.is_finite() { Ok(value + 0.0) } else { Err(self.out_of_range(raw)) }
+    }
+
+    /// The nearest one of four bytes, read from the text itself, so that it is rounded once.
+    fn float32(&self, raw: &str) -> Read<f32> {
+        let value: f32 = self.float(raw)?;
+        if value.is_finite() { Ok(value + 0.0) } else { Err(self.out_of_range(raw)) }
+    }
+
+    fn float<T: FromStr>(&self, raw: &str) -> Read<T> {
         if !raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
             return Err(self.wrong_type(raw));
         }
-        let value: f64 = raw.parse().map_err(|_| self.wrong_type(raw))?;
-        if value.is_finite() { Ok(value + 0.0) } else { Err(self.out_of_range(raw)) }
+        raw.parse().map_err(|_| self.wrong_type(raw))
     }
 
     /// Microseconds, exactly.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, StringArray, make_comparator};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float32Array, Float64Array, StringArray, make_comparator,
+};
 use arrow::compute::{CastOptions, SortOptions, can_cast_types, cast, cast_with_options};
-use arrow::datatypes::{DataType as ArrowType, Float64Type};
+use arrow::datatypes::{DataType as ArrowType, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -134,6 +136,10 @@ fn cast_or_null(values: &ArrayRef, to: &ArrowType) -> Result<ArrayRef, ArrowErro
 
 /// One NaN and no minus zero, so that equal values are the same.
 fn canonical(values: ArrayRef) -> ArrayRef {
+    if let Some(floats) = values.as_primitive_opt::<Float32Type>() {
+        let canonical: Float32Array = floats.unary(|value| if value.is_nan() { f32::NAN } else { value + 0.0 });
+        return Arc::new(canonical);
+    }
     let Some(floats) = values.as_primitive_opt::<Float64Type>() else { return values };
     let canonical: Float64Array = floats.unary(|value| if value.is_nan() { f64::NAN } else { value + 0.0 });
     Arc::new(canonical)

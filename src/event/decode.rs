@@ -184,24 +184,24 @@ mod tests {
     #[test]
     fn every_type_has_its_form() {
         check(
-            "s: string, b: bool, i: int32, l: int64, f: float64, d: decimal(18,2), day: date, t: timestamp, e: epoch_ms, j: json",
+            "s: string, b: bool, i: int32, l: int64, r: float32, f: float64, d: decimal(18,2), day: date, t: timestamp, e: epoch_ms, j: json",
             &[
-                r#"{"s":"a\n\u00e9","b":true,"i":-5,"l":9007199254740993,"f":1.5e3,"d":12.3,"day":"2024-02-29","t":"2024-02-29T12:00:00.5+01:00","e":1700000000123,"j":{"a": [1.0, "x y"]}}"#,
-                r#" {"d":"-0.07","l":1e3,"f":-0.0,"j":"q","t":null} "#,
+                r#"{"s":"a\n\u00e9","b":true,"i":-5,"l":9007199254740993,"r":0.1,"f":1.5e3,"d":12.3,"day":"2024-02-29","t":"2024-02-29T12:00:00.5+01:00","e":1700000000123,"j":{"a": [1.0, "x y"]}}"#,
+                r#" {"d":"-0.07","l":1e3,"r":-0.0,"f":-0.0,"j":"q","t":null} "#,
                 "{}",
             ],
             expect![[r#"
                 s=a
-                é b=true i=-5 l=9007199254740993 f=1500.0 d=12.30 day=2024-02-29 t=2024-02-29T11:00:00.500Z e=2023-11-14T22:13:20.123Z j={"a":[1.0,"x y"]}
-                s=- b=- i=- l=1000 f=0.0 d=-0.07 day=- t=- e=- j="q"
-                s=- b=- i=- l=- f=- d=- day=- t=- e=- j=-
+                é b=true i=-5 l=9007199254740993 r=0.1 f=1500.0 d=12.30 day=2024-02-29 t=2024-02-29T11:00:00.500Z e=2023-11-14T22:13:20.123Z j={"a":[1.0,"x y"]}
+                s=- b=- i=- l=1000 r=0.0 f=0.0 d=-0.07 day=- t=- e=- j="q"
+                s=- b=- i=- l=- r=- f=- d=- day=- t=- e=- j=-
             "#]],
         );
     }
 
     #[test]
     fn a_fault_names_its_pointer_and_leaves_no_trace() {
-        let fields = "a: string!, n: int32, d: decimal(5,2), lines: list<struct<sku: string!, qty: int64!>!>, tags: map<string,int64!>, at: timestamp, day: date, b: bool, f: float64, e: epoch_ms";
+        let fields = "a: string!, n: int32, d: decimal(5,2), lines: list<struct<sku: string!, qty: int64!>!>, tags: map<string,int64!>, at: timestamp, day: date, b: bool, r: float32, f: float64, e: epoch_ms";
         check(
             fields,
             &[
@@ -225,6 +225,8 @@ mod tests {
                 r#"{"a":"x","at":5}"#,
                 r#"{"a":"x","day":"2023-02-29"}"#,
                 r#"{"a":"x","b":0}"#,
+                r#"{"a":"x","r":3.5e38}"#,
+                r#"{"a":"x","r":"1"}"#,
                 r#"{"a":"x","f":1e400}"#,
                 r#"{"a":"x","f":"1"}"#,
                 r#"{"a":"x","e":"1700000000123"}"#,
@@ -257,6 +259,8 @@ mod tests {
                 WrongType /at: expected timestamp, found a number
                 WrongType /day: "2023-02-29" is not a date (YYYY-MM-DD)
                 WrongType /b: expected bool, found a number
+                OutOfRange /r: 3.5e38 does not fit float32
+                WrongType /r: expected float32, found a string
                 OutOfRange /f: 1e400 does not fit float64
                 WrongType /f: expected float64, found a string
                 WrongType /e: expected timestamp, found a string
@@ -266,7 +270,7 @@ mod tests {
                 Malformed ?: EOF while parsing an object at line 1 column 8
                 Malformed ?: trailing characters at line 1 column 11
                 Malformed ?: unexpected end of hex escape at line 1 column 8
-                a=fine n=- d=- lines=[{sku: p, qty: 1}] tags={y: 2, z: 1} at=- day=- b=- f=- e=-
+                a=fine n=- d=- lines=[{sku: p, qty: 1}] tags={y: 2, z: 1} at=- day=- b=- r=- f=- e=-
             "#]],
         );
     }

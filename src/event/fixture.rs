@@ -37,6 +37,7 @@ fn parse(text: &str) -> FieldType {
         "bool" => DataType::Bool,
         "int32" => DataType::Int32,
         "int64" => DataType::Int64,
+        "float32" => DataType::Float32,
         "float64" => DataType::Float64,
         "date" => DataType::Date,
         "timestamp" => DataType::Timestamp(TimestampFormat::Rfc3339),

@@ -181,6 +181,7 @@ fn specify_data_type(specification: Specification, data_type: &DataType) -> Spec
         DataType::Bool => specification.text("bool"),
         DataType::Int32 => specification.text("int32"),
         DataType::Int64 => specification.text("int64"),
+        DataType::Float32 => specification.text("float32"),
         DataType::Float64 => specification.text("float64"),
         DataType::Decimal { precision, scale } => specification.text("decimal").number(*precision).number(*scale),
         DataType::Date => specification.text("date"),

@@ -17,6 +17,7 @@ pub enum DataType {
     Bool,
     Int32,
     Int64,
+    Float32,
     Float64,
     Decimal {
         precision: u8,
@@ -105,6 +106,7 @@ impl DataType {
             DataType::Bool => ArrowType::Boolean,
             DataType::Int32 => ArrowType::Int32,
             DataType::Int64 => ArrowType::Int64,
+            DataType::Float32 => ArrowType::Float32,
             DataType::Float64 => ArrowType::Float64,
             DataType::Decimal { precision, scale } => ArrowType::Decimal128(*precision, *scale),
             DataType::Date => ArrowType::Date32,

@@ -93,7 +93,7 @@ pub fn parse_value(text: &str, data_type: &DataType) -> Result<ScalarValue, Valu
         DataType::UInt16 => number!(UInt16),
         DataType::UInt32 => number!(UInt32),
         DataType::UInt64 => number!(UInt64),
-        DataType::Float32 => Ok(ScalarValue::Float32(Some(float(text)? as f32))),
+        DataType::Float32 => Ok(ScalarValue::Float32(Some(narrow(float(text)?, text)?))),
         DataType::Float64 => Ok(ScalarValue::Float64(Some(float(text)?))),
         DataType::Decimal128(precision, scale) => {
             Ok(ScalarValue::Decimal128(Some(decimal(text, *precision, *scale)?), *precision, *scale))
@@ -168,6 +168,12 @@ fn format_float(value: f64) -> String {
         f64::NEG_INFINITY => "-Infinity".to_owned(),
         value => value.to_string(),
     }
+}
+
+/// The nearest float of four bytes.
+fn narrow(value: f64, text: &str) -> Result<f32, ValueError> {
+    let narrow = value as f32;
+    if value.is_finite() && narrow.is_infinite() { Err(ValueError::Range(text.to_owned())) } else { Ok(narrow) }
 }
 
 fn float(text: &str) -> Result<f64, ValueError> {
@@ -281,6 +287,7 @@ mod tests {
             ("TRUE", DataType::Boolean),
             ("inf", DataType::Float64),
             ("1e999", DataType::Float64),
+            ("3.5e38", DataType::Float32),
             ("2026-02-30", DataType::Date32),
             ("2026-2-3", DataType::Date32),
             ("2026-01-31", utc.clone()),

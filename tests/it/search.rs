@@ -14,6 +14,7 @@ mod configured;
 mod queries;
 mod relevance;
 mod typed;
+mod vectors;
 
 const CONFIG: &str = r#"
 data_dir: ./data

@@ -160,6 +160,8 @@ impl Story {
             query: Some("parcels".to_owned()),
             text: None,
             like: None,
+            vector: None,
+            k: None,
             filters: Vec::new(),
             facets: vec!["status".to_owned(), "carrier".to_owned()],
             sort: Some("-total".to_owned()),

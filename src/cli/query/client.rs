@@ -67,8 +67,22 @@ impl Client {
     /// # Errors
     /// If the daemon does not answer, or answers with a problem.
     pub fn post(&self, path: &[&str], body: &Value) -> Result<String, ClientError> {
+        self.post_text(path, body.to_string())
+    }
+
+    /// The answer's body, to parameters as the members of an object. A name may be there twice.
+    ///
+    /// # Errors
+    /// If the daemon does not answer, or answers with a problem.
+    pub fn post_parameters(&self, path: &[&str], parameters: &[(&str, String)]) -> Result<String, ClientError> {
+        let members =
+            parameters.iter().map(|(name, value)| format!("{}:{}", Value::from(*name), Value::from(value.as_str())));
+        self.post_text(path, format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
+    }
+
+    fn post_text(&self, path: &[&str], body: String) -> Result<String, ClientError> {
         let request = self.agent.post(self.address(path)).content_type("application/json");
-        self.receive(request.send(body.to_string()))
+        self.receive(request.send(body))
     }
 
     fn address(&self, path: &[&str]) -> String {

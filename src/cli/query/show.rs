@@ -98,6 +98,8 @@ struct Hits {
 struct Hit {
     item: Row,
     score: Option<f64>,
+    /// Where it stands in each order, if a vector is asked for.
+    parts: Option<Value>,
     #[serde(default)]
     highlights: BTreeMap<String, Passage>,
 }
@@ -133,7 +135,9 @@ pub fn show_hits(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
             }
         }
         if scored {
-            row.push((hit.score.map(|score| format!("{score:.2}")).unwrap_or_default(), true));
+            // Sums of ranks are small numbers, of which two digits would be all the same.
+            let shown = |score: f64| if hit.parts.is_some() { format!("{score:.4}") } else { format!("{score:.2}") };
+            row.push((hit.score.map(shown).unwrap_or_default(), true));
         }
         rows.push(row);
     }

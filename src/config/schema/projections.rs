@@ -6,7 +6,9 @@ use super::shape::{
     any_of, bytes, choice, count, data_type, described, duration, flag, identifier, integer, mapping, may, names, need,
     promotion, text, texts, with,
 };
-use crate::config::search_fields::{GROUP_MAX, STOP_WORDS, STOP_WORDS_MAX, TOKENIZERS, WEIGHT_MAX};
+use crate::config::search_fields::{
+    DIMENSIONS_MAX, DISTANCES, GROUP_MAX, STOP_WORDS, STOP_WORDS_MAX, TOKENIZERS, WEIGHT_MAX,
+};
 
 pub(super) fn projection() -> Value {
     let projection = mapping([
@@ -122,9 +124,13 @@ fn freshness() -> Value {
 }
 
 fn search_field() -> Value {
-    let types = || choice(["text", "keyword", "stored"]);
+    let types = || choice(["text", "keyword", "stored", "vector"]);
     let long = mapping([
-        may("type", types(), "`text` (split into words), `keyword` (whole values), or `stored` (the default)."),
+        may(
+            "type",
+            types(),
+            "`text` (split into words), `keyword` (whole values), `vector` (found by nearness), or `stored` (the default).",
+        ),
         may(
             "tokenizer",
             choice(TOKENIZERS),
@@ -133,12 +139,22 @@ fn search_field() -> Value {
         may(
             "weight",
             integer(1, Some(WEIGHT_MAX)),
-            "Not for `stored`: how much a word counts in this column, from 1 (the default) to 100.",
+            "Not for `stored` and `vector`: how much a word counts in this column, from 1 (the default) to 100.",
         ),
         may("facet", flag(), "`keyword` only: counted by value (`false` by default)."),
-        may("sort", flag(), "Not for `text`: can be sorted by (`false` by default)."),
+        may("sort", flag(), "Not for `text` and `vector`: can be sorted by (`false` by default)."),
+        may("dimensions", integer(1, Some(DIMENSIONS_MAX)), "`vector` only: how many numbers each vector has."),
+        may(
+            "distance",
+            choice(DISTANCES.map(|(name, _)| name)),
+            "`vector` only: how far apart two vectors are (`cosine` by default).",
+        ),
     ]);
-    described(any_of([types(), long]), "How a column is indexed.")
+    let is_vector = json!({"properties": {"type": {"const": "vector"}}, "required": ["type"]});
+    let long = with(long, &json!({"if": is_vector, "then": {"required": ["dimensions"]}}));
+    // A vector has to say its dimensions.
+    let short = with(types(), &json!({"not": {"const": "vector"}}));
+    described(any_of([short, long]), "How a column is indexed.")
 }
 
 fn synonyms() -> Value {

@@ -129,13 +129,14 @@ pub(super) fn bytes() -> Value {
 
 /// The text of a type. Only what it begins with is looked at, and only to offer it.
 pub(super) fn data_type() -> Value {
-    const OFFERED: [&str; 12] = [
+    const OFFERED: [&str; 13] = [
         "string",
         "string!",
         "bool",
         "int32",
         "int64",
         "int64!",
+        "float32",
         "float64",
         "date",
         "timestamp",

@@ -209,6 +209,6 @@ fn field() -> Value {
             "How a timestamp is written (`rfc3339` by default).",
         ),
     ]);
-    let about = "`string`, `bool`, `int32`, `int64`, `float64`, `date`, `timestamp`, `json`, `\"decimal(18,2)\"`, `list<T>`, `\"map<string,T>\"`, `\"struct<name: T, …>\"` or a named type; `!` behind it means required.";
+    let about = "`string`, `bool`, `int32`, `int64`, `float32`, `float64`, `date`, `timestamp`, `json`, `\"decimal(18,2)\"`, `list<T>`, `\"map<string,T>\"`, `\"struct<name: T, …>\"` or a named type; `!` behind it means required.";
     described(any_of([data_type(), long]), about)
 }

@@ -2,7 +2,9 @@
 
 use crate::config::{self, Projection, ProjectionKind, SearchKind};
 use crate::plan::ProjectionSchema;
-use crate::read_model::search::{FieldKind, FieldSpec, SearchSpec, StopWords, Tokenizer, language_named};
+use crate::read_model::search::{
+    Distance, FieldKind, FieldSpec, SearchSpec, StopWords, Tokenizer, VectorSpec, language_named,
+};
 
 /// None for what is not a search projection.
 pub(super) fn search_spec(config: &Projection, schema: &ProjectionSchema) -> Option<SearchSpec> {
@@ -18,6 +20,14 @@ pub(super) fn search_spec(config: &Projection, schema: &ProjectionSchema) -> Opt
                 }
                 SearchKind::Keyword => FieldKind::Keyword,
                 SearchKind::Stored => FieldKind::Stored,
+                SearchKind::Vector { dimensions, distance } => FieldKind::Vector(VectorSpec {
+                    dimensions: *dimensions,
+                    distance: match distance {
+                        config::Distance::Cosine => Distance::Cosine,
+                        config::Distance::L2 => Distance::L2,
+                        config::Distance::Dot => Distance::Dot,
+                    },
+                }),
             },
             weight: field.weight,
             sort: field.sort,

@@ -84,7 +84,7 @@ pub(super) fn search_fields(projection: &config::Projection, compiled: &Compiled
     let is_searchable = |field: &config::SearchField| !matches!(field.kind, SearchKind::Stored);
     if projection.kind == ProjectionKind::Search && !projection.fields.values().any(is_searchable) {
         let refusal = Refusal::new(Code::NotSearchable, "nothing of this index can be searched for")
-            .hint("declare a column as `text` or `keyword` in `fields`");
+            .hint("declare a column as `text`, `keyword` or `vector` in `fields`");
         problems.push(problem(&projection.node, "/fields", refusal));
     }
     problems
@@ -106,6 +106,10 @@ fn unsearchable(name: &str, field: &config::SearchField, data_type: &DataType) -
         SearchKind::Keyword if item.is_nested() => {
             refusal("a keyword is one value", "take a field or an element of it in the query")
         }
+        SearchKind::Vector { .. } if !(is_list && matches!(item, DataType::Float32 | DataType::Float64)) => refusal(
+            "a vector is a list of floats",
+            "declare it as `list<float32>` in the source, or cast it in the query: `CAST(x AS REAL[])`",
+        ),
         _ if field.sort && (is_list || item.is_nested()) => {
             refusal("nothing can be sorted by it", "take an element of it in the query, or leave `sort` out")
         }

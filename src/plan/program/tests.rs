@@ -136,7 +136,7 @@ fn what_no_index_can_be_made_of_is_refused() {
               |
             9 | fields: {n: {sort: true}}
               | ^^^^^^
-            hint: declare a column as `text` or `keyword` in `fields`
+            hint: declare a column as `text`, `keyword` or `vector` in `fields`
         "#]],
     );
     search(
@@ -148,6 +148,17 @@ fn what_no_index_can_be_made_of_is_refused() {
             9 | fields: {id: keyword, list: {sort: true}}
               |                       ^^^^
             hint: take an element of it in the query, or leave `sort` out
+        "#]],
+    );
+    search(
+        "{list: {type: vector, dimensions: 3}}",
+        expect![[r#"
+            error[RS0519]: the column `list` is List(Int64), and a vector is a list of floats
+             --> p.yaml:9:10
+              |
+            9 | fields: {list: {type: vector, dimensions: 3}}
+              |          ^^^^
+            hint: declare it as `list<float32>` in the source, or cast it in the query: `CAST(x AS REAL[])`
         "#]],
     );
 }

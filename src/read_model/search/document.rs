@@ -132,7 +132,8 @@ impl<'a> DocumentColumn<'a> {
     }
 }
 
-fn encode_row(columns: &[&ArrayRef], row: usize) -> Result<Vec<u8>, DocumentError> {
+/// The encoded key of a row, of these key columns.
+pub(super) fn encode_row(columns: &[&ArrayRef], row: usize) -> Result<Vec<u8>, DocumentError> {
     let values = columns.iter().map(|c| ScalarValue::try_from_array(c, row)).collect::<Result<Vec<_>, _>>()?;
     Ok(encode_key(&values)?)
 }

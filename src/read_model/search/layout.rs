@@ -14,8 +14,9 @@ use tantivy::schema::{
 };
 
 use super::order::{SortForm, is_key_type, is_text_type};
-use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer};
+use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer, VectorSpec};
 use super::tokenizers::{FOLDED, bounded};
+use super::vectors::is_vector_type;
 use super::vocabulary::Vocabulary;
 
 /// The Tantivy field of the encoded key.
@@ -41,7 +42,7 @@ pub(super) struct IndexedColumn {
     pub(super) kind: FieldKind,
     /// How much a match counts where no column is named.
     pub(super) weight: u8,
-    /// Holds the searchable terms, unless the column is only stored.
+    /// Holds the searchable terms, unless the column is only stored or a vector.
     pub(super) terms: Option<Field>,
     /// Holds the words of whole values as people type them, where `terms` has the values as they are written.
     pub(super) typed: Option<Field>,
@@ -60,7 +61,7 @@ pub enum LayoutError {
     KeyType { name: String, data_type: DataType },
     #[error("column `{0}` is declared twice: remove one")]
     Twice(String),
-    #[error("no column can be searched: declare one as text or keyword")]
+    #[error("no column can be searched: declare one as text, keyword or vector")]
     NothingToSearch,
     #[error("column `{0}` cannot be a facet: only keywords are counted")]
     Facet(String),
@@ -68,6 +69,8 @@ pub enum LayoutError {
     NotText { name: String, data_type: DataType },
     #[error("column `{name}` of type {data_type} cannot be a keyword: use a scalar type")]
     Keyword { name: String, data_type: DataType },
+    #[error("column `{name}` of type {data_type} cannot be a vector: use a list of floats")]
+    NotVector { name: String, data_type: DataType },
     #[error("column `{name}` of type {data_type} cannot be sorted by")]
     Sort { name: String, data_type: DataType },
 }
@@ -107,10 +110,11 @@ impl IndexLayout {
             }
             columns.push(IndexedColumn::new(column(&spec, field.column)?, field, &mut builder)?);
         }
-        if columns.iter().all(|column| column.terms.is_none()) {
-            return Err(LayoutError::NothingToSearch);
+        let layout = Self { vocabulary: Vocabulary::new(&spec), spec, schema: builder.build(), key, columns };
+        match layout.searchable().next().is_some() || layout.vector_columns().next().is_some() {
+            true => Ok(layout),
+            false => Err(LayoutError::NothingToSearch),
         }
-        Ok(Self { vocabulary: Vocabulary::new(&spec), spec, schema: builder.build(), key, columns })
     }
 
     /// What must be the same for an index on disk to be used again, beside the Tantivy schema.
@@ -133,6 +137,14 @@ impl IndexLayout {
     /// Columns that a query can name.
     pub(super) fn searchable(&self) -> impl Iterator<Item = &IndexedColumn> {
         self.columns.iter().filter(|column| column.terms.is_some())
+    }
+
+    /// Columns that are found by how near they are.
+    pub(super) fn vector_columns(&self) -> impl Iterator<Item = (&IndexedColumn, VectorSpec)> {
+        self.columns.iter().filter_map(|column| match column.kind {
+            FieldKind::Vector(spec) => Some((column, spec)),
+            _ => None,
+        })
     }
 
     /// The column called `name` that satisfies `fits`.
@@ -162,7 +174,10 @@ impl IndexedColumn {
             return Err(LayoutError::Facet(name.clone()));
         }
         let terms = match spec.kind {
-            FieldKind::Stored => None,
+            FieldKind::Vector(_) if !is_vector_type(field.data_type()) => {
+                return Err(LayoutError::NotVector { name: name.clone(), data_type: field.data_type().clone() });
+            }
+            FieldKind::Stored | FieldKind::Vector(_) => None,
             FieldKind::Text { .. } if !is_text_type(&data_type) => {
                 return Err(LayoutError::NotText { name: name.clone(), data_type });
             }
@@ -227,7 +242,7 @@ impl IndexedColumn {
     pub(super) fn tokenizer(&self) -> Option<&'static str> {
         match self.kind {
             FieldKind::Text { tokenizer } => Some(tokenizer.name()),
-            FieldKind::Keyword | FieldKind::Stored => None,
+            FieldKind::Keyword | FieldKind::Stored | FieldKind::Vector(_) => None,
         }
     }
 

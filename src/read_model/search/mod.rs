@@ -1,4 +1,4 @@
-//! A full-text search read model over Tantivy.
+//! A search read model: full text over Tantivy, and vectors that are compared with those of the rows.
 //!
 //! The index holds what is searched, sorted and counted, and each document's key; never the rows. Those stay in a
 //! `Table` of the same projection, and a [`SearchSnapshot`] pairs the searcher of one cut with the table of that
@@ -11,10 +11,12 @@ mod document;
 mod facets;
 mod folding;
 mod highlight;
+mod hybrid;
 mod index;
 mod indexed_table;
 mod layout;
 mod like;
+mod matching;
 mod needle;
 mod order;
 mod permitted;
@@ -29,6 +31,7 @@ mod statistics;
 mod tokenizers;
 mod typed;
 mod values;
+mod vectors;
 mod vocabulary;
 
 #[cfg(test)]
@@ -41,7 +44,8 @@ pub use order::{KeyError, decode_key, encode_key};
 pub use permitted::PermittedKeys;
 pub use pin::{PinHold, PinnedFiles};
 pub use request::{
-    Condition, Cuts, Highlight, Hit, RangeCount, SearchAnswer, SearchError, SearchFilter, SearchRequest, Snippet,
+    Condition, Cuts, Fusion, Highlight, Hit, Nearest, Parts, RangeCount, SearchAnswer, SearchError, SearchFilter,
+    SearchRequest, Snippet, VectorPart, WordsPart,
 };
 pub use snapshot::SearchSnapshot;
-pub use spec::{FieldKind, FieldSpec, SearchSpec, StopWords, Tokenizer, language_named};
+pub use spec::{Distance, FieldKind, FieldSpec, SearchSpec, StopWords, Tokenizer, VectorSpec, language_named};

@@ -19,7 +19,7 @@ use super::order::decode_key;
 use super::permitted::{NoStatistics, PermittedKeys};
 use super::query::QueryReader;
 use super::ranges::{RangeCollector, Ranges};
-use super::request::{Condition, Cuts, Hit, SearchAnswer, SearchError, SearchFilter, SearchRequest, Snippet};
+use super::request::{Condition, Cuts, Hit, Parts, SearchAnswer, SearchError, SearchFilter, SearchRequest, Snippet};
 use super::sorting::{ByColumns, Rank};
 use super::spec::{FieldKind, SearchSpec};
 use super::statistics::{Lengths, Living};
@@ -38,32 +38,35 @@ pub struct SearchSnapshot {
 }
 
 /// A hit as the index knows it.
-struct Found {
-    score: Option<f32>,
-    key: Option<Vec<u8>>,
+pub(super) struct Found {
+    pub(super) score: Option<f32>,
+    pub(super) parts: Option<Parts>,
+    pub(super) key: Option<Vec<u8>>,
 }
 
-/// What a request looks for.
-struct Wanted {
-    query: Box<dyn Query>,
+/// The words that a request looks for.
+pub(super) struct Words {
+    /// All must hold. Empty where nothing is looked for, and all documents are meant.
+    pub(super) clauses: Vec<Box<dyn Query>>,
     /// What is marked where it is found.
-    lookups: Vec<Lookup>,
-    text_cut: bool,
+    pub(super) lookups: Vec<Lookup>,
+    pub(super) text_cut: bool,
 }
 
 /// What is counted over all matches.
-#[derive(Clone, Copy)]
-struct Counted<'a> {
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counted<'a> {
     facets: &'a [&'a IndexedColumn],
     ranges: &'a [Ranges],
 }
 
-struct Matches {
+pub(super) struct Matches {
     /// In order.
-    hits: Vec<Found>,
-    total: usize,
-    facets: Vec<FacetCounts>,
-    ranges: Vec<BTreeMap<i64, u64>>,
+    pub(super) hits: Vec<Found>,
+    pub(super) total: usize,
+    pub(super) unfit_vectors: usize,
+    pub(super) facets: Vec<FacetCounts>,
+    pub(super) ranges: Vec<BTreeMap<i64, u64>>,
 }
 
 impl SearchSnapshot {
@@ -111,32 +114,42 @@ impl SearchSnapshot {
 
     fn answer(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<SearchAnswer, SearchError> {
         request.check_limits()?;
-        let wanted = self.wanted(request, permitted)?;
+        let words = self.sought(request, permitted)?;
         let facets = request.facets.iter().map(|name| self.facet(name)).collect::<Result<Vec<_>, _>>()?;
         let ranges =
             request.ranges.iter().map(|(name, cuts)| self.ranges(name, cuts)).collect::<Result<Vec<_>, _>>()?;
         let counted = Counted { facets: &facets, ranges: &ranges };
-        let Matches { hits: found, total, facets: counts, ranges: in_ranges } =
-            self.collect(&wanted.query, request, counted, permitted.is_some())?;
+        let Matches { hits: found, total, unfit_vectors, facets: counts, ranges: in_ranges } = match &request.nearest {
+            Some(nearest) => self.collect_near(nearest, &words, request, counted, permitted)?,
+            None => {
+                let clauses = words.clauses.iter().map(|clause| clause.box_clone());
+                let query = all_of(clauses.chain(self.restrictions(request, permitted)?).collect());
+                self.collect(&query, request, counted, permitted.is_some())?
+            }
+        };
         let in_ranges = request.ranges.iter().zip(&ranges).zip(in_ranges);
         let in_ranges = in_ranges.map(|(((name, _), ranges), counts)| Ok((name.clone(), ranges.named(name, &counts)?)));
         let types = self.layout.key_types();
         let keys = found.iter().map(|hit| decode_key(hit.key.as_deref().unwrap_or_default(), &types));
         let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| self.internal(error))?;
         let rows = self.rows(&keys)?;
-        let snippets = self.snippets(&wanted.lookups, request, &rows)?;
+        let snippets = self.snippets(&words.lookups, request, &rows)?;
         let hits = found.into_iter().zip(keys).zip(snippets);
         Ok(SearchAnswer {
-            hits: hits.map(|((found, key), snippets)| Hit { key, score: found.score, snippets }).collect(),
+            hits: hits
+                .map(|((found, key), snippets)| Hit { key, score: found.score, parts: found.parts, snippets })
+                .collect(),
             rows,
+            vector_columns: self.layout.vector_columns().map(|(column, _)| column.index).collect(),
             total,
-            text_cut: wanted.text_cut,
+            unfit_vectors,
+            text_cut: words.text_cut,
             facets: named(&facets, counts)?,
             ranges: in_ranges.collect::<Result<_, SearchError>>()?,
         })
     }
 
-    fn wanted(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<Wanted, SearchError> {
+    fn sought(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<Words, SearchError> {
         let tokenizers = self.searcher.index().tokenizers();
         let mut clauses: Vec<Box<dyn Query>> = Vec::new();
         let (mut lookups, mut text_cut) = (Vec::new(), false);
@@ -146,26 +159,30 @@ impl SearchSnapshot {
         }
         if let Some(text) = &request.text {
             let typed = TextReader::new(&self.layout, tokenizers).read(text)?;
-            clauses.push(typed.query);
+            if !typed.lookups.is_empty() {
+                clauses.push(typed.query);
+            }
             lookups.extend(typed.lookups.iter().cloned());
             text_cut = typed.is_cut;
-        }
-        for filter in &request.filters {
-            clauses.push(Box::new(ConstScoreQuery::new(self.filter(filter)?, 0.0)));
         }
         if let Some(key) = &request.like {
             clauses.push(self.like(key, permitted)?);
         }
-        if clauses.is_empty() {
-            // Nothing is looked for: all documents, as to count them.
-            clauses.push(Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0)));
-        }
-        clauses.extend(permitted.map(|permitted| permitted.query(self.layout.key)));
-        let query = match clauses.len() {
-            1 => clauses.swap_remove(0),
-            _ => Box::new(BooleanQuery::new(clauses.into_iter().map(|clause| (Occur::Must, clause)).collect())),
-        };
-        Ok(Wanted { query, lookups, text_cut })
+        Ok(Words { clauses, lookups, text_cut })
+    }
+
+    /// What must hold of each document, and changes no score.
+    pub(super) fn restrictions(
+        &self,
+        request: &SearchRequest,
+        permitted: Option<&PermittedKeys>,
+    ) -> Result<Vec<Box<dyn Query>>, SearchError> {
+        let tokenizers = self.searcher.index().tokenizers();
+        let asked = QueryReader::new(&self.layout, tokenizers).read(&request.restriction)?.map(|asked| asked.query);
+        let filters = request.filters.iter().map(|filter| self.filter(filter)).collect::<Result<Vec<_>, _>>()?;
+        let unscored = |query| Box::new(ConstScoreQuery::new(query, 0.0)) as Box<dyn Query>;
+        let restrictions = asked.into_iter().chain(filters).map(unscored);
+        Ok(restrictions.chain(permitted.map(|permitted| permitted.query(self.layout.key))).collect())
     }
 
     fn filter(&self, filter: &SearchFilter) -> Result<Box<dyn Query>, SearchError> {
@@ -190,7 +207,7 @@ impl SearchSnapshot {
         Ranges::new(column, cuts)
     }
 
-    fn find(
+    pub(super) fn find(
         &self,
         name: &str,
         purpose: &str,
@@ -202,7 +219,7 @@ impl SearchSnapshot {
         })
     }
 
-    fn collect(
+    pub(super) fn collect(
         &self,
         query: &dyn Query,
         request: &SearchRequest,
@@ -214,7 +231,7 @@ impl SearchSnapshot {
         let mut outcome = if request.sort.is_empty() {
             let by_key = (SortByBytes::for_field(KEY), Order::Asc);
             let top = top.order_by((SortBySimilarityScore, by_key));
-            self.run(query, top, counted, permitted, |((score, key), _)| Found { score: Some(score), key })
+            self.run(query, top, counted, permitted, |((score, key), _)| Found { score: Some(score), parts: None, key })
         } else {
             let columns = request.sort.iter().map(|(name, descends)| {
                 let column = self.find(name, "sorted by", |column| column.sort.is_some())?;
@@ -223,6 +240,7 @@ impl SearchSnapshot {
             let columns: Vec<_> = columns.collect::<Result<Vec<_>, SearchError>>()?.into_iter().flatten().collect();
             self.run(query, top.order_by(ByColumns(columns)), counted, permitted, |(mut ranks, _)| Found {
                 score: None,
+                parts: None,
                 key: ranks.pop().and_then(Rank::key),
             })
         }?;
@@ -247,7 +265,7 @@ impl SearchSnapshot {
             self.searcher.search_with_statistics_provider(query, &collectors, &living)
         };
         let (top, total, facets, ranges) = result.map_err(|error| self.internal(error))?;
-        Ok(Matches { hits: top.into_iter().map(found).collect(), total, facets, ranges })
+        Ok(Matches { hits: top.into_iter().map(found).collect(), total, unfit_vectors: 0, facets, ranges })
     }
 
     fn rows(&self, keys: &[Vec<ScalarValue>]) -> Result<RecordBatch, SearchError> {
@@ -293,6 +311,15 @@ impl fmt::Debug for SearchSnapshot {
         let mut debug = f.debug_struct("SearchSnapshot");
         debug.field("name", &self.layout.spec.name).field("cut", &self.cut);
         debug.field("documents", &self.num_documents()).finish_non_exhaustive()
+    }
+}
+
+/// What all of these hold of; without any, all documents, as to count them.
+pub(super) fn all_of(mut clauses: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+    match clauses.len() {
+        0 => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0)),
+        1 => clauses.swap_remove(0),
+        _ => Box::new(BooleanQuery::new(clauses.into_iter().map(|clause| (Occur::Must, clause)).collect())),
     }
 }
 

@@ -49,6 +49,27 @@ pub enum FieldKind {
     Keyword,
     /// Not searched.
     Stored,
+    /// Found by how near it is to a vector: lists of floats.
+    Vector(VectorSpec),
+}
+
+/// What the vectors of a column are, and how they are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VectorSpec {
+    /// Numbers of each vector; at least 1.
+    pub dimensions: usize,
+    pub distance: Distance,
+}
+
+/// How far apart two vectors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distance {
+    /// One less the cosine of the angle between them.
+    Cosine,
+    /// The length of the straight line between them.
+    L2,
+    /// Their dot product, negated.
+    Dot,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,6 +82,11 @@ impl TableSnapshot {
         self.reader(Arc::new(Access::All))
     }
 
+    /// The rows as they lie in memory, nothing of them copied: of each segment all its rows, and which of those are live.
+    pub fn live_segments(&self) -> impl Iterator<Item = (&RecordBatch, impl Iterator<Item = usize>)> {
+        self.views.iter().map(|view| (view.segment.rows(), view.liveness.live_rows()))
+    }
+
     /// A number that equal sets of rows have in common, however they are batched and in every process of one build.
     /// It is computed from the rows themselves: O(rows).
     ///

@@ -11,11 +11,13 @@ mod history;
 mod hosts;
 mod list_parameters;
 mod metrics;
+mod nearest_parameters;
 mod parameters;
 mod parked;
 mod problem;
 mod request_body;
 mod search;
+mod search_body;
 mod search_parameters;
 mod sql;
 mod status;
@@ -180,7 +182,7 @@ fn router(api: CurrentApi) -> Router {
         .route("/v1/tables/{name}/{k1}/{k2}/{k3}/{k4}", get(tables::row))
         .route("/v1/sql", post(sql::sql))
         .route("/v1/queries/{name}", get(sql::named))
-        .route("/v1/search/{name}", get(search::search))
+        .route("/v1/search/{name}", get(search::search).post(search::search_by_body))
         .route("/v1/projections", get(status::projections))
         .route("/v1/projections/{name}", get(status::projection))
         .route("/v1/sources", get(status::sources))

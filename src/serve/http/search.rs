@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::{answer, check_part, search_items, to_json};
-use super::parameters::{demand, pairs};
+use super::answer::{Answer, answer, check_part, search_items, to_json};
+use super::parameters::{Pairs, demand, pairs};
+use super::request_body::RequestBody;
+use super::search_body::parameters;
 use super::search_parameters::SearchParameters;
-use super::{Api, caller};
+use super::sql::is_json;
+use super::{Api, caller, problem};
 use crate::query::{ErrorKind, QueryError, ReadPoint};
-use crate::read_model::search::{RangeCount, SearchAnswer, Snippet};
+use crate::read_model::search::{Parts, RangeCount, SearchAnswer, Snippet, VectorPart, WordsPart};
 use crate::serve::json::{AnswerLimits, JsonRows};
 
 /// One hit: its row, how well it matches, and marked passages.
@@ -24,8 +28,31 @@ struct HitJson {
     item: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<PartsJson>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     highlights: BTreeMap<String, SnippetJson>,
+}
+
+/// Where a hit stands in each order, where a vector is asked for.
+#[derive(Debug, Serialize)]
+struct PartsJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<WordsPartJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vector: Option<VectorPartJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct WordsPartJson {
+    rank: usize,
+    score: f32,
+}
+
+#[derive(Debug, Serialize)]
+struct VectorPartJson {
+    rank: usize,
+    distance: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,6 +84,9 @@ struct RangeCountJson {
 struct HitsJson {
     items: Vec<HitJson>,
     total: usize,
+    /// Said only where there are some: documents whose vector cannot be compared.
+    #[serde(skip_serializing_if = "is_zero")]
+    unfit_vectors: usize,
     /// Said only where it is so: what was typed is longer than what was looked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     text_cut: bool,
@@ -74,22 +104,48 @@ struct SearchPageJson {
 }
 
 pub(super) async fn search(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
+    answer("search", &uri, async { found(&api, path, pairs(&uri)?).await }).await
+}
+
+/// The same with its parameters in the body, where a vector of any length has room.
+pub(super) async fn search_by_body(
+    State(api): State<Api>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    let body = match RequestBody::read(&api, body).await {
+        Ok(body) => body,
+        Err(error) => return error.into_problem(&uri),
+    };
+    // Browsers send other types across origins without asking; JSON they do not.
+    if !is_json(&headers) {
+        let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
+        return problem::plain(415, "not-json", "Unsupported media type", detail, &uri);
+    }
     answer("search", &uri, async {
-        let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
-        check_part(&name)?;
-        let mut pairs = pairs(&uri)?;
-        let demand = demand(&api, &mut pairs)?;
-        let parameters = SearchParameters::take(pairs)?;
-        let at = api.service.at_relation(caller(), &name, &demand).await?;
-        let request = parameters.request(api.service.text_fields(&at, &name)?)?;
-        let (offset, limits) = (request.offset, api.answer_limits());
-        let found = api.service.search(&at, &name, request, move |found| hits(found, offset, limits)).await?;
-        match found {
-            Some(found) => search_items(found, at.freshness()),
-            None => Err(not_an_index(&at, &name, parameters.sought())),
+        if let Some((stray, _)) = pairs(&uri)?.first() {
+            return Err(QueryError::invalid(format!("`{stray}` belongs into the body")));
         }
+        found(&api, path, parameters(&body.bytes)?).await
     })
     .await
+}
+
+async fn found(api: &Api, path: Result<Path<String>, PathRejection>, mut pairs: Pairs) -> Result<Answer, QueryError> {
+    let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
+    check_part(&name)?;
+    let demand = demand(api, &mut pairs)?;
+    let parameters = SearchParameters::take(pairs)?;
+    let at = api.service.at_relation(caller(), &name, &demand).await?;
+    let request = parameters.request(api.service.text_fields(&at, &name)?)?;
+    let (offset, limits) = (request.offset, api.answer_limits());
+    let found = api.service.search(&at, &name, request, move |found| hits(found, offset, limits)).await?;
+    match found {
+        Some(found) => search_items(found, at.freshness()),
+        None => Err(not_an_index(&at, &name, parameters.sought())),
+    }
 }
 
 /// The envelope up to the freshness; runs where the search runs.
@@ -99,16 +155,17 @@ fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<
     // For the rendered rows until the envelope is made of them.
     let mut reserved = Vec::new();
     let mut items = Vec::with_capacity(found.hits.len());
+    let rows = found.shown_rows().map_err(|error| internal(error.to_string()))?;
     for (index, hit) in found.hits.into_iter().enumerate() {
         let mut row = JsonRows::new(AnswerLimits { bytes: left, ..limits.clone() });
-        row.write(&found.rows.slice(index, 1))?;
+        row.write(&rows.slice(index, 1))?;
         let bytes = row.finish()?.concat();
         reserved.push(limits.reserve(bytes.len())?);
         left = left.saturating_sub(bytes.len());
         let text = String::from_utf8(bytes).map_err(|error| internal(error.to_string()))?;
         let item = RawValue::from_string(text).map_err(|error| internal(error.to_string()))?;
         let highlights = hit.snippets.into_iter().map(|(field, snippet)| (field, marked(snippet))).collect();
-        items.push(HitJson { item, score: hit.score, highlights });
+        items.push(HitJson { item, score: hit.score, parts: hit.parts.map(parts), highlights });
     }
     let facet = |(value, count)| ValueCount { value, count };
     let facets = found.facets.into_iter().map(|(field, values)| (field, values.into_iter().map(facet).collect()));
@@ -118,6 +175,7 @@ fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<
     let more = !items.is_empty() && next < found.total;
     let mut json = to_json(&HitsJson {
         total: found.total,
+        unfit_vectors: found.unfit_vectors,
         text_cut: found.text_cut,
         facets: facets.collect(),
         ranges: ranges.collect(),
@@ -131,6 +189,17 @@ fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<
         Some(reserved) => reserved.hold(json),
         None => Bytes::from(json),
     }])
+}
+
+fn parts(parts: Parts) -> PartsJson {
+    PartsJson {
+        words: parts.words.map(|WordsPart { rank, score }| WordsPartJson { rank, score }),
+        vector: parts.vector.map(|VectorPart { rank, distance }| VectorPartJson { rank, distance }),
+    }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn marked(snippet: Snippet) -> SnippetJson {

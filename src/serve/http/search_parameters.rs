@@ -1,11 +1,12 @@
-//! A search as it is asked for: `q` or `text`, filters, facets, sort, pages and highlights. The search index answers it.
+//! A search as it is asked for: `q`, `text` or a vector, filters, facets, sort, pages and highlights. The search index answers it.
 
 use std::ops::Bound;
 
 use super::list_parameters::split;
+use super::nearest_parameters::nearest;
 use super::parameters::{Pairs, page_size, take};
 use crate::query::QueryError;
-use crate::read_model::search::{Condition, Cuts, Highlight, SearchFilter, SearchRequest};
+use crate::read_model::search::{Condition, Cuts, Highlight, Nearest, SearchFilter, SearchRequest};
 
 const QUERY_LENGTH_MAX: usize = 1024;
 /// Begins the parameters that count a column by ranges.
@@ -16,13 +17,16 @@ const HIGHLIGHT_CHARS: usize = 200;
 
 /// Every parameter that is not named here is a filter: `status=READY`, `status.in=A,B`, `total.gte=10`. A column that has the
 /// name of one of these is reached as `text.eq`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct SearchParameters {
     /// What is searched for, in the query language; empty for all documents.
     query: String,
     /// What somebody types. No text is refused.
     text: Option<String>,
     filters: Pairs,
+    /// `filter=notes:late`: what must hold too, in the query language.
+    restriction: String,
+    nearest: Option<Nearest>,
     /// `facet=status,band`.
     facets: Vec<String>,
     /// `facet.total=10,50` or `facet.placed_at=month`.
@@ -41,10 +45,13 @@ impl SearchParameters {
     /// # Errors
     /// Where a parameter is given twice, the text is too long, or the page size is no number in its range.
     pub(super) fn take(mut pairs: Pairs) -> Result<Self, QueryError> {
-        let query = take(&mut pairs, "q")?.unwrap_or_default();
-        if query.len() > QUERY_LENGTH_MAX {
-            let error = QueryError::invalid(format!("q is longer than {QUERY_LENGTH_MAX} bytes"));
-            return Err(error.hint("what people type or paste goes into `text`, which takes any length"));
+        let query = take(&mut pairs, "q")?;
+        let restriction = take(&mut pairs, "filter")?.unwrap_or_default();
+        for (name, text) in [("q", query.as_deref().unwrap_or_default()), ("filter", &restriction)] {
+            if text.len() > QUERY_LENGTH_MAX {
+                let error = QueryError::invalid(format!("{name} is longer than {QUERY_LENGTH_MAX} bytes"));
+                return Err(error.hint("what people type or paste goes into `text`, which takes any length"));
+            }
         }
         let text = take(&mut pairs, "text")?;
         let list = |text: Option<String>| -> Vec<String> {
@@ -54,6 +61,7 @@ impl SearchParameters {
         let ranges = pairs.extract_if(.., |(key, _)| key.starts_with(RANGES));
         let ranges = ranges.map(|(key, value)| (key[RANGES.len()..].to_owned(), cuts(&value))).collect();
         let like = take(&mut pairs, "like")?;
+        let nearest = nearest(&mut pairs, query.is_some() || text.is_some() || like.is_some())?;
         let descends = |name: String| match name.strip_prefix('-') {
             Some(rest) => (rest.to_owned(), true),
             None => (name, false),
@@ -64,9 +72,11 @@ impl SearchParameters {
         let page_token = take(&mut pairs, "pageToken")?;
         let highlight = take(&mut pairs, "highlight")?.filter(|text| text != "false");
         Ok(SearchParameters {
-            query,
+            query: query.unwrap_or_default(),
             text,
             filters: pairs,
+            restriction,
+            nearest,
             facets,
             ranges,
             like,
@@ -100,6 +110,8 @@ impl SearchParameters {
             query: self.query.clone(),
             text: self.text.clone(),
             filters: self.filters.iter().map(|(key, value)| filter(key, value)).collect(),
+            restriction: self.restriction.clone(),
+            nearest: self.nearest.clone(),
             facets: self.facets.clone(),
             ranges: self.ranges.clone(),
             like: self.like.as_deref().map(split),

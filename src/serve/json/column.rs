@@ -25,6 +25,7 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
         DataType::Boolean => "bool".to_owned(),
         DataType::Int32 => "int32".to_owned(),
         DataType::Int64 => "int64".to_owned(),
+        DataType::Float32 => "float32".to_owned(),
         DataType::Float64 => "float64".to_owned(),
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
         DataType::Date32 => "date".to_owned(),

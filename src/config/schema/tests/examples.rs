@@ -62,6 +62,7 @@ key: order_id
 fields:
   notes: {type: text, tokenizer: en_stem, weight: 3, facet: false}
   title: text
+  embedding: {type: vector, dimensions: 384, distance: cosine}
   status: {type: keyword, facet: true}
   total: {sort: true}
 synonyms: [[parcel, package], [tv, "tele vision"]]
