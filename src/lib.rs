@@ -50,6 +50,8 @@ pub mod trial;
 // The process.
 pub mod telemetry;
 
+pub mod generate;
+
 pub mod app;
 
 pub mod cli;

@@ -1,5 +1,4 @@
-//! Every metric: its name, its unit, what it means, and how it is recorded. No other file names one, and none is
-//! exported before something can set it.
+//! Every metric, and how it is recorded. No other room names one, and none is exported before something can set it.
 //!
 //! Counters and histograms are recorded as things happen. Gauges about projections and sources are computed from the
 //! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
@@ -12,125 +11,29 @@ use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::event::Reason;
+use crate::lifecycle::GenerationId;
 use crate::progress::{Freshness, Phase};
 use crate::read_model::ReadView;
 
 mod beside;
 mod gauges;
+mod names;
+mod process;
+mod slo;
+mod visible;
 
+use MetricKind::{Counter, Gauge, Histogram};
 use gauges::Gauges;
+
+pub(crate) use names::*;
+pub use names::{Buckets, METRICS, Metric, MetricKind};
+
+pub use process::render_process;
+pub use slo::{measure_freshness, render_slo};
+pub use visible::{Delays, observe_visible, render_visible};
 
 /// How often histograms are condensed. Without it they would grow until the next scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricKind {
-    Counter,
-    Gauge,
-    /// With the upper bounds of its buckets.
-    Histogram(Buckets),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Buckets {
-    /// Half a millisecond to 10 seconds.
-    Short,
-    /// A second to a day.
-    Long,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Metric {
-    pub name: &'static str,
-    pub kind: MetricKind,
-    pub description: &'static str,
-}
-
-const SHORT: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-const LONG: [f64; 10] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0];
-
-macro_rules! metrics_table {
-    ($($constant:ident = $name:literal, $kind:expr, $description:literal;)*) => {
-        $(const $constant: &str = $name;)*
-        /// The table.
-        pub const METRICS: &[Metric] = &[$(Metric { name: $name, kind: $kind, description: $description }),*];
-    };
-}
-
-use MetricKind::{Counter, Gauge, Histogram};
-
-metrics_table! {
-    PROJECTION_LAG_SECONDS = "projection_lag_seconds", Gauge,
-        "Seconds for which something may be missing from a projection; 0 when caught up. Absent while nobody knows.";
-    PROJECTION_LAG_EVENTS = "projection_lag_events", Gauge,
-        "Messages that are stored and not yet in a projection.";
-    PROJECTION_LAST_PROCESSED_POSITION = "projection_last_processed_position", Gauge,
-        "Stream sequence up to which a projection is complete.";
-    PROJECTION_STATE = "projection_state", Gauge, "1 for the state that a projection is in.";
-    PROJECTION_ROWS = "projection_rows", Gauge, "Live rows or documents.";
-    PROJECTION_ROWS_IN_ERROR = "projection_rows_in_error", Gauge,
-        "Rows, groups and partitions of a projection that cannot be computed; while there is one it serves its last rows.";
-    PROJECTION_STATE_BYTES = "projection_state_bytes", Gauge, "Bytes of state in memory, approximately.";
-    PROJECTION_STATE_LIMIT_BYTES = "projection_state_limit_bytes", Gauge,
-        "Bytes of state beyond which a projection fails.";
-    PROJECTION_OPERATOR_STATE_ROWS = "projection_operator_state_rows", Gauge,
-        "Groups and rows that an operator of a projection keeps.";
-    PROJECTION_OPERATOR_STATE_BYTES = "projection_operator_state_bytes", Gauge,
-        "Bytes of state that an operator of a projection keeps, approximately.";
-    PROJECTION_ERROR = "projection_error_total", Counter, "Events that a projection could not take, by event type.";
-    PROJECTION_REBUILD_DURATION = "projection_rebuild_duration_seconds", Histogram(Buckets::Long),
-        "Duration of builds of a projection, from the first event to the live cut; what waits there to be promoted does not count.";
-    PROJECTION_BUILD_REMAINING = "projection_build_remaining_sequences", Gauge, "Sequences that a build of a projection has yet to read; absent while nothing is built.";
-    BUILD_STATE = "readside_build_state", Gauge, "1 for the state of what is built of a projection: `building`, `waiting`, `stalled`, `shadowing`, `rolled-back` or `failed`; absent while there is nothing.";
-    BUILD_POSITION = "readside_build_position", Gauge, "Stream sequence up to which a build has read a source.";
-    BUILD_TARGET = "readside_build_target_position", Gauge, "Stream sequence up to which a build has to read a source, as far as known.";
-    BUILD_RATE = "readside_build_sequences_per_second", Gauge, "Sequences that a build takes in a second, on average since it began.";
-    BUILD_REMAINING = "readside_build_remaining_seconds", Gauge, "Seconds that a build takes yet at that rate.";
-    SHADOW_SINCE = "readside_shadow_since_timestamp_seconds", Gauge, "Since when what was built waits to be promoted, seconds since the epoch.";
-    SHADOW_DIFFERENCES = "readside_shadow_differing_rows", Gauge, "Keys whose rows differ from those that serve, when what was built was last compared: `only-before`, `only-now` or `otherwise`.";
-    KEPT_GENERATIONS = "readside_kept_generations", Gauge, "Generations that were replaced and are kept; absent while there is none.";
-    KEPT_STATE = "readside_kept_state", Gauge, "1 for the state of a kept generation: `catching-up`, `ready` or `failed`.";
-    KEPT_LAG = "readside_kept_lag_events", Gauge, "Sequences between a kept generation and the live cut.";
-    KEPT_STATE_BYTES = "readside_kept_state_bytes", Gauge, "Bytes of a kept generation's state in memory, approximately.";
-    KEPT_DISK_BYTES = "readside_kept_disk_bytes", Gauge, "Bytes of a kept generation in the last checkpoint, with what it has together with what serves.";
-    KEPT_UNTIL = "readside_kept_until_timestamp_seconds", Gauge, "Until when a generation is kept, seconds since the epoch.";
-    QUERY_LATENCY = "query_latency_seconds", Histogram(Buckets::Short),
-        "Duration of requests, waiting for a turn or for a position included.";
-    QUERY_RESULT_STALE = "query_result_stale_total", Counter,
-        "Answers given while a source that they read was catching up, disconnected or halted.";
-    QUERY_REFUSED = "query_refused_total", Counter, "Requests that got an error instead of an answer, by reason.";
-    QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
-    QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
-    QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";
-    CONNECTIONS = "http_connections", Gauge, "Connections that are open, by listener.";
-    CONNECTIONS_ENDED = "http_connections_ended_total", Counter,
-        "Connections that were ended because of a limit, by listener and reason: `timeout`; `evicted`, for another one while it waited; `unserved`, told that all are busy; `refused`, without an answer.";
-    ANSWER_BYTES = "http_answer_bytes", Gauge, "Bytes of answers that are rendered and not yet taken.";
-    EVENT_PROCESSING_FAILURES = "event_processing_failures_total", Counter,
-        "Events that could not be admitted and were parked, by reason.";
-    SOURCE_WATERMARK = "source_watermark_timestamp_seconds", Gauge, "Watermark of a source, seconds since the epoch.";
-    SOURCE_LAST_SEQUENCE = "source_last_sequence", Gauge, "Last sequence of a source's stream when last heard of.";
-    SOURCE_HEARTBEAT = "source_heartbeat_timestamp_seconds", Gauge,
-        "When a source was last heard of, seconds since the epoch.";
-    SOURCE_STATE = "source_state", Gauge, "1 for the state that a source is in.";
-    SOURCE_LATE_EVENTS = "source_late_events", Gauge, "Admitted events that came after the watermark had passed their time.";
-    SOURCE_LATE_EVENTS_DROPPED = "source_late_events_dropped", Gauge, "Events that were dropped because they came late.";
-    SOURCE_IGNORED_EVENTS = "source_ignored_events_total", Counter, "Events of types that are not declared, left out under `unknown_events: ignore`, as often as they are read.";
-    SOURCE_UNDECLARED_FIELDS = "source_undeclared_fields_total", Counter, "Members of payloads that no declared field reads, as often as they are read.";
-    SOURCE_LOST_MESSAGES = "source_lost_messages", Gauge, "Messages that vanished from a stream before they were read.";
-    SOURCE_PARKED_EVENTS = "source_parked_events", Gauge, "Events that are parked, by event type.";
-    PARKED_REPLAYED = "parked_events_replayed_total", Counter, "Parked events that were admitted without a rebuild, once what failed was mended.";
-    PARKED_DISCARDED = "parked_events_discarded_total", Counter, "Parked events that a person has given up.";
-    PARKED_NOTICES = "parked_notices_total", Counter, "Newly parked events by what became of their notice: `sent` to NATS; `summarised`, because there were too many; `dropped`, because it could not be sent.";
-    TORN_BATCHES = "source_torn_batches_total", Counter, "Atomic batches of NATS that were published in parts, because they have more messages than `commit.max_events`.";
-    CONSISTENCY_CHECKS = "consistency_checks_total", Counter, "Verifications of a projection against its batch result, by what came of them.";
-    CONSISTENCY_CHECK_FAILURES = "consistency_check_failures_total", Counter, "Verifications that found rows which are not what the batch gives.";
-    CONSISTENCY_CHECKED_ROWS = "consistency_checked_rows_total", Counter, "Rows of a projection that were found to be what the batch gives.";
-    CONSISTENCY_CHECK_DURATION = "consistency_check_duration_seconds", Histogram(Buckets::Long), "Duration of verifications.";
-    COMMIT_DURATION = "commit_duration_seconds", Histogram(Buckets::Short), "Duration of commits.";
-    CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
-    CHECKPOINT_FAILURES = "checkpoint_failures_total", Counter, "Attempts to make a checkpoint that failed.";
-}
 
 /// The event type of a metric label: a declared name, or `other`.
 pub fn event_type_label(declared: Option<&str>) -> String {
@@ -149,6 +52,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     }
     let handle = builder()?.install_recorder()?;
     describe();
+    process::started();
     *installed = Some(handle.clone());
     Ok(handle)
 }
@@ -166,11 +70,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     let mut builder = PrometheusBuilder::new();
     for metric in METRICS {
         if let Histogram(buckets) = metric.kind {
-            let bounds = match buckets {
-                Buckets::Short => SHORT.as_slice(),
-                Buckets::Long => LONG.as_slice(),
-            };
-            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), bounds)?;
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets.bounds())?;
         }
     }
     Ok(builder)
@@ -270,6 +170,16 @@ pub fn observe_checkpoint(duration: Duration) {
     histogram!(CHECKPOINT_DURATION).record(duration);
 }
 
+/// Up to `at_us`, microseconds since the epoch, everything is in a checkpoint.
+pub fn set_checkpoint(at_us: i64) {
+    gauge!(CHECKPOINT_TIMESTAMP).set(at_us as f64 / 1e6);
+}
+
+/// So many keys of a projection are known to differ.
+pub fn set_drift(projection: &str, keys: u64) {
+    gauge!(DRIFTED_KEYS, "projection" => projection.to_owned()).set(keys as f64);
+}
+
 pub fn count_checkpoint_failure() {
     counter!(CHECKPOINT_FAILURES).increment(1);
 }
@@ -301,9 +211,20 @@ pub fn render_answers(bytes: usize) -> String {
 }
 
 fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
+    let mut state_bytes = 0;
     for (name, status) in view.projections() {
         let generation = status.generation.to_string();
         let own = [("projection", name.as_str()), ("generation", generation.as_str())];
+        state_bytes += status.state_bytes + status.kept.as_ref().map_or(0, |kept| kept.state_bytes);
+        let owner = status.owner.as_deref().unwrap_or_default();
+        page.set(PROJECTION_INFO, &[own[0], ("kind", status.kind), ("owner", owner)], 1.0);
+        if let Some(slo) = &status.slo {
+            page.set(SLO_LAG, &own[..1], slo.lag.as_secs_f64());
+            page.set(SLO_OBJECTIVE, &own[..1], slo.objective);
+        }
+        let is_own = |id: &GenerationId| *id.projection == **name && id.number == status.generation;
+        let parked = view.parked().iter().filter(|parked| parked.generation.as_ref().is_some_and(is_own));
+        page.set(PROJECTION_PARKED_EVENTS, &own[..1], parked.count() as f64);
         for state in Phase::ALL {
             let is_in_it = if state == status.state { 1.0 } else { 0.0 };
             page.set(PROJECTION_STATE, &[own[0], own[1], ("state", state.label())], is_in_it);
@@ -340,6 +261,7 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
             }
         }
     }
+    page.set(STATE_BYTES, &[], state_bytes as f64);
 }
 
 fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
@@ -351,6 +273,11 @@ fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {
             page.set(SOURCE_STATE, &[own, ("state", state.label())], is_in_it);
         }
         page.set(SOURCE_LAST_SEQUENCE, &[own], progress.last_sequence().sequence() as f64);
+        page.set(SOURCE_POSITION, &[own], progress.covered().sequence() as f64);
+        page.set(SOURCE_SINCE, &[own], progress.began().sequence() as f64);
+        if let Some(first) = progress.first_sequence() {
+            page.set(SOURCE_FIRST_SEQUENCE, &[own], first.sequence() as f64);
+        }
         if let Some(watermark) = progress.watermark_us() {
             page.set(SOURCE_WATERMARK, &[own], watermark as f64 / 1e6);
         }

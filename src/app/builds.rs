@@ -367,6 +367,8 @@ impl Work {
     /// The build with its sources, each opened where the build stands.
     fn builder(&self, build: Build) -> Result<Builder, String> {
         let _within = self.readers.enter();
+        // What readers say of a stream that another one reads too is told apart by it.
+        let _span = tracing::info_span!("build", projections = self.names.join(", ")).entered();
         let mut sources: BTreeMap<SourceName, Box<dyn Source>> = BTreeMap::new();
         let mut from: Vec<String> = Vec::new();
         for (name, intake) in build.sources() {

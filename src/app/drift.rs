@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
 use crate::state::KeyShare;
+use crate::telemetry;
 
 /// What verifications have found of each projection. Readiness is told how many keys differ.
 pub(super) struct Drift {
@@ -50,6 +51,7 @@ impl Drift {
         if keys == 0 {
             found.remove(projection);
         }
+        telemetry::set_drift(projection, keys);
         self.told.send_if_modified(|told| {
             let before = if keys > 0 { told.insert(projection.to_owned(), keys) } else { told.remove(projection) };
             before.unwrap_or_default() != keys

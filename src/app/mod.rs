@@ -6,6 +6,7 @@ mod control;
 mod declaration;
 mod drift;
 mod earlier;
+mod freshness;
 mod keepers;
 mod notices;
 mod placing;
@@ -42,6 +43,7 @@ pub use plan::{
 };
 
 use control::{Control, Told};
+use freshness::measure_freshness;
 use notices::Notices;
 use readiness::report_readiness;
 use servers::Servers;
@@ -119,6 +121,7 @@ pub async fn run(
     };
     let ((problems, found), (drift, drifted)) = (watch::channel(Vec::new()), watch::channel(BTreeMap::new()));
     let notices = Notices::start(&parts.config, &catalog);
+    tokio::spawn(measure_freshness(catalog.clone()));
     tokio::spawn(report_readiness(catalog, readiness, status, found, drifted));
     let told = Told { problems, drift, notices };
     let control = Control::new(parts, servers.api.clone(), told).map_err(AppError::Thread)?;

@@ -4,6 +4,7 @@ mod demo;
 pub mod events;
 mod explain;
 pub mod files;
+mod generate;
 mod graph;
 mod infer;
 mod plan;
@@ -39,6 +40,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Print the JSON Schema of the configuration's files, for editors
     Schema(schema::SchemaArgs),
+    /// Write what a daemon is watched with: Prometheus rules, a Grafana dashboard, a runbook
+    Generate(generate::GenerateArgs),
     /// Draw what reads what: sources, event types, projections, views and queries
     Graph(graph::GraphArgs),
     /// Say what a reload or a start with the configuration would do
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         }
         Verb::Explain(args) => explain::explain(&args),
         Verb::Schema(args) => schema::print_schema(&args),
+        Verb::Generate(args) => return generate::generate(&args),
         Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),
         Verb::Infer(args) => return infer::run(&args),

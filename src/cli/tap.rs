@@ -124,7 +124,7 @@ async fn print_all(args: &TapArgs, config: &Config) -> Result<(), String> {
                 }
             }
             Input::Heartbeat { covered, .. } => covered,
-            Input::Opened { .. } | Input::Known { .. } | Input::Ends { .. } => continue,
+            Input::Opened { .. } | Input::Known { .. } | Input::Ends { .. } | Input::Retains { .. } => continue,
             Input::Lost { losses } => {
                 print::error_line(format_args!("{losses} vanished from the stream before they were read"));
                 continue;

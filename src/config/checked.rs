@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::code::Code;
 use crate::event::{DataType, FieldType, SourceSchema};
 use crate::identity::{Identity, Specification};
+use crate::progress::Slo;
 
 /// The whole configuration of a daemon, checked.
 #[derive(Debug, Clone)]
@@ -211,6 +212,8 @@ pub struct Projection {
     /// The output contract: columns that must come out with exactly this type.
     pub columns: BTreeMap<String, FieldType>,
     pub on_stale: OnStale,
+    /// What is promised of its freshness.
+    pub slo: Option<Slo>,
     /// Search only: how each column is indexed. Columns not named are stored only.
     pub fields: BTreeMap<String, SearchField>,
     /// Search only: words that mean the same in free text.

@@ -10,6 +10,7 @@ use super::*;
 use crate::event::{
     DataType, EventType, Field, FieldType, Locator, Naming, NewerVersion, TimestampFormat, UnknownEvents,
 };
+use crate::progress::Slo;
 
 pub(super) const ROOT: &str = r#"
 x-note: keys of your own are allowed
@@ -85,7 +86,7 @@ sql: |
 key: [customer_id]
 indexes: [[tenant_id, revenue], email]
 columns: {revenue: "decimal(38,2)!"}
-freshness: {on_stale: refuse}
+freshness: {slo: 3s, objective: 99.5%, on_stale: refuse}
 promotion: auto
 keep: 0s
 access: {policies: [by_tenant], mask: {email: "'***'"}}
@@ -293,6 +294,8 @@ fn projections_queries_and_policies_are_read() {
     let revenue = FieldType { data_type: DataType::Decimal { precision: 38, scale: 2 }, required: true };
     assert_eq!(table.columns["revenue"], revenue);
     assert_eq!((table.on_stale, search.on_stale), (OnStale::Refuse, OnStale::Mark));
+    assert_eq!(table.slo, Some(Slo { lag: Duration::from_secs(3), objective: 0.995 }));
+    assert_eq!(search.slo, None);
     assert_eq!((table.policies.as_slice(), table.masks["email"].as_str()), (&["by_tenant".to_owned()][..], "'***'"));
     assert_eq!(search.key, Some(vec!["order_id".to_owned()]));
     let text = |tokenizer: &str| SearchKind::Text { tokenizer: tokenizer.to_owned() };

@@ -12,6 +12,7 @@ use super::search_fields::{search_fields, stop_words, synonyms};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Entry, Yaml};
 use crate::event::FieldType;
+use crate::progress::Slo;
 
 const KEYS: &[&str] = &[
     "projection",
@@ -33,6 +34,9 @@ const KEYS: &[&str] = &[
 ];
 /// Much for one projection, and less than a machine for it has.
 const STATE_LIMIT: usize = 4 << 30;
+/// Of the time, where a projection says only which lag it may have.
+const OBJECTIVE: f64 = 0.99;
+
 /// Reads a projection document. `policies` are the names that `access` may use.
 pub(super) fn projection(
     reader: NodeReader<'_>,
@@ -58,6 +62,7 @@ pub(super) fn projection(
         suits(&map, kind);
     }
     let (policies, masks) = access(&map, policies);
+    let (on_stale, slo) = freshness(&map);
     let projection = Projection {
         name: name?,
         kind: kind?,
@@ -67,7 +72,8 @@ pub(super) fn projection(
         duplicates,
         indexes,
         columns: contract(&map),
-        on_stale: on_stale(&map),
+        on_stale,
+        slo,
         fields: search_fields(&map),
         synonyms: synonyms(&map),
         stop_words: stop_words(&map),
@@ -235,11 +241,34 @@ fn contract(map: &Mapping<'_>) -> BTreeMap<String, FieldType> {
     entries.iter().filter_map(column).collect()
 }
 
-/// Goals for freshness are planned; answers say how fresh they are in any case.
-fn on_stale(map: &Mapping<'_>) -> OnStale {
-    let freshness = map.map("freshness", &["on_stale"], &["slo", "objective"]);
+/// What becomes of stale answers, and what is promised of their freshness.
+fn freshness(map: &Mapping<'_>) -> (OnStale, Option<Slo>) {
+    let Some(freshness) = map.map("freshness", &["on_stale", "slo", "objective"], &[]) else {
+        return (OnStale::Mark, None);
+    };
     let choices = [("mark", OnStale::Mark), ("refuse", OnStale::Refuse)];
-    freshness.and_then(|freshness| freshness.choice("on_stale", &choices)).unwrap_or(OnStale::Mark)
+    let on_stale = freshness.choice("on_stale", &choices).unwrap_or(OnStale::Mark);
+    let lag = freshness.interval("slo");
+    let objective = freshness.get("objective").and_then(|yaml| objective(&freshness, yaml));
+    if freshness.get("objective").is_some() && freshness.get("slo").is_none() {
+        let hint = "add `slo`, the longest that something may be missing, such as `slo: 3s`";
+        freshness.error_at_key(Code::NotTogether, "objective", "`objective` has no meaning without `slo`", hint);
+    }
+    (on_stale, lag.map(|lag| Slo { lag, objective: objective.unwrap_or(OBJECTIVE) }))
+}
+
+/// A percentage below 100, as a share.
+fn objective(freshness: &Mapping<'_>, yaml: &Yaml) -> Option<f64> {
+    let text = freshness.reader.text(yaml, "`objective`")?;
+    let percent = text.strip_suffix('%').and_then(|number| number.trim_end().parse::<f64>().ok());
+    // Rounded, so that 99.9 % is 0.999 as it is written.
+    let share = percent.map(|percent| (percent * 1e10).round() / 1e12).filter(|share| *share > 0.0 && *share < 1.0);
+    if share.is_none() {
+        let hint = "write the share of the time in which `slo` is kept, above 0% and below 100%: 99%, 99.9%";
+        let message = format!("`objective` must be a percentage, not `{text}`");
+        freshness.reader.error(Code::NotANumber, yaml.mark, message, hint);
+    }
+    share
 }
 
 /// When what is built takes the place of what serves.

@@ -18,6 +18,7 @@ mod readers;
 mod runner;
 mod saver;
 mod verify;
+mod visibility;
 mod whole_batches;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin, fresh};

@@ -16,6 +16,7 @@ use super::engine::{Engine, EngineError, Fetched};
 use super::grounding::{Asked, Gathered};
 use super::readers::{OpenSource, Readers, Report};
 use super::saver::{Job, Saved, spawn_saver};
+use super::visibility::Visibility;
 use super::whole_batches::WholeBatches;
 use crate::checkpoint::Checkpointer;
 use crate::progress::{Cut, SourceName};
@@ -102,6 +103,10 @@ pub struct Runner {
     /// Whether something was done since the last capture that moves no cut.
     has_changed: bool,
     next_checkpoint: Instant,
+    /// When the job was handed over that is being done, microseconds since the epoch.
+    captured_at_us: i64,
+    /// Messages that some answers have yet to show.
+    visibility: Visibility,
 }
 
 impl Runner {
@@ -152,6 +157,8 @@ impl Runner {
             durable: None,
             has_changed: false,
             next_checkpoint,
+            captured_at_us: now_us(),
+            visibility: Visibility::default(),
         };
         (runner, status_receiver, commander)
     }
@@ -204,12 +211,13 @@ impl Runner {
         if !fetched.is_empty() {
             let began = Instant::now();
             let read: BTreeSet<SourceName> = fetched.iter().map(|one| one.source.clone()).collect();
+            self.visibility.committed(&fetched);
             let read: Vec<SourceName> = read.into_iter().filter(|one| self.engine.halted(one).is_none()).collect();
             self.engine.commit(fetched, now_us()).map_err(poisoned)?;
             for source in read {
                 // By an event of an unknown type, or because no more can be parked.
                 if let Some(message) = self.engine.halted(&source) {
-                    tracing::error!(%source, %message, "source halted");
+                    tracing::error!(%source, reason = %message, "source halted");
                     self.read_end(&source);
                 }
             }
@@ -228,7 +236,11 @@ impl Runner {
         let Some(intake) = self.engine.intakes.get_mut(&source) else { return };
         let progress = &mut intake.progress;
         match input {
-            Input::Ends { last_sequence } => progress.ends(last_sequence.into()),
+            Input::Ends { first_sequence, last_sequence } => {
+                progress.retains(first_sequence.into());
+                progress.ends(last_sequence.into());
+            }
+            Input::Retains { first_sequence } => progress.retains(first_sequence.into()),
             _ if progress.is_halted() => {}
             // These are committed, not noted.
             Input::Fetched { .. } | Input::Heartbeat { .. } => {}
@@ -245,7 +257,7 @@ impl Runner {
                 progress.lost(losses);
             }
             Input::Disconnected { message } => {
-                tracing::warn!(%source, %message, "source disconnected");
+                tracing::warn!(%source, reason = %message, "source disconnected");
                 progress.disconnected(message);
             }
             Input::Halted { message, is_gap } => {
@@ -256,7 +268,7 @@ impl Runner {
                     ),
                     false => message,
                 };
-                tracing::error!(%source, %message, "source halted");
+                tracing::error!(%source, reason = %message, "source halted");
                 match is_gap {
                     true => progress.halted_by_gap(message),
                     false => progress.halted(message),
@@ -276,8 +288,9 @@ impl Runner {
         age.map_or(NEVER, |age| self.config.search_commit.saturating_sub(age))
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         self.catalog.publish(self.engine.snapshot(now_us()));
+        self.visibility.published(&self.catalog, now_us());
     }
 
     fn whatever_is_due(&mut self) -> Result<(), LoopEnd> {
@@ -331,6 +344,7 @@ impl Runner {
 
     fn hand_over(&mut self, job: Job) -> Result<(), LoopEnd> {
         self.saving = true;
+        self.captured_at_us = now_us();
         // The queue is empty: a job is handed over only when the one before is done.
         self.jobs.try_send(job).map_err(|_| LoopEnd::Poisoned("the checkpoint writer has stopped".to_owned()))
     }
@@ -347,17 +361,19 @@ impl Runner {
                 self.removable.drain(..).for_each(|folder| IndexRoot::remove(&folder));
                 tracing::debug!(%cut, ?stats, "checkpoint is durable");
                 telemetry::observe_checkpoint(took);
+                telemetry::set_checkpoint(self.captured_at_us);
                 self.durable = Some(cut);
                 self.mended();
                 Ok(())
             }
             Saved::Confirmed => {
                 self.saving = false;
+                telemetry::set_checkpoint(self.captured_at_us);
                 self.mended();
                 Ok(())
             }
             Saved::Failed { message } => {
-                tracing::error!(%message, "checkpoint failed; it will be tried again");
+                tracing::error!(reason = %message, "checkpoint failed; it will be tried again");
                 telemetry::count_checkpoint_failure();
                 self.status.send_modify(|status| status.checkpoint_failure = Some(message));
                 Ok(())

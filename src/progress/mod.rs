@@ -7,6 +7,7 @@ mod freshness;
 mod losses;
 mod phase;
 mod position;
+mod slo;
 mod source_progress;
 mod source_state;
 mod watermark;
@@ -16,6 +17,7 @@ pub use freshness::{AnswerState, Basis, Freshness, LostMessages, Reads, SourceFr
 pub use losses::{Loss, Losses, keep_most};
 pub use phase::Phase;
 pub use position::Position;
+pub use slo::Slo;
 pub use source_progress::{Applied, Reached, Resumed, SourceProgress};
 pub use source_state::SourceState;
 pub use watermark::Watermark;

@@ -38,6 +38,7 @@ pub struct SourceProgress {
     is_gap: bool,
     parked: BTreeMap<String, u64>,
     began: Position,
+    first_sequence: Option<Position>,
     lost: Losses,
     /// Losses that were reported and lie behind what is covered.
     lost_ahead: Losses,
@@ -101,6 +102,7 @@ impl SourceProgress {
             is_gap: false,
             parked: BTreeMap::new(),
             began: from.began,
+            first_sequence: None,
             lost: from.lost,
             lost_ahead: Losses::default(),
         }
@@ -155,6 +157,11 @@ impl SourceProgress {
         } else {
             self.state = SourceState::CatchingUp;
         }
+    }
+
+    /// The stream has let go of what was before that sequence.
+    pub fn retains(&mut self, first_sequence: Position) {
+        self.first_sequence = Some(first_sequence);
     }
 
     /// Nothing is read of the stream, which ends there by now.
@@ -247,6 +254,12 @@ impl SourceProgress {
     /// The stream's last sequence when it was last heard of, at least `covered`.
     pub fn last_sequence(&self) -> Position {
         self.last_sequence
+    }
+
+    /// The first sequence that the stream still has, when it was last heard of; none where that was not said since the start, as by an
+    /// input that lets go of nothing.
+    pub fn first_sequence(&self) -> Option<Position> {
+        self.first_sequence
     }
 
     /// When everything stored had last been applied, microseconds since the epoch.

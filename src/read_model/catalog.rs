@@ -12,7 +12,7 @@ use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
 use crate::lifecycle::{Parked, Step};
-use crate::progress::{Basis, Cut, Losses, Phase, Position, Reads, SourceName, SourceProgress};
+use crate::progress::{Basis, Cut, Losses, Phase, Position, Reads, Slo, SourceName, SourceProgress};
 
 /// Everything that an answer may be computed from. Immutable; cheap to clone behind its `Arc`.
 #[derive(Debug, Clone, Default)]
@@ -130,6 +130,9 @@ pub struct ProjectionStatus {
     /// `table`, `search` or `view`.
     pub kind: &'static str,
     pub owner: Option<String>,
+    /// What is promised of its freshness.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slo: Option<Slo>,
     pub generation: u64,
     pub state: Phase,
     /// Live rows, or documents.

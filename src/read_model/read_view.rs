@@ -227,6 +227,7 @@ mod tests {
             name: name.to_owned(),
             kind: "table",
             owner: None,
+            slo: None,
             generation: 1,
             state,
             rows: 0,

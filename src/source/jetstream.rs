@@ -20,6 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use end::StreamEnd;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::{BatchLimits, Input, Inputs, Source, Start, hand_over};
 use crate::config;
@@ -117,7 +118,8 @@ impl JetStreamSource {
     /// Starts reading; call it within a tokio runtime.
     pub fn open(options: JetStreamOptions, start: Start) -> Self {
         let (sender, inputs) = hand_over();
-        let task = tokio::spawn(reader::read(options, start, sender));
+        // Of several readers of one stream the log says which one it is.
+        let task = tokio::spawn(reader::read(options, start, sender).in_current_span());
         Self { inputs: Inputs::new(inputs), task }
     }
 }

@@ -121,7 +121,11 @@ async fn between(
                 covered
             }
             Input::Heartbeat { covered, .. } => covered,
-            Input::Opened { .. } | Input::Known { .. } | Input::Lost { .. } | Input::Ends { .. } => continue,
+            Input::Opened { .. }
+            | Input::Known { .. }
+            | Input::Lost { .. }
+            | Input::Ends { .. }
+            | Input::Retains { .. } => continue,
             Input::Disconnected { message } | Input::Halted { message, .. } => return Err(message),
             Input::End => return Ok(messages),
         };

@@ -45,6 +45,8 @@ pub enum Input {
     ///
     /// `began` is the first sequence that the stream had when it was first opened: what was before it is unknown for good.
     Opened { identity: StreamIdentity, last_sequence: u64, began: u64 },
+    /// The first sequence that the stream still has, of a stream that lets go of old messages. It comes when that is another one.
+    Retains { first_sequence: u64 },
     /// More is known of the stream by now: the identity to keep in the checkpoint.
     Known { identity: StreamIdentity },
     /// Messages that vanished from the stream before they were read. It comes before what covers them.
@@ -56,8 +58,8 @@ pub enum Input {
     Fetched { messages: Vec<Message>, covered: u64, last_sequence: u64 },
     /// Nothing new, but the stream was heard, and these are confirmed.
     Heartbeat { covered: u64, last_sequence: u64 },
-    /// Where the stream ends, of which nothing is read for now.
-    Ends { last_sequence: u64 },
+    /// Where the stream begins and ends, of which nothing is read for now.
+    Ends { first_sequence: u64, last_sequence: u64 },
     /// Not reachable; the source retries by itself.
     Disconnected { message: String },
     /// Stopped by something that a person has to mend. `is_gap` says that messages have gone before they were read, and that nothing

@@ -2,8 +2,8 @@
 
 use super::gauges::Gauges;
 use super::{
-    BUILD_POSITION, BUILD_RATE, BUILD_REMAINING, BUILD_STATE, BUILD_TARGET, KEPT_DISK_BYTES, KEPT_GENERATIONS,
-    KEPT_LAG, KEPT_STATE, KEPT_STATE_BYTES, KEPT_UNTIL, SHADOW_DIFFERENCES, SHADOW_SINCE,
+    BUILD_POSITION, BUILD_PROGRESS, BUILD_RATE, BUILD_REMAINING, BUILD_STATE, BUILD_TARGET, KEPT_DISK_BYTES,
+    KEPT_GENERATIONS, KEPT_LAG, KEPT_STATE, KEPT_STATE_BYTES, KEPT_UNTIL, SHADOW_DIFFERENCES, SHADOW_SINCE,
 };
 use crate::read_model::ReadView;
 use crate::read_model::catalog::{BuildState, BuildStatus, KeptState, KeptStatus};
@@ -12,12 +12,12 @@ use crate::read_model::catalog::{BuildState, BuildStatus, KeptState, KeptStatus}
 pub(super) fn builds(page: &mut Gauges, view: &ReadView) {
     for (projection, status) in view.projections() {
         if let Some(build) = &status.build {
-            one_build(page, projection, build);
+            one_build(page, projection, build, view);
         }
     }
 }
 
-fn one_build(page: &mut Gauges, projection: &str, build: &BuildStatus) {
+fn one_build(page: &mut Gauges, projection: &str, build: &BuildStatus, view: &ReadView) {
     let generation = build.generation.to_string();
     let own = [("projection", projection), ("generation", generation.as_str())];
     for state in BuildState::ALL {
@@ -28,6 +28,12 @@ fn one_build(page: &mut Gauges, projection: &str, build: &BuildStatus) {
     if matches!(build.state, BuildState::Failed | BuildState::RolledBack) {
         return;
     }
+    let (read, all) = build.sources.iter().fold((0, 0), |(read, all), (source, progress)| {
+        let before = view.sources().get(source).map_or(0, |source| source.began().sequence().saturating_sub(1)).into();
+        (read + progress.position.since(before), all + progress.target.since(before))
+    });
+    // Of nothing, all is read.
+    page.set(BUILD_PROGRESS, &own, if all == 0 { 1.0 } else { (read as f64 / all as f64).min(1.0) });
     for (source, progress) in &build.sources {
         let labels = [own[0], own[1], ("source", &**source)];
         page.set(BUILD_POSITION, &labels, progress.position.sequence() as f64);

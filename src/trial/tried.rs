@@ -33,6 +33,7 @@ pub fn tried(config: &Config, sql: &str, key: &[String]) -> Result<Program, Refu
         indexes: Vec::new(),
         columns: Default::default(),
         on_stale: OnStale::Mark,
+        slo: None,
         fields: Default::default(),
         synonyms: Vec::new(),
         stop_words: StopWords::None,

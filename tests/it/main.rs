@@ -33,6 +33,7 @@ mod support;
 mod trial;
 mod tutorials;
 mod verify;
+mod watching;
 
 /// Counts what is allocated, for the tests that compare it with what operators say.
 #[global_allocator]

@@ -299,6 +299,7 @@ const ROOMS: &[Room] = &[
         modules: &["telemetry"],
         rooms: &[
             "event",
+            "lifecycle::GenerationId",
             "progress",
             "read_model::ReadView",
             "read_model::catalog::BuildState",
@@ -307,6 +308,15 @@ const ROOMS: &[Room] = &[
             "read_model::catalog::KeptStatus",
         ],
         outside: &["metrics", "metrics_exporter_prometheus", "tokio"],
+    },
+    // Writes texts from what is declared; the metrics in them are those of telemetry.
+    Room { name: "generate", modules: &["generate"], rooms: &["config", "telemetry"], outside: &[] },
+    // Asks the system how much memory there is, and when it starts.
+    Room {
+        name: "telemetry, the process",
+        modules: &["telemetry::process"],
+        rooms: &["telemetry"],
+        outside: &["clock", "std::fs"],
     },
     Room {
         name: "serve",
@@ -450,6 +460,7 @@ const ROOMS: &[Room] = &[
             // What reads what.
             "plan::relations",
             "pipeline::LoopEnd",
+            "generate",
             "infer",
             "trial",
         ],
@@ -489,6 +500,9 @@ const ROOMS: &[Room] = &[
             "priority",
             "progress",
             "query",
+            // How fresh readers find each projection is measured as it is for them.
+            "read_model::Caller",
+            "read_model::ReadView",
             "read_model::catalog::BuildState",
             "read_model::catalog::Catalog",
             "read_model::catalog::Snapshot",

@@ -67,7 +67,7 @@ async fn read_through(source: &mut dyn Source, last: u64, within: Duration) -> u
                     expected += 1;
                 }
             }
-            Input::Heartbeat { .. } => {}
+            Input::Heartbeat { .. } | Input::Retains { .. } => {}
             other => panic!("{other:?}"),
         }
     }

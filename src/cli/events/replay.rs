@@ -170,6 +170,7 @@ impl MessageFile {
                 | Input::Known { .. }
                 | Input::Lost { .. }
                 | Input::Ends { .. }
+                | Input::Retains { .. }
                 | Input::Heartbeat { .. } => {}
                 Input::Disconnected { message } | Input::Halted { message, .. } => return Err(Error::Source(message)),
                 Input::End => return Ok(None),

@@ -78,7 +78,7 @@ async fn print(source: &mut dyn Source, args: &StreamArgs, output: &mut dyn Writ
             }
             Input::Heartbeat { covered, .. } => covered,
             // What the stream no longer has cannot be printed.
-            Input::Known { .. } | Input::Lost { .. } | Input::Ends { .. } => continue,
+            Input::Known { .. } | Input::Lost { .. } | Input::Ends { .. } | Input::Retains { .. } => continue,
             Input::Disconnected { message } if args.follow => {
                 print::error_line(message);
                 0

@@ -70,7 +70,7 @@ pub(super) async fn print_changes(args: &TapArgs, config: &Config, filters: &[(&
             }
             Input::Heartbeat { covered, .. } => one.covered = covered,
             Input::End => one.covered = one.last,
-            Input::Opened { .. } | Input::Known { .. } | Input::Ends { .. } => {}
+            Input::Opened { .. } | Input::Known { .. } | Input::Ends { .. } | Input::Retains { .. } => {}
             Input::Lost { losses } => {
                 print::error_line(format_args!("{losses} vanished from `{name}` before they were read"));
             }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::shape::{
-    any_of, bytes, choice, count, data_type, described, duration, flag, identifier, integer, mapping, may, names, need,
-    promotion, text, texts, with,
+    any_of, bytes, choice, count, data_type, described, duration, flag, identifier, integer, interval, mapping, may,
+    names, need, pattern, promotion, text, texts, with,
 };
 use crate::config::search_fields::{
     DIMENSIONS_MAX, DISTANCES, GROUP_MAX, STOP_WORDS, STOP_WORDS_MAX, TOKENIZERS, WEIGHT_MAX,
@@ -43,7 +43,7 @@ pub(super) fn projection() -> Value {
         may(
             "freshness",
             freshness(),
-            "What becomes of answers from a source that is catching up, disconnected or halted.",
+            "What is promised of its freshness, and what becomes of answers from a source that is catching up, disconnected or halted.",
         ),
         may(
             "fields",
@@ -116,11 +116,24 @@ fn indexes() -> Value {
 }
 
 fn freshness() -> Value {
-    mapping([may(
-        "on_stale",
-        choice(["mark", "refuse"]),
-        "`mark` (the default): stale answers say so. `refuse` is refused until it is kept.",
-    )])
+    let freshness = mapping([
+        may(
+            "slo",
+            interval(),
+            "The longest that something which is stored may be missing: `3s`. Alerts and metrics are measured against it.",
+        ),
+        may(
+            "objective",
+            pattern(r"^([1-9][0-9]?(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*)\s*%$"),
+            "In how much of the time `slo` is to be kept (`99%` by default).",
+        ),
+        may(
+            "on_stale",
+            choice(["mark", "refuse"]),
+            "`mark` (the default): stale answers say so. `refuse` is refused until it is kept.",
+        ),
+    ]);
+    with(freshness, &json!({"dependencies": {"objective": ["slo"]}}))
 }
 
 fn search_field() -> Value {

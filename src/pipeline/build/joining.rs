@@ -107,6 +107,7 @@ impl Build {
         }
         let came = built.generations.iter().filter(|one| one.state().steps());
         let came: BTreeSet<String> = came.map(|one| one.projection().to_owned()).collect();
+        live.has_told(&mut built);
         live.take_over(built.generations, rollout.is_some() && !resumes, &by, now_us);
         let (mut unkept, mut still_kept) = (Vec::new(), BTreeSet::new());
         if failed {

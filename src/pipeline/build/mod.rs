@@ -100,7 +100,8 @@ pub struct Build {
 
 impl Build {
     /// Generations of `engine` with nothing applied but what some of them have adopted.
-    pub(super) fn new(engine: Engine, changed_sources: BTreeSet<SourceName>) -> Self {
+    pub(super) fn new(mut engine: Engine, changed_sources: BTreeSet<SourceName>) -> Self {
+        engine.is_beside(changed_sources.clone());
         let (taken, continued) = (BTreeMap::new(), BTreeMap::new());
         Self {
             engine,

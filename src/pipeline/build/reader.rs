@@ -59,11 +59,11 @@ impl BuildReader {
                     return Err(BuildError::Short { source_name: self.name.clone(), end: covered, target });
                 }
                 Input::Disconnected { message } => {
-                    tracing::warn!(source = %self.name, %message, "source disconnected while building");
+                    tracing::warn!(source = %self.name, reason = %message, "source disconnected while building");
                     return Ok(Err(message));
                 }
                 Input::Lost { losses } => self.lost.extend(losses),
-                Input::Opened { .. } | Input::Known { .. } | Input::Ends { .. } => {}
+                Input::Opened { .. } | Input::Known { .. } | Input::Ends { .. } | Input::Retains { .. } => {}
             }
         }
     }

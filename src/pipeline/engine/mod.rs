@@ -74,6 +74,8 @@ pub struct Engine {
     limits: ParkedLimits,
     /// The kinds of parked events that the log has one of.
     told: BTreeSet<(Owner, Reason)>,
+    /// Of what is built beside, the sources that it reads otherwise than the loop, which has told of all others.
+    reads_otherwise: Option<BTreeSet<SourceName>>,
     /// What readers see of the parked events, and its edition.
     parked_shown: Arc<[Arc<Parked>]>,
     parked_told: Option<u64>,
@@ -134,6 +136,7 @@ impl Engine {
             revision: 0,
             limits,
             told: BTreeSet::new(),
+            reads_otherwise: None,
             parked_shown: Arc::default(),
             parked_told: None,
             kept: KeptRollouts::default(),
@@ -221,14 +224,27 @@ impl Engine {
     /// Parks an event. The log has the first of each kind, the status all of them.
     fn park(&mut self, parked: Parked) {
         let Rejected { message, reason, detail, .. } = &parked.rejected;
-        if self.told.insert((parked.owner(), *reason)) {
+        let is_told = parked.generation.is_none()
+            && self.reads_otherwise.as_ref().is_some_and(|sources| !sources.contains(&parked.source));
+        if !is_told && self.told.insert((parked.owner(), *reason)) {
             let projection = parked.generation.as_ref().map(|generation| generation.projection.as_ref());
+            let generation = parked.generation.as_ref().map(|generation| generation.number);
             tracing::warn!(
-                source = %parked.source, projection, sequence = message.seq, reason = reason.label(), %detail,
+                source = %parked.source, projection, generation, sequence = message.seq, reason = reason.label(), %detail,
                 "an event is parked; the next ones for this reason are only counted"
             );
         }
         self.parked.park(parked);
+    }
+
+    /// Makes it one that is built beside: of a source that it reads as the loop does, the log has what is parked already.
+    pub(in crate::pipeline) fn is_beside(&mut self, reads_otherwise: BTreeSet<SourceName>) {
+        self.reads_otherwise = Some(reads_otherwise);
+    }
+
+    /// Takes over what the log has of the parked events of another engine, whose generations it takes.
+    pub(in crate::pipeline) fn has_told(&mut self, other: &mut Engine) {
+        self.told.append(&mut other.told);
     }
 
     fn step(
@@ -289,7 +305,7 @@ impl Engine {
                 }
                 Err(error) => {
                     let failure = error.to_string();
-                    tracing::error!(projection = generation.projection(), %failure, "projection failed");
+                    tracing::error!(projection = generation.projection(), reason = %failure, "projection failed");
                     failed.insert(generation.projection().to_owned(), failure.clone());
                     generation.fail(failure);
                 }

@@ -106,6 +106,7 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         name: view.config.name.clone(),
         kind: "view",
         owner: view.config.owner.clone(),
+        slo: view.config.slo,
         generation: 1,
         state: Phase::Serving,
         rows: 0,

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use super::search_spec::search_spec;
 use crate::identity::Identity;
 use crate::plan::PlannedProjection;
-use crate::progress::Reads;
+use crate::progress::{Reads, Slo};
 use crate::read_model::search::SearchSpec;
 use crate::read_model::table::TableSpec;
 
 #[derive(Debug, Clone)]
 pub struct Definition {
     pub owner: Option<String>,
+    /// What is promised of its freshness.
+    pub slo: Option<Slo>,
     /// Of everything that decides its rows; none of rows that an older build computed.
     pub rows: Option<Identity>,
     pub reads: Reads,
@@ -35,6 +37,7 @@ impl Definition {
     /// Takes over what can be changed while the generation runs, of a definition that is else the same.
     pub(in crate::pipeline) fn adapt(&mut self, to: &Definition) {
         self.owner.clone_from(&to.owner);
+        self.slo = to.slo;
         self.text.clone_from(&to.text);
         self.state_limit = to.state_limit;
     }
@@ -51,6 +54,7 @@ impl Definition {
         };
         Self {
             owner: config.owner.clone(),
+            slo: config.slo,
             rows: Some(schema.identity),
             reads: schema.reads.clone(),
             upstream: planned.compiled.upstream.clone(),

@@ -21,6 +21,7 @@ impl Definition {
             name: table.name.clone(),
             kind: if self.search.is_some() { "search" } else { "table" },
             owner: self.owner.clone(),
+            slo: self.slo,
             generation: 0,
             state: Phase::Building,
             rows: 0,

@@ -16,7 +16,7 @@ use super::connections::{Listener, serve};
 use super::{CurrentApi, body, caller, no_route, wrong_method};
 use crate::config::ConnectionLimits;
 use crate::query::now_us;
-use crate::telemetry::{render_answers, render_queries, render_snapshot};
+use crate::telemetry::{render_answers, render_process, render_queries, render_slo, render_snapshot, render_visible};
 
 /// Of scrapers at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -74,6 +74,9 @@ async fn metrics(State(page): State<MetricsPage>) -> Response {
         render_snapshot(&api.service.view(caller()), now_us()),
         render_queries(admission.running(), admission.queued(), admission.waiting()),
         render_answers(api.answers.budget.taken()),
+        render_slo(),
+        render_visible(),
+        render_process(),
     ];
     body(200, "text/plain; version=0.0.4; charset=utf-8", text.concat())
 }

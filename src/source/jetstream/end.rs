@@ -1,4 +1,4 @@
-//! Where a stream ends, while nobody reads it.
+//! Where a stream begins and ends, while nobody reads it.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub struct StreamEnd {
     identity: Option<StreamIdentity>,
     api: Option<StreamApi>,
     next_look: Instant,
-    told: Option<u64>,
+    /// The first and the last sequence.
+    told: Option<(u64, u64)>,
 }
 
 impl StreamEnd {
@@ -29,7 +30,7 @@ impl StreamEnd {
         Self { options, identity, api: None, next_look: Instant::now(), told: None }
     }
 
-    async fn look(&mut self) -> Result<Option<u64>, ApiError> {
+    async fn look(&mut self) -> Result<Option<(u64, u64)>, ApiError> {
         let is_there = match &self.api {
             Some(api) => api.reach().await == Reach::Connected,
             None => false,
@@ -40,7 +41,7 @@ impl StreamEnd {
         let Some(api) = &self.api else { return Ok(None) };
         let facts = api.stream().await?;
         let is_known = self.identity.as_ref().is_none_or(|known| known.is_of(&facts.created));
-        Ok(is_known.then_some(facts.state.last_seq))
+        Ok(is_known.then_some((facts.state.first_seq, facts.state.last_seq)))
     }
 }
 
@@ -52,8 +53,8 @@ impl Source for StreamEnd {
             let found = timeout(LOOK_LONGEST, self.look()).await;
             self.next_look = Instant::now() + LOOKS_EVERY;
             match found {
-                Ok(Ok(Some(last_sequence))) if self.told.replace(last_sequence) != Some(last_sequence) => {
-                    return Input::Ends { last_sequence };
+                Ok(Ok(Some(ends))) if self.told.replace(ends) != Some(ends) => {
+                    return Input::Ends { first_sequence: ends.0, last_sequence: ends.1 };
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {

@@ -38,6 +38,7 @@ impl StreamReader {
         if let Some(gap) = resumed.lost {
             lost.push(Loss::whole(gap.first, gap.last));
         }
+        self.retained = facts.state.first_seq;
         let holes = self.holes(&facts);
         if self.identity.is_some() && !holes.are_lost {
             self.look_for_deleted(&api, &facts, resumed.covered, &mut lost).await?;

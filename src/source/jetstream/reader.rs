@@ -62,6 +62,9 @@ pub(super) struct StreamReader {
     pub(super) api: Option<StreamApi>,
     /// The disconnection that was reported last and still holds.
     pub(super) reported: Option<String>,
+    /// The first sequence that the stream had when it was last asked, and the one that was told last.
+    pub(super) retained: u64,
+    pub(super) told_retained: u64,
 }
 
 /// One consumer, from its opening to the first oddity.
@@ -96,6 +99,8 @@ pub(super) async fn read(options: JetStreamOptions, start: Start, inputs: mpsc::
         has_met_undeliverable: false,
         api: None,
         reported: None,
+        retained: 0,
+        told_retained: 0,
     };
     let mut failures = 0;
     loop {
@@ -130,7 +135,7 @@ impl StreamReader {
 
     /// Reports to the runner why reading stopped; an error ends the task.
     async fn report(&mut self, stop: StreamStop, failures: u32) -> Result<(), ()> {
-        while self.buffer.is_ready() {
+        while self.is_ready() {
             let input = self.hand_over();
             self.inputs.send(input).await.map_err(drop)?;
         }
@@ -148,7 +153,7 @@ impl StreamReader {
             }
             StreamStop::Again(message) if failures < QUIET_RETRIES => {
                 let message = with_complaint(message);
-                tracing::warn!(source = self.options.name, message, "reading with a new consumer");
+                tracing::warn!(source = self.options.name, reason = message, "reading with a new consumer");
                 Ok(())
             }
             StreamStop::Lost(message) | StreamStop::Again(message) => {
@@ -162,8 +167,16 @@ impl StreamReader {
         }
     }
 
-    /// What the buffer hands over, of which samples are kept.
+    fn is_ready(&self) -> bool {
+        self.buffer.is_ready() || self.retained != self.told_retained
+    }
+
+    /// What the buffer hands over, of which samples are kept; before it, what the stream has let go of.
     fn hand_over(&mut self) -> Input {
+        if self.retained != self.told_retained {
+            self.told_retained = self.retained;
+            return Input::Retains { first_sequence: self.retained };
+        }
         let input = self.buffer.hand_over();
         if let Input::Fetched { messages, .. } = &input {
             self.evidence.take(messages);
@@ -183,7 +196,7 @@ impl StreamReader {
         loop {
             self.ask_if_due(api, session);
             tokio::select! {
-                permit = inputs.reserve(), if self.buffer.is_ready() => {
+                permit = inputs.reserve(), if self.is_ready() => {
                     permit.map_err(|_| StreamStop::Closed)?.send(self.hand_over());
                 }
                 message = session.consumer.messages.next(), if self.buffer.has_room() => {
@@ -292,6 +305,7 @@ impl StreamReader {
             return Err(StreamStop::Again("the stream was created anew".to_owned()));
         }
         let (first, last) = (answer.facts.state.first_seq, answer.facts.state.last_seq);
+        self.retained = first;
         let is_idle = session.message_at < session.asked_at;
         if is_idle && last < self.buffer.covered() {
             let (stream, read) = (stream.clone(), self.buffer.covered());

@@ -82,7 +82,7 @@ async fn read_through(source: &mut dyn Source, read: &mut u64, last: u64) {
                     assert_eq!((message.seq, &message.payload[..]), (*read, &b"{}"[..]));
                 }
             }
-            Input::Opened { .. } | Input::Heartbeat { .. } | Input::Disconnected { .. } => {}
+            Input::Opened { .. } | Input::Retains { .. } | Input::Heartbeat { .. } | Input::Disconnected { .. } => {}
             other => panic!("{other:?}"),
         }
     }

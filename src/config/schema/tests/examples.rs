@@ -49,7 +49,7 @@ sql: SELECT a FROM b.c
 key: [customer_id]
 indexes: [[tenant_id, revenue], email]
 columns: {revenue: "decimal(38,2)!"}
-freshness: {on_stale: refuse}
+freshness: {slo: 3s, objective: 99.9%, on_stale: refuse}
 state_limit: 1GiB
 promotion: auto
 keep: 0s

@@ -148,6 +148,7 @@ fn snapshot(position: u64) -> Snapshot {
             name: name.to_owned(),
             kind,
             owner: Some("team-sales".to_owned()),
+            slo: None,
             generation: 1,
             state,
             rows: 3,

@@ -1,0 +1,26 @@
+//! Looks once a second whether each projection is as fresh as it has to be.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::query::now_us;
+use crate::read_model::catalog::Catalog;
+use crate::read_model::{Caller, ReadView};
+use crate::telemetry;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Measures for as long as it is polled.
+pub(super) async fn measure_freshness(catalog: Catalog) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looked_at = Instant::now();
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        let view = ReadView::new(catalog.snapshot(), Caller::Anonymous);
+        telemetry::measure_freshness(&view, now_us(), now - looked_at);
+        looked_at = now;
+    }
+}
