@@ -6,6 +6,7 @@ mod explain;
 pub mod files;
 mod graph;
 mod infer;
+mod lsp;
 mod plan;
 mod print;
 pub mod query;
@@ -39,6 +40,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Print the JSON Schema of the configuration's files, for editors
     Schema(schema::SchemaArgs),
+    /// Serve an editor, in the Language Server Protocol: problems, completion and explanations while the configuration is written
+    Lsp(lsp::LspArgs),
     /// Draw what reads what: sources, event types, projections, views and queries
     Graph(graph::GraphArgs),
     /// Say what a reload or a start with the configuration would do
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         }
         Verb::Explain(args) => explain::explain(&args),
         Verb::Schema(args) => schema::print_schema(&args),
+        Verb::Lsp(args) => return lsp::lsp(args),
         Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),
         Verb::Infer(args) => return infer::run(&args),
