@@ -47,6 +47,8 @@ pub mod infer;
 
 pub mod trial;
 
+pub mod lsp;
+
 // The process.
 pub mod telemetry;
 

@@ -31,13 +31,13 @@ pub fn config_fingerprint(root: &str) -> u64 {
     hash.borrow().digest()
 }
 
-fn read(path: &str) -> io::Result<String> {
+pub(super) fn read(path: &str) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
 /// The entries of a folder. A link counts as the file that it leads to, as in mounted secrets and config maps, but a
 /// link to a folder is left out, because it may lead back up.
-fn list(folder: &str) -> io::Result<Vec<FolderEntry>> {
+pub(super) fn list(folder: &str) -> io::Result<Vec<FolderEntry>> {
     let path = if folder.is_empty() { Path::new(".") } else { Path::new(folder) };
     let entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,

@@ -7,6 +7,7 @@ pub mod files;
 mod generate;
 mod graph;
 mod infer;
+mod lsp;
 mod plan;
 mod print;
 pub mod query;
@@ -42,6 +43,8 @@ enum Verb {
     Schema(schema::SchemaArgs),
     /// Write what a daemon is watched with: Prometheus rules, a Grafana dashboard, a runbook
     Generate(generate::GenerateArgs),
+    /// Serve an editor, in the Language Server Protocol: problems, completion and explanations while the configuration is written
+    Lsp(lsp::LspArgs),
     /// Draw what reads what: sources, event types, projections, views and queries
     Graph(graph::GraphArgs),
     /// Say what a reload or a start with the configuration would do
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(args) => explain::explain(&args),
         Verb::Schema(args) => schema::print_schema(&args),
         Verb::Generate(args) => return generate::generate(&args),
+        Verb::Lsp(args) => return lsp::lsp(args),
         Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),
         Verb::Infer(args) => return infer::run(&args),

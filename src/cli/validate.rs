@@ -1,17 +1,14 @@
 //! `readside validate`: everything that is wrong with a configuration, at once; and if nothing is, what it will keep.
 
-mod card;
-
 use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
-use self::card::{Card, cards};
 use super::files::load_config;
 use super::{ConfigArgs, failed, print};
 use crate::config::{Config, Diagnostic};
-use crate::plan::{PlannedProjection, Program, program};
+use crate::plan::{Card, PlannedProjection, Program, cards, program};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  readside validate\n  readside validate customers\n  readside validate --json")]

@@ -66,6 +66,14 @@ pub enum Code {
     NotKeptYet = 601,
 }
 
+/// The pages of all codes, each below a heading `## RS0101: …`.
+const PAGES: &str = include_str!("../../docs/errors.md");
+
+/// The page of a code, from the text of its heading on; none if there is no such code.
+pub fn page(code: &str) -> Option<&'static str> {
+    PAGES.split("\n## ").skip(1).find(|page| page.split(':').next() == Some(code)).map(str::trim_end)
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RS{:04}", *self as u16)

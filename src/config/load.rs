@@ -57,6 +57,21 @@ impl Declarations {
 /// # Errors
 /// All problems of all files, warnings among them, if any is an error.
 pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<Diagnostic>> {
+    let (loaded, diagnostics) = load_so_far(root, files, env);
+    match loaded {
+        Some(loaded) if diagnostics.iter().all(|found| found.severity == Severity::Warning) => {
+            Ok(Loaded { warnings: diagnostics, ..loaded })
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+/// The same of files that are being written: what is declared without errors, and all problems. Nothing if the root's settings have one.
+pub fn load_so_far(
+    root: &str,
+    files: &Files<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> (Option<Loaded>, Vec<Diagnostic>) {
     let report = Report::default();
     let folder = folder_of(root);
     let root_file = match (files.read)(root) {
@@ -64,7 +79,7 @@ pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>)
         Err(error) => {
             let message = format!("cannot read the configuration: {error}");
             let hint = Some("name another file with `--config`".to_owned());
-            return Err(vec![at(Code::FileUnreadable, root, "", Mark::START, Severity::Error, message, hint)]);
+            return (None, vec![at(Code::FileUnreadable, root, "", Mark::START, Severity::Error, message, hint)]);
         }
     };
     let settings = {
@@ -90,13 +105,12 @@ pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>)
     }
     let order: Vec<&str> = read.iter().map(|file| file.path.as_str()).collect();
     let diagnostics = report.into_sorted(&order);
-    match settings {
-        Some(settings) if diagnostics.iter().all(|found| found.severity == Severity::Warning) => {
-            let config = assemble(settings, declared);
-            Ok(Loaded { config, places: Places::new(read), warnings: diagnostics })
-        }
-        _ => Err(diagnostics),
-    }
+    let loaded = settings.map(|settings| Loaded {
+        config: assemble(settings, declared),
+        places: Places::new(read),
+        warnings: Vec::new(),
+    });
+    (loaded, diagnostics)
 }
 
 /// Reads the files of one pattern, each file once. False if any is missing.

@@ -5,6 +5,7 @@
 mod case;
 mod checked;
 mod code;
+mod cursor;
 mod diagnostic;
 mod envelope;
 mod field_type;
@@ -33,10 +34,11 @@ mod yaml;
 
 pub use case::{CASES_ENDING, Case, ExpectedAnswer, ExpectedHits, ExpectedRow, GivenEvent, Sought, Then, cases};
 pub use checked::*;
-pub use code::Code;
+pub use code::{Code, page};
+pub use cursor::{Cursor, Stands, cursor};
 pub use diagnostic::{Diagnostic, Severity};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_so_far};
 pub use names::{is_identifier, is_reserved, is_reserved_schema, snake_case};
 pub use paths::{Files, FolderEntry};
-pub use place::Places;
-pub use schema::{DocumentKind, schema};
+pub use place::{Place, Places};
+pub use schema::{DocumentKind, Offers, offers, schema};

@@ -7,6 +7,15 @@ use super::diagnostic::{Diagnostic, Mark, Severity, at};
 use super::substitute::written_place;
 use super::yaml::{Data, File, Scalar, Yaml};
 
+/// Where a declaration is written. Line and column are from 1, the column and the length in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub length: usize,
+}
+
 /// The files that a configuration was read from: turns a [`Problem`] into a [`Diagnostic`].
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -16,6 +25,14 @@ pub struct Places {
 impl Places {
     pub(super) fn new(files: Vec<File>) -> Self {
         Self { files }
+    }
+
+    /// The place of a node's key, or of the last part of its pointer that is there.
+    pub fn of(&self, node: &NodePath) -> Option<Place> {
+        let file = self.files.iter().find(|file| file.path == node.file)?;
+        let (found, _) = find(file.documents.get(node.document)?, node);
+        let Mark { line, column, length } = found.key.unwrap_or_else(|| found.head());
+        Some(Place { file: file.path.clone(), line, column, length })
     }
 
     /// The diagnostic for a problem that another room found. A pointer that leads nowhere ends at its last known part.

@@ -2,6 +2,7 @@
 //!
 //! Pure: no files, no network. What cannot be kept equal to its batch result is refused with a reason.
 
+mod card;
 mod column_names;
 mod datafusion;
 mod decorrelate;
@@ -9,6 +10,7 @@ mod facts;
 pub mod functions;
 mod guard;
 mod lower;
+mod offered;
 mod program;
 mod refusal;
 pub mod rewrite;
@@ -18,12 +20,14 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+pub use card::{Card, cards};
 pub use column_names::numbered;
 pub use datafusion::{opaque, readers, session};
 pub use decorrelate::readable;
+pub use offered::{FunctionKind, OfferedFunction, offered_functions};
 pub use program::{
     Batch, COPY, Compiled, KeyProof, Needed, PlannedProjection, PlannedView, Program, ProgramSource, RelationName,
-    Selected, batch, compile, inputs, program, program_over, relations,
+    Selected, batch, compile, inputs, program, program_over, program_so_far, relations,
 };
 pub use refusal::Refusal;
 pub use rewrite::{RewriteError, rewrite_own_aggregates};

@@ -12,6 +12,7 @@ mod date_part;
 mod date_trunc;
 mod desugar;
 mod dialect;
+mod draft;
 mod evaluator;
 mod hashes;
 mod intervals;
@@ -37,12 +38,14 @@ mod written_times;
 
 pub use cause::cause;
 pub use desugar::RelationKeys;
+pub use draft::{Draft, Item, Relation, Select, Spot, Table, Wanted};
 pub use evaluator::specify_evaluator;
 pub use json::JSON_MARK;
 pub use microseconds::Microseconds;
 pub use parse::{over_relations, parse_expression, parse_statement};
 pub use pitfalls::as_meant;
 pub use samples::{NeverComputed, SAMPLES, Samples, sample_values};
+pub use spelling::other_names;
 
 use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;

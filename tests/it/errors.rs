@@ -20,11 +20,13 @@ fn block(text: &str, number: usize) -> &str {
     example.split("```").next().unwrap()
 }
 
-/// What `readside validate` says of documents in a root file.
-fn found(example: &str) -> Vec<Diagnostic> {
-    if example.starts_with("case:") {
-        return cases("x.test.yaml", example).err().unwrap_or_default();
-    }
+/// The code of each page, with its example that fails.
+pub(crate) fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PAGES.split("\n## ").skip(1).map(|page| (page.split(':').next().unwrap(), block(page, 0)))
+}
+
+/// An example as a root file, with what it lacks.
+pub(crate) fn root(example: &str) -> String {
     let first = example.lines().find(|line| !line.is_empty()).unwrap_or_default();
     let is_declaration = ["source:", "projection:", "query:", "policy:"].iter().any(|kind| first.starts_with(kind));
     let mut text = if is_declaration { format!("sources: []\n---\n{example}") } else { example.to_owned() };
@@ -32,9 +34,18 @@ fn found(example: &str) -> Vec<Diagnostic> {
         text.push_str("---\n");
         text.push_str(source());
     }
+    text
+}
+
+/// What `readside validate` says of documents in a root file.
+pub(crate) fn found(example: &str) -> Vec<Diagnostic> {
+    if example.starts_with("case:") {
+        return cases("x.test.yaml", example).err().unwrap_or_default();
+    }
+    let text = root(example);
     let read = |path: &str| match path {
         "readside.yaml" => Ok(text.clone()),
-        _ => Err(io::Error::other("no such file")),
+        _ => Err(io::Error::from_raw_os_error(2)),
     };
     let files = Files { list: &|_| Ok(Vec::new()), read: &read };
     match load("readside.yaml", &files, &|_| None) {

@@ -5,6 +5,7 @@
 //! what the readers of this room take, key by key.
 
 mod cases;
+mod offers;
 mod projections;
 mod root;
 mod shape;
@@ -12,6 +13,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use offers::{Offers, offers};
 use serde_json::{Map, Value, json};
 
 /// Supported by more editors than any later one.

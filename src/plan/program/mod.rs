@@ -84,6 +84,16 @@ pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
 /// # Errors
 /// As [`program`].
 pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) -> Result<Program, Vec<Problem>> {
+    let (program, problems) = so_far(config, identities);
+    if problems.is_empty() { Ok(program) } else { Err(problems) }
+}
+
+/// Compiles a configuration that is being written: what can be compiled, and the problems of the rest.
+pub fn program_so_far(config: &Config) -> (Program, Vec<Problem>) {
+    so_far(config, &BTreeMap::new())
+}
+
+fn so_far(config: &Config, identities: &BTreeMap<String, Identity>) -> (Program, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut scope = Scope::default();
     let mut sources = Vec::new();
@@ -111,11 +121,7 @@ pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) ->
         problems.extend(config.queries.iter().flat_map(|query| check_query(query, &planning.scope)));
     }
     problems.extend(unused_policies(config));
-    if problems.is_empty() {
-        Ok(Program { sources, projections: planning.projections, views: planning.views })
-    } else {
-        Err(problems)
-    }
+    (Program { sources, projections: planning.projections, views: planning.views }, problems)
 }
 
 impl Program {

@@ -13,6 +13,8 @@ mod operators;
 mod patterns;
 mod rows;
 
+pub use self::names::other_names;
+
 use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result};

@@ -48,6 +48,11 @@ const NAMES: &[(&str, &str)] = &[
     ("sign", "signum"),
 ];
 
+/// Names of PostgreSQL and DuckDB, each with that of the same function here.
+pub fn other_names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NAMES.iter().copied()
+}
+
 /// Names of functions that are not here, and what to write instead.
 const UNKNOWN: &[(&str, &str)] = &[
     ("approx_count_distinct", "`count(DISTINCT x)`"),

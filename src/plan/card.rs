@@ -4,14 +4,14 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use super::{KeyProof, PlannedProjection, PlannedView, Program, relations};
 use crate::config::{ProjectionKind, SourceKind};
-use crate::plan::{KeyProof, PlannedProjection, PlannedView, Program, relations};
 
 /// One projection. Only what is known for certain is in it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Card {
-    pub(super) name: String,
+pub struct Card {
+    pub name: String,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
@@ -70,7 +70,7 @@ struct Rebuild {
 }
 
 /// The cards of all projections and views, in the order in which a step runs them.
-pub(super) fn cards(program: &Program) -> Vec<Card> {
+pub fn cards(program: &Program) -> Vec<Card> {
     let kept = program.projections.iter().map(|planned| of_projection(planned, program));
     kept.chain(program.views.iter().map(of_view)).collect()
 }
