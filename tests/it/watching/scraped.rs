@@ -66,8 +66,7 @@ fn a_prometheus_has_every_metric_of_a_daemon_under_load() {
 
 /// Against what was published, once the load is over.
 fn the_figures_are_right(shop: &mut Shop, prometheus: &Prometheus) {
-    shop.rest();
-    let last = shop.daemon.position() as f64;
+    let last = shop.rest() as f64;
     let of = |metric: &str, labels: &str| format!("{metric}{{job=\"readside\"{labels}}}");
     for metric in ["source_last_sequence", "readside_source_position"] {
         prometheus.wait(&of(metric, ",source=\"orders\""), |value| value == last);

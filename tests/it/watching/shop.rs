@@ -53,7 +53,8 @@ pub(super) struct Shop {
     runtime: Runtime,
     jetstream: Context,
     goes_on: Arc<AtomicBool>,
-    load: Option<JoinHandle<()>>,
+    /// Gives how many messages there are.
+    load: Option<JoinHandle<u64>>,
 }
 
 impl Shop {
@@ -85,6 +86,7 @@ impl Shop {
                 // A load that leaves the other tests of a small machine some of it.
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
+            number
         });
         daemon.wait("1,000 events", DEADLINE, |daemon| (daemon.position() >= 1_000).then_some(()));
         Self { folder, daemon, metrics, _server: server, runtime, jetstream, goes_on, load: Some(load) }
@@ -130,16 +132,13 @@ impl Shop {
         });
     }
 
-    /// No more load: what is measured stands.
-    pub(super) fn rest(&mut self) {
+    /// No more load: what is measured stands. Gives how many messages there are, all of them read.
+    pub(super) fn rest(&mut self) -> u64 {
         self.goes_on.store(false, Ordering::Relaxed);
-        if let Some(load) = self.load.take() {
-            self.runtime.block_on(load).unwrap();
-        }
-        self.daemon.wait("the end of the load", DEADLINE, |daemon| {
-            let source = daemon.source();
-            (source["state"] == "live" && source["lagEvents"] == 0).then_some(())
-        });
+        let load = self.load.take().expect("it rests once");
+        let last = self.runtime.block_on(load).unwrap();
+        self.daemon.catch_up(last, DEADLINE);
+        last
     }
 }
 
