@@ -70,7 +70,12 @@ impl Check<'_> {
             }
         };
         let never = checked.err()?;
-        Some(Refusal::new(Code::NeverComputed, format!("`{}` {never}", part.human_display())).hint(never.hint()))
+        let named = match part {
+            // All of its window would hide what is wrong.
+            Expr::WindowFunction(call) => format!("{}(…)", call.fun.name()),
+            part => part.human_display().to_string(),
+        };
+        Some(Refusal::new(Code::NeverComputed, format!("`{named}` {never}")).hint(never.hint()))
     }
 
     /// Over partitions of one row. Whether the arguments are literals where a function asks for them is seen when it is planned.

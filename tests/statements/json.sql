@@ -53,7 +53,6 @@ SELECT id, json_build_object('amount', amount, 'due', due) AS o FROM orders;
 SELECT sku, to_jsonb(price) AS p, to_jsonb(name) AS n FROM products;
 
 -- a whole row as JSON
--- refused: No field named f
 SELECT id, row_to_json(f) AS o FROM flags f;
 
 -- all values as a JSON list

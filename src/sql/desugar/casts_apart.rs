@@ -1,5 +1,5 @@
 //! Aggregates and window functions that differ only in their casts, which the planner would give one name and refuse: it leaves casts out
-//! of the names of what it computes. In `sum(x), sum(x::float)` the second one becomes `sum(cast_apart(x::float, 'FLOAT'))`, whose name is another;
+//! of the names of what it computes. In `sum(x), sum(x::float)` the second one becomes `sum(cast_apart(x::float, 'DOUBLE'))`, whose name is another;
 //! the optimiser takes the function away again. Expressions of GROUP BY have the same fate, and a column of SELECT that differs from
 //! another one only in its casts is named by its text.
 
@@ -194,7 +194,7 @@ mod tests {
         check(
             "SELECT sum(x) AS a, sum(x::float) AS b FROM t ORDER BY sum(x::float)",
             expect![
-                "SELECT sum(x) AS a, sum(cast_apart(x::DOUBLE, 'FLOAT')) AS b FROM t ORDER BY sum(cast_apart(x::DOUBLE, 'FLOAT'))"
+                "SELECT sum(x) AS a, sum(cast_apart(x::DOUBLE, 'DOUBLE')) AS b FROM t ORDER BY sum(cast_apart(x::DOUBLE, 'DOUBLE'))"
             ],
         );
         check(

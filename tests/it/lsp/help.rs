@@ -90,7 +90,10 @@ fn what_is_offered_replaces_the_word_alone() {
     let items = editor.ask_at("completion", FILE, "projection: fresh\nfresh¦\n");
     let item = items.as_array().unwrap().iter().find(|item| item["label"] == "freshness").unwrap();
     assert_eq!(item["textEdit"]["newText"], "freshness: ");
-    assert!(item["documentation"]["value"].as_str().unwrap().starts_with("What becomes of answers"), "{item}");
+    assert!(
+        item["documentation"]["value"].as_str().unwrap().starts_with("What is promised of its freshness"),
+        "{item}"
+    );
 }
 
 #[test]
@@ -101,7 +104,7 @@ fn keys_and_values_are_offered_where_the_schema_knows_them() {
     assert!(!offered("projection: p\nsql: SELECT 1\n¦").split(' ').any(|key| key == "sql" || key == "projection"));
     assert_eq!(offered("projection: p\nkind: ¦\n"), "search table view");
     assert_eq!(offered("projection: p\nfreshness: {on_stale: m¦}\n"), "mark refuse");
-    assert_eq!(offered("projection: p\nfreshness:\n  ¦\n"), "on_stale");
+    assert_eq!(offered("projection: p\nfreshness:\n  ¦\n"), "objective on_stale slo");
     assert_eq!(
         offered("projection: p\nsql: SELECT city, sum(revenue) AS sold FROM customers GROUP BY city\nkey: [¦]\n"),
         "city sold"
