@@ -70,7 +70,7 @@ mod tests {
         let keys = |offers: Offers| offers.keys.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ");
         assert_eq!(at(DocumentKind::Projection, &["kind"]).values, ["table", "search", "view"]);
         assert_eq!(keys(at(DocumentKind::Projection, &["freshness"])), "objective on_stale slo");
-        assert_eq!(at(DocumentKind::Projection, &["fields", "name"]).values, ["text", "keyword", "stored"]);
+        assert_eq!(at(DocumentKind::Projection, &["fields", "name"]).values, ["text", "keyword", "stored", "vector"]);
         assert_eq!(keys(at(DocumentKind::Query, &["params", "city"])), "default type");
         assert_eq!(keys(at(DocumentKind::Case, &["given", "0"])).split(' ').next(), Some("data"));
         assert_eq!(at(DocumentKind::Root, &["nowhere", "at", "all"]), Offers::default());

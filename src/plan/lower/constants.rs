@@ -37,7 +37,9 @@ impl Lowering<'_> {
 
     /// No rows.
     pub(super) fn nothing(&mut self, schema: SchemaRef) -> Edge {
-        let node = self.push(Operator::Union, Specification::of("nothing/1"), Vec::new(), schema, false);
+        // Of two relations without rows each has its own columns.
+        let specification = Specification::of("nothing/2").schema(&schema);
+        let node = self.push(Operator::Union, specification, Vec::new(), schema, false);
         Edge { node, append_only: true }
     }
 

@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 
 use super::compile::{output_schema, rewritten, scope_session};
-use super::restriction::{Needed, RelationName, can_fail_below, needed, restricted};
+use super::restriction::{Needed, RelationName, is_of_result, needed, restricted};
 use super::selected::Selected;
 use crate::config::Code;
 use crate::plan::datafusion::{computing_every_row, planning_state};
@@ -66,11 +66,11 @@ impl Batch {
         share: KeyShare,
     ) -> Result<Self, Refusal> {
         let selected = selected.into();
-        let batch = Self::planned(selected, scope, |plan| restricted(plan, key, share))?;
-        if can_fail_below(&batch.optimized)? {
-            return Ok(Self { of_result: Some((key.to_vec(), share)), ..Self::new(selected, scope)? });
+        match Self::planned(selected, scope, |plan| restricted(plan, key, share)) {
+            Ok(batch) if !is_of_result(&batch.optimized)? => Ok(batch),
+            // An error may be one of the restriction's, such as a key that is a constant and fails.
+            _ => Ok(Self { of_result: Some((key.to_vec(), share)), ..Self::new(selected, scope)? }),
         }
-        Ok(batch)
     }
 
     fn planned(

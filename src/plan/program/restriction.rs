@@ -2,7 +2,9 @@
 //!
 //! The restriction is a condition over the key columns on top of the plan. DataFusion moves it down as far as the result stays what it
 //! is; where it reaches the scan of a relation, rows outside the share are of no use to the batch. Where it comes to the computation of
-//! a key that can fail, it could meet rows that another condition leaves out: of such a plan the result is restricted instead.
+//! a key that can fail, it could meet rows that another condition leaves out. A key of constants names no column, so that DataFusion
+//! moves its restriction below the aggregate of a grand total too, which has a row whatever is left out. Of such plans the result is
+//! restricted instead.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, DataFusionError, Result};
+use datafusion::common::{DFSchema, DataFusionError, Result, exec_err};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
@@ -79,16 +81,19 @@ pub(super) fn restricted(plan: LogicalPlan, key: &[usize], share: KeyShare) -> R
     LogicalPlanBuilder::from(plan).filter(ScalarUDF::from(function).call(key))?.build()
 }
 
-/// Whether the restriction has come to where its key can fail.
-pub(super) fn can_fail_below(optimized: &LogicalPlan) -> Result<bool> {
-    let mut can = false;
+/// Whether the restriction has come to where it leaves out other rows than those of the result: where its key can fail, or is constant.
+pub(super) fn is_of_result(optimized: &LogicalPlan) -> Result<bool> {
+    let mut is = false;
     optimized.apply_with_subqueries(|node| {
         if let LogicalPlan::Filter(Filter { predicate, input, .. }) = node {
-            can |= keys_of(predicate).any(|key| key.iter().any(|part| can_fail(part, input.schema())));
+            is |= keys_of(predicate).any(|key| {
+                let is_constant = key.iter().all(|part| part.column_refs().is_empty());
+                is_constant || key.iter().any(|part| can_fail(part, input.schema()))
+            });
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    Ok(can)
+    Ok(is)
 }
 
 /// What an optimized plan needs of each relation that it scans.
@@ -149,6 +154,10 @@ impl ScalarUDFImpl for InShare {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        // The optimiser leaves what fails as it stands, and so [`is_of_result`] sees it.
+        if args.args.iter().all(|part| matches!(part, ColumnarValue::Scalar(_))) {
+            return exec_err!("a key of constants is looked at in the result");
+        }
         let key = args.args.into_iter().map(|value| value.into_array(args.number_rows));
         let included = self.share.includes(&key.collect::<Result<Vec<ArrayRef>>>()?);
         Ok(ColumnarValue::Array(Arc::new(included.map_err(DataFusionError::from)?)))
@@ -231,5 +240,16 @@ mod tests {
     #[test]
     fn a_key_that_can_fail_stays_above_the_conditions() {
         assert!(!is_divided("SELECT 100 / (x - 1) AS k, count(*) AS c FROM t WHERE x > 1 GROUP BY 100 / (x - 1)"));
+    }
+
+    #[test]
+    fn a_constant_is_the_key_of_one_share() {
+        for sql in [
+            "SELECT 7 AS k, n FROM (SELECT count(*) AS n FROM t) AS q",
+            "SELECT 7 AS k, n FROM (SELECT count(*) AS n FROM t GROUP BY ROLLUP (y)) AS q",
+            "SELECT 7 AS k, y FROM t UNION ALL SELECT 9, n FROM (SELECT count(*) AS n FROM t) AS q",
+        ] {
+            assert!(!is_divided(sql), "{sql}");
+        }
     }
 }
