@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 
 use super::compile::{output_schema, rewritten, scope_session};
-use super::restriction::{Needed, RelationName, is_of_result, needed, restricted};
+use super::restriction::{Needed, RelationName, computable, is_of_result, needed, restricted};
 use super::selected::Selected;
 use crate::config::Code;
 use crate::plan::datafusion::{computing_every_row, planning_state};
@@ -67,7 +67,9 @@ impl Batch {
     ) -> Result<Self, Refusal> {
         let selected = selected.into();
         match Self::planned(selected, scope, |plan| restricted(plan, key, share)) {
-            Ok(batch) if !is_of_result(&batch.optimized)? => Ok(batch),
+            Ok(batch) if !is_of_result(&batch.optimized)? => {
+                Ok(Self { optimized: computable(batch.optimized, share)?, ..batch })
+            }
             // An error may be one of the restriction's, such as a key that is a constant and fails.
             _ => Ok(Self { of_result: Some((key.to_vec(), share)), ..Self::new(selected, scope)? }),
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, Result, exec_err};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::utils::split_conjunction;
@@ -29,7 +29,15 @@ use crate::state::KeyShare;
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct InShare {
     share: KeyShare,
+    /// Whether the plan is still being optimised. What fails stays as it stands then, so that [`is_of_result`] sees constants.
+    is_planned: bool,
     signature: Signature,
+}
+
+impl InShare {
+    fn new(share: KeyShare, is_planned: bool) -> ScalarUDF {
+        ScalarUDF::from(Self { share, is_planned, signature: Signature::variadic_any(Volatility::Immutable) })
+    }
 }
 
 /// A relation as a batch names it: of a source or of none, and its table.
@@ -77,8 +85,23 @@ impl Needed {
 pub(super) fn restricted(plan: LogicalPlan, key: &[usize], share: KeyShare) -> Result<LogicalPlan> {
     let columns = plan.schema().columns();
     let key: Vec<Expr> = key.iter().map(|&index| Expr::Column(columns[index].clone())).collect();
-    let function = InShare { share, signature: Signature::variadic_any(Volatility::Immutable) };
-    LogicalPlanBuilder::from(plan).filter(ScalarUDF::from(function).call(key))?.build()
+    LogicalPlanBuilder::from(plan).filter(InShare::new(share, true).call(key))?.build()
+}
+
+/// The optimised plan with restrictions that can be computed.
+pub(super) fn computable(optimized: LogicalPlan, share: KeyShare) -> Result<LogicalPlan> {
+    let computed = InShare::new(share, false);
+    let plan = optimized.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expression| {
+            expression.transform_up(|part| match part {
+                Expr::ScalarFunction(call) if call.func.inner().is::<InShare>() => {
+                    Ok(Transformed::yes(computed.call(call.args)))
+                }
+                other => Ok(Transformed::no(other)),
+            })
+        })
+    })?;
+    Ok(plan.data)
 }
 
 /// Whether the restriction has come to where it leaves out other rows than those of the result: where its key can fail, or is constant.
@@ -154,9 +177,8 @@ impl ScalarUDFImpl for InShare {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        // The optimiser leaves what fails as it stands, and so [`is_of_result`] sees it.
-        if args.args.iter().all(|part| matches!(part, ColumnarValue::Scalar(_))) {
-            return exec_err!("a key of constants is looked at in the result");
+        if self.is_planned {
+            return exec_err!("the share of a key is looked at when the plan is made");
         }
         let key = args.args.into_iter().map(|value| value.into_array(args.number_rows));
         let included = self.share.includes(&key.collect::<Result<Vec<ArrayRef>>>()?);
