@@ -35,7 +35,7 @@ struct InShare {
 }
 
 impl InShare {
-    fn new(share: KeyShare, is_planned: bool) -> ScalarUDF {
+    fn udf(share: KeyShare, is_planned: bool) -> ScalarUDF {
         ScalarUDF::from(Self { share, is_planned, signature: Signature::variadic_any(Volatility::Immutable) })
     }
 }
@@ -85,12 +85,12 @@ impl Needed {
 pub(super) fn restricted(plan: LogicalPlan, key: &[usize], share: KeyShare) -> Result<LogicalPlan> {
     let columns = plan.schema().columns();
     let key: Vec<Expr> = key.iter().map(|&index| Expr::Column(columns[index].clone())).collect();
-    LogicalPlanBuilder::from(plan).filter(InShare::new(share, true).call(key))?.build()
+    LogicalPlanBuilder::from(plan).filter(InShare::udf(share, true).call(key))?.build()
 }
 
 /// The optimised plan with restrictions that can be computed.
 pub(super) fn computable(optimized: LogicalPlan, share: KeyShare) -> Result<LogicalPlan> {
-    let computed = InShare::new(share, false);
+    let computed = InShare::udf(share, false);
     let plan = optimized.transform_up_with_subqueries(|node| {
         node.map_expressions(|expression| {
             expression.transform_up(|part| match part {
