@@ -12,6 +12,7 @@ mod file_source;
 mod fuzz;
 mod history;
 mod hostile;
+mod links;
 mod lsp;
 mod nexmark;
 mod notices;
