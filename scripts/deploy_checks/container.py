@@ -32,5 +32,7 @@ def final_stage(text):
             raise Wrong(f"{word} wants a shell, and there is none")
     if not re.search(r'CMD \["/usr/local/bin/readside", "source", "list"\]$', stage["HEALTHCHECK"][-1]):
         raise Wrong("HEALTHCHECK does not ask the daemon by the program itself")
-    if re.search(r":latest|FROM [^:\s]+\s*$", "\n".join(line for line in lines if line.startswith("FROM "))):
-        raise Wrong("a base image has no version")
+    for line in lines:
+        base = line.split()[1] if line.startswith("FROM ") else "scratch"
+        if base != "scratch" and base.rpartition(":")[2] in ("latest", base):
+            raise Wrong(f"{base} has no version")
