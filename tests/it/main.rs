@@ -5,6 +5,7 @@ mod advice;
 mod checkpoints;
 mod crash;
 mod demo;
+mod deploy;
 mod docs;
 mod errors;
 mod events;
