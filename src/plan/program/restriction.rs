@@ -3,8 +3,8 @@
 //! The restriction is a condition over the key columns on top of the plan. DataFusion moves it down as far as the result stays what it
 //! is; where it reaches the scan of a relation, rows outside the share are of no use to the batch. Where it comes to the computation of
 //! a key that can fail, it could meet rows that another condition leaves out. A key of constants names no column, so that DataFusion
-//! moves its restriction below the aggregate of a grand total too, which has a row whatever is left out. Of such plans the result is
-//! restricted instead.
+//! moves its restriction below the aggregate of a grand total too, which has a row whatever is left out, and leaves the restriction out
+//! with the aggregate if nobody reads the total. Of such plans the result is restricted instead.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,9 +104,10 @@ pub(super) fn computable(optimized: LogicalPlan, share: KeyShare) -> Result<Logi
     Ok(plan.data)
 }
 
-/// Whether the restriction has come to where it leaves out other rows than those of the result: where its key can fail, or is constant.
+/// Whether the restriction has come to where it leaves out other rows than those of the result: where its key can fail, or is constant,
+/// or to nowhere.
 pub(super) fn is_of_result(optimized: &LogicalPlan) -> Result<bool> {
-    let mut is = false;
+    let mut is = !is_restricted(optimized);
     optimized.apply_with_subqueries(|node| {
         if let LogicalPlan::Filter(Filter { predicate, input, .. }) = node {
             is |= keys_of(predicate).any(|key| {
@@ -117,6 +118,15 @@ pub(super) fn is_of_result(optimized: &LogicalPlan) -> Result<bool> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(is)
+}
+
+/// Whether a restriction stands above each part of a plan that gives it rows of its own. Of a join, one side is enough.
+fn is_restricted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Filter(Filter { predicate, .. }) if keys_of(predicate).next().is_some() => true,
+        LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_restricted(input)),
+        _ => plan.inputs().into_iter().any(is_restricted),
+    }
 }
 
 /// What an optimized plan needs of each relation that it scans.
@@ -190,8 +200,9 @@ impl ScalarUDFImpl for InShare {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use arrow::array::{AsArray, Int64Array};
-    use arrow::datatypes::{Field, Int64Type, Schema};
+    use arrow::array::Int64Array;
+    use arrow::datatypes::{Field, Schema};
+    use arrow::util::display::array_value_to_string;
 
     use super::*;
     use crate::identity::Specification;
@@ -217,10 +228,10 @@ mod tests {
         let column =
             |modulus: i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((1..100i64).map(|n| n % modulus + 1))) };
         let rows = RecordBatch::try_new(scope.projections["t"].schema.clone(), vec![column(9), column(7)]).unwrap();
-        let texts = |batch: RecordBatch| -> Vec<Vec<i64>> {
-            let columns = batch.columns().iter().map(|column| column.as_primitive::<Int64Type>().values().to_vec());
-            let columns: Vec<Vec<i64>> = columns.collect();
-            (0..batch.num_rows()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
+        let texts = |batch: RecordBatch| -> Vec<Vec<String>> {
+            let text = |column: &ArrayRef, row| array_value_to_string(column, row).unwrap();
+            let row = |row| batch.columns().iter().map(|column| text(column, row)).collect();
+            (0..batch.num_rows()).map(row).collect()
         };
         let mut whole = texts(Batch::new(sql, &scope).unwrap().run(&|_, _| vec![rows.clone()]).unwrap());
         let (mut parts, mut fewer) = (Vec::new(), true);
@@ -270,6 +281,7 @@ mod tests {
             "SELECT 7 AS k, n FROM (SELECT count(*) AS n FROM t) AS q",
             "SELECT 7 AS k, n FROM (SELECT count(*) AS n FROM t GROUP BY ROLLUP (y)) AS q",
             "SELECT 7 AS k, y FROM t UNION ALL SELECT 9, n FROM (SELECT count(*) AS n FROM t) AS q",
+            "SELECT max(x) AS k, 2 AS c FROM t UNION SELECT CAST(1.5 AS DOUBLE), '' FROM (SELECT count(*) AS n FROM t) AS q",
         ] {
             assert!(!is_divided(sql), "{sql}");
         }
