@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let home = tempfile::tempdir()?;
     let start = Instant::now();
     let (snapshot, titles) = indexed(home.path(), documents, &words, &mut random)?;
-    println!("{documents} documents, {WORDS} words, indexed in {:.0} s", start.elapsed().as_secs_f64());
+    let (seconds, segments) = (start.elapsed().as_secs_f64(), snapshot.num_segments());
+    println!("{documents} documents, {WORDS} words, indexed in {seconds:.0} s, in {segments} segments");
 
     let mut taken: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     let mut slowest = (Duration::ZERO, String::new());
@@ -163,6 +164,14 @@ fn indexed(
             index.commit(&Cut::default())?;
         }
     }
-    index.commit(&Cut::default())?;
+    // A daemon goes on committing, so that readers see what was merged beside.
+    let (mut segments, mut same) = (0, 0);
+    while same < 5 {
+        index.commit(&Cut::default())?;
+        let now = index.snapshot(table.snapshot()).num_segments();
+        same = if now == segments { same + 1 } else { 0 };
+        segments = now;
+        std::thread::sleep(Duration::from_millis(500));
+    }
     Ok((index.snapshot(table.snapshot()), titles))
 }

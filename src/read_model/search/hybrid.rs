@@ -44,8 +44,7 @@ impl SearchSnapshot {
         let in_order = if words.clauses.is_empty() {
             alone(near, &measure)
         } else {
-            let clauses = words.clauses.iter().map(|clause| clause.box_clone()).chain(restrictions);
-            fuse(self.best(&all_of(clauses.collect()), asked.k, permitted.is_some())?, near, &asked.fusion)
+            fuse(self.best(&*words.within(restrictions), asked.k, permitted.is_some())?, near, &asked.fusion)
         };
         let mut matches = self.counted(&in_order, counted)?;
         matches.unfit_vectors = unfit;

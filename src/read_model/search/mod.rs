@@ -23,6 +23,7 @@ mod permitted;
 mod pin;
 mod query;
 mod ranges;
+mod ranking;
 mod request;
 mod snapshot;
 mod sorting;

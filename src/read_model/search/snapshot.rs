@@ -7,23 +7,23 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::common::ScalarValue;
-use tantivy::collector::sort_key::{SortByBytes, SortBySimilarityScore};
+use tantivy::Searcher;
 use tantivy::collector::{Collector, Count, TopDocs};
 use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query};
-use tantivy::{DocAddress, Order, Searcher};
 
 use super::facets::{FacetCollector, FacetCounts, ranked};
 use super::highlight::Highlighter;
-use super::layout::{IndexLayout, IndexedColumn, KEY};
+use super::layout::{IndexLayout, IndexedColumn};
 use super::order::decode_key;
 use super::permitted::{NoStatistics, PermittedKeys};
 use super::query::QueryReader;
 use super::ranges::{RangeCollector, Ranges};
+use super::ranking::{Ranked, Ranking};
 use super::request::{Condition, Cuts, Hit, Parts, SearchAnswer, SearchError, SearchFilter, SearchRequest, Snippet};
 use super::sorting::{ByColumns, Rank};
 use super::spec::{FieldKind, SearchSpec};
 use super::statistics::{Lengths, Living};
-use super::typed::{Lookup, TextReader};
+use super::typed::{Lookup, TextReader, TypedQuery};
 use super::values::{any_of, is_ordered, keyword, none_of, range};
 use crate::progress::Cut;
 use crate::read_model::table::TableSnapshot;
@@ -91,6 +91,11 @@ impl SearchSnapshot {
         self.searcher.num_docs()
     }
 
+    /// Parts of the index, each with a dictionary of its own.
+    pub fn num_segments(&self) -> usize {
+        self.searcher.segment_readers().len()
+    }
+
     /// Answers from all documents.
     ///
     /// # Errors
@@ -122,9 +127,8 @@ impl SearchSnapshot {
         let Matches { hits: found, total, unfit_vectors, facets: counts, ranges: in_ranges } = match &request.nearest {
             Some(nearest) => self.collect_near(nearest, &words, request, counted, permitted)?,
             None => {
-                let clauses = words.clauses.iter().map(|clause| clause.box_clone());
-                let query = all_of(clauses.chain(self.restrictions(request, permitted)?).collect());
-                self.collect(&query, request, counted, permitted.is_some())?
+                let query = words.within(self.restrictions(request, permitted)?);
+                self.collect(&*query, request, counted, permitted.is_some())?
             }
         };
         let in_ranges = request.ranges.iter().zip(&ranges).zip(in_ranges);
@@ -226,46 +230,41 @@ impl SearchSnapshot {
         counted: Counted<'_>,
         permitted: bool,
     ) -> Result<Matches, SearchError> {
-        // Tantivy has no empty ranking: a request for none ranks one and leaves it out.
-        let top = TopDocs::with_limit(request.limit.max(1)).and_offset(request.offset);
-        let mut outcome = if request.sort.is_empty() {
-            let by_key = (SortByBytes::for_field(KEY), Order::Asc);
-            let top = top.order_by((SortBySimilarityScore, by_key));
-            self.run(query, top, counted, permitted, |((score, key), _)| Found { score: Some(score), parts: None, key })
-        } else {
-            let columns = request.sort.iter().map(|(name, descends)| {
-                let column = self.find(name, "sorted by", |column| column.sort.is_some())?;
-                Ok(column.sort.map(|(_, form)| (column.sort_name(), form, *descends)))
-            });
-            let columns: Vec<_> = columns.collect::<Result<Vec<_>, SearchError>>()?.into_iter().flatten().collect();
-            self.run(query, top.order_by(ByColumns(columns)), counted, permitted, |(mut ranks, _)| Found {
-                score: None,
-                parts: None,
-                key: ranks.pop().and_then(Rank::key),
-            })
-        }?;
-        outcome.hits.truncate(request.limit);
-        Ok(outcome)
+        let facets = FacetCollector { fields: counted.facets.iter().map(|column| column.terms_name()).collect() };
+        let counters = (facets, RangeCollector(counted.ranges.to_vec()));
+        if request.sort.is_empty() {
+            let counters = (!counted.facets.is_empty() || !counted.ranges.is_empty()).then_some(counters);
+            let limit = request.limit.saturating_add(request.offset);
+            let ranking = Ranking { limit, counters, is_typed: query.is::<TypedQuery>() };
+            let Ranked { first, total, counted } = self.run(query, ranking, permitted)?;
+            let (facets, ranges) = counted.unwrap_or_default();
+            let found = |(score, key)| Found { score: Some(score), parts: None, key: Some(key) };
+            let hits = first.into_iter().skip(request.offset).map(found).collect();
+            return Ok(Matches { hits, total, unfit_vectors: 0, facets, ranges });
+        }
+        let columns = request.sort.iter().map(|(name, descends)| {
+            let column = self.find(name, "sorted by", |column| column.sort.is_some())?;
+            Ok(column.sort.map(|(_, form)| (column.sort_name(), form, *descends)))
+        });
+        let columns: Vec<_> = columns.collect::<Result<Vec<_>, SearchError>>()?.into_iter().flatten().collect();
+        // Tantivy has no empty list of first documents: a request for none ranks one and leaves it out.
+        let first = TopDocs::with_limit(request.limit.max(1)).and_offset(request.offset);
+        let (first, total, (facets, ranges)) =
+            self.run(query, (first.order_by(ByColumns(columns)), Count, counters), permitted)?;
+        let found =
+            |(mut ranks, _): (Vec<Rank>, _)| Found { score: None, parts: None, key: ranks.pop().and_then(Rank::key) };
+        let hits = first.into_iter().take(request.limit).map(found).collect();
+        Ok(Matches { hits, total, unfit_vectors: 0, facets, ranges })
     }
 
-    fn run<K, C: Collector<Fruit = Vec<(K, DocAddress)>>>(
-        &self,
-        query: &dyn Query,
-        top: C,
-        counted: Counted<'_>,
-        permitted: bool,
-        found: impl Fn((K, DocAddress)) -> Found,
-    ) -> Result<Matches, SearchError> {
-        let facets = FacetCollector { fields: counted.facets.iter().map(|column| column.terms_name()).collect() };
-        let collectors = (top, Count, facets, RangeCollector(counted.ranges.to_vec()));
+    fn run<C: Collector>(&self, query: &dyn Query, collector: C, permitted: bool) -> Result<C::Fruit, SearchError> {
         let result = if permitted {
-            self.searcher.search_with_statistics_provider(query, &collectors, &NoStatistics)
+            self.searcher.search_with_statistics_provider(query, &collector, &NoStatistics)
         } else {
             let living = Living { searcher: &self.searcher, lengths: &self.lengths };
-            self.searcher.search_with_statistics_provider(query, &collectors, &living)
+            self.searcher.search_with_statistics_provider(query, &collector, &living)
         };
-        let (top, total, facets, ranges) = result.map_err(|error| self.internal(error))?;
-        Ok(Matches { hits: top.into_iter().map(found).collect(), total, unfit_vectors: 0, facets, ranges })
+        result.map_err(|error| self.internal(error))
     }
 
     fn rows(&self, keys: &[Vec<ScalarValue>]) -> Result<RecordBatch, SearchError> {
@@ -311,6 +310,16 @@ impl fmt::Debug for SearchSnapshot {
         let mut debug = f.debug_struct("SearchSnapshot");
         debug.field("name", &self.layout.spec.name).field("cut", &self.cut);
         debug.field("documents", &self.num_documents()).finish_non_exhaustive()
+    }
+}
+
+impl Words {
+    /// What they find of the documents that others hold of too.
+    pub(super) fn within(&self, restrictions: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+        match self.clauses.as_slice() {
+            [one] if let Some(typed) = one.downcast_ref::<TypedQuery>() => Box::new(typed.within(restrictions)),
+            clauses => all_of(clauses.iter().map(|clause| clause.box_clone()).chain(restrictions).collect()),
+        }
     }
 }
 

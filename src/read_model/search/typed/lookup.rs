@@ -49,7 +49,7 @@ pub(in super::super) struct Spot {
 impl Lookup {
     /// What is found by this alone, scored by how close it comes: an exact word counts 1.
     pub(in super::super) fn query(&self) -> Box<dyn Query> {
-        let query = TypedQuery { words: Arc::new(vec![self.clone()]), relevance: None };
+        let query = TypedQuery { words: Arc::new(vec![self.clone()]), relevance: None, restrictions: Vec::new() };
         Box::new(BoostQuery::new(Box::new(query), 1.0 / f32::from(Closeness::Exact as u8)))
     }
 

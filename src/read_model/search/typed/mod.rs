@@ -19,7 +19,7 @@ use tantivy::tokenizer::TokenizerManager;
 
 pub(super) use self::level::Place;
 pub(super) use self::lookup::{Lookup, Phrase, Spot};
-use self::query::TypedQuery;
+pub(super) use self::query::{TypedQuery, TypedScorer};
 pub(super) use self::word::{Typos, Word};
 use super::layout::{IndexLayout, IndexedColumn};
 use super::request::SearchError;
@@ -99,7 +99,7 @@ impl<'a> TextReader<'a> {
                 0 => None,
                 _ => Some(Arc::new(BooleanQuery::union(self.relevance)) as Arc<dyn Query>),
             };
-            Box::new(TypedQuery { words: words.clone(), relevance })
+            Box::new(TypedQuery { words: words.clone(), relevance, restrictions: Vec::new() })
         };
         Ok(Typed { query, lookups: words, is_cut })
     }

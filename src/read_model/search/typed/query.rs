@@ -22,15 +22,19 @@ pub(in super::super) struct TypedQuery {
     pub(super) words: Arc<Vec<Lookup>>,
     /// The words as they are written, where that can be scored.
     pub(super) relevance: Option<Arc<dyn Query>>,
+    /// What must hold of a document beside, and changes no score.
+    pub(super) restrictions: Vec<Arc<dyn Query>>,
 }
 
 struct TypedWeight {
     words: Arc<Vec<Lookup>>,
     relevance: Option<Box<dyn Weight>>,
+    restrictions: Vec<Box<dyn Weight>>,
 }
 
-struct TypedScorer {
-    /// By document; 0 where it is not found.
+/// The documents of a segment that are found.
+pub(in super::super) struct TypedScorer {
+    /// By document; 0 where it is not found, or was deleted.
     levels: Vec<Level>,
     words: usize,
     at: DocId,
@@ -42,7 +46,20 @@ impl Query for TypedQuery {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let scored = self.relevance.as_ref().filter(|_| scoring.is_scoring_enabled());
         let relevance = scored.map(|query| query.weight(scoring)).transpose()?;
-        Ok(Box::new(TypedWeight { words: self.words.clone(), relevance }))
+        let schema = EnableScoring::disabled_from_schema(scoring.schema());
+        let unscored = scoring.searcher().map_or(schema, EnableScoring::disabled_from_searcher);
+        let restrictions = self.restrictions.iter().map(|query| query.weight(unscored));
+        let restrictions = restrictions.collect::<tantivy::Result<_>>()?;
+        Ok(Box::new(TypedWeight { words: self.words.clone(), relevance, restrictions }))
+    }
+}
+
+impl TypedQuery {
+    /// The same among the documents that others hold of too.
+    pub(in super::super) fn within(&self, restrictions: impl IntoIterator<Item = Box<dyn Query>>) -> Self {
+        let mut within = self.clone();
+        within.restrictions.extend(restrictions.into_iter().map(Arc::from));
+        within
     }
 }
 
@@ -65,7 +82,28 @@ impl TypedWeight {
                 *sum = if *sum == 0 || *level == 0 { 0 } else { sum.saturating_add(*level) };
             }
         }
+        if let Some(alive) = segment.alive_bitset() {
+            keep(&mut sums, |document| alive.is_alive(document));
+        }
+        for restriction in &self.restrictions {
+            let mut permitted = restriction.scorer(segment, 1.0)?;
+            keep(&mut sums, |document| {
+                if permitted.doc() < document {
+                    permitted.seek(document);
+                }
+                permitted.doc() == document
+            });
+        }
         Ok(sums)
+    }
+}
+
+/// Leaves out the documents, asked for in ascending order, that are not to be found.
+fn keep(levels: &mut [Level], mut is_kept: impl FnMut(DocId) -> bool) {
+    for (document, level) in (0..).zip(levels) {
+        if *level > 0 && !is_kept(document) {
+            *level = 0;
+        }
     }
 }
 
@@ -97,6 +135,78 @@ impl TypedScorer {
         };
         self.at
     }
+
+    /// All documents that are found, in ascending order.
+    pub(in super::super) fn documents(&self) -> impl Iterator<Item = DocId> {
+        (0..).zip(&self.levels).filter(|(_, level)| **level > 0).map(|(document, _)| document)
+    }
+
+    /// Offers documents with their scores, among them the `limit` with the highest scores and all whose score is that of the last
+    /// of these. Says how many are found.
+    ///
+    /// Words that are typed are found in a large part of all documents, nearly all of them with too low a level to be among the
+    /// first. Their scores are not computed: how well words fit moves a document by less than half a point.
+    pub(in super::super) fn contenders(&mut self, limit: usize, mut offer: impl FnMut(DocId, Score)) -> usize {
+        let numbers = numbers(&self.levels);
+        let highest = (numbers.len() - 1) as Level;
+        let levels = || (1..=highest).rev().filter(|level| numbers[usize::from(*level)] > 0);
+        // 1. So many documents have this level or a higher one.
+        let mut higher = 0;
+        let enough = levels().find(|level| {
+            higher += numbers[usize::from(*level)];
+            higher >= limit
+        });
+        let enough = enough.unwrap_or(1);
+        // 2. Documents with a lower one come before some of these where the words fit better.
+        let least = score(enough, self.words, 0.0);
+        let possible = levels().take_while(|level| score(*level, self.words, Score::INFINITY) >= least).last();
+        let possible = if self.relevance.is_some() { possible.unwrap_or(enough) } else { enough };
+        // 3. The scores of both.
+        let mut document = 0;
+        while let Some(ahead) = self.levels[document..].iter().position(|level| *level >= possible) {
+            document += ahead;
+            let level = self.levels[document];
+            let relevance = self.relevance(document as DocId);
+            if level >= enough || relevance > 0.0 {
+                offer(document as DocId, score(level, self.words, relevance) * self.boost);
+            }
+            document += 1;
+        }
+        numbers[1..].iter().sum()
+    }
+
+    /// How well the words fit a document. Documents are asked for in ascending order.
+    fn relevance(&mut self, document: DocId) -> Score {
+        let Some(relevance) = &mut self.relevance else { return 0.0 };
+        if relevance.doc() < document {
+            relevance.seek(document);
+        }
+        if relevance.doc() == document { relevance.score() } else { 0.0 }
+    }
+}
+
+/// How many documents have each level, up to the highest that one has.
+fn numbers(levels: &[Level]) -> Vec<usize> {
+    /// Neighbours often have one level. A counter that is raised again at once has to wait for itself.
+    const LANES: usize = 4;
+    let highest = levels.iter().copied().max().unwrap_or_default();
+    let mut lanes = vec![[0_u32; LANES]; usize::from(highest) + 1];
+    let (chunks, rest) = levels.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, level) in chunk.iter().enumerate() {
+            lanes[usize::from(*level)][lane] += 1;
+        }
+    }
+    for level in rest {
+        lanes[usize::from(*level)][0] += 1;
+    }
+    lanes.into_iter().map(|lanes| lanes.into_iter().map(|number| number as usize).sum()).collect()
+}
+
+fn score(level: Level, words: usize, relevance: Score) -> Score {
+    let (closeness, share) = parts(level, words);
+    let fit = 1.0 - HALF / (relevance + HALF);
+    closeness + (share + fit) / 2.0
 }
 
 impl DocSet for TypedScorer {
@@ -121,16 +231,95 @@ impl DocSet for TypedScorer {
 impl Scorer for TypedScorer {
     fn score(&mut self) -> Score {
         let level = self.levels.get(self.at as usize).copied().unwrap_or_default();
-        let relevance = match &mut self.relevance {
-            Some(relevance) => {
-                if relevance.doc() < self.at {
-                    relevance.seek(self.at);
-                }
-                if relevance.doc() == self.at { relevance.score() } else { 0.0 }
+        score(level, self.words, self.relevance(self.at)) * self.boost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::level::Place;
+    use super::super::word::Closeness;
+    use super::*;
+
+    /// How well words fit, by document.
+    struct Fits {
+        fits: Vec<(DocId, Score)>,
+        at: usize,
+    }
+
+    impl DocSet for Fits {
+        fn advance(&mut self) -> DocId {
+            self.at += 1;
+            self.doc()
+        }
+
+        fn doc(&self) -> DocId {
+            self.fits.get(self.at).map_or(TERMINATED, |(document, _)| *document)
+        }
+
+        fn size_hint(&self) -> u32 {
+            self.fits.len() as u32
+        }
+    }
+
+    impl Scorer for Fits {
+        fn score(&mut self) -> Score {
+            self.fits[self.at].1
+        }
+    }
+
+    /// A scorer for documents at random, which finds few or many at few or many levels.
+    fn scorer(seed: u64) -> TypedScorer {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let field = tantivy::schema::Field::from_field_id(0);
+        let closeness = [Closeness::TwoTypos, Closeness::OneTypo, Closeness::Beginning, Closeness::Exact];
+        let places = [1, 3, 10].map(|weight| Place::weighing(field, weight, 10));
+        let words = random.usize(1..4);
+        let (found, fitting, kinds) = (random.f64(), random.f64(), random.usize(1..=4));
+        let levels: Vec<Level> = (0..300)
+            .map(|_| {
+                let level =
+                    |random: &mut fastrand::Rng| places[random.usize(0..3)].level(closeness[random.usize(0..kinds)]);
+                if random.f64() < found { (0..words).map(|_| level(&mut random)).sum() } else { 0 }
+            })
+            .collect();
+        let mut fits: Vec<(DocId, Score)> = Vec::new();
+        for document in 0..300 {
+            if random.f64() < fitting {
+                fits.push((document, 40.0 * random.f32()));
             }
-            None => 0.0,
-        };
-        let (closeness, share) = parts(level, self.words);
-        (closeness + (share + relevance / (relevance + HALF)) / 2.0) * self.boost
+        }
+        let relevance = random.bool().then(|| Box::new(Fits { fits, at: 0 }) as Box<dyn Scorer>);
+        let mut scorer = TypedScorer { levels, words, at: 0, relevance, boost: 1.0 };
+        scorer.go_to(0);
+        scorer
+    }
+
+    #[test]
+    fn the_first_documents_are_among_those_offered() {
+        let start = fastrand::u64(..);
+        let mut left_out = 0;
+        for seed in (0..500).map(|number| start.wrapping_add(number)) {
+            for limit in [0, 1, 3, 10, 1_000] {
+                let mut all = Vec::new();
+                let mut one_by_one = scorer(seed);
+                while one_by_one.doc() != TERMINATED {
+                    all.push((one_by_one.score(), one_by_one.doc()));
+                    one_by_one.advance();
+                }
+                let mut offered = Vec::new();
+                let mut at_once = scorer(seed);
+                let number = at_once.contenders(limit, |document, score| offered.push((score, document)));
+                assert_eq!(number, all.len(), "seed {seed}");
+                assert!(at_once.documents().eq(all.iter().map(|(_, document)| *document)), "seed {seed}");
+                left_out += all.len() - offered.len();
+                for documents in [&mut all, &mut offered] {
+                    documents.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+                    documents.truncate(limit);
+                }
+                assert_eq!(offered, all, "seed {seed}, limit {limit}");
+            }
+        }
+        assert!(left_out > 0);
     }
 }

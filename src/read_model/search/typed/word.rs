@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use tantivy::index::{InvertedIndexReader, SegmentReader};
-use tantivy::postings::TermInfo;
+use tantivy::postings::{BlockSegmentPostings, TermInfo};
 use tantivy::schema::IndexRecordOption;
 use tantivy_fst::Automaton;
 
@@ -44,6 +44,13 @@ pub(in super::super) struct Word {
 
 /// Knows the words that are a few typing errors away: a letter too many, left out, another, or two that changed places.
 pub(in super::super) struct Typos(DFA);
+
+/// Reads the documents of one term after the other. A beginning has thousands of terms, most with a few documents: to make room for
+/// each anew would take longer than to read them.
+struct Postings<'a> {
+    index: &'a InvertedIndexReader,
+    opened: Option<BlockSegmentPostings>,
+}
 
 impl Word {
     /// The term itself and nothing else.
@@ -91,7 +98,8 @@ impl Word {
     ) -> tantivy::Result<()> {
         let index = segment.inverted_index(at.field)?;
         let terms = index.terms();
-        let mut raise = |info: &TermInfo, closeness| raise_documents(&index, info, at.level(closeness), levels);
+        let mut postings = Postings { index: &index, opened: None };
+        let mut raise = |info: &TermInfo, closeness| postings.raise(info, at.level(closeness), levels);
         if let Some(stem) = &self.stem
             && let Some(info) = terms.get(stem)?
         {
@@ -121,23 +129,27 @@ impl Word {
     }
 }
 
-fn raise_documents(
-    index: &InvertedIndexReader,
-    info: &TermInfo,
-    to: Level,
-    levels: &mut [Level],
-) -> tantivy::Result<()> {
-    let mut postings = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
-    loop {
-        let documents = postings.docs();
-        if documents.is_empty() {
-            return Ok(());
+impl Postings<'_> {
+    /// Raises the level of each document that has a term.
+    fn raise(&mut self, info: &TermInfo, to: Level, levels: &mut [Level]) -> tantivy::Result<()> {
+        let postings = match &mut self.opened {
+            Some(postings) => {
+                self.index.reset_block_postings_from_terminfo(info, postings)?;
+                postings
+            }
+            opened => opened.insert(self.index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?),
+        };
+        loop {
+            let documents = postings.docs();
+            if documents.is_empty() {
+                return Ok(());
+            }
+            for &document in documents {
+                let level = &mut levels[document as usize];
+                *level = (*level).max(to);
+            }
+            postings.advance();
         }
-        for &document in documents {
-            let level = &mut levels[document as usize];
-            *level = (*level).max(to);
-        }
-        postings.advance();
     }
 }
 
