@@ -61,7 +61,8 @@ pub(super) fn declared_by(content: &Content, now: &Config) -> Option<Config> {
 
 fn read<'a>(documents: impl Iterator<Item = &'a str>) -> Option<Config> {
     let text = documents.fold("sources: []\n".to_owned(), |text, one| text + "---\n" + one);
-    let read = |_: &str| Ok(text.clone());
+    // What the documents name beside, such as a secret, is where it was.
+    let read = |path: &str| if path == ROOT { Ok(text.clone()) } else { std::fs::read_to_string(path) };
     let loaded = load(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| std::env::var(name).ok());
     loaded.ok().map(|Loaded { config, .. }| config)
 }

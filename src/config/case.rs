@@ -10,6 +10,7 @@ use saphyr_parser::ScalarStyle;
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Mark, Report};
 use super::reader::{Mapping, NodeReader};
+use super::substitute::Values;
 use super::yaml::{Data, Entry, Scalar, Yaml, parse};
 
 /// Files of this ending hold cases and no declarations.
@@ -106,7 +107,7 @@ impl Sought {
 pub fn cases(path: &str, text: &str) -> Result<Vec<Case>, Vec<Diagnostic>> {
     let report = Report::default();
     // A `$` in an event is a `$`.
-    let file = parse(path, text.to_owned(), &|_| None, &report);
+    let file = parse(path, text.to_owned(), &Values::NONE, &report);
     let reader = NodeReader { file: &file, report: &report };
     if file.documents.is_empty() && file.complete {
         reader.error(

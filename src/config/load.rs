@@ -13,6 +13,7 @@ use super::reader::NodeReader;
 use super::settings::{NATS_DEFAULT, Pattern, Settings, settings};
 use super::source::source;
 use super::subject::overlap;
+use super::substitute::Values;
 use super::suggest::did_you_mean;
 use super::yaml::{Data, File, Yaml, parse};
 
@@ -74,8 +75,9 @@ pub fn load_so_far(
 ) -> (Option<Loaded>, Vec<Diagnostic>) {
     let report = Report::default();
     let folder = folder_of(root);
+    let values = Values { env, read: files.read, folder };
     let root_file = match (files.read)(root) {
-        Ok(text) => parse(root, text, env, &report),
+        Ok(text) => parse(root, text, &values, &report),
         Err(error) => {
             let message = format!("cannot read the configuration: {error}");
             let hint = Some("name another file with `--config`".to_owned());
@@ -97,7 +99,7 @@ pub fn load_so_far(
     let mut read = vec![root_file];
     let mut complete = settings.is_some();
     for pattern in settings.iter().flat_map(|settings| &settings.patterns) {
-        complete &= read_pattern(pattern, files, env, &report, &mut read);
+        complete &= read_pattern(pattern, files, &values, &report, &mut read);
     }
     let declared = check(&read, complete, folder, &report);
     if let Some((subject, mark)) = settings.as_ref().and_then(|settings| settings.parked_notify.as_ref()) {
@@ -117,7 +119,7 @@ pub fn load_so_far(
 fn read_pattern(
     pattern: &Pattern,
     files: &Files<'_>,
-    env: &dyn Fn(&str) -> Option<String>,
+    values: &Values<'_>,
     report: &Report,
     read: &mut Vec<File>,
 ) -> bool {
@@ -144,7 +146,8 @@ fn read_pattern(
         }
         match (files.read)(&path) {
             Ok(text) => {
-                let file = parse(&path, text, env, report);
+                let values = Values { folder: folder_of(&path), ..*values };
+                let file = parse(&path, text, &values, report);
                 read.push(file);
             }
             Err(error) => {

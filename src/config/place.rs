@@ -27,6 +27,11 @@ impl Places {
         Self { files }
     }
 
+    /// The files, the root first.
+    pub(super) fn files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter()
+    }
+
     /// The place of a node's key, or of the last part of its pointer that is there.
     pub fn of(&self, node: &NodePath) -> Option<Place> {
         let file = self.files.iter().find(|file| file.path == node.file)?;
@@ -201,6 +206,7 @@ impl PatternText {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::diagnostic::Report;
+    use super::super::substitute::Values;
     use super::super::yaml::parse;
     use super::*;
     use crate::config::Code;
@@ -210,7 +216,8 @@ mod tests {
     fn check(text: &str, pointer: &str, word: &str, expected: &str) {
         let env = |_: &str| Some("variable".to_owned());
         let report = Report::default();
-        let file = parse("a.yaml", text.to_owned(), &env, &report);
+        let values = Values { env: &env, ..Values::NONE };
+        let file = parse("a.yaml", text.to_owned(), &values, &report);
         assert!(file.complete, "{text}");
         let node = NodePath { file: "a.yaml".into(), document: file.documents.len() - 1, pointer: pointer.into() };
         let Data::Scalar(scalar) = &find(&file.documents[node.document], &node).0.data else {
@@ -256,7 +263,7 @@ mod tests {
     #[test]
     fn a_pointer_that_leads_nowhere_ends_at_the_last_known_key() {
         let report = Report::default();
-        let file = parse("a.yaml", "events:\n  A: {x: 1}\n".to_owned(), &|_| None, &report);
+        let file = parse("a.yaml", "events:\n  A: {x: 1}\n".to_owned(), &Values::NONE, &report);
         let node = NodePath { file: "a.yaml".into(), document: 0, pointer: "/events/A/y/z".into() };
         let problem = Problem { code: Code::NotAccepted, node, within: Some((1, 1)), message: "m".into(), hint: None };
         let shown = Places::new(vec![file]).diagnostic(&problem);

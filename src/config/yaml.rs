@@ -10,7 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use super::code::Code;
 use super::diagnostic::{Mark, Report, Severity, at};
 use super::place;
-use super::substitute::{Replaced, substitute};
+use super::substitute::{Replaced, Values, substitute};
 
 /// A node of a document.
 #[derive(Debug, Clone)]
@@ -93,11 +93,11 @@ impl Yaml {
 }
 
 /// Parses all documents of a file.
-pub(super) fn parse(path: &str, text: String, env: &dyn Fn(&str) -> Option<String>, report: &Report) -> File {
+pub(super) fn parse(path: &str, text: String, values: &Values<'_>, report: &Report) -> File {
     let mut builder = TreeBuilder {
         path,
         text: &text,
-        env,
+        values,
         report,
         open: Vec::new(),
         documents: Vec::new(),
@@ -152,7 +152,7 @@ type ParseStop = (Mark, String, Option<String>);
 struct TreeBuilder<'a> {
     path: &'a str,
     text: &'a str,
-    env: &'a dyn Fn(&str) -> Option<String>,
+    values: &'a Values<'a>,
     report: &'a Report,
     /// Collections that have begun, outermost first.
     open: Vec<OpenCollection>,
@@ -314,7 +314,7 @@ impl TreeBuilder<'_> {
         if is_key || !written.contains("${") {
             return unchanged();
         }
-        match substitute(written, self.env) {
+        match substitute(written, self.values) {
             Ok(done) => Scalar { text: done.text, written: written.to_owned(), style, replaced: done.replaced },
             Err(failed) => {
                 let mut place = place::written_mark(self.text, mark, style, written, failed.at);
@@ -358,7 +358,7 @@ mod tests {
 
     fn check(text: &str, expected: &[&str]) {
         let report = Report::default();
-        let file = parse("a.yaml", text.to_owned(), &|_| None, &report);
+        let file = parse("a.yaml", text.to_owned(), &Values::NONE, &report);
         let messages: Vec<String> = report.into_sorted(&["a.yaml"]).into_iter().map(|found| found.message).collect();
         assert_eq!(messages, expected, "{text}");
         assert_eq!(file.complete, expected.is_empty(), "{text}");
@@ -368,7 +368,7 @@ mod tests {
     fn merges_give_way_to_what_is_written_out() {
         let text = "x-a: &a {one: 1, two: 1, three: 1}\nx-b: &b {two: 2, four: 2}\nb:\n  <<: [*b, *a]\n  one: 0\n";
         let report = Report::default();
-        let file = parse("a.yaml", text.to_owned(), &|_| None, &report);
+        let file = parse("a.yaml", text.to_owned(), &Values::NONE, &report);
         let merged = file.documents[0].entry("b").map(|entry| &entry.value);
         let value = |name: &str| match merged.and_then(|merged| merged.entry(name)).map(|entry| &entry.value.data) {
             Some(Data::Scalar(scalar)) => scalar.text.clone(),

@@ -21,6 +21,7 @@ use crate::config::query::{policy, query};
 use crate::config::reader::NodeReader;
 use crate::config::settings::settings;
 use crate::config::source::source;
+use crate::config::substitute::Values;
 use crate::config::yaml::{Data, File, Yaml, parse};
 
 #[test]
@@ -219,7 +220,8 @@ fn problems(kind: DocumentKind, document: &Value) -> Vec<Diagnostic> {
 
 /// A variable stands for itself, as an editor sees it.
 fn parsed(text: &str, report: &Report) -> File {
-    parse("x.yaml", text.to_owned(), &|name| Some(format!("${{{name}}}")), report)
+    let env = |name: &str| Some(format!("${{{name}}}"));
+    parse("x.yaml", text.to_owned(), &Values { env: &env, ..Values::NONE }, report)
 }
 
 /// The documents of a file as an editor sees them, as far as they are YAML.
