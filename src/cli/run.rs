@@ -17,6 +17,10 @@ use crate::app::{self, Actor, AppError, Reloading};
 use crate::config::{Loaded, Severity};
 use crate::pipeline::LoopEnd;
 
+/// The exit code of a daemon whose data directory another one has taken. Who starts it again would take it back, so that supervisors are
+/// told this end from others.
+const REPLACED: u8 = 3;
+
 /// Between looks at the files of a configuration that is watched.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 
@@ -67,13 +71,20 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
             tracing::warn!("the last checkpoint did not become durable in time; the streams still have what it lacks");
             ExitCode::SUCCESS
         }
-        Ok(LoopEnd::Fenced(message) | LoopEnd::Poisoned(message)) => failed(&message),
+        Ok(LoopEnd::Fenced(message)) => replaced(&message),
+        Ok(LoopEnd::Poisoned(message)) => failed(&message),
+        Err(error @ AppError::Replaced(_)) => replaced(&chain(&error)),
         Err(AppError::Problems(problems)) => {
             problems.iter().for_each(|problem| print::error_line(format_args!("{}\n", places.diagnostic(problem))));
             failed("the configuration cannot be used; `readside validate` shows the same")
         }
         Err(error) => failed(&chain(&error)),
     }
+}
+
+fn replaced(message: &str) -> ExitCode {
+    let _ = failed(message);
+    ExitCode::from(REPLACED)
 }
 
 /// Reads the configuration again at SIGHUP, and where it is watched when a file of it has changed.
