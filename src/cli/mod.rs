@@ -1,5 +1,6 @@
 //! The command line, one file a verb group: arguments → run → exit code.
 
+mod completions;
 mod demo;
 pub mod events;
 mod explain;
@@ -10,6 +11,7 @@ mod infer;
 mod lsp;
 mod plan;
 mod print;
+mod print_config;
 pub mod query;
 mod run;
 mod schema;
@@ -37,12 +39,18 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Print the configuration as it counts: all files in one, with defaults, without secrets
+    PrintConfig(print_config::PrintConfigArgs),
     /// Say what the code of a problem means, with an example, and how it is mended
     Explain(explain::ExplainArgs),
     /// Print the JSON Schema of the configuration's files, for editors
     Schema(schema::SchemaArgs),
     /// Write what a daemon is watched with: Prometheus rules, a Grafana dashboard, a runbook
     Generate(generate::GenerateArgs),
+    /// Print what a shell completes the verbs with
+    Completions(completions::CompletionsArgs),
+    /// Write a manual page for each verb
+    Man(completions::ManArgs),
     /// Serve an editor, in the Language Server Protocol: problems, completion and explanations while the configuration is written
     Lsp(lsp::LspArgs),
     /// Draw what reads what: sources, event types, projections, views and queries
@@ -146,9 +154,15 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::PrintConfig(args) => return print_config::print_config(&args),
         Verb::Explain(args) => explain::explain(&args),
         Verb::Schema(args) => schema::print_schema(&args),
         Verb::Generate(args) => return generate::generate(&args),
+        Verb::Completions(args) => {
+            completions::completions(&args);
+            Ok(())
+        }
+        Verb::Man(args) => completions::man(&args).map_err(Into::into),
         Verb::Lsp(args) => return lsp::lsp(args),
         Verb::Graph(args) => return graph::graph(&args),
         Verb::Plan(args) => return plan::plan(&args),

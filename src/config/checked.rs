@@ -260,6 +260,12 @@ pub enum Promotion {
     Manual,
 }
 
+impl Promotion {
+    /// As they are written.
+    pub(super) const ALL: [(&'static str, Promotion); 3] =
+        [("auto", Promotion::Auto), ("when-equal", Promotion::WhenEqual), ("manual", Promotion::Manual)];
+}
+
 /// What becomes of an answer from a source that is catching up, disconnected or halted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStale {

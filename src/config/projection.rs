@@ -273,8 +273,7 @@ fn objective(freshness: &Mapping<'_>, yaml: &Yaml) -> Option<f64> {
 
 /// When what is built takes the place of what serves.
 pub(super) fn promotion(map: &Mapping<'_>) -> Option<Promotion> {
-    let choices = [("auto", Promotion::Auto), ("when-equal", Promotion::WhenEqual), ("manual", Promotion::Manual)];
-    map.choice("promotion", &choices)
+    map.choice("promotion", &Promotion::ALL)
 }
 
 /// The policies that exist, and the masks.

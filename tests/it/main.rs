@@ -27,6 +27,7 @@ mod rollout_metrics;
 mod rollouts;
 mod rooms;
 mod search;
+mod shells;
 mod simulator;
 mod since;
 mod slow_links;

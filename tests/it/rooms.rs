@@ -493,6 +493,10 @@ const ROOMS: &[Room] = &[
         outside: &[
             "async_nats",
             "clap",
+            "clap_complete",
+            "clap_mangen",
+            "clap_complete",
+            "clap_mangen",
             "indicatif",
             // The demo's own JetStream and checkpoints.
             "tempfile",

@@ -1,0 +1,299 @@
+//! The configuration as it counts: one text of all its files, with defaults and substituted values, and without secrets.
+//!
+//! Its first document has every setting. The others are the documents of all files as they are read: aliases, merge keys and
+//! variables replaced. The password and the token for NATS, and whatever comes from a file by `${file:…}`, are left out.
+
+use std::time::Duration;
+
+use saphyr_parser::ScalarStyle;
+use serde_yaml::{Mapping, Value};
+
+use super::checked::{Config, Nats, Promotion};
+use super::load::Loaded;
+use super::yaml::{Data, Scalar, Yaml};
+
+/// Stands for a secret.
+const REDACTED: &str = "(redacted)";
+
+/// # Errors
+/// If a value cannot be written as YAML.
+pub fn effective(loaded: &Loaded) -> Result<String, serde_yaml::Error> {
+    let mut text = serde_yaml::to_string(&settings(&loaded.config))?;
+    for (place, file) in loaded.places.files().enumerate() {
+        // The first document of the first file has the settings.
+        for document in file.documents.iter().skip(usize::from(place == 0)) {
+            text.push_str(&format!("---\n# {}\n", file.path));
+            text.push_str(&serde_yaml::to_string(&value(document))?);
+        }
+    }
+    Ok(text)
+}
+
+fn settings(config: &Config) -> Value {
+    let duration = |duration: &Duration| Value::from(written_duration(*duration));
+    let bytes = |bytes: usize| Value::from(written_bytes(bytes));
+    let http = &config.http;
+    let connections = &http.connections;
+    let mut parked =
+        vec![("max_events", config.parked.max_events.into()), ("max_bytes", bytes(config.parked.max_bytes))];
+    parked.extend(config.parked_notify.as_deref().map(|subject| ("notify", mapping([("subject", subject.into())]))));
+    let mut verify = vec![("memory", bytes(config.verify.memory_bytes))];
+    verify.extend(config.verify.every.as_ref().map(|every| ("every", duration(every))));
+    verify.extend(config.verify.every.map(|_| ("shares", config.verify.shares.into())));
+    let nats = config.nats.as_ref().map(|own| ("nats", nats(own)));
+    let promotion = Promotion::ALL.iter().find(|(_, promotion)| Some(*promotion) == config.promotion);
+    let promotion = promotion.map(|(name, _)| ("promotion", Value::from(*name)));
+    let settings = [
+        ("data_dir", config.data_dir.as_str().into()),
+        // They follow as documents.
+        ("sources", Value::Sequence(Vec::new())),
+        (
+            "commit",
+            mapping([
+                ("max_delay", duration(&config.commit.max_delay)),
+                ("max_events", config.commit.max_events.into()),
+            ]),
+        ),
+        ("search", mapping([("commit", duration(&config.search_commit))])),
+        ("checkpoint", mapping([("interval", duration(&config.checkpoint_interval))])),
+        (
+            "http",
+            mapping([
+                ("listen", http.listen.as_str().into()),
+                ("hosts", http.hosts.iter().map(String::as_str).collect()),
+                ("max_connections", connections.max.into()),
+                ("max_connections_per_peer", connections.max_per_peer.into()),
+                ("header_timeout", duration(&connections.header_timeout)),
+                ("body_timeout", duration(&connections.body_timeout)),
+                ("idle_timeout", duration(&connections.idle_timeout)),
+                ("write_timeout", duration(&connections.write_timeout)),
+                ("answers", bytes(http.answer_bytes)),
+            ]),
+        ),
+        ("metrics", mapping([("listen", config.metrics_listen.as_str().into())])),
+        ("parked", mapping(parked)),
+        (
+            "limits",
+            mapping([
+                ("max_rows", config.limits.max_rows.into()),
+                ("memory", bytes(config.limits.memory_bytes)),
+                ("timeout", duration(&config.limits.timeout)),
+                ("concurrency", config.limits.concurrency.into()),
+                ("scan_limit", config.limits.scan_limit.into()),
+            ]),
+        ),
+        ("verify", mapping(verify)),
+        ("keep", duration(&config.keep)),
+    ];
+    mapping(nats.into_iter().chain(settings).chain(promotion))
+}
+
+fn nats(nats: &Nats) -> Value {
+    let urls = nats.urls.iter().map(|url| without_password(url));
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| Value::from(path.display().to_string()));
+    let text = |text: &Option<String>| text.as_deref().map(Value::from);
+    let secret = |text: &Option<String>| text.as_ref().map(|_| Value::from(REDACTED));
+    let optional = [
+        ("user", text(&nats.user)),
+        ("password", secret(&nats.password)),
+        ("token", secret(&nats.token)),
+        ("credentials_file", path(&nats.credentials_file)),
+        ("nkey_file", path(&nats.nkey_file)),
+        ("jetstream_domain", text(&nats.jetstream_domain)),
+    ];
+    let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    mapping([("urls", urls.collect())].into_iter().chain(optional))
+}
+
+fn mapping<'a>(entries: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    Mapping::from_iter(entries.into_iter().map(|(key, value)| (key.into(), value))).into()
+}
+
+/// A node as it is read.
+fn value(node: &Yaml) -> Value {
+    match &node.data {
+        Data::Scalar(scalar) if scalar.written.contains("${file:") => REDACTED.into(),
+        Data::Scalar(scalar) => plain(scalar),
+        Data::List(items) => items.iter().map(value).collect(),
+        Data::Mapping(entries) => mapping(entries.iter().map(|entry| (entry.name.as_str(), value(&entry.value)))),
+    }
+}
+
+/// What is written without quotes may be a number; it is read again as it is written here.
+fn plain(scalar: &Scalar) -> Value {
+    let read = (scalar.style == ScalarStyle::Plain).then(|| serde_yaml::from_str(&scalar.text).ok()).flatten();
+    match read {
+        Some(value @ (Value::Bool(_) | Value::Null)) => value,
+        // `1.10` is no number to be made `1.1` of.
+        Some(Value::Number(number)) if number.to_string() == scalar.text => Value::Number(number),
+        _ => scalar.text.as_str().into(),
+    }
+}
+
+/// `nats://user:secret@host` without the secret.
+fn without_password(url: &str) -> Value {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (&url[..scheme.len() + 3], rest));
+    match rest.rsplit_once('@') {
+        None => url.into(),
+        Some((credentials, host)) => match credentials.split_once(':') {
+            Some((user, _)) => format!("{scheme}{user}:{REDACTED}@{host}").into(),
+            // A token alone.
+            None => format!("{scheme}{REDACTED}@{host}").into(),
+        },
+    }
+}
+
+fn written_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let whole = units.iter().find(|(unit, _)| milliseconds > 0 && milliseconds.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{milliseconds}ms"), |(unit, name)| format!("{}{name}", milliseconds / unit))
+}
+
+fn written_bytes(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| bytes.to_string(), |(unit, name)| format!("{}{name}", bytes / unit))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io;
+
+    use expect_test::expect;
+
+    use super::super::load::load;
+    use super::super::paths::Files;
+    use super::*;
+
+    fn loaded(text: &str) -> Loaded {
+        let read = |path: &str| match path {
+            "readside.yaml" => Ok(text.to_owned()),
+            "secret" => Ok("hidden\n".to_owned()),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        let env = |name: &str| (name == "STREAM").then(|| "ORDERS".to_owned());
+        let files = Files { list: &|_| Ok(Vec::new()), read: &read };
+        load("readside.yaml", &files, &env).unwrap_or_else(|found| unreachable!("{}", found[0]))
+    }
+
+    #[test]
+    fn it_has_every_default_and_no_secret_and_is_a_configuration() {
+        let text = r#"
+data_dir: ./state
+sources: []
+nats: {urls: ["nats://ada:hidden@a:4222", "nats://b"], token: "${file:secret}"}
+verify: {every: 90m}
+---
+source: orders
+jetstream: {stream: "${STREAM}"}
+envelope: {type: header:Event-Type}
+events:
+  Placed: {fields: {id: string!, total: 'decimal(9,2)'}}
+---
+source: stock
+jetstream: {stream: STOCK}
+envelope: {type: header:Event-Type, version: header:Event-Version}
+event_time: {lateness: 10s}
+events:
+  Counted: {fields: {sku: string!, token: string}}
+---
+projection: placed
+key: [id]
+sql: |
+  SELECT id, total FROM orders.placed
+  WHERE total > 1.10
+"#;
+        let printed = effective(&loaded(text)).unwrap();
+        expect![[r#"
+            nats:
+              urls:
+              - nats://ada:(redacted)@a:4222
+              - nats://b
+              token: (redacted)
+            data_dir: state
+            sources: []
+            commit:
+              max_delay: 20ms
+              max_events: 65536
+            search:
+              commit: 200ms
+            checkpoint:
+              interval: 5s
+            http:
+              listen: 127.0.0.1:8080
+              hosts: []
+              max_connections: 2048
+              max_connections_per_peer: 1536
+              header_timeout: 10s
+              body_timeout: 30s
+              idle_timeout: 1m
+              write_timeout: 30s
+              answers: 256MiB
+            metrics:
+              listen: 127.0.0.1:9464
+            parked:
+              max_events: 10000
+              max_bytes: 64MiB
+            limits:
+              max_rows: 10000
+              memory: 256MiB
+              timeout: 30s
+              concurrency: 8
+              scan_limit: 100000
+            verify:
+              memory: 1GiB
+              every: 90m
+              shares: 1
+            keep: 1d
+            ---
+            # readside.yaml
+            source: orders
+            jetstream:
+              stream: ORDERS
+            envelope:
+              type: header:Event-Type
+            events:
+              Placed:
+                fields:
+                  id: string!
+                  total: decimal(9,2)
+            ---
+            # readside.yaml
+            source: stock
+            jetstream:
+              stream: STOCK
+            envelope:
+              type: header:Event-Type
+              version: header:Event-Version
+            event_time:
+              lateness: 10s
+            events:
+              Counted:
+                fields:
+                  sku: string!
+                  token: string
+            ---
+            # readside.yaml
+            projection: placed
+            key:
+            - id
+            sql: |
+              SELECT id, total FROM orders.placed
+              WHERE total > 1.10
+        "#]]
+        .assert_eq(&printed);
+        assert!(!printed.contains("hidden"));
+        let again = printed.replace(REDACTED, "secret");
+        assert_eq!(effective(&loaded(&again)).unwrap(), printed);
+    }
+
+    #[test]
+    fn amounts_are_written_in_their_largest_whole_unit() {
+        let of = |milliseconds| written_duration(Duration::from_millis(milliseconds));
+        assert_eq!([0, 20, 1_000, 90_000, 5_400_000, 86_400_000].map(of), ["0ms", "20ms", "1s", "90s", "90m", "1d"]);
+        assert_eq!([1, 1_024, 3 << 20, 1 << 30].map(written_bytes), ["1", "1KiB", "3MiB", "1GiB"]);
+    }
+}
