@@ -495,8 +495,6 @@ const ROOMS: &[Room] = &[
             "clap",
             "clap_complete",
             "clap_mangen",
-            "clap_complete",
-            "clap_mangen",
             "indicatif",
             // The demo's own JetStream and checkpoints.
             "tempfile",
@@ -561,6 +559,8 @@ const WATCHED: &[&str] = &[
     "async_nats",
     "axum",
     "clap",
+    "clap_complete",
+    "clap_mangen",
     "crossbeam_channel",
     "datafusion",
     "datafusion_functions_json",

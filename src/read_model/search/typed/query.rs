@@ -160,6 +160,9 @@ impl TypedScorer {
         // 2. Documents with a lower one come before some of these where the words fit better.
         let least = score(enough, self.words, 0.0);
         let possible = levels().take_while(|level| score(*level, self.words, Score::INFINITY) >= least).last();
+        if self.relevance.as_ref().is_some_and(|relevance| relevance.doc() == TERMINATED) {
+            self.relevance = None;
+        }
         let possible = if self.relevance.is_some() { possible.unwrap_or(enough) } else { enough };
         // 3. The scores of both.
         let mut document = 0;
