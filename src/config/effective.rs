@@ -1,7 +1,7 @@
 //! The configuration as it counts: one text of all its files, with defaults and substituted values, and without secrets.
 //!
 //! Its first document has every setting. The others are the documents of all files as they are read: aliases, merge keys and
-//! variables replaced. The password and the token for NATS, and whatever comes from a file by `${file:…}`, are left out.
+//! variables replaced. The password and the token for NATS are left out, and what comes from a file by `${file:…}` in a document.
 
 use std::time::Duration;
 
