@@ -10,7 +10,7 @@ use crate::config::effective;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What it prints is a configuration itself: all files in one, with defaults and the values of variables. Passwords and\ntokens are left out.\n\nExamples:\n  readside print-config | less\n  diff <(readside print-config) <(readside print-config --config new/readside.yaml)"
+    after_help = "What it prints is a configuration itself: all files in one, with defaults and the values of variables. Passwords and\ntokens are left out; what comes from a file stays as it is written, `${file:PATH}`.\n\nExamples:\n  readside print-config | less\n  diff <(readside print-config) <(readside print-config --config new/readside.yaml)"
 )]
 pub(super) struct PrintConfigArgs {
     #[command(flatten)]

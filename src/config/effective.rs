@@ -1,7 +1,7 @@
 //! The configuration as it counts: one text of all its files, with defaults and substituted values, and without secrets.
 //!
 //! Its first document has every setting. The others are the documents of all files as they are read: aliases, merge keys and
-//! variables replaced. The password and the token for NATS are left out, and what comes from a file by `${file:…}` in a document.
+//! variables replaced. The password and the token for NATS are left out. What comes from a file stays as it is written, `${file:…}`.
 
 use std::time::Duration;
 
@@ -18,7 +18,12 @@ const REDACTED: &str = "(redacted)";
 /// # Errors
 /// If a value cannot be written as YAML.
 pub fn effective(loaded: &Loaded) -> Result<String, serde_yaml::Error> {
-    let mut text = serde_yaml::to_string(&settings(&loaded.config))?;
+    let mut settings = settings(&loaded.config);
+    escape(&mut settings);
+    if let Some(document) = loaded.places.files().next().and_then(|file| file.documents.first()) {
+        keep_files(&mut settings, document);
+    }
+    let mut text = serde_yaml::to_string(&settings)?;
     for (place, file) in loaded.places.files().enumerate() {
         // The first document of the first file has the settings.
         for document in file.documents.iter().skip(usize::from(place == 0)) {
@@ -109,11 +114,52 @@ fn mapping<'a>(entries: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     Mapping::from_iter(entries.into_iter().map(|(key, value)| (key.into(), value))).into()
 }
 
+/// A scalar as it is written, if it takes something from a file, which may be a secret.
+fn from_file(scalar: &Scalar) -> Option<Value> {
+    scalar.written.contains("${file:").then(|| scalar.written.as_str().into())
+}
+
+/// Puts what takes something from a file back as it is written.
+fn keep_files(value: &mut Value, node: &Yaml) {
+    match (value, &node.data) {
+        (Value::Mapping(values), Data::Mapping(entries)) => {
+            for entry in entries {
+                // One server is printed as a list of one.
+                let name = if entry.name == "url" { "urls" } else { &entry.name };
+                if let Some(value) = values.get_mut(name) {
+                    keep_files(value, &entry.value);
+                }
+            }
+        }
+        (Value::Sequence(values), Data::List(items)) => {
+            values.iter_mut().zip(items).for_each(|(value, item)| keep_files(value, item));
+        }
+        (Value::Sequence(values), Data::Scalar(scalar)) => {
+            values.iter_mut().zip(from_file(scalar)).for_each(|(value, written)| *value = written);
+        }
+        (value, Data::Scalar(scalar)) => from_file(scalar).into_iter().for_each(|written| *value = written),
+        _ => {}
+    }
+}
+
+/// Writes `${` so that it is read again as these characters.
+fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace("${", "$${"),
+        Value::Sequence(items) => items.iter_mut().for_each(escape),
+        Value::Mapping(entries) => entries.values_mut().for_each(escape),
+        _ => {}
+    }
+}
+
 /// A node as it is read.
 fn value(node: &Yaml) -> Value {
     match &node.data {
-        Data::Scalar(scalar) if scalar.written.contains("${file:") => REDACTED.into(),
-        Data::Scalar(scalar) => plain(scalar),
+        Data::Scalar(scalar) => from_file(scalar).unwrap_or_else(|| {
+            let mut value = plain(scalar);
+            escape(&mut value);
+            value
+        }),
         Data::List(items) => items.iter().map(value).collect(),
         Data::Mapping(entries) => mapping(entries.iter().map(|entry| (entry.name.as_str(), value(&entry.value)))),
     }
@@ -166,6 +212,7 @@ mod tests {
 
     use super::super::load::load;
     use super::super::paths::Files;
+    use super::super::schema::{DocumentKind, offers};
     use super::*;
 
     fn loaded(text: &str) -> Loaded {
@@ -185,6 +232,7 @@ mod tests {
 data_dir: ./state
 sources: []
 nats: {urls: ["nats://ada:hidden@a:4222", "nats://b"], token: "${file:secret}"}
+http: {hosts: ["$${not}.a.variable"]}
 verify: {every: 90m}
 ---
 source: orders
@@ -212,7 +260,7 @@ sql: |
               urls:
               - nats://ada:(redacted)@a:4222
               - nats://b
-              token: (redacted)
+              token: ${file:secret}
             data_dir: state
             sources: []
             commit:
@@ -224,7 +272,8 @@ sql: |
               interval: 5s
             http:
               listen: 127.0.0.1:8080
-              hosts: []
+              hosts:
+              - $${not}.a.variable
               max_connections: 2048
               max_connections_per_peer: 1536
               header_timeout: 10s
@@ -288,6 +337,46 @@ sql: |
         assert!(!printed.contains("hidden"));
         let again = printed.replace(REDACTED, "secret");
         assert_eq!(effective(&loaded(&again)).unwrap(), printed);
+    }
+
+    #[test]
+    fn what_comes_from_a_file_is_not_printed_wherever_it_is() {
+        let text = "
+data_dir: \"/data/${file:secret}\"
+nats: {url: \"nats://ada:${file:secret}@a\", user: \"${file:secret}\", password: \"${file:secret}\"}
+http: {hosts: [a, \"${file:secret}\"]}
+parked: {notify: {subject: \"${file:secret}.parked\"}}
+sources: []
+";
+        let printed = effective(&loaded(text)).unwrap();
+        assert!(!printed.contains("hidden") && printed.matches("${file:secret}").count() == 6, "{printed}");
+        assert_eq!(effective(&loaded(&printed)).unwrap(), printed);
+    }
+
+    #[test]
+    fn every_setting_is_printed() {
+        let text = "
+sources: []
+nats: {user: ada, password: secret, jetstream_domain: hub}
+parked: {notify: {subject: parked}}
+verify: {every: 1h}
+promotion: manual
+";
+        let printed: serde_json::Value = serde_yaml::from_str(&effective(&loaded(text)).unwrap()).unwrap();
+        // What is read as documents, and what stands for another setting or excludes it.
+        let others = ["projections", "url", "token", "credentials_file", "nkey_file"];
+        let mut paths = vec![Vec::new()];
+        let mut missing = Vec::new();
+        while let Some(path) = paths.pop() {
+            for (key, _) in offers(DocumentKind::Root, &path).keys {
+                let at: Vec<String> = path.iter().cloned().chain([key.clone()]).collect();
+                if !others.contains(&key.as_str()) && printed.pointer(&format!("/{}", at.join("/"))).is_none() {
+                    missing.push(at.join("."));
+                }
+                paths.push(at);
+            }
+        }
+        assert_eq!(missing, Vec::<String>::new());
     }
 
     #[test]
