@@ -10,6 +10,7 @@ use datafusion::common::{DataFusionError, ScalarValue};
 use tantivy::schema::Field;
 use tantivy::{TantivyDocument, Term};
 
+use super::beginnings::Beginnings;
 use super::layout::{IndexLayout, IndexedColumn};
 use super::order::{KeyError, SortForm, encode_key, sort_bytes, sort_integer};
 use super::spec::FieldKind;
@@ -25,6 +26,7 @@ pub(super) struct Documents<'a> {
 struct DocumentColumn<'a> {
     terms: Option<(Field, Texts)>,
     typed: Option<Field>,
+    beginnings: Option<Beginnings>,
     /// Whether a value is one term.
     is_keyword: bool,
     sort: Option<(Field, SortForm, &'a ArrayRef)>,
@@ -106,6 +108,7 @@ impl<'a> DocumentColumn<'a> {
         Ok(Self {
             terms,
             typed: column.typed,
+            beginnings: column.beginnings,
             is_keyword: column.kind == FieldKind::Keyword,
             sort: column.sort.map(|(field, form)| (field, form, values)),
         })
@@ -118,6 +121,9 @@ impl<'a> DocumentColumn<'a> {
         }
         if let Some(typed) = self.typed {
             document.add_text(typed, text);
+        }
+        if let Some(beginnings) = self.beginnings {
+            document.add_text(beginnings.field(), text);
         }
     }
 

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use tantivy::directory::MmapDirectory;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
+use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
 use super::document::{DocumentError, Documents, key_term};
 use super::layout::{IndexLayout, LayoutError};
+use super::merging::MergesOfEqualHalves;
 use super::pin::{PINS, PinnedFiles};
 use super::snapshot::SearchSnapshot;
 use super::spec::SearchSpec;
@@ -24,21 +25,10 @@ use crate::progress::Cut;
 use crate::read_model::table::TableSnapshot;
 
 /// Of what is kept in an index: raised whenever the same rows would be kept otherwise.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Least heap of an indexing thread that Tantivy accepts.
 pub(super) const HEAP_BYTES_MIN: usize = 15_000_000;
-
-/// A segment with a greater share of deleted documents is merged away.
-const DELETED_SHARE_MAX: f32 = 0.3;
-
-/// So many segments of one size are merged. Each segment has a dictionary of its own, and to look a beginning or a typing error up in it
-/// takes as long in a small one as in a large one with the same words: fewer segments than Tantivy's 8 make free text fast, and each
-/// document is written again once more while the index grows by 27 times.
-const SEGMENTS_OF_A_SIZE: usize = 3;
-
-/// Segments with fewer documents are of one size: what commits leave that follow each other within milliseconds.
-const SMALL_SEGMENT_DOCUMENTS: u32 = 1_000;
 
 /// How much an index may take while it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,11 +107,7 @@ impl SearchIndex {
             .num_merge_threads(1)
             .build();
         let writer = index.writer_with_options(options).map_err(at)?;
-        let mut merge_policy = LogMergePolicy::default();
-        merge_policy.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
-        merge_policy.set_min_num_segments(SEGMENTS_OF_A_SIZE);
-        merge_policy.set_min_layer_size(SMALL_SEGMENT_DOCUMENTS);
-        writer.set_merge_policy(Box::new(merge_policy));
+        writer.set_merge_policy(Box::new(MergesOfEqualHalves));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(at)?;
         Ok(Self {
             directory: directory.to_owned(),

@@ -13,6 +13,7 @@ use tantivy::schema::{
     BytesOptions, Field, IndexRecordOption, NumericOptions, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
 
+use super::beginnings::{self, Beginnings};
 use super::order::{SortForm, is_key_type, is_text_type};
 use super::spec::{FieldKind, FieldSpec, SearchSpec, Tokenizer, VectorSpec};
 use super::tokenizers::{FOLDED, bounded};
@@ -46,6 +47,8 @@ pub(super) struct IndexedColumn {
     pub(super) terms: Option<Field>,
     /// Holds the words of whole values as people type them, where `terms` has the values as they are written.
     pub(super) typed: Option<Field>,
+    /// Of the words that people type, unless the column cannot be searched.
+    pub(super) beginnings: Option<Beginnings>,
     pub(super) sort: Option<(Field, SortForm)>,
     pub(super) facet: bool,
 }
@@ -206,7 +209,12 @@ impl IndexedColumn {
                 return Err(LayoutError::Sort { name: name.clone(), data_type: field.data_type().clone() });
             }
         };
-        let is_whole = matches!(spec.kind, FieldKind::Keyword | FieldKind::Text { tokenizer: Tokenizer::Raw });
+        let splits = match spec.kind {
+            FieldKind::Text { tokenizer } => Some(tokenizer),
+            FieldKind::Keyword => Some(Tokenizer::Raw),
+            FieldKind::Stored | FieldKind::Vector(_) => None,
+        };
+        let is_whole = splits == Some(Tokenizer::Raw);
         let typed = TextFieldIndexing::default()
             .set_tokenizer(FOLDED)
             .set_fieldnorms(false)
@@ -214,6 +222,10 @@ impl IndexedColumn {
         let typed = is_whole.then(|| TextOptions::default().set_indexing_options(typed));
         Ok(Self {
             typed: typed.map(|options| builder.add_text_field(&typed_name(spec.column), options)),
+            beginnings: splits.map(|tokenizer| {
+                let options = beginnings::options(tokenizer);
+                Beginnings::new(tokenizer, builder.add_text_field(&beginnings_name(spec.column), options))
+            }),
             terms: terms.map(|options| builder.add_text_field(&terms_name(spec.column), options)),
             sort: sort.map(|form| {
                 let sort_name = sort_name(spec.column);
@@ -246,6 +258,11 @@ impl IndexedColumn {
         }
     }
 
+    /// Where the beginnings of its terms are. Those of whole values are of the words in them.
+    pub(super) fn beginnings_of_terms(&self) -> Option<Beginnings> {
+        self.beginnings.filter(|_| self.typed.is_none())
+    }
+
     pub(super) fn sort_name(&self) -> String {
         sort_name(self.index)
     }
@@ -274,6 +291,10 @@ fn terms_name(index: usize) -> String {
 
 fn typed_name(index: usize) -> String {
     format!("t{index}")
+}
+
+fn beginnings_name(index: usize) -> String {
+    format!("b{index}")
 }
 
 fn sort_name(index: usize) -> String {

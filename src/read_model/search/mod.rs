@@ -5,6 +5,7 @@
 //! cut, so that a hit and its row agree (DESIGN: P3). Who may see which document is decided elsewhere and given in
 //! as [`PermittedKeys`]. Tantivy has its own threads and does its own file access.
 
+mod beginnings;
 mod comparison;
 mod digest;
 mod document;
@@ -17,6 +18,7 @@ mod indexed_table;
 mod layout;
 mod like;
 mod matching;
+mod merging;
 mod needle;
 mod order;
 mod permitted;

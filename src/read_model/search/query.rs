@@ -292,7 +292,12 @@ impl<'a> QueryReader<'a> {
         }
         Ok(match (tokens.len(), needle.prefix) {
             (1, true) => {
-                Occurrence::Of(prefix(field, &first), Some(Lookup::Word(Place::of(field), Word::beginning(first))))
+                let beginnings = column.beginnings_of_terms().and_then(|beginnings| beginnings.of(&first));
+                let found = beginnings.map_or_else(
+                    || prefix(field, &first),
+                    |field| Box::new(ConstScoreQuery::new(exactly(field, &first), 1.0)),
+                );
+                Occurrence::Of(found, Some(Lookup::Word(Place::of(field), Word::beginning(first))))
             }
             (1, false) => {
                 let term = TermQuery::new(Term::from_field_text(field, &first), IndexRecordOption::WithFreqs);

@@ -100,18 +100,19 @@ impl Collector for Ranking {
         segment: &SegmentReader,
     ) -> tantivy::Result<tantivy::Result<SegmentRanked>> {
         let mut ranking = self.for_segment(ordinal, segment)?;
-        if !self.is_typed {
+        let scorer = self.is_typed.then(|| weight.scorer(segment, 1.0)).transpose()?;
+        if let Some(mut typed) = scorer.and_then(|scorer| scorer.downcast::<TypedScorer>().ok()) {
+            if let Some(counters) = &mut ranking.counters {
+                typed.documents().for_each(|document| counters.collect(document, 0.0));
+            }
+            ranking.total = typed.contenders(self.limit, |document, score| ranking.offer(document, score));
+        } else {
             let alive = segment.alive_bitset();
             weight.for_each(segment, &mut |document, score| {
                 if alive.is_none_or(|alive| alive.is_alive(document)) {
                     ranking.collect(document, score);
                 }
             })?;
-        } else if let Ok(mut typed) = weight.scorer(segment, 1.0)?.downcast::<TypedScorer>() {
-            if let Some(counters) = &mut ranking.counters {
-                typed.documents().for_each(|document| counters.collect(document, 0.0));
-            }
-            ranking.total = typed.contenders(self.limit, |document, score| ranking.offer(document, score));
         }
         Ok(ranking.harvest())
     }

@@ -11,6 +11,7 @@ use tantivy::tokenizer::{RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream
 use unicode_normalization::char::is_combining_mark;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::beginnings;
 use super::folding::{Folding, composed, is_ignorable, lowered, only};
 use super::spec::Tokenizer;
 
@@ -27,13 +28,14 @@ pub(super) const STEM: char = '\u{1}';
 /// Tokenizer of keywords where they are searched for as people type them: folded, and split at white space alone.
 pub(super) const FOLDED: &str = "folded";
 
-/// All tokenizers that a column may name, and [`FOLDED`].
+/// All tokenizers that a column may name, [`FOLDED`], and those of their words' beginnings.
 pub(super) fn tokenizers() -> TokenizerManager {
     let tokenizers = TokenizerManager::new();
     tokenizers.register(FOLDED, TextAnalyzer::from(Words::folded(Splits::Space)));
     for tokenizer in Tokenizer::all() {
         tokenizers.register(tokenizer.name(), TextAnalyzer::from(Words::new(tokenizer)));
     }
+    beginnings::register(&tokenizers);
     tokenizers
 }
 

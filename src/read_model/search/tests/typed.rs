@@ -1,5 +1,9 @@
 //! Free text: what is found, in which order.
 
+use tantivy::query::{AllQuery, ConstScoreQuery};
+
+use super::super::snapshot::{Counted, all_of};
+use super::super::typed::TextReader;
 use super::*;
 
 fn typed(text: &str) -> SearchRequest {
@@ -57,8 +61,9 @@ fn a_random_text_finds_what_a_model_finds() {
         let mut text: Vec<String> = Vec::new();
         for _ in 0..random.usize(1..4) {
             let mut word = words[random.usize(0..words.len())].to_owned();
-            match random.u8(0..4) {
+            match random.u8(0..5) {
                 0 => drop(word.pop()),
+                2 => word.truncate(random.usize(1..4)),
                 1 => word.insert(random.usize(0..word.len()), 'x'),
                 _ => {}
             }
@@ -86,5 +91,66 @@ fn a_random_text_finds_what_a_model_finds() {
         let mut found = in_order(&pair, &asked);
         found.sort_unstable();
         assert_eq!(found, expected, "{asked}");
+    }
+}
+
+/// Scores every document that is found, one by one.
+fn all_scored(
+    snapshot: &SearchSnapshot,
+    asked: &SearchRequest,
+    permitted: Option<&PermittedKeys>,
+) -> (Vec<Scored>, usize) {
+    let tokenizers = snapshot.searcher.index().tokenizers();
+    let text = asked.text.as_deref().unwrap_or_default();
+    let typed = TextReader::new(&snapshot.layout, tokenizers).read(text).unwrap().query;
+    let mut clauses = snapshot.restrictions(asked, permitted).unwrap();
+    // Beside another clause it is one of several, which are asked for each document.
+    clauses.extend([typed, Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0))]);
+    let found = snapshot.collect(&*all_of(clauses), asked, Counted::default(), permitted.is_some()).unwrap();
+    (found.hits.into_iter().map(|hit| (hit.key.unwrap(), hit.score.unwrap())).collect(), found.total)
+}
+
+/// An encoded key, and a score.
+type Scored = (Vec<u8>, f32);
+
+#[test]
+fn the_first_documents_are_those_of_scoring_every_one() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let words = ["alpha", "alphabet", "alphabets", "alpine", "beta", "better", "bet"];
+    let home = tempfile::tempdir().unwrap();
+    let mut pair = Pair::new(home.path());
+    for turn in 0..12 {
+        let some = (0..40).map(|_| {
+            let notes: Vec<&str> = (0..random.usize(1..5)).map(|_| words[random.usize(0..words.len())]).collect();
+            (random.i64(0..200), order(&notes.join(" "), ["NEW", "OLD"][random.usize(0..2)], 1))
+        });
+        pair.put(some.collect::<Model>());
+        let gone: Vec<i64> = pair.model.keys().copied().filter(|_| random.u8(0..20) == 0).collect();
+        pair.delete(&gone);
+        pair.commit(turn + 1);
+    }
+    let snapshot = pair.snapshot();
+    for _ in 0..300 {
+        let texts: Vec<&str> = (0..random.usize(1..3))
+            .map(|_| words[random.usize(0..words.len())])
+            .map(|word| &word[..random.usize(1..=word.len())])
+            .collect();
+        let mut asked = SearchRequest { limit: random.usize(0..30), ..typed(&texts.join(" ")) };
+        if random.bool() {
+            asked.filters = vec![SearchFilter::is("status", "NEW")];
+        }
+        let permitted: Vec<[ScalarValue; 1]> =
+            pair.model.keys().filter(|_| random.bool()).map(|id| [ScalarValue::from(*id)]).collect();
+        let permitted = PermittedKeys::new(permitted.iter().map(|key| key.as_slice())).unwrap();
+        let permitted = random.bool().then_some(&permitted);
+        let answer = match permitted {
+            Some(permitted) => snapshot.search_permitted(&asked, permitted).unwrap(),
+            None => snapshot.search(&asked).unwrap(),
+        };
+        let hits = answer.hits.iter().map(|hit| (encode_key(&hit.key).unwrap(), hit.score.unwrap()));
+        let (expected, total) = all_scored(&snapshot, &asked, permitted);
+        assert_eq!((hits.collect::<Vec<_>>(), answer.total), (expected, total), "{asked:?}");
     }
 }

@@ -2,6 +2,8 @@
 
 use tantivy::schema::Field;
 
+use super::super::beginnings::Beginnings;
+use super::super::layout::IndexedColumn;
 use super::word::Closeness;
 
 /// How close a document comes to a word, and below that how much the column weighs: 0 if it does not have the word. The levels
@@ -17,18 +19,25 @@ const SHARE_MAX: u16 = 7;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Place {
     pub(in super::super) field: Field,
+    /// Where the words' beginnings are.
+    pub(in super::super) beginnings: Option<Beginnings>,
     share: u16,
 }
 
 impl Place {
     /// A field like all others.
     pub(in super::super) fn of(field: Field) -> Self {
-        Self { field, share: SHARE_MAX }
+        Self { field, beginnings: None, share: SHARE_MAX }
+    }
+
+    /// A column's field, as heavy as the column is beside the heaviest one.
+    pub(super) fn in_column(column: &IndexedColumn, field: Field, heaviest: u8) -> Self {
+        Self { beginnings: column.beginnings, ..Self::weighing(field, column.weight, heaviest) }
     }
 
     pub(super) fn weighing(field: Field, weight: u8, heaviest: u8) -> Self {
         let (weight, heaviest) = (u16::from(weight), u16::from(heaviest.max(1)));
-        Self { field, share: (weight * SHARE_MAX).div_ceil(heaviest).min(SHARE_MAX) }
+        Self { share: (weight * SHARE_MAX).div_ceil(heaviest).min(SHARE_MAX), ..Self::of(field) }
     }
 
     pub(super) fn level(self, closeness: Closeness) -> Level {

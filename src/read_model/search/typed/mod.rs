@@ -4,9 +4,11 @@
 //! space follows it. A text column finds a word as it splits it: what it splits it into must stand together, or, where no
 //! digit is in it, may stand apart. A keyword finds it among the words of its value.
 
+mod blocks;
 mod level;
 mod lookup;
 mod query;
+mod scorer;
 mod word;
 
 use std::collections::HashMap;
@@ -19,7 +21,8 @@ use tantivy::tokenizer::TokenizerManager;
 
 pub(super) use self::level::Place;
 pub(super) use self::lookup::{Lookup, Phrase, Spot};
-pub(super) use self::query::{TypedQuery, TypedScorer};
+pub(super) use self::query::TypedQuery;
+pub(super) use self::scorer::TypedScorer;
 pub(super) use self::word::{Typos, Word};
 use super::layout::{IndexLayout, IndexedColumn};
 use super::request::SearchError;
@@ -141,7 +144,7 @@ impl<'a> TextReader<'a> {
         for column in layout.searchable() {
             match (column.typed, column.terms) {
                 (Some(field), _) => {
-                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    let at = Place::in_column(column, field, layout.heaviest());
                     let words = self.split(FOLDED, synonym)?;
                     let words: Vec<Lookup> =
                         words.into_iter().map(|token| Lookup::Word(at, self.word(token, &part))).collect();
@@ -149,7 +152,7 @@ impl<'a> TextReader<'a> {
                 }
                 (None, Some(field)) => {
                     let tokens = self.tokens(column, synonym)?;
-                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    let at = Place::in_column(column, field, layout.heaviest());
                     match tokens.len() {
                         0 => {}
                         1 => lookups.extend(tokens.into_iter().map(|token| Lookup::Word(at, self.word(token, &part)))),
@@ -171,13 +174,13 @@ impl<'a> TextReader<'a> {
             match (column.typed, column.terms) {
                 (Some(field), _) => {
                     has_word |= part.text.chars().any(char::is_alphanumeric);
-                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    let at = Place::in_column(column, field, layout.heaviest());
                     alternatives.extend(self.in_values(at, part)?);
                 }
                 (None, Some(field)) => {
                     let tokens = self.tokens(column, part.text)?;
                     has_word |= !tokens.is_empty();
-                    let at = Place::weighing(field, column.weight, layout.heaviest());
+                    let at = Place::in_column(column, field, layout.heaviest());
                     alternatives.extend(self.in_text(at, column.weight, tokens, part));
                 }
                 (None, None) => {}

@@ -117,6 +117,12 @@ impl Word {
             raise(&info, Closeness::Exact)?;
         }
         if self.is_beginning {
+            if let Some(field) = at.beginnings.and_then(|beginnings| beginnings.of(&self.term)) {
+                let index = segment.inverted_index(field)?;
+                let beginning = index.terms().get(&self.term)?;
+                let mut postings = Postings { index: &index, opened: None };
+                return beginning.map_or(Ok(()), |info| postings.raise(&info, at.level(Closeness::Beginning), levels));
+            }
             let mut stream = terms.range().gt(&self.term).into_stream()?;
             while let Some((term, info)) = stream.next() {
                 if !term.starts_with(self.term.as_bytes()) {
