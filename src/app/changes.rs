@@ -300,6 +300,8 @@ pub(super) fn fixed(old: &Config, new: &Config) -> Vec<String> {
     setting("data_dir", old.data_dir != new.data_dir);
     setting("http", old.http != new.http);
     setting("metrics.listen", old.metrics_listen != new.metrics_listen);
+    setting("health.listen", old.health_listen != new.health_listen);
+    setting("auth", old.auth != new.auth);
     for source in &new.sources {
         let name = &source.schema.source;
         let Some(earlier) = old.sources.iter().find(|one| one.schema.source == *name) else { continue };

@@ -79,7 +79,8 @@ impl Input {
 
 /// Whether a reload refuses another value of a setting.
 pub(super) fn needs_restart(setting: &str) -> bool {
-    setting == "data_dir" || ["nats.", "http.", "metrics."].iter().any(|section| setting.starts_with(section))
+    setting == "data_dir"
+        || ["nats.", "http.", "metrics.", "health.", "auth."].iter().any(|section| setting.starts_with(section))
 }
 
 fn inputs(config: &Config) -> BTreeMap<SourceName, Input> {
@@ -114,6 +115,9 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("http.write_timeout", time(connections.write_timeout)),
         ("http.answers", text(http.answer_bytes)),
         ("metrics.listen", config.metrics_listen.clone()),
+        ("health.listen", optional(config.health_listen.as_ref())),
+        ("auth.tokens", optional(config.written_paths.get("auth.tokens"))),
+        ("auth.anonymous", text(config.auth.anonymous)),
         ("parked.max_events", text(parked.max_events)),
         ("parked.max_bytes", text(parked.max_bytes)),
         ("parked.notify.subject", optional(config.parked_notify.as_ref())),

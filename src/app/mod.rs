@@ -33,6 +33,7 @@ pub use crate::lifecycle::Actor;
 use crate::pipeline::{AssembleError, EngineError, LoopEnd, Runner};
 use crate::plan::program;
 use crate::read_model::catalog::{Catalog, Snapshot};
+use crate::serve::auth::GateError;
 use crate::serve::http::{Admin, Readiness};
 use crate::source;
 
@@ -59,6 +60,8 @@ pub enum AppError {
     Problems(Vec<Problem>),
     #[error("cannot listen on {listen}: {error}; is another daemon running? change `{key}.listen`")]
     Listen { key: &'static str, listen: String, error: io::Error },
+    #[error(transparent)]
+    Gate(#[from] GateError),
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
     #[error(transparent)]
@@ -81,6 +84,8 @@ pub enum AppError {
 pub struct Addresses {
     pub http: SocketAddr,
     pub metrics: SocketAddr,
+    /// None if there is no listener for probes.
+    pub health: Option<SocketAddr>,
 }
 
 /// How a daemon reads its configuration again, and when it does so without being asked over HTTP.

@@ -9,7 +9,8 @@ use super::streams::streams;
 use super::{Addresses, AppError};
 use crate::config::{Config, Http};
 use crate::read_model::catalog::Catalog;
-use crate::serve::http::{Admin, Api, CurrentApi, MetricsServer, Readiness, Server, within_descriptors};
+use crate::serve::auth::Gate;
+use crate::serve::http::{Admin, Api, CurrentApi, HealthServer, MetricsServer, Readiness, Server, within_descriptors};
 use crate::telemetry;
 
 /// For answers under way when everything else is done.
@@ -20,6 +21,8 @@ pub(super) struct Servers {
     pub(super) api: CurrentApi,
     tasks: Vec<JoinHandle<()>>,
     upkeep: JoinHandle<()>,
+    /// Of the file of tokens.
+    following: JoinHandle<()>,
 }
 
 impl Servers {
@@ -40,15 +43,24 @@ impl Servers {
             let listen = listen.to_owned();
             move |error| AppError::Listen { key, listen, error }
         };
+        let gate = Gate::new(&config.auth)?;
         let limits = within_descriptors(&config.http.connections);
         let http = Http { connections: limits.clone(), ..config.http.clone() };
         let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
+        let http = http.guarded_by(gate.clone());
         let metrics = MetricsServer::bind(&config.metrics_listen, &limits, handle, api.clone())
             .await
             .map_err(failed("metrics", &config.metrics_listen))?;
+        let health = match &config.health_listen {
+            None => None,
+            Some(listen) => {
+                Some(HealthServer::bind(listen, &limits, api.clone()).await.map_err(failed("health", listen))?)
+            }
+        };
         let addresses = Addresses {
             http: http.local_addr().map_err(AppError::Thread)?,
             metrics: metrics.local_addr().map_err(AppError::Thread)?,
+            health: health.as_ref().map(HealthServer::local_addr).transpose().map_err(AppError::Thread)?,
         };
         started(addresses);
         let until = |mut stopped: watch::Receiver<bool>| async move {
@@ -56,12 +68,15 @@ impl Servers {
         };
         let http = tokio::spawn(http.run(until(stopped.clone())));
         let metrics = tokio::spawn(metrics.run(until(stopped.clone())));
-        Ok(Self { api, tasks: vec![http, metrics], upkeep })
+        let health = health.map(|health| tokio::spawn(health.run(until(stopped.clone()))));
+        let tasks = [http, metrics].into_iter().chain(health).collect();
+        Ok(Self { api, tasks, upkeep, following: tokio::spawn(gate.follow()) })
     }
 
     /// Waits for answers under way, not for long.
     pub(super) async fn finish(self) {
         self.upkeep.abort();
+        self.following.abort();
         let deadline = tokio::time::Instant::now() + FAREWELL;
         for task in self.tasks {
             let abort = task.abort_handle();

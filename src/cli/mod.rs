@@ -17,6 +17,7 @@ mod run;
 mod schema;
 mod tap;
 mod test;
+mod token;
 mod trial;
 mod validate;
 
@@ -81,6 +82,8 @@ enum Verb {
     Reload(query::ReloadArgs),
     /// What was done to a running daemon: reloads, builds, and what people decided
     History(query::HistoryArgs),
+    /// Bearer tokens of who may ask a daemon
+    Token(token::TokenArgs),
     /// JetStream as the event store
     Events(EventStoreArgs),
     /// Show the main job on a small shop: orders and customers through JetStream
@@ -216,6 +219,7 @@ pub fn main() -> ExitCode {
             reloaded => reloaded.map(drop).map_err(Into::into),
         },
         Verb::History(args) => query::history(&args, &mut std::io::stdout()).map_err(Into::into),
+        Verb::Token(args) => return token::token(&args),
         Verb::Events(args) => run_events(args),
     };
     match result {

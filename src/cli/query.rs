@@ -32,7 +32,7 @@ use self::show::show_projections;
 /// Which daemon, and in what form.
 #[derive(Debug, Clone, Args)]
 pub struct Connection {
-    /// The daemon's address.
+    /// The daemon's address. Where it asks for a token, READSIDE_TOKEN has one.
     #[arg(long, env = "READSIDE_URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// Print the answer as JSON.

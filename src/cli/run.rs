@@ -57,7 +57,8 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     debug_assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
     warnings.iter().for_each(|warning| print::error_line(format_args!("{warning}\n")));
     let started = |addresses: app::Addresses| {
-        tracing::info!(http = %addresses.http, metrics = %addresses.metrics, "listening");
+        let health = addresses.health.map(tracing::field::display);
+        tracing::info!(http = %addresses.http, metrics = %addresses.metrics, health, "listening");
     };
     let outcome = runtime.block_on(async {
         let reloading = reloading(&args, hang_up);

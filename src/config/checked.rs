@@ -23,6 +23,9 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     pub http: Http,
     pub metrics_listen: String,
+    /// For probes alone; none if they come over `http`.
+    pub health_listen: Option<String>,
+    pub auth: Auth,
     pub parked: ParkedLimits,
     /// The NATS subject on which it is told that events were parked; none if nobody is told.
     pub parked_notify: Option<String>,
@@ -67,6 +70,15 @@ pub struct Commit {
     pub max_delay: Duration,
     /// Most messages that it gathers.
     pub max_events: usize,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The file of bearer tokens. None: nobody needs one.
+    pub tokens: Option<PathBuf>,
+    /// Whether who has no token may read.
+    pub anonymous: bool,
 }
 
 /// The listener for readers.

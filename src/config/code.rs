@@ -32,6 +32,7 @@ pub enum Code {
     UnknownPolicy = 203,
     BadAddress = 204,
     BadSubject = 205,
+    OpenListener = 206,
     BadType = 301,
     BadPlace = 302,
     BadTimeFormat = 303,

@@ -48,6 +48,9 @@ fn settings(config: &Config) -> Value {
     let nats = config.nats.as_ref().map(|own| ("nats", nats(own)));
     let promotion = Promotion::ALL.iter().find(|(_, promotion)| Some(*promotion) == config.promotion);
     let promotion = promotion.map(|(name, _)| ("promotion", Value::from(*name)));
+    let mut auth = vec![("anonymous", if config.auth.anonymous { "read" } else { "deny" }.into())];
+    auth.extend(config.auth.tokens.as_ref().map(|path| ("tokens", Value::from(path.display().to_string()))));
+    let health = config.health_listen.as_deref().map(|listen| ("health", mapping([("listen", listen.into())])));
     let settings = [
         ("data_dir", config.data_dir.as_str().into()),
         // They follow as documents.
@@ -76,6 +79,7 @@ fn settings(config: &Config) -> Value {
             ]),
         ),
         ("metrics", mapping([("listen", config.metrics_listen.as_str().into())])),
+        ("auth", mapping(auth)),
         ("parked", mapping(parked)),
         (
             "limits",
@@ -90,7 +94,7 @@ fn settings(config: &Config) -> Value {
         ("verify", mapping(verify)),
         ("keep", duration(&config.keep)),
     ];
-    mapping(nats.into_iter().chain(settings).chain(promotion))
+    mapping(nats.into_iter().chain(settings).chain(health).chain(promotion))
 }
 
 fn nats(nats: &Nats) -> Value {
@@ -283,6 +287,8 @@ sql: |
               answers: 256MiB
             metrics:
               listen: 127.0.0.1:9464
+            auth:
+              anonymous: read
             parked:
               max_events: 10000
               max_bytes: 64MiB
@@ -361,6 +367,8 @@ nats: {user: ada, password: secret, jetstream_domain: hub}
 parked: {notify: {subject: parked}}
 verify: {every: 1h}
 promotion: manual
+health: {listen: \"127.0.0.1:1\"}
+auth: {tokens: tokens}
 ";
         let printed: serde_json::Value = serde_yaml::from_str(&effective(&loaded(text)).unwrap()).unwrap();
         // What is read as documents, and what stands for another setting or excludes it.

@@ -23,6 +23,8 @@ search: {commit: 1s}
 checkpoint: {interval: 1m}
 http: {listen: "0.0.0.0:80", hosts: [Readside.Example], max_connections: 10, header_timeout: 1s, body_timeout: 2s, idle_timeout: 3s, write_timeout: 4s, answers: 5MiB}
 metrics: {listen: "[::1]:9464"}
+health: {listen: "0.0.0.0:81"}
+auth: {tokens: secrets/tokens, anonymous: read}
 parked: {max_events: 5, max_bytes: 1MiB, notify: {subject: readside.parked}}
 limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5}
 verify: {every: 6h, shares: 20, memory: 2MiB}
@@ -151,6 +153,8 @@ fn settings_are_read() {
     assert_eq!((config.commit.max_delay, config.commit.max_events), (Duration::from_millis(5), 1_000));
     assert_eq!((config.search_commit, config.checkpoint_interval), (Duration::from_secs(1), Duration::from_secs(60)));
     assert_eq!((config.http.listen.as_str(), config.metrics_listen.as_str()), ("0.0.0.0:80", "[::1]:9464"));
+    assert_eq!(config.health_listen.as_deref(), Some("0.0.0.0:81"));
+    assert_eq!(config.auth, Auth { tokens: Some("config/secrets/tokens".into()), anonymous: true });
     let connections = &config.http.connections;
     assert_eq!((connections.max, connections.max_per_peer), (10, 8));
     let timeouts =
@@ -182,6 +186,7 @@ fn defaults_fill_what_is_left_out() {
         (Duration::from_millis(200), Duration::from_secs(5))
     );
     assert_eq!((config.http.listen.as_str(), config.metrics_listen.as_str()), ("127.0.0.1:8080", "127.0.0.1:9464"));
+    assert_eq!((config.health_listen, config.auth), (None, Auth { tokens: None, anonymous: true }));
     let connections = &config.http.connections;
     assert_eq!((connections.max, connections.max_per_peer, config.http.answer_bytes), (2048, 1536, 256 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (10_000, 64 << 20));

@@ -16,6 +16,7 @@ mod full_example;
 #[cfg(test)]
 mod golden;
 mod history;
+mod listeners;
 mod load;
 mod named_types;
 mod names;

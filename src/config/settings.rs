@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Commit, ConnectionLimits, Http, Nats, ParkedLimits, Promotion, QueryLimits, Verification};
+use super::checked::{Auth, Commit, Http, Nats, ParkedLimits, Promotion, QueryLimits, Verification};
 use super::code::Code;
 use super::diagnostic::Mark;
+use super::listeners::{Listeners, listeners};
 use super::paths::resolve;
 use super::projection::promotion;
 use super::reader::{Mapping, NodeReader};
@@ -23,13 +24,15 @@ const KEYS: &[&str] = &[
     "checkpoint",
     "http",
     "metrics",
+    "health",
+    "auth",
     "parked",
     "limits",
     "verify",
     "promotion",
     "keep",
 ];
-const LATER: &[&str] = &["auth", "pg", "postgres", "console", "telemetry", "tls"];
+const LATER: &[&str] = &["pg", "postgres", "console", "telemetry", "tls"];
 
 const NATS_KEYS: &[&str] =
     &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain"];
@@ -53,6 +56,8 @@ pub(super) struct Settings {
     pub checkpoint_interval: Duration,
     pub http: Http,
     pub metrics_listen: String,
+    pub health_listen: Option<String>,
+    pub auth: Auth,
     pub parked: ParkedLimits,
     /// The subject of notices of parked events, and where it is written.
     pub parked_notify: Option<(String, Mark)>,
@@ -82,7 +87,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let parked = map.map("parked", &["max_events", "max_bytes", "notify"], &[]);
     let mut patterns = patterns(&map, "sources", true, folder);
     patterns.extend(self::patterns(&map, "projections", false, folder));
-    let (http, metrics_listen) = listeners(&map);
+    let Listeners { http, metrics_listen, health_listen, auth } = listeners(&map, folder);
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
         written_paths: written_paths(&map, data_dir),
@@ -95,6 +100,8 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         checkpoint_interval: checkpoint.and_then(|c| c.interval("interval")).unwrap_or(Duration::from_secs(5)),
         http,
         metrics_listen,
+        health_listen,
+        auth,
         parked: parked.as_ref().map_or_else(ParkedLimits::default, limits_of_parked),
         parked_notify: parked.as_ref().and_then(parked_notify),
         limits: limits(&map),
@@ -108,8 +115,13 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
 /// What is wrong with any of them is told where it is read.
 fn written_paths(map: &Mapping<'_>, data_dir: &str) -> BTreeMap<&'static str, String> {
     let mut paths = BTreeMap::from([("data_dir", data_dir.to_owned())]);
-    for (key, own) in [("nats.credentials_file", "credentials_file"), ("nats.nkey_file", "nkey_file")] {
-        let entry = map.get("nats").and_then(|nats| nats.entry(own));
+    let files = [
+        ("nats.credentials_file", "nats", "credentials_file"),
+        ("nats.nkey_file", "nats", "nkey_file"),
+        ("auth.tokens", "auth", "tokens"),
+    ];
+    for (key, section, own) in files {
+        let entry = map.get(section).and_then(|section| section.entry(own));
         if let Some(Data::Scalar(scalar)) = entry.map(|entry| &entry.value.data) {
             paths.insert(key, scalar.text.clone());
         }
@@ -175,68 +187,6 @@ fn credentials(map: &Mapping<'_>) {
         let message = format!("`nats` has both `{first}` and `{second}`");
         map.error_at_key(Code::NotTogether, second, message, "keep one way to authenticate");
     }
-}
-
-const HTTP_KEYS: &[&str] = &[
-    "listen",
-    "hosts",
-    "max_connections",
-    "max_connections_per_peer",
-    "header_timeout",
-    "body_timeout",
-    "idle_timeout",
-    "write_timeout",
-    "answers",
-];
-
-fn listeners(map: &Mapping<'_>) -> (Http, String) {
-    let (http, metrics) = (map.map("http", HTTP_KEYS, &[]), map.map("metrics", &["listen"], &[]));
-    let listen = |listener: &Option<Mapping<'_>>, default: &str| {
-        listener.as_ref().and_then(address).unwrap_or_else(|| default.to_owned())
-    };
-    let (http_listen, metrics_listen) = (listen(&http, "127.0.0.1:8080"), listen(&metrics, "127.0.0.1:9464"));
-    if http_listen == metrics_listen && !http_listen.ends_with(":0") {
-        let key = if metrics.is_some() { "metrics" } else { "http" };
-        let message = format!("`http` and `metrics` both listen on {http_listen}");
-        map.error_at_key(Code::BadAddress, key, message, "give each its own port");
-    }
-    let hosts = http.iter().flat_map(|http| http.texts("hosts")).map(|(host, _)| host.to_ascii_lowercase()).collect();
-    let answer_bytes = http.as_ref().and_then(|http| http.bytes("answers")).unwrap_or(256 << 20);
-    (Http { listen: http_listen, hosts, connections: connections(http.as_ref()), answer_bytes }, metrics_listen)
-}
-
-fn connections(http: Option<&Mapping<'_>>) -> ConnectionLimits {
-    let seconds =
-        |key: &str, default: u64| http.and_then(|http| http.interval(key)).unwrap_or(Duration::from_secs(default));
-    let count = |key: &str| http.and_then(|http| http.count(key));
-    let max = count("max_connections").unwrap_or(2048);
-    let max_per_peer = count("max_connections_per_peer");
-    if let Some(http) = http
-        && max_per_peer.is_some_and(|of_peer| of_peer > max)
-    {
-        let hint = "lower it, or raise `max_connections`";
-        let message = format!("`max_connections_per_peer` is more than the {max} connections of all peers");
-        http.error_at_key(Code::NotTogether, "max_connections_per_peer", message, hint);
-    }
-    ConnectionLimits {
-        max,
-        // One peer leaves some for the others.
-        max_per_peer: max_per_peer.unwrap_or((max - max / 4).max(1)),
-        header_timeout: seconds("header_timeout", 10),
-        body_timeout: seconds("body_timeout", 30),
-        idle_timeout: seconds("idle_timeout", 60),
-        write_timeout: seconds("write_timeout", 30),
-    }
-}
-
-fn address(listener: &Mapping<'_>) -> Option<String> {
-    let text = listener.text("listen")?;
-    let fine = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    if !fine && let Some(yaml) = listener.get("listen") {
-        let hint = "write host and port: `127.0.0.1:8080`, or `0.0.0.0:8080` for all interfaces";
-        listener.reader.error(Code::BadAddress, yaml.mark, format!("`{text}` is not an address to listen on"), hint);
-    }
-    fine.then(|| text.to_owned())
 }
 
 fn limits_of_parked(parked: &Mapping<'_>) -> ParkedLimits {

@@ -1,6 +1,7 @@
 //! Integration tests in one binary, grouped by room and promise.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod advice;
 mod checkpoints;
 mod crash;

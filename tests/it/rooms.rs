@@ -325,6 +325,7 @@ const ROOMS: &[Room] = &[
             "query",
             "progress",
             "telemetry",
+            "config::Auth",
             "config::ConnectionLimits",
             "config::Http",
             "config::Query",
@@ -377,6 +378,13 @@ const ROOMS: &[Room] = &[
             "clock",
             "std::net",
         ],
+    },
+    // Shared by all protocols.
+    Room {
+        name: "serve, who may ask",
+        modules: &["serve::auth"],
+        rooms: &["config::Auth"],
+        outside: &["base64", "getrandom", "std::fs", "std::io", "tokio", "tracing", "clock"],
     },
     // Shared by the protocols that speak it.
     Room {

@@ -23,6 +23,8 @@ pub enum ClientError {
     Unreachable { url: String, reason: String },
     #[error("{detail}{}", hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default())]
     Refused { status: u16, detail: String, hint: Option<String> },
+    #[error("{detail}\nhint: set READSIDE_TOKEN to a token of this daemon; `readside token create NAME` makes one")]
+    NotAuthenticated { detail: String },
     #[error("`{name}` cannot be built: {message}")]
     Build { name: String, message: String },
     #[error("the daemon's answer is not understood: {0}")]
@@ -45,12 +47,17 @@ impl ClientError {
 pub struct Client {
     url: String,
     agent: Agent,
+    /// The value of `Authorization`, if there is one.
+    authorization: Option<String>,
 }
 
 impl Client {
+    /// Authenticates by the token in READSIDE_TOKEN, if there is one: on a command line everybody on the machine could read it.
     pub fn new(url: &str) -> Self {
+        let token = std::env::var("READSIDE_TOKEN").ok().filter(|token| !token.trim().is_empty());
+        let authorization = token.map(|token| format!("Bearer {}", token.trim()));
         let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
-        Self { url: url.trim_end_matches('/').to_owned(), agent }
+        Self { url: url.trim_end_matches('/').to_owned(), agent, authorization }
     }
 
     /// The answer's body.
@@ -59,7 +66,7 @@ impl Client {
     /// If the daemon does not answer, or answers with a problem.
     pub fn get<N: AsRef<str>, V: AsRef<str>>(&self, path: &[&str], query: &[(N, V)]) -> Result<String, ClientError> {
         let query = query.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-        self.receive(self.agent.get(self.address(path)).query_pairs(query).call())
+        self.receive(self.authorized(self.agent.get(self.address(path))).query_pairs(query).call())
     }
 
     /// The answer's body.
@@ -81,8 +88,15 @@ impl Client {
     }
 
     fn post_text(&self, path: &[&str], body: String) -> Result<String, ClientError> {
-        let request = self.agent.post(self.address(path)).content_type("application/json");
+        let request = self.authorized(self.agent.post(self.address(path))).content_type("application/json");
         self.receive(request.send(body))
+    }
+
+    fn authorized<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.authorization {
+            Some(authorization) => request.header("Authorization", authorization),
+            None => request,
+        }
     }
 
     fn address(&self, path: &[&str]) -> String {
@@ -112,6 +126,9 @@ impl Client {
         let problem: Value = serde_json::from_str(&body).unwrap_or_default();
         let text = |name: &str| problem[name].as_str().map(str::to_owned);
         let detail = text("detail").unwrap_or_else(|| format!("the daemon answered with status {status}"));
+        if status == 401 {
+            return Err(ClientError::NotAuthenticated { detail });
+        }
         Err(ClientError::Refused { status, detail, hint: text("hint") })
     }
 }

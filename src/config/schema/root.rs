@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::shape::{bytes, count, duration, integer, interval, mapping, may, need, promotion, text, texts};
+use super::shape::{bytes, choice, count, duration, integer, interval, mapping, may, need, promotion, text, texts};
 
 pub(super) fn root() -> Value {
     mapping([
@@ -43,6 +43,12 @@ pub(super) fn root() -> Value {
             mapping([may("listen", text(), "Host and port of `/metrics` (`127.0.0.1:9464` by default).")]),
             "The listener for Prometheus.",
         ),
+        may(
+            "health",
+            mapping([need("listen", text(), "Host and port of `/livez` and `/readyz`, which `http` answers too.")]),
+            "A listener for probes alone, so that they open nothing else.",
+        ),
+        may("auth", auth(), "Who may ask. Needed where `http` listens on another address than a loopback one."),
         may("parked", parked(), "Events that cannot be decoded or computed are parked and shown, never skipped."),
         may("limits", limits(), "What one query of a reader may take, and all together."),
         may(
@@ -109,6 +115,21 @@ fn http() -> Value {
             "answers",
             bytes(),
             "Bytes of all answers that are rendered and not yet taken (`256MiB` by default); beyond them 503.",
+        ),
+    ])
+}
+
+fn auth() -> Value {
+    mapping([
+        may(
+            "tokens",
+            text(),
+            "The file of bearer tokens, a line each, as `readside token create` prints them. It is followed.",
+        ),
+        may(
+            "anonymous",
+            choice(["deny", "read"]),
+            "What who has no token may do: nothing (`deny`, the default), or `read`.",
         ),
     ])
 }

@@ -1,7 +1,8 @@
 //! `/v1/admin/…`: what an administrator asks a running daemon to do.
 //!
-//! Nobody is authenticated yet, so only this machine may ask, and not by way of a browser that shows somebody else's page:
-//! such a page can send neither JSON without asking first, nor another `Origin`, nor the name of this listener.
+//! Where there are tokens, their holders of the role `admin` may ask; else only this machine. Nobody may by way of a browser that
+//! shows somebody else's page: such a page can send neither JSON without asking first, nor another `Origin`, nor the name of this
+//! listener.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequest, Path, Request, State};
@@ -17,13 +18,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::connections::Peer;
 use super::parked::ParkedTexts;
 use super::request_body::RequestBody;
-use super::sql::is_json;
 use super::status::unknown;
 use super::{Api, CurrentApi, body, caller, problem};
 use crate::lifecycle::{Actor, Decision, ParkedFilter};
 use crate::progress::SourceName;
 use crate::query::{ErrorKind, QueryError};
+use crate::serve::auth::{Identity, Principal, Role};
 use crate::state::KeyShare;
+use crate::telemetry::DENIED;
 
 /// Requests that wait for the one before at the most.
 const QUEUED: usize = 16;
@@ -364,28 +366,50 @@ impl<T: DeserializeOwned> FromRequest<CurrentApi> for Asked<T> {
         // The body is taken in any case: who is still writing would not see the answer.
         let body = RequestBody::read(&Api::from_ref(state), body).await;
         let body = body.map_err(|error| error.into_problem(&head.uri))?;
-        check(&head).and_then(|()| parse(&body)).map(Asked).map_err(|refused| refused.into_problem(&head.uri))
+        let asks = check(&head).map_err(|refused| refused.into_problem(&head.uri))?;
+        let body = body.as_json(&head.headers).map_err(|error| error.into_problem(&head.uri))?;
+        let asked = parse(&body, asks);
+        asked.map(Asked).map_err(|refused| refused.into_problem(&head.uri))
     }
 }
 
-/// Lets only this machine ask, and no page of others.
-fn check(head: &Parts) -> Result<(), Refused> {
-    let not_allowed = |detail| Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail };
-    if !head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback()) {
-        return Err(not_allowed("only this machine may ask for that, through a loopback address".to_owned()));
-    }
+/// Lets administrators ask, and no page of others. Gives who asks, where a token tells.
+fn check(head: &Parts) -> Result<Option<&Principal>, Refused> {
+    let not_allowed = |detail: String| {
+        metrics::counter!(DENIED, "reason" => "not-allowed").increment(1);
+        Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail }
+    };
+    let is_local = || head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
+    let asks = match head.extensions.get::<Identity>() {
+        Some(Identity::Known(principal)) if principal.role == Role::Admin => Some(principal),
+        Some(Identity::Known(Principal { name, role })) => {
+            return Err(not_allowed(format!("the token of `{name}` has the role `{role}`, and this needs `admin`")));
+        }
+        Some(Identity::Unasked) if is_local() => None,
+        Some(Identity::Unasked) => {
+            return Err(not_allowed("only this machine may ask for that, through a loopback address".to_owned()));
+        }
+        Some(Identity::Anonymous) | None => {
+            return Err(not_allowed("this needs a token of the role `admin`".to_owned()));
+        }
+    };
     if let Some(origin) = foreign_origin(&head.headers) {
         return Err(not_allowed(format!("a page of `{origin}` may not ask for that")));
     }
-    if !is_json(&head.headers) {
-        let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
-        return Err(Refused { status: 415, kind: "not-json", title: "Unsupported media type", detail });
-    }
-    Ok(())
+    Ok(asks)
 }
 
-fn parse<T: DeserializeOwned>(body: &RequestBody) -> Result<T, Refused> {
-    serde_json::from_slice(&body.bytes).map_err(|error| invalid(format!("the body: {error}")))
+fn parse<T: DeserializeOwned>(body: &RequestBody, asks: Option<&Principal>) -> Result<T, Refused> {
+    let failed = |error| invalid(format!("the body: {error}"));
+    let Some(Principal { name, .. }) = asks else { return serde_json::from_slice(&body.bytes).map_err(failed) };
+    let mut asked: Value = serde_json::from_slice(&body.bytes).map_err(failed)?;
+    if let Some(members) = asked.as_object_mut() {
+        // The ledger has who asked by their token, and beside that who they say they are.
+        let said = members.get("actor").and_then(Value::as_str).filter(|said| *said != &**name);
+        let actor = said.map_or_else(|| name.to_string(), |said| format!("{said} (token of {name})"));
+        members.insert("actor".to_owned(), actor.into());
+    }
+    serde_json::from_value(asked).map_err(failed)
 }
 
 fn invalid(detail: String) -> Refused {

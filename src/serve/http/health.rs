@@ -1,22 +1,34 @@
-//! `/livez`, `/readyz` and `/healthz`.
+//! `/livez`, `/readyz` and `/healthz`, the first two also on a listener of their own.
 //!
 //! Ready means serving, not caught up: a sidecar gates its whole pod, and how fresh answers are every answer says
 //! itself. So a daemon is ready when the app says it is and every projection has something to serve. A failed projection
 //! does not count against it: waiting would not mend it, and the others serve.
 
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use axum::extract::State;
 use axum::http::Request;
 use axum::response::Response;
+use axum::routing::get;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
-use super::{Api, body, caller};
+use super::connections::{Listener, serve};
+use super::{Api, CurrentApi, body, caller, no_route, wrong_method};
+use crate::config::ConnectionLimits;
 use crate::progress::Phase;
 use crate::query::now_us;
 use crate::read_model::ReadView;
+
+/// Of probes at once.
+const CONNECTIONS_MAX: usize = 64;
 
 /// Why the daemon is not ready, and what is wrong although it is, as far as the app knows. Cheap to clone; all clones are
 /// one.
@@ -64,6 +76,41 @@ impl Readiness {
         let building = view.projections().values().filter(|one| !stays_ready && one.state == Phase::Building);
         let building = building.map(|status| format!("projection `{}` is being built", status.name));
         self.reasons.load().iter().cloned().chain(building).collect()
+    }
+}
+
+/// A bound listener for probes that does not answer yet. Whoever may reach it learns whether the daemon serves, and nothing else.
+pub struct HealthServer {
+    listener: Listener,
+    api: CurrentApi,
+}
+
+impl HealthServer {
+    /// `limits` are those of the listener for readers; fewer connections are taken here.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub async fn bind(listen: &str, limits: &ConnectionLimits, api: impl Into<CurrentApi>) -> io::Result<Self> {
+        let limits = ConnectionLimits { max: CONNECTIONS_MAX, max_per_peer: CONNECTIONS_MAX, ..limits.clone() };
+        let listener = Listener { name: "health", socket: TcpListener::bind(listen).await?, limits };
+        Ok(HealthServer { listener, api: api.into() })
+    }
+
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.socket.local_addr()
+    }
+
+    /// Answers until `shutdown`.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        let router = Router::new()
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .fallback(no_route)
+            .method_not_allowed_fallback(wrong_method)
+            .with_state(self.api);
+        serve(self.listener, router, shutdown, Duration::from_secs(1)).await;
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod authentication;
 mod connections;
 mod health;
 mod history;
@@ -40,18 +41,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
+use authentication::authenticate;
 use connections::{Listener, serve};
 use hosts::{Hosts, check_host};
 
 pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded};
 pub use connections::within_descriptors;
-pub use health::Readiness;
+pub use health::{HealthServer, Readiness};
 pub use metrics::MetricsServer;
 
 use crate::config::{Http, Query, QueryLimits};
 use crate::query::{Limits, QueryService, Streams};
 use crate::read_model::Caller;
 use crate::read_model::catalog::Catalog;
+use crate::serve::auth::Gate;
 use crate::serve::byte_budget::ByteBudget;
 use crate::serve::json::AnswerLimits;
 
@@ -143,6 +146,7 @@ impl FromRef<CurrentApi> for Api {
 pub struct Server {
     listener: Listener,
     hosts: Hosts,
+    gate: Gate,
     api: CurrentApi,
 }
 
@@ -155,8 +159,14 @@ impl Server {
         Ok(Server {
             listener: Listener { name: "http", socket, limits: config.connections.clone() },
             hosts,
+            gate: Gate::default(),
             api: api.into(),
         })
+    }
+
+    /// Answers those alone whom the gate lets in.
+    pub fn guarded_by(self, gate: Gate) -> Self {
+        Server { gate, ..self }
     }
 
     /// # Errors
@@ -168,7 +178,9 @@ impl Server {
     /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let drain = self.api.now().service.limits().timeout + Duration::from_secs(1);
-        let router = router(self.api).layer(from_fn_with_state(self.hosts, check_host));
+        let router = router(self.api)
+            .layer(from_fn_with_state(self.gate, authenticate))
+            .layer(from_fn_with_state(self.hosts, check_host));
         serve(self.listener, router, shutdown, drain).await;
     }
 }

@@ -1,7 +1,7 @@
 //! A request's body, whole, within limits of its bytes, of those of all bodies together, and of the time it takes to come.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use futures::TryStreamExt;
 use tokio::time::timeout;
@@ -33,6 +33,7 @@ pub(super) enum BodyError {
     TooSlow,
     /// Too many bytes of other bodies are held.
     Crowded,
+    NotJson,
 }
 
 impl RequestBody {
@@ -44,6 +45,13 @@ impl RequestBody {
             Err(_) if read > BYTES_MAX => Err(BodyError::TooLarge),
             Err(_) => Err(BodyError::TooSlow),
         }
+    }
+
+    /// The same, if its head says that it is JSON. Browsers send other types across origins without asking; JSON they do not.
+    pub(super) fn as_json(self, headers: &HeaderMap) -> Result<Self, BodyError> {
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case("application/json") { Ok(self) } else { Err(BodyError::NotJson) }
     }
 
     async fn fill(&mut self, api: &Api, body: Body, read: &mut usize) -> Result<(), BodyError> {
@@ -69,7 +77,12 @@ impl RequestBody {
 
 impl BodyError {
     pub(super) fn into_problem(self, uri: &Uri) -> Response {
+        let kind = if self == BodyError::NotJson { "not-json" } else { "unreadable-body" };
         let (status, detail) = match self {
+            BodyError::NotJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body has to be JSON, with the header Content-Type: application/json".to_owned(),
+            ),
             BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {BYTES_MAX} bytes")),
             BodyError::Broken => (StatusCode::BAD_REQUEST, "the body could not be read whole".to_owned()),
             BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not come whole in time".to_owned()),
@@ -78,13 +91,13 @@ impl BodyError {
             }
         };
         let title = status.canonical_reason().unwrap_or("Unreadable body");
-        let mut response = problem::plain(status.as_u16(), "unreadable-body", title, detail, uri);
+        let mut response = problem::plain(status.as_u16(), kind, title, detail, uri);
         let headers = response.headers_mut();
         match self {
             BodyError::Crowded => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"))),
             // The rest of it would be read as the next request.
             BodyError::TooSlow => drop(headers.insert(header::CONNECTION, HeaderValue::from_static("close"))),
-            BodyError::TooLarge | BodyError::Broken => {}
+            BodyError::TooLarge | BodyError::Broken | BodyError::NotJson => {}
         }
         response
     }

@@ -16,8 +16,7 @@ use super::parameters::{Pairs, demand, pairs};
 use super::request_body::RequestBody;
 use super::search_body::parameters;
 use super::search_parameters::SearchParameters;
-use super::sql::is_json;
-use super::{Api, caller, problem};
+use super::{Api, caller};
 use crate::query::{ErrorKind, QueryError, ReadPoint};
 use crate::read_model::search::{Parts, RangeCount, SearchAnswer, Snippet, VectorPart, WordsPart};
 use crate::serve::json::{AnswerLimits, JsonRows};
@@ -115,15 +114,10 @@ pub(super) async fn search_by_body(
     uri: Uri,
     body: Body,
 ) -> Response {
-    let body = match RequestBody::read(&api, body).await {
+    let body = match RequestBody::read(&api, body).await.and_then(|body| body.as_json(&headers)) {
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
     };
-    // Browsers send other types across origins without asking; JSON they do not.
-    if !is_json(&headers) {
-        let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
-        return problem::plain(415, "not-json", "Unsupported media type", detail, &uri);
-    }
     answer("search", &uri, async {
         if let Some((stray, _)) = pairs(&uri)?.first() {
             return Err(QueryError::invalid(format!("`{stray}` belongs into the body")));

@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::de::Error as _;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::answer::{answer, check_part, etag, items, not_modified, render};
 use super::parameters::{Pairs, demand, page_size, pairs, take, url_value};
 use super::request_body::RequestBody;
-use super::{Api, caller, problem};
+use super::{Api, caller};
 use crate::config::Query;
 use crate::query::{Demand, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
 use crate::serve::json::{AnswerLimits, ColumnJson, JsonParams, JsonRows};
@@ -47,15 +47,10 @@ fn mixed_cuts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
 }
 
 pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Response {
-    let body = match RequestBody::read(&api, body).await {
+    let body = match RequestBody::read(&api, body).await.and_then(|body| body.as_json(&headers)) {
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
     };
-    // Browsers send other types across origins without asking; JSON they do not.
-    if !is_json(&headers) {
-        let detail = "the body has to be JSON, with the header Content-Type: application/json".to_owned();
-        return problem::plain(415, "not-json", "Unsupported media type", detail, &uri);
-    }
     answer("sql", &uri, async {
         let body: SqlBody<'_> =
             serde_json::from_slice(&body.bytes).map_err(|error| QueryError::invalid(format!("the body: {error}")))?;
@@ -135,10 +130,4 @@ fn named_request(query: &Query, mut pairs: Pairs, rows_max: usize) -> Result<Nam
             .near(did_you_mean(name, query.params.keys().map(String::as_str)))),
         None => Ok(request),
     }
-}
-
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }

@@ -134,8 +134,10 @@ fn the_first_documents_are_those_of_scoring_every_one() {
     let snapshot = pair.snapshot();
     for _ in 0..300 {
         let texts: Vec<&str> = (0..random.usize(1..3))
-            .map(|_| words[random.usize(0..words.len())])
-            .map(|word| &word[..random.usize(1..=word.len())])
+            .map(|_| {
+                let word = words[random.usize(0..words.len())];
+                &word[..random.usize(1..=word.len())]
+            })
             .collect();
         let mut asked = SearchRequest { limit: random.usize(0..30), ..typed(&texts.join(" ")) };
         if random.bool() {

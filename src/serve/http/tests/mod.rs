@@ -1,6 +1,7 @@
 //! A server on a port of its own over a catalog that the test fills.
 #![allow(clippy::unwrap_used)]
 
+mod authentication;
 mod connections;
 mod limits;
 mod operation;
@@ -31,6 +32,7 @@ use crate::progress::{Applied, Cut, Phase, Reached, Reads, SourceProgress};
 use crate::query::{Streams, now_us};
 use crate::read_model::catalog::{Catalog, ProjectionStatus, Relation, RelationData, Snapshot};
 use crate::read_model::table::TableSpec;
+use crate::serve::auth::Gate;
 
 const ROWS: i64 = 200;
 
@@ -269,6 +271,14 @@ impl Daemon {
     }
 
     fn listening(limits: QueryLimits, http: Http) -> Self {
+        Self::begin(limits, http, Gate::default())
+    }
+
+    fn guarded(gate: Gate) -> Self {
+        Self::begin(limits(), http(), gate)
+    }
+
+    fn begin(limits: QueryLimits, http: Http, gate: Gate) -> Self {
         let runtime = Runtime::new().unwrap();
         let catalog = Catalog::new(snapshot(100));
         let readiness = Readiness::starting();
@@ -277,7 +287,7 @@ impl Daemon {
         let server = runtime.block_on(Server::bind(&http, api.clone())).unwrap();
         let url = format!("http://{}", server.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
-        runtime.spawn(server.run(async {
+        runtime.spawn(server.guarded_by(gate).run(async {
             let _ = stopped.await;
         }));
         Daemon { runtime, catalog, readiness, api, url, stop: Some(stop) }

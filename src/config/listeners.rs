@@ -1,0 +1,126 @@
+//! What a daemon listens on, and who may ask there.
+//!
+//! Readers come over `http`, which is a loopback address until somebody says otherwise, and says who may read then.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::checked::{Auth, ConnectionLimits, Http};
+use super::code::Code;
+use super::paths::resolve;
+use super::reader::Mapping;
+
+pub(super) struct Listeners {
+    pub http: Http,
+    pub metrics_listen: String,
+    /// For probes alone; none if they come over `http`.
+    pub health_listen: Option<String>,
+    pub auth: Auth,
+}
+
+const HTTP_KEYS: &[&str] = &[
+    "listen",
+    "hosts",
+    "max_connections",
+    "max_connections_per_peer",
+    "header_timeout",
+    "body_timeout",
+    "idle_timeout",
+    "write_timeout",
+    "answers",
+];
+
+/// Reads what the daemon listens on, and who may ask there. `folder` is that of the file.
+pub(super) fn listeners(map: &Mapping<'_>, folder: &str) -> Listeners {
+    let (http, metrics) = (map.map("http", HTTP_KEYS, &[]), map.map("metrics", &["listen"], &[]));
+    let health = map.map("health", &["listen"], &[]);
+    let listen = |listener: &Option<Mapping<'_>>, default: &str| {
+        listener.as_ref().and_then(address).unwrap_or_else(|| default.to_owned())
+    };
+    let (http_listen, metrics_listen) = (listen(&http, "127.0.0.1:8080"), listen(&metrics, "127.0.0.1:9464"));
+    if let Some(health) = &health {
+        health.need("listen", "write host and port: `health: {listen: \"0.0.0.0:8081\"}`");
+    }
+    let health_listen = health.as_ref().and_then(address);
+    apart(map, [("http", Some(&http_listen)), ("metrics", Some(&metrics_listen)), ("health", health_listen.as_ref())]);
+    let auth = auth(map, folder);
+    if auth.is_none() && !is_loopback(&http_listen) {
+        let message =
+            format!("`http` listens on {http_listen}, where others reach it, and nobody has said who may read");
+        let hint = "name a file of tokens, `auth: {tokens: FILE}` (`readside token create NAME` makes one), or say that everybody may: \
+                    `auth: {anonymous: read}`";
+        map.error_at_key(Code::OpenListener, "http", message, hint);
+    }
+    let hosts = http.iter().flat_map(|http| http.texts("hosts")).map(|(host, _)| host.to_ascii_lowercase()).collect();
+    let answer_bytes = http.as_ref().and_then(|http| http.bytes("answers")).unwrap_or(256 << 20);
+    let http = Http { listen: http_listen, hosts, connections: connections(http.as_ref()), answer_bytes };
+    let auth = auth.unwrap_or(Auth { tokens: None, anonymous: true });
+    Listeners { http, metrics_listen, health_listen, auth }
+}
+
+/// Two listeners have two addresses.
+fn apart(map: &Mapping<'_>, listeners: [(&str, Option<&String>); 3]) {
+    let known = listeners.into_iter().filter_map(|(key, listen)| Some((key, listen?)));
+    let known: Vec<(&str, &String)> = known.filter(|(_, listen)| !listen.ends_with(":0")).collect();
+    for (place, (key, listen)) in known.iter().enumerate() {
+        if let Some((other, _)) = known[..place].iter().find(|(_, other)| other == listen) {
+            let written = if map.get(key).is_some() { key } else { other };
+            let message = format!("`{other}` and `{key}` both listen on {listen}");
+            map.error_at_key(Code::BadAddress, written, message, "give each its own port");
+        }
+    }
+}
+
+/// Who may ask; none if that is not said.
+fn auth(map: &Mapping<'_>, folder: &str) -> Option<Auth> {
+    let auth = map.map("auth", &["tokens", "anonymous"], &["require", "jwt", "mtls"])?;
+    let tokens = auth.text("tokens").map(|path| PathBuf::from(resolve(folder, path)));
+    let anonymous = auth.choice("anonymous", &[("deny", false), ("read", true)]);
+    if tokens.is_none() && anonymous != Some(true) {
+        let hint =
+            "name their file, `tokens: FILE` (`readside token create NAME` makes one), or write `anonymous: read`";
+        map.error_at_key(Code::MissingKey, "auth", "`auth` has no `tokens`, so nobody could ask", hint);
+    }
+    Some(Auth { tokens, anonymous: anonymous.unwrap_or(false) })
+}
+
+/// Whether nobody but this machine can reach an address. A name is where its resolver says, except for the one that is fixed.
+fn is_loopback(listen: &str) -> bool {
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn connections(http: Option<&Mapping<'_>>) -> ConnectionLimits {
+    let seconds =
+        |key: &str, default: u64| http.and_then(|http| http.interval(key)).unwrap_or(Duration::from_secs(default));
+    let count = |key: &str| http.and_then(|http| http.count(key));
+    let max = count("max_connections").unwrap_or(2048);
+    let max_per_peer = count("max_connections_per_peer");
+    if let Some(http) = http
+        && max_per_peer.is_some_and(|of_peer| of_peer > max)
+    {
+        let hint = "lower it, or raise `max_connections`";
+        let message = format!("`max_connections_per_peer` is more than the {max} connections of all peers");
+        http.error_at_key(Code::NotTogether, "max_connections_per_peer", message, hint);
+    }
+    ConnectionLimits {
+        max,
+        // One peer leaves some for the others.
+        max_per_peer: max_per_peer.unwrap_or((max - max / 4).max(1)),
+        header_timeout: seconds("header_timeout", 10),
+        body_timeout: seconds("body_timeout", 30),
+        idle_timeout: seconds("idle_timeout", 60),
+        write_timeout: seconds("write_timeout", 30),
+    }
+}
+
+fn address(listener: &Mapping<'_>) -> Option<String> {
+    let text = listener.text("listen")?;
+    let fine = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !fine && let Some(yaml) = listener.get("listen") {
+        let hint = "write host and port: `127.0.0.1:8080`, or `0.0.0.0:8080` for all interfaces";
+        listener.reader.error(Code::BadAddress, yaml.mark, format!("`{text}` is not an address to listen on"), hint);
+    }
+    fine.then(|| text.to_owned())
+}

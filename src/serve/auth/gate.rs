@@ -1,0 +1,204 @@
+//! Decides who a request comes from, by the file of tokens as it is now.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+
+use super::tokens::{Principal, TokenError, Tokens};
+use crate::config::Auth;
+
+/// How soon a token that was taken out of the file is worth nothing.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+
+/// Lets in who has a token. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Gate {
+    tokens: Option<Arc<TokenFile>>,
+    /// Whether who has no token may read.
+    anonymous: bool,
+}
+
+struct TokenFile {
+    path: PathBuf,
+    known: ArcSwap<Tokens>,
+}
+
+/// Who a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Somebody, where no tokens are declared.
+    Unasked,
+    /// Somebody without a token, who may read all the same.
+    Anonymous,
+    Known(Principal),
+}
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("this needs a token: send `Authorization: Bearer TOKEN`")]
+    NoToken,
+    #[error("nobody has this token")]
+    UnknownToken,
+}
+
+/// Why the tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the tokens in {}: {cause}", .path.display())]
+pub struct GateError {
+    pub path: PathBuf,
+    pub cause: GateErrorCause,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GateErrorCause {
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+}
+
+/// What tells that a file is another one now.
+type Version = Option<(SystemTime, u64)>;
+
+impl Gate {
+    /// Reads the tokens.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is none of tokens: nothing is answered rather than everybody.
+    pub fn new(auth: &Auth) -> Result<Self, GateError> {
+        let tokens = auth.tokens.clone().map(|path| match read(&path) {
+            Ok(tokens) => Ok(Arc::new(TokenFile { path, known: ArcSwap::from_pointee(tokens) })),
+            Err(cause) => Err(GateError { path, cause }),
+        });
+        Ok(Self { tokens: tokens.transpose()?, anonymous: auth.anonymous })
+    }
+
+    /// # Errors
+    /// If nobody has this token, or there is none and it needs one.
+    pub fn identity(&self, token: Option<&str>) -> Result<Identity, Denied> {
+        let Some(file) = &self.tokens else { return Ok(Identity::Unasked) };
+        match token {
+            Some(token) => file.known.load().holder(token).cloned().map(Identity::Known).ok_or(Denied::UnknownToken),
+            None if self.anonymous => Ok(Identity::Anonymous),
+            None => Err(Denied::NoToken),
+        }
+    }
+
+    /// Takes what the file of tokens has become, for as long as it is polled. What cannot be read changes nothing: a file that is half
+    /// written must neither open the door nor close it to everybody.
+    pub async fn follow(self) {
+        let Some(file) = self.tokens else { return };
+        let mut known = file.version().await;
+        let mut ticks = tokio::time::interval(LOOKS_EVERY);
+        loop {
+            ticks.tick().await;
+            let version = file.version().await;
+            if version == known {
+                continue;
+            }
+            known = version;
+            match read(&file.path) {
+                Ok(tokens) => {
+                    file.known.store(Arc::new(tokens));
+                    tracing::info!(path = %file.path.display(), "the tokens were read again");
+                }
+                Err(error) => tracing::warn!(
+                    path = %file.path.display(), %error, "the tokens cannot be read again; those of before hold"
+                ),
+            }
+        }
+    }
+}
+
+/// Where no tokens are declared.
+impl Default for Gate {
+    fn default() -> Self {
+        Self { tokens: None, anonymous: true }
+    }
+}
+
+impl TokenFile {
+    async fn version(&self) -> Version {
+        let metadata = tokio::fs::metadata(&self.path).await.ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    }
+}
+
+fn read(path: &PathBuf) -> Result<Tokens, GateErrorCause> {
+    Ok(Tokens::read(&std::fs::read_to_string(path)?)?)
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.tokens.as_ref().map(|file| &file.path);
+        f.debug_struct("Gate").field("tokens", &path).field("anonymous", &self.anonymous).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::tokens::{NewToken, Role};
+    use super::*;
+
+    fn gate(text: &str, anonymous: bool) -> (Result<Gate, GateError>, tempfile::TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("tokens");
+        std::fs::write(&path, text).unwrap();
+        (Gate::new(&Auth { tokens: Some(path), anonymous }), home)
+    }
+
+    #[test]
+    fn a_token_opens_the_gate_and_nothing_else_does() {
+        let made = NewToken::create("ada", Role::Admin).unwrap();
+        let known = Identity::Known(Principal { name: "ada".into(), role: Role::Admin });
+        for anonymous in [false, true] {
+            let (gate, _home) = gate(&made.line, anonymous);
+            let gate = gate.unwrap();
+            assert_eq!(gate.identity(Some(&made.token)), Ok(known.clone()));
+            assert_eq!(gate.identity(Some("rs_other")), Err(Denied::UnknownToken), "a wrong token is not no token");
+            let without = if anonymous { Ok(Identity::Anonymous) } else { Err(Denied::NoToken) };
+            assert_eq!(gate.identity(None), without);
+        }
+        let open = Gate::new(&Auth { tokens: None, anonymous: true }).unwrap();
+        assert_eq!(open.identity(Some("rs_other")), Ok(Identity::Unasked));
+    }
+
+    #[test]
+    fn a_file_without_tokens_is_no_open_gate() {
+        let (refused, home) = gate("# none yet\n", false);
+        let path = home.path().join("tokens");
+        let expected = format!(
+            "the tokens in {}: there is no token in it, so nobody could ask; `readside token create NAME` makes one",
+            path.display()
+        );
+        assert_eq!(refused.unwrap_err().to_string(), expected);
+        assert!(Gate::new(&Auth { tokens: Some(home.path().join("none")), anonymous: true }).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_file_is_followed_and_a_broken_one_is_not() {
+        let (one, other) = (NewToken::create("ada", Role::Read).unwrap(), NewToken::create("bob", Role::Read).unwrap());
+        let (gate, home) = gate(&one.line, false);
+        let gate = gate.unwrap();
+        let following = tokio::spawn(gate.clone().follow());
+        let write = |text: &str| std::fs::write(home.path().join("tokens"), text).unwrap();
+        let until = async |token: &str, is_known: bool| {
+            while gate.identity(Some(token)).is_ok() != is_known {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        write(&format!("{}\n{}\n", one.line, other.line));
+        tokio::time::timeout(Duration::from_secs(30), until(&other.token, true)).await.unwrap();
+        write("half a line");
+        write(&format!("{}\n# one has left\n", other.line));
+        tokio::time::timeout(Duration::from_secs(30), until(&one.token, false)).await.unwrap();
+        assert!(gate.identity(Some(&other.token)).is_ok());
+        following.abort();
+    }
+}

@@ -1,0 +1,10 @@
+//! Who may ask: bearer tokens, and what their holders may do. It knows no protocol.
+//!
+//! Where nothing is declared nobody needs a token, and the listener is on loopback; the configuration holds the one to the
+//! other.
+
+mod gate;
+mod tokens;
+
+pub use gate::{Denied, Gate, GateError, Identity};
+pub use tokens::{NewToken, Principal, Role, TokenError, Tokens};

@@ -1,0 +1,46 @@
+//! Who a request comes from, by its `Authorization`. Nothing but the liveness and readiness of the daemon is answered without.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::problem;
+use crate::serve::auth::{Denied, Gate};
+use crate::telemetry::DENIED;
+
+/// What says no more than whether the daemon is there.
+const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+/// Lets a request on with its identity beside it, or answers 401.
+pub(super) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    if OPEN.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    match bearer(request.headers()).and_then(|token| gate.identity(token)) {
+        Ok(identity) => {
+            request.extensions_mut().insert(identity);
+            next.run(request).await
+        }
+        Err(denied) => {
+            let reason = match denied {
+                Denied::NoToken => "no-token",
+                Denied::UnknownToken => "unknown-token",
+            };
+            metrics::counter!(DENIED, "reason" => reason).increment(1);
+            let mut response =
+                problem::plain(401, "not-authenticated", "Not authenticated", denied.to_string(), request.uri());
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"readside\""));
+            response
+        }
+    }
+}
+
+/// The token of a request; none if it has no `Authorization` at all.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Denied::UnknownToken)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(Denied::UnknownToken) }
+}
