@@ -46,8 +46,14 @@ pub struct DemandArgs {
     /// Positions that the answer has to contain: SOURCE:SEQUENCE, several with commas.
     #[arg(long, value_name = "SOURCE:SEQUENCE")]
     pub min_position: Option<String>,
-    /// How long to wait for them, as in 2s.
-    #[arg(long, requires = "min_position")]
+    /// How old the answer may be, as in 5s.
+    #[arg(long, value_name = "TIME")]
+    pub max_lag: Option<String>,
+    /// Refuse an answer to which an event may belong that is parked, or vanished before it was read.
+    #[arg(long)]
+    pub complete: bool,
+    /// How long to wait until that holds, as in 2s.
+    #[arg(long)]
     pub wait: Option<String>,
 }
 
@@ -133,7 +139,14 @@ pub fn query(args: &QueryArgs, out: &mut dyn Write) -> Result<(), ClientError> {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         params.insert(name.to_owned(), value);
     }
-    let mut body = json!({"sql": args.sql, "minPosition": args.demand.min_position, "wait": args.demand.wait});
+    let demand = &args.demand;
+    let mut body = json!({
+        "sql": args.sql,
+        "minPosition": demand.min_position,
+        "maxLag": demand.max_lag,
+        "onIncomplete": demand.complete.then_some("fail"),
+        "wait": demand.wait,
+    });
     if !params.is_empty() {
         body["params"] = Value::Object(params);
     }
@@ -156,7 +169,7 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
     }
     let facets = (!args.facets.is_empty()).then(|| args.facets.join(","));
     let limit = args.limit.map(|limit| limit.to_string());
-    let DemandArgs { min_position, wait } = args.demand.clone();
+    let DemandArgs { min_position, max_lag, complete, wait } = args.demand.clone();
     let optional = [
         ("q", args.query.clone()),
         ("text", args.text.clone()),
@@ -167,6 +180,8 @@ pub fn search(args: &SearchArgs, out: &mut dyn Write) -> Result<(), ClientError>
         ("sort", args.sort.clone()),
         ("pageSize", limit),
         ("minPosition", min_position),
+        ("maxLag", max_lag),
+        ("onIncomplete", complete.then(|| "fail".to_owned())),
         ("wait", wait),
     ];
     query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));

@@ -17,6 +17,10 @@ pub enum ErrorKind {
     NotFound,
     /// The demanded position was not reached in time.
     Behind,
+    /// The lag is longer than the reader takes.
+    Stale,
+    /// An event that may belong to the answer is parked or vanished, and the reader does not take that.
+    Incomplete,
     /// The relations of one query stand at different cuts.
     MixedCuts,
     /// Something else than reading was asked for.
@@ -45,6 +49,8 @@ impl ErrorKind {
             ErrorKind::UnknownRelation => "unknown-relation",
             ErrorKind::NotFound => "not-found",
             ErrorKind::Behind => "position-not-reached",
+            ErrorKind::Stale => "too-old",
+            ErrorKind::Incomplete => "incomplete",
             ErrorKind::MixedCuts => "mixed-cuts",
             ErrorKind::ReadOnly => "read-only",
             ErrorKind::NotIndexed => "not-indexed",

@@ -6,6 +6,7 @@
 
 mod account;
 mod conditions;
+mod demand;
 mod error;
 mod filters;
 mod limits;
@@ -22,6 +23,7 @@ mod sql_limits;
 mod values;
 mod wait;
 
+pub use demand::{Demand, DemandTexts, Streams};
 pub use error::{ErrorKind, QueryError};
 pub use filters::{Filter, Operation, find_column, is_comparable};
 pub use limits::Limits;
@@ -33,7 +35,6 @@ pub use service::{QueryService, now_us};
 pub use session::ParsedQuery;
 pub use sql::{Params, RowBatches, SqlRequest};
 pub use values::{ValueError, format_date, format_timestamp, parse_value};
-pub use wait::{Demand, Streams};
 
 /// The name among `names` that was probably meant.
 pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -5,7 +5,7 @@ use axum::http::Uri;
 use datafusion::common::ScalarValue;
 
 use super::Api;
-use crate::query::{Demand, QueryError, ValueError, parse_value};
+use crate::query::{Demand, DemandTexts, QueryError, ValueError, parse_value};
 
 /// Parameters in the order they were written.
 pub(super) type Pairs = Vec<(String, String)>;
@@ -54,15 +54,22 @@ pub(super) fn take(pairs: &mut Pairs, name: &str) -> Result<Option<String>, Quer
     Ok(first)
 }
 
-/// Takes `minPosition` and `wait` out.
+/// Takes `minPosition`, `maxLag`, `onIncomplete` and `wait` out.
 ///
 /// # Errors
 /// Where one is given twice or is not understood.
 pub(super) fn demand(api: &Api, pairs: &mut Pairs) -> Result<Demand, QueryError> {
     let min_position = take(pairs, "minPosition")?;
+    let max_lag = take(pairs, "maxLag")?;
+    let on_incomplete = take(pairs, "onIncomplete")?;
     let wait = take(pairs, "wait")?;
-    let (streams, longest) = (api.service.streams(), api.service.limits().wait);
-    Demand::parse(min_position.as_deref(), wait.as_deref(), streams, longest)
+    let texts = DemandTexts {
+        min_position: min_position.as_deref(),
+        max_lag: max_lag.as_deref(),
+        on_incomplete: on_incomplete.as_deref(),
+        wait: wait.as_deref(),
+    };
+    Demand::parse(texts, api.service.streams(), api.service.limits().wait)
 }
 
 /// The page size that is asked for.

@@ -57,6 +57,8 @@ fn meaning(kind: ErrorKind) -> (u16, &'static str) {
         ErrorKind::UnknownRelation => (404, "Unknown relation"),
         ErrorKind::NotFound => (404, "No such row"),
         ErrorKind::Behind => (409, "Position not reached"),
+        ErrorKind::Stale => (409, "Too old"),
+        ErrorKind::Incomplete => (409, "Incomplete"),
         ErrorKind::MixedCuts => (409, "Relations at different cuts"),
         ErrorKind::ReadOnly => (403, "Read-only"),
         ErrorKind::NotIndexed => (422, "No index serves the filter"),

@@ -17,10 +17,11 @@ use super::parameters::{Pairs, demand, page_size, pairs, take, url_value};
 use super::request_body::RequestBody;
 use super::{Api, caller};
 use crate::config::Query;
-use crate::query::{Demand, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
+use crate::query::{Demand, DemandTexts, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
 use crate::serve::json::{AnswerLimits, ColumnJson, JsonParams, JsonRows};
 
-/// `{"sql": "…", "params": {…} or […], "minPosition": "…", "wait": "…", "mixedCuts": "allow" or "refuse"}`.
+/// `{"sql": "…", "params": {…} or […], "minPosition": "…", "maxLag": "…", "onIncomplete": "fail" or "mark", "wait": "…",
+/// "mixedCuts": "allow" or "refuse"}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SqlBody<'a> {
@@ -28,6 +29,8 @@ struct SqlBody<'a> {
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
     min_position: Option<String>,
+    max_lag: Option<String>,
+    on_incomplete: Option<String>,
     wait: Option<String>,
     #[serde(default, deserialize_with = "mixed_cuts")]
     mixed_cuts: bool,
@@ -57,8 +60,13 @@ pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, bo
         if let Some((unknown, _)) = pairs(&uri)?.first() {
             return Err(QueryError::invalid(format!("`{unknown}` belongs into the body")));
         }
-        let (streams, longest) = (api.service.streams(), api.service.limits().wait);
-        let demand = Demand::parse(body.min_position.as_deref(), body.wait.as_deref(), streams, longest)?;
+        let texts = DemandTexts {
+            min_position: body.min_position.as_deref(),
+            max_lag: body.max_lag.as_deref(),
+            on_incomplete: body.on_incomplete.as_deref(),
+            wait: body.wait.as_deref(),
+        };
+        let demand = Demand::parse(texts, api.service.streams(), api.service.limits().wait)?;
         let parsed = api.service.parse(body.sql).await?;
         let at = api.service.at_sql(caller(), &parsed, body.mixed_cuts, &demand).await?;
         // Their values take many times what their text does, so they are made when they are needed.

@@ -180,3 +180,18 @@ fn a_filter_that_no_index_serves_is_refused_on_a_large_table() {
     // A small table may be scanned.
     assert_eq!(daemon.filter("/v1/tables/pairs", &[("n", "1")]).items().len(), 2);
 }
+
+#[test]
+fn a_reader_may_demand_how_old_an_answer_is() {
+    let daemon = Daemon::usual();
+    for path in ["/v1/tables/paused?", "/v1/tables/paused/c/1?"] {
+        let old = daemon.get(&format!("{path}maxLag=5s"));
+        assert!(old.problem(409, "too-old").starts_with("too old: the lag is "), "{}", old.json);
+        assert!(old.json["freshness"]["lagSeconds"].as_f64().unwrap() > 5.0);
+        assert_eq!(old.json["hint"], "say how long to wait for it: wait=2s");
+        assert_eq!(daemon.get(&format!("{path}maxLag=10m&onIncomplete=fail")).status, 200);
+    }
+    let old = daemon.post(json!({"sql": "SELECT n FROM paused", "maxLag": "5s", "wait": "100ms"}));
+    assert!(old.problem(409, "too-old").starts_with("too old after 100 ms: the lag is "), "{}", old.json);
+    assert_eq!(daemon.get("/v1/tables/paused?maxLag=5").problem(400, "invalid-request"), "maxLag is `5`");
+}
