@@ -1,6 +1,9 @@
 """Durations, sizes and addresses, as configurations of Readside and objects of Kubernetes write them."""
 
 import re
+from pathlib import Path
+
+import yaml
 
 from report import Wrong
 
@@ -39,6 +42,18 @@ def readers_take(root):
     answers = size(root.get("http", {}).get("answers", "256MiB"))
     verification = size(root.get("verify", {}).get("memory", "1GiB"))
     return queries + answers + verification
+
+
+def shipped_root():
+    return yaml.safe_load((Path(__file__).parents[2] / "config/readside.yaml").read_text())
+
+
+def room(text):
+    """Whether what a daemon with the shipped root file may have, as a quantity, leaves anything for the state."""
+    memory, taken = quantity(text), readers_take(shipped_root())
+    if memory <= taken:
+        raise Wrong(f"the memory is {memory >> 20} MiB, of which readers may take {taken >> 20} MiB: nothing is left for state")
+    return f"readers may take {taken >> 20} of {memory >> 20} MiB"
 
 
 def drain(root):

@@ -7,7 +7,13 @@ import cluster
 from report import Wrong
 
 # Another release name, ports and labels than the defaults: what is written down twice would not follow.
-MOVED = {"ports": {"http": 18080, "metrics": 19464}, "serviceMonitor": {"enabled": True, "labels": {"release": "monitoring"}}}
+MOVED = {
+    "ports": {"http": 18080, "metrics": 19464},
+    "nats": {"url": "tls://nats.example.com:4222", "credentials_file": "/etc/nats/nats.creds"},
+    "volumes": [{"name": "nats", "secret": {"secretName": "nats"}}],
+    "volumeMounts": [{"name": "nats", "mountPath": "/etc/nats", "readOnly": True}],
+    "serviceMonitor": {"enabled": True, "labels": {"release": "monitoring"}},
+}
 
 
 def check(report, folder):

@@ -81,7 +81,8 @@ def references(documents):
     claims = [each["metadata"]["name"] for each in stateful["spec"]["volumeClaimTemplates"]]
     volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
     for name, volume in volumes.items():
-        same(volume["configMap"]["name"] in maps, f"volume `{name}` names no ConfigMap")
+        # Secrets and the like are made elsewhere.
+        same("configMap" not in volume or volume["configMap"]["name"] in maps, f"volume `{name}` names no ConfigMap")
     for mount in readside_of(documents)[1]["volumeMounts"]:
         same(mount["name"] in volumes or mount["name"] in claims, f"no volume is called `{mount['name']}`")
     for monitor in of_kind(documents, "ServiceMonitor"):
@@ -124,7 +125,9 @@ def as_configured(documents):
     mounts = {each["mountPath"]: each for each in container["volumeMounts"]}
     data = mounts.get(root["data_dir"])
     same(data is not None and not data.get("readOnly"), f"nothing is mounted at data_dir, {root['data_dir']}")
-    same("/etc/readside" in mounts and container["args"][-2:] == ["--config", "/etc/readside/readside.yaml"], "it starts with another root file")
+    root_file = next((each["value"] for each in container["env"] if each["name"] == "READSIDE_CONFIG"), None)
+    same("/etc/readside" in mounts and root_file == "/etc/readside/readside.yaml", f"READSIDE_CONFIG is {root_file}, which is no file of the ConfigMap")
+    same("--config" not in container["args"], "it starts with another root file than what is executed in the pod")
     grace, needed = pod["spec"]["terminationGracePeriodSeconds"], amounts.drain(root)
     same(grace > needed, f"terminationGracePeriodSeconds is {grace}, and to end takes up to {needed:g} s")
     memory, taken = amounts.quantity(container["resources"]["limits"]["memory"]), amounts.readers_take(root)

@@ -25,7 +25,7 @@ def check(report, deploy):
 
     report.check("compose: the specification's schema", load)
     report.check("compose: images, volumes and services", lambda: references(folder, file))
-    report.check("compose: ports and time as configured", lambda: as_configured(deploy, file))
+    report.check("compose: ports, time and memory as configured", lambda: as_configured(deploy, file))
     report.check("compose: promtool reads the configuration of Prometheus", lambda: prometheus(deploy, file))
     report.check("compose: Grafana's datasource and dashboard", lambda: grafana(folder, file))
 
@@ -69,9 +69,11 @@ def as_configured(deploy, file):
         raise Wrong(f"metrics are at {metrics}, and Prometheus asks {scraped}")
     if f"readside:{environment['READSIDE_DATA_DIR']}" not in readside["volumes"]:
         raise Wrong("READSIDE_DATA_DIR is no volume")
-    root = yaml.safe_load((Path(__file__).parents[2] / "config/readside.yaml").read_text())
+    root = amounts.shipped_root()
     if amounts.seconds(readside["stop_grace_period"]) <= amounts.drain(root):
         raise Wrong(f"stop_grace_period is less than the {amounts.drain(root):g} s that to end may take")
+    # Of compose, g is 2^30.
+    return amounts.room(readside["mem_limit"].upper() + "i")
 
 
 def scrape(deploy):

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import amounts
 from report import Skipped, Wrong
 
 # On its scale to 10. What is left is the network, which the daemon is for, and system calls to set its own priority.
@@ -16,6 +17,7 @@ PROGRAM = "/usr/local/bin/readside"
 def check(report, path):
     report.check("systemd: systemd-analyze verify", lambda: verify(path))
     report.check(f"systemd: exposure of at most {EXPOSURE}", lambda: exposure(path))
+    report.check("systemd: memory as configured", lambda: memory(path))
 
 
 def analyze(path, *arguments):
@@ -47,3 +49,11 @@ def exposure(path):
     if code or not figure:
         raise Wrong(figure[0] if figure else said.strip())
     return figure[1]
+
+
+def memory(path):
+    figure = re.search(r"^MemoryMax=(\d+[KMGT]?)$", path.read_text(), re.MULTILINE)
+    if not figure:
+        raise Wrong("it has no MemoryMax")
+    # Of systemd, G is 2^30.
+    return amounts.room(f"{figure[1]}i" if figure[1][-1].isalpha() else figure[1])

@@ -112,7 +112,7 @@ fn show(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
             ProjectionChange::IndexOnly => "index only",
             ProjectionChange::Build => "build",
             ProjectionChange::New => "new",
-            ProjectionChange::RolledBack => "rolled back from, and not built by itself",
+            ProjectionChange::RolledBack => "rolled back from; `readside projection rebuild` builds it again",
             ProjectionChange::Paused => "paused, and stays so until `readside projection resume`",
             ProjectionChange::Waits => "built once what it reads is resumed",
             ProjectionChange::Removed => "removed",
@@ -170,7 +170,7 @@ fn estimated(estimate: &Estimate) -> String {
     let both: Vec<String> = memory.into_iter().chain(disk).collect();
     let without = match (both.is_empty(), estimate.without.as_slice()) {
         (_, []) => String::new(),
-        (true, _) => "; nobody has measured what it takes".to_owned(),
+        (true, _) => "; what memory and disk it takes is not known yet".to_owned(),
         (false, without) => format!(", without {}, of which nothing is there yet", without.join(", ")),
     };
     match both.is_empty() {
@@ -195,7 +195,7 @@ fn show_build(build: &BuildPlan, out: &mut dyn Write) -> std::io::Result<()> {
     };
     let time = match build.seconds {
         Some(seconds) => format!("about {seconds:.0} s"),
-        None => "as long as nobody has measured yet".to_owned(),
+        None => "how long that takes is not known yet".to_owned(),
     };
     let names = if build.projections.is_empty() { "no projection".to_owned() } else { build.projections.join(", ") };
     let serves = match build.promotion {

@@ -120,6 +120,13 @@ const FAULTS: &[Fault] = &[
         said: "exposure level",
     },
     Fault {
+        file: "systemd/readside.service",
+        right: "MemoryMax=4G",
+        wrong: "MemoryMax=3G",
+        check: "systemd: memory as configured",
+        said: "nothing is left for state",
+    },
+    Fault {
         file: "container/Containerfile",
         right: "USER 65532:65532",
         wrong: "USER nonroot",

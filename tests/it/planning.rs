@@ -147,7 +147,7 @@ fn the_events_of_a_new_file_are_counted_or_said_to_be_unknown() {
     );
     assert!(planned["builds"][0].get("seconds").is_none());
     assert!(
-        told(&world).contains("reads an unknown number of sequences of returns; as long as nobody has measured yet")
+        told(&world).contains("reads an unknown number of sequences of returns; how long that takes is not known yet")
     );
     // Seven lines, of which the last one is not ended yet.
     world.write("returns.ndjson", "{\"customer\":\"a\"}\n".repeat(7).trim_end());

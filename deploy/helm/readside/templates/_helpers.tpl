@@ -18,7 +18,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* The root file: what values say, and over it what has to fit the other objects. */}}
 {{- define "readside.root" -}}
 {{- $own := dict
-  "nats" (dict "url" "${NATS_URL}")
+  "nats" (mergeOverwrite (deepCopy .Values.nats) (dict "url" "${NATS_URL}"))
   "data_dir" "/var/lib/readside"
   "sources" "source-*.yaml"
   "projections" "projection-*.yaml"
