@@ -1,6 +1,7 @@
 //! `readside plan`: what a reload or a start with a configuration would do.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -56,7 +57,17 @@ pub(super) fn plan(args: &PlanArgs) -> ExitCode {
         Err(error) => return failed(&error.to_string()),
     };
     let baseline = match &args.data_dir {
-        Some(location) => runtime.block_on(app::baseline_of_data_dir(location, &loaded.config)),
+        Some(location) => {
+            if !location.contains("://") && !Path::new(location).exists() {
+                // Relative paths begin here, and those of `data_dir` at the root file.
+                let place = std::path::absolute(location).unwrap_or_else(|_| location.into());
+                let place = place.display();
+                print::error_line(format_args!(
+                    "note: there is nothing at {place}: this is the plan of a first start\n"
+                ));
+            }
+            runtime.block_on(app::baseline_of_data_dir(location, &loaded.config))
+        }
         None => baseline_of_daemon(&args.url),
     };
     let baseline = match baseline {

@@ -1,5 +1,6 @@
 //! `readside run`: the daemon.
 
+use std::future::Future;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,10 +43,10 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&chain(&error)),
     };
-    // From here on the signal ends nothing. Where nobody listens to it yet, it waits.
-    let hang_up = {
+    // From here on no signal ends anything. Where nobody listens to it yet, it waits.
+    let (hang_up, interrupted) = {
         let _within = runtime.enter();
-        signal(SignalKind::hangup()).ok()
+        (signal(SignalKind::hangup()).ok(), interrupted())
     };
     let Loaded { config, places, warnings } = match load_config(&args.config.config) {
         Ok(loaded) => loaded,
@@ -62,7 +63,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let reloading = reloading(&args, hang_up);
-        app::run(config, reloading, started, interrupted()).await
+        app::run(config, reloading, started, interrupted).await
     });
     // Queries that are still running are not waited for.
     runtime.shutdown_background();
@@ -120,17 +121,20 @@ async fn fingerprint(root: &str) -> u64 {
     tokio::task::spawn_blocking(move || config_fingerprint(&root)).await.unwrap_or_default()
 }
 
-/// SIGTERM or SIGINT.
-pub(super) async fn interrupted() {
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+/// SIGTERM or SIGINT, from the call on, within a runtime: what comes before anybody waits for it is not lost, and ends no process.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async {
+        match signals {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
+            // Without handlers the process dies at the signal, which a checkpoint is made for.
+            _ => std::future::pending().await,
         }
-        // Without handlers the process dies at the signal, which a checkpoint is made for.
-        _ => std::future::pending().await,
     }
 }
 

@@ -29,6 +29,7 @@ mod rollouts;
 mod rooms;
 mod search;
 mod shells;
+mod signals;
 mod simulator;
 mod since;
 mod slow_links;

@@ -166,7 +166,11 @@ impl Story {
             facets: vec!["status".to_owned(), "carrier".to_owned()],
             sort: Some("-total".to_owned()),
             limit: Some(3),
-            demand: DemandArgs { min_position: Some(self.token()), wait: Some(WAIT.to_owned()), ..DemandArgs::default() },
+            demand: DemandArgs {
+                min_position: Some(self.token()),
+                wait: Some(WAIT.to_owned()),
+                ..DemandArgs::default()
+            },
             connection: self.connection(),
         };
         self.shown("readside search order_search parcels --facet status,carrier --sort=-total --limit 3", |out| {

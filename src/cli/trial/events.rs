@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::TryArgs;
+use crate::cli::print;
 use crate::config::{self, Config};
 use crate::progress::SourceName;
 use crate::source::{all_of_file, last};
@@ -24,7 +25,13 @@ pub(super) async fn read(args: &TryArgs, config: &Config, read_by_sql: &[SourceN
         let count = usize::try_from(args.last.unwrap_or(LAST)).unwrap_or(usize::MAX);
         for name in read_by_sql.iter().filter(|name| args.source.as_ref().is_none_or(|only| ***name == **only)) {
             let source = declared(config, name)?;
-            given.insert(name.clone(), last(source, config.nats.as_ref(), count).await?);
+            let messages = last(source, config.nats.as_ref(), count).await?;
+            if args.last.is_none() && messages.len() == count {
+                print::error_line(format_args!(
+                    "note: of {name} the newest {count} events are read; --last COUNT reads more"
+                ));
+            }
+            given.insert(name.clone(), messages);
         }
         return Ok(given);
     }

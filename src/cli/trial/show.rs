@@ -1,9 +1,13 @@
 //! The outcome of a trial as a person reads it.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use crate::cli::query::{Cell, ClientError, cells_of, count, printable, write_table};
 use crate::trial::{Change, Outcome, ParkedEvent, THIS_SQL};
+
+/// Parked events that are shown one by one.
+const PARKED_SHOWN: usize = 20;
 
 /// Changes or rows, what was parked, and what would be kept.
 ///
@@ -68,6 +72,9 @@ fn show_parked(parked: &[ParkedEvent], out: &mut dyn Write) -> io::Result<()> {
     if parked.is_empty() {
         return Ok(());
     }
+    if parked.len() > PARKED_SHOWN {
+        return show_parked_by_reason(parked, out);
+    }
     let line = |one: &ParkedEvent| -> Vec<Cell> {
         let text = |text: Option<&str>| (text.map(printable).unwrap_or_default(), false);
         vec![
@@ -84,6 +91,38 @@ fn show_parked(parked: &[ParkedEvent], out: &mut dyn Write) -> io::Result<()> {
     let names = ["source", "sequence", "type", "projection", "reason", "pointer", "detail"].map(str::to_owned);
     write_table(out, &names, &parked.iter().map(line).collect::<Vec<_>>())?;
     writeln!(out, "{} parked", count(parked.len(), "event"))
+}
+
+/// Thousands are parked for few reasons: each is told once, with the first event of it.
+fn show_parked_by_reason(parked: &[ParkedEvent], out: &mut dyn Write) -> io::Result<()> {
+    let mut alike: Vec<(&ParkedEvent, usize)> = Vec::new();
+    let mut places = HashMap::new();
+    for one in parked {
+        let ParkedEvent { source, event_type, projection, reason, pointer, .. } = one;
+        let place = *places.entry((source, event_type, projection, reason, pointer)).or_insert(alike.len());
+        match alike.get_mut(place) {
+            Some((_, events)) => *events += 1,
+            None => alike.push((one, 1)),
+        }
+    }
+    let line = |(first, events): &(&ParkedEvent, usize)| -> Vec<Cell> {
+        let text = |text: Option<&str>| (text.map(printable).unwrap_or_default(), false);
+        vec![
+            (events.to_string(), true),
+            text(Some(&first.source)),
+            text(first.event_type.as_deref()),
+            text(first.projection.as_deref()),
+            text(Some(first.reason)),
+            text(first.pointer.as_deref()),
+            (first.sequence.to_string(), true),
+            text(Some(&first.detail)),
+        ]
+    };
+    writeln!(out)?;
+    let names =
+        ["events", "source", "type", "projection", "reason", "pointer", "first", "its detail"].map(str::to_owned);
+    write_table(out, &names, &alike.iter().map(line).collect::<Vec<_>>())?;
+    writeln!(out, "{} parked; --json has each", count(parked.len(), "event"))
 }
 
 fn show_key(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {

@@ -36,7 +36,8 @@ impl Story {
     }
 
     pub(super) fn query_args(&self, sql: &str) -> QueryArgs {
-        let demand = DemandArgs { min_position: Some(self.token()), wait: Some(WAIT.to_owned()), ..DemandArgs::default() };
+        let demand =
+            DemandArgs { min_position: Some(self.token()), wait: Some(WAIT.to_owned()), ..DemandArgs::default() };
         let params = Vec::new();
         QueryArgs { sql: sql.to_owned(), params, mixed_cuts: false, demand, connection: self.connection() }
     }

@@ -1,0 +1,31 @@
+//! A daemon that is told to end.
+
+use crate::crash::daemon::Daemon;
+
+const CONFIG: &str = r#"
+data_dir: data
+sources: orders.yaml
+http: {listen: "127.0.0.1:0"}
+metrics: {listen: "127.0.0.1:0"}
+"#;
+const SOURCE: &str = r#"
+source: orders
+file: {path: events.ndjson, follow: true}
+envelope: {type: body:/type}
+events: {Placed: {fields: {id: string!}}}
+"#;
+
+#[test]
+fn one_that_has_just_begun_ends_as_well_as_any() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, text) in [("readside.yaml", CONFIG), ("orders.yaml", SOURCE), ("events.ndjson", "")] {
+        std::fs::write(home.path().join(name), text).unwrap();
+    }
+    // An orchestrator may change its mind at any time: what was listened to a moment too late was lost now and then.
+    for _ in 0..10 {
+        let mut daemon = Daemon::spawn(&home.path().join("readside.yaml"));
+        daemon.wait_for_log("\"listening\"");
+        let (status, _) = daemon.terminate();
+        assert!(status.success(), "{status}");
+    }
+}
