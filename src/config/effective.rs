@@ -353,6 +353,11 @@ nats: {url: \"nats://ada:${file:secret}@a\", user: \"${file:secret}\", password:
 http: {hosts: [a, \"${file:secret}\"]}
 parked: {notify: {subject: \"${file:secret}.parked\"}}
 sources: []
+---
+source: orders
+jetstream: {stream: ORDERS}
+envelope: {type: header:Event-Type}
+events: {Placed: {fields: {id: string!}}}
 ";
         let printed = effective(&loaded(text)).unwrap();
         assert!(!printed.contains("hidden") && printed.matches("${file:secret}").count() == 6, "{printed}");
@@ -369,8 +374,15 @@ verify: {every: 1h}
 promotion: manual
 health: {listen: \"127.0.0.1:1\"}
 auth: {tokens: tokens}
+---
+source: orders
+jetstream: {stream: ORDERS}
+envelope: {type: header:Event-Type}
+events: {Placed: {fields: {id: string!}}}
 ";
-        let printed: serde_json::Value = serde_yaml::from_str(&effective(&loaded(text)).unwrap()).unwrap();
+        let printed = effective(&loaded(text)).unwrap();
+        let settings = printed.split("---\n").next().unwrap_or_default();
+        let printed: serde_json::Value = serde_yaml::from_str(settings).unwrap();
         // What is read as documents, and what stands for another setting or excludes it.
         let others = ["projections", "url", "token", "credentials_file", "nkey_file"];
         let mut paths = vec![Vec::new()];

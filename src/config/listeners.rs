@@ -80,7 +80,7 @@ fn auth(map: &Mapping<'_>, folder: &str) -> Option<Auth> {
     if tokens.is_none() && anonymous != Some(true) {
         let hint =
             "name their file, `tokens: FILE` (`readside token create NAME` makes one), or write `anonymous: read`";
-        map.error_at_key(Code::MissingKey, "auth", "`auth` has no `tokens`, so nobody could ask", hint);
+        map.error_at_key(Code::NotTogether, "auth", "`auth` has no `tokens`, so nobody could ask", hint);
     }
     Some(Auth { tokens, anonymous: anonymous.unwrap_or(false) })
 }

@@ -24,6 +24,8 @@ pub struct Gate {
 
 struct TokenFile {
     path: PathBuf,
+    /// The file that was read at first.
+    version: Version,
     known: ArcSwap<Tokens>,
 }
 
@@ -71,9 +73,13 @@ impl Gate {
     /// # Errors
     /// If the file cannot be read, or is none of tokens: nothing is answered rather than everybody.
     pub fn new(auth: &Auth) -> Result<Self, GateError> {
-        let tokens = auth.tokens.clone().map(|path| match read(&path) {
-            Ok(tokens) => Ok(Arc::new(TokenFile { path, known: ArcSwap::from_pointee(tokens) })),
-            Err(cause) => Err(GateError { path, cause }),
+        let tokens = auth.tokens.clone().map(|path| {
+            // Before it is read: what becomes another file in between is read again.
+            let version = version(std::fs::metadata(&path));
+            match read(&path) {
+                Ok(tokens) => Ok(Arc::new(TokenFile { path, version, known: ArcSwap::from_pointee(tokens) })),
+                Err(cause) => Err(GateError { path, cause }),
+            }
         });
         Ok(Self { tokens: tokens.transpose()?, anonymous: auth.anonymous })
     }
@@ -93,11 +99,11 @@ impl Gate {
     /// written must neither open the door nor close it to everybody.
     pub async fn follow(self) {
         let Some(file) = self.tokens else { return };
-        let mut known = file.version().await;
+        let mut known = file.version;
         let mut ticks = tokio::time::interval(LOOKS_EVERY);
         loop {
             ticks.tick().await;
-            let version = file.version().await;
+            let version = version(tokio::fs::metadata(&file.path).await);
             if version == known {
                 continue;
             }
@@ -122,11 +128,10 @@ impl Default for Gate {
     }
 }
 
-impl TokenFile {
-    async fn version(&self) -> Version {
-        let metadata = tokio::fs::metadata(&self.path).await.ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    }
+/// None of a file that is not there.
+fn version(metadata: io::Result<std::fs::Metadata>) -> Version {
+    let metadata = metadata.ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn read(path: &PathBuf) -> Result<Tokens, GateErrorCause> {
