@@ -100,6 +100,10 @@ pub fn count_refused(endpoint: &'static str, reason: &'static str) {
     counter!(QUERY_REFUSED, "endpoint" => endpoint, "reason" => reason).increment(1);
 }
 
+pub fn count_denied(reason: &'static str) {
+    metrics::counter!(DENIED, "reason" => reason).increment(1);
+}
+
 pub fn set_connections(listener: &'static str, open: usize) {
     gauge!(CONNECTIONS, "listener" => listener).set(open as f64);
 }

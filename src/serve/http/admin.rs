@@ -25,7 +25,7 @@ use crate::progress::SourceName;
 use crate::query::{ErrorKind, QueryError};
 use crate::serve::auth::{Identity, Principal, Role};
 use crate::state::KeyShare;
-use crate::telemetry::DENIED;
+use crate::telemetry::count_denied;
 
 /// Requests that wait for the one before at the most.
 const QUEUED: usize = 16;
@@ -376,7 +376,7 @@ impl<T: DeserializeOwned> FromRequest<CurrentApi> for Asked<T> {
 /// Lets administrators ask, and no page of others. Gives who asks, where a token tells.
 fn check(head: &Parts) -> Result<Option<&Principal>, Refused> {
     let not_allowed = |detail: String| {
-        metrics::counter!(DENIED, "reason" => "not-allowed").increment(1);
+        count_denied("not-allowed");
         Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail }
     };
     let is_local = || head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());

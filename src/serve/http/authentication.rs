@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::problem;
 use crate::serve::auth::{Denied, Gate};
-use crate::telemetry::DENIED;
+use crate::telemetry::count_denied;
 
 /// What says no more than whether the daemon is there.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
@@ -27,7 +27,7 @@ pub(super) async fn authenticate(State(gate): State<Gate>, mut request: Request,
                 Denied::NoToken => "no-token",
                 Denied::UnknownToken => "unknown-token",
             };
-            metrics::counter!(DENIED, "reason" => reason).increment(1);
+            count_denied(reason);
             let mut response =
                 problem::plain(401, "not-authenticated", "Not authenticated", denied.to_string(), request.uri());
             response
