@@ -101,7 +101,7 @@ pub fn count_refused(endpoint: &'static str, reason: &'static str) {
 }
 
 pub fn count_denied(reason: &'static str) {
-    metrics::counter!(DENIED, "reason" => reason).increment(1);
+    counter!(DENIED, "reason" => reason).increment(1);
 }
 
 pub fn set_connections(listener: &'static str, open: usize) {
