@@ -15,8 +15,11 @@ mod index;
 mod location;
 mod manifest;
 mod pack;
+mod place;
+mod remote;
 mod restore;
 mod section;
+mod store_error;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -30,4 +33,6 @@ pub use manifest::{
     Checksum, Content, FileEntry, GenerationEntry, HeldEntry, IndexEntry, KeptEntry, Manifest, OperatorEntry, Pause,
     SegmentEntry, SourceEntry, StateBytes, errors_store, held_store, kept_parked_store, store_prefix, table_store,
 };
+pub use place::Place;
 pub use restore::{Damage, Restored};
+pub use store_error::StoreError;

@@ -334,13 +334,24 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
     let needs_nats = declared.sources.iter().any(|source| matches!(source.input, SourceKind::JetStream { .. }));
     let parked_notify = settings.parked_notify.map(|(subject, _)| subject);
     let nats = settings.nats.or_else(|| (needs_nats || parked_notify.is_some()).then(default_nats));
-    let Settings { data_dir, commit, search_commit, checkpoint_interval, http, metrics_listen, parked, .. } = settings;
+    let Settings {
+        data_dir,
+        object_store,
+        commit,
+        search_commit,
+        checkpoint_interval,
+        http,
+        metrics_listen,
+        parked,
+        ..
+    } = settings;
     let (limits, verify, promotion, keep) = (settings.limits, settings.verify, settings.promotion, settings.keep);
     let written_paths = settings.written_paths;
     let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
         data_dir,
+        object_store,
         written_paths,
         commit,
         search_commit,

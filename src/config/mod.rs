@@ -28,6 +28,7 @@ mod schema;
 pub(crate) mod search_fields;
 mod settings;
 mod source;
+mod store_access;
 mod subject;
 mod substitute;
 mod suggest;

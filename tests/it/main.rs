@@ -17,6 +17,7 @@ mod links;
 mod lsp;
 mod nexmark;
 mod notices;
+mod object_store;
 mod operations;
 mod oracle;
 mod pausing;

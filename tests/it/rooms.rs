@@ -191,8 +191,23 @@ const ROOMS: &[Room] = &[
     Room {
         name: "checkpoint",
         modules: &["checkpoint"],
-        rooms: &["identity", "event", "progress", "state", "lifecycle::Actor", "lifecycle::RolledBack"],
+        rooms: &[
+            "identity",
+            "event",
+            "progress",
+            "state",
+            "config::StoreAccess",
+            "lifecycle::Actor",
+            "lifecycle::RolledBack",
+        ],
         outside: &["arrow", "object_store", "tokio", "tracing", "clock", "std::fs", "std::process::id"],
+    },
+    // The client of object stores is given its TLS.
+    Room {
+        name: "checkpoint, object stores over HTTP",
+        modules: &["checkpoint::remote"],
+        rooms: &["checkpoint", "config::StoreAccess"],
+        outside: &["object_store", "rustls"],
     },
     // What a build takes is given to it: sources and the loop are the builder's.
     Room {
@@ -574,6 +589,7 @@ const WATCHED: &[&str] = &[
     "metrics_exporter_prometheus",
     "object_store",
     "rlimit",
+    "rustls",
     "saphyr_parser",
     "tantivy",
     "tempfile",
@@ -604,6 +620,8 @@ const FREE: &[&str] = &[
     // Writes a report from what it is given.
     "quick_junit",
     "regex",
+    // Named for its TLS, which object_store leaves to whoever uses it.
+    "reqwest",
     "sha2",
     // Named for one call, which gives a thread its priority.
     "rustix",
