@@ -289,7 +289,7 @@ impl Checkpointer {
 /// not know.
 pub async fn newest_manifest(place: impl Into<Place>) -> Result<Option<Manifest>, OpenError> {
     let place = place.into();
-    restore::newest_manifest(&Vault::new(location::open(&place)?)).await.map_err(|error| error.at(&place))
+    restore::newest_manifest(&Vault::new(location::open_existing(&place)?)).await.map_err(|error| error.at(&place))
 }
 
 /// Refuses a draft that would make a checkpoint which cannot be read.

@@ -42,6 +42,15 @@ pub(super) fn open(place: &Place) -> Result<Arc<dyn ObjectStore>, OpenError> {
     open_folder(Path::new(path)).map_err(|error| refuse(error.to_string()))
 }
 
+/// The object store at a place that is only read. A local folder has to be there, and nothing is changed in it.
+pub(super) fn open_existing(place: &Place) -> Result<Arc<dyn ObjectStore>, OpenError> {
+    let Some(folder) = place.folder() else { return open(place) };
+    let refuse = |error: String| OpenError::Location { location: place.location.clone(), problem: error };
+    std::fs::read_dir(folder).map_err(|error| refuse(error.to_string()))?;
+    let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| refuse(error.to_string()))?;
+    Ok(Arc::new(store))
+}
+
 fn open_folder(path: &Path) -> io::Result<Arc<dyn ObjectStore>> {
     for folder in [EPOCHS, MANIFESTS, OBJECTS] {
         create_durably(&path.join(folder))?;

@@ -1,5 +1,6 @@
 //! The command line, one file a verb group: arguments → run → exit code.
 
+mod checkpoint;
 mod completions;
 mod demo;
 pub mod events;
@@ -81,6 +82,8 @@ enum Verb {
     Reload(query::ReloadArgs),
     /// What was done to a running daemon: reloads, builds, and what people decided
     History(query::HistoryArgs),
+    /// Checkpoints of a data directory: list, verify, and copies of them
+    Checkpoint(checkpoint::CheckpointArgs),
     /// JetStream as the event store
     Events(EventStoreArgs),
     /// Show the main job on a small shop: orders and customers through JetStream
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::Checkpoint(args) => return checkpoint::checkpoint(&args),
         Verb::PrintConfig(args) => return print_config::print_config(&args),
         Verb::Explain(args) => explain::explain(&args),
         Verb::Schema(args) => schema::print_schema(&args),

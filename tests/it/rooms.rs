@@ -487,6 +487,15 @@ const ROOMS: &[Room] = &[
         // `events` is JetStream as the event store, without a daemon; the other verbs ask one over HTTP or start it.
         rooms: &[
             "app",
+            // Looked at and copied without a daemon.
+            "checkpoint::CopyError",
+            "checkpoint::Found",
+            "checkpoint::Inspected",
+            "checkpoint::Manifest",
+            "checkpoint::Place",
+            "checkpoint::copy",
+            "checkpoint::inspect",
+            "checkpoint::list",
             "config",
             "event",
             "progress",

@@ -214,6 +214,41 @@ async fn a_store_that_goes_away_is_outlived() {
     assert_eq!(daemon.all_logged(SECRET), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_is_copied_to_a_folder_and_back_into_another_one() {
+    needs_nats!();
+    needs_s3!();
+    let (server, store) = (NatsServer::start(), S3Server::start());
+    let jetstream = server.jetstream().await;
+    create_stream(&jetstream).await;
+    let machine = Machine::new(&server.url(), store.port());
+    let daemon = machine.start();
+    publish(&jetstream, SEED, 1..301).await;
+    machine.checkpointed(300).await;
+    let copy = machine.path("copy");
+    let verb = |machine: &Machine, verb: &str, place: &str| {
+        let mut command = machine.program();
+        command.args(["checkpoint", verb, "--config"]).arg(machine.config()).arg(place);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, told) = verb(&machine, "export", copy.to_str().unwrap());
+    assert_eq!(code, Some(0), "{told}");
+    daemon.kill();
+    let other = Machine::new(&server.url(), store.port());
+    let config = fs::read_to_string(other.config()).unwrap();
+    fs::write(other.config(), config.replace("/read/side", "/restored")).unwrap();
+    let (code, told) = verb(&other, "import", copy.to_str().unwrap());
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = verb(&other, "import", copy.to_str().unwrap());
+    assert!(code == Some(3) && told.contains("`s3://shop/restored` is not empty"), "{told}");
+    jetstream.get_stream("ORDERS").await.unwrap().purge().sequence(301).await.unwrap();
+    let daemon = other.start();
+    daemon.catch_up(300, DEADLINE);
+    assert_eq!(events(&daemon), fates(SEED, 1..301).0);
+    assert_searchable(&daemon, 300);
+}
+
 /// The line with which a start ends, and that it has an exit code of an error.
 fn ends(machine: &Machine) -> String {
     let output = machine.program().args(["run", "--config"]).arg(machine.config()).output().unwrap();
