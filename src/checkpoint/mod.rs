@@ -18,6 +18,7 @@ mod location;
 mod manifest;
 mod pack;
 mod place;
+mod probe;
 mod remote;
 mod restore;
 mod section;
@@ -38,5 +39,6 @@ pub use manifest::{
     SegmentEntry, SourceEntry, StateBytes, errors_store, held_store, kept_parked_store, store_prefix, table_store,
 };
 pub use place::Place;
+pub use probe::probe;
 pub use restore::{Damage, Restored};
 pub use store_error::StoreError;

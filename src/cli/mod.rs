@@ -1,5 +1,6 @@
 //! The command line, one file a verb group: arguments → run → exit code.
 
+mod check;
 mod checkpoint;
 mod completions;
 mod demo;
@@ -40,6 +41,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Look at what a daemon needs of its surroundings: NATS, streams, permissions, events, clock, disk, memory, addresses
+    Check(check::CheckArgs),
     /// Print the configuration as it counts: all files in one, with defaults, without secrets
     PrintConfig(print_config::PrintConfigArgs),
     /// Say what the code of a problem means, with an example, and how it is mended
@@ -157,6 +160,7 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::Check(args) => return check::run(&args),
         Verb::Checkpoint(args) => return checkpoint::checkpoint(&args),
         Verb::PrintConfig(args) => return print_config::print_config(&args),
         Verb::Explain(args) => explain::explain(&args),

@@ -45,3 +45,4 @@ pub use names::{is_identifier, is_reserved, is_reserved_schema, snake_case};
 pub use paths::{Files, FolderEntry};
 pub use place::{Place, Places};
 pub use schema::{DocumentKind, Offers, offers, schema};
+pub use subject::overlap as subjects_overlap;

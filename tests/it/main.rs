@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod advice;
+mod check;
 mod checkpoint_verbs;
 mod checkpoints;
 mod crash;

@@ -326,6 +326,23 @@ const ROOMS: &[Room] = &[
     },
     // Writes texts from what is declared; the metrics in them are those of telemetry.
     Room { name: "generate", modules: &["generate"], rooms: &["config", "telemetry"], outside: &[] },
+    // What a daemon needs, tried without one: by what the daemon itself asks with.
+    Room {
+        name: "check",
+        modules: &["check"],
+        rooms: &[
+            "checkpoint::Manifest",
+            "checkpoint::Place",
+            "checkpoint::newest_manifest",
+            "checkpoint::probe",
+            "config",
+            "source",
+            "telemetry::memory_limit",
+            "trial::Tap",
+        ],
+        // Addresses are tried by listening there, and whoever has one is asked who it is.
+        outside: &["std::fs", "std::net", "ureq"],
+    },
     // Asks the system how much memory there is, and when it starts.
     Room {
         name: "telemetry, the process",
@@ -509,6 +526,7 @@ const ROOMS: &[Room] = &[
             // What reads what.
             "plan::relations",
             "pipeline::LoopEnd",
+            "check",
             "generate",
             "infer",
             "lsp",
@@ -632,7 +650,7 @@ const FREE: &[&str] = &[
     // Named for its TLS, which object_store leaves to whoever uses it.
     "reqwest",
     "sha2",
-    // Named for one call, which gives a thread its priority.
+    // Named for two calls: one gives a thread its priority, the other asks how much room is on a disk.
     "rustix",
     "serde",
     "serde_json",
