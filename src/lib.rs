@@ -54,6 +54,8 @@ pub mod telemetry;
 
 pub mod generate;
 
+pub mod check;
+
 pub mod app;
 
 pub mod cli;

@@ -28,7 +28,7 @@ use gauges::Gauges;
 pub(crate) use names::*;
 pub use names::{Buckets, METRICS, Metric, MetricKind};
 
-pub use process::render_process;
+pub use process::{memory_limit, render_process};
 pub use slo::{measure_freshness, render_slo};
 pub use visible::{Delays, observe_visible, render_visible};
 

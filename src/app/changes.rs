@@ -298,6 +298,7 @@ pub(super) fn fixed(old: &Config, new: &Config) -> Vec<String> {
     };
     setting("nats", old.nats != new.nats);
     setting("data_dir", old.data_dir != new.data_dir);
+    setting("object_store", old.object_store != new.object_store);
     setting("http", old.http != new.http);
     setting("metrics.listen", old.metrics_listen != new.metrics_listen);
     setting("health.listen", old.health_listen != new.health_listen);

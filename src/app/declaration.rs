@@ -80,7 +80,9 @@ impl Input {
 /// Whether a reload refuses another value of a setting.
 pub(super) fn needs_restart(setting: &str) -> bool {
     setting == "data_dir"
-        || ["nats.", "http.", "metrics.", "health.", "auth."].iter().any(|section| setting.starts_with(section))
+        || ["nats.", "object_store.", "http.", "metrics.", "health.", "auth."]
+            .iter()
+            .any(|section| setting.starts_with(section))
 }
 
 fn inputs(config: &Config) -> BTreeMap<SourceName, Input> {
@@ -95,12 +97,22 @@ fn query_text(query: &Query) -> String {
 /// The settings by key, as they are in the root file or by default.
 pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
     let mut settings = nats(config.nats.as_ref(), config);
-    let Config { commit, http, parked, limits, .. } = config;
+    let Config { commit, http, parked, limits, object_store: access, .. } = config;
     let connections = &http.connections;
     let data_dir = config.written_paths.get("data_dir").unwrap_or(&config.data_dir);
     let time = |time: Duration| format!("{time:?}");
     settings.extend([
         ("data_dir", data_dir.clone()),
+        ("object_store.endpoint", optional(access.endpoint.as_ref())),
+        ("object_store.allow_http", text(access.allow_http)),
+        ("object_store.region", optional(access.region.as_ref())),
+        ("object_store.access_key_id", is_set(access.access_key_id.as_ref())),
+        ("object_store.secret_access_key", is_set(access.secret_access_key.as_ref())),
+        ("object_store.session_token", is_set(access.session_token.as_ref())),
+        ("object_store.service_account", is_set(access.service_account.as_ref())),
+        ("object_store.account", optional(access.account.as_ref())),
+        ("object_store.account_key", is_set(access.account_key.as_ref())),
+        ("object_store.timeout", optional(access.timeout.map(time))),
         ("commit.max_events", text(commit.max_events)),
         ("commit.max_delay", time(commit.max_delay)),
         ("search.commit", time(config.search_commit)),
@@ -136,7 +148,6 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
 }
 
 fn nats(nats: Option<&Nats>, config: &Config) -> BTreeMap<&'static str, String> {
-    let is_set = |secret: Option<&String>| if secret.is_some() { "set".to_owned() } else { NONE.to_owned() };
     let path = |key: &str| optional(config.written_paths.get(key));
     BTreeMap::from([
         ("nats.urls", nats.map_or_else(|| NONE.to_owned(), |nats| list(&without_user(nats)))),
@@ -147,6 +158,11 @@ fn nats(nats: Option<&Nats>, config: &Config) -> BTreeMap<&'static str, String> 
         ("nats.nkey_file", path("nats.nkey_file")),
         ("nats.jetstream_domain", optional(nats.and_then(|nats| nats.jetstream_domain.as_ref()))),
     ])
+}
+
+/// Says of a secret only whether there is one.
+fn is_set(secret: Option<&String>) -> String {
+    if secret.is_some() { "set".to_owned() } else { NONE.to_owned() }
 }
 
 fn promotion(promotion: Promotion) -> &'static str {

@@ -10,7 +10,7 @@ use super::declaration::{Declaration, Input};
 use super::earlier::declared_by;
 use super::placing::placed;
 use super::replay::program_in_place;
-use crate::checkpoint::newest_manifest;
+use crate::checkpoint::{Place, newest_manifest};
 use crate::config::{Config, SourceKind};
 use crate::pipeline::{Definition, Difference, Facts, ProjectionFacts};
 use crate::plan::Program;
@@ -54,7 +54,8 @@ pub async fn baseline_of_data_dir(location: &str, config: &Config) -> Result<Bas
     if !location.contains("://") && !Path::new(location).exists() {
         return Ok(Baseline::nothing());
     }
-    let manifest = newest_manifest(location).await.map_err(|error| error.to_string())?;
+    let manifest =
+        newest_manifest(Place::new(location, &config.object_store)).await.map_err(|error| error.to_string())?;
     let Some(manifest) = manifest else { return Ok(Baseline::nothing()) };
     let mut facts = Facts::of_checkpoint(&manifest);
     let earlier = declared_by(&manifest.content, config);

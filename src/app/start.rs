@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::AppError;
 use super::builds::pace;
 use super::earlier::{compiled, earlier};
 use super::streams::{open, opener};
-use crate::checkpoint::{CheckpointError, Checkpointer};
+use crate::checkpoint::{CheckpointError, Checkpointer, Place};
 use crate::config::Config;
 use crate::pipeline::{Build, Commands, Definition, IndexRoot, Runner, RunnerStatus, StoredRollout, assemble, begin};
 use crate::plan::{PlannedProjection, Program};
@@ -48,7 +49,8 @@ pub(super) struct Parts {
 /// Opens the checkpoints, sorts out what goes on and what is built, and starts reading.
 pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog) -> Result<Prepared, AppError> {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "readside".to_owned());
-    let (mut checkpointer, mut restored) = Checkpointer::open(&config.data_dir, &host).await?;
+    let place = Place::new(&config.data_dir, &config.object_store);
+    let (mut checkpointer, mut restored) = Checkpointer::open(&place, &host).await?;
     for damage in restored.iter().flat_map(|restored| &restored.skipped) {
         tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
     }
@@ -77,7 +79,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
         tracing::info!("going on with the definitions of the checkpoint; what is declared by now is built beside");
     }
     let views = program.views.iter().map(|view| (view.config.name.clone(), view.upstream.clone())).collect();
-    let indexes = index_root(&config.data_dir, checkpointer.writer().epoch);
+    let indexes = index_root(&place, checkpointer.writer().epoch);
     let assembled = assemble(program, restored, &checkpointer, &indexes, config.parked.clone()).await;
     let mut assembly = match (assembled, checkpointer.confirm().await) {
         // A successor clears away what it finds, so that is the reason, whatever else failed.
@@ -118,12 +120,13 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     })
 }
 
-/// Search indexes work in a local folder of this writer alone; what is durable of them is in the checkpoint.
-fn index_root(data_dir: &str, epoch: u64) -> IndexRoot {
-    let local = match data_dir.split_once("://") {
-        None => PathBuf::from(data_dir),
-        Some(("file", path)) => PathBuf::from(path),
-        Some(_) => std::env::temp_dir().join(format!("readside-{}", std::process::id())),
+/// Search indexes work in a local folder of this writer alone; what is durable of them is in the checkpoint. Beside an object store
+/// it is below the system's folder for temporary files, under a name that the next daemon on this machine finds again.
+fn index_root(place: &Place, epoch: u64) -> IndexRoot {
+    let local = match (place.folder(), place.location.split_once("://")) {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, Some(("memory", _))) => std::env::temp_dir().join(format!("readside-{}", std::process::id())),
+        (None, _) => std::env::temp_dir().join(format!("readside-{:016x}", xxh3_64(place.location.as_bytes()))),
     };
     let indexes = local.join("indexes");
     for entry in std::fs::read_dir(&indexes).into_iter().flatten().flatten() {

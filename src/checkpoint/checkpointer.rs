@@ -14,6 +14,7 @@ use super::index::{self, KnownChecksums};
 use super::location;
 use super::manifest::Manifest;
 use super::pack::{self, Names, Uploads};
+use super::place::Place;
 use super::restore::{self, LastCheckpoint, Restored, UnreadableCheckpoint};
 use super::vault::{Created, MANIFESTS, Vault, numbered};
 use super::{garbage, manifest};
@@ -56,7 +57,7 @@ impl Stats {
 }
 
 impl Checkpointer {
-    /// Opens a local folder (a path or `file://` URL, created if need be) or an object-store URL, and takes it over from
+    /// Opens a local folder (created if need be) or an object store, and takes it over from
     /// the writer before it. `memory://` is a store of its own that ends with the checkpointer. `label` tells this
     /// daemon's writer from others in messages, such as the host's name.
     ///
@@ -65,8 +66,24 @@ impl Checkpointer {
     /// # Errors
     /// If the location is no address of a store, the store does not answer, or no checkpoint in it is whole and
     /// readable by this build.
-    pub async fn open(location: &str, label: &str) -> Result<(Checkpointer, Option<Restored>), OpenError> {
-        Self::open_store(location::open(location)?, &location::writer_id(label)).await
+    pub async fn open(place: impl Into<Place>, label: &str) -> Result<(Checkpointer, Option<Restored>), OpenError> {
+        let place = place.into();
+        let vault = Vault::new(location::open(&place)?);
+        let vault = if place.is_remote() { vault.patient() } else { vault };
+        let opened = Self::open_vault(vault, &location::writer_id(label)).await;
+        let (checkpointer, restored) = opened.map_err(|error| error.at(&place))?;
+        // A local folder is known to create only what is not there; of a server elsewhere that has to be seen.
+        if place.is_remote()
+            && !checkpointer.is_kept_apart().await.map_err(|failure| OpenError::from(failure).at(&place))?
+        {
+            return Err(OpenError::NoConditionalCreate { location: place.location });
+        }
+        Ok((checkpointer, restored))
+    }
+
+    /// Whether the store refuses to create what is there, by the claim of this writer itself.
+    async fn is_kept_apart(&self) -> Result<bool, StoreFailure> {
+        Ok(fence::create_claim(&self.vault, &self.writer).await? == Created::Taken)
     }
 
     /// Opens an object store. `writer` has to be unique to this call, in letters, digits, `-`, `.` and `_`.
@@ -77,7 +94,10 @@ impl Checkpointer {
         store: Arc<dyn ObjectStore>,
         writer: &str,
     ) -> Result<(Checkpointer, Option<Restored>), OpenError> {
-        let vault = Vault::new(store);
+        Self::open_vault(Vault::new(store), writer).await
+    }
+
+    async fn open_vault(vault: Vault, writer: &str) -> Result<(Checkpointer, Option<Restored>), OpenError> {
         let writer = fence::claim(&vault, writer).await?;
         loop {
             let LastCheckpoint { greatest, good, previous, skipped } = restore::newest(&vault).await?;
@@ -267,8 +287,9 @@ impl Checkpointer {
 /// # Errors
 /// If the location is no address of a store, the store does not answer, or a checkpoint is of a version that this build does
 /// not know.
-pub async fn newest_manifest(location: &str) -> Result<Option<Manifest>, OpenError> {
-    restore::newest_manifest(&Vault::new(location::open(location)?)).await
+pub async fn newest_manifest(place: impl Into<Place>) -> Result<Option<Manifest>, OpenError> {
+    let place = place.into();
+    restore::newest_manifest(&Vault::new(location::open_existing(&place)?)).await.map_err(|error| error.at(&place))
 }
 
 /// Refuses a draft that would make a checkpoint which cannot be read.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use super::fence::Writer;
 use super::manifest::READABLE;
+use super::place::Place;
 use super::restore::Damage;
+use super::store_error::StoreError;
 
 /// Why a place for checkpoints could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +33,17 @@ pub enum OpenError {
         "{object} cannot be written; make room, or see to it that this daemon may write there, and start again, which goes on from \
          the last checkpoint"
     )]
-    Unwritable { object: String, source: object_store::Error },
+    Unwritable { object: String, source: StoreError },
     #[error("{object} cannot be read; see to it that it can be, and try again")]
-    Store { object: String, source: object_store::Error },
+    Store { object: String, source: StoreError },
+    /// An object store elsewhere, of which the place is what a person knows.
+    #[error("checkpoints cannot be kept in `{location}`: {object} cannot be read or written: {error}; {}", error.advice())]
+    Remote { location: String, object: String, error: StoreError },
+    #[error(
+        "checkpoints cannot be kept in `{location}`: it writes over what it was asked to create only if it is not there, so that two \
+         daemons would not be kept apart; use a server that heeds `If-None-Match: *`"
+    )]
+    NoConditionalCreate { location: String },
     #[error("the manifest cannot be encoded")]
     Encode(#[from] serde_json::Error),
 }
@@ -51,7 +61,7 @@ pub enum CheckpointError {
     )]
     Displaced,
     #[error("{object} cannot be written or read")]
-    Store { object: String, source: object_store::Error },
+    Store { object: String, source: StoreError },
     #[error("index file {} cannot be read", path.display())]
     File { path: PathBuf, source: std::io::Error },
     #[error("store `{store}`: segment {segment} cannot be encoded: {problem}")]
@@ -73,7 +83,7 @@ pub enum RestoreIndexError {
     #[error("{0}")]
     Damaged(Damage),
     #[error("{object} cannot be read")]
-    Store { object: String, source: object_store::Error },
+    Store { object: String, source: StoreError },
     #[error("{} cannot be written", path.display())]
     File { path: PathBuf, source: std::io::Error },
 }
@@ -84,16 +94,29 @@ pub enum ReadStoresError {
     #[error("{0}")]
     Damaged(Damage),
     #[error("{object} cannot be read")]
-    Store { object: String, source: object_store::Error },
+    Store { object: String, source: StoreError },
 }
 
 /// An operation of the object store that failed, with the object's name.
 #[derive(Debug)]
 pub(super) struct StoreFailure {
     pub(super) object: String,
-    pub(super) source: object_store::Error,
+    pub(super) source: StoreError,
     /// Whether it was to be written.
     pub(super) is_write: bool,
+}
+
+impl OpenError {
+    /// Says where that was, if it is an object store elsewhere.
+    pub(super) fn at(self, place: &Place) -> Self {
+        let location = place.location.clone();
+        match self {
+            OpenError::Unwritable { object, source } | OpenError::Store { object, source } if place.is_remote() => {
+                OpenError::Remote { location, object, error: source }
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<StoreFailure> for OpenError {

@@ -27,11 +27,16 @@ pub(super) async fn claim(vault: &Vault, id: &str) -> Result<Writer, StoreFailur
     loop {
         let greatest = vault.numbers(EPOCHS).await?.last().copied().unwrap_or(0);
         let writer = Writer { id: id.to_owned(), epoch: greatest + 1 };
-        let text = serde_json::json!(&writer).to_string();
-        if vault.create(&numbered(EPOCHS, writer.epoch), PutPayload::from(text)).await? == Created::Yes {
+        if create_claim(vault, &writer).await? == Created::Yes {
             return Ok(writer);
         }
     }
+}
+
+/// Tries to create the claim of a writer. One that is there is left as it is, unless the store does not heed conditions.
+pub(super) async fn create_claim(vault: &Vault, writer: &Writer) -> Result<Created, StoreFailure> {
+    let text = serde_json::json!(writer).to_string();
+    vault.create(&numbered(EPOCHS, writer.epoch), PutPayload::from(text)).await
 }
 
 /// Whether a writer still has the right to write.

@@ -12,20 +12,29 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
 use super::error::OpenError;
+use super::place::Place;
+use super::remote::{self, Service};
 use super::vault::{EPOCHS, MANIFESTS, OBJECTS};
 
 /// A staged upload that was not touched for this long belongs to a process that died.
 const STAGED_AGE_MAX: Duration = Duration::from_secs(600);
 
-/// The object store at `location`. A local folder is created if need be.
-pub(super) fn open(location: &str) -> Result<Arc<dyn ObjectStore>, OpenError> {
+/// The object store at a place. A local folder is created if need be.
+pub(super) fn open(place: &Place) -> Result<Arc<dyn ObjectStore>, OpenError> {
+    let location = &*place.location;
     let refuse = |problem: String| OpenError::Location { location: location.to_owned(), problem };
     let path = match location.split_once("://") {
         None => location,
         Some(("file", path)) if path.starts_with('/') => path,
         Some(("file", _)) => return Err(refuse("a file URL needs an absolute path, as in file:///var/lib".to_owned())),
         Some(("memory", _)) => return Ok(Arc::new(InMemory::new())),
-        Some((scheme, _)) => return Err(refuse(missing(scheme))),
+        Some((scheme, address)) => match Service::of_scheme(scheme) {
+            Some(service) => return remote::open(service, address, &place.access).map_err(refuse),
+            None => {
+                let known = "use a local path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
+                return Err(refuse(format!("`{scheme}` is not a known kind of object store; {known}")));
+            }
+        },
     };
     if path.is_empty() {
         return Err(refuse("it names no folder".to_owned()));
@@ -33,17 +42,13 @@ pub(super) fn open(location: &str) -> Result<Arc<dyn ObjectStore>, OpenError> {
     open_folder(Path::new(path)).map_err(|error| refuse(error.to_string()))
 }
 
-fn missing(scheme: &str) -> String {
-    let feature = match scheme {
-        "s3" | "s3a" => "aws",
-        "gs" => "gcp",
-        "az" | "azure" | "abfs" | "abfss" | "adl" => "azure",
-        "http" | "https" => "http",
-        _ => return format!("`{scheme}` is not a known kind of object store; use a local path"),
-    };
-    format!(
-        "this build has no support for `{scheme}://`; build it with object_store's feature `{feature}`, or use a local path"
-    )
+/// The object store at a place that is only read. A local folder has to be there, and nothing is changed in it.
+pub(super) fn open_existing(place: &Place) -> Result<Arc<dyn ObjectStore>, OpenError> {
+    let Some(folder) = place.folder() else { return open(place) };
+    let refuse = |error: String| OpenError::Location { location: place.location.clone(), problem: error };
+    std::fs::read_dir(folder).map_err(|error| refuse(error.to_string()))?;
+    let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| refuse(error.to_string()))?;
+    Ok(Arc::new(store))
 }
 
 fn open_folder(path: &Path) -> io::Result<Arc<dyn ObjectStore>> {
@@ -102,16 +107,29 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::config::StoreAccess;
 
     #[test]
     fn a_location_that_cannot_be_used_says_why() {
-        let problem = |location| open(location).unwrap_err().to_string();
-        assert!(problem("s3://bucket/x").contains("feature `aws`"));
-        assert!(problem("gs://bucket").contains("feature `gcp`"));
+        let problem = |location: &str| open(&location.into()).unwrap_err().to_string();
+        assert!(problem("s3:///x").contains("names no bucket"));
+        assert!(problem("s3://bucket/x?region=eu").contains("more than a bucket and a prefix"));
         assert!(problem("ftp://host").contains("not a known kind"));
         assert!(problem("file://relative").contains("absolute"));
         assert!(problem("").contains("no folder"));
         assert!(problem("/dev/null/x").contains("/dev/null/x"));
+    }
+
+    #[test]
+    fn what_is_not_encrypted_has_to_be_meant() {
+        let access = |allow_http| StoreAccess {
+            endpoint: Some("http://127.0.0.1:9000".to_owned()),
+            allow_http,
+            ..StoreAccess::default()
+        };
+        let refused = open(&Place::new("s3://bucket/x", &access(false))).unwrap_err().to_string();
+        assert!(refused.contains("http://127.0.0.1:9000 is not encrypted"), "{refused}");
+        assert!(open(&Place::new("s3://bucket/x", &access(true))).is_ok());
     }
 
     #[test]

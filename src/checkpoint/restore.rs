@@ -158,7 +158,7 @@ pub(super) async fn read_stores(
     Ok(stores)
 }
 
-async fn read_manifest(vault: &Vault, number: u64) -> Result<Manifest, UnreadableCheckpoint> {
+pub(super) async fn read_manifest(vault: &Vault, number: u64) -> Result<Manifest, UnreadableCheckpoint> {
     let object = numbered(MANIFESTS, number);
     let damage = |problem: String| ObjectError::Object(problem).of(number, &object);
     let text = vault.read(&object).await?.ok_or_else(|| damage("missing".to_owned()))?;
@@ -196,7 +196,7 @@ impl ObjectError {
 }
 
 /// The segments that lie in one object, each with its store.
-async fn read_pack(
+pub(super) async fn read_pack(
     vault: &Vault,
     object: &str,
     length: u64,
@@ -226,11 +226,11 @@ async fn read_pack(
 /// A dead address of a row that its segment does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("row {} of segment {} is dead, but there is none", .0.row, .0.segment)]
-struct NoSuchRow(RowAddress);
+pub(super) struct NoSuchRow(RowAddress);
 
 /// Marks the rows that died, by the addresses that all segments record. An address in a segment that is gone is of no
 /// account any more.
-fn bury(segments: &mut [StoredSegment]) -> Result<(), NoSuchRow> {
+pub(super) fn bury(segments: &mut [StoredSegment]) -> Result<(), NoSuchRow> {
     let index_of: BTreeMap<u64, usize> =
         segments.iter().enumerate().map(|(index, segment)| (segment.id, index)).collect();
     for recording in 0..segments.len() {

@@ -11,6 +11,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload, WriteMultipart};
 
 use super::error::StoreFailure;
+use super::store_error::StoreError;
 
 pub(super) const EPOCHS: &str = "epochs";
 pub(super) const MANIFESTS: &str = "manifests";
@@ -21,10 +22,15 @@ pub(super) const PIECE_BYTES: u64 = 8 << 20;
 /// Requests of one kind that are under way together.
 pub(super) const CONCURRENCY: usize = 4;
 
+/// Of the creation of one object in a store elsewhere.
+const TRIES: usize = 3;
+
 /// The place where checkpoints are kept.
 #[derive(Debug, Clone)]
 pub(super) struct Vault {
     store: Arc<dyn ObjectStore>,
+    /// How often an object is tried to be created.
+    tries: usize,
 }
 
 /// The outcome of a conditional create.
@@ -42,23 +48,31 @@ pub(super) fn numbered(folder: &str, number: u64) -> String {
 
 impl Vault {
     pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+        Self { store, tries: 1 }
     }
 
-    /// Writes an object unless there is one of that name.
+    /// The same for a store elsewhere. Its library does not send what creates an object a second time where an answer was lost, because
+    /// it cannot know what that means to whoever asked; here it is known.
+    pub(super) fn patient(self) -> Self {
+        Self { tries: TRIES, ..self }
+    }
+
+    /// Writes an object unless there is one of that name. One that is there may be of an earlier try whose answer was lost.
     pub(super) async fn create(&self, object: &str, payload: PutPayload) -> Result<Created, StoreFailure> {
-        match self.store.put_opts(&Path::from(object), payload, PutMode::Create.into()).await {
-            Ok(_) => Ok(Created::Yes),
-            Err(Error::AlreadyExists { .. }) => Ok(Created::Taken),
-            Err(source) => Err(unwritten(object, source)),
+        let mut tried = 1;
+        loop {
+            match self.store.put_opts(&Path::from(object), payload.clone(), PutMode::Create.into()).await {
+                Ok(_) => return Ok(Created::Yes),
+                Err(Error::AlreadyExists { .. }) => return Ok(Created::Taken),
+                Err(source) if tried == self.tries => return Err(unwritten(object, source)),
+                Err(_) => tried += 1,
+            }
         }
     }
 
-    /// Writes an object whose name is unique.
+    /// Writes an object whose name is unique: one that is there can only be of an earlier try.
     pub(super) async fn write(&self, object: &str, payload: PutPayload) -> Result<(), StoreFailure> {
-        let path = Path::from(object);
-        let written = self.store.put_opts(&path, payload, PutMode::Create.into()).await;
-        written.map(drop).map_err(|source| unwritten(object, source))
+        self.create(object, payload).await.map(drop)
     }
 
     /// Begins a long object whose name is unique. Nothing is visible before it is finished.
@@ -124,7 +138,7 @@ impl Vault {
 }
 
 pub(super) fn failure(object: &str, source: Error) -> StoreFailure {
-    StoreFailure { object: object.to_owned(), source, is_write: false }
+    StoreFailure { object: object.to_owned(), source: StoreError::from(&source), is_write: false }
 }
 
 fn unwritten(object: &str, source: Error) -> StoreFailure {

@@ -1,5 +1,7 @@
 //! The command line, one file a verb group: arguments → run → exit code.
 
+mod check;
+mod checkpoint;
 mod completions;
 mod demo;
 pub mod events;
@@ -40,6 +42,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Check the configuration and say everything that is wrong with it
     Validate(validate::ValidateArgs),
+    /// Look at what a daemon needs of its surroundings: NATS, streams, permissions, events, clock, disk, memory, addresses
+    Check(check::CheckArgs),
     /// Print the configuration as it counts: all files in one, with defaults, without secrets
     PrintConfig(print_config::PrintConfigArgs),
     /// Say what the code of a problem means, with an example, and how it is mended
@@ -84,6 +88,8 @@ enum Verb {
     History(query::HistoryArgs),
     /// Bearer tokens of who may ask a daemon
     Token(token::TokenArgs),
+    /// Checkpoints of a data directory: list, verify, and copies of them
+    Checkpoint(checkpoint::CheckpointArgs),
     /// JetStream as the event store
     Events(EventStoreArgs),
     /// Show the main job on a small shop: orders and customers through JetStream
@@ -157,6 +163,8 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error.into()),
             }
         }
+        Verb::Check(args) => return check::run(&args),
+        Verb::Checkpoint(args) => return checkpoint::checkpoint(&args),
         Verb::PrintConfig(args) => return print_config::print_config(&args),
         Verb::Explain(args) => explain::explain(&args),
         Verb::Schema(args) => schema::print_schema(&args),

@@ -1,6 +1,7 @@
 //! The checked configuration. Its readers need not check it again; only SQL is still text.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct Config {
     pub nats: Option<Nats>,
     /// Checkpoints: a local path (already resolved against the config's folder) or an object-store URL.
     pub data_dir: String,
+    /// How that is reached, if it is an object store.
+    pub object_store: StoreAccess,
     /// The paths of the root file as they are written, by key.
     pub written_paths: BTreeMap<&'static str, String>,
     pub commit: Commit,
@@ -62,6 +65,33 @@ pub struct Nats {
     pub credentials_file: Option<PathBuf>,
     pub nkey_file: Option<PathBuf>,
     pub jetstream_domain: Option<String>,
+}
+
+/// How an object store is reached. What is not said here comes from the environment.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct StoreAccess {
+    /// Another server than the provider's own.
+    pub endpoint: Option<String>,
+    /// Whether it may be reached without TLS.
+    pub allow_http: bool,
+    pub region: Option<String>,
+    pub access_key_id: Option<String>,
+    pub secret_access_key: Option<String>,
+    pub session_token: Option<String>,
+    /// The text of a key of a service account of Google's.
+    pub service_account: Option<String>,
+    /// The storage account of Azure's.
+    pub account: Option<String>,
+    pub account_key: Option<String>,
+    /// Of one request.
+    pub timeout: Option<Duration>,
+}
+
+/// Keys and tokens are never shown.
+impl fmt::Debug for StoreAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreAccess").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone)]

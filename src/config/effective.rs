@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphyr_parser::ScalarStyle;
 use serde_yaml::{Mapping, Value};
 
-use super::checked::{Config, Nats, Promotion};
+use super::checked::{Config, Nats, Promotion, StoreAccess};
 use super::load::Loaded;
 use super::yaml::{Data, Scalar, Yaml};
 
@@ -94,7 +94,9 @@ fn settings(config: &Config) -> Value {
         ("verify", mapping(verify)),
         ("keep", duration(&config.keep)),
     ];
-    mapping(nats.into_iter().chain(settings).chain(health).chain(promotion))
+    let store = Some(&config.object_store).filter(|access| **access != StoreAccess::default());
+    let store = store.map(|access| ("object_store", object_store(access)));
+    mapping(nats.into_iter().chain(settings).chain(store).chain(health).chain(promotion))
 }
 
 fn nats(nats: &Nats) -> Value {
@@ -112,6 +114,24 @@ fn nats(nats: &Nats) -> Value {
     ];
     let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
     mapping([("urls", urls.collect())].into_iter().chain(optional))
+}
+
+fn object_store(access: &StoreAccess) -> Value {
+    let text = |text: &Option<String>| text.as_deref().map(Value::from);
+    let secret = |text: &Option<String>| text.as_ref().map(|_| Value::from(REDACTED));
+    let optional = [
+        ("endpoint", text(&access.endpoint)),
+        ("allow_http", access.allow_http.then(|| true.into())),
+        ("region", text(&access.region)),
+        ("access_key_id", secret(&access.access_key_id)),
+        ("secret_access_key", secret(&access.secret_access_key)),
+        ("session_token", secret(&access.session_token)),
+        ("service_account", secret(&access.service_account)),
+        ("account", text(&access.account)),
+        ("account_key", secret(&access.account_key)),
+        ("timeout", access.timeout.map(|timeout| written_duration(timeout).into())),
+    ];
+    mapping(optional.into_iter().filter_map(|(key, value)| Some((key, value?))))
 }
 
 fn mapping<'a>(entries: impl IntoIterator<Item = (&'a str, Value)>) -> Value {

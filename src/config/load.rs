@@ -336,6 +336,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
     let nats = settings.nats.or_else(|| (needs_nats || parked_notify.is_some()).then(default_nats));
     let Settings {
         data_dir,
+        object_store,
         commit,
         search_commit,
         checkpoint_interval,
@@ -352,6 +353,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
     Config {
         nats,
         data_dir,
+        object_store,
         written_paths,
         commit,
         search_commit,

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Auth, Commit, Http, Nats, ParkedLimits, Promotion, QueryLimits, Verification};
+use super::checked::{Auth, Commit, Http, Nats, ParkedLimits, Promotion, QueryLimits, StoreAccess, Verification};
 use super::code::Code;
 use super::diagnostic::Mark;
 use super::listeners::{Listeners, listeners};
 use super::paths::resolve;
 use super::projection::promotion;
 use super::reader::{Mapping, NodeReader};
+use super::store_access::store_access;
 use super::subject::is_subject;
 use super::yaml::{Data, Yaml};
 
 const KEYS: &[&str] = &[
     "nats",
     "data_dir",
+    "object_store",
     "sources",
     "projections",
     "commit",
@@ -49,6 +51,7 @@ pub(super) const NATS_DEFAULT: &str = "nats://127.0.0.1:4222";
 pub(super) struct Settings {
     pub nats: Option<Nats>,
     pub data_dir: String,
+    pub object_store: StoreAccess,
     /// Paths as they are written, by key.
     pub written_paths: BTreeMap<&'static str, String>,
     pub commit: Commit,
@@ -91,6 +94,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
         written_paths: written_paths(&map, data_dir),
+        object_store: store_access(&map, data_dir),
         data_dir: if data_dir.contains("://") { data_dir.to_owned() } else { resolve(folder, data_dir) },
         commit: Commit {
             max_delay: commit.as_ref().and_then(|c| c.duration("max_delay")).unwrap_or(Duration::from_millis(20)),

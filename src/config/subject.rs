@@ -1,7 +1,7 @@
 //! Subjects of NATS and filters for them: tokens between dots, `*` for one of them, `>` for all that follow.
 
 /// Whether a subject can pass both filters.
-pub(super) fn overlap(one: &str, other: &str) -> bool {
+pub fn overlap(one: &str, other: &str) -> bool {
     let (mut one, mut other) = (one.split('.'), other.split('.'));
     loop {
         match (one.next(), other.next()) {

@@ -14,11 +14,13 @@ mod pulls;
 mod reader;
 mod receive_buffer;
 mod reply;
+mod survey;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 pub use end::StreamEnd;
+pub use survey::{StreamRequest, StreamStock, StreamSurvey, StreamTerms, survey};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 

@@ -9,14 +9,19 @@ mod jetstream;
 mod last;
 mod memory;
 mod publisher;
+mod server;
 mod since;
 
 pub use connect::{ConnectError, connect, explain, jetstream_context, without_user};
 pub use file::{FileSource, held_lines, message_of_line};
-pub use jetstream::{Held, JetStreamOptions, JetStreamSource, StreamEnd, held};
+pub use jetstream::{
+    Held, JetStreamOptions, JetStreamSource, StreamEnd, StreamRequest, StreamStock, StreamSurvey, StreamTerms, held,
+    survey,
+};
 pub use last::{all_of_file, last, last_of, last_sequence, range};
 pub use memory::MemorySource;
 pub use publisher::Publisher;
+pub use server::{ServerFacts, may_publish, server};
 pub use since::first_since;
 
 use async_trait::async_trait;

@@ -35,11 +35,15 @@ pub fn render_process() -> String {
     if let Some(bytes) = status.ok().as_deref().and_then(resident) {
         page.set(RESIDENT_MEMORY, &[], bytes as f64);
     }
-    let mut limits = LIMITS.iter().filter_map(|path| limit(&std::fs::read_to_string(path).ok()?));
-    if let Some(bytes) = limits.next() {
+    if let Some(bytes) = memory_limit() {
         page.set(MEMORY_LIMIT, &[], bytes as f64);
     }
     page.render()
+}
+
+/// Bytes that the control group of this process may have; none if there is no limit, or none that can be read.
+pub fn memory_limit() -> Option<u64> {
+    LIMITS.iter().find_map(|path| limit(&std::fs::read_to_string(path).ok()?))
 }
 
 /// Of the text in `/proc/self/status`.

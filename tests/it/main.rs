@@ -3,6 +3,8 @@
 
 mod access;
 mod advice;
+mod check;
+mod checkpoint_verbs;
 mod checkpoints;
 mod crash;
 mod demo;
@@ -18,6 +20,7 @@ mod links;
 mod lsp;
 mod nexmark;
 mod notices;
+mod object_store;
 mod operations;
 mod oracle;
 mod pausing;

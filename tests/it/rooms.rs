@@ -192,8 +192,23 @@ const ROOMS: &[Room] = &[
     Room {
         name: "checkpoint",
         modules: &["checkpoint"],
-        rooms: &["identity", "event", "progress", "state", "lifecycle::Actor", "lifecycle::RolledBack"],
+        rooms: &[
+            "identity",
+            "event",
+            "progress",
+            "state",
+            "config::StoreAccess",
+            "lifecycle::Actor",
+            "lifecycle::RolledBack",
+        ],
         outside: &["arrow", "object_store", "tokio", "tracing", "clock", "std::fs", "std::process::id"],
+    },
+    // The client of object stores is given its TLS.
+    Room {
+        name: "checkpoint, object stores over HTTP",
+        modules: &["checkpoint::remote"],
+        rooms: &["checkpoint", "config::StoreAccess"],
+        outside: &["object_store", "rustls"],
     },
     // What a build takes is given to it: sources and the loop are the builder's.
     Room {
@@ -312,6 +327,23 @@ const ROOMS: &[Room] = &[
     },
     // Writes texts from what is declared; the metrics in them are those of telemetry.
     Room { name: "generate", modules: &["generate"], rooms: &["config", "telemetry"], outside: &[] },
+    // What a daemon needs, tried without one: by what the daemon itself asks with.
+    Room {
+        name: "check",
+        modules: &["check"],
+        rooms: &[
+            "checkpoint::Manifest",
+            "checkpoint::Place",
+            "checkpoint::newest_manifest",
+            "checkpoint::probe",
+            "config",
+            "source",
+            "telemetry::memory_limit",
+            "trial::Tap",
+        ],
+        // Addresses are tried by listening there, and whoever has one is asked who it is.
+        outside: &["std::fs", "std::net", "ureq"],
+    },
     // Asks the system how much memory there is, and when it starts.
     Room {
         name: "telemetry, the process",
@@ -481,6 +513,15 @@ const ROOMS: &[Room] = &[
         // `events` is JetStream as the event store, without a daemon; the other verbs ask one over HTTP or start it.
         rooms: &[
             "app",
+            // Looked at and copied without a daemon.
+            "checkpoint::CopyError",
+            "checkpoint::Found",
+            "checkpoint::Inspected",
+            "checkpoint::Manifest",
+            "checkpoint::Place",
+            "checkpoint::copy",
+            "checkpoint::inspect",
+            "checkpoint::list",
             "config",
             "event",
             "progress",
@@ -494,6 +535,7 @@ const ROOMS: &[Room] = &[
             // What reads what.
             "plan::relations",
             "pipeline::LoopEnd",
+            "check",
             "generate",
             "infer",
             "lsp",
@@ -589,6 +631,7 @@ const WATCHED: &[&str] = &[
     "metrics_exporter_prometheus",
     "object_store",
     "rlimit",
+    "rustls",
     "saphyr_parser",
     "tantivy",
     "tempfile",
@@ -619,8 +662,10 @@ const FREE: &[&str] = &[
     // Writes a report from what it is given.
     "quick_junit",
     "regex",
+    // Named for its TLS, which object_store leaves to whoever uses it.
+    "reqwest",
     "sha2",
-    // Named for one call, which gives a thread its priority.
+    // Named for two calls: one gives a thread its priority, the other asks how much room is on a disk.
     "rustix",
     "serde",
     "serde_json",

@@ -106,7 +106,7 @@ async fn failing_torn_and_unacknowledged_writes_lose_nothing() {
 async fn the_same_holds_for_a_local_folder() {
     for seed in 300..330 {
         let folder = tempfile::tempdir().unwrap();
-        let inner = location::open(folder.path().to_str().unwrap()).unwrap();
+        let inner = location::open(&folder.path().to_str().unwrap().into()).unwrap();
         let crash_at = Some(fastrand::Rng::with_seed(seed).u64(0..150));
         let rate = if seed % 2 == 0 { 0 } else { 40 };
         let faults = Faults { failed: rate, torn: rate, unacknowledged: rate, crash_at, ..Faults::default() };

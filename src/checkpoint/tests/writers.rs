@@ -98,7 +98,7 @@ async fn exactly_one_goes_on() {
 async fn exactly_one_goes_on_in_a_local_folder() {
     for seed in 0..20 {
         let folder = tempfile::tempdir().unwrap();
-        race(location::open(folder.path().to_str().unwrap()).unwrap(), seed).await;
+        race(location::open(&folder.path().to_str().unwrap().into()).unwrap(), seed).await;
     }
 }
 

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::shape::{bytes, choice, count, duration, integer, interval, mapping, may, need, promotion, text, texts};
+use super::shape::{
+    bytes, choice, count, duration, flag, integer, interval, mapping, may, need, promotion, text, texts,
+};
 
 pub(super) fn root() -> Value {
     mapping([
@@ -10,7 +12,12 @@ pub(super) fn root() -> Value {
         may(
             "data_dir",
             text(),
-            "Where checkpoints and the working folders of search indexes are: a local folder (`./data` by default), or `memory://` for none that outlives the process.",
+            "Where checkpoints are: a local folder (`./data` by default), an object store (`s3://bucket/prefix`, `gs://…`, `az://container/…`), or `memory://` for none that outlives the process.",
+        ),
+        may(
+            "object_store",
+            object_store(),
+            "How an object store at `data_dir` is reached, as far as the environment does not say it.",
         ),
         may(
             "sources",
@@ -79,6 +86,21 @@ fn nats() -> Value {
         may("credentials_file", text(), "Authenticates by a `.creds` file."),
         may("nkey_file", text(), "Authenticates by a file with the seed of an NKey."),
         may("jetstream_domain", text(), "The domain of JetStream, where there are several."),
+    ])
+}
+
+fn object_store() -> Value {
+    mapping([
+        may("endpoint", text(), "Another server than the provider's own (`AWS_ENDPOINT_URL`)."),
+        may("allow_http", flag(), "Whether `endpoint` may be reached without TLS (`false` by default)."),
+        may("region", text(), "Of s3:// (`AWS_REGION`)."),
+        may("access_key_id", text(), "Of s3:// (`AWS_ACCESS_KEY_ID`), together with `secret_access_key`."),
+        may("secret_access_key", text(), "Of s3:// (`AWS_SECRET_ACCESS_KEY`). Best taken from a file: `${file:PATH}`."),
+        may("session_token", text(), "Of s3:// (`AWS_SESSION_TOKEN`), of keys that last a while."),
+        may("service_account", text(), "Of gs://: the text of a service account's key, as `${file:PATH}`."),
+        may("account", text(), "Of az://: the storage account (`AZURE_STORAGE_ACCOUNT_NAME`)."),
+        may("account_key", text(), "Of az://: its key (`AZURE_STORAGE_ACCOUNT_KEY`)."),
+        may("timeout", interval(), "Of one request (`30s` by default)."),
     ])
 }
 

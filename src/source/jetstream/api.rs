@@ -196,16 +196,25 @@ impl StreamApi {
         self.info(&json!({})).await
     }
 
+    /// All that the stream's leader says about the stream.
+    pub(super) async fn report(&self) -> Result<Value, ApiError> {
+        self.info(&json!({})).await
+    }
+
+    pub(super) fn stream_name(&self) -> &str {
+        &self.stream
+    }
+
     /// The sequences of deleted messages behind `after`, in ascending order.
     pub(super) async fn deleted(&self, after: u64) -> Result<Vec<u64>, ApiError> {
-        let facts = self.info(&json!({"deleted_details": true})).await?;
+        let facts: StreamFacts = self.info(&json!({"deleted_details": true})).await?;
         let mut deleted = facts.state.deleted.unwrap_or_default();
         deleted.retain(|sequence| *sequence > after);
         deleted.sort_unstable();
         Ok(deleted)
     }
 
-    async fn info(&self, details: &Value) -> Result<StreamFacts, ApiError> {
+    async fn info<T: DeserializeOwned>(&self, details: &Value) -> Result<T, ApiError> {
         match self.request(&format!("STREAM.INFO.{}", self.stream), details).await? {
             Response::Ok(facts) => Ok(facts),
             Response::Err { error } if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
@@ -325,13 +334,17 @@ impl StreamApi {
 
     /// Removes a consumer without waiting for it; the server would do so itself after a while.
     pub(super) fn abandon(&self, consumer: Consumer) {
-        let (api, subject) = (self.clone(), format!("CONSUMER.DELETE.{}.{}", self.stream, consumer.name));
-        tokio::spawn(async move {
-            let answer: Result<Response<Value>, ApiError> = api.request(&subject, &json!({})).await;
-            if let Err(error) = answer {
-                tracing::debug!(%error, subject, "consumer left to expire");
-            }
-        });
+        let api = self.clone();
+        tokio::spawn(async move { api.delete(&consumer).await });
+    }
+
+    /// Removes a consumer.
+    pub(super) async fn delete(&self, consumer: &Consumer) {
+        let subject = format!("CONSUMER.DELETE.{}.{}", self.stream, consumer.name);
+        let answer: Result<Response<Value>, ApiError> = self.request(&subject, &json!({})).await;
+        if let Err(error) = answer {
+            tracing::debug!(%error, subject, "consumer left to expire");
+        }
     }
 
     async fn send(&self, consumer: &Consumer, request: &Request) -> Result<(), ApiError> {

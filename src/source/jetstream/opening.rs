@@ -9,7 +9,7 @@ use super::history::{Known, Proof};
 use super::reader::{ConsumerSession, StreamReader, StreamStop};
 use super::receive_buffer::Holes;
 use super::{convert, history};
-use crate::event::Sample;
+use crate::event::{Evidence, Sample};
 use crate::progress::{Loss, Losses};
 use crate::source::{Input, StreamIdentity};
 
@@ -66,29 +66,8 @@ impl StreamReader {
         Ok((api, ConsumerSession::new(consumer, flow, backlog)))
     }
 
-    /// Compares the newest sample that the stream still has with what it is there now.
     async fn prove(&self, api: &StreamApi, first: u64) -> Result<Proof, StreamStop> {
-        let mut proof = Proof::Nothing;
-        for sample in self.evidence.newest_first().take_while(|sample| sample.sequence >= first) {
-            if let Some(stored) = api.message(sample.sequence).await? {
-                match Sample::of(&convert::stored(stored)?.message) == *sample {
-                    true => proof = Proof::Same,
-                    false => return Ok(Proof::Other(sample.sequence)),
-                }
-                break;
-            }
-        }
-        // Behind the last message that was read nothing was stored that is read, up to what is covered.
-        let mut next = self.evidence.last_read().saturating_add(1);
-        while proof == Proof::Same && !self.was_read_otherwise && next <= self.buffer.covered() {
-            let Some(stored) = api.next_stored(next).await? else { break };
-            let Stored { message, .. } = convert::stored(stored)?;
-            if message.seq <= self.buffer.covered() && !message.is_deletion_marker() {
-                return Ok(Proof::Other(message.seq));
-            }
-            next = message.seq + 1;
-        }
-        Ok(proof)
+        prove(api, &self.evidence, self.buffer.covered(), self.was_read_otherwise, first).await
     }
 
     fn holes(&self, facts: &StreamFacts) -> Holes {
@@ -140,4 +119,36 @@ impl StreamReader {
         }
         Ok(())
     }
+}
+
+/// Compares the newest sample that the stream still has with what it is there now. `covered` is how far it was read, and `first` the
+/// first sequence that it has.
+pub(super) async fn prove(
+    api: &StreamApi,
+    evidence: &Evidence,
+    covered: u64,
+    was_read_otherwise: bool,
+    first: u64,
+) -> Result<Proof, StreamStop> {
+    let mut proof = Proof::Nothing;
+    for sample in evidence.newest_first().take_while(|sample| sample.sequence >= first) {
+        if let Some(stored) = api.message(sample.sequence).await? {
+            match Sample::of(&convert::stored(stored)?.message) == *sample {
+                true => proof = Proof::Same,
+                false => return Ok(Proof::Other(sample.sequence)),
+            }
+            break;
+        }
+    }
+    // Behind the last message that was read nothing was stored that is read, up to what is covered.
+    let mut next = evidence.last_read().saturating_add(1);
+    while proof == Proof::Same && !was_read_otherwise && next <= covered {
+        let Some(stored) = api.next_stored(next).await? else { break };
+        let Stored { message, .. } = convert::stored(stored)?;
+        if message.seq <= covered && !message.is_deletion_marker() {
+            return Ok(Proof::Other(message.seq));
+        }
+        next = message.seq + 1;
+    }
+    Ok(proof)
 }

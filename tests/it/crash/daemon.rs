@@ -48,7 +48,18 @@ impl Daemon {
     }
 
     fn spawn_with(config: &Path, arguments: &[&str]) -> Self {
-        let mut process = Command::new(binary())
+        Self::spawn_by(Command::new(binary()), config, arguments)
+    }
+
+    /// Starts the program by a command that has its environment, and waits until it listens.
+    pub(crate) fn start_by(command: Command, config: &Path) -> Self {
+        let mut daemon = Self::spawn_by(command, config, &[]);
+        daemon.listening();
+        daemon
+    }
+
+    fn spawn_by(mut command: Command, config: &Path, arguments: &[&str]) -> Self {
+        let mut process = command
             .args(["run", "--log-json", "--config"])
             .arg(config)
             .args(arguments)

@@ -10,6 +10,6 @@ mod digest;
 mod disk;
 mod folder;
 mod kills;
-mod shop;
+pub(crate) mod shop;
 mod sources;
 mod writers;

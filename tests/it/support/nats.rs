@@ -31,6 +31,8 @@ pub(crate) use needs_nats;
 pub(crate) struct NatsServer {
     port: u16,
     store: TempDir,
+    /// Beside what all servers of tests have.
+    settings: Option<&'static str>,
     process: Option<Child>,
 }
 
@@ -42,19 +44,33 @@ impl NatsServer {
         server
     }
 
+    /// A running server with settings of its own, as its configuration file has them.
+    pub(crate) fn start_with(settings: &'static str) -> Self {
+        let mut server = Self::stopped();
+        server.settings = Some(settings);
+        server.restart();
+        server
+    }
+
     /// A server that does not run yet; its address is known.
     pub(crate) fn stopped() -> Self {
         // Below those that the system gives to connections and listeners of other tests while this server does not run.
         let port = std::iter::repeat_with(|| fastrand::u16(10_000..32_000))
             .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
             .expect("a free port");
-        Self { port, store: TempDir::new().expect("a temporary folder"), process: None }
+        Self { port, store: TempDir::new().expect("a temporary folder"), settings: None, process: None }
     }
 
     /// Starts the server, after killing it if it runs. The streams are kept.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        let process = Command::new(binary().as_ref().expect("a nats-server"))
+        let mut command = Command::new(binary().as_ref().expect("a nats-server"));
+        if let Some(settings) = self.settings {
+            let file = self.store.path().join("settings.conf");
+            std::fs::write(&file, settings).expect("a file");
+            command.arg("--config").arg(file);
+        }
+        let process = command
             .args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--jetstream", "--store_dir"])
             .arg(self.store.path())
             .stdout(Stdio::null())

@@ -23,6 +23,15 @@ http: {max_connections: 10, max_connections_per_peer: 5}
 nats: {credentials_file: a.creds}
 ---
 nats: {nkey_file: a.nk}
+---
+data_dir: s3://bucket/prefix
+object_store: {endpoint: \"https://s3.example:9000\", allow_http: false, region: eu-west-1, access_key_id: a, secret_access_key: b, session_token: c, timeout: 5s}
+---
+data_dir: gs://bucket/prefix
+object_store: {service_account: a}
+---
+data_dir: az://container/prefix
+object_store: {account: a, account_key: b}
 ";
 
 const OTHER_SOURCES: &str = r#"source: other
