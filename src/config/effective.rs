@@ -403,14 +403,15 @@ events: {Placed: {fields: {id: string!}}}
         let printed = effective(&loaded(text)).unwrap();
         let settings = printed.split("---\n").next().unwrap_or_default();
         let printed: serde_json::Value = serde_yaml::from_str(settings).unwrap();
-        // What is read as documents, and what stands for another setting or excludes it.
-        let others = ["projections", "url", "token", "credentials_file", "nkey_file"];
+        // What is read as documents, what stands for another setting or excludes it, and what only an object store has.
+        let others = ["projections", "url", "token", "credentials_file", "nkey_file", "object_store"];
         let mut paths = vec![Vec::new()];
         let mut missing = Vec::new();
         while let Some(path) = paths.pop() {
-            for (key, _) in offers(DocumentKind::Root, &path).keys {
-                let at: Vec<String> = path.iter().cloned().chain([key.clone()]).collect();
-                if !others.contains(&key.as_str()) && printed.pointer(&format!("/{}", at.join("/"))).is_none() {
+            let keys = offers(DocumentKind::Root, &path).keys.into_iter().map(|(key, _)| key);
+            for key in keys.filter(|key| !others.contains(&key.as_str())) {
+                let at: Vec<String> = path.iter().cloned().chain([key]).collect();
+                if printed.pointer(&format!("/{}", at.join("/"))).is_none() {
                     missing.push(at.join("."));
                 }
                 paths.push(at);
