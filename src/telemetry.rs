@@ -1,4 +1,5 @@
-//! Every metric, and how it is recorded. No other room names one, and none is exported before something can set it.
+//! Every metric, and how it is recorded. No other room names one, and none is exported before something can set it. Spans (`spans`), the
+//! log (`logging`), and what takes all three to a collector (`otlp`) are here as well.
 //!
 //! Counters and histograms are recorded as things happen. Gauges about projections and sources are computed from the
 //! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
@@ -17,9 +18,12 @@ use crate::read_model::ReadView;
 
 mod beside;
 mod gauges;
+mod logging;
 mod names;
+mod otlp;
 mod process;
 mod slo;
+mod spans;
 mod visible;
 
 use MetricKind::{Counter, Gauge, Histogram};
@@ -28,8 +32,11 @@ use gauges::Gauges;
 pub(crate) use names::*;
 pub use names::{Buckets, METRICS, Metric, MetricKind};
 
+pub use logging::start_logging;
+pub use otlp::{Exports, OtlpError, push_metrics};
 pub use process::render_process;
 pub use slo::{measure_freshness, render_slo};
+pub use spans::{CommitSpan, RequestSpan};
 pub use visible::{Delays, observe_visible, render_visible};
 
 /// How often histograms are condensed. Without it they would grow until the next scrape.
@@ -151,6 +158,7 @@ pub fn observe_check(projection: &str, result: &'static str, duration: Duration)
     counter!(CONSISTENCY_CHECKS, "projection" => labelled.clone(), "result" => result).increment(1);
     counter!(CONSISTENCY_CHECK_FAILURES, "projection" => labelled.clone()).increment(u64::from(result == "different"));
     histogram!(CONSISTENCY_CHECK_DURATION, "projection" => labelled).record(duration);
+    spans::ended("verify", Some(projection), duration, Some(result));
 }
 
 /// Counts rows that a verification has found to be right.
@@ -160,6 +168,7 @@ pub fn count_checked_rows(projection: &str, rows: u64) {
 
 pub fn observe_rebuild(projection: &str, duration: Duration) {
     histogram!(PROJECTION_REBUILD_DURATION, "projection" => projection.to_owned()).record(duration);
+    spans::ended("build", Some(projection), duration, None);
 }
 
 pub fn observe_commit(duration: Duration) {
@@ -168,6 +177,7 @@ pub fn observe_commit(duration: Duration) {
 
 pub fn observe_checkpoint(duration: Duration) {
     histogram!(CHECKPOINT_DURATION).record(duration);
+    spans::ended("checkpoint", None, duration, None);
 }
 
 /// Up to `at_us`, microseconds since the epoch, everything is in a checkpoint.
@@ -182,6 +192,11 @@ pub fn set_drift(projection: &str, keys: u64) {
 
 pub fn count_checkpoint_failure() {
     counter!(CHECKPOINT_FAILURES).increment(1);
+}
+
+/// Counts spans, values of metrics or lines of the log by what became of them: `sent`, `failed` or `dropped`.
+fn count_otlp(signal: &'static str, result: &'static str, items: u64) {
+    counter!(OTLP_ITEMS, "signal" => signal, "result" => result).increment(items);
 }
 
 /// The gauges of a snapshot in the Prometheus text format.

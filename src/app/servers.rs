@@ -9,7 +9,7 @@ use super::streams::streams;
 use super::{Addresses, AppError};
 use crate::config::{Config, Http};
 use crate::read_model::catalog::Catalog;
-use crate::serve::http::{Admin, Api, CurrentApi, MetricsServer, Readiness, Server, within_descriptors};
+use crate::serve::http::{Admin, Api, CurrentApi, MetricsPage, MetricsServer, Readiness, Server, within_descriptors};
 use crate::telemetry;
 
 /// For answers under way when everything else is done.
@@ -43,9 +43,11 @@ impl Servers {
         let limits = within_descriptors(&config.http.connections);
         let http = Http { connections: limits.clone(), ..config.http.clone() };
         let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
-        let metrics = MetricsServer::bind(&config.metrics_listen, &limits, handle, api.clone())
+        let page = MetricsPage::new(handle, api.clone());
+        let metrics = MetricsServer::bind(&config.metrics_listen, &limits, page.clone())
             .await
             .map_err(failed("metrics", &config.metrics_listen))?;
+        telemetry::push_metrics(move || page.render()).map_err(AppError::Thread)?;
         let addresses = Addresses {
             http: http.local_addr().map_err(AppError::Thread)?,
             metrics: metrics.local_addr().map_err(AppError::Thread)?,

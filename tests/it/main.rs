@@ -19,6 +19,7 @@ mod nexmark;
 mod notices;
 mod operations;
 mod oracle;
+mod otlp;
 mod pausing;
 mod planning;
 mod reload;

@@ -10,6 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use ureq::Agent;
 
+use crate::tls;
+
 /// Longer than any query may take and any position may be waited for.
 const TIMEOUT: Duration = Duration::from_secs(180);
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
@@ -49,8 +51,11 @@ pub struct Client {
 
 impl Client {
     pub fn new(url: &str) -> Self {
-        let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
-        Self { url: url.trim_end_matches('/').to_owned(), agent }
+        let mut config = Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+        if url.starts_with("https:") {
+            config = config.tls_config(tls::of_the_system());
+        }
+        Self { url: url.trim_end_matches('/').to_owned(), agent: config.build().into() }
     }
 
     /// The answer's body.

@@ -26,6 +26,7 @@ pub(super) const ABSENT: &[(&str, &str)] = &[
     ("parked_events_discarded_total", "nothing was discarded"),
     ("parked_notices_total", "nobody is told of parked events"),
     ("source_ignored_events_total", "nothing is ignored"),
+    ("readside_otlp_items_total", "nothing is exported"),
 ];
 
 #[test]
