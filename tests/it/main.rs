@@ -27,6 +27,7 @@ mod replay;
 mod rollout_metrics;
 mod rollouts;
 mod rooms;
+mod sbom;
 mod search;
 mod shells;
 mod simulator;
