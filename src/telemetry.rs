@@ -5,6 +5,7 @@
 //! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
 //! stale line behind. Labels are names from the configuration, never a key, an id or a subject.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -194,6 +195,14 @@ pub fn count_checkpoint_failure() {
     counter!(CHECKPOINT_FAILURES).increment(1);
 }
 
+/// What `limits.state` allows, if anybody has said so.
+static STATE_LIMIT: AtomicU64 = AtomicU64::new(0);
+
+/// From now on state may take so many bytes, all together.
+pub fn set_state_limit(bytes: Option<u64>) {
+    STATE_LIMIT.store(bytes.unwrap_or(0), Ordering::Relaxed);
+}
+
 /// Counts spans, values of metrics or lines of the log by what became of them: `sent`, `failed` or `dropped`.
 fn count_otlp(signal: &'static str, result: &'static str, items: u64) {
     counter!(OTLP_ITEMS, "signal" => signal, "result" => result).increment(items);
@@ -226,11 +235,9 @@ pub fn render_answers(bytes: usize) -> String {
 }
 
 fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
-    let mut state_bytes = 0;
     for (name, status) in view.projections() {
         let generation = status.generation.to_string();
         let own = [("projection", name.as_str()), ("generation", generation.as_str())];
-        state_bytes += status.state_bytes + status.kept.as_ref().map_or(0, |kept| kept.state_bytes);
         let owner = status.owner.as_deref().unwrap_or_default();
         page.set(PROJECTION_INFO, &[own[0], ("kind", status.kind), ("owner", owner)], 1.0);
         if let Some(slo) = &status.slo {
@@ -276,7 +283,11 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
             }
         }
     }
-    page.set(STATE_BYTES, &[], state_bytes as f64);
+    page.set(STATE_BYTES, &[], view.state_bytes() as f64);
+    let limit = STATE_LIMIT.load(Ordering::Relaxed);
+    if limit > 0 {
+        page.set(STATE_LIMIT_BYTES, &[], limit as f64);
+    }
 }
 
 fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {

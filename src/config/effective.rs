@@ -43,6 +43,14 @@ fn settings(config: &Config) -> Value {
     let nats = config.nats.as_ref().map(|own| ("nats", nats(own)));
     let promotion = Promotion::ALL.iter().find(|(_, promotion)| Some(*promotion) == config.promotion);
     let promotion = promotion.map(|(name, _)| ("promotion", Value::from(*name)));
+    let mut limits = vec![
+        ("max_rows", config.limits.max_rows.into()),
+        ("memory", bytes(config.limits.memory_bytes)),
+        ("timeout", duration(&config.limits.timeout)),
+        ("concurrency", config.limits.concurrency.into()),
+        ("scan_limit", config.limits.scan_limit.into()),
+    ];
+    limits.extend(config.state_limit.map(|limit| ("state", bytes(limit as usize))));
     let settings = [
         ("data_dir", config.data_dir.as_str().into()),
         // They follow as documents.
@@ -72,16 +80,7 @@ fn settings(config: &Config) -> Value {
         ),
         ("metrics", mapping([("listen", config.metrics_listen.as_str().into())])),
         ("parked", mapping(parked)),
-        (
-            "limits",
-            mapping([
-                ("max_rows", config.limits.max_rows.into()),
-                ("memory", bytes(config.limits.memory_bytes)),
-                ("timeout", duration(&config.limits.timeout)),
-                ("concurrency", config.limits.concurrency.into()),
-                ("scan_limit", config.limits.scan_limit.into()),
-            ]),
-        ),
+        ("limits", mapping(limits)),
         ("verify", mapping(verify)),
         ("keep", duration(&config.keep)),
     ];

@@ -336,7 +336,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
     let nats = settings.nats.or_else(|| (needs_nats || parked_notify.is_some()).then(default_nats));
     let Settings { data_dir, commit, search_commit, checkpoint_interval, http, metrics_listen, parked, .. } = settings;
     let (limits, verify, promotion, keep) = (settings.limits, settings.verify, settings.promotion, settings.keep);
-    let written_paths = settings.written_paths;
+    let (written_paths, state_limit) = (settings.written_paths, settings.state_limit);
     let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
@@ -350,6 +350,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         parked,
         parked_notify,
         limits,
+        state_limit,
         verify,
         promotion,
         keep,

@@ -69,6 +69,7 @@ metrics_table! {
     SLO_MISSED = "readside_slo_missed_seconds_total", Counter, "Time of that in which the lag was larger, or not known.";
     VISIBLE_AFTER = "readside_publish_to_visible_seconds", Histogram(Buckets::Delay), "From the time at which a stream stored a message to the answer that has it, of each message of the sources that a projection reads, while it serves.";
     STATE_BYTES = "readside_state_bytes", Gauge, "Bytes of state in memory of all projections together, with what is kept for a rollback, approximately. What several share counts for each.";
+    STATE_LIMIT_BYTES = "readside_state_limit_bytes", Gauge, "Bytes of state from which on nothing more is built, as `limits.state` says; absent where it does not.";
     PROJECTION_STATE_BYTES = "projection_state_bytes", Gauge, "Bytes of state in memory, approximately.";
     PROJECTION_STATE_LIMIT_BYTES = "projection_state_limit_bytes", Gauge,
         "Bytes of state beyond which a projection fails.";

@@ -34,6 +34,7 @@ mod simulator;
 mod since;
 mod slow_links;
 mod source;
+mod state_limit;
 mod statements;
 mod support;
 mod trial;

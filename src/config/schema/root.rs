@@ -44,7 +44,7 @@ pub(super) fn root() -> Value {
             "The listener for Prometheus.",
         ),
         may("parked", parked(), "Events that cannot be decoded or computed are parked and shown, never skipped."),
-        may("limits", limits(), "What one query of a reader may take, and all together."),
+        may("limits", limits(), "What one query of a reader may take, and all together; and what state may."),
         may(
             "verify",
             verify(),
@@ -140,6 +140,11 @@ fn limits() -> Value {
             "scan_limit",
             count(),
             "A filter that no index serves is refused on a table of more rows (100000 by default).",
+        ),
+        may(
+            "state",
+            bytes(),
+            "The bytes of state of all projections from which on nothing more is built; without it, there is no such limit.",
         ),
     ])
 }
