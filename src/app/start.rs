@@ -50,7 +50,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "readside".to_owned());
     let (mut checkpointer, mut restored) = Checkpointer::open(&config.data_dir, &host).await?;
     for damage in restored.iter().flat_map(|restored| &restored.skipped) {
-        tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
+        tracing::error!(reason = %damage, "a damaged checkpoint was skipped; the previous one is used");
     }
     let kept = restored.as_mut().map(StoredRollout::split).unwrap_or_default();
     let stored = restored.as_mut().map(StoredRollout::split_builds).unwrap_or_default();
