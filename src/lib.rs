@@ -50,6 +50,8 @@ pub mod trial;
 pub mod lsp;
 
 // The process.
+mod tls;
+
 pub mod telemetry;
 
 pub mod generate;

@@ -1,9 +1,11 @@
-//! Every metric, and how it is recorded. No other room names one, and none is exported before something can set it.
+//! Every metric, and how it is recorded. No other room names one, and none is exported before something can set it. Spans (`spans`), the
+//! log (`logging`), and what takes all three to a collector (`otlp`) are here as well.
 //!
 //! Counters and histograms are recorded as things happen. Gauges about projections and sources are computed from the
 //! published snapshot when they are scraped: so lag keeps growing when the source is dead, and what is gone leaves no
 //! stale line behind. Labels are names from the configuration, never a key, an id or a subject.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,9 +19,12 @@ use crate::read_model::ReadView;
 
 mod beside;
 mod gauges;
+mod logging;
 mod names;
+mod otlp;
 mod process;
 mod slo;
+mod spans;
 mod visible;
 
 use MetricKind::{Counter, Gauge, Histogram};
@@ -28,8 +33,11 @@ use gauges::Gauges;
 pub(crate) use names::*;
 pub use names::{Buckets, METRICS, Metric, MetricKind};
 
+pub use logging::start_logging;
+pub use otlp::{Exports, OtlpError, push_metrics};
 pub use process::{memory_limit, render_process};
 pub use slo::{measure_freshness, render_slo};
+pub use spans::{CommitSpan, RequestSpan};
 pub use visible::{Delays, observe_visible, render_visible};
 
 /// How often histograms are condensed. Without it they would grow until the next scrape.
@@ -155,6 +163,7 @@ pub fn observe_check(projection: &str, result: &'static str, duration: Duration)
     counter!(CONSISTENCY_CHECKS, "projection" => labelled.clone(), "result" => result).increment(1);
     counter!(CONSISTENCY_CHECK_FAILURES, "projection" => labelled.clone()).increment(u64::from(result == "different"));
     histogram!(CONSISTENCY_CHECK_DURATION, "projection" => labelled).record(duration);
+    spans::ended("verify", Some(projection), duration, Some(result));
 }
 
 /// Counts rows that a verification has found to be right.
@@ -164,6 +173,7 @@ pub fn count_checked_rows(projection: &str, rows: u64) {
 
 pub fn observe_rebuild(projection: &str, duration: Duration) {
     histogram!(PROJECTION_REBUILD_DURATION, "projection" => projection.to_owned()).record(duration);
+    spans::ended("build", Some(projection), duration, None);
 }
 
 pub fn observe_commit(duration: Duration) {
@@ -172,6 +182,7 @@ pub fn observe_commit(duration: Duration) {
 
 pub fn observe_checkpoint(duration: Duration) {
     histogram!(CHECKPOINT_DURATION).record(duration);
+    spans::ended("checkpoint", None, duration, None);
 }
 
 /// Up to `at_us`, microseconds since the epoch, everything is in a checkpoint.
@@ -186,6 +197,19 @@ pub fn set_drift(projection: &str, keys: u64) {
 
 pub fn count_checkpoint_failure() {
     counter!(CHECKPOINT_FAILURES).increment(1);
+}
+
+/// What `limits.state` allows, if anybody has said so.
+static STATE_LIMIT: AtomicU64 = AtomicU64::new(0);
+
+/// From now on state may take so many bytes, all together.
+pub fn set_state_limit(bytes: Option<u64>) {
+    STATE_LIMIT.store(bytes.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Counts spans, values of metrics or lines of the log by what became of them: `sent`, `failed` or `dropped`.
+fn count_otlp(signal: &'static str, result: &'static str, items: u64) {
+    counter!(OTLP_ITEMS, "signal" => signal, "result" => result).increment(items);
 }
 
 /// The gauges of a snapshot in the Prometheus text format.
@@ -215,11 +239,9 @@ pub fn render_answers(bytes: usize) -> String {
 }
 
 fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
-    let mut state_bytes = 0;
     for (name, status) in view.projections() {
         let generation = status.generation.to_string();
         let own = [("projection", name.as_str()), ("generation", generation.as_str())];
-        state_bytes += status.state_bytes + status.kept.as_ref().map_or(0, |kept| kept.state_bytes);
         let owner = status.owner.as_deref().unwrap_or_default();
         page.set(PROJECTION_INFO, &[own[0], ("kind", status.kind), ("owner", owner)], 1.0);
         if let Some(slo) = &status.slo {
@@ -265,7 +287,11 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
             }
         }
     }
-    page.set(STATE_BYTES, &[], state_bytes as f64);
+    page.set(STATE_BYTES, &[], view.state_bytes() as f64);
+    let limit = STATE_LIMIT.load(Ordering::Relaxed);
+    if limit > 0 {
+        page.set(STATE_LIMIT_BYTES, &[], limit as f64);
+    }
 }
 
 fn sources(page: &mut Gauges, view: &ReadView, now_us: i64) {

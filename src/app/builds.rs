@@ -316,7 +316,7 @@ impl Work {
             Err((build, why)) => {
                 tracing::warn!(
                     projections = self.names.join(", "),
-                    why,
+                    reason = why,
                     "what was built before the start is begun again"
                 );
                 self.commands.forget_build(number).await;

@@ -19,6 +19,7 @@ use super::keepers::Keepers;
 use super::notices::Notices;
 use super::plan::Baseline;
 use super::start::Parts;
+use super::state_limit::StateLimit;
 use super::streams::{opener, streams};
 use super::verify::{Verifications, Which};
 use crate::checkpoint::Pause;
@@ -67,6 +68,7 @@ pub(super) struct Control {
     /// What was built before the start, until what is built now is known.
     stored: Vec<StoredRollout>,
     notices: Notices,
+    state_limit: StateLimit,
     /// Whether it runs what its checkpoint said, and has to take what is declared by now.
     is_earlier: bool,
 }
@@ -77,6 +79,7 @@ pub(super) struct Told {
     /// Projections whose rows are not what the batch gives, and by how many keys.
     pub(super) drift: watch::Sender<BTreeMap<String, u64>>,
     pub(super) notices: Notices,
+    pub(super) state_limit: StateLimit,
 }
 
 impl Control {
@@ -84,7 +87,11 @@ impl Control {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn new(parts: Parts, api: CurrentApi, Told { problems, drift, notices }: Told) -> io::Result<Self> {
+    pub(super) fn new(
+        parts: Parts,
+        api: CurrentApi,
+        Told { problems, drift, notices, state_limit }: Told,
+    ) -> io::Result<Self> {
         let Parts { config, is_earlier, commands, indexes, build, kept, stored, views, blocked } = parts;
         let (builds, ended) = Builds::new(commands.clone(), indexes);
         let queries = config.queries.iter().map(|query| (query.name.clone(), query.clone())).collect();
@@ -107,6 +114,7 @@ impl Control {
             keepers: Keepers::default(),
             stored,
             notices,
+            state_limit,
             is_earlier,
         };
         control.awaited.clone_from(&control.blocked);
@@ -360,6 +368,7 @@ impl Control {
             .await?;
         let is_paced_otherwise = self.config.verify != config.verify;
         self.notices.change(&config);
+        self.state_limit.change(&config);
         self.config = config;
         if is_paced_otherwise {
             self.plan_check();
@@ -415,11 +424,21 @@ impl Control {
         begun.collect()
     }
 
-    async fn begin(&mut self, groups: Vec<Group>) -> Result<(), NoLoop> {
+    async fn begin(&mut self, mut groups: Vec<Group>) -> Result<(), NoLoop> {
+        let names = |group: &Group| group.projections.iter().map(|one| one.config.name.clone()).collect::<Vec<_>>();
+        let mut refused = Vec::new();
+        groups.retain(|group| {
+            let why = self.state_limit.refuses(&names(group));
+            refused.extend(why.iter().map(|why| (names(group), why.clone())));
+            why.is_none()
+        });
+        for (names, why) in refused {
+            tracing::error!(projections = names.join(", "), reason = why, "projections are not built");
+            self.commands.end_build(names, why, None).await?;
+        }
         if groups.is_empty() {
             return Ok(());
         }
-        let names = |group: &Group| group.projections.iter().map(|one| one.config.name.clone()).collect::<Vec<_>>();
         let wanted = Wanted {
             operators: groups.iter().flat_map(Group::operators).collect(),
             inputs: groups.iter().flat_map(Group::inputs).collect(),

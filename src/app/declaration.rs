@@ -138,6 +138,7 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("limits.timeout", time(limits.timeout)),
         ("limits.concurrency", text(limits.concurrency)),
         ("limits.scan_limit", text(limits.scan_limit)),
+        ("limits.state", optional(config.state_limit)),
         ("promotion", optional(config.promotion.map(promotion))),
         ("keep", time(config.keep)),
         ("verify.every", optional(config.verify.every.map(time))),

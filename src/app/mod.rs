@@ -15,6 +15,7 @@ mod readiness;
 mod replay;
 mod servers;
 mod start;
+mod state_limit;
 mod streams;
 mod verify;
 
@@ -46,9 +47,10 @@ pub use plan::{
 use control::{Control, Told};
 use freshness::measure_freshness;
 use notices::Notices;
-use readiness::report_readiness;
+use readiness::{Found, report_readiness};
 use servers::Servers;
 use start::{Prepared, prepare};
+use state_limit::StateLimit;
 
 /// From the signal to the last checkpoint.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -126,9 +128,17 @@ pub async fn run(
     };
     let ((problems, found), (drift, drifted)) = (watch::channel(Vec::new()), watch::channel(BTreeMap::new()));
     let notices = Notices::start(&parts.config, &catalog);
+    let (limit, limited) = watch::channel(None);
+    let state_limit = StateLimit::new(catalog.clone(), limit);
+    state_limit.change(&config);
     tokio::spawn(measure_freshness(catalog.clone()));
-    tokio::spawn(report_readiness(catalog, readiness, status, found, drifted));
-    let told = Told { problems, drift, notices };
+    tokio::spawn(report_readiness(
+        catalog,
+        readiness,
+        status,
+        Found { problems: found, drift: drifted, state_limit: limited },
+    ));
+    let told = Told { problems, drift, notices, state_limit };
     let control = Control::new(parts, servers.api.clone(), told).map_err(AppError::Thread)?;
     tokio::spawn(control.run(reloading, requests));
     let outcome = on_own_thread(runner, stopped).await?;

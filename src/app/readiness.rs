@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::state_limit::warning;
 use crate::pipeline::RunnerStatus;
 use crate::progress::{Phase, Position, SourceState};
 use crate::query::now_us;
@@ -14,15 +15,24 @@ use crate::serve::http::Readiness;
 /// Between looks at sources that say nothing.
 const READINESS: Duration = Duration::from_secs(1);
 
+/// What others have found or declared.
+pub(super) struct Found {
+    /// Why the configuration was not reloaded.
+    pub(super) problems: watch::Receiver<Vec<String>>,
+    /// Projections whose rows are not what the batch gives, and by how many keys.
+    pub(super) drift: watch::Receiver<BTreeMap<String, u64>>,
+    pub(super) state_limit: watch::Receiver<Option<u64>>,
+}
+
 /// Publishes why the daemon is not ready (a source of which nothing was ever read was not reached yet), and what is wrong although
 /// it serves: checkpoints that fail, projections, and sources that are paused, have halted or are not reached.
 pub(super) async fn report_readiness(
     catalog: Catalog,
     readiness: Readiness,
     mut status: watch::Receiver<RunnerStatus>,
-    mut problems: watch::Receiver<Vec<String>>,
-    mut drift: watch::Receiver<BTreeMap<String, u64>>,
+    found: Found,
 ) {
+    let Found { mut problems, mut drift, mut state_limit } = found;
     // What is added while the daemon serves is no reason to send its readers away.
     let mut was_ready = false;
     let mut snapshots = catalog.subscribe();
@@ -40,6 +50,7 @@ pub(super) async fn report_readiness(
             warnings.extend(drift.iter().map(|(name, keys)| {
                 format!("projection `{name}`: rows of {keys} keys are not what the batch gives; rebuild it")
             }));
+            warnings.extend(warning(&snapshot, *state_limit.borrow_and_update()));
             let broken = snapshot.projections.values().filter_map(|one| Some((&one.name, one.error.as_ref()?)));
             warnings.extend(broken.map(|(name, error)| format!("projection `{name}`: {error}")));
             let failed = snapshot.projections.values().filter_map(|one| Some((&one.name, one.build.as_ref()?)));
@@ -98,6 +109,7 @@ pub(super) async fn report_readiness(
             changed = status.changed() => changed,
             changed = problems.changed() => changed,
             changed = drift.changed() => changed,
+            changed = state_limit.changed() => changed,
             // A source may fall silent without a word that would be published.
             () = tokio::time::sleep(READINESS) => Ok(()),
         };

@@ -10,7 +10,9 @@ use super::{Addresses, AppError};
 use crate::config::{Config, Http};
 use crate::read_model::catalog::Catalog;
 use crate::serve::auth::Gate;
-use crate::serve::http::{Admin, Api, CurrentApi, HealthServer, MetricsServer, Readiness, Server, within_descriptors};
+use crate::serve::http::{
+    Admin, Api, CurrentApi, HealthServer, MetricsPage, MetricsServer, Readiness, Server, within_descriptors,
+};
 use crate::telemetry;
 
 /// For answers under way when everything else is done.
@@ -48,9 +50,11 @@ impl Servers {
         let http = Http { connections: limits.clone(), ..config.http.clone() };
         let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
         let http = http.guarded_by(gate.clone());
-        let metrics = MetricsServer::bind(&config.metrics_listen, &limits, handle, api.clone())
+        let page = MetricsPage::new(handle, api.clone());
+        let metrics = MetricsServer::bind(&config.metrics_listen, &limits, page.clone())
             .await
             .map_err(failed("metrics", &config.metrics_listen))?;
+        telemetry::push_metrics(move || page.render()).map_err(AppError::Thread)?;
         let health = match &config.health_listen {
             None => None,
             Some(listen) => {

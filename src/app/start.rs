@@ -52,7 +52,7 @@ pub(super) async fn prepare(config: &Config, program: Program, catalog: &Catalog
     let place = Place::new(&config.data_dir, &config.object_store);
     let (mut checkpointer, mut restored) = Checkpointer::open(&place, &host).await?;
     for damage in restored.iter().flat_map(|restored| &restored.skipped) {
-        tracing::error!(%damage, "a damaged checkpoint was skipped; the previous one is used");
+        tracing::error!(reason = %damage, "a damaged checkpoint was skipped; the previous one is used");
     }
     let kept = restored.as_mut().map(StoredRollout::split).unwrap_or_default();
     let stored = restored.as_mut().map(StoredRollout::split_builds).unwrap_or_default();

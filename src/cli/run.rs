@@ -1,7 +1,6 @@
 //! `readside run`: the daemon.
 
 use std::future::Future;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +8,13 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::EnvFilter;
 
 use super::files::{config_fingerprint, load_config};
 use super::{ConfigArgs, chain, failed, print};
 use crate::app::{self, Actor, AppError, Reloading};
 use crate::config::{Loaded, Severity};
 use crate::pipeline::LoopEnd;
+use crate::telemetry::{Exports, start_logging};
 
 /// The exit code of a daemon whose data directory another one has taken. Who starts it again would take it back, so that supervisors are
 /// told this end from others.
@@ -38,7 +36,18 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
-    let _written = start_logging(args.log_json);
+    let exports = match Exports::start() {
+        Ok(exports) => exports,
+        Err(error) => return failed(&chain(&error)),
+    };
+    let written = start_logging(args.log_json, &exports);
+    let code = run_logged(args);
+    exports.finish();
+    drop(written);
+    code
+}
+
+fn run_logged(args: RunArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&chain(&error)),
@@ -136,21 +145,4 @@ pub(super) fn interrupted() -> impl Future<Output = ()> {
             _ => std::future::pending().await,
         }
     }
-}
-
-/// `RUST_LOG` overrides the levels. Lines are written by a thread of their own: where they go may be gone, full, or not read,
-/// and the daemon goes on all the same, without the lines that find no room. They are written out when the guard goes.
-fn start_logging(json: bool) -> WorkerGuard {
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn,tantivy=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
-    let builder = builder.log_internal_errors(false);
-    let builder = builder.with_ansi(std::io::stderr().is_terminal());
-    if json {
-        builder.json().init()
-    } else {
-        builder.init()
-    }
-    guard
 }

@@ -33,6 +33,8 @@ pub struct Config {
     /// The NATS subject on which it is told that events were parked; none if nobody is told.
     pub parked_notify: Option<String>,
     pub limits: QueryLimits,
+    /// From how many bytes of state on nothing more is built; none if nobody says so.
+    pub state_limit: Option<u64>,
     pub verify: Verification,
     /// When what is built takes the place of what serves, where a projection does not say it.
     pub promotion: Option<Promotion>,

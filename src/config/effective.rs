@@ -51,6 +51,14 @@ fn settings(config: &Config) -> Value {
     let mut auth = vec![("anonymous", if config.auth.anonymous { "read" } else { "deny" }.into())];
     auth.extend(config.auth.tokens.as_ref().map(|path| ("tokens", Value::from(path.display().to_string()))));
     let health = config.health_listen.as_deref().map(|listen| ("health", mapping([("listen", listen.into())])));
+    let mut limits = vec![
+        ("max_rows", config.limits.max_rows.into()),
+        ("memory", bytes(config.limits.memory_bytes)),
+        ("timeout", duration(&config.limits.timeout)),
+        ("concurrency", config.limits.concurrency.into()),
+        ("scan_limit", config.limits.scan_limit.into()),
+    ];
+    limits.extend(config.state_limit.map(|limit| ("state", bytes(limit as usize))));
     let settings = [
         ("data_dir", config.data_dir.as_str().into()),
         // They follow as documents.
@@ -81,16 +89,7 @@ fn settings(config: &Config) -> Value {
         ("metrics", mapping([("listen", config.metrics_listen.as_str().into())])),
         ("auth", mapping(auth)),
         ("parked", mapping(parked)),
-        (
-            "limits",
-            mapping([
-                ("max_rows", config.limits.max_rows.into()),
-                ("memory", bytes(config.limits.memory_bytes)),
-                ("timeout", duration(&config.limits.timeout)),
-                ("concurrency", config.limits.concurrency.into()),
-                ("scan_limit", config.limits.scan_limit.into()),
-            ]),
-        ),
+        ("limits", mapping(limits)),
         ("verify", mapping(verify)),
         ("keep", duration(&config.keep)),
     ];

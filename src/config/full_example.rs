@@ -26,7 +26,7 @@ metrics: {listen: "[::1]:9464"}
 health: {listen: "0.0.0.0:81"}
 auth: {tokens: secrets/tokens, anonymous: read}
 parked: {max_events: 5, max_bytes: 1MiB, notify: {subject: readside.parked}}
-limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5}
+limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5, state: 3MiB}
 verify: {every: 6h, shares: 20, memory: 2MiB}
 promotion: manual
 keep: 2h
@@ -166,6 +166,7 @@ fn settings_are_read() {
     assert_eq!(config.verify, Verification { every, shares: 20, memory_bytes: 2 << 20 });
     assert_eq!(config.parked_notify.as_deref(), Some("readside.parked"));
     assert_eq!((config.promotion, config.keep), (Some(Promotion::Manual), Duration::from_secs(2 * 3600)));
+    assert_eq!(config.state_limit, Some(3 << 20));
     let limits = config.limits;
     assert_eq!((limits.max_rows, limits.memory_bytes, limits.concurrency, limits.scan_limit), (1, 2_048, 4, 5));
     assert_eq!(limits.timeout, Duration::from_secs(3));
@@ -195,6 +196,7 @@ fn defaults_fill_what_is_left_out() {
     assert_eq!((config.promotion, config.keep), (None, Duration::from_secs(24 * 3600)));
     assert_eq!((config.limits.max_rows, config.limits.memory_bytes), (10_000, 256 << 20));
     assert_eq!((config.limits.concurrency, config.limits.scan_limit), (8, 100_000));
+    assert_eq!(config.state_limit, None);
     assert_eq!(config.limits.timeout, Duration::from_secs(30));
     let source = &config.sources[0];
     assert_eq!(source.node, NodePath { file: "readside.yaml".into(), document: 1, pointer: String::new() });

@@ -348,7 +348,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         ..
     } = settings;
     let (limits, verify, promotion, keep) = (settings.limits, settings.verify, settings.promotion, settings.keep);
-    let written_paths = settings.written_paths;
+    let (written_paths, state_limit) = (settings.written_paths, settings.state_limit);
     let Declarations { sources, projections, queries, policies } = declared;
     Config {
         nats,
@@ -365,6 +365,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         parked,
         parked_notify,
         limits,
+        state_limit,
         verify,
         promotion,
         keep,

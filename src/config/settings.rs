@@ -65,6 +65,7 @@ pub(super) struct Settings {
     /// The subject of notices of parked events, and where it is written.
     pub parked_notify: Option<(String, Mark)>,
     pub limits: QueryLimits,
+    pub state_limit: Option<u64>,
     pub verify: Verification,
     pub promotion: Option<Promotion>,
     pub keep: Duration,
@@ -91,6 +92,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let mut patterns = patterns(&map, "sources", true, folder);
     patterns.extend(self::patterns(&map, "projections", false, folder));
     let Listeners { http, metrics_listen, health_listen, auth } = listeners(&map, folder);
+    let (limits, state_limit) = limits(&map);
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
         written_paths: written_paths(&map, data_dir),
@@ -108,7 +110,8 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         auth,
         parked: parked.as_ref().map_or_else(ParkedLimits::default, limits_of_parked),
         parked_notify: parked.as_ref().and_then(parked_notify),
-        limits: limits(&map),
+        limits,
+        state_limit,
         verify: verification(&map),
         promotion: promotion(&map),
         keep: map.duration("keep").unwrap_or(KEEP),
@@ -234,14 +237,16 @@ fn parked_notify(parked: &Mapping<'_>) -> Option<(String, Mark)> {
     Some((subject.to_owned(), mark))
 }
 
-fn limits(map: &Mapping<'_>) -> QueryLimits {
-    let limits = map.map("limits", &["max_rows", "memory", "timeout", "concurrency", "scan_limit"], &[]);
+/// Of readers' queries, and of all state.
+fn limits(map: &Mapping<'_>) -> (QueryLimits, Option<u64>) {
+    let limits = map.map("limits", &["max_rows", "memory", "timeout", "concurrency", "scan_limit", "state"], &[]);
     let count = |key: &str, default| limits.as_ref().and_then(|limits| limits.count(key)).unwrap_or(default);
-    QueryLimits {
+    let of_queries = QueryLimits {
         max_rows: count("max_rows", 10_000),
         memory_bytes: limits.as_ref().and_then(|limits| limits.bytes("memory")).unwrap_or(256 << 20),
         timeout: limits.as_ref().and_then(|limits| limits.interval("timeout")).unwrap_or(Duration::from_secs(30)),
         concurrency: count("concurrency", 8),
         scan_limit: count("scan_limit", 100_000),
-    }
+    };
+    (of_queries, limits.as_ref().and_then(|limits| limits.bytes("state")).map(|bytes| bytes as u64))
 }

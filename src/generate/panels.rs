@@ -244,11 +244,12 @@ fn state() -> Vec<Panel> {
         panel(
             "Resident memory",
             "bytes",
-            "Of the daemon, what it may have, and the state of all projections in it.",
+            "Of the daemon, what it may have, the state of all projections in it, and from where on `limits.state` lets nothing more be built.",
             vec![
                 query("resident", format!("{RESIDENT_MEMORY}{JOB}")),
                 query("limit", format!("{MEMORY_LIMIT}{JOB}")),
                 query("state", format!("{STATE_BYTES}{JOB}")),
+                query("limit of state", format!("{STATE_LIMIT_BYTES}{JOB}")),
             ],
         ),
         panel(

@@ -69,7 +69,7 @@ impl Sender {
         if let Some(complaint) = self.publisher.as_ref().and_then(Publisher::complaint) {
             tracing::warn!(
                 subject = self.wanted.subject,
-                complaint,
+                error = complaint,
                 "NATS refuses something of the notices of parked events"
             );
         }

@@ -22,9 +22,9 @@ pub enum GenerationError {
         most: String,
     },
     #[error(
-        "{events} events at once cannot be computed, and with those before they are more than `parked.max_events` allows; the last is one of `{source_name}`: {detail}; correct its SQL, or raise the limit, and reload"
+        "{events} events at once cannot be computed, and with those before they are more than `parked.max_events` allows; the last is one of `{source_name}`; correct its SQL, or raise the limit, and reload"
     )]
-    ParkedLimit { events: usize, source_name: String, detail: String },
+    ParkedLimit { events: usize, source_name: String },
     #[error(transparent)]
     Restore(#[from] RestoreError),
     #[error(transparent)]

@@ -121,7 +121,7 @@ fn pause(name: &str, by: &Actor, engine: &mut Engine, draft: &mut Draft, now_us:
             Keeping { projections: projections.clone(), changed_sources: BTreeSet::new(), keep: Duration::MAX };
         let kept = Kept::of(engine, &keeping, &Ticket::default(), draft, now_us);
         kept.inspect_err(|why| {
-            tracing::warn!(projection = name, why, "what is paused is built again when it is resumed")
+            tracing::warn!(projection = name, reason = why, "what is paused is built again when it is resumed")
         })
         .ok()
         .map(|kept| kept.rollout)

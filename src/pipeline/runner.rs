@@ -210,6 +210,8 @@ impl Runner {
         }
         if !fetched.is_empty() {
             let began = Instant::now();
+            let newest_first = fetched.iter().rev().flat_map(|one| one.messages.iter().rev());
+            let _span = telemetry::CommitSpan::begin(newest_first);
             let read: BTreeSet<SourceName> = fetched.iter().map(|one| one.source.clone()).collect();
             self.visibility.committed(&fetched);
             let read: Vec<SourceName> = read.into_iter().filter(|one| self.engine.halted(one).is_none()).collect();

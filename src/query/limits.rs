@@ -132,7 +132,7 @@ impl Admission {
             Ok(Ok(Ok(result))) => result,
             Ok(Ok(Err(_))) | Err(_) => Err(QueryError::timed_out(&TimeIsUp(limit))),
             Ok(Err(failure)) => {
-                tracing::error!(%failure, "a query ended without an answer");
+                tracing::error!(error = %failure, "a query ended without an answer");
                 Err(QueryError::new(ErrorKind::Internal, "the query ended without an answer; the log has the reason"))
             }
         }

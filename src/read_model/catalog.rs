@@ -36,6 +36,12 @@ impl Snapshot {
         Self { cut, relations, sources, projections, parked: Arc::default(), ledger: Arc::default() }
     }
 
+    /// Bytes of state in memory of all projections together, with what is kept for a rollback. What several share counts for each.
+    pub fn state_bytes(&self) -> u64 {
+        let statuses = self.projections.values();
+        statuses.map(|one| one.state_bytes + one.kept.as_ref().map_or(0, |kept| kept.state_bytes)).sum()
+    }
+
     /// With the parked events, by source and sequence.
     pub fn with_parked(self, parked: Arc<[Arc<Parked>]>) -> Self {
         Self { parked, ..self }

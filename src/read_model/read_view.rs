@@ -56,6 +56,11 @@ impl ReadView {
         &self.snapshot.projections
     }
 
+    /// As [`Snapshot::state_bytes`].
+    pub fn state_bytes(&self) -> u64 {
+        self.snapshot.state_bytes()
+    }
+
     /// The parked events, by source and sequence.
     pub fn parked(&self) -> &Arc<[Arc<Parked>]> {
         let Caller::Anonymous = self.caller;

@@ -69,6 +69,7 @@ metrics_table! {
     SLO_MISSED = "readside_slo_missed_seconds_total", Counter, "Time of that in which the lag was larger, or not known.";
     VISIBLE_AFTER = "readside_publish_to_visible_seconds", Histogram(Buckets::Delay), "From the time at which a stream stored a message to the answer that has it, of each message of the sources that a projection reads, while it serves.";
     STATE_BYTES = "readside_state_bytes", Gauge, "Bytes of state in memory of all projections together, with what is kept for a rollback, approximately. What several share counts for each.";
+    STATE_LIMIT_BYTES = "readside_state_limit_bytes", Gauge, "Bytes of state from which on nothing more is built, as `limits.state` says; absent where it does not.";
     PROJECTION_STATE_BYTES = "projection_state_bytes", Gauge, "Bytes of state in memory, approximately.";
     PROJECTION_STATE_LIMIT_BYTES = "projection_state_limit_bytes", Gauge,
         "Bytes of state beyond which a projection fails.";
@@ -136,6 +137,7 @@ metrics_table! {
     CHECKPOINT_DURATION = "checkpoint_duration_seconds", Histogram(Buckets::Short), "Duration of checkpoints.";
     CHECKPOINT_FAILURES = "checkpoint_failures_total", Counter, "Attempts to make a checkpoint that failed.";
     CHECKPOINT_TIMESTAMP = "readside_checkpoint_timestamp_seconds", Gauge, "Up to when a checkpoint has everything that was done, seconds since the epoch: a restart repeats what came since.";
+    OTLP_ITEMS = "readside_otlp_items_total", Counter, "Spans, values of metrics and lines of the log that were exported over OTLP, by what became of them: `sent`; `failed`, not taken by the collector; `dropped`, because too many were waiting. Absent without an exporter.";
     BUILD_INFO = "readside_build_info", Gauge, "1, with the version of Readside and the revision that it was built from.";
     START_TIME = "readside_process_start_time_seconds", Gauge, "When the daemon was started, seconds since the epoch.";
     RESIDENT_MEMORY = "readside_process_resident_memory_bytes", Gauge, "Resident memory of the daemon.";

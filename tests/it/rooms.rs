@@ -325,6 +325,42 @@ const ROOMS: &[Room] = &[
         ],
         outside: &["metrics", "metrics_exporter_prometheus", "tokio"],
     },
+    // Collectors are asked for by variables, and sent to from threads of their own.
+    Room {
+        name: "telemetry, over OTLP",
+        modules: &["telemetry::otlp"],
+        rooms: &["telemetry", "tls"],
+        outside: &[
+            "opentelemetry",
+            "opentelemetry_appender_tracing",
+            "opentelemetry_http",
+            "opentelemetry_otlp",
+            "opentelemetry_proto",
+            "opentelemetry_sdk",
+            "prost",
+            "tracing",
+            "ureq",
+            "clock",
+            "std::env",
+            "std::fs::read",
+            "std::thread",
+        ],
+    },
+    Room {
+        name: "telemetry, spans",
+        modules: &["telemetry::spans"],
+        // A commit is linked with what its messages' headers say, and with nothing else of them.
+        rooms: &["event::Headers", "event::Message"],
+        outside: &["opentelemetry", "opentelemetry_sdk", "clock"],
+    },
+    Room {
+        name: "telemetry, the log",
+        modules: &["telemetry::logging"],
+        rooms: &["telemetry"],
+        outside: &["tracing_appender", "tracing_subscriber", "std::io::stderr"],
+    },
+    // Shared by those who ask others over HTTPS.
+    Room { name: "tls", modules: &["tls"], rooms: &[], outside: &["rustls", "rustls_native_certs", "ureq::tls"] },
     // Writes texts from what is declared; the metrics in them are those of telemetry.
     Room { name: "generate", modules: &["generate"], rooms: &["config", "telemetry"], outside: &[] },
     // What a daemon needs, tried without one: by what the daemon itself asks with.
@@ -542,6 +578,9 @@ const ROOMS: &[Room] = &[
             // Tokens are made here, and looked at there.
             "serve::auth::NewToken",
             "serve::auth::Role",
+            "telemetry::Exports",
+            "telemetry::start_logging",
+            "tls",
             "trial",
         ],
         outside: &[
@@ -554,8 +593,6 @@ const ROOMS: &[Room] = &[
             "tempfile",
             "tokio",
             "tracing",
-            "tracing_appender",
-            "tracing_subscriber",
             "ureq",
             "clock",
             "std::env",
@@ -630,8 +667,16 @@ const WATCHED: &[&str] = &[
     "metrics",
     "metrics_exporter_prometheus",
     "object_store",
+    "opentelemetry",
+    "opentelemetry_appender_tracing",
+    "opentelemetry_http",
+    "opentelemetry_otlp",
+    "opentelemetry_proto",
+    "opentelemetry_sdk",
+    "prost",
     "rlimit",
     "rustls",
+    "rustls_native_certs",
     "saphyr_parser",
     "tantivy",
     "tempfile",

@@ -152,7 +152,7 @@ impl Control {
                 Ok((self.commands.facts_to_adapt().await?, Ok(Some(replayed))))
             }
             Err(why) => {
-                tracing::info!(why, "what has changed of a source cannot be taken in place");
+                tracing::info!(reason = why, "what has changed of a source cannot be taken in place");
                 Ok((facts, Err(why)))
             }
         }

@@ -10,6 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use ureq::Agent;
 
+use crate::tls;
+
 /// Longer than any query may take and any position may be waited for.
 const TIMEOUT: Duration = Duration::from_secs(180);
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
@@ -56,8 +58,11 @@ impl Client {
     pub fn new(url: &str) -> Self {
         let token = std::env::var("READSIDE_TOKEN").ok().filter(|token| !token.trim().is_empty());
         let authorization = token.map(|token| format!("Bearer {}", token.trim()));
-        let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
-        Self { url: url.trim_end_matches('/').to_owned(), agent, authorization }
+        let mut config = Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+        if url.starts_with("https:") {
+            config = config.tls_config(tls::of_the_system());
+        }
+        Self { url: url.trim_end_matches('/').to_owned(), agent: config.build().into(), authorization }
     }
 
     /// The answer's body.

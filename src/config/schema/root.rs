@@ -57,7 +57,7 @@ pub(super) fn root() -> Value {
         ),
         may("auth", auth(), "Who may ask. Needed where `http` listens on another address than a loopback one."),
         may("parked", parked(), "Events that cannot be decoded or computed are parked and shown, never skipped."),
-        may("limits", limits(), "What one query of a reader may take, and all together."),
+        may("limits", limits(), "What one query of a reader may take, and all together; and what state may."),
         may(
             "verify",
             verify(),
@@ -183,6 +183,11 @@ fn limits() -> Value {
             "scan_limit",
             count(),
             "A filter that no index serves is refused on a table of more rows (100000 by default).",
+        ),
+        may(
+            "state",
+            bytes(),
+            "The bytes of state of all projections from which on nothing more is built; without it, there is no such limit.",
         ),
     ])
 }

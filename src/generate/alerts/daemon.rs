@@ -3,7 +3,10 @@
 use super::Scope::Daemon;
 use super::Severity::{Page, Ticket};
 use super::{Alert, Section};
-use crate::telemetry::{CHECKPOINT_FAILURES, CHECKPOINT_TIMESTAMP, MEMORY_LIMIT, QUERY_REFUSED, RESIDENT_MEMORY};
+use crate::telemetry::{
+    CHECKPOINT_FAILURES, CHECKPOINT_TIMESTAMP, MEMORY_LIMIT, QUERY_REFUSED, RESIDENT_MEMORY, STATE_BYTES,
+    STATE_LIMIT_BYTES,
+};
 
 pub(super) const ALERTS: &[Alert] = &[
     Alert {
@@ -85,6 +88,25 @@ pub(super) const ALERTS: &[Alert] = &[
                 "Raise the container's limit, or lower `limits.memory`, `limits.concurrency` and the `state_limit` of what may fail first.",
             ],
             ends: "The alert ends below 90 %.",
+        },
+    },
+    Alert {
+        name: "ReadsideStateNearLimit",
+        scope: Daemon,
+        severity: Ticket,
+        hold: "10m",
+        expression: |watched| format!("{STATE_BYTES}{0} / {STATE_LIMIT_BYTES}{0} > 0.85", watched.all()),
+        summary: "State of {{ $labels.instance }} takes {{ $value | humanizePercentage }} of `limits.state`",
+        description: "From `limits.state` on nothing more is built. What serves goes on.",
+        section: Section {
+            means: "The projections together, with what is kept for a rollback, take nearly what `limits.state` allows. A changed projection takes as much again while it is built and waits.",
+            shows: "Dashboard, *State and memory*: state against its limit, and which projection has the most.",
+            steps: &[
+                "`readside projection list` has what each keeps. What was replaced and is kept counts too: `readside projection retire NAME` lets it go.",
+                "`readside projection pause NAME --reason WHY` frees the state of a projection; its rows are served as they were.",
+                "Raise `limits.state`, where the container has the memory for three times as much, and `readside reload`; what was refused is built then.",
+            ],
+            ends: "The alert ends below 85 %.",
         },
     },
     Alert {

@@ -31,7 +31,7 @@ pub(super) fn last_rows(
             fits.then(|| (schema.schema.clone(), schema.key.clone()))?
         }
         Err(mismatch) => {
-            tracing::warn!(projection = name, %mismatch, "the rows of the last checkpoint cannot be served meanwhile");
+            tracing::warn!(projection = name, reason = %mismatch, "the rows of the last checkpoint cannot be served meanwhile");
             return None;
         }
     };

@@ -30,7 +30,7 @@ pub(super) fn paused(
 ) -> Result<Option<Generation>, AssembleError> {
     let name = planned.config.name.as_str();
     if let Err(mismatch) = check_table(name, entry, stores) {
-        tracing::warn!(projection = name, %mismatch, "what was paused cannot be served");
+        tracing::warn!(projection = name, reason = %mismatch, "what was paused cannot be served");
         return Ok(None);
     }
     let stored = stores.remove(&table_store(name, entry.generation)).unwrap_or_default();

@@ -174,7 +174,9 @@ impl Builder {
                 match live.keep(keeping, self.build.ticket()).await {
                     Ok(Ok(replaced)) => kept = replaced,
                     // What serves is replaced all the same: that is wanted, and a reload of the earlier files takes it back.
-                    Ok(Err(why)) => tracing::warn!(projections = names.join(", "), why, "what is replaced is not kept"),
+                    Ok(Err(why)) => {
+                        tracing::warn!(projections = names.join(", "), reason = why, "what is replaced is not kept")
+                    }
                     Err(_) => return BuildOutcome::NoLoop,
                 }
                 let paused = kept.paused.iter().map(|one| (one.rollout, one.entry.until_us));

@@ -206,11 +206,14 @@ impl Engine {
                 unknown.message.seq, unknown.detail
             ));
         }
-        if let Some(Rejected { message, detail, .. }) = &beyond {
+        // What is wrong with it may have a value in it, and this goes into the log.
+        if let Some(Rejected { message, reason, pointer, .. }) = &beyond {
+            let at = pointer.as_ref().map(|pointer| format!(" at {pointer}")).unwrap_or_default();
             intake.progress.halted(format!(
-                "message {}: {detail}; no more can be parked, because the source has as many as parked.max_events or \
+                "message {} cannot be taken (`{}`{at}), and no more can be parked, because the source has as many as parked.max_events or \
                  parked.max_bytes allow; correct the definition that they do not fit, discard some, or raise the limit, and reload",
-                message.seq
+                message.seq,
+                reason.label()
             ));
         }
         telemetry::count_left_out(source, decoded.ignored, decoded.undeclared_fields);
@@ -223,14 +226,14 @@ impl Engine {
 
     /// Parks an event. The log has the first of each kind, the status all of them.
     fn park(&mut self, parked: Parked) {
-        let Rejected { message, reason, detail, .. } = &parked.rejected;
+        let Rejected { message, reason, pointer, .. } = &parked.rejected;
         let is_told = parked.generation.is_none()
             && self.reads_otherwise.as_ref().is_some_and(|sources| !sources.contains(&parked.source));
         if !is_told && self.told.insert((parked.owner(), *reason)) {
             let projection = parked.generation.as_ref().map(|generation| generation.projection.as_ref());
             let generation = parked.generation.as_ref().map(|generation| generation.number);
             tracing::warn!(
-                source = %parked.source, projection, generation, sequence = message.seq, reason = reason.label(), %detail,
+                source = %parked.source, projection, generation, sequence = message.seq, reason = reason.label(), pointer = pointer.as_deref(),
                 "an event is parked; the next ones for this reason are only counted"
             );
         }

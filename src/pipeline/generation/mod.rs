@@ -400,11 +400,11 @@ impl Generation {
     fn tell_error(&self, was_in_error: bool) {
         match &self.in_error {
             _ if self.state != GenerationState::Serving => {}
-            Some(error) if !was_in_error => {
+            // The reason has rows in it, which belong into the status and not into a log.
+            Some(_) if !was_in_error => {
                 tracing::error!(
                     projection = self.projection(),
-                    reason = error.reason(),
-                    "projection is in error; its rows stay as they were until the cause is corrected"
+                    "projection is in error, as its status says; its rows stay as they were until the cause is corrected"
                 );
             }
             None if was_in_error => {
@@ -559,11 +559,9 @@ impl Generation {
 fn check_quota(rejected: &[Attributable], quota: Quota) -> Result<(), GenerationError> {
     match rejected.get(quota.events()) {
         None => Ok(()),
-        Some(beyond) => Err(GenerationError::ParkedLimit {
-            events: rejected.len(),
-            source_name: beyond.source.to_string(),
-            detail: beyond.message.clone(),
-        }),
+        Some(beyond) => {
+            Err(GenerationError::ParkedLimit { events: rejected.len(), source_name: beyond.source.to_string() })
+        }
     }
 }
 

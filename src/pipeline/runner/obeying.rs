@@ -142,7 +142,7 @@ impl Runner {
         if let Joined::Nothing { why } = &joined {
             tracing::error!(
                 projections = names,
-                why,
+                reason = why,
                 "a build has failed, as its status says; what was there before goes on"
             );
         }

@@ -27,10 +27,32 @@ pub struct MetricsServer {
     page: MetricsPage,
 }
 
+/// All metrics as they are by now, in the Prometheus text format. Cheap to clone.
 #[derive(Clone)]
-struct MetricsPage {
+pub struct MetricsPage {
     handle: PrometheusHandle,
     api: CurrentApi,
+}
+
+impl MetricsPage {
+    pub fn new(handle: PrometheusHandle, api: impl Into<CurrentApi>) -> Self {
+        Self { handle, api: api.into() }
+    }
+
+    pub fn render(&self) -> String {
+        let api = self.api.now();
+        let admission = api.service.admission();
+        let parts = [
+            self.handle.render(),
+            render_snapshot(&api.service.view(caller()), now_us()),
+            render_queries(admission.running(), admission.queued(), admission.waiting()),
+            render_answers(api.answers.budget.taken()),
+            render_slo(),
+            render_visible(),
+            render_process(),
+        ];
+        parts.concat()
+    }
 }
 
 impl MetricsServer {
@@ -38,15 +60,10 @@ impl MetricsServer {
     ///
     /// # Errors
     /// Where the address cannot be listened on.
-    pub async fn bind(
-        listen: &str,
-        limits: &ConnectionLimits,
-        handle: PrometheusHandle,
-        api: impl Into<CurrentApi>,
-    ) -> io::Result<Self> {
+    pub async fn bind(listen: &str, limits: &ConnectionLimits, page: MetricsPage) -> io::Result<Self> {
         let limits = ConnectionLimits { max: CONNECTIONS_MAX, max_per_peer: CONNECTIONS_MAX, ..limits.clone() };
         let listener = Listener { name: "metrics", socket: TcpListener::bind(listen).await?, limits };
-        Ok(MetricsServer { listener, page: MetricsPage { handle, api: api.into() } })
+        Ok(MetricsServer { listener, page })
     }
 
     /// # Errors
@@ -67,16 +84,5 @@ impl MetricsServer {
 }
 
 async fn metrics(State(page): State<MetricsPage>) -> Response {
-    let api = page.api.now();
-    let admission = api.service.admission();
-    let text = [
-        page.handle.render(),
-        render_snapshot(&api.service.view(caller()), now_us()),
-        render_queries(admission.running(), admission.queued(), admission.waiting()),
-        render_answers(api.answers.budget.taken()),
-        render_slo(),
-        render_visible(),
-        render_process(),
-    ];
-    body(200, "text/plain; version=0.0.4; charset=utf-8", text.concat())
+    body(200, "text/plain; version=0.0.4; charset=utf-8", page.render())
 }

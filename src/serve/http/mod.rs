@@ -20,6 +20,7 @@ mod request_body;
 mod search;
 mod search_body;
 mod search_parameters;
+mod spans;
 mod sql;
 mod status;
 mod tables;
@@ -48,7 +49,7 @@ use hosts::{Hosts, check_host};
 pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded};
 pub use connections::within_descriptors;
 pub use health::{HealthServer, Readiness};
-pub use metrics::MetricsServer;
+pub use metrics::{MetricsPage, MetricsServer};
 
 use crate::config::{Http, Query, QueryLimits};
 use crate::query::{Limits, QueryService, Streams};
@@ -214,6 +215,7 @@ fn router(api: CurrentApi) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(limit_uri))
+        .layer(from_fn(spans::traced))
         .with_state(api)
 }
 

@@ -109,7 +109,7 @@ impl StreamReader {
                 tracing::warn!(
                     source = self.options.name,
                     sequence = message.seq,
-                    %why,
+                    reason = %why,
                     "a message's header ends the client library's connection: it is read by other means, as all others \
                      like it, of which the log says nothing"
                 );

@@ -37,18 +37,27 @@ impl Daemon {
 
     /// Starts the program with more arguments and waits until it listens.
     pub(crate) fn start_with(config: &Path, arguments: &[&str]) -> Self {
-        let mut daemon = Self::spawn_with(config, arguments);
+        let mut daemon = Self::spawn_with(config, arguments, &[]);
+        daemon.listening();
+        daemon
+    }
+
+    /// Starts the program with more variables and waits until it listens.
+    pub(crate) fn start_among(config: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut daemon = Self::spawn_with(config, &[], variables);
         daemon.listening();
         daemon
     }
 
     /// Starts the program, whatever becomes of it.
     pub(crate) fn spawn(config: &Path) -> Self {
-        Self::spawn_with(config, &[])
+        Self::spawn_with(config, &[], &[])
     }
 
-    fn spawn_with(config: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_by(Command::new(binary()), config, arguments)
+    fn spawn_with(config: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary());
+        command.envs(variables.iter().copied());
+        Self::spawn_by(command, config, arguments)
     }
 
     /// Starts the program by a command that has its environment, and waits until it listens.
@@ -183,6 +192,11 @@ impl Daemon {
     /// The first line of the log that contains `text`, once it is there: a line is read a moment after it was written.
     pub(crate) fn says(&self, text: &str) -> String {
         self.wait(text, DEADLINE, |daemon| daemon.logged(text))
+    }
+
+    /// The lines of the log, those of its end as well once it has ended.
+    pub(crate) fn log(&self) -> Arc<Mutex<Vec<String>>> {
+        self.log.clone()
     }
 
     /// All lines of the log that contain `text`.

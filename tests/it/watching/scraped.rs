@@ -26,6 +26,7 @@ pub(super) const ABSENT: &[(&str, &str)] = &[
     ("parked_events_discarded_total", "nothing was discarded"),
     ("parked_notices_total", "nobody is told of parked events"),
     ("source_ignored_events_total", "nothing is ignored"),
+    ("readside_otlp_items_total", "nothing is exported"),
 ];
 
 #[test]
@@ -92,6 +93,7 @@ fn the_figures_are_right(shop: &mut Shop, prometheus: &Prometheus) {
     prometheus.wait("time() - readside_checkpoint_timestamp_seconds", |age| age < 10.0);
     prometheus.wait("readside_process_resident_memory_bytes", |bytes| bytes > 1e6);
     prometheus.wait("readside_state_bytes", |bytes| bytes > 1e3);
+    prometheus.wait("readside_state_limit_bytes", |bytes| bytes == f64::from(1 << 30));
     let version = format!("count(readside_build_info{{version=\"{}\"}})", env!("CARGO_PKG_VERSION"));
     prometheus.wait(&version, |value| value == 1.0);
     let owned = "readside_projection_info{projection=\"found\",kind=\"search\",owner=\"team-search\"}";

@@ -66,7 +66,7 @@ impl Shop {
         let folder = TempDir::new().unwrap();
         let root = format!(
             "nats: {{url: \"{}\"}}\ndata_dir: data\nsources: source.yaml\nprojections: projections.yaml\nverify: {{every: 2s}}\n\
-             checkpoint: {{interval: 200ms}}\nhttp: {{listen: \"127.0.0.1:0\"}}\nmetrics: {{listen: \"127.0.0.1:0\"}}\n",
+             checkpoint: {{interval: 200ms}}\nhttp: {{listen: \"127.0.0.1:0\"}}\nmetrics: {{listen: \"127.0.0.1:0\"}}\nlimits: {{state: 1GiB}}\n",
             server.url()
         );
         std::fs::write(folder.path().join("readside.yaml"), root).unwrap();

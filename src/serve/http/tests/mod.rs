@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::{Api, MetricsServer, Readiness, Server};
+use super::{Api, MetricsPage, MetricsServer, Readiness, Server};
 use crate::cli::query as cli;
 use crate::config::{ConnectionLimits, Http, NodePath, Query, QueryLimits, QueryParam};
 use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};

@@ -103,8 +103,8 @@ fn metrics_are_on_their_own_listener_and_lag_is_computed_when_they_are_read() {
     let daemon = Daemon::usual();
     let handle = crate::telemetry::install().unwrap();
     let limits = http().connections;
-    let server =
-        daemon.runtime.block_on(MetricsServer::bind("127.0.0.1:0", &limits, handle, daemon.api.clone())).unwrap();
+    let page = MetricsPage::new(handle, daemon.api.clone());
+    let server = daemon.runtime.block_on(MetricsServer::bind("127.0.0.1:0", &limits, page)).unwrap();
     let url = format!("http://{}/metrics", server.local_addr().unwrap());
     daemon.runtime.spawn(server.run(std::future::pending()));
     let scrape = || {
