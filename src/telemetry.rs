@@ -17,6 +17,7 @@ use crate::read_model::ReadView;
 
 mod beside;
 mod gauges;
+mod last_hour;
 mod names;
 mod process;
 mod slo;
@@ -28,6 +29,7 @@ use gauges::Gauges;
 pub(crate) use names::*;
 pub use names::{Buckets, METRICS, Metric, MetricKind};
 
+pub use last_hour::{LastHour, Minute, last_hour, minutes};
 pub use process::render_process;
 pub use slo::{measure_freshness, render_slo};
 pub use visible::{Delays, observe_visible, render_visible};

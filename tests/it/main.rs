@@ -3,6 +3,7 @@
 
 mod advice;
 mod checkpoints;
+mod console;
 mod crash;
 mod demo;
 mod deploy;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod connections;
+mod console;
 mod limits;
 mod operation;
 mod parked;
@@ -148,6 +149,8 @@ fn snapshot(position: u64) -> Snapshot {
             name: name.to_owned(),
             kind,
             owner: Some("team-sales".to_owned()),
+            sql: None,
+            reads: Arc::default(),
             slo: None,
             generation: 1,
             state,
