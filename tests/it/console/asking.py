@@ -53,6 +53,14 @@ class Asking(Case):
         self.press("Run")
         self.assertEqual(self.rows("Answer"), [["100"]])
 
+    def test_a_declared_query_is_a_question_too(self):
+        self.open("#/graph")
+        self.named("a", "best").click()
+        self.until("its text", lambda: "WHERE cents > $least" in self.one("#sql-text").get_attribute("value"))
+        self.assertEqual(self.one("#sql-params").get_attribute("value"), '{"least":0}')
+        self.press("Run")
+        self.assertEqual(len(self.rows("Answer: 100 rows")), 100)
+
     def test_a_search_marks_what_it_has_found(self):
         self.open("#/search")
         self.one("#search-text").send_keys("late", Keys.ENTER)

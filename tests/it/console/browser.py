@@ -109,8 +109,8 @@ class Case(unittest.TestCase):
         return self.browser.execute_script(script, *arguments)
 
     def named(self, tag, text):
-        """The element of this tag and text."""
-        script = "return [...document.querySelectorAll(arguments[0])].find((one) => one.textContent.trim() === arguments[1])"
+        """The element of this tag and text, in the dialog if there is one."""
+        script = "return [...(document.querySelector('dialog[open]') ?? document).querySelectorAll(arguments[0])].find((one) => one.textContent.trim() === arguments[1])"
         return self.until(f"{tag} {text}", lambda: self.run_script(script, tag, text))
 
     def press(self, text):
@@ -145,8 +145,8 @@ class Case(unittest.TestCase):
 
 
 def ask(url, body):
-    """The daemon's answer, whatever its status."""
-    data = None if body is None else json.dumps(body).encode()
+    """The daemon's answer, whatever its status. The body is written as JavaScript does."""
+    data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request) as answer:

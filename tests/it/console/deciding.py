@@ -96,3 +96,20 @@ class Deciding(Case):
         self.assertIn("it'\\''s time", command)
         self.browser.switch_to.active_element.send_keys(Keys.ESCAPE)
         self.until("the focus", lambda: self.run_script("return document.activeElement.textContent") == "Rebuild…")
+
+    def test_what_was_built_is_compared_promoted_and_its_forerunner_retired(self):
+        before = self.get("/v1/projections/shares")["item"]["generation"]
+        projections = Path(self.folder, "projections.yaml")
+        projections.write_text(projections.read_text().replace("100 / cents", "300 / cents"))
+        self.post("/v1/admin/reload", {})
+        self.open("#/")
+        self.until("a build that waits", lambda: "◐ shadowing" in self.row("Builds", "shares")[2])
+        self.assertRegex(self.row("Builds", "shares")[3], r"orders \d+ of \d+")
+        self.open("#/projection/shares")
+        self.until("the comparison", lambda: "What was built is different" in self.text("main"))
+        self.confirm("Promote", "corrected")
+        self.until("what replaces it", lambda: int(self.rows("Generations")[0][0]) > before)
+        self.assertIn("300 / cents", self.text("main"))
+        self.until("what was replaced", lambda: self.rows("Generations")[1][1:3] == ["kept", "● ready"])
+        self.confirm("Retire what was replaced", "not needed")
+        self.until("its end", lambda: len(self.rows("Generations")) == 1)

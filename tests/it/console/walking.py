@@ -1,14 +1,10 @@
-"""Whoever has no mouse, sees little, has a narrow window or likes it dark gets through it as well."""
-
-import importlib.util
-from pathlib import Path
+"""Whoever has no mouse, has a narrow window or likes it dark gets through it as well."""
 
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from browser import PAGES, Case
 
-AXE = Path(importlib.util.find_spec("axe_playwright_python").origin).with_name("axe.min.js").read_text()
 REACHABLE = """return [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
     .filter((one) => one.tabIndex >= 0 && !one.disabled && one.checkVisibility() && !one.closest("details:not([open]) > :not(summary)"))"""
 
@@ -16,12 +12,6 @@ REACHABLE = """return [...document.querySelectorAll("a[href], button, input, sel
 class Walking(Case):
     def type(self, *keys):
         ActionChains(self.browser).send_keys(*keys).perform()
-
-    def barriers(self, address):
-        """What axe-core finds, each with the elements that it is about."""
-        self.run_script(AXE)
-        found = self.browser.execute_async_script("const told = arguments[0]; axe.run().then((found) => told(found.violations))")
-        return [(address, one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
     def test_tab_reaches_everything_on_every_page(self):
         for name, address in PAGES.items():
@@ -34,7 +24,7 @@ class Walking(Case):
                 for _ in range(len(wanted) + 10):
                     self.type(Keys.TAB)
                     reached.append(self.browser.switch_to.active_element)
-                self.assertEqual(reached[0].text, "Skip to the content")
+                self.assertEqual(reached[0].get_attribute("textContent"), "Skip to the content")
                 missed = [one.get_attribute("outerHTML")[:120] for one in wanted if one not in reached]
                 self.assertEqual(missed, [])
 
@@ -65,28 +55,6 @@ class Walking(Case):
         self.type("/", "?gp")
         self.assertEqual(self.run_script("return document.getElementById('sql-text').value"), "?gp")
 
-    def test_there_are_no_barriers_in_light_and_dark(self):
-        for scheme in ["light", "dark"]:
-            self.look(1200, scheme)
-            found = []
-            for address in PAGES.values():
-                self.open(address)
-                found += self.barriers(address)
-            self.open("#/projection/totals")
-            self.press("Rebuild…")
-            found += self.barriers("dialog")
-            self.assertEqual(found, [], scheme)
-
-    def test_answers_have_no_barriers(self):
-        self.open("#/sql?q=SELECT+*+FROM+totals+LIMIT+3")
-        self.press("Run")
-        self.rows("Answer")
-        self.assertEqual(self.barriers("sql"), [])
-        self.open("#/search?text=late")
-        self.press("Search")
-        self.until("hits", lambda: self.all("main mark"))
-        self.assertEqual(self.barriers("search"), [])
-
     def test_a_narrow_window_needs_no_scrolling_to_the_side(self):
         self.look(400, "light")
         for name, address in PAGES.items():
@@ -94,7 +62,6 @@ class Walking(Case):
                 self.open(address)
                 width, there = self.run_script("return [document.documentElement.scrollWidth, innerWidth]")
                 self.assertLessEqual(width, there)
-                self.assertEqual(self.barriers(address), [])
 
     def test_dark_is_dark(self):
         grounds = []

@@ -2,7 +2,7 @@
 
 import { el, svg } from "./dom.js";
 import { get } from "./api.js";
-import { links, toProjection, toSource } from "./parts.js";
+import { links, toProjection, toQuery, toSource } from "./parts.js";
 import { table } from "./table.js";
 
 export const graph = { title: () => "Graph", load, view };
@@ -25,7 +25,7 @@ function nodes(sources, projections, queries) {
     for (const type of types) add(`${name}.${type.table}`, { kind: "event type", name: type.name, reads: [`${name}.events`], href: toSource(name) });
   }
   for (const { name, kind, state, reads } of projections) add(name, { kind, name, state, reads: reads ?? [], href: toProjection(name) });
-  for (const { name, reads } of queries) add(`query ${name}`, { kind: "query", name, reads });
+  for (const declared of queries) add(`query ${declared.name}`, { kind: "query", name: declared.name, reads: declared.reads, href: toQuery(declared) });
   for (const node of all.values()) node.reads = node.reads.filter((id) => all.has(id) && id !== node.id);
   return [...all.values()];
 }

@@ -5,7 +5,7 @@ import { get, query } from "./api.js";
 import { freshness, links, state, toProjection, toSource, when } from "./parts.js";
 import { rateOf, remember } from "./remember.js";
 import { table } from "./table.js";
-import { bytes, count, counted, percent, rate, seconds } from "./units.js";
+import { bytes, count, counted, percent, rate, seconds, time } from "./units.js";
 
 export const overview = { title: () => "Overview", load, view };
 
@@ -97,7 +97,7 @@ export function progress(one) {
   const pace = [
     one.sequencesPerSecond > 0 && `${rate(one.sequencesPerSecond)} sequences/s`,
     one.remainingSeconds > 0 && `${seconds(one.remainingSeconds)} left`,
-    one.waitingSinceUs && `waits since ${new Date(one.waitingSinceUs / 1000).toLocaleString()}`,
+    one.waitingSinceUs && `waits since ${time(new Date(one.waitingSinceUs / 1000))}`,
   ];
   return [bars, el("div", { class: "aside" }, pace.filter(Boolean).join(", "))];
 }

@@ -1,5 +1,6 @@
 // What several pages have: states, times, facts, notes, copying.
 
+import { query } from "./api.js";
 import { el } from "./dom.js";
 import { age, count, seconds, time } from "./units.js";
 
@@ -70,4 +71,9 @@ export function links(names, href) {
 }
 
 export const toProjection = (name) => `#/projection/${encodeURIComponent(name)}`;
+/** A declared query in the box for SQL, its parameters by their defaults. */
+export function toQuery({ sql, params }) {
+  const defaults = params.length > 0 ? JSON.stringify(Object.fromEntries(params.map((param) => [param.name, param.default]))) : "";
+  return "#/sql" + query({ q: sql.trim(), params: defaults });
+}
 export const toSource = (name) => `#/source/${encodeURIComponent(name)}`;

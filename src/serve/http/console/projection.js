@@ -7,7 +7,7 @@ import { freshnessChart } from "./chart.js";
 import { curlGet } from "./curl.js";
 import { steps } from "./history.js";
 import { generations, progress, slo } from "./overview.js";
-import { copy, facts, freshness, links, problem, state, toProjection, toSource, when } from "./parts.js";
+import { copy, facts, freshness, links, problem, state, toProjection, toQuery, toSource, when } from "./parts.js";
 import { rowTable, table } from "./table.js";
 import { bytes, count, counted } from "./units.js";
 
@@ -96,9 +96,14 @@ function summary(item, readers) {
     ["On disk", item.diskBytes !== undefined && bytes(item.diskBytes)],
     ["Key", item.kind !== "view" && (item.key.join(", ") || "none: there is one row")],
     ["Reads", links(of, (name) => (isOfSource(name) ? toSource(name.slice(0, name.lastIndexOf("."))) : toProjection(name)))],
-    ["Read by", links(readers.map((one) => one.name), (name) => (readers.find((one) => one.name === name).kind ? toProjection(name) : "#/graph"))],
+    ["Read by", links(readers.map((one) => one.name), (name) => readerPage(readers.find((one) => one.name === name)))],
     ["Counts from", item.since && Object.entries(item.since).map(([source, position]) => `${source}:${position}`).join(", ")],
   ]);
+}
+
+/** Projections and views have a kind; queries have none. */
+function readerPage(reader) {
+  return reader.kind ? toProjection(reader.name) : toQuery(reader);
 }
 
 const OPERATORS = [
@@ -139,7 +144,7 @@ function comparison(of) {
     el("h2", {}, `What was built is ${outcome}`),
     facts([["Rows", `${count(of.rowsBefore)} before, ${count(of.rowsNow)} now`], ["Only before", counted(of.onlyBefore, "key")], ["Only now", counted(of.onlyNow, "key")],
       ["With other values", counted(of.otherwise, "key")], ["Columns that are not compared", of.notCompared?.join(", ")]]),
-    of.differences?.length > 0 && table("The first differences", DIFFERENCES, of.differences),
+    of.differences?.length > 0 && el("details", {}, el("summary", {}, "The first differences"), table("Keys whose rows differ", DIFFERENCES, of.differences)),
   ];
 }
 
