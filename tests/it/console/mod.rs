@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use serde_json::json;
+
 use crate::support::nats::needs_nats;
 use shop::Shop;
 
@@ -20,6 +22,25 @@ macro_rules! needs_browser {
             return;
         }
     };
+}
+
+#[test]
+fn the_interface_has_what_is_declared() {
+    needs_nats!();
+    let shop = Shop::open();
+    let declared = |name: &str| shop.daemon.get(&format!("/v1/projections/{name}")).1["item"].clone();
+    let totals = declared("totals");
+    assert!(totals["sql"].as_str().unwrap().contains("latest(note) AS note"), "{totals}");
+    assert_eq!(totals["reads"], json!(["orders.placed"]));
+    assert_eq!(declared("found")["reads"], json!(["totals"]));
+    let large = declared("large");
+    assert_eq!((&large["reads"], &large["columns"][1]["name"]), (&json!(["totals"]), &json!("cents")));
+    let types = json!([
+        {"name": "Placed", "table": "placed", "version": 1},
+        {"name": "Cancelled", "table": "cancelled", "version": 1},
+    ]);
+    assert_eq!(shop.daemon.source()["types"], types);
+    assert_eq!(shop.daemon.get("/v1/queries").1["items"][0]["reads"], json!(["large"]));
 }
 
 #[test]

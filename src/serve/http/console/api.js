@@ -56,7 +56,8 @@ async function ask(path, options) {
 export function parsed(text) {
   try {
     return JSON.parse(text, (_, value, context) => {
-      const isLost = typeof value === "number" && context && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source);
+      const isLost =
+        typeof value === "number" && context && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source);
       return isLost ? new Digits(context.source) : value;
     });
   } catch {

@@ -21,6 +21,18 @@ export function hasNotAnswered() {
 // What is hidden from screen readers changes with every attempt, and they would say it each time.
 function tell() {
   show(pulse, answered ? ["As of ", el("time", { datetime: answered.toISOString() }, time(answered))] : "Asking…");
-  show(place, lost && el("p", { class: "note bad" }, el("strong", {}, "The daemon does not answer"),
-    ` since ${time(lost)}`, el("span", { "aria-hidden": "true" }, ` (${age(lost)})`), ". ", answered && `What is shown is of ${time(answered)}. `, "It is asked again every 2 seconds."));
+  show(
+    place,
+    lost &&
+      el(
+        "p",
+        { class: "note bad" },
+        el("strong", {}, "The daemon does not answer"),
+        ` since ${time(lost)}`,
+        el("span", { "aria-hidden": "true" }, ` (${age(lost)})`),
+        ". ",
+        answered && `What is shown is of ${time(answered)}. `,
+        "It is asked again every 2 seconds.",
+      ),
+  );
 }

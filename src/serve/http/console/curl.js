@@ -1,7 +1,7 @@
 // Commands for a shell that do what the page does.
 
 /** A text as one word of a POSIX shell. */
-export function quoted(text) {
+function quoted(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 

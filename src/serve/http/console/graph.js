@@ -11,7 +11,11 @@ const [NODE_WIDTH, NODE_HEIGHT, GAP_X, GAP_Y] = [170, 34, 70, 12];
 const LETTERS_MAX = 22;
 
 async function load() {
-  const [sources, projections, queries] = await Promise.all([get("/v1/sources"), get("/v1/projections"), get("/v1/queries")]);
+  const [sources, projections, queries] = await Promise.all([
+    get("/v1/sources"),
+    get("/v1/projections"),
+    get("/v1/queries"),
+  ]);
   return nodes(sources.items, projections.items, queries.items);
 }
 
@@ -22,10 +26,23 @@ function nodes(sources, projections, queries) {
   for (const { name, types = [] } of sources) {
     // SQL has all types of a source as its `events`.
     add(`${name}.events`, { kind: "source", name, href: toSource(name) });
-    for (const type of types) add(`${name}.${type.table}`, { kind: "event type", name: type.name, reads: [`${name}.events`], href: toSource(name) });
+    for (const type of types)
+      add(`${name}.${type.table}`, {
+        kind: "event type",
+        name: type.name,
+        reads: [`${name}.events`],
+        href: toSource(name),
+      });
   }
-  for (const { name, kind, state, reads } of projections) add(name, { kind, name, state, reads: reads ?? [], href: toProjection(name) });
-  for (const declared of queries) add(`query ${declared.name}`, { kind: "query", name: declared.name, reads: declared.reads, href: toQuery(declared) });
+  for (const { name, kind, state, reads } of projections)
+    add(name, { kind, name, state, reads: reads ?? [], href: toProjection(name) });
+  for (const declared of queries)
+    add(`query ${declared.name}`, {
+      kind: "query",
+      name: declared.name,
+      reads: declared.reads,
+      href: toQuery(declared),
+    });
   for (const node of all.values()) node.reads = node.reads.filter((id) => all.has(id) && id !== node.id);
   return [...all.values()];
 }
@@ -50,17 +67,32 @@ function view(all) {
   const tallest = Math.max(1, ...made.map((column) => column.length));
   const [width, height] = [made.length * (NODE_WIDTH + GAP_X) - GAP_X, tallest * (NODE_HEIGHT + GAP_Y)];
   const places = new Map();
-  made.forEach((column, x) => column.forEach((node, y) => {
-    const top = (height - column.length * (NODE_HEIGHT + GAP_Y)) / 2;
-    places.set(node.id, { x: x * (NODE_WIDTH + GAP_X), y: top + y * (NODE_HEIGHT + GAP_Y) });
-  }));
+  made.forEach((column, x) =>
+    column.forEach((node, y) => {
+      const top = (height - column.length * (NODE_HEIGHT + GAP_Y)) / 2;
+      places.set(node.id, { x: x * (NODE_WIDTH + GAP_X), y: top + y * (NODE_HEIGHT + GAP_Y) });
+    }),
+  );
   const edges = all.flatMap((node) => node.reads.map((id) => edge(places.get(id), places.get(node.id))));
   return [
     el("h1", {}, "Graph"),
     el("p", {}, "From left to right: what is read, and what reads it. The table below says the same."),
-    el("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Drawing of the graph" },
-      svg("svg", { class: "graph", width: width + 2, height: height + 2, viewBox: `-1 -1 ${width + 2} ${height + 2}`, "aria-hidden": "true" },
-        edges, all.map((node) => drawn(node, places.get(node.id))))),
+    el(
+      "div",
+      { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Drawing of the graph" },
+      svg(
+        "svg",
+        {
+          class: "graph",
+          width: width + 2,
+          height: height + 2,
+          viewBox: `-1 -1 ${width + 2} ${height + 2}`,
+          "aria-hidden": "true",
+        },
+        edges,
+        all.map((node) => drawn(node, places.get(node.id))),
+      ),
+    ),
     table("Nodes of the graph", COLUMNS(all), all, { key: (node) => node.id }),
   ];
 }
@@ -78,7 +110,11 @@ function drawn(node, { x, y }) {
     svg("title", {}, `${node.kind} ${node.name}`),
     svg("rect", { x, y, width: NODE_WIDTH, height: NODE_HEIGHT, rx: node.kind === "query" ? 16 : 4 }),
     svg("text", { x: x + 10, y: y + 15 }, shown),
-    svg("text", { x: x + 10, y: y + 27, class: "kind" }, node.state && node.state !== "serving" ? `${node.kind}, ${node.state}` : node.kind),
+    svg(
+      "text",
+      { x: x + 10, y: y + 27, class: "kind" },
+      node.state && node.state !== "serving" ? `${node.kind}, ${node.state}` : node.kind,
+    ),
   ];
   const group = svg("g", { class: `node ${node.kind.replace(" ", "-")}`, "data-node": node.id }, box);
   return node.href ? svg("a", { href: node.href, tabindex: "-1" }, group) : group;
@@ -86,12 +122,16 @@ function drawn(node, { x, y }) {
 
 const COLUMNS = (all) => {
   const byId = new Map(all.map((node) => [node.id, node]));
-  const named = (ids) => ids.map((id) => byId.get(id)).map((node) => (node.href ? el("a", { href: node.href }, node.name) : node.name));
+  const named = (ids) =>
+    ids.map((id) => byId.get(id)).map((node) => (node.href ? el("a", { href: node.href }, node.name) : node.name));
   const joined = (list) => (list.length === 0 ? "–" : list.flatMap((node, place) => [place > 0 && ", ", node]));
   return [
     { name: "Node", head: true, cell: (node) => (node.href ? links([node.name], () => node.href) : node.name) },
     { name: "Kind", cell: (node) => node.kind },
     { name: "Reads", cell: (node) => joined(named(node.reads)) },
-    { name: "Read by", cell: (node) => joined(named(all.filter((other) => other.reads.includes(node.id)).map((other) => other.id))) },
+    {
+      name: "Read by",
+      cell: (node) => joined(named(all.filter((other) => other.reads.includes(node.id)).map((other) => other.id))),
+    },
   ];
 };

@@ -3,7 +3,14 @@
 import { el, show } from "./dom.js";
 
 const SETTING = "readside.keys";
-const GOES = { o: ["overview", "#/"], g: ["graph", "#/graph"], p: ["parked events", "#/parked"], s: ["SQL", "#/sql"], f: ["search", "#/search"], h: ["history", "#/history"] };
+const GOES = {
+  o: ["overview", "#/"],
+  g: ["graph", "#/graph"],
+  p: ["parked events", "#/parked"],
+  s: ["SQL", "#/sql"],
+  f: ["search", "#/search"],
+  h: ["history", "#/history"],
+};
 
 let isAfterG = false;
 
@@ -17,7 +24,8 @@ export function listen(again) {
   };
   document.addEventListener("keydown", (event) => {
     const isTyped = event.target.closest("input, textarea, select, [contenteditable]");
-    if (isTyped || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || !areOn()) return;
+    if (isTyped || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || !areOn())
+      return;
     if (press(event.key, again)) event.preventDefault();
   });
 }
@@ -39,7 +47,17 @@ function areOn() {
 
 function help() {
   const dialog = el("dialog", { "aria-labelledby": "keys-title", class: "keys" });
-  const row = (keys, what) => el("tr", {}, el("th", { scope: "row" }, keys.map((key, place) => [place > 0 && " then ", el("kbd", {}, key)])), el("td", {}, what));
+  const row = (keys, what) =>
+    el(
+      "tr",
+      {},
+      el(
+        "th",
+        { scope: "row" },
+        keys.map((key, place) => [place > 0 && " then ", el("kbd", {}, key)]),
+      ),
+      el("td", {}, what),
+    );
   const rows = [
     ...Object.entries(GOES).map(([key, [name]]) => row(["g", key], `go to ${name}`)),
     row(["/"], "go to the first field of the page"),
@@ -49,11 +67,23 @@ function help() {
     row(["Ctrl+Enter"], "in the SQL field: run it"),
   ];
   const onchange = (event) => localStorage.setItem(SETTING, event.target.checked ? "on" : "off");
-  show(dialog, el("h2", { id: "keys-title" }, "Keyboard"),
+  show(
+    dialog,
+    el("h2", { id: "keys-title" }, "Keyboard"),
     el("table", {}, el("caption", { class: "unseen" }, "Shortcuts"), el("tbody", {}, rows)),
     el("p", {}, "Tab goes through everything; no shortcut counts while a field is typed into."),
-    el("p", {}, el("label", {}, el("input", { type: "checkbox", checked: areOn(), onchange }), " Single keys are shortcuts in this browser")),
-    el("p", { class: "buttons" }, el("button", { type: "button", onclick: () => dialog.close() }, "Close")));
+    el(
+      "p",
+      {},
+      el(
+        "label",
+        {},
+        el("input", { type: "checkbox", checked: areOn(), onchange }),
+        " Single keys are shortcuts in this browser",
+      ),
+    ),
+    el("p", { class: "buttons" }, el("button", { type: "button", onclick: () => dialog.close() }, "Close")),
+  );
   open(dialog);
 }
 

@@ -17,7 +17,17 @@ import { search } from "./search.js";
 import { history } from "./history.js";
 
 const EVERY_MS = 2_000;
-const PARTS = { "": overview, projection, source, graph, parked: parkedEvents, event: parkedEvent, sql, search, history };
+const PARTS = {
+  "": overview,
+  projection,
+  source,
+  graph,
+  parked: parkedEvents,
+  event: parkedEvent,
+  sql,
+  search,
+  history,
+};
 const MENU = { "": "overview", projection: "overview", source: "overview", event: "parked" };
 
 const main = document.getElementById("main");

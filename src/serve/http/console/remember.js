@@ -21,5 +21,7 @@ export function remember(sources) {
 export function rateOf(source) {
   const samples = seen.get(source) ?? [];
   const [first, last] = [samples[0], samples.at(-1)];
-  return samples.length < 2 || last.at === first.at ? null : ((last.applied - first.applied) * 1000) / (last.at - first.at);
+  return samples.length < 2 || last.at === first.at
+    ? null
+    : ((last.applied - first.applied) * 1000) / (last.at - first.at);
 }

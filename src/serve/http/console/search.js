@@ -16,7 +16,8 @@ async function load() {
 }
 
 function view({ names }, { parameters, memory, draw }) {
-  if (names.length === 0) return [el("h1", {}, "Search"), el("p", { class: "none" }, "No projection is declared with kind: search.")];
+  if (names.length === 0)
+    return [el("h1", {}, "Search"), el("p", { class: "none" }, "No projection is declared with kind: search.")];
   const onsubmit = (event) => {
     event.preventDefault();
     ask(memory, draw);
@@ -24,20 +25,53 @@ function view({ names }, { parameters, memory, draw }) {
   const option = (name) => el("option", { selected: name === parameters.in }, name);
   return [
     el("h1", {}, "Search"),
-    el("form", { class: "box", onsubmit, role: "search" },
-      el("div", { "data-own": true, class: "filters" },
+    el(
+      "form",
+      { class: "box", onsubmit, role: "search" },
+      el(
+        "div",
+        { "data-own": true, class: "filters" },
         el("label", {}, "In ", el("select", { id: "search-in" }, names.map(option))),
-        el("label", {}, "As ", el("select", { id: "search-as" }, el("option", { value: "text" }, "free text"), el("option", { value: "q" }, "query language"))),
-        el("label", { class: "wide" }, "What ", el("input", { type: "search", id: "search-text", value: parameters.text ?? "", autocomplete: "off" }))),
-      el("p", { class: "buttons" }, el("button", { type: "submit", class: "first", "data-key": "run" }, "Search"), copy("Copy as curl", () => curlGet(asked())))),
-    el("p", { role: "status", class: "unseen" }, !memory.isAsking && memory.answer && `${counted(memory.answer.total, "document")} found`),
+        el(
+          "label",
+          {},
+          "As ",
+          el(
+            "select",
+            { id: "search-as" },
+            el("option", { value: "text" }, "free text"),
+            el("option", { value: "q" }, "query language"),
+          ),
+        ),
+        el(
+          "label",
+          { class: "wide" },
+          "What ",
+          el("input", { type: "search", id: "search-text", value: parameters.text ?? "", autocomplete: "off" }),
+        ),
+      ),
+      el(
+        "p",
+        { class: "buttons" },
+        el("button", { type: "submit", class: "first", "data-key": "run" }, "Search"),
+        copy("Copy as curl", () => curlGet(asked())),
+      ),
+    ),
+    el(
+      "p",
+      { role: "status", class: "unseen" },
+      !memory.isAsking && memory.answer && `${counted(memory.answer.total, "document")} found`,
+    ),
     el("div", { "data-key": "answer" }, answer(memory)),
   ];
 }
 
 function asked() {
   const value = (id) => document.getElementById(id).value;
-  return path("v1", "search", value("search-in")) + query({ [value("search-as")]: value("search-text"), highlight: "true", pageSize: SIZE });
+  return (
+    path("v1", "search", value("search-in")) +
+    query({ [value("search-as")]: value("search-text"), highlight: "true", pageSize: SIZE })
+  );
 }
 
 async function ask(memory, draw) {
@@ -57,7 +91,10 @@ function answer({ isAsking, error, answer }) {
   if (error) return problem(error);
   if (!answer) return null;
   const caption = `${counted(answer.total, "document")} found${answer.items.length < answer.total ? `, the first ${answer.items.length} of them` : ""}`;
-  return [freshness(answer.freshness), answer.items.length === 0 ? el("p", {}, caption) : table(caption, columns(answer.items), answer.items)];
+  return [
+    freshness(answer.freshness),
+    answer.items.length === 0 ? el("p", {}, caption) : table(caption, columns(answer.items), answer.items),
+  ];
 }
 
 function columns(hits) {

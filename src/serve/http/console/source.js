@@ -11,7 +11,10 @@ import { count, counted, rate, seconds } from "./units.js";
 export const source = { title: ([name]) => `Source ${name}`, load, view };
 
 async function load({ names: [name] }) {
-  const [answer, parked] = await Promise.all([get(path("v1", "sources", name)), get("/v1/parked" + query({ source: name, pageSize: 1 }))]);
+  const [answer, parked] = await Promise.all([
+    get(path("v1", "sources", name)),
+    get("/v1/parked" + query({ source: name, pageSize: 1 })),
+  ]);
   remember([answer.item]);
   return { ...answer, parked: parked.page.total };
 }
@@ -22,8 +25,12 @@ function view({ item, freshness: of, parked }, { again }) {
     el("h1", {}, `Source ${item.name} `, state(item.state)),
     freshness(of),
     item.message && el("div", { class: "note bad words" }, item.message),
-    el("p", { class: "buttons" }, isStopped ? button("resume-source", item.name, again) : button("pause-source", item.name, again),
-      item.state === "halted" && [button("accept-gap", item.name, again), button("reset", item.name, again)]),
+    el(
+      "p",
+      { class: "buttons" },
+      isStopped ? button("resume-source", item.name, again) : button("pause-source", item.name, again),
+      item.state === "halted" && [button("accept-gap", item.name, again), button("reset", item.name, again)],
+    ),
     facts([
       ["Reads", item.stream ? `the stream ${item.stream}` : "a file"],
       ["Position", `${count(item.position)} of ${count(item.lastSequence)}`],
@@ -35,7 +42,10 @@ function view({ item, freshness: of, parked }, { again }) {
       ["Caught up at", when(item.caughtUpAt, true)],
       ["Counts from sequence", item.since && count(item.since)],
       ["Lost before they were read", item.lost && counted(item.lost.messages, "message")],
-      ["Parked", parked ? el("a", { href: "#/parked" + query({ source: item.name }) }, counted(parked, "event")) : "0 events"],
+      [
+        "Parked",
+        parked ? el("a", { href: "#/parked" + query({ source: item.name }) }, counted(parked, "event")) : "0 events",
+      ],
     ]),
     table("Event types", TYPES(item), item.types ?? [], { key: (one) => one.name }),
   ];

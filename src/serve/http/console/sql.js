@@ -23,19 +23,51 @@ function view({ projections }, { parameters, memory, draw }) {
   };
   return [
     el("h1", {}, "SQL"),
-    el("form", { class: "box", onsubmit },
-      el("div", { "data-own": true },
+    el(
+      "form",
+      { class: "box", onsubmit },
+      el(
+        "div",
+        { "data-own": true },
         el("label", { for: "sql-text" }, "A query that reads"),
         textarea("sql-text", 6, parameters.q ?? "", { onkeydown, required: true, spellcheck: "false" }),
-        el("details", { open: Boolean(parameters.params) }, el("summary", {}, "Parameters, positions"),
-          el("label", { for: "sql-params" }, "Parameters as JSON: an object for $name, an array for $1"), textarea("sql-params", 2, parameters.params ?? "", { spellcheck: "false" }),
-          el("label", { for: "sql-position" }, "The answer must contain (such as orders:802711)"), el("input", { id: "sql-position", autocomplete: "off" }),
-          el("p", {}, el("label", {}, el("input", { type: "checkbox", id: "sql-mixed" }), " Relations at different cuts may be read together")))),
-      el("p", { class: "buttons" }, el("button", { type: "submit", class: "first", "data-key": "run" }, "Run"),
+        el(
+          "details",
+          { open: Boolean(parameters.params) },
+          el("summary", {}, "Parameters, positions"),
+          el("label", { for: "sql-params" }, "Parameters as JSON: an object for $name, an array for $1"),
+          textarea("sql-params", 2, parameters.params ?? "", { spellcheck: "false" }),
+          el("label", { for: "sql-position" }, "The answer must contain (such as orders:802711)"),
+          el("input", { id: "sql-position", autocomplete: "off" }),
+          el(
+            "p",
+            {},
+            el(
+              "label",
+              {},
+              el("input", { type: "checkbox", id: "sql-mixed" }),
+              " Relations at different cuts may be read together",
+            ),
+          ),
+        ),
+      ),
+      el(
+        "p",
+        { class: "buttons" },
+        el("button", { type: "submit", class: "first", "data-key": "run" }, "Run"),
         el("button", { type: "button", "data-key": "plan", onclick: () => ask(true, memory, draw) }, "Show the plan"),
-        copy("Copy as curl", () => curlPost("/v1/sql", written()))),
+        copy("Copy as curl", () => curlPost("/v1/sql", written())),
+      ),
     ),
-    el("p", { class: "aside" }, "Relations: ", links(projections.map((one) => one.name), toProjection)),
+    el(
+      "p",
+      { class: "aside" },
+      "Relations: ",
+      links(
+        projections.map((one) => one.name),
+        toProjection,
+      ),
+    ),
     el("p", { role: "status", class: "unseen" }, summary(memory)),
     el("div", { "data-key": "answer" }, answer(memory)),
   ];
@@ -79,9 +111,24 @@ function summary({ isAsking, answer, isPlan }) {
 
 function answer({ isAsking, error, answer, isPlan, took }) {
   if (isAsking) return el("p", { class: "none" }, "The daemon computes the answer…");
-  if (error) return [problem(error), error instanceof Refused && error.problem.freshness && freshness(error.problem.freshness)];
+  if (error)
+    return [problem(error), error instanceof Refused && error.problem.freshness && freshness(error.problem.freshness)];
   if (!answer) return null;
   const told = freshness(answer.freshness);
-  if (isPlan) return [told, answer.items.map(({ plan_type, plan }) => [el("h2", {}, plan_type.replaceAll("_", " ")), el("pre", { tabindex: "0", "aria-label": plan_type }, plan.trim())])];
-  return [told, rowTable(`Answer: ${counted(answer.items.length, "row")} in ${seconds(took)}`, answer.columns.map((column) => column.name), answer.items)];
+  if (isPlan)
+    return [
+      told,
+      answer.items.map(({ plan_type, plan }) => [
+        el("h2", {}, plan_type.replaceAll("_", " ")),
+        el("pre", { tabindex: "0", "aria-label": plan_type }, plan.trim()),
+      ]),
+    ];
+  return [
+    told,
+    rowTable(
+      `Answer: ${counted(answer.items.length, "row")} in ${seconds(took)}`,
+      answer.columns.map((column) => column.name),
+      answer.items,
+    ),
+  ];
 }

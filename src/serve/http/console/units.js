@@ -3,7 +3,11 @@
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 export function count(number) {
-  return number === null || number === undefined ? "–" : typeof number === "number" ? whole.format(number) : String(number);
+  return number === null || number === undefined
+    ? "–"
+    : typeof number === "number"
+      ? whole.format(number)
+      : String(number);
 }
 
 /** `1 event`, `12 events`. */
@@ -47,7 +51,9 @@ export function rate(perSecond) {
 /** The local time, with the date where it is another day. */
 export function time(date) {
   const isToday = date.toDateString() === new Date().toDateString();
-  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((part) => String(part).padStart(2, "0"))
+    .join(":");
   const day = `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
   return isToday ? clock : `${day} ${clock}`;
 }
