@@ -32,7 +32,7 @@ function tell() {
         el("span", { "aria-hidden": "true" }, ` (${age(lost)})`),
         ". ",
         answered && `What is shown is of ${time(answered)}. `,
-        "It is asked again every 2 seconds.",
+        "It is asked again until it does.",
       ),
   );
 }
