@@ -19,6 +19,7 @@ use crate::read_model::ReadView;
 
 mod beside;
 mod gauges;
+mod last_hour;
 mod logging;
 mod names;
 mod otlp;
@@ -33,6 +34,7 @@ use gauges::Gauges;
 pub(crate) use names::*;
 pub use names::{Buckets, METRICS, Metric, MetricKind};
 
+pub use last_hour::{LastHour, Minute, last_hour, minutes};
 pub use logging::start_logging;
 pub use otlp::{Exports, OtlpError, push_metrics};
 pub use process::{memory_limit, render_process};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::query::now_us;
 use crate::read_model::catalog::Catalog;
@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Measures for as long as it is polled.
 pub(super) async fn measure_freshness(catalog: Catalog) {
-    let mut ticks = interval(EVERY);
+    let mut ticks = interval_at(Instant::now() + EVERY, EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looked_at = Instant::now();
     loop {

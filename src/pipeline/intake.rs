@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 
 use super::quota::Quota;
 use crate::checkpoint::SourceEntry;
-use crate::event::{Decoded, Decoder, EventBatch, Evidence, Message, Rejected, metadata};
+use crate::event::{Decoded, Decoder, EventBatch, Evidence, Message, Rejected, SourceSchema, metadata};
 use crate::identity::Identity;
 use crate::progress::{Position, Resumed, SourceProgress, Watermark};
 
@@ -77,6 +77,11 @@ impl Intake {
     /// The document that declares it, as it is written; none where that is not known.
     pub(super) fn text(&self) -> Option<&str> {
         self.text.as_deref()
+    }
+
+    /// How its events are declared.
+    pub(super) fn schema(&self) -> &Arc<SourceSchema> {
+        self.decoder.schema()
     }
 
     /// A source where a checkpoint left it.

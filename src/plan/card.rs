@@ -115,8 +115,8 @@ fn of_view(view: &PlannedView) -> Card {
     }
 }
 
-/// The relations that accepted SQL names, each once.
-fn reads(sql: &str) -> Vec<String> {
+/// The relations that accepted SQL names, each once: `orders.placed`, `totals`.
+pub fn reads(sql: &str) -> Vec<String> {
     let named = relations(sql).unwrap_or_default().into_iter();
     let mut names: Vec<String> =
         named.map(|(source, name)| source.map_or_else(|| name.clone(), |source| format!("{source}.{name}"))).collect();

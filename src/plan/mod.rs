@@ -20,7 +20,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-pub use card::{Card, cards};
+pub use card::{Card, cards, reads};
 pub use column_names::numbered;
 pub use datafusion::{opaque, readers, session};
 pub use decorrelate::readable;

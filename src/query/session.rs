@@ -3,7 +3,7 @@
 //! The snapshot's relations are tables; a view is expanded into its plan. Nothing can be created, changed, set or
 //! reached outside of it: no files, no URLs, no sources.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -60,6 +60,13 @@ impl fmt::Debug for Sessions {
 pub struct ParsedQuery {
     statement: Statement,
     pub(super) references: Vec<TableReference>,
+}
+
+impl ParsedQuery {
+    /// The names of the relations in it, each once.
+    pub fn relations(&self) -> BTreeSet<&str> {
+        self.references.iter().map(TableReference::table).collect()
+    }
 }
 
 /// A query that may be run.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{FieldRef, Schema};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -11,6 +12,7 @@ use super::comparison::Comparison;
 use super::search::SearchSnapshot;
 use super::table::TableSnapshot;
 use crate::circuit::OperatorReport;
+use crate::event::SourceSchema;
 use crate::lifecycle::{Parked, Step};
 use crate::progress::{Basis, Cut, Losses, Phase, Position, Reads, Slo, SourceName, SourceProgress};
 
@@ -20,6 +22,8 @@ pub struct Snapshot {
     pub cut: Cut,
     pub(super) relations: BTreeMap<String, Arc<Relation>>,
     pub sources: BTreeMap<SourceName, SourceProgress>,
+    /// How the events of each source are declared.
+    pub(super) schemas: BTreeMap<SourceName, Arc<SourceSchema>>,
     pub projections: BTreeMap<String, ProjectionStatus>,
     pub(super) parked: Arc<[Arc<Parked>]>,
     pub(super) ledger: Arc<[Arc<Step>]>,
@@ -33,7 +37,13 @@ impl Snapshot {
         sources: BTreeMap<SourceName, SourceProgress>,
         projections: BTreeMap<String, ProjectionStatus>,
     ) -> Self {
-        Self { cut, relations, sources, projections, parked: Arc::default(), ledger: Arc::default() }
+        let schemas = BTreeMap::new();
+        Self { cut, relations, sources, schemas, projections, parked: Arc::default(), ledger: Arc::default() }
+    }
+
+    /// With how the events of each source are declared.
+    pub fn with_schemas(self, schemas: BTreeMap<SourceName, Arc<SourceSchema>>) -> Self {
+        Self { schemas, ..self }
     }
 
     /// Bytes of state in memory of all projections together, with what is kept for a rollback. What several share counts for each.
@@ -136,6 +146,10 @@ pub struct ProjectionStatus {
     /// `table`, `search` or `view`.
     pub kind: &'static str,
     pub owner: Option<String>,
+    /// What its rows are selected by; none of rows that an older build computed.
+    pub sql: Option<Arc<str>>,
+    /// The relations that this names: `orders.placed`, `totals`.
+    pub reads: Arc<[String]>,
     /// What is promised of its freshness.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slo: Option<Slo>,
@@ -319,6 +333,18 @@ pub struct ColumnStatus {
     pub name: String,
     pub data_type: String,
     pub nullable: bool,
+}
+
+impl ColumnStatus {
+    pub fn all(schema: &Schema) -> Vec<Self> {
+        let fields = schema.fields().iter();
+        let column = |field: &FieldRef| ColumnStatus {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+        };
+        fields.map(column).collect()
+    }
 }
 
 /// Where the runner publishes and readers look.

@@ -16,6 +16,7 @@ use super::caller::Caller;
 use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored};
 use super::search::{FieldKind, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
 use super::table::{TableSnapshot, TableSpec};
+use crate::event::SourceSchema;
 use crate::lifecycle::{Parked, Step};
 use crate::progress::{Basis, Cut, Phase, SourceName, SourceProgress};
 
@@ -49,6 +50,11 @@ impl ReadView {
 
     pub fn sources(&self) -> &BTreeMap<SourceName, SourceProgress> {
         &self.snapshot.sources
+    }
+
+    /// How the events of a source are declared; none where that is not known yet.
+    pub fn schema(&self, source: &str) -> Option<&SourceSchema> {
+        self.snapshot.schemas.get(source).map(|schema| &**schema)
     }
 
     /// The status of all that is declared, whether or not it has rows to serve.
@@ -232,6 +238,8 @@ mod tests {
             name: name.to_owned(),
             kind: "table",
             owner: None,
+            sql: None,
+            reads: Arc::default(),
             slo: None,
             generation: 1,
             state,

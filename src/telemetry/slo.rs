@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::gauges::Gauges;
+use super::last_hour::{self, Look};
 use super::{SLO_MISSED, SLO_OBSERVED};
 use crate::progress::Freshness;
 use crate::read_model::ReadView;
@@ -18,19 +19,24 @@ struct Measured {
 
 static MEASURED: Mutex<BTreeMap<String, Measured>> = Mutex::new(BTreeMap::new());
 
-/// Counts `elapsed` for every projection with an SLO, as within it or not by its freshness now. The lag of what cannot be read is not
-/// known, so that it is not within it.
+/// Counts `elapsed` for every projection by its freshness now, and for one with an SLO as within it or not. The lag of what cannot be
+/// read is not known, so that it is not within it.
 pub fn measure_freshness(view: &ReadView, now_us: i64, elapsed: Duration) {
     let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, status) in view.projections() {
-        let Some(slo) = status.slo else { continue };
-        let is_kept = view.open(name).is_ok_and(|relation| {
-            slo.is_kept(&Freshness::of(&relation.basis(), view.sources(), &Default::default(), now_us))
-        });
+        let freshness = view
+            .open(name)
+            .ok()
+            .map(|relation| Freshness::of(&relation.basis(), view.sources(), &Default::default(), now_us));
+        let is_missed = status.slo.map(|slo| !freshness.as_ref().is_some_and(|freshness| slo.is_kept(freshness)));
+        let lag_seconds = freshness.and_then(|freshness| freshness.lag_seconds);
+        last_hour::remember(name, Look { lag_seconds, is_missed, elapsed }, now_us);
+        let Some(is_missed) = is_missed else { continue };
         let measured = measured.entry(name.clone()).or_default();
         measured.observed += elapsed;
-        measured.missed += if is_kept { Duration::ZERO } else { elapsed };
+        measured.missed += if is_missed { elapsed } else { Duration::ZERO };
     }
+    last_hour::forget_others(|name| view.projections().contains_key(name));
 }
 
 /// The counters in the Prometheus text format.

@@ -6,6 +6,7 @@ mod advice;
 mod check;
 mod checkpoint_verbs;
 mod checkpoints;
+mod console;
 mod crash;
 mod demo;
 mod deploy;

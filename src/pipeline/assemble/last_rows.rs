@@ -53,7 +53,7 @@ pub(super) fn last_rows(
     let reads = definition.reads.keys();
     let positions = reads.map(|source| (source.clone(), of_rows.get(source).copied().unwrap_or_default())).collect();
     let state = GenerationState::Rebuilding { reason: reason.to_string() };
-    let definition = Definition { rows: entry.rows, table, ..definition };
+    let definition = Definition { rows: entry.rows, table, sql: None, ..definition };
     let cut = Cut { positions, revision: cut.revision };
     let id = GenerationId::new(name, entry.generation);
     Some(Generation::last_rows(id, definition, state, rows, cut, entry))

@@ -9,7 +9,7 @@ use crate::checkpoint::DiskBytes;
 use crate::lifecycle::GenerationId;
 use crate::plan::PlannedView;
 use crate::progress::{Cut, Losses, Phase, SourceName, keep_most};
-use crate::read_model::catalog::{KeptStatus, ProjectionStatus, Relation, RelationData, Snapshot};
+use crate::read_model::catalog::{ColumnStatus, KeptStatus, ProjectionStatus, Relation, RelationData, Snapshot};
 
 impl Engine {
     /// Everything of one cut, for readers.
@@ -44,7 +44,9 @@ impl Engine {
         }
         projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view_status(view, &cut))));
         let sources = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.progress.clone())).collect();
+        let schemas = self.intakes.iter().map(|(name, intake)| (name.clone(), intake.schema().clone())).collect();
         Snapshot::new(cut, relations, sources, projections)
+            .with_schemas(schemas)
             .with_parked(self.parked_shown.clone())
             .with_ledger(self.ledger.steps())
     }
@@ -106,6 +108,8 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         name: view.config.name.clone(),
         kind: "view",
         owner: view.config.owner.clone(),
+        sql: Some(view.config.sql.as_str().into()),
+        reads: view.upstream.clone().into(),
         slo: view.config.slo,
         generation: 1,
         state: Phase::Serving,
@@ -114,7 +118,7 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         disk_bytes: None,
         state_limit: 0,
         operators: Vec::new(),
-        columns: Vec::new(),
+        columns: ColumnStatus::all(&view.schema.schema),
         key: Vec::new(),
         error: None,
         rows_in_error: 0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::search_spec::search_spec;
 use crate::identity::Identity;
-use crate::plan::PlannedProjection;
+use crate::plan::{self, PlannedProjection};
 use crate::progress::{Reads, Slo};
 use crate::read_model::search::SearchSpec;
 use crate::read_model::table::TableSpec;
@@ -26,6 +26,10 @@ pub struct Definition {
     pub search: Option<SearchSpec>,
     /// The document that declares it, as it is written; none where that is not known.
     pub text: Option<Arc<str>>,
+    /// What its rows are selected by; none of rows that an older build computed.
+    pub sql: Option<Arc<str>>,
+    /// The relations that this names.
+    pub relations: Arc<[String]>,
 }
 
 impl Definition {
@@ -39,6 +43,9 @@ impl Definition {
         self.owner.clone_from(&to.owner);
         self.slo = to.slo;
         self.text.clone_from(&to.text);
+        // The same rows may be written in other words.
+        self.sql.clone_from(&to.sql);
+        self.relations.clone_from(&to.relations);
         self.state_limit = to.state_limit;
     }
 
@@ -62,6 +69,8 @@ impl Definition {
             state_limit: config.state_limit,
             search: search_spec(config, schema),
             text: config.text.clone(),
+            sql: Some(config.sql.as_str().into()),
+            relations: plan::reads(&config.sql).into(),
         }
     }
 }

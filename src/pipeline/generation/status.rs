@@ -11,16 +11,13 @@ impl Definition {
     /// What status shows of a projection of which nothing is there yet.
     pub(in crate::pipeline) fn status(&self) -> ProjectionStatus {
         let table = &self.table;
-        let columns = table.schema.fields().iter().map(|field| ColumnStatus {
-            name: field.name().clone(),
-            data_type: field.data_type().to_string(),
-            nullable: field.is_nullable(),
-        });
         let key = table.key.iter().map(|&index| table.schema.field(index).name().clone());
         ProjectionStatus {
             name: table.name.clone(),
             kind: if self.search.is_some() { "search" } else { "table" },
             owner: self.owner.clone(),
+            sql: self.sql.clone(),
+            reads: self.relations.clone(),
             slo: self.slo,
             generation: 0,
             state: Phase::Building,
@@ -29,7 +26,7 @@ impl Definition {
             disk_bytes: None,
             state_limit: self.state_limit,
             operators: Vec::new(),
-            columns: columns.collect(),
+            columns: ColumnStatus::all(&table.schema),
             key: key.collect(),
             error: None,
             row_errors: Vec::new(),

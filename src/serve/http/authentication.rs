@@ -1,4 +1,5 @@
-//! Who a request comes from, by its `Authorization`. Nothing but the liveness and readiness of the daemon is answered without.
+//! Who a request comes from, by its `Authorization`. Without it the daemon says whether it lives and is ready, and hands out the console's
+//! files; nothing else.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -9,12 +10,14 @@ use super::problem;
 use crate::serve::auth::{Denied, Gate};
 use crate::telemetry::count_denied;
 
-/// What says no more than whether the daemon is there.
-const OPEN: [&str; 2] = ["/livez", "/readyz"];
+/// What says no more than whether the daemon is there, and the files of the console, which every copy of the program has.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/") || path.starts_with("/console/")
+}
 
 /// Lets a request on with its identity beside it, or answers 401.
 pub(super) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    if is_open(request.uri().path()) {
         return next.run(request).await;
     }
     match bearer(request.headers()).and_then(|token| gate.identity(token)) {

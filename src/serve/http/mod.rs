@@ -7,6 +7,8 @@ mod admin;
 mod answer;
 mod authentication;
 mod connections;
+mod console;
+mod declared_queries;
 mod health;
 mod history;
 mod hosts;
@@ -188,16 +190,20 @@ impl Server {
 
 fn router(api: CurrentApi) -> Router {
     Router::new()
+        .route("/", get(console::page))
+        .route("/console/{file}", get(console::file))
         .route("/v1/tables/{name}", get(tables::list))
         .route("/v1/tables/{name}/{k1}", get(tables::row))
         .route("/v1/tables/{name}/{k1}/{k2}", get(tables::row))
         .route("/v1/tables/{name}/{k1}/{k2}/{k3}", get(tables::row))
         .route("/v1/tables/{name}/{k1}/{k2}/{k3}/{k4}", get(tables::row))
         .route("/v1/sql", post(sql::sql))
+        .route("/v1/queries", get(declared_queries::list))
         .route("/v1/queries/{name}", get(sql::named))
         .route("/v1/search/{name}", get(search::search).post(search::search_by_body))
         .route("/v1/projections", get(status::projections))
         .route("/v1/projections/{name}", get(status::projection))
+        .route("/v1/projections/{name}/freshness", get(status::freshness))
         .route("/v1/sources", get(status::sources))
         .route("/v1/sources/{name}", get(status::source))
         .route("/v1/parked", get(parked::list))

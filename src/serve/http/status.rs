@@ -13,17 +13,48 @@ use super::{Api, caller};
 use crate::progress::{Freshness, LostMessages, Position, SourceProgress, SourceState, rfc3339};
 use crate::query::{ErrorKind, QueryError, ReadPoint, did_you_mean, now_us};
 use crate::read_model::catalog::ProjectionStatus;
+use crate::telemetry::{self, LastHour, Minute};
 
 /// Parked events that a source's status shows; `/v1/parked` has all of them.
 const PARKED_MAX: usize = 100;
 
 /// A projection with the freshness that an answer from it would have.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ProjectionItem<'a> {
     #[serde(flatten)]
     status: &'a ProjectionStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     freshness: Option<Freshness>,
+    /// How fresh it was over the last hour; none while that was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_hour: Option<LastHour>,
+}
+
+/// How fresh a projection was within a minute.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MinuteItem {
+    /// When it began.
+    at: String,
+    observed_seconds: f64,
+    unknown_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed_seconds: Option<f64>,
+    lag_seconds_max: Option<f64>,
+}
+
+impl MinuteItem {
+    fn of(minute: &Minute) -> Self {
+        let Minute { at_us, observed, unknown, missed, lag_seconds_max } = *minute;
+        Self {
+            at: rfc3339(at_us),
+            observed_seconds: observed.as_secs_f64(),
+            unknown_seconds: unknown.as_secs_f64(),
+            missed_seconds: missed.map(|missed| missed.as_secs_f64()),
+            lag_seconds_max,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -49,9 +80,20 @@ struct SourceItem<'a> {
     lost: Option<LostMessages>,
     heard_at: Option<String>,
     caught_up_at: Option<String>,
+    /// The declared event types.
+    types: Vec<TypeItem<'a>>,
     parked: &'a std::collections::BTreeMap<String, u64>,
     /// The newest parked events, those of single projections included.
     parked_events: Vec<ParkedItem<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TypeItem<'a> {
+    name: &'a str,
+    /// What SQL calls its events, after the source: `orders.placed`.
+    table: &'a str,
+    version: u32,
 }
 
 pub(super) async fn projections(State(api): State<Api>, uri: Uri) -> Response {
@@ -77,6 +119,21 @@ pub(super) async fn projection(
         let mut projection = with_freshness(&at, status);
         let freshness = projection.freshness.take().unwrap_or_else(|| at.freshness());
         item(vec![to_json(&projection)?.into()], freshness, None)
+    })
+    .await
+}
+
+/// How fresh a projection was, minute by minute.
+pub(super) async fn freshness(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
+    answer("freshness", &uri, async {
+        let at = api.service.now(caller());
+        let name = name(path)?;
+        let projections = at.view().projections();
+        let status = projections.get(&name);
+        let status = status.ok_or_else(|| unknown("projection", &name, projections.keys().map(|n| &**n)))?;
+        let minutes: Vec<MinuteItem> = telemetry::minutes(&name, now_us()).iter().map(MinuteItem::of).collect();
+        let freshness = at.freshness_of(&status.name).unwrap_or_else(|| at.freshness());
+        items(None, vec![list(&minutes)?], None, freshness, None)
     })
     .await
 }
@@ -110,13 +167,16 @@ fn name(path: Result<Path<String>, PathRejection>) -> Result<String, QueryError>
 }
 
 fn with_freshness<'a>(at: &ReadPoint, status: &'a ProjectionStatus) -> ProjectionItem<'a> {
-    ProjectionItem { status, freshness: at.freshness_of(&status.name) }
+    let last_hour = telemetry::last_hour(&status.name, now_us());
+    ProjectionItem { status, freshness: at.freshness_of(&status.name), last_hour }
 }
 
 fn source_item<'a>(api: &'a Api, at: &'a ReadPoint, name: &'a str, progress: &'a SourceProgress) -> SourceItem<'a> {
     let now = now_us();
     let parked = at.view().parked().iter().rev().filter(|parked| *parked.source == *name);
     let newest = parked.take(PARKED_MAX).map(|parked| ParkedItem::of(parked)).collect();
+    let types = at.view().schema(name).into_iter().flat_map(|schema| &schema.types);
+    let types = types.map(|one| TypeItem { name: &one.name, table: &one.table, version: one.current });
     SourceItem {
         name,
         stream: api.service.streams().0.get(name).and_then(Option::as_deref),
@@ -134,13 +194,14 @@ fn source_item<'a>(api: &'a Api, at: &'a ReadPoint, name: &'a str, progress: &'a
         lost: LostMessages::of(progress.losses()),
         heard_at: progress.heard_at_us().map(rfc3339),
         caught_up_at: progress.caught_up_at_us().map(rfc3339),
+        types: types.collect(),
         parked: progress.parked(),
         parked_events: newest,
     }
 }
 
 /// Items as the envelope wants them: without the brackets.
-fn list<T: Serialize>(items: &[T]) -> Result<Bytes, QueryError> {
+pub(super) fn list<T: Serialize>(items: &[T]) -> Result<Bytes, QueryError> {
     let items: Vec<Vec<u8>> = items.iter().map(to_json).collect::<Result<_, _>>()?;
     Ok(items.join(&b',').into())
 }

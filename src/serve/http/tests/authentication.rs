@@ -7,7 +7,7 @@ use crate::config::Auth;
 use crate::serve::auth::{Gate, NewToken, Role};
 
 /// What is said to whoever asks.
-const OPEN: [&str; 2] = ["/livez", "/readyz"];
+const OPEN: [&str; 4] = ["/livez", "/readyz", "/", "/console/main.js"];
 
 /// Every route as it is declared, with its methods, so that none can be forgotten here.
 fn routes() -> Vec<(String, &'static str)> {
@@ -18,6 +18,7 @@ fn routes() -> Vec<(String, &'static str)> {
         let handlers = rest.split('\n').next().unwrap();
         let path =
             path.replace("/parked/{source}/{sequence}", "/parked/orders/1").replace("{name}/{verb}", "orders/pause");
+        let path = path.replace("{file}", "main.js");
         let path = path.split('/').map(|part| if part.starts_with('{') { "orders" } else { part });
         let path = path.collect::<Vec<_>>().join("/");
         for method in ["get", "post"] {

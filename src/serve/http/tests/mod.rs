@@ -3,6 +3,7 @@
 
 mod authentication;
 mod connections;
+mod console;
 mod limits;
 mod operation;
 mod parked;
@@ -150,6 +151,8 @@ fn snapshot(position: u64) -> Snapshot {
             name: name.to_owned(),
             kind,
             owner: Some("team-sales".to_owned()),
+            sql: None,
+            reads: Arc::default(),
             slo: None,
             generation: 1,
             state,
