@@ -32,17 +32,17 @@ pub struct Copied {
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     #[error("`{0}` is not empty; name a place that is, or empty it if nobody needs what is there")]
-    NotEmpty(Place),
+    NotEmpty(String),
     #[error("there is no checkpoint in `{0}`; name the data directory of a daemon that has made one, or an export")]
-    Nothing(Place),
+    Nothing(String),
     #[error("`{from}`: {damage}; `readside checkpoint verify` says what is wrong, and which checkpoint is whole")]
-    Damaged { from: Place, damage: Damage },
+    Damaged { from: String, damage: Damage },
     #[error("the copy in `{to}` is not what was read: {damage}; try again")]
-    Unlike { to: Place, damage: Damage },
+    Unlike { to: String, damage: Damage },
     #[error(
         "`{0}` makes checkpoints faster than they can be copied; make `checkpoint.interval` longer, or stop the daemon meanwhile"
     )]
-    TooFast(Place),
+    TooFast(String),
     #[error(transparent)]
     Open(#[from] OpenError),
 }
@@ -55,11 +55,11 @@ pub enum CopyError {
 pub async fn copy(from: &Place, to: &Place, told: &(dyn Fn(u64, u64) + Sync)) -> Result<Copied, CopyError> {
     let source = Vault::new(location::open_existing(from)?);
     if to.folder().is_some_and(|folder| holds_files(Path::new(folder))) {
-        return Err(CopyError::NotEmpty(to.clone()));
+        return Err(CopyError::NotEmpty(to.location.clone()));
     }
     let target = Vault::new(location::open(to)?);
     if !is_empty(&target).await.map_err(|failure| OpenError::from(failure).at(to))? {
-        return Err(CopyError::NotEmpty(to.clone()));
+        return Err(CopyError::NotEmpty(to.location.clone()));
     }
     let mut copying = Copying { source, target, copied: BTreeSet::new(), written: Vec::new(), told };
     let copied = copying.run(from, to).await;
@@ -109,7 +109,9 @@ impl Copying<'_> {
             move |failure: StoreFailure| OpenError::from(failure).at(&place)
         };
         for _ in 0..ROUNDS {
-            let Some((manifest, text)) = self.newest(from).await? else { return Err(CopyError::Nothing(from.clone())) };
+            let Some((manifest, text)) = self.newest(from).await? else {
+                return Err(CopyError::Nothing(from.location.clone()));
+            };
             let Round::Done(manifest, text) = self.round(from, to, manifest, text).await? else { continue };
             self.forget_others(&manifest).await;
             let bytes = manifest.bytes();
@@ -123,18 +125,18 @@ impl Copying<'_> {
             self.created(created, name, to)?;
             let mut inspected = inspect_vault(&self.target, None).await.map_err(|error| error.at(to))?;
             if let Some(damage) = inspected.iter_mut().find_map(|one| one.damage.pop()) {
-                return Err(CopyError::Unlike { to: to.clone(), damage });
+                return Err(CopyError::Unlike { to: to.location.clone(), damage });
             }
             return Ok(Copied { objects: self.copied.len() as u64 + 2, bytes, manifest: *manifest });
         }
-        Err(CopyError::TooFast(from.clone()))
+        Err(CopyError::TooFast(from.location.clone()))
     }
 
     /// Notes what was created. Where it was there already, a daemon has begun there meanwhile.
     fn created(&mut self, created: Created, name: String, to: &Place) -> Result<(), CopyError> {
         match created {
             Created::Yes => self.written.push(name),
-            Created::Taken => return Err(CopyError::NotEmpty(to.clone())),
+            Created::Taken => return Err(CopyError::NotEmpty(to.location.clone())),
         }
         Ok(())
     }
@@ -151,9 +153,10 @@ impl Copying<'_> {
                 Ok(manifest) if manifest.is_blank() => Ok(None),
                 Ok(manifest) => Ok(Some((manifest, text.to_vec()))),
                 Err(Unreadable::Version(version)) => Err(OpenError::Version { object, version }.into()),
-                Err(Unreadable::Damaged(problem)) => {
-                    Err(CopyError::Damaged { from: from.clone(), damage: Damage { manifest: number, object, problem } })
-                }
+                Err(Unreadable::Damaged(problem)) => Err(CopyError::Damaged {
+                    from: from.location.clone(),
+                    damage: Damage { manifest: number, object, problem },
+                }),
             };
         }
     }
@@ -176,7 +179,7 @@ impl Copying<'_> {
                         return Ok(Round::Superseded);
                     }
                     let damage = Damage { manifest: manifest.number, object, problem };
-                    return Err(CopyError::Damaged { from: from.clone(), damage });
+                    return Err(CopyError::Damaged { from: from.location.clone(), damage });
                 }
                 self.copied.insert(object);
             }
