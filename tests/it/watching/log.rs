@@ -50,7 +50,7 @@ fn written(folder: &Path) -> BTreeSet<String> {
         } else {
             let text = std::fs::read_to_string(&path).unwrap();
             // A text may have commas and parentheses, and names no field.
-            let text = Regex::new(r#""(\\.|[^"\\])*""#).unwrap().replace_all(&text, "~").into_owned();
+            let text = Regex::new(r#"(?s)"(\\.|[^"\\])*""#).unwrap().replace_all(&text, "~").into_owned();
             for call in Regex::new(r"tracing::(?:error|warn|info|info_span)!\(").unwrap().find_iter(&text) {
                 fields.extend(arguments(&text[call.end()..]).iter().filter_map(|argument| field(argument)));
             }
