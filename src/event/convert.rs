@@ -6,7 +6,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Float32Array, Float64Array, StringArray, make_comparator,
 };
 use arrow::compute::{CastOptions, SortOptions, can_cast_types, cast, cast_with_options};
-use arrow::datatypes::{DataType as ArrowType, Float32Type, Float64Type};
+use arrow::datatypes::{DataType as ArrowType, Field, Fields, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -19,6 +19,8 @@ use super::types::{DataType, FieldType};
 #[derive(Debug)]
 pub(super) struct Conversion {
     to: FieldType,
+    /// The computed type, with types for what is nothing but NULL in it.
+    given: ArrowType,
     arrow: ArrowType,
     way: Way,
 }
@@ -58,9 +60,10 @@ impl Conversion {
     /// If values of the first type do not become values of the second without a decision of the author's.
     pub(super) fn new(from: &ArrowType, to: &FieldType) -> Result<Self, NoConversion> {
         let arrow = to.data_type.to_arrow();
+        let given = if *from == ArrowType::Null { from.clone() } else { without_nulls(from, &arrow) };
         let text = is_text(from);
         let way = match to.data_type {
-            _ if *from == arrow => Way::Same,
+            _ if given == arrow => Way::Same,
             DataType::Decimal { precision, scale } if text => Way::ReadDecimal { precision, scale },
             // Text has room for everything, and what it says is not what another type would write.
             _ if text || is_text(&arrow) || *from == ArrowType::Null => Way::Cast,
@@ -68,15 +71,23 @@ impl Conversion {
         };
         // A number says nothing about its unit.
         let unit = from.is_numeric() && arrow.is_temporal() || from.is_temporal() && arrow.is_numeric();
-        if unit || !(matches!(way, Way::Same) || can_cast_types(from, &arrow)) {
+        let is_possible = match way {
+            Way::Same => true,
+            Way::Cast | Way::ReadDecimal { .. } => can_cast_types(&given, &arrow),
+            Way::RoundTrip => can_cast_types(&given, &arrow) && can_cast_types(&arrow, &given),
+        };
+        if unit || !is_possible || !can_cast_types(from, &given) {
             return Err(NoConversion { from: from.clone(), to: type_name(&to.data_type) });
         }
-        Ok(Self { to: to.clone(), arrow, way })
+        Ok(Self { to: to.clone(), given, arrow, way })
     }
 
     /// Converts a column. Fails only where one row alone would fail the same way.
     pub(super) fn apply(&self, values: &ArrayRef) -> Result<Converted, ArrowError> {
-        let source = canonical(values.clone());
+        let source = match *values.data_type() == self.given {
+            true => canonical(values.clone()),
+            false => canonical(cast(values, &self.given)?),
+        };
         let converted = match self.way {
             Way::Same => source.clone(),
             Way::Cast | Way::RoundTrip => canonical(cast_or_null(&source, &self.arrow)?),
@@ -119,6 +130,26 @@ impl Conversion {
             DataType::Json => format!("{value} is not JSON"),
             _ => format!("{value} does not become {} without loss", type_name(&self.to.data_type)),
         }
+    }
+}
+
+/// A type in which each part that is nothing but NULL has the type of that part of another one: NULL is a value of every type, and of
+/// no type alone that could be compared.
+fn without_nulls(from: &ArrowType, to: &ArrowType) -> ArrowType {
+    let field = |from: &Field, to: &Field| from.clone().with_data_type(without_nulls(from.data_type(), to.data_type()));
+    match (from, to) {
+        (ArrowType::Null, to) => to.clone(),
+        (ArrowType::Struct(fields), ArrowType::Struct(others)) => {
+            let of_name = |one: &Field| others.iter().find(|other| other.name() == one.name());
+            let typed =
+                fields.iter().map(|one| of_name(one).map_or_else(|| one.as_ref().clone(), |other| field(one, other)));
+            ArrowType::Struct(typed.collect::<Fields>())
+        }
+        (ArrowType::List(item), ArrowType::List(other)) => ArrowType::List(Arc::new(field(item, other))),
+        (ArrowType::Map(entries, is_sorted), ArrowType::Map(others, _)) => {
+            ArrowType::Map(Arc::new(field(entries, others)), *is_sorted)
+        }
+        (from, _) => from.clone(),
     }
 }
 

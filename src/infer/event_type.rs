@@ -88,6 +88,14 @@ pub(super) fn event_type(
     for (version, past) in &mut history {
         let is_own = |known: &&Known<'_>| has(known, *version) && !has(known, version + 1);
         past.own = columns.iter().filter(is_own).map(|known| known.column.clone()).collect();
+        let taken = |name: &String| past.set.iter().any(|(_, here)| here == name);
+        let left: Vec<String> = past.own.iter().map(|column| column.name.clone()).filter(|name| !taken(name)).collect();
+        if !left.is_empty() {
+            let (columns, next) = (left.join("`, `"), version + 1);
+            doubts.push(format!(
+                "`{columns}` of version {version} is in no column of version {next}: it is read and left out"
+            ));
+        }
     }
     let seen = seen.iter().map(|(version, observed)| (*version, observed.objects)).collect();
     let columns = columns.into_iter().filter(|known| known.by_version.contains_key(&current));

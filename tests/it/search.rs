@@ -41,14 +41,17 @@ struct Shop {
 impl Shop {
     /// `fields` are those of the index `items`, with any keys that follow.
     fn open(fields: &str, items: &[Value]) -> Self {
+        Self::over("SELECT id, title, body, status, price, added, tags FROM shop.added", fields, items)
+    }
+
+    fn over(sql: &str, fields: &str, items: &[Value]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
         write("readside.yaml", CONFIG);
         write("sources.yaml", SOURCE);
-        let sql = "SELECT id, title, body, status, price, added, tags FROM shop.added";
         write(
             "projections.yaml",
-            &format!("projection: items\nkind: search\nsql: {sql}\nkey: [id]\nfields: {fields}\n"),
+            &format!("projection: items\nkind: search\nsql: \"{sql}\"\nkey: [id]\nfields: {fields}\n"),
         );
         let mut events = String::new();
         for item in items {

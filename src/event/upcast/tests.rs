@@ -54,6 +54,19 @@ fn check(versions: &[&str], steps: Steps<'_>, payloads: &[&str], expected: Expec
 }
 
 #[test]
+fn null_has_the_type_of_its_place() {
+    check(
+        &[
+            "id: string!, city: string!",
+            "id: string!, at: struct<city: string!, since: timestamp, tags: list<string>>, all: list<struct<n: int64, s: string>>",
+        ],
+        &[(1, &[("at", "{city: city, since: NULL, tags: NULL}"), ("all", "[{n: NULL, s: city}, {n: 1, s: NULL}]")])],
+        &[r#"{"id": "a", "city": "Bern"}"#],
+        expect![[r#""#]],
+    );
+}
+
+#[test]
 fn a_chain_of_three_versions() {
     check(
         &[

@@ -100,7 +100,7 @@ fn unsearchable(name: &str, field: &config::SearchField, data_type: &DataType) -
         Some(Refusal::new(Code::NotSearchable, format!("the column `{name}` is {data_type}, and {reason}")).hint(hint))
     };
     match field.kind {
-        SearchKind::Text { .. } if *item != DataType::Utf8 => {
+        SearchKind::Text { .. } if !matches!(item, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
             refusal("only strings are text", "use `type: keyword`, or cast it to a string in the query")
         }
         SearchKind::Keyword if item.is_nested() => {

@@ -90,3 +90,16 @@ fn scripts_without_spaces_and_korean_endings_are_found_by_their_characters() {
     assert_eq!(shop.typed("\u{90FD}\u{4EAC}"), "");
     assert_eq!(shop.typed("\u{E44}\u{E17}\u{E22}"), "c");
 }
+
+#[test]
+fn what_an_aggregate_joins_is_text_too() {
+    let sql = "SELECT status AS id, string_agg(title, ', ' ORDER BY title) AS titles FROM shop.added GROUP BY status";
+    let items = [("1", "late parcel", "a"), ("2", "early bird", "a"), ("3", "late", "b")];
+    let items = items.map(|(id, title, status)| item(id, title, "", status));
+    let shop = Shop::over(sql, "{titles: text}", &items);
+    assert_eq!(shop.typed("late parc"), "a");
+    assert_eq!(shop.typed("late"), "a b");
+    let (_, answer) = shop.asked(&[("text", "bird"), ("highlight", "titles")]);
+    assert_eq!(answer["items"][0]["item"]["titles"], "early bird, late parcel");
+    assert!(answer["items"][0].to_string().contains("bird"), "{answer}");
+}
