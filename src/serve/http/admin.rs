@@ -367,7 +367,7 @@ impl<T: DeserializeOwned> FromRequest<CurrentApi> for Asked<T> {
         let body = RequestBody::read(&Api::from_ref(state), body).await;
         let body = body.map_err(|error| error.into_problem(&head.uri))?;
         let asks = check(&head).map_err(|refused| refused.into_problem(&head.uri))?;
-        let body = body.as_json(&head.headers).map_err(|error| error.into_problem(&head.uri))?;
+        let body = body.checked_json(&head.headers).map_err(|error| error.into_problem(&head.uri))?;
         let asked = parse(&body, asks);
         asked.map(Asked).map_err(|refused| refused.into_problem(&head.uri))
     }

@@ -48,7 +48,7 @@ impl RequestBody {
     }
 
     /// The same, if its head says that it is JSON. Browsers send other types across origins without asking; JSON they do not.
-    pub(super) fn as_json(self, headers: &HeaderMap) -> Result<Self, BodyError> {
+    pub(super) fn checked_json(self, headers: &HeaderMap) -> Result<Self, BodyError> {
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case("application/json") { Ok(self) } else { Err(BodyError::NotJson) }

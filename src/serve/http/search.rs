@@ -114,7 +114,7 @@ pub(super) async fn search_by_body(
     uri: Uri,
     body: Body,
 ) -> Response {
-    let body = match RequestBody::read(&api, body).await.and_then(|body| body.as_json(&headers)) {
+    let body = match RequestBody::read(&api, body).await.and_then(|body| body.checked_json(&headers)) {
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
     };

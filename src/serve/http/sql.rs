@@ -50,7 +50,7 @@ fn mixed_cuts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
 }
 
 pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Response {
-    let body = match RequestBody::read(&api, body).await.and_then(|body| body.as_json(&headers)) {
+    let body = match RequestBody::read(&api, body).await.and_then(|body| body.checked_json(&headers)) {
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
     };

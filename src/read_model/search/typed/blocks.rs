@@ -58,7 +58,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// The documents with this level or a higher one, in ascending order.
-    pub(super) fn from_level(&self, least: Level) -> impl Iterator<Item = (DocId, Level)> {
+    pub(super) fn at_or_above(&self, least: Level) -> impl Iterator<Item = (DocId, Level)> {
         let blocks = self.levels.chunks(BLOCK).zip(&self.highest).enumerate();
         let blocks = blocks.filter(move |(_, (_, highest))| **highest >= least);
         blocks.flat_map(move |(place, (block, _))| {
@@ -91,7 +91,7 @@ mod tests {
             }
             let least = random.u16(1..=highest);
             let expected = (0..).zip(levels.iter().copied()).filter(|(_, level)| *level >= least);
-            assert!(blocks.from_level(least).eq(expected), "seed {seed}");
+            assert!(blocks.at_or_above(least).eq(expected), "seed {seed}");
         }
     }
 }

@@ -64,7 +64,7 @@ impl TypedScorer {
         let possible = (1..=enough).rev().take_while(comes_before).last().filter(|_| relevance.is_some());
         // 3. The scores of both.
         let mut unfit = (enough, least * *boost);
-        for (document, level) in blocks.from_level(possible.unwrap_or(enough)) {
+        for (document, level) in blocks.at_or_above(possible.unwrap_or(enough)) {
             let fit = relevance.as_deref_mut().map_or(0.0, |relevance| relevance_of(relevance, document));
             if fit > 0.0 {
                 offer(document, score(level, *words, fit) * *boost);
