@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -23,12 +24,13 @@ INCIDENTS = [
     of_sources.RetentionOvertaking,
     of_sources.FailedUpcaster,
     of_projections.MemoryNearLimit,
+    of_daemons.ContainerNearLimit,
     of_projections.Drift,
     of_daemons.Fenced,
     of_projections.StuckBuild,
     of_projections.StalledBuild,
 ]
-HEAD = ["Incident", "Alerts", "Seconds until they fire", "Panel", "Steps that ended it", "Seconds until it ended"]
+HEAD = ["Incident", "Alerts", "Seconds until they fire", "Fires with them", "Panel", "Steps that ended it", "Seconds until it ended"]
 
 
 def main():
@@ -39,6 +41,8 @@ def main():
         return
     if not os.access(os.environ["READSIDE_BIN"], os.X_OK):
         sys.exit(f"incidents: there is no program {os.environ['READSIDE_BIN']}; build it with `cargo build --release --locked`, or set READSIDE_BIN")
+    # What was started ends too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     chosen = [incident for incident in INCIDENTS if not arguments.names or incident.name in arguments.names]
     outcomes = [run(incident(), arguments) for incident in chosen]
     print("| " + " | ".join(HEAD) + " |\n" + "|" + "---|" * len(HEAD))
@@ -99,7 +103,8 @@ def row(outcome):
     fires = f"{outcome.fires:.0f}" if outcome.fires else "–"
     ends = f"{outcome.ends:.0f}" if outcome.ends else "–"
     alerts = ", ".join(f"`{alert}`" for alert in (incident.alert, *incident.others))
-    return "| " + " | ".join([incident.name, alerts, fires, outcome.panel or "–", "; ".join(outcome.steps) + missed, ends]) + " |"
+    also = ", ".join(f"`{alert}`" for alert in outcome.also) or "–"
+    return "| " + " | ".join([incident.name, alerts, fires, also, outcome.panel or "–", "; ".join(outcome.steps) + missed, ends]) + " |"
 
 
 main()

@@ -34,12 +34,14 @@ class Daemon:
         self.log = config.with_suffix(".log")
         self.process = None
 
-    def start(self, disk=None):
-        """On a disk of that size, where one is named."""
+    def start(self, disk=None, group=None):
+        """On a disk of that size, in that control group, where one is named."""
         command = [program(), "run", "--log-json", "--config", self.config]
         if disk:
             (self.folder / "data").mkdir(exist_ok=True)
             command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, "sh", disk, self.folder / "data", *command]
+        if group:
+            command = group.command(map(str, command))
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=environment())
         wait_for("the daemon does not answer", self._is_there)

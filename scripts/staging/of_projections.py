@@ -47,13 +47,13 @@ class MemoryNearLimit(Incident):
     alert = NEAR_LIMIT
     about = {NEAR_LIMIT: {"projection": "kept"}}
     panel = ("State and memory", "State of the projections against their limits")
-    projections = ("projection: kept\nkey: [position]\nstate_limit: 2MiB\nsql: SELECT _seq AS position, customer, cents, note FROM orders.placed\n",)
+    projections = ("projection: kept\nkey: [position]\nstate_limit: 8MiB\nsql: SELECT _seq AS position, customer, cents, note FROM orders.placed\n",)
     load = 1
 
     def cause(self, stage):
-        limit = 2 << 20
+        limit = 8 << 20
         while (state := stage.daemon.metric("projection_state_bytes", 'projection="kept"')) < 0.88 * limit:
-            stage.shop.publish(100, note="n" * 100)
+            stage.shop.publish(100, note="n" * 1000)
             position = stage.shop.client.api("STREAM.INFO.ORDERS")["state"]["last_seq"]
             wait_for("the orders are not read", lambda: stage.daemon.metric("readside_source_position") >= position - 5)
             if state >= limit:
@@ -61,8 +61,8 @@ class MemoryNearLimit(Incident):
 
     def steps(self, stage):
         said = stage.do("readside projection status NAME", NAME="kept")
-        stage.says("the status", said, "%")
-        stage.by_hand("Raise `state_limit`", "`state_limit` is raised", lambda: stage.change("projections.yaml", "2MiB", "16MiB"))
+        stage.says("the status", said, "stateLimit", "operators")
+        stage.by_hand("Raise `state_limit`", "`state_limit` is raised", lambda: stage.change("projections.yaml", "8MiB", "32MiB"))
         stage.do("readside reload")
 
 
@@ -90,7 +90,7 @@ class Drift(Incident):
         said = stage.do("readside projection verify NAME", allows=(2,), NAME="notes")
         stage.says("the verification", said, "note")
         stage.do("readside projection rebuild NAME --reason WHY", NAME="notes")
-        wait_for("the build does not wait to be promoted", lambda: _build(stage, "notes").get("state") == "shadowing")
+        wait_for("the build does not wait to be promoted", lambda: stage.build("notes").get("state") == "shadowing")
         said = stage.do("readside projection status NAME", NAME="notes")
         stage.says("the status", said, "note")
         stage.do("readside projection promote NAME", NAME="notes")
@@ -153,12 +153,8 @@ class StalledBuild(Incident):
         said = stage.do("readside projection status NAME", NAME="totals")
         stage.says("the status", said, "stalled")
         said = stage.do("readside source list")
-        stage.by_hand("`stalled`: its source gives nothing", "the permission is given back", lambda: self._allow(stage, self.may))
+        stage.by_hand("`stalled`: its source gives it nothing", "the permission is given back", lambda: self._allow(stage, self.may))
 
     def _allow(self, stage, accounts):
         stage.nats.configure(accounts)
         stage.nats.reload()
-
-
-def _build(stage, name):
-    return stage.daemon.get(f"/v1/projections/{name}")[1]["item"].get("build") or {}

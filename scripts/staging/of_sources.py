@@ -47,7 +47,7 @@ class PoisonFlood(Incident):
     def steps(self, stage):
         said = stage.do("readside source status NAME", NAME="orders")
         stage.says("the status", said, "parked")
-        raised = "raise `parked.max_events`"
+        raised = "raise `parked.max_events` in the root file"
         stage.by_hand(raised, "`parked.max_events` is raised", lambda: stage.change("readside.yaml", "max_events: 1000", "max_events: 5000"))
         stage.do("readside reload")
         wait_for("the source does not go on", lambda: stage.daemon.metric("source_parked_events", 'source="orders"') >= 3000)
@@ -89,11 +89,12 @@ events:
         stage.says("the message", said, "EUR")
         mended = lambda: stage.change("source.yaml", "CAST(price AS BIGINT)", "CAST(split_part(price, ' ', 1) AS BIGINT)")
         stage.by_hand("The declaration is wrong: correct it", "the upcaster is corrected", mended)
-        code, _ = stage.daemon.command(["parked", "replay", "--reason", "an incident is staged"])
-        if code == 0:
-            stage.do("readside parked replay")
-        else:
-            stage.do("readside reload")
+        # Orders of that version were admitted in the other way, so that it cannot be taken in place.
+        said = stage.do("readside parked replay", allows=(1,))
+        stage.says("the refusal", said, "reload")
+        stage.do("readside reload")
+        stage.waits("totals")
+        stage.do("readside projection promote NAME --reason WHY", NAME="totals")
 
 
 class RetentionOvertaking(Incident):

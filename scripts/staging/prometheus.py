@@ -73,6 +73,9 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=30) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            # While it starts it answers nothing.
+            if error.code == 503:
+                return None
             raise Missed(f"Prometheus refuses {parameters}: {error.read().decode()}") from error
         except OSError:
             return None
@@ -89,12 +92,12 @@ class Prometheus:
         values = {_series(one): [float(value) for _, value in one["values"]] for one in (data or {}).get("result", [])}
         return {series: (min(all_of_it), max(all_of_it)) for series, all_of_it in values.items()}
 
-    def firing(self):
-        """Names of the alerts that fire, each with the labels of its instances."""
+    def firing(self, severity=None):
+        """Names of the alerts that fire, each with its instances; of one severity, if that is named."""
         alerts = (self._ask("alerts") or {}).get("alerts", [])
         firing = {}
         for alert in alerts:
-            if alert["state"] == "firing":
+            if alert["state"] == "firing" and severity in (None, alert["labels"]["severity"]):
                 firing.setdefault(alert["labels"]["alertname"], []).append(alert)
         return firing
 

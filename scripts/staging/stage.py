@@ -1,14 +1,16 @@
 """A stage: the servers, the daemon and what watches it, in a folder of their own, and what an incident may do with them."""
 
+import shlex
 import subprocess
 import time
 
+from container import ControlGroup
 from daemon import Daemon, environment, program
 from dashboard import Dashboard
 from nats import NatsServer
 from prometheus import Prometheus
 from runbook import Runbook
-from shop import SOURCE, TOTALS, Shop
+from shop import TOTALS, Shop
 from waiting import Missed, wait_for
 
 ROOT = """\
@@ -29,6 +31,7 @@ class Stage:
         self.incident = incident
         self.done = []
         self.nats = NatsServer(folder, incident.accounts)
+        self.group = None
         self.shop = None
         self.daemon = self.second = self.prometheus = self.dashboard = self.runbook = None
 
@@ -39,8 +42,10 @@ class Stage:
         self.write("source.yaml", self.incident.source)
         self.write("projections.yaml", "---\n".join((TOTALS, *self.incident.projections)))
         self.daemon = Daemon(self._root("readside.yaml"))
+        if self.incident.is_contained:
+            self.group = ControlGroup(self.incident.name)
         self.incident.prepare(self)
-        self.daemon.start(self.incident.disk)
+        self.daemon.start(self.incident.disk, self.group)
         self.prometheus = Prometheus(self.folder, self._generated("rules"), self.factor, self.daemon)
         self.prometheus.start()
         self.dashboard = Dashboard(self._generated("dashboard"), self.prometheus)
@@ -60,6 +65,8 @@ class Stage:
         for process in (self.second, self.daemon, self.prometheus):
             if process:
                 process.stop()
+        if self.group:
+            self.group.remove()
         try:
             if self.shop:
                 self.shop.close()
@@ -86,11 +93,10 @@ class Stage:
     def do(self, template, alert=None, allows=(0,), **names):
         """Does a command of the runbook's section of an alert, and gives what it printed."""
         number, words = self._section(alert).command(template, **names)
-        self.done.append(f"{self._mark(alert)}{number}: `{' '.join(words)}`")
+        self.done.append(f"{self._mark(alert)}{number}: `{shlex.join(words)}`")
         if words[0] == "curl":
             return self._curl(words)
-        names_a_reason = [word.replace("WHY", "an incident is staged") for word in words[1:]]
-        code, text = self.daemon.command(names_a_reason)
+        code, text = self.daemon.command(words[1:])
         if code not in allows:
             raise Missed(f"`{template}` of the runbook ends with {code}: {text}")
         return text
@@ -106,6 +112,14 @@ class Stage:
         for word in words:
             if word not in text:
                 raise Missed(f"{what} does not say {word!r}: {text}")
+
+    def waits(self, name):
+        """Waits until what is built of a projection waits to be promoted, and the list says so, as the runbook does."""
+        wait_for("nothing waits to be promoted", lambda: self.build(name).get("state") == "shadowing")
+        self.says("the list", self.do("readside projection list"), "shadowing")
+
+    def build(self, name):
+        return self.daemon.get(f"/v1/projections/{name}")[1]["item"].get("build") or {}
 
     def rows_are_right(self, within=180):
         """Compares the rows of `totals` with what was sold: all of it, complete."""

@@ -16,11 +16,11 @@ pub(super) const ALERTS: &[Alert] = &[
         description: "No daemon answers at {{ $labels.instance }}: nothing is known of it, and it may serve nobody.",
         section: Section {
             means: "The daemon is not there, its metrics listener is not reached, or Prometheus does not scrape it under the job's name any more.",
-            shows: "The dashboard is empty. Prometheus, *Status → Targets*, has the error.",
+            shows: "Dashboard, *Freshness*: “Daemons that answer” is 0, and the lines of everything else end. Prometheus, *Status → Targets*, has the error.",
             steps: &[
                 "Does the process run? Its last log lines, and its exit code, say why it has ended.",
                 "`epochs/… cannot be written`: the disk is full or read-only. Make room; it starts then.",
-                "Another daemon took over the data directory: this one has ended by itself, as it should. Find out who started the other one.",
+                "Exit code 3: another daemon took over the data directory, and this one has ended by itself, as it should. Find out who started the other one. Stop that one and start this one again; or keep it, and have Prometheus scrape it in the place of this one.",
                 "Killed for memory: see ReadsideMemoryNearLimit.",
                 "It runs and answers at its HTTP port: correct `metrics.listen`, or the scrape.",
             ],

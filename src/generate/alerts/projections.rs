@@ -127,8 +127,8 @@ pub(super) const ALERTS: &[Alert] = &[
             shows: "Dashboard, *Builds*: the progress does not grow, the state is `stalled` or `failed`.",
             steps: &[
                 "`readside projection status NAME` has the reason in `build.message`.",
-                "`stalled`: its source gives nothing; `readside source list` says why.",
-                "`failed` because history has expired: `readside projection rebuild NAME --from-timestamp TIME` builds it of what is left.",
+                "`stalled`: its source gives it nothing. `build.message` has what the server says, such as that a permission is missing; `readside source list` whether the source has stopped for all.",
+                "`failed` because history has expired: `readside projection rebuild NAME --from-timestamp TIME` builds it of what is left. It lacks what came before, so it waits for `readside projection promote NAME --reason WHY`.",
                 "`failed` for another reason: correct the declaration, then `readside reload`.",
                 "`readside projection abort NAME` ends it, and what serves goes on.",
             ],
