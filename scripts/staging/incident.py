@@ -33,7 +33,7 @@ class Incident:
     # Orders a second while it is staged.
     load = 20
     # For how long an alert may take to fire, in seconds.
-    patience = 240
+    patience = 150
 
     def prepare(self, stage):
         """Before the daemon starts."""
@@ -70,7 +70,7 @@ def stage_it(stage, outcome, say):
     wanted = (incident.alert, *incident.others)
     wait_for(f"{' and '.join(wanted)} do not fire", lambda: all(_fires(stage, alert) for alert in wanted), incident.patience)
     outcome.fires = time.monotonic() - began
-    outcome.also = sorted(set(stage.prometheus.firing()) - set(wanted))
+    outcome.also = sorted(set(stage.prometheus.alerts()) - set(wanted))
     say(f"{', '.join(wanted)} fires after {outcome.fires:.0f} s; also {', '.join(outcome.also) or 'nothing'}")
     outcome.panel = _panel(stage, say)
     began = time.monotonic()
@@ -79,18 +79,18 @@ def stage_it(stage, outcome, say):
     finally:
         outcome.steps = stage.done
     say(f"done: {'; '.join(stage.done)}")
-    wait_for(f"the alert does not end: {wanted}", lambda: not any(_fires(stage, alert) for alert in wanted), 300)
+    wait_for(f"it does not end: {wanted}", lambda: not set(wanted) & set(stage.prometheus.alerts(("firing", "pending"))), 300)
     outcome.ends = time.monotonic() - began
     say(f"it has ended after {outcome.ends:.0f} s")
     stage.shop.close()
     stage.rows_are_right()
     # Tickets may stay: what an incident has taken of the budget of freshness is told for days.
-    wait_for("other pages go on", lambda: not stage.prometheus.firing("page"), 300)
+    wait_for("other pages go on", lambda: not stage.prometheus.alerts(severities=("page",)), 300)
 
 
 def _fires(stage, alert):
     about = stage.incident.about.get(alert, {})
-    instances = stage.prometheus.firing().get(alert, [])
+    instances = stage.prometheus.alerts().get(alert, [])
     return any(about.items() <= instance["labels"].items() for instance in instances)
 
 

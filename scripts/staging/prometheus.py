@@ -92,14 +92,16 @@ class Prometheus:
         values = {_series(one): [float(value) for _, value in one["values"]] for one in (data or {}).get("result", [])}
         return {series: (min(all_of_it), max(all_of_it)) for series, all_of_it in values.items()}
 
-    def firing(self, severity=None):
-        """Names of the alerts that fire, each with its instances; of one severity, if that is named."""
-        alerts = (self._ask("alerts") or {}).get("alerts", [])
-        firing = {}
-        for alert in alerts:
-            if alert["state"] == "firing" and severity in (None, alert["labels"]["severity"]):
-                firing.setdefault(alert["labels"]["alertname"], []).append(alert)
-        return firing
+    def alerts(self, states=("firing",), severities=("page", "ticket")):
+        """Names of the alerts in one of these states, and of these severities, each with its instances."""
+        found, data = {}, self._ask("alerts")
+        if data is None:
+            # No answer is no sign that nothing fires.
+            raise Missed("Prometheus does not answer")
+        for alert in data["alerts"]:
+            if alert["state"] in states and alert["labels"]["severity"] in severities:
+                found.setdefault(alert["labels"]["alertname"], []).append(alert)
+        return found
 
 
 def _series(one):

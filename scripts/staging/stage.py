@@ -54,11 +54,11 @@ class Stage:
     def be_well(self):
         """Waits until everything is served and no alert fires, and remembers how that looks."""
         self.rows_are_right()
-        wait_for("an alert fires before the incident", lambda: not self.prometheus.firing())
+        wait_for("an alert fires before the incident", lambda: not self.prometheus.alerts())
         self.shop.open(self.incident.load)
         time.sleep(WELL)
-        if self.prometheus.firing():
-            raise Missed(f"an alert fires before the incident: {sorted(self.prometheus.firing())}")
+        if self.prometheus.alerts():
+            raise Missed(f"an alert fires before the incident: {sorted(self.prometheus.alerts())}")
         self.dashboard.remember(WELL)
 
     def end(self):

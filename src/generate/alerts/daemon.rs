@@ -82,6 +82,7 @@ pub(super) const ALERTS: &[Alert] = &[
             steps: &[
                 "`readside projection list` has what each keeps. What was replaced and is kept takes memory too: `readside projection retire NAME` lets it go.",
                 "`readside projection abort NAME` ends a build, `readside projection pause NAME --reason WHY` frees the state of a projection; its rows are served as they were.",
+                "`readside_state_bytes` shows at once what that has freed. The process may keep the memory for what comes next, so that the alert goes on. Restart the daemon then: it goes on from its last checkpoint, with what is left.",
                 "Raise the container's limit, or lower `limits.memory`, `limits.concurrency` and the `state_limit` of what may fail first.",
             ],
             ends: "The alert ends below 90 %.",

@@ -108,7 +108,7 @@ pub(super) const ALERTS: &[Alert] = &[
             steps: &[
                 "`readside parked list --projection NAME` has the events and the reason.",
                 "`readside parked show SOURCE SEQUENCE` has one of them whole.",
-                "Correct the SQL (`try_cast`, `coalesce`, a WHERE), try it with `readside try`, then `readside reload`: what was parked is read again.",
+                "Correct the SQL (`try_cast`, `coalesce`, a WHERE), try it with `readside try`, then `readside reload`: what was parked is read again. What `readside projection list` says is `shadowing` then waits for `readside projection promote NAME --reason WHY`.",
                 "Where nothing will mend them: `readside parked discard SOURCE SEQUENCE --reason WHY`.",
             ],
             ends: "The alert ends when none is parked; answers are complete then.",
