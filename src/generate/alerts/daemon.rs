@@ -16,7 +16,7 @@ pub(super) const ALERTS: &[Alert] = &[
         description: "No daemon answers at {{ $labels.instance }}: nothing is known of it, and it may serve nobody.",
         section: Section {
             means: "The daemon is not there, its metrics listener is not reached, or Prometheus does not scrape it under the job's name any more.",
-            shows: "Dashboard, *Freshness*: “Daemons that answer” is 0, and the lines of everything else end. Prometheus, *Status → Targets*, has the error.",
+            shows: "Dashboard, *Freshness*: `up` is 0 under “Daemons that answer”, and the lines of all other panels end. Prometheus, *Status → Targets*, has the error.",
             steps: &[
                 "Does the process run? Its last log lines, and its exit code, say why it has ended.",
                 "`epochs/… cannot be written`: the disk is full or read-only. Make room; it starts then.",
