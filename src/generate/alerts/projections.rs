@@ -25,7 +25,7 @@ pub(super) const ALERTS: &[Alert] = &[
                 "`readside source list`: is a source of it `disconnected`, `halted` or `paused`? Then go on with the section of that.",
                 "`readside projection status NAME`: is it `failed`, `paused`, or built again? Then go on with the section of that.",
                 "Both live, and lag all the same: it takes less than comes. `readside projection status NAME` says which operator is large; *State and memory* whether the daemon lacks memory, *Queries* whether readers take the processor.",
-                "`readside projection pause NAME --reason WHY` stops another projection that takes too much, so that this one catches up.",
+                "`readside projection pause NAME --reason WHY` stops another projection that takes too much, so that this one catches up. All projections of a source follow it together: the one whose operators keep most (*State and memory*) is the first to look at.",
             ],
             ends: "The alert ends when the lag is back below `freshness.slo` and the short window has passed. An SLO that cannot be kept is corrected in the projection's file (`freshness: {slo: …}`) and taken with `readside reload`.",
         },
