@@ -90,6 +90,12 @@ fn freshness() -> Vec<Panel> {
                 query("{{projection}} p99", quantile(0.99, VISIBLE_AFTER, OWN, "projection")),
             ],
         ),
+        panel(
+            "Daemons that answer",
+            "none",
+            "1 where Prometheus reaches the daemon. At 0 nothing is known of it, and its lines end in all other panels.",
+            vec![query("{{instance}}", format!("up{JOB}"))],
+        ),
     ]
 }
 

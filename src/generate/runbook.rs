@@ -13,7 +13,8 @@ pub fn runbook(config: &Config, around: &Surroundings) -> String {
          # Runbook\n\n\
          A section for each alert that `readside generate rules` writes, which links to it. Commands ask the daemon at `--url` (or\n\
          `READSIDE_URL`); those that change it take `--actor` and `--reason`, and `readside history` has them. Panels are those of the dashboard that\n\
-         `readside generate dashboard` writes.\n",
+         `readside generate dashboard` writes. What a `readside reload` builds of a changed projection may wait: `readside projection list` says\n\
+         `shadowing` then, and `readside projection promote NAME --reason WHY` lets it serve.\n",
     );
     owners(&mut text, config, around);
     for (scopes, title) in [

@@ -19,11 +19,11 @@ pub(super) const ALERTS: &[Alert] = &[
         description: "No daemon answers at {{ $labels.instance }}: nothing is known of it, and it may serve nobody.",
         section: Section {
             means: "The daemon is not there, its metrics listener is not reached, or Prometheus does not scrape it under the job's name any more.",
-            shows: "The dashboard is empty. Prometheus, *Status → Targets*, has the error.",
+            shows: "Dashboard, *Freshness*: `up` is 0 under “Daemons that answer”, and the lines of all other panels end. Prometheus, *Status → Targets*, has the error.",
             steps: &[
                 "Does the process run? Its last log lines, and its exit code, say why it has ended.",
                 "`epochs/… cannot be written`: the disk is full or read-only. Make room; it starts then.",
-                "Another daemon took over the data directory: this one has ended by itself, as it should. Find out who started the other one.",
+                "Exit code 3: another daemon took over the data directory, and this one has ended by itself, as it should. Find out who started the other one. Stop that one and start this one again; or keep it, and have Prometheus scrape it in the place of this one.",
                 "Killed for memory: see ReadsideMemoryNearLimit.",
                 "It runs and answers at its HTTP port: correct `metrics.listen`, or the scrape.",
             ],
@@ -85,6 +85,7 @@ pub(super) const ALERTS: &[Alert] = &[
             steps: &[
                 "`readside projection list` has what each keeps. What was replaced and is kept takes memory too: `readside projection retire NAME` lets it go.",
                 "`readside projection abort NAME` ends a build, `readside projection pause NAME --reason WHY` frees the state of a projection; its rows are served as they were.",
+                "`readside_state_bytes` shows at once what that has freed. The process may keep the memory for what comes next, so that the alert goes on. Restart the daemon then: it goes on from its last checkpoint, with what is left.",
                 "Raise the container's limit, or lower `limits.memory`, `limits.concurrency` and the `state_limit` of what may fail first.",
             ],
             ends: "The alert ends below 90 %.",

@@ -25,7 +25,7 @@ pub(super) const ALERTS: &[Alert] = &[
                 "`readside source list`: is a source of it `disconnected`, `halted` or `paused`? Then go on with the section of that.",
                 "`readside projection status NAME`: is it `failed`, `paused`, or built again? Then go on with the section of that.",
                 "Both live, and lag all the same: it takes less than comes. `readside projection status NAME` says which operator is large; *State and memory* whether the daemon lacks memory, *Queries* whether readers take the processor.",
-                "`readside projection pause NAME --reason WHY` stops another projection that takes too much, so that this one catches up.",
+                "`readside projection pause NAME --reason WHY` stops another projection that takes too much, so that this one catches up. All projections of a source follow it together: the one whose operators keep most (*State and memory*) is the first to look at.",
             ],
             ends: "The alert ends when the lag is back below `freshness.slo` and the short window has passed. An SLO that cannot be kept is corrected in the projection's file (`freshness: {slo: …}`) and taken with `readside reload`.",
         },
@@ -108,7 +108,7 @@ pub(super) const ALERTS: &[Alert] = &[
             steps: &[
                 "`readside parked list --projection NAME` has the events and the reason.",
                 "`readside parked show SOURCE SEQUENCE` has one of them whole.",
-                "Correct the SQL (`try_cast`, `coalesce`, a WHERE), try it with `readside try`, then `readside reload`: what was parked is read again.",
+                "Correct the SQL (`try_cast`, `coalesce`, a WHERE), try it with `readside try`, then `readside reload`: what was parked is read again. What `readside projection list` says is `shadowing` then waits for `readside projection promote NAME --reason WHY`.",
                 "Where nothing will mend them: `readside parked discard SOURCE SEQUENCE --reason WHY`.",
             ],
             ends: "The alert ends when none is parked; answers are complete then.",
@@ -127,8 +127,8 @@ pub(super) const ALERTS: &[Alert] = &[
             shows: "Dashboard, *Builds*: the progress does not grow, the state is `stalled` or `failed`.",
             steps: &[
                 "`readside projection status NAME` has the reason in `build.message`.",
-                "`stalled`: its source gives nothing; `readside source list` says why.",
-                "`failed` because history has expired: `readside projection rebuild NAME --from-timestamp TIME` builds it of what is left.",
+                "`stalled`: its source gives it nothing. `build.message` has what the server says, such as that a permission is missing; `readside source list` whether the source has stopped for all.",
+                "`failed` because history has expired: `readside projection rebuild NAME --from-timestamp TIME` builds it of what is left. It lacks what came before, so it waits for `readside projection promote NAME --reason WHY`.",
                 "`failed` for another reason: correct the declaration, then `readside reload`.",
                 "`readside projection abort NAME` ends it, and what serves goes on.",
             ],
