@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::super::commands::Commands;
 use super::super::engine::Fetched;
@@ -411,7 +411,8 @@ struct Telling<'a> {
     to: &'a Cut,
 }
 
-/// The next messages of a source. Each time that nothing has come for long, it is told why.
+/// The next messages of a source. Each time that nothing has come for long, it is told why: what a source says of itself, again and
+/// again, is not that something has come.
 async fn next(
     reader: &mut BuildReader,
     covered: Position,
@@ -419,13 +420,15 @@ async fn next(
     telling: Option<Telling<'_>>,
 ) -> Result<Fetched, BuildError> {
     let mut message = "its source says nothing".to_owned();
+    let mut silent_until = tokio::time::Instant::now() + STALLED;
     loop {
         // What is asked of a source is waited for to its end, or its answer would be lost.
         let mut asked = pin!(reader.next(covered, target));
         let heard = loop {
-            match timeout(STALLED, &mut asked).await {
+            match timeout_at(silent_until, &mut asked).await {
                 Ok(heard) => break heard?,
                 Err(_) => {
+                    silent_until += STALLED;
                     if let Some(Telling { live, build, pace, to }) = &telling {
                         let left = target.since(covered);
                         if build.rollout.is_some() {
