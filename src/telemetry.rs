@@ -96,6 +96,9 @@ fn describe() {
     }
     // One without labels exists from the start, so that its first increase is seen as one.
     counter!(CHECKPOINT_FAILURES).absolute(0);
+    for reason in ["no-token", "unknown-token", "not-allowed"] {
+        counter!(DENIED, "reason" => reason).absolute(0);
+    }
 }
 
 pub fn observe_query(endpoint: &'static str, duration: Duration) {

@@ -53,8 +53,10 @@ fn first_merged(sizes: &[u32]) -> usize {
     sizes.len()
 }
 
+/// Small ones are merged with others soon, or have no documents left before they could be written again.
 fn has_many_deleted(segment: &SegmentMeta) -> bool {
-    f64::from(segment.num_deleted_docs()) > DELETED_SHARE_MAX * f64::from(segment.max_doc())
+    let share = f64::from(segment.num_deleted_docs()) / f64::from(segment.max_doc().max(1));
+    segment.max_doc() >= SMALL && share > DELETED_SHARE_MAX
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
@@ -40,6 +41,9 @@ fn every_field_of_the_log_is_documented_and_there_is_no_other() {
     assert_eq!(written, documented);
 }
 
+static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?s)"(\\.|[^"\\])*""#).unwrap());
+static CALL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"tracing::(?:error|warn|info|info_span)!\(").unwrap());
+
 /// The fields of all lines in the files below a folder.
 fn written(folder: &Path) -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
@@ -50,8 +54,8 @@ fn written(folder: &Path) -> BTreeSet<String> {
         } else {
             let text = std::fs::read_to_string(&path).unwrap();
             // A text may have commas and parentheses, and names no field.
-            let text = Regex::new(r#"(?s)"(\\.|[^"\\])*""#).unwrap().replace_all(&text, "~").into_owned();
-            for call in Regex::new(r"tracing::(?:error|warn|info|info_span)!\(").unwrap().find_iter(&text) {
+            let text = QUOTED.replace_all(&text, "~").into_owned();
+            for call in CALL.find_iter(&text) {
                 fields.extend(arguments(&text[call.end()..]).iter().filter_map(|argument| field(argument)));
             }
         }
