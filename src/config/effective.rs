@@ -392,6 +392,7 @@ parked: {notify: {subject: parked}}
 verify: {every: 1h}
 promotion: manual
 health: {listen: \"127.0.0.1:1\"}
+limits: {state: 1GiB}
 auth: {tokens: tokens}
 ---
 source: orders

@@ -62,7 +62,9 @@ fn null_has_the_type_of_its_place() {
         ],
         &[(1, &[("at", "{city: city, since: NULL, tags: NULL}"), ("all", "[{n: NULL, s: city}, {n: 1, s: NULL}]")])],
         &[r#"{"id": "a", "city": "Bern"}"#],
-        expect![[r#""#]],
+        expect![[r#"
+            0: id=a at={city: Bern, since: -, tags: -} all=[{n: -, s: Bern}, {n: 1, s: -}]
+        "#]],
     );
 }
 
