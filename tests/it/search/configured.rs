@@ -98,7 +98,7 @@ fn what_an_aggregate_joins_is_text_too() {
     let items = items.map(|(id, title, status)| item(id, title, "", status));
     let shop = Shop::over(sql, "{titles: text}", &items);
     assert_eq!(shop.typed("late parc"), "a");
-    assert_eq!(shop.typed("late"), "a b");
+    assert_eq!(shop.typed("late"), "b a", "the shorter text first");
     let (_, answer) = shop.asked(&[("text", "bird"), ("highlight", "titles")]);
     assert_eq!(answer["items"][0]["item"]["titles"], "early bird, late parcel");
     assert!(answer["items"][0].to_string().contains("bird"), "{answer}");
