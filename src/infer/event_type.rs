@@ -93,7 +93,7 @@ pub(super) fn event_type(
         if !left.is_empty() {
             let (columns, next) = (left.join("`, `"), version + 1);
             doubts.push(format!(
-                "`{columns}` of version {version} is in no column of version {next}: it is read and left out"
+                "version {next} has no column for `{columns}` of version {version}, so that what is in there is left out"
             ));
         }
     }

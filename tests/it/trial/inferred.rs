@@ -61,57 +61,59 @@ fn versions_are_those_of_the_header_and_differ_by_what_was_seen() {
         &orders(),
         0,
         expect![[r#"
-        # Inferred from 60 events of the file events.ndjson, with sequences 1 to 60. It is a beginning: read it, and change what is not so.
-        # - the key is taken from `subject:2`, which has the most values that come again; is it what the events are about?
-        # - OrderPlaced: `cust` of version 1 is taken for `customer_id` of version 2
-        # - OrderPlaced: `at` of version 1 is taken for `placed_at` of version 2
-        source: events
-        file:
-          path: events.ndjson
-        envelope:
-          type: header:Event-Type
-          version: header:Event-Version # 1 where there is none
-          id: header:Nats-Msg-Id
-          key: subject:2
-          time:
-          - body:/at
-          - body:/placed_at
-        types:
-          Line:
-            quantity: int64!
-            sku: string!
-        events:
-          OrderPlaced: # 60 events: 25 of version 1, 35 of version 2
-            version: 2
-            fields:
-              channel: string! # one of app, shop, web
-              customer_id: string!
-              lines: list<Line!>
-              note: string
-              placed_at: timestamp!
-              total: decimal(18,2)
-            history:
-              '1':
+            # Inferred from 60 events of the file events.ndjson, with sequences 1 to 60. It is a beginning: read it, and change what is not so.
+            # - the key is taken from `subject:2`, which has the most values that come again; is it what the events are about?
+            # - OrderPlaced: `cust` of version 1 is taken for `customer_id` of version 2
+            # - OrderPlaced: `at` of version 1 is taken for `placed_at` of version 2
+            # - OrderPlaced: version 2 has no column for `cents` of version 1, so that what is in there is left out
+            source: events
+            file:
+              path: events.ndjson
+            envelope:
+              type: header:Event-Type
+              version: header:Event-Version # 1 where there is none
+              id: header:Nats-Msg-Id
+              key: subject:2
+              time:
+              - body:/at
+              - body:/placed_at
+            types:
+              Line:
+                quantity: int64!
+                sku: string!
+            events:
+              OrderPlaced: # 60 events: 25 of version 1, 35 of version 2
+                version: 2
                 fields:
-                  at: timestamp!
-                  cents: int64!
-                  cust: string! # one of c0, c1, c2, c3, c4, c5
-                  customer_id: none
-                  lines: none
-                  note: none
-                  placed_at: none
-                  total: none
-                to_next:
-                  set:
-                    customer_id: cust # a guess: look at both
-                    placed_at: at # a guess: look at both
-    "#]],
+                  channel: string! # one of app, shop, web
+                  customer_id: string!
+                  lines: list<Line!>
+                  note: string
+                  placed_at: timestamp!
+                  total: decimal(18,2)
+                history:
+                  '1':
+                    fields:
+                      at: timestamp!
+                      cents: int64!
+                      cust: string! # one of c0, c1, c2, c3, c4, c5
+                      customer_id: none
+                      lines: none
+                      note: none
+                      placed_at: none
+                      total: none
+                    to_next:
+                      set:
+                        customer_id: cust # a guess: look at both
+                        placed_at: at # a guess: look at both
+        "#]],
         expect![[r#"
-        warning: the key is taken from `subject:2`, which has the most values that come again; is it what the events are about?
-        warning: OrderPlaced: `cust` of version 1 is taken for `customer_id` of version 2
-        warning: OrderPlaced: `at` of version 1 is taken for `placed_at` of version 2
-        1 event type from 60 events: nothing would be parked
-    "#]],
+            warning: the key is taken from `subject:2`, which has the most values that come again; is it what the events are about?
+            warning: OrderPlaced: `cust` of version 1 is taken for `customer_id` of version 2
+            warning: OrderPlaced: `at` of version 1 is taken for `placed_at` of version 2
+            warning: OrderPlaced: version 2 has no column for `cents` of version 1, so that what is in there is left out
+            1 event type from 60 events: nothing would be parked
+        "#]],
     );
     let (shop, _) = inferred(&orders(), 0);
     let sql = "SELECT customer_id, count(*) AS orders FROM events.order_placed GROUP BY customer_id";
