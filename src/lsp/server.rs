@@ -240,8 +240,7 @@ fn capabilities(encoding: Encoding) -> ServerCapabilities {
 /// The folders that are open in the editor.
 fn folders(params: &InitializeParams) -> Vec<PathBuf> {
     let folders = params.workspace_folders.iter().flatten().filter_map(|folder| file_path(&folder.uri));
-    // Older editors name one folder.
-    #[allow(deprecated)]
+    #[expect(deprecated, reason = "older editors name one folder")]
     let root = params.root_uri.as_ref().and_then(file_path);
     folders.chain(root).collect()
 }

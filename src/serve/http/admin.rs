@@ -1,31 +1,22 @@
-//! `/v1/admin/…`: what an administrator asks a running daemon to do.
-//!
-//! Where there are tokens, their holders of the role `admin` may ask; else only this machine. Nobody may by way of a browser that
-//! shows somebody else's page: such a page can send neither JSON without asking first, nor another `Origin`, nor the name of this
-//! listener.
+//! `/v1/admin/…`: what an administrator asks a running daemon to do. Who is one is decided in `asked`.
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRef, FromRequest, Path, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header};
+use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::connections::Peer;
+use super::asked::Asked;
 use super::parked::ParkedTexts;
-use super::request_body::RequestBody;
 use super::status::unknown;
-use super::{Api, CurrentApi, body, caller, problem};
+use super::{Api, body, caller, problem};
 use crate::lifecycle::{Actor, Decision, ParkedFilter};
 use crate::progress::SourceName;
 use crate::query::{ErrorKind, QueryError};
-use crate::serve::auth::{Identity, Principal, Role};
 use crate::state::KeyShare;
-use crate::telemetry::count_denied;
 
 /// Requests that wait for the one before at the most.
 const QUEUED: usize = 16;
@@ -355,77 +346,12 @@ async fn decide(api: &Api, asked: Result<(Decision, Actor), Refused>, uri: &Uri)
     }
 }
 
-/// What is asked for, of someone who may ask.
-pub(super) struct Asked<T>(T);
-
-impl<T: DeserializeOwned> FromRequest<CurrentApi> for Asked<T> {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, state: &CurrentApi) -> Result<Self, Response> {
-        let (head, body) = request.into_parts();
-        // The body is taken in any case: who is still writing would not see the answer.
-        let body = RequestBody::read(&Api::from_ref(state), body).await;
-        let body = body.map_err(|error| error.into_problem(&head.uri))?;
-        let asks = check(&head).map_err(|refused| refused.into_problem(&head.uri))?;
-        let body = body.checked_json(&head.headers).map_err(|error| error.into_problem(&head.uri))?;
-        let asked = parse(&body, asks);
-        asked.map(Asked).map_err(|refused| refused.into_problem(&head.uri))
-    }
-}
-
-/// Lets administrators ask, and no page of others. Gives who asks, where a token tells.
-fn check(head: &Parts) -> Result<Option<&Principal>, Refused> {
-    let not_allowed = |detail: String| {
-        count_denied("not-allowed");
-        Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail }
-    };
-    let is_local = || head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
-    let asks = match head.extensions.get::<Identity>() {
-        Some(Identity::Known(principal)) if principal.role == Role::Admin => Some(principal),
-        Some(Identity::Known(Principal { name, role })) => {
-            return Err(not_allowed(format!("the token of `{name}` has the role `{role}`, and this needs `admin`")));
-        }
-        Some(Identity::Unasked) if is_local() => None,
-        Some(Identity::Unasked) => {
-            return Err(not_allowed("only this machine may ask for that, through a loopback address".to_owned()));
-        }
-        Some(Identity::Anonymous) | None => {
-            return Err(not_allowed("this needs a token of the role `admin`".to_owned()));
-        }
-    };
-    if let Some(origin) = foreign_origin(&head.headers) {
-        return Err(not_allowed(format!("a page of `{origin}` may not ask for that")));
-    }
-    Ok(asks)
-}
-
-fn parse<T: DeserializeOwned>(body: &RequestBody, asks: Option<&Principal>) -> Result<T, Refused> {
-    let failed = |error| invalid(format!("the body: {error}"));
-    let Some(Principal { name, .. }) = asks else { return serde_json::from_slice(&body.bytes).map_err(failed) };
-    let mut asked: Value = serde_json::from_slice(&body.bytes).map_err(failed)?;
-    if let Some(members) = asked.as_object_mut() {
-        // The ledger has who asked by their token, and beside that who they say they are.
-        let said = members.get("actor").and_then(Value::as_str).filter(|said| *said != &**name);
-        let actor = said.map_or_else(|| name.to_string(), |said| format!("{said} (token of {name})"));
-        members.insert("actor".to_owned(), actor.into());
-    }
-    serde_json::from_value(asked).map_err(failed)
-}
-
-fn invalid(detail: String) -> Refused {
+pub(super) fn invalid(detail: String) -> Refused {
     Refused { status: 400, kind: "invalid", title: "Invalid request", detail }
 }
 
-/// The origin of a page that is not this listener's own.
-fn foreign_origin(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).map(|value: &header::HeaderValue| value.to_str().unwrap_or("?"));
-    let origin = text(header::ORIGIN)?;
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    (authority != text(header::HOST)).then(|| origin.to_owned())
-}
-
 impl Refused {
-    fn into_problem(self, uri: &Uri) -> Response {
+    pub(super) fn into_problem(self, uri: &Uri) -> Response {
         let Refused { status, kind, title, detail } = self;
         problem::plain(status, kind, title, detail, uri)
     }
@@ -433,27 +359,4 @@ impl Refused {
 
 fn render(json: &impl Serialize) -> Response {
     body(200, "application/json", serde_json::to_vec(json).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use axum::http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn a_page_of_another_origin_is_foreign() {
-        let foreign = |origin: Option<&'static str>, host: &'static str| {
-            let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
-            headers.extend(origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin))));
-            foreign_origin(&headers).is_some()
-        };
-        assert!(!foreign(None, "localhost:8080"));
-        assert!(!foreign(Some("http://localhost:8080"), "localhost:8080"));
-        for origin in ["null", "http://localhost", "http://localhost:8081", "https://attacker.example", "file://"] {
-            assert!(foreign(Some(origin), "localhost:8080"), "{origin}");
-        }
-    }
 }

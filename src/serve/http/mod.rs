@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod asked;
 mod authentication;
 mod connections;
 mod console;
