@@ -16,6 +16,9 @@ pub mod event;
 
 pub mod progress;
 
+// Who sees what.
+pub mod access;
+
 // From SQL to operators that keep its result.
 pub mod plan;
 

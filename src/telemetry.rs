@@ -254,7 +254,8 @@ fn projections(page: &mut Gauges, view: &ReadView, now_us: i64) {
             page.set(SLO_OBJECTIVE, &own[..1], slo.objective);
         }
         let is_own = |id: &GenerationId| *id.projection == **name && id.number == status.generation;
-        let parked = view.parked().iter().filter(|parked| parked.generation.as_ref().is_some_and(is_own));
+        let parked = view.parked().into_iter().flat_map(|parked| parked.iter());
+        let parked = parked.filter(|parked| parked.generation.as_ref().is_some_and(is_own));
         page.set(PROJECTION_PARKED_EVENTS, &own[..1], parked.count() as f64);
         for state in Phase::ALL {
             let is_in_it = if state == status.state { 1.0 } else { 0.0 };

@@ -17,7 +17,7 @@ use crate::pipeline::{
     Build, BuildOutcome, Builder, Commands, Definition, Ground, Group, IndexRoot, Kept, Observe, Order, RunnerConfig,
     StoredRollout,
 };
-use crate::plan::{Program, program};
+use crate::plan::{Program, program_over};
 use crate::priority::give_way;
 use crate::progress::SourceName;
 use crate::source::Source;
@@ -303,7 +303,7 @@ impl Work {
     /// The build as a checkpoint has it, if it can go on from there; else as it is.
     async fn resume(&self, build: Build, stored: StoredRollout) -> Build {
         let number = stored.rollout;
-        let resumed = match program(&self.config) {
+        let resumed = match program_over(&self.config, &BTreeMap::new()) {
             Ok(program) => build.resumed(stored, &program.projections, &self.indexes),
             // It was compiled before.
             Err(_) => Err((Box::new(build), "it cannot be compiled any more".to_owned())),

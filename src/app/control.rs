@@ -18,6 +18,7 @@ use super::declaration::Declaration;
 use super::keepers::Keepers;
 use super::notices::Notices;
 use super::plan::Baseline;
+use super::servers::rules;
 use super::start::Parts;
 use super::state_limit::StateLimit;
 use super::streams::{opener, streams};
@@ -26,7 +27,7 @@ use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
 use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, StoredRollout, Wanted};
-use crate::plan::{Program, program};
+use crate::plan::{Program, program, program_over};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 use crate::state::KeyShare;
 
@@ -231,6 +232,8 @@ impl Control {
     /// Becomes what was read.
     async fn take(&mut self, read: (Config, Program), actor: &Actor) -> Result<Reloaded, Refused> {
         let by = actor.actor.as_deref().unwrap_or("nobody by name");
+        // What is hidden from now on is hidden before anything else changes.
+        self.api.rule(rules(&read.0, read.1.policies.clone()));
         let became = self.become_declared(read, actor, &Rebuilt::default()).await;
         let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.problems.send_replace(Vec::new());
@@ -288,7 +291,10 @@ impl Control {
     /// The running configuration.
     async fn compiled(&self) -> Result<(Config, Program), Refused> {
         let config = Config::clone(&self.config);
-        let compiled = tokio::task::spawn_blocking(move || program(&config).map(|program| (config, program))).await;
+        let compiled = tokio::task::spawn_blocking(move || {
+            program_over(&config, &BTreeMap::new()).map(|program| (config, program))
+        })
+        .await;
         let internal = |detail: String| Refused { status: 500, kind: "internal", title: "Internal error", detail };
         match compiled {
             Ok(Ok(compiled)) => Ok(compiled),

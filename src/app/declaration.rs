@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Nats, Promotion, Query, SourceKind};
+use crate::config::{Config, Nats, Projection, Promotion, Query, SourceKind};
 use crate::progress::SourceName;
 use crate::source::without_user;
+
+/// The policies of all relations, which a reload takes with those that they name.
+const REQUIRED: &str = "auth.require";
 
 /// What is not set.
 const NONE: &str = "none";
@@ -79,10 +82,11 @@ impl Input {
 
 /// Whether a reload refuses another value of a setting.
 pub(super) fn needs_restart(setting: &str) -> bool {
-    setting == "data_dir"
+    let is_fixed = setting == "data_dir"
         || ["nats.", "object_store.", "http.", "metrics.", "health.", "auth."]
             .iter()
-            .any(|section| setting.starts_with(section))
+            .any(|section| setting.starts_with(section));
+    is_fixed && setting != REQUIRED
 }
 
 fn inputs(config: &Config) -> BTreeMap<SourceName, Input> {
@@ -129,7 +133,9 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("metrics.listen", config.metrics_listen.clone()),
         ("health.listen", optional(config.health_listen.as_ref())),
         ("auth.tokens", optional(config.written_paths.get("auth.tokens"))),
+        ("auth.jwt", config.auth.jwt.as_ref().map_or_else(|| NONE.to_owned(), |jwt| format!("{jwt:?}"))),
         ("auth.anonymous", text(config.auth.anonymous)),
+        (REQUIRED, list(&config.required_policies)),
         ("parked.max_events", text(parked.max_events)),
         ("parked.max_bytes", text(parked.max_bytes)),
         ("parked.notify.subject", optional(config.parked_notify.as_ref())),
@@ -145,7 +151,19 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("verify.shares", text(config.verify.shares)),
         ("verify.memory", text(config.verify.memory_bytes)),
     ]);
-    settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value));
+    settings.chain(who_sees(config)).collect()
+}
+
+/// Who sees what, as far as somebody is denied something.
+fn who_sees(config: &Config) -> impl Iterator<Item = (String, String)> {
+    let policies = config.policies.iter().map(|policy| (format!("policy.{}", policy.name), policy.row_filter.clone()));
+    let projections = config.projections.iter().filter_map(|projection| {
+        let Projection { name, policies, masks, is_public, .. } = projection;
+        let says = *is_public || !policies.is_empty() || !masks.is_empty();
+        says.then(|| (format!("access.{name}"), format!("{policies:?} {masks:?} {is_public}")))
+    });
+    policies.chain(projections)
 }
 
 fn nats(nats: Option<&Nats>, config: &Config) -> BTreeMap<&'static str, String> {

@@ -2,8 +2,10 @@
 //! declare something else by now. What they declare comes with a reload, beside.
 
 use crate::checkpoint::{Content, GenerationEntry};
-use crate::config::{Config, Files, Loaded, SourceKind, load};
-use crate::plan::{Program, program};
+use std::collections::BTreeMap;
+
+use crate::config::{Config, Files, Loaded, SourceKind, load_without_policies};
+use crate::plan::{Program, program_over};
 use crate::progress::{Phase, Position, SourceName};
 
 use super::changes::fixed;
@@ -47,8 +49,8 @@ pub(super) fn compiled<'a>(documents: impl Iterator<Item = &'a str>, now: &Confi
             source.input = now.input.clone();
         }
     }
-    // Queries are those of now; they may read what these documents do not declare.
-    let program = program(&Config { queries: Vec::new(), ..config.clone() }).ok()?;
+    // Queries are those of now; they may read what these documents do not declare. So are policies.
+    let program = program_over(&Config { queries: Vec::new(), ..config.clone() }, &BTreeMap::new()).ok()?;
     Some((config, program))
 }
 
@@ -63,7 +65,9 @@ fn read<'a>(documents: impl Iterator<Item = &'a str>) -> Option<Config> {
     let text = documents.fold("sources: []\n".to_owned(), |text, one| text + "---\n" + one);
     // What the documents name beside, such as a secret, is where it was.
     let read = |path: &str| if path == ROOT { Ok(text.clone()) } else { std::fs::read_to_string(path) };
-    let loaded = load(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| std::env::var(name).ok());
+    let loaded = load_without_policies(ROOT, &Files { list: &|_| Ok(Vec::new()), read: &read }, &|name| {
+        std::env::var(name).ok()
+    });
     loaded.ok().map(|Loaded { config, .. }| config)
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::query::now_us;
+use crate::read_model::ReadView;
 use crate::read_model::catalog::Catalog;
-use crate::read_model::{Caller, ReadView};
 use crate::telemetry;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ pub(super) async fn measure_freshness(catalog: Catalog) {
     loop {
         ticks.tick().await;
         let now = Instant::now();
-        let view = ReadView::new(catalog.snapshot(), Caller::Anonymous);
+        let view = ReadView::of_daemon(catalog.snapshot());
         telemetry::measure_freshness(&view, now_us(), now - looked_at);
         looked_at = now;
     }

@@ -113,7 +113,8 @@ pub async fn run(
     let catalog = Catalog::new(Snapshot::default());
     let readiness = Readiness::starting();
     let (admin, requests) = Admin::new();
-    let servers = Servers::start(&config, &catalog, &readiness, admin, &stopped, started).await?;
+    let servers =
+        Servers::start(&config, program.policies.clone(), &catalog, &readiness, admin, &stopped, started).await?;
     tokio::spawn(async move {
         shutdown.await;
         stop.send_replace(true);

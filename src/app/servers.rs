@@ -7,7 +7,9 @@ use tokio::task::JoinHandle;
 
 use super::streams::streams;
 use super::{Addresses, AppError};
-use crate::config::{Config, Http};
+use crate::access::Policies;
+use crate::config::{Config, Http, OnStale, Projection};
+use crate::query::{Promise, Rules};
 use crate::read_model::catalog::Catalog;
 use crate::serve::auth::Gate;
 use crate::serve::http::{
@@ -17,6 +19,13 @@ use crate::telemetry;
 
 /// For answers under way when everything else is done.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What is declared of relations for those who read them.
+pub(super) fn rules(config: &Config, policies: Policies) -> Rules {
+    let refusing = config.projections.iter().filter(|one| one.on_stale == OnStale::Refuse);
+    let promise = |one: &Projection| Promise { max_lag: one.slo.map(|slo| slo.lag) };
+    Rules { policies, promises: refusing.map(|one| (one.name.clone(), promise(one))).collect() }
+}
 
 /// The listeners and their tasks.
 pub(super) struct Servers {
@@ -30,6 +39,7 @@ pub(super) struct Servers {
 impl Servers {
     pub(super) async fn start(
         config: &Config,
+        policies: Policies,
         catalog: &Catalog,
         readiness: &Readiness,
         admin: Admin,
@@ -41,6 +51,7 @@ impl Servers {
         let (catalog, readiness, queries) = (catalog.clone(), readiness.clone(), config.queries.clone());
         let api = Api::new(catalog, readiness, &config.http, &config.limits, queries, streams(config));
         let api = CurrentApi::from(api.map_err(AppError::Thread)?.administered_by(admin));
+        api.rule(rules(config, policies));
         let failed = |key, listen: &str| {
             let listen = listen.to_owned();
             move |error| AppError::Listen { key, listen, error }

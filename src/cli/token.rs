@@ -21,7 +21,7 @@ enum TokenCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The token goes to who will send it (`Authorization: Bearer TOKEN`; Readside's own verbs take READSIDE_TOKEN), the line into the\nfile. A running daemon follows the file: a line that is taken out ends its token within seconds.\n\nExamples:\n  readside token create grafana\n  readside token create ada@ops --role admin\n  readside token create ci --line-to tokens > ci.token"
+    after_help = "The token goes to who will send it (`Authorization: Bearer TOKEN`; Readside's own verbs take READSIDE_TOKEN), the line into the\nfile. A running daemon follows the file: a line that is taken out ends its token within seconds.\n\nExamples:\n  readside token create grafana\n  readside token create ada@ops --role admin\n  readside token create shop --claim tenant=acme --claim roles=officer\n  readside token create ci --line-to tokens > ci.token"
 )]
 struct CreateArgs {
     /// Who will have it: letters, digits, `.`, `_`, `-` and `@`.
@@ -29,6 +29,9 @@ struct CreateArgs {
     /// What it lets them do: `read`, or `admin`, which also decides over projections, sources and parked events.
     #[arg(long, default_value_t = Role::Read)]
     role: Role,
+    /// What is known of them, for the policies of relations: `tenant=acme`. Of one name there may be several.
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<String>,
     /// Append the line to this file, and print the token alone.
     #[arg(long, value_name = "FILE")]
     line_to: Option<std::path::PathBuf>,
@@ -36,7 +39,7 @@ struct CreateArgs {
 
 pub(super) fn token(args: &TokenArgs) -> ExitCode {
     let TokenCommand::Create(args) = &args.command;
-    let made = match NewToken::create(&args.name, args.role) {
+    let made = match NewToken::create(&args.name, args.role, &args.claims) {
         Ok(made) => made,
         Err(error) => return failed(&error.to_string()),
     };

@@ -44,6 +44,8 @@ pub struct Config {
     pub projections: Vec<Projection>,
     pub queries: Vec<Query>,
     pub policies: Vec<Policy>,
+    /// The policies of every relation that is not public.
+    pub required_policies: Vec<String>,
 }
 
 /// How projections are recomputed in batch and compared with their rows.
@@ -109,8 +111,27 @@ pub struct Commit {
 pub struct Auth {
     /// The file of bearer tokens. None: nobody needs one.
     pub tokens: Option<PathBuf>,
+    /// Whose JSON Web Tokens are taken. None: nobody's.
+    pub jwt: Option<Jwt>,
     /// Whether who has no token may read.
     pub anonymous: bool,
+}
+
+/// Which JSON Web Tokens are taken, and what they say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jwt {
+    /// A JSON Web Key Set: a path (already resolved against the config's folder) or a URL.
+    pub keys: String,
+    /// `iss` is one of these. Empty: it is not looked at.
+    pub issuers: Vec<String>,
+    /// `aud` is one of these. Empty: a token that has one is not taken.
+    pub audiences: Vec<String>,
+    /// By how much clocks may differ.
+    pub leeway: Duration,
+    /// The claim that has the roles.
+    pub roles: String,
+    /// The role whose holders administer. None: no token's holder does.
+    pub admin_role: Option<String>,
 }
 
 /// The listener for readers.
@@ -264,8 +285,12 @@ pub struct Projection {
     pub synonyms: Vec<Vec<String>>,
     /// Search only: words of free text that need not be found.
     pub stop_words: StopWords,
+    /// Its own policies, beside those of every relation.
     pub policies: Vec<String>,
+    /// What is seen in the place of columns, in SQL.
     pub masks: BTreeMap<String, String>,
+    /// Whether everybody sees all of it, whatever is required of others.
+    pub is_public: bool,
     /// Most bytes of state before it fails.
     pub state_limit: u64,
     /// When what is built of it takes the place of what serves; none where that follows from what has changed.

@@ -33,6 +33,7 @@ pub enum Code {
     BadAddress = 204,
     BadSubject = 205,
     OpenListener = 206,
+    UnusedPolicy = 207,
     BadType = 301,
     BadPlace = 302,
     BadTimeFormat = 303,
@@ -64,7 +65,7 @@ pub enum Code {
     NotSearchable = 519,
     ParametersDoNotFit = 520,
     OverEvents = 521,
-    NotKeptYet = 601,
+    PolicyDoesNotFit = 522,
 }
 
 /// The pages of all codes, each below a heading `## RS0101: …`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphyr_parser::ScalarStyle;
 use serde_yaml::{Mapping, Value};
 
-use super::checked::{Config, Nats, Promotion, StoreAccess};
+use super::checked::{Config, Jwt, Nats, Promotion, StoreAccess};
 use super::load::Loaded;
 use super::yaml::{Data, Scalar, Yaml};
 
@@ -52,6 +52,11 @@ fn settings(config: &Config) -> Value {
     let promotion = Promotion::ALL.iter().find(|(_, promotion)| Some(*promotion) == config.promotion);
     let promotion = promotion.map(|(name, _)| ("promotion", Value::from(*name)));
     let mut auth = vec![("anonymous", if config.auth.anonymous { "read" } else { "deny" }.into())];
+    auth.extend(
+        (!config.required_policies.is_empty())
+            .then(|| ("require", config.required_policies.iter().map(String::as_str).collect())),
+    );
+    auth.extend(config.auth.jwt.as_ref().map(|own| ("jwt", jwt(own))));
     auth.extend(config.auth.tokens.as_ref().map(|path| ("tokens", Value::from(path.display().to_string()))));
     let health = config.health_listen.as_deref().map(|listen| ("health", mapping([("listen", listen.into())])));
     let mut limits = vec![
@@ -116,6 +121,19 @@ fn nats(nats: &Nats) -> Value {
     ];
     let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
     mapping([("urls", urls.collect())].into_iter().chain(optional))
+}
+
+fn jwt(jwt: &Jwt) -> Value {
+    let list = |texts: &[String]| texts.iter().map(String::as_str).collect::<Value>();
+    let all = [
+        ("keys", Some(jwt.keys.as_str().into())),
+        ("issuer", (!jwt.issuers.is_empty()).then(|| list(&jwt.issuers))),
+        ("audience", (!jwt.audiences.is_empty()).then(|| list(&jwt.audiences))),
+        ("leeway", Some(written_duration(jwt.leeway).into())),
+        ("roles", Some(jwt.roles.as_str().into())),
+        ("admin_role", jwt.admin_role.as_deref().map(Value::from)),
+    ];
+    mapping(all.into_iter().filter_map(|(key, value)| Some((key, value?))))
 }
 
 fn object_store(access: &StoreAccess) -> Value {

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Auth, ConnectionLimits, Http};
+use super::checked::{Auth, ConnectionLimits, Http, Jwt};
 use super::code::Code;
+use super::diagnostic::Mark;
 use super::paths::resolve;
 use super::reader::Mapping;
 
@@ -17,6 +18,8 @@ pub(super) struct Listeners {
     /// For probes alone; none if they come over `http`.
     pub health_listen: Option<String>,
     pub auth: Auth,
+    /// The policies of every relation that is not public, and where each is written.
+    pub required_policies: Vec<(String, Mark)>,
 }
 
 const HTTP_KEYS: &[&str] = &[
@@ -31,6 +34,12 @@ const HTTP_KEYS: &[&str] = &[
     "answers",
 ];
 
+const AUTH_KEYS: &[&str] = &["tokens", "jwt", "anonymous", "require"];
+const AUTH_LATER: &[&str] = &["mtls"];
+const JWT_KEYS: &[&str] = &["keys", "issuer", "audience", "leeway", "roles", "admin_role"];
+/// Of clocks that are kept in step.
+const LEEWAY: Duration = Duration::from_secs(60);
+
 /// Reads what the daemon listens on, and who may ask there. `folder` is that of the file.
 pub(super) fn listeners(map: &Mapping<'_>, folder: &str) -> Listeners {
     let (http, metrics) = (map.map("http", HTTP_KEYS, &[]), map.map("metrics", &["listen"], &[]));
@@ -44,7 +53,7 @@ pub(super) fn listeners(map: &Mapping<'_>, folder: &str) -> Listeners {
     }
     let health_listen = health.as_ref().and_then(address);
     apart(map, [("http", Some(&http_listen)), ("metrics", Some(&metrics_listen)), ("health", health_listen.as_ref())]);
-    let auth = auth(map, folder);
+    let (auth, required_policies) = auth(map, folder);
     if auth.is_none() && !is_loopback(&http_listen) {
         let message =
             format!("`http` listens on {http_listen}, where others reach it, and nobody has said who may read");
@@ -55,8 +64,8 @@ pub(super) fn listeners(map: &Mapping<'_>, folder: &str) -> Listeners {
     let hosts = http.iter().flat_map(|http| http.texts("hosts")).map(|(host, _)| host.to_ascii_lowercase()).collect();
     let answer_bytes = http.as_ref().and_then(|http| http.bytes("answers")).unwrap_or(256 << 20);
     let http = Http { listen: http_listen, hosts, connections: connections(http.as_ref()), answer_bytes };
-    let auth = auth.unwrap_or(Auth { tokens: None, anonymous: true });
-    Listeners { http, metrics_listen, health_listen, auth }
+    let auth = auth.unwrap_or(Auth { tokens: None, jwt: None, anonymous: true });
+    Listeners { http, metrics_listen, health_listen, auth, required_policies }
 }
 
 /// Two listeners have two addresses.
@@ -72,17 +81,35 @@ fn apart(map: &Mapping<'_>, listeners: [(&str, Option<&String>); 3]) {
     }
 }
 
-/// Who may ask; none if that is not said.
-fn auth(map: &Mapping<'_>, folder: &str) -> Option<Auth> {
-    let auth = map.map("auth", &["tokens", "anonymous"], &["require", "jwt", "mtls"])?;
+/// Who may ask, none if that is not said; and the policies of all relations.
+fn auth(map: &Mapping<'_>, folder: &str) -> (Option<Auth>, Vec<(String, Mark)>) {
+    let Some(auth) = map.map("auth", AUTH_KEYS, AUTH_LATER) else { return (None, Vec::new()) };
+    let required = auth.texts("require").into_iter().map(|(policy, yaml)| (policy.to_owned(), yaml.mark)).collect();
     let tokens = auth.text("tokens").map(|path| PathBuf::from(resolve(folder, path)));
     let anonymous = auth.choice("anonymous", &[("deny", false), ("read", true)]);
-    if tokens.is_none() && anonymous != Some(true) {
+    let jwt = auth.map("jwt", JWT_KEYS, &[]).and_then(|jwt| self::jwt(&jwt, folder));
+    if tokens.is_none() && auth.get("jwt").is_none() && anonymous != Some(true) {
         let hint =
             "name their file, `tokens: FILE` (`readside token create NAME` makes one), or write `anonymous: read`";
-        map.error_at_key(Code::NotTogether, "auth", "`auth` has no `tokens`, so nobody could ask", hint);
+        let message = "`auth` has neither `tokens` nor `jwt`, so nobody could ask";
+        map.error_at_key(Code::NotTogether, "auth", message, hint);
     }
-    Some(Auth { tokens, anonymous: anonymous.unwrap_or(false) })
+    (Some(Auth { tokens, jwt, anonymous: anonymous.unwrap_or(false) }), required)
+}
+
+fn jwt(jwt: &Mapping<'_>, folder: &str) -> Option<Jwt> {
+    let texts = |key: &str| jwt.texts(key).into_iter().map(|(text, _)| text.to_owned()).collect();
+    jwt.need("keys", "name the keys of who signs: `keys: jwks.json`, or `keys: \"https://id.example/jwks.json\"`");
+    let keys = jwt.text("keys")?;
+    let is_url = keys.starts_with("https://") || keys.starts_with("http://");
+    Some(Jwt {
+        keys: if is_url { keys.to_owned() } else { resolve(folder, keys) },
+        issuers: texts("issuer"),
+        audiences: texts("audience"),
+        leeway: jwt.duration("leeway").unwrap_or(LEEWAY),
+        roles: jwt.text("roles").unwrap_or("roles").to_owned(),
+        admin_role: jwt.text("admin_role").map(str::to_owned),
+    })
 }
 
 /// Whether nobody but this machine can reach an address. A name is where its resolver says, except for the one that is fixed.

@@ -58,7 +58,22 @@ impl Declarations {
 /// # Errors
 /// All problems of all files, warnings among them, if any is an error.
 pub fn load(root: &str, files: &Files<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<Diagnostic>> {
-    let (loaded, diagnostics) = load_so_far(root, files, env);
+    all_or_none(load_so_far(root, files, env))
+}
+
+/// The same of documents that were divided from their policies, which are read elsewhere.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_policies(
+    root: &str,
+    files: &Files<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    all_or_none(read_all(root, files, env, false))
+}
+
+fn all_or_none((loaded, diagnostics): (Option<Loaded>, Vec<Diagnostic>)) -> Result<Loaded, Vec<Diagnostic>> {
     match loaded {
         Some(loaded) if diagnostics.iter().all(|found| found.severity == Severity::Warning) => {
             Ok(Loaded { warnings: diagnostics, ..loaded })
@@ -72,6 +87,15 @@ pub fn load_so_far(
     root: &str,
     files: &Files<'_>,
     env: &dyn Fn(&str) -> Option<String>,
+) -> (Option<Loaded>, Vec<Diagnostic>) {
+    read_all(root, files, env, true)
+}
+
+fn read_all(
+    root: &str,
+    files: &Files<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+    has_policies: bool,
 ) -> (Option<Loaded>, Vec<Diagnostic>) {
     let report = Report::default();
     let folder = folder_of(root);
@@ -101,7 +125,12 @@ pub fn load_so_far(
     for pattern in settings.iter().flat_map(|settings| &settings.patterns) {
         complete &= read_pattern(pattern, files, &values, &report, &mut read);
     }
-    let declared = check(&read, complete, folder, &report);
+    let declared = check(&read, complete, has_policies, folder, &report);
+    if complete && has_policies {
+        let reader = NodeReader { file: &read[0], report: &report };
+        let required = settings.iter().flat_map(|settings| &settings.required_policies);
+        required.for_each(|(policy, mark)| check_policy(reader, policy, *mark, &declared.policies));
+    }
     if let Some((subject, mark)) = settings.as_ref().and_then(|settings| settings.parked_notify.as_ref()) {
         check_unread(NodeReader { file: &read[0], report: &report }, subject, *mark, &declared.sources);
     }
@@ -167,7 +196,7 @@ fn read_pattern(
 
 /// Checks every document but the first of the root. Nothing is said to be missing unless all that is declared is
 /// `complete`, because a file that could not be read may hold it.
-fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declarations {
+fn check(read: &[File], complete: bool, has_policies: bool, folder: &str, report: &Report) -> Declarations {
     let mut complete = complete && read.iter().all(|file| file.complete);
     let mut documents: Vec<(&'static str, NodeReader<'_>, usize, &Yaml)> = Vec::new();
     let mut names: Vec<Named<'_>> = Vec::new();
@@ -205,7 +234,7 @@ fn check(read: &[File], complete: bool, folder: &str, report: &Report) -> Declar
     }
     let policies: Vec<String> =
         names.iter().filter(|named| named.kind == "policy").map(|named| named.name.clone()).collect();
-    let policies = complete.then_some(policies.as_slice());
+    let policies = (complete && has_policies).then_some(policies.as_slice());
     let mut declared = Declarations::default();
     let documents_count = documents.len();
     for (kind, reader, document, yaml) in documents {
@@ -264,6 +293,15 @@ fn check_unread(reader: NodeReader<'_>, subject: &str, mark: Mark, sources: &[So
                 "choose a subject that no source reads, such as `readside.parked`",
             );
         }
+    }
+}
+
+/// Refuses the name of a policy that is none's.
+fn check_policy(reader: NodeReader<'_>, policy: &str, mark: Mark, declared: &[Policy]) {
+    if declared.iter().all(|known| known.name != policy) {
+        let hint = did_you_mean(policy, &declared.iter().map(|known| &*known.name).collect::<Vec<_>>());
+        let hint = hint.unwrap_or_else(|| format!("declare it: `policy: {policy}` with a `row_filter`"));
+        reader.error(Code::UnknownPolicy, mark, format!("there is no policy `{policy}`"), hint);
     }
 }
 
@@ -344,6 +382,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         metrics_listen,
         health_listen,
         auth,
+        required_policies,
         parked,
         ..
     } = settings;
@@ -373,6 +412,7 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         projections,
         queries,
         policies,
+        required_policies: required_policies.into_iter().map(|(policy, _)| policy).collect(),
     }
 }
 

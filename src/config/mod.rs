@@ -41,7 +41,7 @@ pub use code::{Code, page};
 pub use cursor::{Cursor, Stands, cursor};
 pub use diagnostic::{Diagnostic, Severity};
 pub use effective::effective;
-pub use load::{Loaded, load, load_so_far};
+pub use load::{Loaded, load, load_so_far, load_without_policies};
 pub use names::{is_identifier, is_reserved, is_reserved_schema, snake_case};
 pub use paths::{Files, FolderEntry};
 pub use place::{Place, Places};

@@ -61,7 +61,7 @@ pub(super) fn projection(
     if let Some(kind) = kind {
         suits(&map, kind);
     }
-    let (policies, masks) = access(&map, policies);
+    let Access { policies, masks, is_public } = access(&map, policies);
     let (on_stale, slo) = freshness(&map);
     let projection = Projection {
         name: name?,
@@ -79,6 +79,7 @@ pub(super) fn projection(
         stop_words: stop_words(&map),
         policies,
         masks,
+        is_public,
         state_limit: map.bytes("state_limit").unwrap_or(STATE_LIMIT) as u64,
         promotion: promotion(&map),
         keep: map.duration("keep"),
@@ -276,16 +277,24 @@ pub(super) fn promotion(map: &Mapping<'_>) -> Option<Promotion> {
     map.choice("promotion", &Promotion::ALL)
 }
 
-/// The policies that exist, and the masks.
-fn access(map: &Mapping<'_>, known: Option<&[String]>) -> (Vec<String>, BTreeMap<String, String>) {
-    let nothing = (Vec::new(), BTreeMap::new());
+/// What is hidden of a projection, and from whom.
+#[derive(Default)]
+struct Access {
+    policies: Vec<String>,
+    masks: BTreeMap<String, String>,
+    is_public: bool,
+}
+
+/// `known` are the policies that exist.
+fn access(map: &Mapping<'_>, known: Option<&[String]>) -> Access {
     match map.get("access").map(|yaml| &yaml.data) {
-        // Said aloud what holds without policies.
-        Some(Data::Scalar(scalar)) if scalar.text == "public" => return nothing,
+        Some(Data::Scalar(scalar)) if scalar.text == "public" => {
+            return Access { is_public: true, ..Access::default() };
+        }
         _ => {}
     }
     let Some(access) = map.map("access", &["policies", "mask"], &[]) else {
-        return nothing;
+        return Access::default();
     };
     let policies = access.texts("policies");
     for (policy, yaml) in &policies {
@@ -302,5 +311,5 @@ fn access(map: &Mapping<'_>, known: Option<&[String]>) -> (Vec<String>, BTreeMap
         Some((entry.name.clone(), sql.to_owned()))
     };
     let policies = policies.into_iter().map(|(policy, _)| policy.to_owned()).collect();
-    (policies, masks.iter().filter_map(mask).collect())
+    Access { policies, masks: masks.iter().filter_map(mask).collect(), is_public: false }
 }

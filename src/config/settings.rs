@@ -61,6 +61,7 @@ pub(super) struct Settings {
     pub metrics_listen: String,
     pub health_listen: Option<String>,
     pub auth: Auth,
+    pub required_policies: Vec<(String, Mark)>,
     pub parked: ParkedLimits,
     /// The subject of notices of parked events, and where it is written.
     pub parked_notify: Option<(String, Mark)>,
@@ -91,7 +92,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let parked = map.map("parked", &["max_events", "max_bytes", "notify"], &[]);
     let mut patterns = patterns(&map, "sources", true, folder);
     patterns.extend(self::patterns(&map, "projections", false, folder));
-    let Listeners { http, metrics_listen, health_listen, auth } = listeners(&map, folder);
+    let Listeners { http, metrics_listen, health_listen, auth, required_policies } = listeners(&map, folder);
     let (limits, state_limit) = limits(&map);
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
@@ -108,6 +109,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         metrics_listen,
         health_listen,
         auth,
+        required_policies,
         parked: parked.as_ref().map_or_else(ParkedLimits::default, limits_of_parked),
         parked_notify: parked.as_ref().and_then(parked_notify),
         limits,

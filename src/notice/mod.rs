@@ -18,8 +18,8 @@ use tokio::time::{sleep, sleep_until};
 use crate::config::Nats;
 use crate::lifecycle::Parked;
 use crate::progress::SourceName;
+use crate::read_model::ReadView;
 use crate::read_model::catalog::{Catalog, Snapshot};
-use crate::read_model::{Caller, ReadView};
 use crate::telemetry;
 
 use difference::newly_parked;
@@ -90,7 +90,7 @@ async fn tell(
 }
 
 fn parked_of(snapshot: &Arc<Snapshot>) -> Arc<[Arc<Parked>]> {
-    ReadView::new(snapshot.clone(), Caller::Anonymous).parked().clone()
+    ReadView::of_daemon(snapshot.clone()).parked().cloned().unwrap_or_default()
 }
 
 /// Until then; for ever if there is no such time.

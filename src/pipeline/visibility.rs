@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::engine::Fetched;
 use crate::progress::{Phase, Position, SourceName};
+use crate::read_model::ReadView;
 use crate::read_model::catalog::Catalog;
-use crate::read_model::{Caller, ReadView};
 use crate::telemetry::{self, Delays};
 
 /// Of more messages than these that wait at the same time, the first ones are forgotten: what is in error may stay so for long.
@@ -53,7 +53,7 @@ impl Visibility {
         if self.waiting.is_empty() && !self.shown.is_empty() {
             return;
         }
-        let view = ReadView::new(catalog.snapshot(), Caller::Anonymous);
+        let view = ReadView::of_daemon(catalog.snapshot());
         let mut delays: Vec<Option<Delays>> = vec![None; self.waiting.len()];
         // Whether a projection that takes every commit has yet to show it.
         let mut is_awaited = vec![false; self.waiting.len()];

@@ -35,6 +35,8 @@ pub struct Demand {
     pub max_lag: Option<Duration>,
     /// Whether an answer is refused to which an event may belong that is parked or vanished.
     pub complete: bool,
+    /// Whether an answer is refused that is known or feared to miss something which is stored.
+    pub not_stale: bool,
     /// How long to wait until all of that holds.
     pub wait: Duration,
 }
@@ -52,11 +54,18 @@ pub struct DemandTexts<'a> {
     pub wait: Option<&'a str>,
 }
 
+/// What a relation promises by `on_stale: refuse`: no stale answer, and none older than its `slo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    pub max_lag: Option<Duration>,
+}
+
 /// What of a demand an answer does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unmet {
     Position,
     Lag,
+    Stale,
     Complete,
 }
 
@@ -94,6 +103,16 @@ impl Demand {
         Ok(demand)
     }
 
+    /// The same, with what the relations themselves promise of their answers.
+    pub(super) fn and<'a>(&self, promises: impl IntoIterator<Item = &'a Promise>) -> Self {
+        let mut demand = self.clone();
+        for Promise { max_lag } in promises {
+            demand.not_stale = true;
+            demand.max_lag = demand.max_lag.into_iter().chain(*max_lag).min();
+        }
+        demand
+    }
+
     /// What an answer of this freshness does not keep.
     pub(super) fn unmet(&self, freshness: &Freshness) -> Option<Unmet> {
         // What nothing was heard of yet may be any time behind.
@@ -102,6 +121,8 @@ impl Demand {
             Some(Unmet::Position)
         } else if self.max_lag.is_some_and(|most| lag_s > most.as_secs_f64()) {
             Some(Unmet::Lag)
+        } else if self.not_stale && freshness.is_stale() {
+            Some(Unmet::Stale)
         } else if self.complete && freshness.incomplete {
             Some(Unmet::Complete)
         } else {
@@ -130,7 +151,7 @@ fn duration(text: &str) -> Option<Duration> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::progress::Basis;
+    use crate::progress::{AnswerState, Basis, SourceState};
 
     fn streams() -> Streams {
         let stream = |name: &str| Some(name.to_owned());
@@ -188,6 +209,11 @@ mod tests {
         for (freshness, expected) in cases {
             assert_eq!(all.unmet(&freshness), expected, "{freshness:?}");
         }
+        let promised = all.and([&Promise { max_lag: Some(Duration::from_secs(1)) }, &Promise { max_lag: None }]);
+        assert_eq!(promised, Demand { not_stale: true, max_lag: Some(Duration::from_secs(1)), ..all.clone() });
+        let lost = AnswerState::Source(SourceState::Disconnected);
+        let stale = Freshness { state: lost, ..of(true, Some(0.5), false) };
+        assert_eq!((promised.unmet(&stale), all.unmet(&stale)), (Some(Unmet::Stale), None));
         assert_eq!(Demand::default().unmet(&of(true, None, true)), None, "nothing is demanded");
     }
 }

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     /// The request itself is wrong.
     Invalid,
     UnknownRelation,
+    /// The caller may see nothing of a relation.
+    Denied,
     /// No such row.
     NotFound,
     /// The demanded position was not reached in time.
@@ -47,6 +49,7 @@ impl ErrorKind {
         match self {
             ErrorKind::Invalid => "invalid-request",
             ErrorKind::UnknownRelation => "unknown-relation",
+            ErrorKind::Denied => "denied",
             ErrorKind::NotFound => "not-found",
             ErrorKind::Behind => "position-not-reached",
             ErrorKind::Stale => "too-old",

@@ -33,8 +33,8 @@ pub(super) async fn list(
     let ListRequest { filters, sort: mut order, page_size, page_token } = request(&schema)?;
     let unique = match relations::open(session.view(), name)?.table() {
         Some(table) => {
-            check_served(name, table, &filters, limits)?;
-            append_key(&mut order, table);
+            check_served(name, &table, &filters, limits)?;
+            append_key(&mut order, &table);
             let ordered = |column: &usize| order.iter().any(|sort| sort.column == *column);
             !table.spec().key.is_empty() && table.spec().key.iter().all(ordered)
         }
@@ -54,7 +54,7 @@ pub(super) async fn list(
 }
 
 /// The key makes the order total: no two rows are equal in it.
-fn append_key(order: &mut Vec<SortColumn>, table: OpenTable<'_>) {
+fn append_key(order: &mut Vec<SortColumn>, table: &OpenTable<'_>) {
     let spec = table.spec();
     for column in &spec.key {
         if is_comparable(spec.schema.field(*column)) && !order.iter().any(|sort| sort.column == *column) {
@@ -64,9 +64,12 @@ fn append_key(order: &mut Vec<SortColumn>, table: OpenTable<'_>) {
 }
 
 /// Refuses a filter that would scan a large table.
-fn check_served(name: &str, table: OpenTable<'_>, filters: &[Filter], limits: &Limits) -> Result<(), QueryError> {
+fn check_served(name: &str, table: &OpenTable<'_>, filters: &[Filter], limits: &Limits) -> Result<(), QueryError> {
     let equal: Vec<usize> = filters.iter().filter(|filter| filter.is_equality()).map(|filter| filter.column).collect();
-    if filters.is_empty() || table.num_rows() <= limits.scan_limit || table.serves(&equal) {
+    if filters.is_empty() || table.serves(&equal) {
+        return Ok(());
+    }
+    if !table.has_more_than(limits.scan_limit).map_err(QueryError::running)? {
         return Ok(());
     }
     let spec = table.spec();
@@ -78,8 +81,7 @@ fn check_served(name: &str, table: OpenTable<'_>, filters: &[Filter], limits: &L
     let mut wanted: Vec<usize> = if equal.is_empty() { filters.iter().map(|one| one.column).collect() } else { equal };
     wanted.dedup();
     let detail = format!(
-        "no index of `{name}` serves this filter, and its {} rows are more than the {} that may be scanned",
-        table.num_rows(),
+        "no index of `{name}` serves this filter, and its rows are more than the {} that may be scanned",
         limits.scan_limit
     );
     let hint = format!(

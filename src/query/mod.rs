@@ -5,6 +5,7 @@
 //! pipeline.
 
 mod account;
+mod apart;
 mod conditions;
 mod demand;
 mod error;
@@ -23,7 +24,7 @@ mod sql_limits;
 mod values;
 mod wait;
 
-pub use demand::{Demand, DemandTexts, Streams};
+pub use demand::{Demand, DemandTexts, Promise, Streams};
 pub use error::{ErrorKind, QueryError};
 pub use filters::{Filter, Operation, find_column, is_comparable};
 pub use limits::Limits;
@@ -31,7 +32,7 @@ pub use list::ListRequest;
 pub use named::NamedRequest;
 pub use pages::{Page, SortColumn};
 pub use read_point::ReadPoint;
-pub use service::{QueryService, now_us};
+pub use service::{QueryService, Rules, now_us};
 pub use session::ParsedQuery;
 pub use sql::{Params, RowBatches, SqlRequest};
 pub use values::{ValueError, format_date, format_timestamp, parse_value};

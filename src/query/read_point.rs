@@ -54,12 +54,14 @@ impl ReadPoint {
         self
     }
 
-    /// Which build of a projection answers.
-    pub fn generation(&self, name: &str) -> u64 {
-        self.view.projections().get(name).map_or(0, |status| status.generation)
+    /// One number for the build of a projection that answers, and for what the caller sees of it.
+    pub fn version(&self, name: &str) -> u64 {
+        let generation = self.view.projections().get(name).map_or(0, |status| status.generation);
+        generation.wrapping_add(self.view.fingerprint([name]))
     }
 
-    /// One number for `sql` and all that it may read: the builds of all projections, and the SQL of views.
+    /// One number for `sql` and all that it may read: the builds of all projections, the SQL of views, and what the caller sees of
+    /// them.
     pub fn definitions(&self, sql: &str) -> u64 {
         let mut hash = Xxh3::new();
         let mut part = |text: &str| {
@@ -67,6 +69,7 @@ impl ReadPoint {
             hash.update(text.as_bytes());
         };
         part(sql);
+        part(&self.view.fingerprint(self.view.projections().keys().map(String::as_str)).to_string());
         for (name, status) in self.view.projections() {
             part(name);
             part(&status.generation.to_string());

@@ -7,6 +7,7 @@ use datafusion::common::TableReference;
 
 use super::session::{CATALOG, SCHEMA, Sessions};
 use super::{ErrorKind, ParsedQuery, QueryError, did_you_mean};
+use crate::access::Denied;
 use crate::progress::{Basis, keep_most};
 use crate::read_model::{NotServed, OpenRelation, OpenTable, ReadView, RelationRows};
 
@@ -39,19 +40,27 @@ impl Sessions {
     /// Whether the SQL of all views at and below these names is parsed already, so that a look at what they read costs no more
     /// than look-ups: a reader that waits for a position looks at every commit.
     pub(super) fn knows<'a>(&self, view: &ReadView, names: impl IntoIterator<Item = &'a str>) -> bool {
+        self.at_and_below(view, names).is_some()
+    }
+
+    /// These names and those of all that the views among them read; none while the SQL of one is not parsed.
+    pub(super) fn at_and_below<'a>(
+        &self,
+        view: &ReadView,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Option<BTreeSet<String>> {
         let mut seen: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
         let mut to_look_at: Vec<String> = seen.iter().cloned().collect();
         while let Some(name) = to_look_at.pop() {
             let Ok(relation) = view.open(&name) else { continue };
             let RelationRows::Computed { sql } = relation.rows() else { continue };
-            let Some(parsed) = self.parsed(sql) else { return false };
-            for reference in &parsed.references {
+            for reference in &self.parsed(sql)?.references {
                 if seen.insert(reference.table().to_owned()) {
                     to_look_at.push(reference.table().to_owned());
                 }
             }
         }
-        true
+        Some(seen)
     }
 
     /// The tables that a relation is computed from at query time: itself, or those below a view.
@@ -77,12 +86,23 @@ impl Sessions {
 
 /// The relation of this name, for all that reads.
 pub(super) fn open<'a>(view: &'a ReadView, name: &str) -> Result<OpenRelation<'a>, QueryError> {
-    view.open(name).map_err(|error| match error {
-        NotServed::Unavailable { .. } => QueryError::new(ErrorKind::Unavailable, error.to_string()),
+    view.open(name).map_err(|error| refused(view, name, error))
+}
+
+/// Why a reader gets nothing of a name.
+pub(super) fn refused(view: &ReadView, name: &str, error: NotServed) -> QueryError {
+    match error {
+        NotServed::Unavailable { .. } | NotServed::Denied(Denied::DoesNotFit { .. }) => {
+            QueryError::new(ErrorKind::Unavailable, error.to_string())
+        }
+        NotServed::Denied(Denied::Undeclared { .. }) => QueryError::new(ErrorKind::Unavailable, error.to_string()),
+        NotServed::Denied(Denied::MissingClaim { .. }) => {
+            QueryError::new(ErrorKind::Denied, error.to_string()).hint("ask with a token that has this claim")
+        }
         NotServed::Unknown { .. } => {
             QueryError::new(ErrorKind::UnknownRelation, error.to_string()).near(did_you_mean(name, view.names()))
         }
-    })
+    }
 }
 
 /// The kept rows of a relation, which have a key.

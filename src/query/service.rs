@@ -13,14 +13,15 @@ use super::limits::Admission;
 use super::session::Sessions;
 use super::wait::wait;
 use super::{
-    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, ParsedQuery, QueryError, ReadPoint, RowBatches,
-    SqlRequest, Streams, did_you_mean, list, named, relations, sql,
+    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, ParsedQuery, Promise, QueryError, ReadPoint,
+    RowBatches, SqlRequest, Streams, did_you_mean, list, named, relations, sql,
 };
+use crate::access::{Caller, Policies};
 use crate::config::Query;
 use crate::progress::Basis;
-use crate::read_model::catalog::Catalog;
+use crate::read_model::ReadView;
+use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::read_model::search::{SearchAnswer, SearchError, SearchRequest};
-use crate::read_model::{Caller, ReadView};
 
 /// Shared by all protocols, so that they share one admission control.
 #[derive(Debug)]
@@ -30,6 +31,15 @@ pub struct QueryService {
     sessions: Arc<Sessions>,
     queries: BTreeMap<String, Arc<Query>>,
     streams: Streams,
+    rules: Arc<Rules>,
+}
+
+/// What is declared of relations for those who read them.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    pub policies: Policies,
+    /// Of the relations that refuse stale answers, by name.
+    pub promises: BTreeMap<String, Promise>,
 }
 
 impl QueryService {
@@ -57,7 +67,8 @@ impl QueryService {
     pub fn changed(&self, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
         let is_same = limits == *self.limits();
         let admission = if is_same { self.admission.clone() } else { Arc::new(Admission::new(limits)?) };
-        Self::with(self.catalog.clone(), admission, queries, streams, None)
+        let changed = Self::with(self.catalog.clone(), admission, queries, streams, None)?;
+        Ok(Self { rules: self.rules.clone(), ..changed })
     }
 
     fn with(
@@ -70,7 +81,20 @@ impl QueryService {
         let Limits { memory_bytes, timeout, .. } = admission.limits().clone();
         let sessions = Sessions::new(memory_bytes, timeout, clock).map_err(io::Error::other)?;
         let queries = queries.into_iter().map(|query| (query.name.clone(), Arc::new(query))).collect();
-        Ok(QueryService { catalog, admission, sessions: Arc::new(sessions), queries, streams })
+        Ok(QueryService { catalog, admission, sessions: Arc::new(sessions), queries, streams, rules: Arc::default() })
+    }
+
+    /// The same service by other rules, sharing all else.
+    #[must_use]
+    pub fn by(&self, rules: Rules) -> Self {
+        Self {
+            catalog: self.catalog.clone(),
+            admission: self.admission.clone(),
+            sessions: self.sessions.clone(),
+            queries: self.queries.clone(),
+            streams: self.streams.clone(),
+            rules: Arc::new(rules),
+        }
     }
 
     /// The declared queries, by name.
@@ -92,7 +116,11 @@ impl QueryService {
 
     /// The current snapshot as the caller reads it.
     pub fn view(&self, caller: Caller) -> ReadView {
-        ReadView::new(self.catalog.snapshot(), caller)
+        self.see(&caller, self.catalog.snapshot())
+    }
+
+    fn see(&self, caller: &Caller, snapshot: Arc<Snapshot>) -> ReadView {
+        ReadView::new(snapshot, caller.clone(), self.rules.policies.clone())
     }
 
     /// The whole current snapshot, with everything that it reads.
@@ -105,12 +133,12 @@ impl QueryService {
     /// # Errors
     /// Where the relation is unknown or unavailable, the position is not reached in time, or too many requests wait.
     pub async fn at_relation(&self, caller: Caller, name: &str, demand: &Demand) -> Result<ReadPoint, QueryError> {
-        let view = self.view(caller);
+        let view = self.view(caller.clone());
         if !self.sessions.knows(&view, [name]) {
             let (sessions, name) = (self.sessions.clone(), name.to_owned());
             self.admission.run(async move { sessions.basis_of_relation(&view, &name).map(drop) }).await?;
         }
-        self.at(caller, demand, |view| self.sessions.basis_of_relation(view, name)).await
+        self.at(caller, demand, &[name], |view| self.sessions.basis_of_relation(view, name)).await
     }
 
     /// Parses one query, on the query threads: they have the stack for it, and nothing else waits for them.
@@ -144,22 +172,35 @@ impl QueryService {
         allow_mixed: bool,
         demand: &Demand,
     ) -> Result<ReadPoint, QueryError> {
-        let view = self.view(caller);
+        let view = self.view(caller.clone());
         if !self.sessions.knows(&view, parsed.references.iter().map(TableReference::table)) {
             let (sessions, parsed) = (self.sessions.clone(), parsed.clone());
             self.admission.run(async move { sessions.basis_of(&view, &parsed, true).map(drop) }).await?;
         }
-        self.at(caller, demand, |view| self.sessions.basis_of(view, parsed, allow_mixed)).await
+        let names: Vec<&str> = parsed.references.iter().map(TableReference::table).collect();
+        self.at(caller, demand, &names, |view| self.sessions.basis_of(view, parsed, allow_mixed)).await
     }
 
     async fn at(
         &self,
         caller: Caller,
         demand: &Demand,
+        names: &[&str],
         basis: impl Fn(&ReadView) -> Result<Basis, QueryError>,
     ) -> Result<ReadPoint, QueryError> {
-        let (view, basis) = wait(&self.catalog, caller, &self.admission, demand, basis).await?;
+        let see = |snapshot| self.see(&caller, snapshot);
+        let demand = &demand.and(self.promised(&see(self.catalog.snapshot()), names));
+        let (view, basis) = wait(&self.catalog, &see, &self.admission, demand, basis).await?;
         Ok(ReadPoint::new(view, basis, demand.positions.clone()))
+    }
+
+    /// What these relations and those below them promise.
+    fn promised(&self, view: &ReadView, names: &[&str]) -> Vec<&Promise> {
+        if self.rules.promises.is_empty() {
+            return Vec::new();
+        }
+        let read = self.sessions.at_and_below(view, names.iter().copied()).unwrap_or_default();
+        read.iter().filter_map(|name| self.rules.promises.get(name)).collect()
     }
 
     /// The key of a relation, column by column.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -26,9 +27,10 @@ use datafusion::sql::parser::Statement;
 
 use super::QueryError;
 use super::account::{Account, Stage, bounded, metered};
+use super::apart::ViewApart;
 use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
-use super::relations::{check_depth, is_information_schema, open, relation_name};
+use super::relations::{check_depth, is_information_schema, open, refused, relation_name};
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
 use crate::plan::{numbered, readable, readers, rewrite_own_aggregates};
 use crate::read_model::{ReadView, RelationRows};
@@ -83,6 +85,8 @@ pub(super) struct Session {
     view: ReadView,
     relations: Arc<MemorySchemaProvider>,
     account: Account,
+    /// Whether the same cut gives the same rows of all views that are planned apart.
+    repeatable: AtomicBool,
 }
 
 impl Sessions {
@@ -145,7 +149,8 @@ impl Sessions {
         if self.clock.is_some() {
             state.execution_props_mut().query_execution_start_time = self.clock;
         }
-        Session { state, view, relations, account: Account::new(self.memory_bytes, self.timeout) }
+        let account = Account::new(self.memory_bytes, self.timeout);
+        Session { state, view, relations, account, repeatable: AtomicBool::new(true) }
     }
 }
 
@@ -204,6 +209,7 @@ impl Session {
         let plan = self.readable(plan)?;
         check_padding(&plan)?;
         let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
+        let repeatable = repeatable && self.repeatable.load(Ordering::Relaxed);
         Ok(PlannedQuery { plan: self.metered(plan)?, repeatable })
     }
 
@@ -274,7 +280,8 @@ impl Session {
         if let Some(known) = self.relations.table(name).await.map_err(QueryError::running)? {
             return Ok(known);
         }
-        let provider: Arc<dyn TableProvider> = match open(&self.view, name)?.rows() {
+        let relation = open(&self.view, name)?;
+        let provider: Arc<dyn TableProvider> = match relation.rows() {
             RelationRows::Kept(table) => table.provider().map_err(QueryError::running)?,
             RelationRows::Computed { sql } => {
                 check_depth(name, depth)?;
@@ -284,7 +291,15 @@ impl Session {
                     Box::pin(self.register(sessions, below, depth + 1)).await?;
                 }
                 let plan = self.readable(self.planned(&parsed).await?)?;
-                Arc::new(ViewTable::new(self.metered(plan)?, Some(sql.to_owned())))
+                if relation.is_guarded() {
+                    check_padding(&plan)?;
+                    let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
+                    self.repeatable.fetch_and(repeatable, Ordering::Relaxed);
+                    let apart = ViewApart::new(self.metered(plan)?, self.state.clone(), self.account.clone());
+                    relation.seen(Arc::new(apart)).map_err(|error| refused(&self.view, name, error))?
+                } else {
+                    Arc::new(ViewTable::new(self.metered(plan)?, Some(sql.to_owned())))
+                }
             }
         };
         self.relations.register_table(name.to_owned(), provider.clone()).map_err(QueryError::running)?;

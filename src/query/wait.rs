@@ -1,16 +1,18 @@
 //! Waiting for the freshness that a reader demands, such as the position that a writer's publish ack returned (DESIGN: P5).
 
+use std::sync::Arc;
+
 use super::demand::{Demand, Unmet};
 use super::limits::Admission;
 use super::{ErrorKind, QueryError, now_us};
 use crate::progress::{Basis, Freshness};
-use crate::read_model::catalog::Catalog;
-use crate::read_model::{Caller, ReadView};
+use crate::read_model::ReadView;
+use crate::read_model::catalog::{Catalog, Snapshot};
 
-/// The first snapshot, as the caller reads it, at which `basis` reaches what is demanded, at once or within the demanded time.
+/// The first snapshot, as `see` shows it to the caller, at which `basis` reaches what is demanded, at once or within the demanded time.
 pub(super) async fn wait(
     catalog: &Catalog,
-    caller: Caller,
+    see: &(dyn Fn(Arc<Snapshot>) -> ReadView + Sync),
     admission: &Admission,
     demand: &Demand,
     basis: impl Fn(&ReadView) -> Result<Basis, QueryError>,
@@ -18,12 +20,12 @@ pub(super) async fn wait(
     let mut receiver = catalog.subscribe();
     let deadline = tokio::time::Instant::now() + demand.wait;
     loop {
-        let view = ReadView::new(receiver.borrow_and_update().clone(), caller);
+        let view = see(receiver.borrow_and_update().clone());
         let reached = basis(&view)?;
         let freshness = || Freshness::of(&reached, view.sources(), &demand.positions, now_us());
         let unmet = match demand {
             // Positions alone are told without all of it.
-            Demand { max_lag: None, complete: false, positions, .. } => {
+            Demand { max_lag: None, complete: false, not_stale: false, positions, .. } => {
                 (!reached.reaches(positions)).then_some(Unmet::Position)
             }
             demand => demand.unmet(&freshness()),
@@ -51,7 +53,12 @@ fn refused(unmet: Unmet, demand: &Demand, basis: &Basis, freshness: Freshness) -
         Unmet::Lag => {
             let lag = freshness.lag_seconds.map_or("not known".to_owned(), |lag| format!("{lag} s"));
             let most = demand.max_lag.unwrap_or_default().as_secs_f64();
-            (ErrorKind::Stale, format!("too old{waited}: the lag is {lag}, and maxLag is {most} s"))
+            (ErrorKind::Stale, format!("too old{waited}: the lag is {lag}, and at most {most} s are taken"))
+        }
+        Unmet::Stale => {
+            let state = freshness.state.label();
+            let detail = format!("stale{waited}: its state is `{state}`, and a relation of it says `on_stale: refuse`");
+            (ErrorKind::Stale, detail)
         }
         Unmet::Complete => {
             let detail = format!("incomplete{waited}: an event that may belong to the answer is parked, or vanished");
@@ -60,8 +67,10 @@ fn refused(unmet: Unmet, demand: &Demand, basis: &Basis, freshness: Freshness) -
     };
     let hint = match unmet {
         Unmet::Complete => Some("`readside parked list` has what is parked, and why"),
-        Unmet::Position | Unmet::Lag if demand.wait.is_zero() => Some("say how long to wait for it: wait=2s"),
-        Unmet::Position | Unmet::Lag => None,
+        Unmet::Position | Unmet::Lag | Unmet::Stale if demand.wait.is_zero() => {
+            Some("say how long to wait for it: wait=2s")
+        }
+        Unmet::Position | Unmet::Lag | Unmet::Stale => None,
     };
     let error = QueryError::new(kind, detail);
     let error = hint.map_or_else(|| error.clone(), |hint| error.clone().hint(hint));

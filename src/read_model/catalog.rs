@@ -185,7 +185,13 @@ pub struct ProjectionStatus {
     /// The generation that was replaced, while it can be rolled back to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptStatus>,
+    /// Whether what tells of its rows is left out, because some are hidden from whom this is shown to.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
 }
+
+/// In the place of a text in which values of rows may stand.
+const WITHHELD: &str = "for administrators: rows of this projection are hidden from some readers";
 
 /// A generation that was replaced and keeps up beside.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -241,6 +247,35 @@ pub struct BuildStatus {
     /// How its rows differ from those that serve, at one cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+}
+
+impl ProjectionStatus {
+    /// Without what tells of its rows: how many there are, what they take, and what is wrong with which of them.
+    pub(super) fn withheld(&self) -> Self {
+        Self {
+            rows: 0,
+            state_bytes: 0,
+            disk_bytes: None,
+            operators: Vec::new(),
+            error: self.error.as_ref().map(|_| WITHHELD.to_owned()),
+            rows_in_error: 0,
+            row_errors: Vec::new(),
+            build: self.build.as_ref().map(|build| BuildStatus {
+                message: build.message.as_ref().map(|_| WITHHELD.to_owned()),
+                comparison: None,
+                ..build.clone()
+            }),
+            kept: self.kept.as_ref().map(|kept| KeptStatus {
+                rows: 0,
+                state_bytes: 0,
+                disk_bytes: None,
+                message: kept.message.as_ref().map(|_| WITHHELD.to_owned()),
+                ..kept.clone()
+            }),
+            withheld: true,
+            ..self.clone()
+        }
+    }
 }
 
 impl BuildStatus {

@@ -5,26 +5,36 @@
 //! decided elsewhere.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, ScalarValue};
 
-use super::caller::Caller;
 use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored};
+use super::guarded::GuardedProvider;
 use super::search::{FieldKind, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
 use super::table::{TableSnapshot, TableSpec};
+use crate::access::{Caller, Denied, Permit, Policies};
 use crate::event::SourceSchema;
 use crate::lifecycle::{Parked, Step};
 use crate::progress::{Basis, Cut, Phase, SourceName, SourceProgress};
 
-/// A published snapshot and the caller that it is read for. Cheap to clone.
+/// A published snapshot, the caller that it is read for, and what is hidden from some callers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ReadView {
     snapshot: Arc<Snapshot>,
     caller: Caller,
+    policies: Policies,
+    decided: Arc<Decided>,
+}
+
+/// What was decided for the caller so far.
+#[derive(Debug, Default)]
+struct Decided {
+    permits: Mutex<BTreeMap<String, Option<Arc<Permit>>>>,
+    /// The status of all projections as the caller sees it.
+    projections: OnceLock<BTreeMap<String, ProjectionStatus>>,
 }
 
 /// Why a name has no rows to serve.
@@ -36,11 +46,19 @@ pub enum NotServed {
     /// It is declared, but nothing of it can be served in this state.
     #[error("{}", unavailable(name, *state, reason.as_deref()))]
     Unavailable { name: String, state: Phase, reason: Option<String> },
+    /// Nothing of it is for this caller.
+    #[error(transparent)]
+    Denied(#[from] Denied),
 }
 
 impl ReadView {
-    pub fn new(snapshot: Arc<Snapshot>, caller: Caller) -> Self {
-        ReadView { snapshot, caller }
+    pub fn new(snapshot: Arc<Snapshot>, caller: Caller, policies: Policies) -> Self {
+        ReadView { snapshot, caller, policies, decided: Arc::default() }
+    }
+
+    /// The whole snapshot, for the daemon's own use.
+    pub fn of_daemon(snapshot: Arc<Snapshot>) -> Self {
+        Self::new(snapshot, Caller::Daemon, Policies::default())
     }
 
     /// The live cut: relations that are paused, failed or a search index may stand at an earlier one.
@@ -57,9 +75,24 @@ impl ReadView {
         self.snapshot.schemas.get(source).map(|schema| &**schema)
     }
 
-    /// The status of all that is declared, whether or not it has rows to serve.
+    /// Whether the caller may see what the daemon says of its work: in parked events, in errors and in counts stands what rows are
+    /// made of. Where nothing is hidden from anybody, everybody may.
+    pub fn sees_operations(&self) -> bool {
+        self.policies.is_empty() || self.caller.sees_operations()
+    }
+
+    /// The status of all that is declared, whether or not it has rows to serve; without what tells of hidden rows.
     pub fn projections(&self) -> &BTreeMap<String, ProjectionStatus> {
-        &self.snapshot.projections
+        if self.sees_operations() {
+            return &self.snapshot.projections;
+        }
+        self.decided.projections.get_or_init(|| {
+            let seen = |(name, status): (&String, &ProjectionStatus)| {
+                let hides = self.policies.guard(name);
+                (name.clone(), if hides { status.withheld() } else { status.clone() })
+            };
+            self.snapshot.projections.iter().map(seen).collect()
+        })
     }
 
     /// As [`Snapshot::state_bytes`].
@@ -67,16 +100,14 @@ impl ReadView {
         self.snapshot.state_bytes()
     }
 
-    /// The parked events, by source and sequence.
-    pub fn parked(&self) -> &Arc<[Arc<Parked>]> {
-        let Caller::Anonymous = self.caller;
-        &self.snapshot.parked
+    /// The parked events, by source and sequence; none for whom they are not.
+    pub fn parked(&self) -> Option<&Arc<[Arc<Parked>]>> {
+        self.sees_operations().then_some(&self.snapshot.parked)
     }
 
-    /// What was done to projections, sources and parked events, the oldest step first.
-    pub fn ledger(&self) -> &[Arc<Step>] {
-        let Caller::Anonymous = self.caller;
-        &self.snapshot.ledger
+    /// What was done to projections, sources and parked events, the oldest step first; none for whom it is not.
+    pub fn ledger(&self) -> Option<&[Arc<Step>]> {
+        self.sees_operations().then_some(&*self.snapshot.ledger)
     }
 
     /// The relations that can be opened.
@@ -87,19 +118,46 @@ impl ReadView {
     /// The relation of this name. The one decision on what is served.
     ///
     /// # Errors
-    /// [`NotServed::Unavailable`] for what is declared and has no rows to serve, [`NotServed::Unknown`] for everything else.
+    /// [`NotServed::Unavailable`] for what is declared and has no rows to serve, [`NotServed::Denied`] for what this caller sees nothing
+    /// of, [`NotServed::Unknown`] for everything else.
     pub fn open(&self, name: &str) -> Result<OpenRelation<'_>, NotServed> {
-        // Every relation is open to the one kind of caller that there is. Another kind has to be decided on here.
-        let Caller::Anonymous = self.caller;
-        if let Some(relation) = self.snapshot.relations.get(name) {
-            return Ok(OpenRelation(relation));
+        if let Some((name, relation)) = self.snapshot.relations.get_key_value(name) {
+            let permit = match &relation.data.0 {
+                Stored::Table(table) => self.permit(name, &table.schema())?,
+                Stored::Search(search) => self.permit(name, &search.table().schema())?,
+                // What its rows are made of is known once they are planned.
+                Stored::View { .. } => None,
+            };
+            return Ok(OpenRelation { view: self, name, relation, permit });
         }
         Err(match self.snapshot.projections.get(name) {
             Some(ProjectionStatus { state, error, .. }) => {
-                NotServed::Unavailable { name: name.to_owned(), state: *state, reason: error.clone() }
+                let reason = error.clone().filter(|_| self.sees_operations() || !self.policies.guard(name));
+                NotServed::Unavailable { name: name.to_owned(), state: *state, reason }
             }
             None => NotServed::Unknown { name: name.to_owned() },
         })
+    }
+
+    /// A number of all that decides what the caller sees of these relations; 0 where nothing of them is hidden from anybody.
+    pub fn fingerprint<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> u64 {
+        let Caller::Reader { claims, .. } = &self.caller else { return 0 };
+        let guarded = names.into_iter().filter(|name| self.policies.guard(name));
+        guarded.fold(0, |sum: u64, name| sum.wrapping_add(self.policies.fingerprint(name, claims)))
+    }
+
+    fn permit(&self, name: &str, schema: &arrow::datatypes::SchemaRef) -> Result<Option<Arc<Permit>>, Denied> {
+        let Caller::Reader { claims, .. } = &self.caller else { return Ok(None) };
+        if !self.policies.guard(name) {
+            return Ok(None);
+        }
+        let mut permits = self.decided.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = permits.get(name) {
+            return Ok(known.clone());
+        }
+        let permit = self.policies.permit(name, claims, schema)?.map(Arc::new);
+        permits.insert(name.to_owned(), permit.clone());
+        Ok(permit)
     }
 }
 
@@ -112,21 +170,27 @@ fn unavailable(name: &str, state: Phase, reason: Option<&str>) -> String {
     }
 }
 
-/// A relation that the caller may read.
-#[derive(Debug, Clone, Copy)]
-pub struct OpenRelation<'a>(&'a Relation);
+/// A relation that the caller may read, and what of it.
+#[derive(Debug, Clone)]
+pub struct OpenRelation<'a> {
+    view: &'a ReadView,
+    name: &'a str,
+    relation: &'a Relation,
+    /// Of kept rows.
+    permit: Option<Arc<Permit>>,
+}
 
 impl<'a> OpenRelation<'a> {
     /// What an answer from this relation alone is computed from.
     pub fn basis(&self) -> Basis {
-        self.0.basis()
+        self.relation.basis()
     }
 
     /// Where its rows come from; those of a search index are kept too.
     pub fn rows(&self) -> RelationRows<'a> {
-        match &self.0.data.0 {
-            Stored::Table(table) => RelationRows::Kept(OpenTable(table)),
-            Stored::Search(search) => RelationRows::Kept(OpenTable(search.table())),
+        match &self.relation.data.0 {
+            Stored::Table(table) => RelationRows::Kept(self.open_table(table)),
+            Stored::Search(search) => RelationRows::Kept(self.open_table(search.table())),
             Stored::View { sql } => RelationRows::Computed { sql },
         }
     }
@@ -141,15 +205,36 @@ impl<'a> OpenRelation<'a> {
 
     /// The search index; none for tables and views.
     pub fn index(&self) -> Option<OpenIndex<'a>> {
-        match &self.0.data.0 {
-            Stored::Search(search) => Some(OpenIndex(search)),
+        match &self.relation.data.0 {
+            Stored::Search(search) => Some(OpenIndex { search, permit: self.permit.clone() }),
             Stored::Table(_) | Stored::View { .. } => None,
         }
+    }
+
+    /// The rows of a view as the caller sees them. `computed` gives all of them.
+    ///
+    /// # Errors
+    /// [`NotServed::Denied`] if the caller sees nothing of it.
+    pub fn seen(&self, computed: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>, NotServed> {
+        let permit = self.view.permit(self.name, &computed.schema())?;
+        Ok(match permit {
+            None => computed,
+            Some(permit) => Arc::new(GuardedProvider::new(self.name, computed, permit)),
+        })
+    }
+
+    /// Whether a view's rows are looked at before a reader has them, so that its plan must not become one with a reader's.
+    pub fn is_guarded(&self) -> bool {
+        matches!(self.view.caller, Caller::Reader { .. }) && self.view.policies.guard(self.name)
+    }
+
+    fn open_table(&self, table: &'a TableSnapshot) -> OpenTable<'a> {
+        OpenTable { table, permit: self.permit.clone() }
     }
 }
 
 /// Where the rows of a relation come from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum RelationRows<'a> {
     Kept(OpenTable<'a>),
     /// A view: computed at query time.
@@ -158,23 +243,43 @@ pub enum RelationRows<'a> {
     },
 }
 
-/// Kept rows.
-#[derive(Debug, Clone, Copy)]
-pub struct OpenTable<'a>(&'a TableSnapshot);
+/// Kept rows, of which the caller sees some.
+#[derive(Debug, Clone)]
+pub struct OpenTable<'a> {
+    table: &'a TableSnapshot,
+    permit: Option<Arc<Permit>>,
+}
 
 impl<'a> OpenTable<'a> {
     /// Columns, key and indexes.
     pub fn spec(&self) -> &'a TableSpec {
-        self.0.spec()
+        self.table.spec()
     }
 
-    pub fn num_rows(&self) -> usize {
-        self.0.num_rows()
+    /// Whether there are more rows than that. What the caller does not see does not count.
+    ///
+    /// # Errors
+    /// If the rows cannot be looked at.
+    pub fn has_more_than(&self, rows: usize) -> Result<bool, DataFusionError> {
+        if self.table.num_rows() <= rows {
+            return Ok(false);
+        }
+        let Some(permit) = self.permit.as_ref().filter(|permit| !permit.sees_every_row()) else { return Ok(true) };
+        let mut seen = 0;
+        for batch in self.table.permitted(permit, Some(&[]))? {
+            seen += batch?.num_rows();
+            if seen > rows {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether equality on these columns is served by the key or a secondary index; else every row is visited.
     pub fn serves(&self, equality_columns: &[usize]) -> bool {
-        self.0.serves(equality_columns)
+        let is_seen = |column: &&usize| self.permit.as_ref().is_none_or(|permit| !permit.masks(**column));
+        let seen: Vec<usize> = equality_columns.iter().filter(is_seen).copied().collect();
+        self.table.serves(&seen)
     }
 
     /// The row with this key (one value a key column), as a batch of one row. NULL finds NULL.
@@ -182,15 +287,24 @@ impl<'a> OpenTable<'a> {
     /// # Errors
     /// Where the values are not as many as the key has columns, or one cannot be cast to its column's type.
     pub fn get(&self, key: &[ScalarValue]) -> Result<Option<RecordBatch>, DataFusionError> {
-        self.0.get(key)
+        let found = self.table.get(key)?;
+        let (Some(row), Some(permit)) = (&found, &self.permit) else { return Ok(found) };
+        let permitted = permit.over(None)?;
+        let seen = permitted.look_at(&row.project(&permitted.columns)?)?;
+        Ok((seen.num_rows() > 0).then_some(seen))
     }
 
-    /// All rows, in no particular order, in batches of bounded size made one by one.
+    /// All rows that the caller sees, in no particular order, in batches of bounded size made one by one.
     ///
     /// # Errors
     /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
-    pub fn scan(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
-        self.0.scan()
+    pub fn scan(&self) -> Result<impl Iterator<Item = Result<RecordBatch, DataFusionError>> + use<>, DataFusionError> {
+        let (all, seen) = match &self.permit {
+            None => (Some(self.table.scan()), None),
+            Some(permit) => (None, Some(self.table.permitted(permit, None)?)),
+        };
+        let all = all.into_iter().flatten().map(|rows| Ok(rows?));
+        Ok(all.chain(seen.into_iter().flatten()))
     }
 
     /// For SQL: filters on the key and on secondary indexes are served by them.
@@ -198,32 +312,40 @@ impl<'a> OpenTable<'a> {
     /// # Errors
     /// Where DataFusion refuses the table.
     pub fn provider(&self) -> Result<Arc<dyn TableProvider>, DataFusionError> {
-        self.0.provider()
+        let all = self.table.provider()?;
+        Ok(match &self.permit {
+            None => all,
+            Some(permit) => Arc::new(GuardedProvider::new(&self.spec().name, all, permit.clone())),
+        })
     }
 }
 
 /// The documents of a search index, each with its row.
-#[derive(Debug, Clone, Copy)]
-pub struct OpenIndex<'a>(&'a SearchSnapshot);
+#[derive(Debug, Clone)]
+pub struct OpenIndex<'a> {
+    search: &'a SearchSnapshot,
+    permit: Option<Arc<Permit>>,
+}
 
 impl OpenIndex<'_> {
-    pub fn num_documents(&self) -> u64 {
-        self.0.num_documents()
-    }
-
     /// The fields that can be highlighted.
     pub fn text_fields(&self) -> Vec<String> {
-        let spec = self.0.spec();
+        let spec = self.search.spec();
+        let is_seen = |column: usize| self.permit.as_ref().is_none_or(|permit| !permit.masks(column));
         let text = spec.fields.iter().filter(|field| matches!(field.kind, FieldKind::Text { .. }));
+        let text = text.filter(|field| is_seen(field.column));
         text.map(|field| spec.schema.field(field.column).name().clone()).collect()
     }
 
-    /// Hits with their rows.
+    /// Hits with their rows, as if the index held nothing but what the caller sees.
     ///
     /// # Errors
     /// [`SearchError::Invalid`] where the request is at fault, [`SearchError::Internal`] where the index is.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, SearchError> {
-        self.0.search(request)
+        match &self.permit {
+            None => self.search.search(request),
+            Some(permit) => self.search.search_as(request, permit),
+        }
     }
 }
 
@@ -257,6 +379,7 @@ mod tests {
             since: BTreeMap::new(),
             build: None,
             kept: None,
+            withheld: false,
         };
         (name.to_owned(), status)
     }
@@ -280,10 +403,7 @@ mod tests {
             declared("silent", Phase::Failed, None),
             declared("new", Phase::Building, None),
         ]);
-        ReadView::new(
-            Arc::new(Snapshot::new(Cut::default(), relations, BTreeMap::new(), projections)),
-            Caller::Anonymous,
-        )
+        ReadView::of_daemon(Arc::new(Snapshot::new(Cut::default(), relations, BTreeMap::new(), projections)))
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub fn tried(config: &Config, sql: &str, key: &[String]) -> Result<Program, Refu
         stop_words: StopWords::None,
         policies: Vec::new(),
         masks: Default::default(),
+        is_public: false,
         state_limit: u64::MAX,
         promotion: None,
         keep: None,
@@ -62,6 +63,7 @@ fn needed(config: &Config, named: Vec<String>) -> Config {
     let mut config = config.clone();
     config.queries.clear();
     config.policies.clear();
+    config.required_policies.clear();
     let find = |name: &str| config.projections.iter().find(|projection| projection.name == name);
     let (mut needed, mut waiting) = (BTreeSet::new(), named);
     while let Some(name) = waiting.pop() {

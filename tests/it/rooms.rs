@@ -36,6 +36,7 @@ const ROOMS: &[Room] = &[
         // An expression has to be analysed and simplified before it can be evaluated; no query runs here.
         outside: &["arrow", "datafusion"],
     },
+    Room { name: "access", modules: &["access"], rooms: &[], outside: &["arrow", "datafusion", "serde_json"] },
     Room { name: "state", modules: &["state"], rooms: &[], outside: &["arrow"] },
     Room {
         name: "circuit",
@@ -115,7 +116,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan",
         modules: &["plan"],
-        rooms: &["config", "identity", "sql", "event", "progress", "state", "circuit"],
+        rooms: &["access", "config", "identity", "sql", "event", "progress", "state", "circuit"],
         outside: &["arrow", "datafusion"],
     },
     // What is known of a plan changes none, and is asked by all others.
@@ -185,7 +186,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "read_model",
         modules: &["read_model"],
-        rooms: &["event", "progress", "state", "circuit", "lifecycle::Parked", "lifecycle::Step"],
+        rooms: &["access", "event", "progress", "state", "circuit", "lifecycle::Parked", "lifecycle::Step"],
         // Tantivy's own files, and the channel on which the catalog announces snapshots.
         outside: &["arrow", "datafusion", "tantivy", "std::fs", "tokio::sync"],
     },
@@ -263,7 +264,6 @@ const ROOMS: &[Room] = &[
             "lifecycle::Parked",
             "progress",
             // What is parked by now, as readers see it.
-            "read_model::Caller",
             "read_model::ReadView",
             "read_model::catalog::Catalog",
             "read_model::catalog::Snapshot",
@@ -286,7 +286,7 @@ const ROOMS: &[Room] = &[
             "config",
             "event",
             "progress",
-            "read_model::Caller",
+            "access",
             "read_model::NotServed",
             "read_model::OpenRelation",
             "read_model::OpenTable",
@@ -411,7 +411,7 @@ const ROOMS: &[Room] = &[
             "lifecycle::ParkedFilter",
             "lifecycle::Step",
             // Handed through to `query`, or shown.
-            "read_model::Caller",
+            "access",
             "read_model::ReadView",
             "read_model::catalog::Catalog",
             "read_model::catalog::ProjectionState",
@@ -452,8 +452,20 @@ const ROOMS: &[Room] = &[
     Room {
         name: "serve, who may ask",
         modules: &["serve::auth"],
-        rooms: &["config::Auth"],
-        outside: &["base64", "getrandom", "std::fs", "std::io", "tokio", "tracing", "clock"],
+        rooms: &["access", "config::Auth", "config::Jwt", "tls"],
+        // Keys of others are asked for where they say.
+        outside: &[
+            "base64",
+            "getrandom",
+            "jsonwebtoken",
+            "ring",
+            "std::fs",
+            "std::io",
+            "tokio",
+            "tracing",
+            "clock",
+            "ureq",
+        ],
     },
     // Shared by the protocols that speak it.
     Room {
@@ -506,7 +518,7 @@ const ROOMS: &[Room] = &[
             "query::QueryError",
             "query::QueryService",
             "query::parse_value",
-            "read_model::Caller",
+            "access",
             "read_model::ReadView",
             "read_model::catalog::Catalog",
             "read_model::catalog::RowErrorStatus",
@@ -589,6 +601,7 @@ const ROOMS: &[Room] = &[
             "clap_complete",
             "clap_mangen",
             "indicatif",
+            "jsonwebtoken",
             // The demo's own JetStream and checkpoints.
             "tempfile",
             "tokio",
@@ -622,7 +635,7 @@ const ROOMS: &[Room] = &[
             "progress",
             "query",
             // How fresh readers find each projection is measured as it is for them.
-            "read_model::Caller",
+            "access",
             "read_model::ReadView",
             "read_model::catalog::BuildState",
             "read_model::catalog::Catalog",
@@ -674,6 +687,7 @@ const WATCHED: &[&str] = &[
     "opentelemetry_proto",
     "opentelemetry_sdk",
     "prost",
+    "ring",
     "rlimit",
     "rustls",
     "rustls_native_certs",

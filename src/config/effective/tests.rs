@@ -164,7 +164,10 @@ verify: {every: 1h}
 promotion: manual
 health: {listen: \"127.0.0.1:1\"}
 limits: {state: 1GiB}
-auth: {tokens: tokens}
+auth: {tokens: tokens, require: [own], jwt: {keys: jwks.json, issuer: a, audience: b, admin_role: c}}
+---
+policy: own
+row_filter: id = claim('sub')
 ---
 source: orders
 jetstream: {stream: ORDERS}

@@ -63,7 +63,7 @@ pub(super) fn projection() -> Value {
         may(
             "access",
             access(),
-            "`public`: everybody sees all rows. Policies and masks are refused until they are enforced.",
+            "Who sees what of its rows; `public`: everybody sees all of them, whatever `auth.require` says.",
         ),
         may(
             "state_limit",
@@ -130,7 +130,7 @@ fn freshness() -> Value {
         may(
             "on_stale",
             choice(["mark", "refuse"]),
-            "`mark` (the default): stale answers say so. `refuse` is refused until it is kept.",
+            "`mark` (the default): stale answers say so. `refuse`: whoever asks gets an error in their place, and in that of answers older than `slo`.",
         ),
     ]);
     with(freshness, &json!({"dependencies": {"objective": ["slo"]}}))
@@ -181,8 +181,16 @@ fn stop_words() -> Value {
 
 fn access() -> Value {
     let restricted = mapping([
-        may("policies", texts(), "The policies that decide which rows a reader sees."),
-        may("mask", names(&text()), "Columns with the SQL that is shown in their place."),
+        may(
+            "policies",
+            texts(),
+            "The policies that decide which rows a reader sees: those for which all of them hold.",
+        ),
+        may(
+            "mask",
+            names(&text()),
+            "Columns with the SQL that is seen in their place, over the row and the reader's claims.",
+        ),
     ]);
     any_of([json!({"const": "public"}), json!({"type": "string", "pattern": r"\$\{"}), restricted])
 }
@@ -217,7 +225,11 @@ pub(super) fn query() -> Value {
 
 pub(super) fn policy() -> Value {
     mapping([
-        need("policy", identifier(), "The name of the policy. Policies are refused until they are enforced."),
-        need("row_filter", text(), "The condition in SQL of the rows that a reader may see."),
+        need("policy", identifier(), "The name of the policy, for `access.policies` and `auth.require`."),
+        need(
+            "row_filter",
+            text(),
+            "The condition in SQL of the rows that a reader sees, over the row and the reader's claims: `tenant_id = claim('tenant')`.",
+        ),
     ])
 }

@@ -153,6 +153,27 @@ fn auth() -> Value {
             choice(["deny", "read"]),
             "What who has no token may do: nothing (`deny`, the default), or `read`.",
         ),
+        may("jwt", jwt(), "Whose JSON Web Tokens are taken, beside the tokens of the file."),
+        may("require", texts(), "Policies of every projection that does not say `access: public`, beside its own."),
+    ])
+}
+
+fn jwt() -> Value {
+    mapping([
+        need(
+            "keys",
+            text(),
+            "The JSON Web Key Set of who signs: a file, which is followed, or a URL, which is asked again every five minutes.",
+        ),
+        may("issuer", texts(), "Whom a token is by (`iss`): one of these."),
+        may(
+            "audience",
+            texts(),
+            "Whom a token is for (`aud`): one of these. Without it no token is taken that has an `aud`.",
+        ),
+        may("leeway", duration(), "By how much clocks may differ (`60s` by default)."),
+        may("roles", text(), "The claim that has the roles (`roles` by default): `realm_access.roles`."),
+        may("admin_role", text(), "The role whose holders administer. Without it no token's holder does."),
     ])
 }
 

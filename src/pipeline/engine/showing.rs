@@ -127,5 +127,6 @@ fn view_status(view: &PlannedView, cut: &Cut) -> ProjectionStatus {
         since: BTreeMap::new(),
         build: None,
         kept: None,
+        withheld: false,
     }
 }

@@ -35,6 +35,7 @@ impl Definition {
             since: BTreeMap::new(),
             build: None,
             kept: None,
+            withheld: false,
         }
     }
 }

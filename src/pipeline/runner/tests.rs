@@ -15,9 +15,9 @@ use crate::lifecycle::Parked;
 use crate::pipeline::{IndexRoot, assemble, begin};
 use crate::plan::program;
 use crate::progress::{Phase, SourceProgress, SourceState};
+use crate::read_model::ReadView;
 use crate::read_model::catalog::Snapshot;
 use crate::read_model::search::SearchRequest;
-use crate::read_model::{Caller, ReadView};
 use crate::source::MemorySource;
 
 const CONFIG: &str = "sources: []
@@ -114,7 +114,7 @@ impl Stepped {
     fn parked(&self, projection: Option<&str>) -> Vec<u64> {
         let view = self.view();
         let of_projection = |one: &&Arc<Parked>| one.generation.as_ref().map(|id| &*id.projection) == projection;
-        view.parked().iter().filter(of_projection).map(|one| one.rejected.message.seq).collect()
+        view.parked().unwrap().iter().filter(of_projection).map(|one| one.rejected.message.seq).collect()
     }
 
     /// Documents that a search for `text` finds.
@@ -125,7 +125,7 @@ impl Stepped {
     }
 
     fn view(&self) -> ReadView {
-        ReadView::new(self.runner.catalog.snapshot(), Caller::Anonymous)
+        ReadView::of_daemon(self.runner.catalog.snapshot())
     }
 
     /// The position that the rows of a projection are of.

@@ -5,40 +5,8 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::Compiled;
 use crate::config::Code;
-use crate::config::{self, Config, NodePath, OnStale, Problem, ProjectionKind, SearchKind};
+use crate::config::{self, NodePath, Problem, ProjectionKind, SearchKind};
 use crate::plan::{ProjectionSchema, Refusal};
-
-/// Promises that no room keeps yet. To accept them would serve rows to whom they are denied.
-pub(super) fn unkept(projection: &config::Projection) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if !projection.policies.is_empty() || !projection.masks.is_empty() {
-        let refusal =
-            Refusal::new(Code::NotKeptYet, "policies and masks are not enforced yet: everybody would see every row")
-                .hint(
-                    "write `access: public` and keep the listener where only those may reach it who may see everything",
-                );
-        problems.push(problem(&projection.node, "/access", refusal));
-    }
-    if projection.on_stale == OnStale::Refuse {
-        let refusal = Refusal::new(Code::NotKeptYet, "stale answers are marked, but not refused yet")
-            .hint("write `on_stale: mark`; a reader can demand a position with `minPosition`");
-        problems.push(problem(&projection.node, "/freshness/on_stale", refusal));
-    }
-    problems
-}
-
-/// Policies that no projection names. One that names a policy is refused itself.
-pub(super) fn unused_policies(config: &Config) -> Vec<Problem> {
-    let is_named = |name: &String| config.projections.iter().any(|projection| projection.policies.contains(name));
-    let unused = config.policies.iter().filter(|policy| !is_named(&policy.name));
-    let refused = |policy: &config::Policy| {
-        let refusal =
-            Refusal::new(Code::NotKeptYet, format!("policies are not enforced yet: `{}` hides no row", policy.name))
-                .hint("remove it, and keep the listener where only those may reach it who may see everything");
-        problem(&policy.node, "/policy", refusal)
-    };
-    unused.map(refused).collect()
-}
 
 /// The declared columns must come out with exactly the declared types.
 pub(super) fn contract(projection: &config::Projection, schema: &ProjectionSchema) -> Vec<Problem> {

@@ -5,6 +5,7 @@ mod batch;
 mod checks;
 mod compile;
 mod key_proof;
+mod policies;
 mod queries;
 mod restriction;
 mod selected;
@@ -18,14 +19,16 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 
 pub use self::batch::{Batch, batch};
-use self::checks::{contract, index_columns, problem, search_fields, unkept, unused_policies};
+use self::checks::{contract, index_columns, problem, search_fields};
 #[cfg(test)]
 pub(in crate::plan) use self::compile::planned;
 pub use self::compile::{Compiled, compile};
 pub use self::key_proof::KeyProof;
+use self::policies::policies;
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
 pub use self::selected::Selected;
+use crate::access::Policies;
 use crate::circuit::{CircuitError, share};
 use crate::config::{self, Code, Config, Duplicates, Problem, ProjectionKind};
 use crate::event::{Decoder, UpcastProblem};
@@ -44,6 +47,8 @@ pub struct Program {
     /// Tables and search projections; each comes after those that it reads.
     pub projections: Vec<PlannedProjection>,
     pub views: Vec<PlannedView>,
+    /// What is hidden of them from whom; nothing in a program of other times, for which that of today counts.
+    pub policies: Policies,
 }
 
 #[derive(Debug, Clone)]
@@ -76,10 +81,11 @@ pub struct PlannedView {
 /// # Errors
 /// The problems of all projections.
 pub fn program(config: &Config) -> Result<Program, Vec<Problem>> {
-    program_over(config, &BTreeMap::new())
+    let (program, problems) = program_so_far(config);
+    if problems.is_empty() { Ok(program) } else { Err(problems) }
 }
 
-/// The same over sources that are taken for others: their identities by name.
+/// The same over sources that are taken for others: their identities by name. It hides nothing from anybody.
 ///
 /// # Errors
 /// As [`program`].
@@ -90,7 +96,12 @@ pub fn program_over(config: &Config, identities: &BTreeMap<String, Identity>) ->
 
 /// Compiles a configuration that is being written: what can be compiled, and the problems of the rest.
 pub fn program_so_far(config: &Config) -> (Program, Vec<Problem>) {
-    so_far(config, &BTreeMap::new())
+    let (mut program, mut problems) = so_far(config, &BTreeMap::new());
+    match policies(config, &program.scope_with_views()) {
+        Ok(policies) => program.policies = policies,
+        Err(found) => problems.extend(found),
+    }
+    (program, problems)
 }
 
 fn so_far(config: &Config, identities: &BTreeMap<String, Identity>) -> (Program, Vec<Problem>) {
@@ -120,8 +131,8 @@ fn so_far(config: &Config, identities: &BTreeMap<String, Identity>) -> (Program,
     if problems.is_empty() {
         problems.extend(config.queries.iter().flat_map(|query| check_query(query, &planning.scope)));
     }
-    problems.extend(unused_policies(config));
-    (Program { sources, projections: planning.projections, views: planning.views }, problems)
+    let (projections, views) = (planning.projections, planning.views);
+    (Program { sources, projections, views, policies: Policies::default() }, problems)
 }
 
 impl Program {
@@ -138,14 +149,19 @@ impl Program {
         }
     }
 
+    fn scope_with_views(&self) -> Scope {
+        let mut scope = self.scope();
+        scope.projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view.schema.clone())));
+        scope
+    }
+
     /// Plans one more projection over all that is there. A table that names no key gets the fewest columns that are proven to
     /// tell its rows apart. Where none are, its equal rows are numbered in a last column, [`COPY`]; where they cannot be, its key is all columns.
     ///
     /// # Errors
     /// The problems of the projection; the program is then as it was.
     pub fn add(&mut self, projection: &config::Projection) -> Result<(), Vec<Problem>> {
-        let mut scope = self.scope();
-        scope.projections.extend(self.views.iter().map(|view| (view.config.name.clone(), view.schema.clone())));
+        let scope = self.scope_with_views();
         let mut projection = projection.clone();
         if projection.key.is_none() && projection.duplicates.is_none() && projection.kind == ProjectionKind::Table {
             tell_apart(&mut projection, &scope).map_err(|refusal| vec![problem(&projection.node, "/sql", refusal)])?;
@@ -195,7 +211,8 @@ impl Program {
             Ok(PlannedProjection { config: planned.config.clone(), compiled, indexes: planned.indexes.clone() })
         };
         let projections = self.projections.iter().map(afresh).collect::<Result<_, CircuitError>>()?;
-        Ok(Self { sources: self.sources.clone(), projections, views: self.views.clone() })
+        let (sources, views, policies) = (self.sources.clone(), self.views.clone(), self.policies.clone());
+        Ok(Self { sources, projections, views, policies })
     }
 
     /// Lets projections share what they compute alike, as they do where all of them begin together.
@@ -280,10 +297,6 @@ impl Planning {
     }
 
     fn one(&mut self, projection: &config::Projection) -> Result<(), Vec<Problem>> {
-        let unkept = unkept(projection);
-        if !unkept.is_empty() {
-            return Err(unkept);
-        }
         let name = projection.name.clone();
         if projection.kind == ProjectionKind::View {
             let schema = view_schema(&projection.sql, &self.scope)

@@ -36,55 +36,29 @@ fn what_would_be_quietly_wrong_is_refused() {
 }
 
 #[test]
-fn what_nobody_enforces_is_refused() {
-    check(
-        PLAIN,
-        "access: {policies: [own]}\n---\npolicy: own\nrow_filter: id = 1",
-        expect![[r#"
-            error[RS0601]: policies and masks are not enforced yet: everybody would see every row
-              --> readside.yaml:11:1
-               |
-            11 | access: {policies: [own]}
-               | ^^^^^^
-            hint: write `access: public` and keep the listener where only those may reach it who may see everything
-        "#]],
-    );
-    check(
-        PLAIN,
-        "access: {mask: {id: '0'}}",
-        expect![[r#"
-            error[RS0601]: policies and masks are not enforced yet: everybody would see every row
-              --> readside.yaml:11:1
-               |
-            11 | access: {mask: {id: '0'}}
-               | ^^^^^^
-            hint: write `access: public` and keep the listener where only those may reach it who may see everything
-        "#]],
-    );
-    check(
-        PLAIN,
-        "freshness: {on_stale: refuse}",
-        expect![[r#"
-            error[RS0601]: stale answers are marked, but not refused yet
-              --> readside.yaml:11:23
-               |
-            11 | freshness: {on_stale: refuse}
-               |                       ^^^^^^
-            hint: write `on_stale: mark`; a reader can demand a position with `minPosition`
-        "#]],
-    );
-    check(
-        PLAIN,
-        "---\npolicy: own\nrow_filter: id = 1",
-        expect![[r#"
-            error[RS0601]: policies are not enforced yet: `own` hides no row
-              --> readside.yaml:12:9
-               |
-            12 | policy: own
-               |         ^^^
-            hint: remove it, and keep the listener where only those may reach it who may see everything
-        "#]],
-    );
+fn policies_and_masks_that_do_not_fit_are_refused() {
+    let policy = |filter: &str| format!("access: {{policies: [own]}}\n---\npolicy: own\nrow_filter: {filter}");
+    let mask = |mask: &str| format!("key: [id]\naccess: {{mask: {mask}}}");
+    let two = "SELECT _seq AS id, _id AS name, struct(1 AS a) AS s FROM s.a";
+    for fits in [
+        policy("CAST(id AS VARCHAR) = claim('tenant')"),
+        policy("array_has(claim_list('ids'), CAST(id AS VARCHAR)) OR has_role('auditor')"),
+        mask("{name: \"CASE WHEN has_role('officer') THEN name ELSE left(name, 1) || '…' END\"}"),
+        mask("{name: 'NULL', s: 'NULL'}"),
+    ] {
+        check(two, &fits, expect![""]);
+    }
+    check(two, &policy("tenant = claim('tenant')"), expect![[""]]);
+    check(two, &policy("id +"), expect![[""]]);
+    check(two, &policy("id + 1"), expect![[""]]);
+    check(two, &policy("claim(name) = name"), expect![[""]]);
+    check(two, &policy("_id = claim('a') AND id < now()"), expect![[""]]);
+    check(two, &policy("id IN (SELECT 1)"), expect![[""]]);
+    check(two, &policy("count(*) = 1"), expect![[""]]);
+    check(two, &mask("{id: '0'}"), expect![[""]]);
+    check(two, &mask("{name: '0'}"), expect![[""]]);
+    check(two, &mask("{nam: \"'x'\"}"), expect![[""]]);
+    check(PLAIN, "---\npolicy: own\nrow_filter: id = 1", expect![[""]]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Tantivy fields are named after the index of their column, because a column's name may hold characters that
 //! Tantivy reads as a path.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,16 +24,16 @@ use super::vocabulary::Vocabulary;
 /// The Tantivy field of the encoded key.
 pub(super) const KEY: &str = "key";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct IndexLayout {
     pub(super) spec: SearchSpec,
     pub(super) schema: Schema,
     pub(super) key: Field,
     pub(super) columns: Vec<IndexedColumn>,
-    pub(super) vocabulary: Vocabulary,
+    pub(super) vocabulary: Arc<Vocabulary>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct IndexedColumn {
     pub(super) name: String,
     /// Its index in the rows.
@@ -113,7 +114,7 @@ impl IndexLayout {
             }
             columns.push(IndexedColumn::new(column(&spec, field.column)?, field, &mut builder)?);
         }
-        let layout = Self { vocabulary: Vocabulary::new(&spec), spec, schema: builder.build(), key, columns };
+        let layout = Self { vocabulary: Arc::new(Vocabulary::new(&spec)), spec, schema: builder.build(), key, columns };
         match layout.searchable().next().is_some() || layout.vector_columns().next().is_some() {
             true => Ok(layout),
             false => Err(LayoutError::NothingToSearch),
@@ -130,6 +131,13 @@ impl IndexLayout {
 
     pub(super) fn key_types(&self) -> Vec<DataType> {
         self.spec.key.iter().map(|index| self.spec.schema.field(*index).data_type().clone()).collect()
+    }
+
+    /// As if some columns were in the rows alone.
+    pub(super) fn without(&self, hidden: &BTreeSet<usize>) -> Self {
+        let mut layout = self.clone();
+        layout.columns.retain(|column| !hidden.contains(&column.index));
+        layout
     }
 
     /// The greatest weight of a column that can be searched.

@@ -27,6 +27,7 @@ mod query;
 mod ranges;
 mod ranking;
 mod request;
+mod seen;
 mod snapshot;
 mod sorting;
 mod spec;

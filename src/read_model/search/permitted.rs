@@ -22,6 +22,10 @@ impl PermittedKeys {
         Ok(Self { encoded: keys.into_iter().map(encode_key).collect::<Result<_, _>>()? })
     }
 
+    pub(super) fn of_encoded(encoded: Vec<Vec<u8>>) -> Self {
+        Self { encoded }
+    }
+
     pub(super) fn includes(&self, encoded: &[u8]) -> bool {
         self.encoded.iter().any(|permitted| permitted == encoded)
     }

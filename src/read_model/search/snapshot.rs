@@ -117,6 +117,10 @@ impl SearchSnapshot {
         self.answer(request, Some(permitted))
     }
 
+    pub(super) fn with_layout(&self, layout: Arc<IndexLayout>) -> Self {
+        Self { layout, ..self.clone() }
+    }
+
     fn answer(&self, request: &SearchRequest, permitted: Option<&PermittedKeys>) -> Result<SearchAnswer, SearchError> {
         request.check_limits()?;
         let words = self.sought(request, permitted)?;
@@ -144,7 +148,7 @@ impl SearchSnapshot {
                 .map(|((found, key), snippets)| Hit { key, score: found.score, parts: found.parts, snippets })
                 .collect(),
             rows,
-            vector_columns: self.layout.vector_columns().map(|(column, _)| column.index).collect(),
+            vector_columns: self.layout.spec.vector_columns().collect(),
             total,
             unfit_vectors,
             text_cut: words.text_cut,

@@ -18,6 +18,14 @@ pub struct SearchSpec {
     pub stop_words: StopWords,
 }
 
+impl SearchSpec {
+    /// Indices of the columns that are vectors.
+    pub(super) fn vector_columns(&self) -> impl Iterator<Item = usize> {
+        let vectors = self.fields.iter().filter(|field| matches!(field.kind, FieldKind::Vector(_)));
+        vectors.map(|field| field.column)
+    }
+}
+
 /// Words of free text that need not be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopWords {

@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::logical_expr::Expr;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::TableSpec;
@@ -15,6 +16,7 @@ use super::encoding::Encoding;
 use super::provider::SnapshotProvider;
 use super::reader::SegmentReader;
 use super::segment::View;
+use crate::access::Permit;
 
 /// Cheap to clone: readers share the writer's segments.
 #[derive(Debug, Clone)]
@@ -80,6 +82,24 @@ impl TableSnapshot {
     /// If a column outgrows Arrow's offsets (2 GiB of text or bytes in one batch).
     pub fn scan(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
         self.reader(Arc::new(Access::All))
+    }
+
+    /// The rows that a permit lets through, with these columns of them or all.
+    ///
+    /// # Errors
+    /// If DataFusion cannot compute a condition.
+    pub(in crate::read_model) fn permitted(
+        &self,
+        permit: &Permit,
+        projection: Option<&[usize]>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, DataFusionError>> + use<>, DataFusionError> {
+        let permitted = permit.over(projection)?;
+        let conditions: Vec<&Expr> = permit.conditions().iter().collect();
+        let (access, _) = Access::choose(&self.spec, &conditions)?;
+        let schema = Arc::new(self.spec.schema.project(&permitted.columns)?);
+        let columns = permitted.columns.as_slice().into();
+        let reader = SegmentReader::new(self.views.clone(), 0..self.views.len(), Arc::new(access), columns, schema);
+        Ok(reader.map(move |rows| permitted.look_at(&rows?)))
     }
 
     /// The rows as they lie in memory, nothing of them copied: of each segment all its rows, and which of those are live.

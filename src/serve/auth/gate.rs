@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
+use super::jwt::{BadToken, SourceError, Verifier};
 use super::tokens::{Principal, TokenError, Tokens};
 use crate::config::Auth;
 
@@ -18,6 +19,7 @@ const LOOKS_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Gate {
     tokens: Option<Arc<TokenFile>>,
+    jwt: Option<Verifier>,
     /// Whether who has no token may read.
     anonymous: bool,
 }
@@ -46,14 +48,18 @@ pub enum Denied {
     NoToken,
     #[error("nobody has this token")]
     UnknownToken,
+    /// Of a token by somebody else.
+    #[error(transparent)]
+    BadToken(#[from] BadToken),
 }
 
-/// Why the tokens cannot be used.
+/// Why nobody can be let in.
 #[derive(Debug, thiserror::Error)]
-#[error("the tokens in {}: {cause}", .path.display())]
-pub struct GateError {
-    pub path: PathBuf,
-    pub cause: GateErrorCause,
+pub enum GateError {
+    #[error("the tokens in {}: {cause}", .path.display())]
+    Tokens { path: PathBuf, cause: GateErrorCause },
+    #[error(transparent)]
+    Keys(#[from] SourceError),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,27 +84,55 @@ impl Gate {
             let version = version(std::fs::metadata(&path));
             match read(&path) {
                 Ok(tokens) => Ok(Arc::new(TokenFile { path, version, known: ArcSwap::from_pointee(tokens) })),
-                Err(cause) => Err(GateError { path, cause }),
+                Err(cause) => Err(GateError::Tokens { path, cause }),
             }
         });
-        Ok(Self { tokens: tokens.transpose()?, anonymous: auth.anonymous })
+        let jwt = auth.jwt.as_ref().map(Verifier::new).transpose()?;
+        Ok(Self { tokens: tokens.transpose()?, jwt, anonymous: auth.anonymous })
     }
 
     /// # Errors
     /// If nobody has this token, or there is none and it needs one.
     pub fn identity(&self, token: Option<&str>) -> Result<Identity, Denied> {
-        let Some(file) = &self.tokens else { return Ok(Identity::Unasked) };
+        if self.tokens.is_none() && self.jwt.is_none() {
+            return Ok(Identity::Unasked);
+        }
         match token {
-            Some(token) => file.known.load().holder(token).cloned().map(Identity::Known).ok_or(Denied::UnknownToken),
+            Some(token) => self.holder(token).map(Identity::Known),
             None if self.anonymous => Ok(Identity::Anonymous),
             None => Err(Denied::NoToken),
         }
     }
 
-    /// Takes what the file of tokens has become, for as long as it is polled. What cannot be read changes nothing: a file that is half
-    /// written must neither open the door nor close it to everybody.
+    fn holder(&self, token: &str) -> Result<Principal, Denied> {
+        let own = self.tokens.as_ref().and_then(|file| file.known.load().holder(token).cloned());
+        match (own, &self.jwt) {
+            (Some(own), _) => Ok(own),
+            (None, Some(jwt)) if is_web_token(token) => Ok(jwt.principal(token)?),
+            (None, _) => Err(Denied::UnknownToken),
+        }
+    }
+
+    /// Takes what the file of tokens and the keys of others have become, for as long as it is polled. What cannot be read changes
+    /// nothing: a file that is half written must neither open the door nor close it to everybody.
     pub async fn follow(self) {
-        let Some(file) = self.tokens else { return };
+        let jwt = async {
+            if let Some(jwt) = self.jwt {
+                jwt.follow().await;
+            }
+        };
+        tokio::join!(jwt, follow_tokens(self.tokens));
+    }
+}
+
+/// Whether a text has the three parts of a JSON Web Token.
+fn is_web_token(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+async fn follow_tokens(file: Option<Arc<TokenFile>>) {
+    let Some(file) = file else { return };
+    {
         let mut known = file.version;
         let mut ticks = tokio::time::interval(LOOKS_EVERY);
         loop {
@@ -124,7 +158,7 @@ impl Gate {
 /// Where no tokens are declared.
 impl Default for Gate {
     fn default() -> Self {
-        Self { tokens: None, anonymous: true }
+        Self { tokens: None, jwt: None, anonymous: true }
     }
 }
 
@@ -141,7 +175,11 @@ fn read(path: &PathBuf) -> Result<Tokens, GateErrorCause> {
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.tokens.as_ref().map(|file| &file.path);
-        f.debug_struct("Gate").field("tokens", &path).field("anonymous", &self.anonymous).finish()
+        f.debug_struct("Gate")
+            .field("tokens", &path)
+            .field("jwt", &self.jwt)
+            .field("anonymous", &self.anonymous)
+            .finish()
     }
 }
 
@@ -150,18 +188,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::tokens::{NewToken, Role};
     use super::*;
+    use crate::access::Claims;
 
     fn gate(text: &str, anonymous: bool) -> (Result<Gate, GateError>, tempfile::TempDir) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("tokens");
         std::fs::write(&path, text).unwrap();
-        (Gate::new(&Auth { tokens: Some(path), anonymous }), home)
+        (Gate::new(&Auth { tokens: Some(path), jwt: None, anonymous }), home)
     }
 
     #[test]
     fn a_token_opens_the_gate_and_nothing_else_does() {
-        let made = NewToken::create("ada", Role::Admin).unwrap();
-        let known = Identity::Known(Principal { name: "ada".into(), role: Role::Admin });
+        let made = NewToken::create("ada", Role::Admin, &[]).unwrap();
+        let mut claims = Claims::default();
+        claims.add("sub", "ada");
+        let known = Identity::Known(Principal { name: "ada".into(), role: Role::Admin, claims: claims.into() });
         for anonymous in [false, true] {
             let (gate, _home) = gate(&made.line, anonymous);
             let gate = gate.unwrap();
@@ -170,7 +211,7 @@ mod tests {
             let without = if anonymous { Ok(Identity::Anonymous) } else { Err(Denied::NoToken) };
             assert_eq!(gate.identity(None), without);
         }
-        let open = Gate::new(&Auth { tokens: None, anonymous: true }).unwrap();
+        let open = Gate::new(&Auth { tokens: None, jwt: None, anonymous: true }).unwrap();
         assert_eq!(open.identity(Some("rs_other")), Ok(Identity::Unasked));
     }
 
@@ -183,12 +224,13 @@ mod tests {
             path.display()
         );
         assert_eq!(refused.unwrap_err().to_string(), expected);
-        assert!(Gate::new(&Auth { tokens: Some(home.path().join("none")), anonymous: true }).is_err());
+        assert!(Gate::new(&Auth { tokens: Some(home.path().join("none")), jwt: None, anonymous: true }).is_err());
     }
 
     #[tokio::test]
     async fn the_file_is_followed_and_a_broken_one_is_not() {
-        let (one, other) = (NewToken::create("ada", Role::Read).unwrap(), NewToken::create("bob", Role::Read).unwrap());
+        let (one, other) =
+            (NewToken::create("ada", Role::Read, &[]).unwrap(), NewToken::create("bob", Role::Read, &[]).unwrap());
         let (gate, home) = gate(&one.line, false);
         let gate = gate.unwrap();
         let following = tokio::spawn(gate.clone().follow());

@@ -4,7 +4,9 @@
 //! other.
 
 mod gate;
+mod jwt;
 mod tokens;
 
 pub use gate::{Denied, Gate, GateError, Identity};
+pub use jwt::{BadToken, KeysError, SourceError};
 pub use tokens::{NewToken, Principal, Role, TokenError, Tokens};

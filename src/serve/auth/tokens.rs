@@ -1,6 +1,6 @@
 //! The file of bearer tokens: who has one, and what it lets them do.
 //!
-//! A line is a name, a role, and the SHA-256 of the token, so that the file tells nobody a token. A token has 256 random bits:
+//! A line is a name, a role, the SHA-256 of the token, so that the file tells nobody a token, and the claims of its holder. A token has 256 random bits:
 //! there is nothing to guess, and a hash that is slow on purpose would only slow each request down.
 
 use std::collections::{HashMap, HashSet};
@@ -12,9 +12,13 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::access::Claims;
+
 /// Of what is typed into a request by mistake, a token is told by these.
 const TOKEN_PREFIX: &str = "rs_";
 const HASH_PREFIX: &str = "sha256:";
+/// The claim that says who it is.
+const SUBJECT: &str = "sub";
 const NAME_LENGTH_MAX: usize = 64;
 
 /// What the holder of a token may do.
@@ -31,6 +35,8 @@ pub enum Role {
 pub struct Principal {
     pub name: Arc<str>,
     pub role: Role,
+    /// What policies may ask for; `sub` is the name.
+    pub claims: Arc<Claims>,
 }
 
 /// All holders, by the hashes of their tokens.
@@ -47,7 +53,9 @@ pub struct NewToken {
 /// What is wrong with a file of tokens, or with what a token is made of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    #[error("line {line} is not `NAME ROLE sha256:DIGITS`, as `readside token create` prints it: {problem}")]
+    #[error(
+        "line {line} is not `NAME ROLE sha256:DIGITS [CLAIM=VALUE]…`, as `readside token create` prints it: {problem}"
+    )]
     Line { line: usize, problem: String },
     #[error("line {line}: {what} stands in an earlier line too: a holder has one token, and a token one holder")]
     Twice { line: usize, what: String },
@@ -55,6 +63,10 @@ pub enum TokenError {
     None,
     #[error("`{0}` is no name of a holder: at most {NAME_LENGTH_MAX} letters, digits, `.`, `_`, `-` and `@`")]
     Name(String),
+    #[error(
+        "`{0}` is no claim: write `NAME=VALUE` without blanks and `#`, such as `tenant=acme`; `{SUBJECT}` is the holder's name"
+    )]
+    Claim(String),
     #[error("the system gives no random bytes: {0}")]
     Random(String),
 }
@@ -89,11 +101,31 @@ impl Tokens {
 
 fn line(text: &str) -> Result<([u8; 32], Principal), String> {
     let parts: Vec<&str> = text.split_whitespace().collect();
-    let [name, role, hash] = parts[..] else { return Err(format!("it has {} parts", parts.len())) };
+    let [name, role, hash, ref claims @ ..] = parts[..] else { return Err(format!("it has {} parts", parts.len())) };
     let name = checked_name(name).map_err(|error| error.to_string())?;
     let hash = hash.strip_prefix(HASH_PREFIX).and_then(bytes);
     let hash = hash.ok_or_else(|| format!("`{HASH_PREFIX}` and 64 hexadecimal digits are missing"))?;
-    Ok((hash, Principal { name: name.into(), role: role.parse()? }))
+    let claims = self::claims(name, claims).map_err(|error| error.to_string())?;
+    Ok((hash, Principal { name: name.into(), role: role.parse()?, claims: Arc::new(claims) }))
+}
+
+/// Claims as `NAME=VALUE`; one that stands there twice has two values.
+fn claims(holder: &str, written: &[&str]) -> Result<Claims, TokenError> {
+    let mut claims = Claims::default();
+    claims.add(SUBJECT, holder);
+    for claim in written {
+        let (name, value) = checked_claim(claim)?;
+        claims.add(name, value);
+    }
+    Ok(claims)
+}
+
+fn checked_claim(claim: &str) -> Result<(&str, &str), TokenError> {
+    let fine = claim.split_once('=').filter(|(name, value)| {
+        let is_written = !claim.contains(|letter: char| letter.is_whitespace() || letter == '#');
+        is_written && !name.is_empty() && *name != SUBJECT && !value.is_empty()
+    });
+    fine.ok_or_else(|| TokenError::Claim(claim.to_owned()))
 }
 
 fn bytes(digits: &str) -> Option<[u8; 32]> {
@@ -121,14 +153,16 @@ impl NewToken {
     /// A token nobody has yet.
     ///
     /// # Errors
-    /// If the name cannot stand in a file of tokens, or the system gives no random bytes.
-    pub fn create(name: &str, role: Role) -> Result<Self, TokenError> {
+    /// If the name or a claim cannot stand in a file of tokens, or the system gives no random bytes.
+    pub fn create(name: &str, role: Role, claims: &[String]) -> Result<Self, TokenError> {
         let name = checked_name(name)?;
+        claims.iter().try_for_each(|claim| checked_claim(claim).map(drop))?;
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
         let token = format!("{TOKEN_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(random));
         let digits: String = hash(&token).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { token, line: format!("{name} {role} {HASH_PREFIX}{digits}") })
+        let line = format!("{name} {role} {HASH_PREFIX}{digits}");
+        Ok(Self { token, line: claims.iter().fold(line, |line, claim| line + " " + claim) })
     }
 }
 
@@ -160,8 +194,10 @@ mod tests {
 
     #[test]
     fn a_token_that_was_made_is_known_by_its_line() {
-        let (one, other) =
-            (NewToken::create("grafana", Role::Read).unwrap(), NewToken::create("ada@ops", Role::Admin).unwrap());
+        let (one, other) = (
+            NewToken::create("grafana", Role::Read, &[]).unwrap(),
+            NewToken::create("ada@ops", Role::Admin, &[]).unwrap(),
+        );
         let text = format!("# who may ask\n\n{}   # dashboards\n{}\n", one.line, other.line);
         let tokens = Tokens::read(&text).unwrap();
         let holder = |token: &str| tokens.holder(token).map(|holder| (holder.name.to_string(), holder.role));
@@ -174,17 +210,34 @@ mod tests {
     }
 
     #[test]
+    fn the_claims_of_a_holder_stand_in_their_line() {
+        let claims = ["tenant=acme".to_owned(), "roles=officer".to_owned(), "roles=auditor".to_owned()];
+        let made = NewToken::create("ada", Role::Read, &claims).unwrap();
+        assert!(made.line.ends_with(" tenant=acme roles=officer roles=auditor"), "{}", made.line);
+        let tokens = Tokens::read(&made.line).unwrap();
+        let known = &tokens.holder(&made.token).unwrap().claims;
+        assert_eq!((known.one("sub"), known.one("tenant")), (Some("ada"), Some("acme")));
+        assert_eq!(known.all("roles"), Some(&["officer".to_owned(), "auditor".to_owned()][..]));
+        for claim in ["tenant", "=acme", "tenant=", "tenant=a b", "tenant=a#b", "sub=eve"] {
+            let refused = NewToken::create("ada", Role::Read, &[claim.to_owned()]).err().unwrap();
+            assert_eq!(refused, TokenError::Claim(claim.to_owned()));
+        }
+    }
+
+    #[test]
     fn a_line_that_is_none_is_told_by_its_number() {
-        let line = NewToken::create("ada", Role::Read).unwrap().line;
+        let line = NewToken::create("ada", Role::Read, &[]).unwrap().line;
         let hash = line.rsplit(' ').next().unwrap().to_owned();
         let cases = [
             (String::new(), "there is no token in it"),
             ("# nobody\n".to_owned(), "there is no token in it"),
-            (format!("{line}\nada read"), "line 2 is not `NAME ROLE sha256:DIGITS`"),
+            (format!("{line}\nada read"), "line 2 is not `NAME ROLE sha256:DIGITS [CLAIM=VALUE]…`"),
             (format!("ada write {hash}"), "`write` is no role: there are `read` and `admin`"),
             (format!("a/b read {hash}"), "`a/b` is no name of a holder"),
             (format!("ada read {}", &hash[..60]), "64 hexadecimal digits are missing"),
             (format!("ada read {}", hash.replace("sha256:", "md5:")), "64 hexadecimal digits are missing"),
+            (format!("{line} tenant"), "`tenant` is no claim: write `NAME=VALUE`"),
+            (format!("{line} sub=eve"), "`sub=eve` is no claim"),
             (format!("{line}\n\n{line}"), "line 3: `ada` stands in an earlier line too"),
             (format!("{line}\nbob admin {hash}"), "line 2: the token stands in an earlier line too"),
         ];

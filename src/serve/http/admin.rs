@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::asked::Asked;
 use super::parked::ParkedTexts;
 use super::status::unknown;
-use super::{Api, body, caller, problem};
+use super::{Api, body, problem};
+use crate::access::Caller;
 use crate::lifecycle::{Actor, Decision, ParkedFilter};
 use crate::progress::SourceName;
 use crate::query::{ErrorKind, QueryError};
@@ -175,7 +176,7 @@ pub(super) async fn source(
     Asked(actor): Asked<Actor>,
 ) -> Response {
     let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
-        let view = api.service.view(caller());
+        let view = api.service.view(Caller::Daemon);
         // While the daemon starts nothing is known yet; what is asked for waits.
         if !view.sources().is_empty() && !view.sources().contains_key(name.as_str()) {
             let error = unknown("source", &name, view.sources().keys().map(|name| &**name));
@@ -230,7 +231,7 @@ pub(super) async fn projection(
     let ProjectionBody { allow_breaking, from_timestamp, built, share, actor, reason, revision } = asked;
     let actor = Actor { actor, reason, revision };
     let asked = path.map_err(|error| invalid(error.body_text())).and_then(|Path((name, verb))| {
-        let view = api.service.view(caller());
+        let view = api.service.view(Caller::Daemon);
         let projections = view.projections();
         if !projections.is_empty() && !projections.contains_key(&name) {
             return Err(Refused::by(unknown("projection", &name, projections.keys().map(String::as_str))));
@@ -324,7 +325,7 @@ pub(super) struct DiscardBody {
 /// Gives parked events up.
 pub(super) async fn discard(State(api): State<Api>, uri: Uri, Asked(asked): Asked<DiscardBody>) -> Response {
     let DiscardBody { which, actor, reason, revision } = asked;
-    let filter = which.filter(&api.service.view(caller())).map_err(Refused::by).and_then(|filter| {
+    let filter = which.filter(&api.service.view(Caller::Daemon)).map_err(Refused::by).and_then(|filter| {
         let nothing = || invalid("say which parked events are meant, by a source at least".to_owned());
         (filter != ParkedFilter::default()).then_some(filter).ok_or_else(nothing)
     });

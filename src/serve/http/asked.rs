@@ -45,7 +45,7 @@ fn check(head: &Parts) -> Result<Option<&Principal>, Refused> {
     let is_local = || head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
     let asks = match head.extensions.get::<Identity>() {
         Some(Identity::Known(principal)) if principal.role == Role::Admin => Some(principal),
-        Some(Identity::Known(Principal { name, role })) => {
+        Some(Identity::Known(Principal { name, role, .. })) => {
             return Err(not_allowed(format!("the token of `{name}` has the role `{role}`, and this needs `admin`")));
         }
         Some(Identity::Unasked) if is_local() => None,

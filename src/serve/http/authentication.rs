@@ -29,6 +29,7 @@ pub(super) async fn authenticate(State(gate): State<Gate>, mut request: Request,
             let reason = match denied {
                 Denied::NoToken => "no-token",
                 Denied::UnknownToken => "unknown-token",
+                Denied::BadToken(_) => "bad-token",
             };
             count_denied(reason);
             let mut response =

@@ -8,9 +8,10 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Api;
 use super::answer::{answer, items};
+use super::reader::Reader;
 use super::status::list as json_list;
-use super::{Api, caller};
 use crate::config::Query;
 use crate::query::ParsedQuery;
 use crate::serve::json::type_name;
@@ -38,9 +39,9 @@ struct ParamItem<'a> {
     default: Option<&'a Value>,
 }
 
-pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Response {
+pub(super) async fn list(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("queries", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let mut queries = Vec::new();
         for query in api.service.queries().values() {
             queries.push((query, api.service.parse_declared(query).await?));

@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::connections::{Listener, serve};
-use super::{Api, CurrentApi, body, caller, no_route, wrong_method};
+use super::reader::Reader;
+use super::{Api, CurrentApi, body, no_route, wrong_method};
 use crate::config::ConnectionLimits;
 use crate::progress::Phase;
 use crate::query::now_us;
@@ -70,6 +71,16 @@ impl Readiness {
         self.stays_ready.store(true, Ordering::Relaxed);
     }
 
+    /// The reasons and the warnings as the reader may see them: there are some, or there are none.
+    fn texts(&self, view: &ReadView, reasons: Vec<String>) -> (Vec<String>, Vec<String>) {
+        let warnings = Vec::clone(&self.warnings.load());
+        if view.sees_operations() {
+            return (reasons, warnings);
+        }
+        let withheld = |texts: Vec<String>| texts.first().map(|_| WITHHELD.to_owned()).into_iter().collect();
+        (withheld(reasons), withheld(warnings))
+    }
+
     /// Every reason, the app's and the snapshot's; none when ready.
     fn reasons(&self, view: &ReadView) -> Vec<String> {
         let stays_ready = self.stays_ready.load(Ordering::Relaxed);
@@ -78,6 +89,9 @@ impl Readiness {
         self.reasons.load().iter().cloned().chain(building).collect()
     }
 }
+
+/// In the place of texts in which values of rows may stand.
+const WITHHELD: &str = "for administrators: policies hide rows from some readers";
 
 /// A bound listener for probes that does not answer yet. Whoever may reach it learns whether the daemon serves, and nothing else.
 pub struct HealthServer {
@@ -123,15 +137,17 @@ pub(super) async fn livez() -> Response {
     render(200, &json!({"status": "alive"}))
 }
 
-pub(super) async fn readyz(State(api): State<Api>) -> Response {
-    let reasons = api.readiness.reasons(&api.service.view(caller()));
+pub(super) async fn readyz(State(api): State<Api>, Reader(caller): Reader) -> Response {
+    let view = api.service.view(caller);
+    let reasons = api.readiness.reasons(&view);
     let (code, status) = verdict(&reasons);
-    render(code, &json!({"status": status, "reasons": reasons, "warnings": **api.readiness.warnings.load()}))
+    let (reasons, warnings) = api.readiness.texts(&view, reasons);
+    render(code, &json!({"status": status, "reasons": reasons, "warnings": warnings}))
 }
 
 /// Readiness with the state of every part, for people.
-pub(super) async fn healthz(State(api): State<Api>) -> Response {
-    let view = api.service.view(caller());
+pub(super) async fn healthz(State(api): State<Api>, Reader(caller): Reader) -> Response {
+    let view = api.service.view(caller);
     let reasons = api.readiness.reasons(&view);
     let (code, status) = verdict(&reasons);
     let now = now_us();
@@ -149,7 +165,7 @@ pub(super) async fn healthz(State(api): State<Api>) -> Response {
         (status.name.clone(), state)
     });
     let projections: serde_json::Map<String, Value> = projections.collect();
-    let warnings = &**api.readiness.warnings.load();
+    let (reasons, warnings) = api.readiness.texts(&view, reasons);
     render(
         code,
         &json!({

@@ -6,9 +6,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::Api;
 use super::answer::{PageJson, answer, items, to_json};
 use super::parameters::{page_size, pairs, take};
-use super::{Api, caller};
+use super::reader::Reader;
+use super::status::for_administrators;
 use crate::lifecycle::{Action, Step};
 use crate::progress::rfc3339;
 use crate::query::{QueryError, did_you_mean};
@@ -49,9 +51,9 @@ impl<'a> StepItem<'a> {
 }
 
 /// The steps, the newest first; a page's token is the number that the next page stays below.
-pub(super) async fn history(State(api): State<Api>, uri: Uri) -> Response {
+pub(super) async fn history(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("history", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let mut pairs = pairs(&uri)?;
         let size = page_size(take(&mut pairs, "pageSize")?.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
         let below = take(&mut pairs, "pageToken")?;
@@ -63,7 +65,7 @@ pub(super) async fn history(State(api): State<Api>, uri: Uri) -> Response {
             let error = QueryError::invalid(format!("there is no parameter `{name}`"));
             return Err(error.near(did_you_mean(name, ["pageSize", "pageToken"])));
         }
-        let steps = at.view().ledger();
+        let steps = at.view().ledger().ok_or_else(for_administrators)?;
         let mut rest = steps.iter().rev().filter(|step| step.number < below);
         let page: Vec<&Step> = rest.by_ref().take(size).map(|step| &**step).collect();
         let next = page.last().filter(|_| rest.next().is_some()).map(|last| last.number.to_string());

@@ -13,7 +13,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use super::connections::{Listener, serve};
-use super::{CurrentApi, body, caller, no_route, wrong_method};
+use super::{CurrentApi, body, no_route, wrong_method};
+use crate::access::Caller;
 use crate::config::ConnectionLimits;
 use crate::query::now_us;
 use crate::telemetry::{render_answers, render_process, render_queries, render_slo, render_snapshot, render_visible};
@@ -44,7 +45,7 @@ impl MetricsPage {
         let admission = api.service.admission();
         let parts = [
             self.handle.render(),
-            render_snapshot(&api.service.view(caller()), now_us()),
+            render_snapshot(&api.service.view(Caller::Daemon), now_us()),
             render_queries(admission.running(), admission.queued(), admission.waiting()),
             render_answers(api.answers.budget.taken()),
             render_slo(),

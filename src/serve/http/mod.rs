@@ -19,6 +19,7 @@ mod nearest_parameters;
 mod parameters;
 mod parked;
 mod problem;
+mod reader;
 mod request_body;
 mod search;
 mod search_body;
@@ -55,8 +56,7 @@ pub use health::{HealthServer, Readiness};
 pub use metrics::{MetricsPage, MetricsServer};
 
 use crate::config::{Http, Query, QueryLimits};
-use crate::query::{Limits, QueryService, Streams};
-use crate::read_model::Caller;
+use crate::query::{Limits, QueryService, Rules, Streams};
 use crate::read_model::catalog::Catalog;
 use crate::serve::auth::Gate;
 use crate::serve::byte_budget::ByteBudget;
@@ -126,6 +126,13 @@ impl CurrentApi {
         let answers = AnswerLimits { bytes: service.limits().max_bytes, ..current.answers.clone() };
         self.0.store(Arc::new(Api { service, answers, ..Api::clone(&current) }));
         Ok(())
+    }
+
+    /// Answers new requests by these rules.
+    pub fn rule(&self, rules: Rules) {
+        let current = self.0.load_full();
+        let service = Arc::new(current.service.by(rules));
+        self.0.store(Arc::new(Api { service, ..Api::clone(&current) }));
     }
 
     fn now(&self) -> Api {
@@ -242,11 +249,6 @@ async fn limit_uri(request: Request, next: Next) -> Response {
         return problem::plain(414, "uri-too-long", "URI too long", detail, uri);
     }
     next.run(request).await
-}
-
-/// The side that a request comes from. Nothing authenticates it yet.
-fn caller() -> Caller {
-    Caller::Anonymous
 }
 
 /// A body with a content type.

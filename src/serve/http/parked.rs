@@ -14,10 +14,11 @@ use datafusion::common::ScalarValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Api;
 use super::answer::{PageJson, answer, item, items, to_json};
 use super::parameters::{page_size, pairs, take, url_value};
-use super::status::unknown;
-use super::{Api, caller};
+use super::reader::Reader;
+use super::status::{for_administrators, unknown};
 use crate::event::{Body, Message, Reason};
 use crate::lifecycle::{Parked, ParkedFilter};
 use crate::progress::rfc3339;
@@ -168,9 +169,9 @@ fn parse_token(token: &str) -> Option<(&str, u64, &str, u64)> {
     parts.next().is_none().then_some(place)
 }
 
-pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Response {
+pub(super) async fn list(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("parked", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let mut pairs = pairs(&uri)?;
         let size = page_size(take(&mut pairs, "pageSize")?.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
         let page_token = take(&mut pairs, "pageToken")?;
@@ -188,7 +189,7 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Response {
             let error = QueryError::invalid(format!("there is no parameter `{name}`"));
             return Err(error.near(did_you_mean(name, names)));
         }
-        let parked = at.view().parked();
+        let parked = at.view().parked().ok_or_else(for_administrators)?;
         let total = parked.iter().filter(|parked| wanted.includes(parked)).count();
         let begin = after.map_or(0, |after| parked.partition_point(|parked| parked.place() <= after));
         let mut rest = parked[begin..].iter().filter(|parked| wanted.includes(parked));
@@ -204,12 +205,13 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Response {
 
 pub(super) async fn show(
     State(api): State<Api>,
+    Reader(caller): Reader,
     path: Result<Path<(String, u64)>, PathRejection>,
     uri: Uri,
 ) -> Response {
     answer("parked", &uri, async {
         let Path((source, sequence)) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let source = known(Some(source), "source", at.view().sources().keys().map(|name| &**name))?.unwrap_or_default();
         let json = message_json(at.view(), &source, sequence)?;
         let budget = api.answer_limits();
@@ -230,7 +232,8 @@ pub(super) async fn show(
 /// One message with all reasons for which it is parked, as JSON.
 fn message_json(view: &ReadView, source: &str, sequence: u64) -> Result<Vec<u8>, QueryError> {
     let is_it = |parked: &&Parked| *parked.source == *source && parked.rejected.message.seq == sequence;
-    let found: Vec<&Parked> = view.parked().iter().map(|parked| &**parked).filter(is_it).collect();
+    let parked = view.parked().ok_or_else(for_administrators)?;
+    let found: Vec<&Parked> = parked.iter().map(|parked| &**parked).filter(is_it).collect();
     let Some(first) = found.first() else {
         let detail = format!("message {sequence} of source `{source}` is not parked");
         return Err(QueryError::new(ErrorKind::NotFound, detail));

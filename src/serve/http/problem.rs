@@ -59,6 +59,7 @@ fn meaning(kind: ErrorKind) -> (u16, &'static str) {
         ErrorKind::Behind => (409, "Position not reached"),
         ErrorKind::Stale => (409, "Too old"),
         ErrorKind::Incomplete => (409, "Incomplete"),
+        ErrorKind::Denied => (403, "Not for this caller"),
         ErrorKind::MixedCuts => (409, "Relations at different cuts"),
         ErrorKind::ReadOnly => (403, "Read-only"),
         ErrorKind::NotIndexed => (422, "No index serves the filter"),

@@ -11,12 +11,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Api;
 use super::answer::{Answer, answer, check_part, search_items, to_json};
 use super::parameters::{Pairs, demand, pairs};
+use super::reader::Reader;
 use super::request_body::RequestBody;
 use super::search_body::parameters;
 use super::search_parameters::SearchParameters;
-use super::{Api, caller};
+use crate::access::Caller;
 use crate::query::{ErrorKind, QueryError, ReadPoint};
 use crate::read_model::search::{Parts, RangeCount, SearchAnswer, Snippet, VectorPart, WordsPart};
 use crate::serve::json::{AnswerLimits, JsonRows};
@@ -102,13 +104,19 @@ struct SearchPageJson {
     next_page_token: Option<String>,
 }
 
-pub(super) async fn search(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
-    answer("search", &uri, async { found(&api, path, pairs(&uri)?).await }).await
+pub(super) async fn search(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Response {
+    answer("search", &uri, async { found(&api, caller, path, pairs(&uri)?).await }).await
 }
 
 /// The same with its parameters in the body, where a vector of any length has room.
 pub(super) async fn search_by_body(
     State(api): State<Api>,
+    Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     uri: Uri,
@@ -122,17 +130,22 @@ pub(super) async fn search_by_body(
         if let Some((stray, _)) = pairs(&uri)?.first() {
             return Err(QueryError::invalid(format!("`{stray}` belongs into the body")));
         }
-        found(&api, path, parameters(&body.bytes)?).await
+        found(&api, caller, path, parameters(&body.bytes)?).await
     })
     .await
 }
 
-async fn found(api: &Api, path: Result<Path<String>, PathRejection>, mut pairs: Pairs) -> Result<Answer, QueryError> {
+async fn found(
+    api: &Api,
+    caller: Caller,
+    path: Result<Path<String>, PathRejection>,
+    mut pairs: Pairs,
+) -> Result<Answer, QueryError> {
     let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
     check_part(&name)?;
     let demand = demand(api, &mut pairs)?;
     let parameters = SearchParameters::take(pairs)?;
-    let at = api.service.at_relation(caller(), &name, &demand).await?;
+    let at = api.service.at_relation(caller, &name, &demand).await?;
     let request = parameters.request(api.service.text_fields(&at, &name)?)?;
     let (offset, limits) = (request.offset, api.answer_limits());
     let found = api.service.search(&at, &name, request, move |found| hits(found, offset, limits)).await?;

@@ -12,10 +12,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Api;
 use super::answer::{answer, check_part, etag, items, not_modified, render};
 use super::parameters::{Pairs, demand, page_size, pairs, take, url_value};
+use super::reader::Reader;
 use super::request_body::RequestBody;
-use super::{Api, caller};
 use crate::config::Query;
 use crate::query::{Demand, DemandTexts, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
 use crate::serve::json::{AnswerLimits, ColumnJson, JsonParams, JsonRows};
@@ -49,7 +50,13 @@ fn mixed_cuts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
     }
 }
 
-pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Response {
+pub(super) async fn sql(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
     let body = match RequestBody::read(&api, body).await.and_then(|body| body.checked_json(&headers)) {
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
@@ -68,7 +75,7 @@ pub(super) async fn sql(State(api): State<Api>, headers: HeaderMap, uri: Uri, bo
         };
         let demand = Demand::parse(texts, api.service.streams(), api.service.limits().wait)?;
         let parsed = api.service.parse(body.sql).await?;
-        let at = api.service.at_sql(caller(), &parsed, body.mixed_cuts, &demand).await?;
+        let at = api.service.at_sql(caller, &parsed, body.mixed_cuts, &demand).await?;
         // Their values take many times what their text does, so they are made when they are needed.
         let params: Value = serde_json::from_str(body.params.map_or("null", RawValue::get))
             .map_err(|error| QueryError::invalid(format!("the body: {error}")))?;
@@ -94,6 +101,7 @@ async fn render_all(
 
 pub(super) async fn named(
     State(api): State<Api>,
+    Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     uri: Uri,
@@ -106,7 +114,7 @@ pub(super) async fn named(
         let demand = demand(&api, &mut pairs)?;
         let request = named_request(&query, pairs, api.service.limits().max_rows)?;
         let parsed = api.service.parse_declared(&query).await?;
-        let at = api.service.at_sql(caller(), &parsed, false, &demand).await?;
+        let at = api.service.at_sql(caller, &parsed, false, &demand).await?;
         let limits = api.answer_limits();
         let run = move |page, repeatable| Ok((render(page, limits)?, repeatable));
         let definitions = at.definitions(&query.sql);

@@ -6,10 +6,12 @@ use axum::http::Uri;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 
+use super::Api;
 use super::answer::{answer, check_part, item, items, to_json};
 use super::parked::ParkedItem;
-use super::{Api, caller};
+use super::reader::Reader;
 use crate::progress::{Freshness, LostMessages, Position, SourceProgress, SourceState, rfc3339};
 use crate::query::{ErrorKind, QueryError, ReadPoint, did_you_mean, now_us};
 use crate::read_model::catalog::ProjectionStatus;
@@ -17,6 +19,9 @@ use crate::telemetry::{self, LastHour, Minute};
 
 /// Parked events that a source's status shows; `/v1/parked` has all of them.
 const PARKED_MAX: usize = 100;
+
+/// What tells of a projection's rows.
+const WITHHELD: [&str; 4] = ["rows", "stateBytes", "operators", "rowsInError"];
 
 /// A projection with the freshness that an answer from it would have.
 #[derive(Serialize)]
@@ -96,37 +101,44 @@ struct TypeItem<'a> {
     version: u32,
 }
 
-pub(super) async fn projections(State(api): State<Api>, uri: Uri) -> Response {
+pub(super) async fn projections(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("projections", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let projections: Vec<_> = at.view().projections().values().map(|one| with_freshness(&at, one)).collect();
-        items(None, vec![list(&projections)?], None, at.freshness(), None)
+        let projections = projections.iter().map(json).collect::<Result<Vec<_>, _>>()?;
+        items(None, vec![projections.join(&b',').into()], None, at.freshness(), None)
     })
     .await
 }
 
 pub(super) async fn projection(
     State(api): State<Api>,
+    Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Response {
     answer("projections", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let name = name(path)?;
         let projections = at.view().projections();
         let status = projections.get(&name);
         let status = status.ok_or_else(|| unknown("projection", &name, projections.keys().map(|n| &**n)))?;
         let mut projection = with_freshness(&at, status);
         let freshness = projection.freshness.take().unwrap_or_else(|| at.freshness());
-        item(vec![to_json(&projection)?.into()], freshness, None)
+        item(vec![json(&projection)?.into()], freshness, None)
     })
     .await
 }
 
 /// How fresh a projection was, minute by minute.
-pub(super) async fn freshness(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
+pub(super) async fn freshness(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Response {
     answer("freshness", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let name = name(path)?;
         let projections = at.view().projections();
         let status = projections.get(&name);
@@ -138,18 +150,23 @@ pub(super) async fn freshness(State(api): State<Api>, path: Result<Path<String>,
     .await
 }
 
-pub(super) async fn sources(State(api): State<Api>, uri: Uri) -> Response {
+pub(super) async fn sources(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("sources", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let sources: Vec<_> = at.view().sources().iter().map(|(name, one)| source_item(&api, &at, name, one)).collect();
         items(None, vec![list(&sources)?], None, at.freshness(), None)
     })
     .await
 }
 
-pub(super) async fn source(State(api): State<Api>, path: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
+pub(super) async fn source(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Response {
     answer("sources", &uri, async {
-        let at = api.service.now(caller());
+        let at = api.service.now(caller);
         let name = name(path)?;
         let at = at.of_source(&name);
         let sources = at.view().sources();
@@ -171,9 +188,25 @@ fn with_freshness<'a>(at: &ReadPoint, status: &'a ProjectionStatus) -> Projectio
     ProjectionItem { status, freshness: at.freshness_of(&status.name), last_hour }
 }
 
+/// Without the numbers that are withheld, which would be zeros.
+fn json(projection: &ProjectionItem<'_>) -> Result<Vec<u8>, QueryError> {
+    if !projection.status.withheld {
+        return to_json(projection);
+    }
+    let mut item =
+        serde_json::to_value(projection).map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+    for member in WITHHELD {
+        for part in ["", "/kept"] {
+            item.pointer_mut(part).and_then(Value::as_object_mut).map(|object| object.remove(member));
+        }
+    }
+    to_json(&item)
+}
+
 fn source_item<'a>(api: &'a Api, at: &'a ReadPoint, name: &'a str, progress: &'a SourceProgress) -> SourceItem<'a> {
     let now = now_us();
-    let parked = at.view().parked().iter().rev().filter(|parked| *parked.source == *name);
+    let parked =
+        at.view().parked().into_iter().flat_map(|parked| parked.iter()).rev().filter(|parked| *parked.source == *name);
     let newest = parked.take(PARKED_MAX).map(|parked| ParkedItem::of(parked)).collect();
     let types = at.view().schema(name).into_iter().flat_map(|schema| &schema.types);
     let types = types.map(|one| TypeItem { name: &one.name, table: &one.table, version: one.current });
@@ -204,6 +237,12 @@ fn source_item<'a>(api: &'a Api, at: &'a ReadPoint, name: &'a str, progress: &'a
 pub(super) fn list<T: Serialize>(items: &[T]) -> Result<Bytes, QueryError> {
     let items: Vec<Vec<u8>> = items.iter().map(to_json).collect::<Result<_, _>>()?;
     Ok(items.join(&b',').into())
+}
+
+/// Why somebody is not shown what the daemon says of its work.
+pub(super) fn for_administrators() -> QueryError {
+    let detail = "policies hide rows from some readers, and this would tell of them";
+    QueryError::new(ErrorKind::Denied, detail).hint("ask with a token of the role `admin`")
 }
 
 pub(super) fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> QueryError {

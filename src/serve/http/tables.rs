@@ -7,15 +7,17 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use datafusion::common::ScalarValue;
 
+use super::Api;
 use super::answer::{answer, check_part, etag, item, items, not_modified, render};
 use super::list_parameters::ListParameters;
 use super::parameters::{demand, pairs, url_value};
-use super::{Api, caller};
+use super::reader::Reader;
 use crate::query::{ErrorKind, QueryError};
 use crate::serve::json::JsonRows;
 
 pub(super) async fn row(
     State(api): State<Api>,
+    Reader(caller): Reader,
     path: Result<Path<Vec<(String, String)>>, PathRejection>,
     headers: HeaderMap,
     uri: Uri,
@@ -31,8 +33,8 @@ pub(super) async fn row(
         if let Some((unknown, _)) = pairs.first() {
             return Err(QueryError::invalid(format!("a row by its key takes no parameter `{unknown}`")));
         }
-        let at = api.service.at_relation(caller(), &name, &demand).await?;
-        let etag = etag(&at, at.generation(&name));
+        let at = api.service.at_relation(caller, &name, &demand).await?;
+        let etag = etag(&at, at.version(&name));
         let values = key_values(&name, &api.service.key_columns(&at, &name)?, &key)?;
         let found = api.service.row(&at, &name, &values)?.ok_or_else(|| {
             let detail = format!("`{name}` has no row with the key {}", key.join("/"));
@@ -50,6 +52,7 @@ pub(super) async fn row(
 
 pub(super) async fn list(
     State(api): State<Api>,
+    Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     uri: Uri,
@@ -60,9 +63,9 @@ pub(super) async fn list(
         let mut pairs = pairs(&uri)?;
         let demand = demand(&api, &mut pairs)?;
         let parameters = ListParameters::take(pairs)?;
-        let at = api.service.at_relation(caller(), &name, &demand).await?;
+        let at = api.service.at_relation(caller, &name, &demand).await?;
         // A view may depend on the clock.
-        let etag = api.service.is_table(&at, &name)?.then(|| etag(&at, at.generation(&name)));
+        let etag = api.service.is_table(&at, &name)?.then(|| etag(&at, at.version(&name)));
         if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
             return Ok(same);
         }

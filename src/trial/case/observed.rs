@@ -12,14 +12,15 @@ use serde_json::value::RawValue;
 use super::super::outcome::ParkedEvent;
 use super::super::rows::shown;
 use super::CaseError;
+use crate::access::Caller;
 use crate::circuit::ZBatch;
 use crate::config::{Case, Config, ExpectedAnswer, Sought};
 use crate::pipeline::Engine;
 use crate::progress::Freshness;
 use crate::query::{Limits, NamedRequest, QueryError, QueryService, parse_value};
+use crate::read_model::ReadView;
 use crate::read_model::catalog::Catalog;
 use crate::read_model::search::SearchRequest;
-use crate::read_model::{Caller, ReadView};
 use crate::serve::json::objects;
 
 /// Hits beyond which a search of a case is too wide.
@@ -82,7 +83,7 @@ pub(super) async fn observe(engine: &Engine, config: &Config, case: &Case) -> Re
         .map(|(name, intake)| (name.to_string(), intake.progress.message().unwrap_or("it has halted").to_owned()))
         .collect();
     let now_us = case.clock_us.unwrap_or_default();
-    let view = ReadView::new(Arc::new(engine.snapshot(now_us)), Caller::Anonymous);
+    let view = ReadView::of_daemon(Arc::new(engine.snapshot(now_us)));
     for (name, searches) in &case.then.search {
         for search in searches {
             let hits = hits(&view, name, &search.sought)?;
@@ -110,7 +111,7 @@ async fn answers(
 ) -> Result<Vec<(String, BTreeMap<String, String>, Answer)>, CaseError> {
     let clock = DateTime::from_timestamp_micros(now_us).unwrap_or_default();
     let service = QueryService::on_a_clock(catalog, Limits::from(&config.limits), config.queries.clone(), clock)?;
-    let at = service.now(Caller::Anonymous);
+    let at = service.now(Caller::Daemon);
     let mut answers = Vec::new();
     for (name, expected) in &case.then.queries {
         let failed = |error| CaseError::Query { name: name.clone(), error };

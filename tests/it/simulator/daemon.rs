@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
 use fastrand::Rng;
 use readside::checkpoint::faulty::FaultyStore;
 use readside::checkpoint::{CheckpointError, Checkpointer, Draft, Manifest, OpenError, Stats};
@@ -15,7 +14,7 @@ use readside::pipeline::{Build, Builder, Engine, Fetched, IndexRoot, LiveCut, as
 use readside::progress::{Cut, Phase, SourceName};
 use readside::read_model::catalog::Snapshot;
 use readside::read_model::search::{PinHold, SearchFilter, SearchRequest};
-use readside::read_model::{Caller, OpenRelation, ReadView};
+use readside::read_model::{OpenRelation, ReadView};
 use readside::source::{Input, MemorySource, Source};
 
 use super::definitions::{Definitions, ORDER_SEARCH};
@@ -285,7 +284,7 @@ impl Daemon {
     /// Makes the indexes' changes visible and compares them with their own tables.
     pub(crate) fn check_search(&mut self, log: &Log) {
         self.engine.commit_read_models();
-        let view = ReadView::new(Arc::new(self.engine.snapshot(NOW_US)), Caller::Anonymous);
+        let view = ReadView::of_daemon(Arc::new(self.engine.snapshot(NOW_US)));
         for name in view.names() {
             let relation = view.open(name).unwrap();
             if relation.index().is_none() || view.projections()[name].error.is_some() {
@@ -293,9 +292,9 @@ impl Daemon {
             }
             let cut = relation.basis().cut;
             assert_eq!(cut, self.cut(), "`{name}` was just committed");
-            let rows = table_text(relation.table().unwrap().scan());
+            let rows = table_text(relation.table().unwrap().scan().unwrap());
             assert_eq!(rows, self.oracle.at(log, &cut).rows(name), "table of `{name}`");
-            check_documents(name, relation, &rows);
+            check_documents(name, &relation, &rows);
         }
     }
 }
@@ -336,12 +335,12 @@ impl Feeds {
 
 /// The rows of what is in error are those of the last cut at which it was not.
 pub(crate) fn check_last_rows(oracle: &Oracle, log: &Log, snapshot: Snapshot) {
-    let view = ReadView::new(Arc::new(snapshot), Caller::Anonymous);
+    let view = ReadView::of_daemon(Arc::new(snapshot));
     for name in view.names().filter(|name| view.projections()[*name].state == Phase::Failed) {
         let relation = view.open(name).unwrap();
         let basis = relation.basis();
         assert_eq!((basis.phase, basis.reason), (Phase::Failed, view.projections()[name].error.clone()), "`{name}`");
-        let rows = table_text(relation.table().unwrap().scan());
+        let rows = table_text(relation.table().unwrap().scan().unwrap());
         assert_eq!(rows, oracle.at(log, &basis.cut).rows(name), "last rows of `{name}` at {}", basis.cut);
     }
 }
@@ -365,8 +364,12 @@ fn check_tables(engine: &Engine, expected: &Expected<'_>) {
 }
 
 /// Each row of the index's table has one document, which says of it what the row says.
-fn check_documents(name: &str, search: OpenRelation<'_>, rows: &[String]) {
-    assert_eq!(search.index().unwrap().num_documents(), rows.len() as u64, "documents of {search:?}");
+fn check_documents(name: &str, search: &OpenRelation<'_>, rows: &[String]) {
+    assert_eq!(
+        search.index().unwrap().search(&SearchRequest::default()).unwrap().total,
+        rows.len(),
+        "documents of {search:?}"
+    );
     if name != ORDER_SEARCH {
         return;
     }
@@ -383,14 +386,14 @@ fn check_documents(name: &str, search: OpenRelation<'_>, rows: &[String]) {
     }
 }
 
-fn found(search: OpenRelation<'_>, query: String, filters: Vec<SearchFilter>) -> Vec<String> {
+fn found(search: &OpenRelation<'_>, query: String, filters: Vec<SearchFilter>) -> Vec<String> {
     let request = SearchRequest { query, filters, limit: 1000, ..SearchRequest::default() };
     let answer = search.index().unwrap().search(&request).unwrap();
     assert_eq!(answer.total, answer.hits.len());
     text(&[answer.rows])
 }
 
-pub(crate) fn table_text(batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>) -> Vec<String> {
+pub(crate) fn table_text<E: std::fmt::Debug>(batches: impl Iterator<Item = Result<RecordBatch, E>>) -> Vec<String> {
     text(&batches.collect::<Result<Vec<_>, _>>().unwrap())
 }
 

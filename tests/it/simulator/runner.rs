@@ -10,8 +10,8 @@ use object_store::memory::InMemory;
 use readside::checkpoint::faulty::{Faults, FaultyStore};
 use readside::pipeline::{IndexRoot, LoopEnd, Order, Runner, RunnerConfig};
 use readside::progress::{Cut, Phase, SourceName};
+use readside::read_model::ReadView;
 use readside::read_model::catalog::{Catalog, ProjectionStatus, Snapshot};
-use readside::read_model::{Caller, ReadView};
 use readside::source::{Input, MemorySource, Source, StreamIdentity};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -113,7 +113,7 @@ impl Life {
 
     /// Compares a snapshot, each relation at the cut that it says it is of.
     fn check(&self, log: &Log, snapshot: Arc<Snapshot>) {
-        let view = ReadView::new(snapshot, Caller::Anonymous);
+        let view = ReadView::of_daemon(snapshot);
         for (name, status) in view.projections() {
             if matches!(status.state, Phase::Building | Phase::Rebuilding) {
                 continue;
@@ -131,14 +131,14 @@ impl Life {
             if relation.index().is_none() && !is_in_error {
                 assert_eq!(cut, *view.cut(), "`{name}` is of the one cut");
             }
-            assert_eq!(table_text(table.scan()), expected.rows(name), "`{name}` at {cut}");
+            assert_eq!(table_text(table.scan().unwrap()), expected.rows(name), "`{name}` at {cut}");
         }
     }
 
     async fn caught_up(&self) -> Arc<Snapshot> {
         let mut snapshots = self.catalog.subscribe();
         let arrived = |snapshot: &Arc<Snapshot>| {
-            let view = ReadView::new(snapshot.clone(), Caller::Anonymous);
+            let view = ReadView::of_daemon(snapshot.clone());
             let positions = |name| view.open(name).unwrap().basis().cut.positions;
             let is_built = |status: &ProjectionStatus| !matches!(status.state, Phase::Building | Phase::Rebuilding);
             view.cut().positions == self.fed.positions

@@ -40,10 +40,10 @@ struct Guarded {
 
 fn guarded(anonymous: bool) -> Guarded {
     let (reader, admin) =
-        (NewToken::create("grafana", Role::Read).unwrap(), NewToken::create("ada", Role::Admin).unwrap());
+        (NewToken::create("grafana", Role::Read, &[]).unwrap(), NewToken::create("ada", Role::Admin, &[]).unwrap());
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(file, "{}\n{}\n", reader.line, admin.line).unwrap();
-    let gate = Gate::new(&Auth { tokens: Some(file.path().to_owned()), anonymous }).unwrap();
+    let gate = Gate::new(&Auth { tokens: Some(file.path().to_owned()), jwt: None, anonymous }).unwrap();
     Guarded { daemon: Daemon::guarded(gate), reader: reader.token, admin: admin.token, file }
 }
 

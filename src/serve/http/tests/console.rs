@@ -64,7 +64,7 @@ fn the_freshness_of_the_last_hour_is_told_by_minutes() {
     let daemon = Daemon::usual();
     assert_eq!(daemon.get("/v1/projections/broken/freshness").items(), [] as [Value; 0]);
     daemon.get("/v1/projections/nothing/freshness").problem(404, "unknown-relation");
-    let view = daemon.api.service().view(super::super::caller());
+    let view = daemon.api.service().view(crate::access::Caller::Daemon);
     crate::telemetry::measure_freshness(&view, now_us(), Duration::from_secs(1));
     let minutes = daemon.get("/v1/projections/orders/freshness");
     let minute = minutes.items().last().unwrap();

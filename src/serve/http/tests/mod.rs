@@ -170,6 +170,7 @@ fn snapshot(position: u64) -> Snapshot {
             since: BTreeMap::new(),
             build: None,
             kept: None,
+            withheld: false,
         };
         (name.to_owned(), status)
     };
