@@ -50,6 +50,7 @@ async fn main() {
         credentials_file: None,
         nkey_file: None,
         jetstream_domain: None,
+        tls: config::NatsTls::default(),
     };
     let context = jetstream::new(client(&nats).await);
     store_events(&context, count).await;

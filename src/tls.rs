@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::crypto::ring::default_provider;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// The authorities of the system, `SSL_CERT_FILE` and `SSL_CERT_DIR` before others. Certificates that cannot be read are left out.
@@ -22,7 +22,7 @@ pub(crate) fn of_pem(pem: &[u8]) -> Option<TlsConfig> {
 }
 
 fn trusting(roots: Vec<Certificate<'static>>) -> TlsConfig {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(default_provider());
     let builder = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots)));
     builder.unversioned_rustls_crypto_provider(provider).build()
 }

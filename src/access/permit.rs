@@ -14,6 +14,7 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::sql::unparser::Unparser;
 
 use super::claims::Claims;
 use super::functions::{unknown_claim, with_claims};
@@ -25,6 +26,8 @@ pub struct Permit {
     names: Vec<String>,
     /// Each true of every row that is seen.
     conditions: Vec<Expr>,
+    /// The policy of each, by its place in the names.
+    of_policies: Vec<usize>,
     /// By the index of the column.
     masks: BTreeMap<usize, Expr>,
     /// Of the rows as they are kept.
@@ -62,12 +65,14 @@ impl Permit {
                 Some(claim) => Err(Denied::MissingClaim { relation: relation.to_owned(), by: by.to_owned(), claim }),
             }
         };
-        let mut conditions = Vec::new();
-        for filter in &policy.filters {
+        let (mut conditions, mut of_policies) = (Vec::new(), Vec::new());
+        for (place, filter) in policy.filters.iter().enumerate() {
             let condition = known(&format!("the policy `{}`", filter.policy), &filter.condition)?;
-            conditions.extend(split_conjunction_owned(condition));
+            for condition in split_conjunction_owned(condition).into_iter().filter(|one| *one != lit(true)) {
+                conditions.push(condition);
+                of_policies.push(place);
+            }
         }
-        conditions.retain(|condition| *condition != lit(true));
         let (mut masks, mut fields) = (BTreeMap::new(), kept.fields().to_vec());
         for (column, mask) in &policy.masks {
             let by = format!("the mask of `{column}`");
@@ -85,7 +90,7 @@ impl Permit {
         }
         let seen = Arc::new(Schema::new_with_metadata(fields, kept.metadata().clone()));
         let names = policy.filters.iter().map(|filter| filter.policy.clone()).collect();
-        Ok(Self { names, conditions, masks, kept: kept.clone(), seen, state: state.clone() })
+        Ok(Self { names, conditions, of_policies, masks, kept: kept.clone(), seen, state: state.clone() })
     }
 
     /// The policies that it comes from.
@@ -96,6 +101,20 @@ impl Permit {
     /// What holds of every row that is seen. An index may look for it: comparing values neither fails nor tells anything.
     pub fn conditions(&self) -> &[Expr] {
         &self.conditions
+    }
+
+    /// The policies, each with its conditions in SQL; none where it hides nothing from this caller.
+    pub fn explained(&self) -> Vec<(&str, Vec<String>)> {
+        let of = |place: usize| {
+            let own = self.conditions.iter().zip(&self.of_policies).filter(move |(_, policy)| **policy == place);
+            own.map(|(condition, _)| sql(condition)).collect()
+        };
+        self.names.iter().enumerate().map(|(place, name)| (name.as_str(), of(place))).collect()
+    }
+
+    /// The masked columns, each with what is seen in its place, in SQL.
+    pub fn masks_explained(&self) -> Vec<(&str, String)> {
+        self.masks.iter().map(|(column, mask)| (self.kept.field(*column).name().as_str(), sql(mask))).collect()
     }
 
     /// Whether every row is seen.
@@ -145,6 +164,11 @@ impl Permit {
             columns,
         })
     }
+}
+
+/// As it would be written.
+fn sql(expr: &Expr) -> String {
+    Unparser::default().expr_to_sql(expr).map_or_else(|_| expr.to_string(), |written| written.to_string())
 }
 
 /// What an expression is once all is in it that is known of the caller.

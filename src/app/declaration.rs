@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Nats, Projection, Promotion, Query, SourceKind};
+use crate::config::{Config, Jwt, Nats, Projection, Promotion, Query, SourceKind};
 use crate::progress::SourceName;
 use crate::source::without_user;
 
@@ -105,6 +105,8 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
     let connections = &http.connections;
     let data_dir = config.written_paths.get("data_dir").unwrap_or(&config.data_dir);
     let time = |time: Duration| format!("{time:?}");
+    let path = |key: &str| optional(config.written_paths.get(key));
+    let of_jwt = |text: fn(&Jwt) -> String| config.auth.jwt.as_ref().map_or_else(|| NONE.to_owned(), text);
     settings.extend([
         ("data_dir", data_dir.clone()),
         ("object_store.endpoint", optional(access.endpoint.as_ref())),
@@ -123,6 +125,9 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("checkpoint.interval", time(config.checkpoint_interval)),
         ("http.listen", http.listen.clone()),
         ("http.hosts", list(&http.hosts)),
+        ("http.tls.certificate", path("http.tls.certificate")),
+        ("http.tls.key", path("http.tls.key")),
+        ("http.tls.client_ca", path("http.tls.client_ca")),
         ("http.max_connections", text(connections.max)),
         ("http.max_connections_per_peer", text(connections.max_per_peer)),
         ("http.header_timeout", time(connections.header_timeout)),
@@ -133,7 +138,13 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("metrics.listen", config.metrics_listen.clone()),
         ("health.listen", optional(config.health_listen.as_ref())),
         ("auth.tokens", optional(config.written_paths.get("auth.tokens"))),
-        ("auth.jwt", config.auth.jwt.as_ref().map_or_else(|| NONE.to_owned(), |jwt| format!("{jwt:?}"))),
+        ("auth.jwt.keys", path("auth.jwt.keys")),
+        ("auth.jwt.issuer", of_jwt(|jwt| list(&jwt.issuers))),
+        ("auth.jwt.audience", of_jwt(|jwt| list(&jwt.audiences))),
+        ("auth.jwt.leeway", of_jwt(|jwt| format!("{:?}", jwt.leeway))),
+        ("auth.jwt.roles", of_jwt(|jwt| jwt.roles.clone())),
+        ("auth.jwt.admin_role", of_jwt(|jwt| optional(jwt.admin_role.as_ref()))),
+        ("auth.mtls.admins", config.auth.mtls.as_ref().map_or_else(|| NONE.to_owned(), |mtls| list(&mtls.admins))),
         ("auth.anonymous", text(config.auth.anonymous)),
         (REQUIRED, list(&config.required_policies)),
         ("parked.max_events", text(parked.max_events)),
@@ -175,6 +186,10 @@ fn nats(nats: Option<&Nats>, config: &Config) -> BTreeMap<&'static str, String> 
         ("nats.token", is_set(nats.and_then(|nats| nats.token.as_ref()))),
         ("nats.credentials_file", path("nats.credentials_file")),
         ("nats.nkey_file", path("nats.nkey_file")),
+        ("nats.tls.ca", path("nats.tls.ca")),
+        ("nats.tls.certificate", path("nats.tls.certificate")),
+        ("nats.tls.key", path("nats.tls.key")),
+        ("nats.tls.first", optional(nats.map(|nats| nats.tls.first))),
         ("nats.jetstream_domain", optional(nats.and_then(|nats| nats.jetstream_domain.as_ref()))),
     ])
 }

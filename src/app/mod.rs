@@ -36,6 +36,7 @@ use crate::plan::program;
 use crate::read_model::catalog::{Catalog, Snapshot};
 use crate::serve::auth::GateError;
 use crate::serve::http::{Admin, Readiness};
+use crate::serve::tls::TlsError;
 use crate::source;
 
 pub use declaration::Declaration;
@@ -64,6 +65,8 @@ pub enum AppError {
     Listen { key: &'static str, listen: String, error: io::Error },
     #[error(transparent)]
     Gate(#[from] GateError),
+    #[error("`http.tls`: {0}")]
+    Tls(#[from] TlsError),
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
     #[error(transparent)]

@@ -15,6 +15,7 @@ use crate::serve::auth::Gate;
 use crate::serve::http::{
     Admin, Api, CurrentApi, HealthServer, MetricsPage, MetricsServer, Readiness, Server, within_descriptors,
 };
+use crate::serve::tls::Tls;
 use crate::telemetry;
 
 /// For answers under way when everything else is done.
@@ -32,7 +33,7 @@ pub(super) struct Servers {
     pub(super) api: CurrentApi,
     tasks: Vec<JoinHandle<()>>,
     upkeep: JoinHandle<()>,
-    /// Of the file of tokens.
+    /// Of the files of tokens, keys and certificates.
     following: JoinHandle<()>,
 }
 
@@ -61,6 +62,8 @@ impl Servers {
         let http = Http { connections: limits.clone(), ..config.http.clone() };
         let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
         let http = http.guarded_by(gate.clone());
+        let tls = config.http.tls.as_ref().map(Tls::new).transpose()?;
+        let http = tls.iter().fold(http, |http, tls| http.secured_by(tls.clone()));
         let page = MetricsPage::new(handle, api.clone());
         let metrics = MetricsServer::bind(&config.metrics_listen, &limits, page.clone())
             .await
@@ -85,7 +88,15 @@ impl Servers {
         let metrics = tokio::spawn(metrics.run(until(stopped.clone())));
         let health = health.map(|health| tokio::spawn(health.run(until(stopped.clone()))));
         let tasks = [http, metrics].into_iter().chain(health).collect();
-        Ok(Self { api, tasks, upkeep, following: tokio::spawn(gate.follow()) })
+        let follow_tls = async move {
+            if let Some(tls) = tls {
+                tls.follow().await;
+            }
+        };
+        let following = tokio::spawn(async move {
+            tokio::join!(gate.follow(), follow_tls);
+        });
+        Ok(Self { api, tasks, upkeep, following })
     }
 
     /// Waits for answers under way, not for long.

@@ -1,5 +1,6 @@
 //! The command line, one file a verb group: arguments → run → exit code.
 
+mod access;
 mod check;
 mod checkpoint;
 mod completions;
@@ -88,6 +89,8 @@ enum Verb {
     History(query::HistoryArgs),
     /// Bearer tokens of who may ask a daemon
     Token(token::TokenArgs),
+    /// Who sees what, by policies and masks
+    Access(access::AccessArgs),
     /// Checkpoints of a data directory: list, verify, and copies of them
     Checkpoint(checkpoint::CheckpointArgs),
     /// JetStream as the event store
@@ -228,6 +231,7 @@ pub fn main() -> ExitCode {
         },
         Verb::History(args) => query::history(&args, &mut std::io::stdout()).map_err(Into::into),
         Verb::Token(args) => return token::token(&args),
+        Verb::Access(args) => return access::access(&args),
         Verb::Events(args) => run_events(args),
     };
     match result {

@@ -69,6 +69,19 @@ pub struct Nats {
     pub credentials_file: Option<PathBuf>,
     pub nkey_file: Option<PathBuf>,
     pub jetstream_domain: Option<String>,
+    pub tls: NatsTls,
+}
+
+/// How the server of NATS proves itself, and this client to it. Paths are already resolved against the config's folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NatsTls {
+    /// A PEM file of authorities, in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// A PEM file of the client's certificate, together with its key.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    /// Whether TLS begins before the server says anything.
+    pub first: bool,
 }
 
 /// How an object store is reached. What is not said here comes from the environment.
@@ -113,8 +126,28 @@ pub struct Auth {
     pub tokens: Option<PathBuf>,
     /// Whose JSON Web Tokens are taken. None: nobody's.
     pub jwt: Option<Jwt>,
+    /// Whether certificates of clients say who they are.
+    pub mtls: Option<Mtls>,
     /// Whether who has no token may read.
     pub anonymous: bool,
+}
+
+/// Certificates of clients, by an authority that the listener trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mtls {
+    /// SPIFFE IDs, and common names of subjects without one, that administer.
+    pub admins: Vec<String>,
+}
+
+/// What a listener proves itself by. Paths are already resolved against the config's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// A PEM file of the certificate and those between it and its authority.
+    pub certificate: PathBuf,
+    /// A PEM file.
+    pub key: PathBuf,
+    /// A PEM file of the authorities of clients. None: no client is asked for a certificate.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Which JSON Web Tokens are taken, and what they say.
@@ -140,6 +173,8 @@ pub struct Http {
     pub listen: String,
     /// Names that readers may reach a loopback listener by, beside those that no stranger can point at it.
     pub hosts: Vec<String>,
+    /// None: without TLS.
+    pub tls: Option<Tls>,
     pub connections: ConnectionLimits,
     /// Of all answers together that are rendered and not yet taken.
     pub answer_bytes: usize,
@@ -453,6 +488,7 @@ impl Nats {
             credentials_file: None,
             nkey_file: None,
             jetstream_domain: None,
+            tls: NatsTls::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphyr_parser::ScalarStyle;
 use serde_yaml::{Mapping, Value};
 
-use super::checked::{Config, Jwt, Nats, Promotion, StoreAccess};
+use super::checked::{Config, Jwt, Nats, NatsTls, Promotion, StoreAccess, Tls};
 use super::load::Loaded;
 use super::yaml::{Data, Scalar, Yaml};
 
@@ -56,8 +56,16 @@ fn settings(config: &Config) -> Value {
         (!config.required_policies.is_empty())
             .then(|| ("require", config.required_policies.iter().map(String::as_str).collect())),
     );
+    auth.extend(
+        config
+            .auth
+            .mtls
+            .as_ref()
+            .map(|own| ("mtls", mapping([("admins", own.admins.iter().map(String::as_str).collect::<Value>())]))),
+    );
     auth.extend(config.auth.jwt.as_ref().map(|own| ("jwt", jwt(own))));
     auth.extend(config.auth.tokens.as_ref().map(|path| ("tokens", Value::from(path.display().to_string()))));
+    let http_tls = http.tls.as_ref().map(|own| ("tls", tls(own)));
     let health = config.health_listen.as_deref().map(|listen| ("health", mapping([("listen", listen.into())])));
     let mut limits = vec![
         ("max_rows", config.limits.max_rows.into()),
@@ -82,7 +90,7 @@ fn settings(config: &Config) -> Value {
         ("checkpoint", mapping([("interval", duration(&config.checkpoint_interval))])),
         (
             "http",
-            mapping([
+            mapping(http_tls.into_iter().chain([
                 ("listen", http.listen.as_str().into()),
                 ("hosts", http.hosts.iter().map(String::as_str).collect()),
                 ("max_connections", connections.max.into()),
@@ -92,7 +100,7 @@ fn settings(config: &Config) -> Value {
                 ("idle_timeout", duration(&connections.idle_timeout)),
                 ("write_timeout", duration(&connections.write_timeout)),
                 ("answers", bytes(http.answer_bytes)),
-            ]),
+            ])),
         ),
         ("metrics", mapping([("listen", config.metrics_listen.as_str().into())])),
         ("auth", mapping(auth)),
@@ -118,9 +126,27 @@ fn nats(nats: &Nats) -> Value {
         ("credentials_file", path(&nats.credentials_file)),
         ("nkey_file", path(&nats.nkey_file)),
         ("jetstream_domain", text(&nats.jetstream_domain)),
+        ("tls", (nats.tls != NatsTls::default()).then(|| nats_tls(&nats.tls))),
     ];
     let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
     mapping([("urls", urls.collect())].into_iter().chain(optional))
+}
+
+fn nats_tls(tls: &NatsTls) -> Value {
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| Value::from(path.display().to_string()));
+    let all = [
+        ("ca", path(&tls.ca)),
+        ("certificate", path(&tls.certificate)),
+        ("key", path(&tls.key)),
+        ("first", tls.first.then(|| true.into())),
+    ];
+    mapping(all.into_iter().filter_map(|(key, value)| Some((key, value?))))
+}
+
+fn tls(tls: &Tls) -> Value {
+    let path = |path: &std::path::Path| Value::from(path.display().to_string());
+    let client_ca = tls.client_ca.as_deref().map(|own| ("client_ca", path(own)));
+    mapping([("certificate", path(&tls.certificate)), ("key", path(&tls.key))].into_iter().chain(client_ca))
 }
 
 fn jwt(jwt: &Jwt) -> Value {

@@ -154,7 +154,10 @@ fn settings_are_read() {
     assert_eq!((config.search_commit, config.checkpoint_interval), (Duration::from_secs(1), Duration::from_secs(60)));
     assert_eq!((config.http.listen.as_str(), config.metrics_listen.as_str()), ("0.0.0.0:80", "[::1]:9464"));
     assert_eq!(config.health_listen.as_deref(), Some("0.0.0.0:81"));
-    assert_eq!(config.auth, Auth { tokens: Some("config/secrets/tokens".into()), jwt: None, anonymous: true });
+    assert_eq!(
+        config.auth,
+        Auth { tokens: Some("config/secrets/tokens".into()), jwt: None, mtls: None, anonymous: true }
+    );
     let connections = &config.http.connections;
     assert_eq!((connections.max, connections.max_per_peer), (10, 8));
     let timeouts =
@@ -187,7 +190,10 @@ fn defaults_fill_what_is_left_out() {
         (Duration::from_millis(200), Duration::from_secs(5))
     );
     assert_eq!((config.http.listen.as_str(), config.metrics_listen.as_str()), ("127.0.0.1:8080", "127.0.0.1:9464"));
-    assert_eq!((config.health_listen, config.auth), (None, Auth { tokens: None, jwt: None, anonymous: true }));
+    assert_eq!(
+        (config.health_listen, config.auth),
+        (None, Auth { tokens: None, jwt: None, mtls: None, anonymous: true })
+    );
     let connections = &config.http.connections;
     assert_eq!((connections.max, connections.max_per_peer, config.http.answer_bytes), (2048, 1536, 256 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (10_000, 64 << 20));

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Auth, ConnectionLimits, Http, Jwt};
+use super::checked::{Auth, ConnectionLimits, Http, Jwt, Mtls, Tls};
 use super::code::Code;
 use super::diagnostic::Mark;
 use super::paths::resolve;
@@ -25,6 +25,7 @@ pub(super) struct Listeners {
 const HTTP_KEYS: &[&str] = &[
     "listen",
     "hosts",
+    "tls",
     "max_connections",
     "max_connections_per_peer",
     "header_timeout",
@@ -34,8 +35,7 @@ const HTTP_KEYS: &[&str] = &[
     "answers",
 ];
 
-const AUTH_KEYS: &[&str] = &["tokens", "jwt", "anonymous", "require"];
-const AUTH_LATER: &[&str] = &["mtls"];
+const AUTH_KEYS: &[&str] = &["tokens", "jwt", "mtls", "anonymous", "require"];
 const JWT_KEYS: &[&str] = &["keys", "issuer", "audience", "leeway", "roles", "admin_role"];
 /// Of clocks that are kept in step.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -63,8 +63,16 @@ pub(super) fn listeners(map: &Mapping<'_>, folder: &str) -> Listeners {
     }
     let hosts = http.iter().flat_map(|http| http.texts("hosts")).map(|(host, _)| host.to_ascii_lowercase()).collect();
     let answer_bytes = http.as_ref().and_then(|http| http.bytes("answers")).unwrap_or(256 << 20);
-    let http = Http { listen: http_listen, hosts, connections: connections(http.as_ref()), answer_bytes };
-    let auth = auth.unwrap_or(Auth { tokens: None, jwt: None, anonymous: true });
+    let tls = http.as_ref().and_then(|http| tls(http, folder));
+    let asks = |tls: &Tls| tls.client_ca.is_some();
+    if auth.as_ref().is_some_and(|auth| auth.mtls.is_some()) != tls.as_ref().is_some_and(asks) {
+        let message = "`auth.mtls` and `http.tls.client_ca` go together: the one is who signs certificates of clients, the other what they say";
+        let hint = "write both: `http: {tls: {certificate: FILE, key: FILE, client_ca: FILE}}` and `auth: {mtls: {admins: []}}`";
+        let key = if tls.as_ref().is_some_and(asks) { "http" } else { "auth" };
+        map.error_at_key(Code::NotTogether, key, message, hint);
+    }
+    let http = Http { listen: http_listen, hosts, tls, connections: connections(http.as_ref()), answer_bytes };
+    let auth = auth.unwrap_or(Auth { tokens: None, jwt: None, mtls: None, anonymous: true });
     Listeners { http, metrics_listen, health_listen, auth, required_policies }
 }
 
@@ -83,18 +91,22 @@ fn apart(map: &Mapping<'_>, listeners: [(&str, Option<&String>); 3]) {
 
 /// Who may ask, none if that is not said; and the policies of all relations.
 fn auth(map: &Mapping<'_>, folder: &str) -> (Option<Auth>, Vec<(String, Mark)>) {
-    let Some(auth) = map.map("auth", AUTH_KEYS, AUTH_LATER) else { return (None, Vec::new()) };
+    let Some(auth) = map.map("auth", AUTH_KEYS, &[]) else { return (None, Vec::new()) };
     let required = auth.texts("require").into_iter().map(|(policy, yaml)| (policy.to_owned(), yaml.mark)).collect();
     let tokens = auth.text("tokens").map(|path| PathBuf::from(resolve(folder, path)));
     let anonymous = auth.choice("anonymous", &[("deny", false), ("read", true)]);
     let jwt = auth.map("jwt", JWT_KEYS, &[]).and_then(|jwt| self::jwt(&jwt, folder));
-    if tokens.is_none() && auth.get("jwt").is_none() && anonymous != Some(true) {
+    let mtls = auth.map("mtls", &["admins"], &[]);
+    let mtls =
+        mtls.map(|mtls| Mtls { admins: mtls.texts("admins").into_iter().map(|(name, _)| name.to_owned()).collect() });
+    let is_declared = |key| auth.get(key).is_some();
+    if tokens.is_none() && !is_declared("jwt") && !is_declared("mtls") && anonymous != Some(true) {
         let hint =
             "name their file, `tokens: FILE` (`readside token create NAME` makes one), or write `anonymous: read`";
-        let message = "`auth` has neither `tokens` nor `jwt`, so nobody could ask";
+        let message = "`auth` has neither `tokens` nor `jwt` nor `mtls`, so nobody could ask";
         map.error_at_key(Code::NotTogether, "auth", message, hint);
     }
-    (Some(Auth { tokens, jwt, anonymous: anonymous.unwrap_or(false) }), required)
+    (Some(Auth { tokens, jwt, mtls, anonymous: anonymous.unwrap_or(false) }), required)
 }
 
 fn jwt(jwt: &Mapping<'_>, folder: &str) -> Option<Jwt> {
@@ -116,6 +128,14 @@ fn jwt(jwt: &Mapping<'_>, folder: &str) -> Option<Jwt> {
 fn is_loopback(listen: &str) -> bool {
     let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn tls(http: &Mapping<'_>, folder: &str) -> Option<Tls> {
+    let tls = http.map("tls", &["certificate", "key", "client_ca"], &[])?;
+    tls.need("certificate", "name the PEM file of the certificate and those between it and its authority");
+    tls.need("key", "name the PEM file of the certificate's key");
+    let path = |key: &str| tls.text(key).map(|path| PathBuf::from(resolve(folder, path)));
+    Some(Tls { certificate: path("certificate")?, key: path("key")?, client_ca: path("client_ca") })
 }
 
 fn connections(http: Option<&Mapping<'_>>) -> ConnectionLimits {

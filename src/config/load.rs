@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::checked::{Config, Nats, Policy, Projection, Query, Source, SourceKind};
+use super::checked::{Config, Nats, NatsTls, Policy, Projection, Query, Source, SourceKind};
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Mark, Report, Severity, at};
 use super::paths::{Files, expand, folder_of};
@@ -425,5 +425,6 @@ fn default_nats() -> Nats {
         credentials_file: None,
         nkey_file: None,
         jetstream_domain: None,
+        tls: NatsTls::default(),
     }
 }

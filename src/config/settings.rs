@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Auth, Commit, Http, Nats, ParkedLimits, Promotion, QueryLimits, StoreAccess, Verification};
+use super::checked::{
+    Auth, Commit, Http, Nats, NatsTls, ParkedLimits, Promotion, QueryLimits, StoreAccess, Verification,
+};
 use super::code::Code;
 use super::diagnostic::Mark;
 use super::listeners::{Listeners, listeners};
@@ -37,7 +39,7 @@ const KEYS: &[&str] = &[
 const LATER: &[&str] = &["pg", "postgres", "console", "telemetry", "tls"];
 
 const NATS_KEYS: &[&str] =
-    &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain"];
+    &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain", "tls"];
 
 /// A working day later somebody has seen what is wrong with it.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
@@ -95,7 +97,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let Listeners { http, metrics_listen, health_listen, auth, required_policies } = listeners(&map, folder);
     let (limits, state_limit) = limits(&map);
     Some(Settings {
-        nats: map.map("nats", NATS_KEYS, &["context", "tls"]).and_then(|nats| self::nats(&nats, folder)),
+        nats: map.map("nats", NATS_KEYS, &["context"]).and_then(|nats| self::nats(&nats, folder)),
         written_paths: written_paths(&map, data_dir),
         object_store: store_access(&map, data_dir),
         data_dir: if data_dir.contains("://") { data_dir.to_owned() } else { resolve(folder, data_dir) },
@@ -121,17 +123,29 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     })
 }
 
+/// The settings that name files, beside `data_dir`.
+const FILES: [&str; 10] = [
+    "nats.credentials_file",
+    "nats.nkey_file",
+    "nats.tls.ca",
+    "nats.tls.certificate",
+    "nats.tls.key",
+    "http.tls.certificate",
+    "http.tls.key",
+    "http.tls.client_ca",
+    "auth.tokens",
+    "auth.jwt.keys",
+];
+
 /// What is wrong with any of them is told where it is read.
 fn written_paths(map: &Mapping<'_>, data_dir: &str) -> BTreeMap<&'static str, String> {
     let mut paths = BTreeMap::from([("data_dir", data_dir.to_owned())]);
-    let files = [
-        ("nats.credentials_file", "nats", "credentials_file"),
-        ("nats.nkey_file", "nats", "nkey_file"),
-        ("auth.tokens", "auth", "tokens"),
-    ];
-    for (key, section, own) in files {
-        let entry = map.get(section).and_then(|section| section.entry(own));
-        if let Some(Data::Scalar(scalar)) = entry.map(|entry| &entry.value.data) {
+    for key in FILES {
+        let mut at = Some(map.yaml);
+        for part in key.split('.') {
+            at = at.and_then(|yaml| yaml.entry(part)).map(|entry| &entry.value);
+        }
+        if let Some(Data::Scalar(scalar)) = at.map(|yaml| &yaml.data) {
             paths.insert(key, scalar.text.clone());
         }
     }
@@ -176,7 +190,27 @@ fn nats(map: &Mapping<'_>, folder: &str) -> Option<Nats> {
         credentials_file: file("credentials_file"),
         nkey_file: file("nkey_file"),
         jetstream_domain: text("jetstream_domain"),
+        tls: map
+            .map("tls", &["ca", "certificate", "key", "first"], &[])
+            .map(|tls| nats_tls(&tls, folder))
+            .unwrap_or_default(),
     })
+}
+
+fn nats_tls(tls: &Mapping<'_>, folder: &str) -> NatsTls {
+    for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+        if tls.get(one).is_some() && tls.get(other).is_none() {
+            tls.error_at_key(
+                Code::NotTogether,
+                one,
+                format!("`{one}` needs `{other}`"),
+                format!("name the PEM file: `{other}: FILE`"),
+            );
+        }
+    }
+    let file = |key: &str| tls.text(key).map(|path| PathBuf::from(resolve(folder, path)));
+    let first = tls.flag("first").unwrap_or(false);
+    NatsTls { ca: file("ca"), certificate: file("certificate"), key: file("key"), first }
 }
 
 /// One way to authenticate, and that complete.

@@ -4,3 +4,4 @@ pub mod auth;
 mod byte_budget;
 pub mod http;
 pub(crate) mod json;
+pub mod tls;

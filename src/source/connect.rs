@@ -105,6 +105,16 @@ async fn options(nats: &config::Nats, complaints: &Complaints) -> Result<Connect
     if let (Some(user), Some(password)) = (&nats.user, &nats.password) {
         options = options.user_and_password(user.clone(), password.clone());
     }
+    let config::NatsTls { ca, certificate, key, first } = &nats.tls;
+    if let Some(ca) = ca {
+        options = options.add_root_certificates(ca.clone());
+    }
+    if let (Some(certificate), Some(key)) = (certificate, key) {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    if *first {
+        options = options.tls_first();
+    }
     if let Some(token) = &nats.token {
         options = options.token(token.clone());
     }
@@ -187,6 +197,7 @@ mod tests {
             credentials_file: None,
             nkey_file: None,
             jetstream_domain: None,
+            tls: config::NatsTls::default(),
         };
         assert_eq!(shown(&nats), "nats://one:4222, two:4222, three");
     }

@@ -100,13 +100,13 @@ metrics_table! {
     QUERY_RESULT_STALE = "query_result_stale_total", Counter,
         "Answers given while a source that they read was catching up, disconnected or halted.";
     QUERY_REFUSED = "query_refused_total", Counter, "Requests that got an error instead of an answer, by reason.";
-    DENIED = "readside_requests_denied_total", Counter, "Requests that were refused for who sent them: `no-token`, `unknown-token`, or `not-allowed` for what administrators alone may ask.";
+    DENIED = "readside_requests_denied_total", Counter, "Requests that were refused for who sent them: `no-token`, `unknown-token`, `bad-token` (a JSON Web Token that is not taken), or `not-allowed` for what administrators alone may ask.";
     QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
     QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
     QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";
     CONNECTIONS = "http_connections", Gauge, "Connections that are open, by listener.";
     CONNECTIONS_ENDED = "http_connections_ended_total", Counter,
-        "Connections that were ended because of a limit, by listener and reason: `timeout`; `evicted`, for another one while it waited; `unserved`, told that all are busy; `refused`, without an answer.";
+        "Connections that were ended because of a limit, by listener and reason: `timeout`; `evicted`, for another one while it waited; `unserved`, told that all are busy; `refused`, without an answer; `no-tls`, which did not speak it as the listener does, or showed a certificate of nobody whom it trusts.";
     ANSWER_BYTES = "http_answer_bytes", Gauge, "Bytes of answers that are rendered and not yet taken.";
     EVENT_PROCESSING_FAILURES = "event_processing_failures_total", Counter,
         "Events that could not be admitted and were parked, by reason.";

@@ -293,6 +293,8 @@ const ROOMS: &[Room] = &[
             "read_model::ReadView",
             "read_model::RelationRows",
             "read_model::catalog::Catalog",
+            // Handed through to a `ReadView`.
+            "read_model::catalog::Snapshot",
             "read_model::search::SearchAnswer",
             "read_model::search::SearchError",
             "read_model::search::SearchRequest",
@@ -452,7 +454,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "serve, who may ask",
         modules: &["serve::auth"],
-        rooms: &["access", "config::Auth", "config::Jwt", "tls"],
+        rooms: &["access", "config::Auth", "config::Jwt", "serve::tls::Certified", "tls"],
         // Keys of others are asked for where they say.
         outside: &[
             "base64",
@@ -466,6 +468,13 @@ const ROOMS: &[Room] = &[
             "clock",
             "ureq",
         ],
+    },
+    // Shared by all protocols.
+    Room {
+        name: "serve, TLS",
+        modules: &["serve::tls"],
+        rooms: &["config::Tls"],
+        outside: &["rustls", "std::fs", "std::io", "tokio", "tokio_rustls", "tracing", "clock", "x509_parser"],
     },
     // Shared by the protocols that speak it.
     Room {
@@ -560,6 +569,8 @@ const ROOMS: &[Room] = &[
         modules: &["cli"],
         // `events` is JetStream as the event store, without a daemon; the other verbs ask one over HTTP or start it.
         rooms: &[
+            // Who sees what, without a daemon.
+            "access",
             "app",
             // Looked at and copied without a daemon.
             "checkpoint::CopyError",
@@ -675,6 +686,7 @@ const WATCHED: &[&str] = &[
     "hyper",
     "hyper_util",
     "indicatif",
+    "jsonwebtoken",
     "ls_types",
     "lsp_server",
     "metrics",
@@ -695,10 +707,12 @@ const WATCHED: &[&str] = &[
     "tantivy",
     "tempfile",
     "tokio",
+    "tokio_rustls",
     "tracing",
     "tracing_appender",
     "tracing_subscriber",
     "ureq",
+    "x509_parser",
 ];
 
 /// Dependencies that any room may use: they compute, or only say how others do.

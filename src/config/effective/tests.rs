@@ -158,13 +158,14 @@ events: {Placed: {fields: {id: string!}}}
 fn every_setting_is_printed() {
     let text = "
 sources: []
-nats: {user: ada, password: secret, jetstream_domain: hub}
+nats: {user: ada, password: secret, jetstream_domain: hub, tls: {ca: a.pem, certificate: b.pem, key: c.pem, first: true}}
+http: {tls: {certificate: d.pem, key: e.pem, client_ca: f.pem}}
 parked: {notify: {subject: parked}}
 verify: {every: 1h}
 promotion: manual
 health: {listen: \"127.0.0.1:1\"}
 limits: {state: 1GiB}
-auth: {tokens: tokens, require: [own], jwt: {keys: jwks.json, issuer: a, audience: b, admin_role: c}}
+auth: {tokens: tokens, require: [own], mtls: {admins: [ada]}, jwt: {keys: jwks.json, issuer: a, audience: b, admin_role: c}}
 ---
 policy: own
 row_filter: id = claim('sub')

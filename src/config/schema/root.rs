@@ -1,9 +1,9 @@
 //! The first document of `readside.yaml`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::shape::{
-    bytes, choice, count, duration, flag, integer, interval, mapping, may, need, promotion, text, texts,
+    bytes, choice, count, duration, flag, integer, interval, mapping, may, need, promotion, text, texts, with,
 };
 
 pub(super) fn root() -> Value {
@@ -86,6 +86,7 @@ fn nats() -> Value {
         may("credentials_file", text(), "Authenticates by a `.creds` file."),
         may("nkey_file", text(), "Authenticates by a file with the seed of an NKey."),
         may("jetstream_domain", text(), "The domain of JetStream, where there are several."),
+        may("tls", nats_tls(), "How the server proves itself, and this client to it, beyond `tls://`."),
     ])
 }
 
@@ -123,6 +124,11 @@ fn http() -> Value {
             texts(),
             "Names that readers may use in `Host`, beside addresses, `localhost` and names without a dot, where `listen` is a loopback address.",
         ),
+        may(
+            "tls",
+            listener_tls(),
+            "What the listener proves itself by. Without it whoever listens on the way can read along.",
+        ),
         may("max_connections", count(), "Connections of readers (2048 by default)."),
         may("max_connections_per_peer", count(), "Connections of one address (three quarters of all by default)."),
         may(
@@ -154,8 +160,35 @@ fn auth() -> Value {
             "What who has no token may do: nothing (`deny`, the default), or `read`.",
         ),
         may("jwt", jwt(), "Whose JSON Web Tokens are taken, beside the tokens of the file."),
+        may("mtls", mtls(), "Who shows a certificate by an authority of `http.tls.client_ca` is who it names."),
         may("require", texts(), "Policies of every projection that does not say `access: public`, beside its own."),
     ])
+}
+
+fn nats_tls() -> Value {
+    let tls = mapping([
+        may("ca", text(), "A PEM file of authorities, in place of the system's."),
+        may("certificate", text(), "The PEM file of the client's certificate."),
+        may("key", text(), "The PEM file of its key."),
+        may("first", flag(), "Whether TLS begins before the server says anything, as its `handshake_first` asks."),
+    ]);
+    with(tls, &json!({"dependencies": {"certificate": ["key"], "key": ["certificate"]}}))
+}
+
+fn listener_tls() -> Value {
+    mapping([
+        need(
+            "certificate",
+            text(),
+            "The PEM file of the certificate and those between it and its authority. It is followed, as its key is.",
+        ),
+        need("key", text(), "The PEM file of the certificate's key."),
+        may("client_ca", text(), "The PEM file of the authorities of clients, for `auth.mtls`."),
+    ])
+}
+
+fn mtls() -> Value {
+    mapping([may("admins", texts(), "SPIFFE IDs, and common names of subjects without one, whose holders administer.")])
 }
 
 fn jwt() -> Value {

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 
@@ -147,6 +148,13 @@ impl Program {
             sources: self.sources.iter().map(source).collect(),
             projections: self.projections.iter().map(projection).collect(),
         }
+    }
+
+    /// The columns of a projection or a view.
+    pub fn columns(&self, relation: &str) -> Option<SchemaRef> {
+        let kept = self.projections.iter().map(|one| (&one.config.name, &one.compiled.schema));
+        let views = self.views.iter().map(|one| (&one.config.name, &one.schema));
+        kept.chain(views).find(|(name, _)| *name == relation).map(|(_, schema)| schema.schema.clone())
     }
 
     fn scope_with_views(&self) -> Scope {

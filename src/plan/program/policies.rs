@@ -85,7 +85,7 @@ impl Planner {
             let Some(declared) = config.policies.iter().find(|one| one.name == *name) else { continue };
             match self.condition(declared, projection, schema) {
                 Ok(condition) => policy.filters.push(RowFilter { policy: name.clone(), condition }),
-                Err(found) => problems.push(found),
+                Err(found) => problems.push(*found),
             }
         }
         for (column, sql) in &projection.masks {
@@ -103,14 +103,14 @@ impl Planner {
         policy: &Policy,
         projection: &config::Projection,
         schema: &ProjectionSchema,
-    ) -> Result<Expr, Problem> {
-        let of_policy = |refusal| problem(&policy.node, "/row_filter", refusal);
+    ) -> Result<Expr, Box<Problem>> {
+        let of_policy = |refusal| Box::new(problem(&policy.node, "/row_filter", refusal));
         let sql = parse_expression(&self.state, &policy.row_filter);
         sql.map_err(|error| of_policy(error.into()))?;
         let condition = self.planned(&policy.row_filter, schema).map_err(|refusal| {
             // What does not fit one relation may fit the others.
-            let message =
-                format!("the policy `{}` does not fit `{}`: {}", policy.name, projection.name, refusal.message);
+            let cause = cause(&refusal.message);
+            let message = format!("the policy `{}` does not fit `{}`: {cause}", policy.name, projection.name);
             let refusal = Refusal { code: Code::PolicyDoesNotFit, message, span: None, ..refusal };
             let is_own = projection.policies.contains(&policy.name);
             let hint = refusal.hint.clone().unwrap_or_else(|| match is_own {
@@ -121,7 +121,7 @@ impl Planner {
                 ),
             });
             let below = if is_own { "/access/policies" } else { "/projection" };
-            problem(&projection.node, below, refusal.hint(hint))
+            Box::new(problem(&projection.node, below, refusal.hint(hint)))
         })?;
         match self.type_of(&condition, schema) {
             Ok(DataType::Boolean) => Ok(condition),
@@ -171,6 +171,15 @@ impl Planner {
 
     fn type_of(&self, expr: &Expr, schema: &ProjectionSchema) -> Result<DataType, Refusal> {
         Ok(expr.get_type(&DFSchema::try_from(schema.schema.as_ref().clone())?)?)
+    }
+}
+
+/// Without the columns that there are, which the hint names.
+fn cause(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    match first.strip_prefix("No field named ").and_then(|rest| rest.split(". ").next()) {
+        Some(column) => format!("it has no column `{}`", column.trim_end_matches('.')),
+        None => first.to_owned(),
     }
 }
 

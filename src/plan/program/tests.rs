@@ -38,8 +38,8 @@ fn what_would_be_quietly_wrong_is_refused() {
 #[test]
 fn policies_and_masks_that_do_not_fit_are_refused() {
     let policy = |filter: &str| format!("access: {{policies: [own]}}\n---\npolicy: own\nrow_filter: {filter}");
-    let mask = |mask: &str| format!("key: [id]\naccess: {{mask: {mask}}}");
-    let two = "SELECT _seq AS id, _id AS name, struct(1 AS a) AS s FROM s.a";
+    let mask = |mask: &str| format!("access: {{mask: {mask}}}");
+    let two = "SELECT _seq AS id, _id AS name, struct(1) AS s FROM s.a";
     for fits in [
         policy("CAST(id AS VARCHAR) = claim('tenant')"),
         policy("array_has(claim_list('ids'), CAST(id AS VARCHAR)) OR has_role('auditor')"),
@@ -48,17 +48,137 @@ fn policies_and_masks_that_do_not_fit_are_refused() {
     ] {
         check(two, &fits, expect![""]);
     }
-    check(two, &policy("tenant = claim('tenant')"), expect![[""]]);
-    check(two, &policy("id +"), expect![[""]]);
-    check(two, &policy("id + 1"), expect![[""]]);
-    check(two, &policy("claim(name) = name"), expect![[""]]);
-    check(two, &policy("_id = claim('a') AND id < now()"), expect![[""]]);
-    check(two, &policy("id IN (SELECT 1)"), expect![[""]]);
-    check(two, &policy("count(*) = 1"), expect![[""]]);
-    check(two, &mask("{id: '0'}"), expect![[""]]);
-    check(two, &mask("{name: '0'}"), expect![[""]]);
-    check(two, &mask("{nam: \"'x'\"}"), expect![[""]]);
-    check(PLAIN, "---\npolicy: own\nrow_filter: id = 1", expect![[""]]);
+    check(
+        two,
+        &policy("tenant = claim('tenant')"),
+        expect![[r#"
+            error[RS0522]: the policy `own` does not fit `p`: it has no column `tenant`
+              --> readside.yaml:11:10
+               |
+            11 | access: {policies: [own]}
+               |          ^^^^^^^^
+            hint: the query gives id, name, s
+        "#]],
+    );
+    check(
+        two,
+        &policy("id +"),
+        expect![[r#"
+        error[RS0501]: Expected: an expression, found: EOF
+          --> readside.yaml:14:13
+           |
+        14 | row_filter: id +
+           |             ^^^^
+    "#]],
+    );
+    check(
+        two,
+        &policy("id + 1"),
+        expect![[r#"
+        error[RS0522]: a row filter is true or false, and this is Int64
+          --> readside.yaml:14:13
+           |
+        14 | row_filter: id + 1
+           |             ^^^^^^
+        hint: write a condition: `tenant_id = claim('tenant')`
+    "#]],
+    );
+    check(
+        two,
+        &policy("claim(name) = name"),
+        expect![[r#"
+        error[RS0522]: the policy `own` does not fit `p`: `claim` takes the name of a claim, as a text that is written out
+          --> readside.yaml:11:10
+           |
+        11 | access: {policies: [own]}
+           |          ^^^^^^^^
+        hint: write it like `claim('tenant')`
+    "#]],
+    );
+    check(
+        two,
+        &policy("_id = claim('a') AND id < now()"),
+        expect![[r#"
+            error[RS0522]: the policy `own` does not fit `p`: it has no column `_id`
+              --> readside.yaml:11:10
+               |
+            11 | access: {policies: [own]}
+               |          ^^^^^^^^
+            hint: the query gives id, name, s
+        "#]],
+    );
+    check(
+        two,
+        &policy("id IN (SELECT 1)"),
+        expect![[r#"
+        error[RS0522]: the policy `own` does not fit `p`: a subquery is not possible here
+          --> readside.yaml:11:10
+           |
+        11 | access: {policies: [own]}
+           |          ^^^^^^^^
+        hint: join what decides it in the projection's SQL, and compare its column
+    "#]],
+    );
+    check(
+        two,
+        &policy("count(*) = 1"),
+        expect![[r#"
+        error[RS0522]: the policy `own` does not fit `p`: a policy or mask sees one row
+          --> readside.yaml:11:10
+           |
+        11 | access: {policies: [own]}
+           |          ^^^^^^^^
+        hint: compute it in the projection's SQL
+    "#]],
+    );
+    check(
+        two,
+        &mask("{id: '0'}"),
+        expect![[r#"
+        error[RS0522]: `id` is part of the key, by which rows are found, so it cannot be masked
+          --> readside.yaml:11:21
+           |
+        11 | access: {mask: {id: '0'}}
+           |                     ^^^
+        hint: hide the rows with a policy, or select a hash of it instead: `sha256(…)`
+    "#]],
+    );
+    check(
+        two,
+        &mask("{name: '0'}"),
+        expect![[r#"
+        error[RS0522]: `name` is Utf8, and its mask is Int64
+          --> readside.yaml:11:23
+           |
+        11 | access: {mask: {name: '0'}}
+           |                       ^^^
+        hint: a mask has the type of its column: cast it, or write NULL
+    "#]],
+    );
+    check(
+        two,
+        &mask("{nam: \"'x'\"}"),
+        expect![[r#"
+        error[RS0518]: the column `nam` does not come out of the query
+          --> readside.yaml:11:22
+           |
+        11 | access: {mask: {nam: "'x'"}}
+           |                      ^^^^^
+        hint: the query gives id, name, s
+    "#]],
+    );
+    check(
+        PLAIN,
+        "---\npolicy: own\nrow_filter: id = 1",
+        expect![[r#"
+        error[RS0207]: nothing names the policy `own`: it hides no row
+          --> readside.yaml:12:9
+           |
+        12 | policy: own
+           |         ^^^
+        hint: name it in the `access.policies` of a projection, or for all of them in `auth.require`; or remove it
+    "#]],
+    );
 }
 
 #[test]

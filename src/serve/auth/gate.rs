@@ -1,5 +1,6 @@
 //! Decides who a request comes from, by the file of tokens as it is now.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -9,8 +10,10 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 
 use super::jwt::{BadToken, SourceError, Verifier};
-use super::tokens::{Principal, TokenError, Tokens};
+use super::tokens::{Principal, Role, TokenError, Tokens};
+use crate::access::Claims;
 use crate::config::Auth;
+use crate::serve::tls::Certified;
 
 /// How soon a token that was taken out of the file is worth nothing.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
@@ -20,6 +23,8 @@ const LOOKS_EVERY: Duration = Duration::from_secs(1);
 pub struct Gate {
     tokens: Option<Arc<TokenFile>>,
     jwt: Option<Verifier>,
+    /// Of the holders of certificates, those that administer. None: nobody is known by a certificate.
+    certified: Option<Arc<BTreeSet<String>>>,
     /// Whether who has no token may read.
     anonymous: bool,
 }
@@ -88,20 +93,39 @@ impl Gate {
             }
         });
         let jwt = auth.jwt.as_ref().map(Verifier::new).transpose()?;
-        Ok(Self { tokens: tokens.transpose()?, jwt, anonymous: auth.anonymous })
+        let certified = auth.mtls.as_ref().map(|mtls| Arc::new(mtls.admins.iter().cloned().collect()));
+        Ok(Self { tokens: tokens.transpose()?, jwt, certified, anonymous: auth.anonymous })
     }
 
+    /// Who has this token, or is named by this certificate where there is no token.
+    ///
     /// # Errors
-    /// If nobody has this token, or there is none and it needs one.
-    pub fn identity(&self, token: Option<&str>) -> Result<Identity, Denied> {
-        if self.tokens.is_none() && self.jwt.is_none() {
+    /// If nobody has this token, or there is neither and it needs one.
+    pub fn identity(&self, token: Option<&str>, certified: Option<&Certified>) -> Result<Identity, Denied> {
+        if self.tokens.is_none() && self.jwt.is_none() && self.certified.is_none() {
             return Ok(Identity::Unasked);
         }
+        let certified = certified.and_then(|certified| self.certified(certified));
         match token {
             Some(token) => self.holder(token).map(Identity::Known),
+            None if let Some(principal) = certified => Ok(Identity::Known(principal)),
             None if self.anonymous => Ok(Identity::Anonymous),
             None => Err(Denied::NoToken),
         }
+    }
+
+    /// Who is named by a certificate: by its SPIFFE ID, else by the common name of its subject.
+    fn certified(&self, certified: &Certified) -> Option<Principal> {
+        let admins = self.certified.as_ref()?;
+        let Certified { spiffe_id, subject, common_name, dns_names } = certified;
+        let name = spiffe_id.as_ref().or(common_name.as_ref())?;
+        let mut claims = Claims::default();
+        claims.add("sub", name);
+        claims.add("subject", subject);
+        spiffe_id.iter().for_each(|id| claims.add("spiffe_id", id));
+        dns_names.iter().for_each(|name| claims.add("dns", name));
+        let role = if admins.contains(name) { Role::Admin } else { Role::Read };
+        Some(Principal { name: name.as_str().into(), role, claims: Arc::new(claims) })
     }
 
     fn holder(&self, token: &str) -> Result<Principal, Denied> {
@@ -158,7 +182,7 @@ async fn follow_tokens(file: Option<Arc<TokenFile>>) {
 /// Where no tokens are declared.
 impl Default for Gate {
     fn default() -> Self {
-        Self { tokens: None, jwt: None, anonymous: true }
+        Self { tokens: None, jwt: None, certified: None, anonymous: true }
     }
 }
 
@@ -186,15 +210,14 @@ impl fmt::Debug for Gate {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::tokens::{NewToken, Role};
+    use super::super::tokens::NewToken;
     use super::*;
-    use crate::access::Claims;
 
     fn gate(text: &str, anonymous: bool) -> (Result<Gate, GateError>, tempfile::TempDir) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("tokens");
         std::fs::write(&path, text).unwrap();
-        (Gate::new(&Auth { tokens: Some(path), jwt: None, anonymous }), home)
+        (Gate::new(&Auth { tokens: Some(path), jwt: None, mtls: None, anonymous }), home)
     }
 
     #[test]
@@ -206,13 +229,17 @@ mod tests {
         for anonymous in [false, true] {
             let (gate, _home) = gate(&made.line, anonymous);
             let gate = gate.unwrap();
-            assert_eq!(gate.identity(Some(&made.token)), Ok(known.clone()));
-            assert_eq!(gate.identity(Some("rs_other")), Err(Denied::UnknownToken), "a wrong token is not no token");
+            assert_eq!(gate.identity(Some(&made.token), None), Ok(known.clone()));
+            assert_eq!(
+                gate.identity(Some("rs_other"), None),
+                Err(Denied::UnknownToken),
+                "a wrong token is not no token"
+            );
             let without = if anonymous { Ok(Identity::Anonymous) } else { Err(Denied::NoToken) };
-            assert_eq!(gate.identity(None), without);
+            assert_eq!(gate.identity(None, None), without);
         }
-        let open = Gate::new(&Auth { tokens: None, jwt: None, anonymous: true }).unwrap();
-        assert_eq!(open.identity(Some("rs_other")), Ok(Identity::Unasked));
+        let open = Gate::new(&Auth { tokens: None, jwt: None, mtls: None, anonymous: true }).unwrap();
+        assert_eq!(open.identity(Some("rs_other"), None), Ok(Identity::Unasked));
     }
 
     #[test]
@@ -224,7 +251,10 @@ mod tests {
             path.display()
         );
         assert_eq!(refused.unwrap_err().to_string(), expected);
-        assert!(Gate::new(&Auth { tokens: Some(home.path().join("none")), jwt: None, anonymous: true }).is_err());
+        assert!(
+            Gate::new(&Auth { tokens: Some(home.path().join("none")), jwt: None, mtls: None, anonymous: true })
+                .is_err()
+        );
     }
 
     #[tokio::test]
@@ -236,7 +266,7 @@ mod tests {
         let following = tokio::spawn(gate.clone().follow());
         let write = |text: &str| std::fs::write(home.path().join("tokens"), text).unwrap();
         let until = async |token: &str, is_known: bool| {
-            while gate.identity(Some(token)).is_ok() != is_known {
+            while gate.identity(Some(token), None).is_ok() != is_known {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -245,7 +275,7 @@ mod tests {
         write("half a line");
         write(&format!("{}\n# one has left\n", other.line));
         tokio::time::timeout(Duration::from_secs(30), until(&one.token, false)).await.unwrap();
-        assert!(gate.identity(Some(&other.token)).is_ok());
+        assert!(gate.identity(Some(&other.token), None).is_ok());
         following.abort();
     }
 }

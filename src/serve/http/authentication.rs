@@ -1,6 +1,8 @@
 //! Who a request comes from, by its `Authorization`. Without it the daemon says whether it lives and is ready, and hands out the console's
 //! files; nothing else.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
@@ -8,6 +10,7 @@ use axum::response::Response;
 
 use super::problem;
 use crate::serve::auth::{Denied, Gate};
+use crate::serve::tls::Certified;
 use crate::telemetry::count_denied;
 
 /// What says no more than whether the daemon is there, and the files of the console, which every copy of the program has.
@@ -20,7 +23,8 @@ pub(super) async fn authenticate(State(gate): State<Gate>, mut request: Request,
     if is_open(request.uri().path()) {
         return next.run(request).await;
     }
-    match bearer(request.headers()).and_then(|token| gate.identity(token)) {
+    let certified = request.extensions().get::<Arc<Certified>>().cloned();
+    match bearer(request.headers()).and_then(|token| gate.identity(token, certified.as_deref())) {
         Ok(identity) => {
             request.extensions_mut().insert(identity);
             next.run(request).await

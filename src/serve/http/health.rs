@@ -106,7 +106,7 @@ impl HealthServer {
     /// Where the address cannot be listened on.
     pub async fn bind(listen: &str, limits: &ConnectionLimits, api: impl Into<CurrentApi>) -> io::Result<Self> {
         let limits = ConnectionLimits { max: CONNECTIONS_MAX, max_per_peer: CONNECTIONS_MAX, ..limits.clone() };
-        let listener = Listener { name: "health", socket: TcpListener::bind(listen).await?, limits };
+        let listener = Listener { name: "health", socket: TcpListener::bind(listen).await?, limits, tls: None };
         Ok(HealthServer { listener, api: api.into() })
     }
 

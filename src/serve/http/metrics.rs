@@ -63,7 +63,7 @@ impl MetricsServer {
     /// Where the address cannot be listened on.
     pub async fn bind(listen: &str, limits: &ConnectionLimits, page: MetricsPage) -> io::Result<Self> {
         let limits = ConnectionLimits { max: CONNECTIONS_MAX, max_per_peer: CONNECTIONS_MAX, ..limits.clone() };
-        let listener = Listener { name: "metrics", socket: TcpListener::bind(listen).await?, limits };
+        let listener = Listener { name: "metrics", socket: TcpListener::bind(listen).await?, limits, tls: None };
         Ok(MetricsServer { listener, page })
     }
 

@@ -61,6 +61,7 @@ use crate::read_model::catalog::Catalog;
 use crate::serve::auth::Gate;
 use crate::serve::byte_budget::ByteBudget;
 use crate::serve::json::AnswerLimits;
+use crate::serve::tls::Tls;
 
 /// Of all request bodies together that are being read or answered.
 const BODIES_BYTES: usize = 64 << 20;
@@ -168,7 +169,7 @@ impl Server {
         let socket = TcpListener::bind(&config.listen).await?;
         let hosts = Hosts { is_loopback: socket.local_addr()?.ip().is_loopback(), named: Arc::from(&*config.hosts) };
         Ok(Server {
-            listener: Listener { name: "http", socket, limits: config.connections.clone() },
+            listener: Listener { name: "http", socket, limits: config.connections.clone(), tls: None },
             hosts,
             gate: Gate::default(),
             api: api.into(),
@@ -178,6 +179,11 @@ impl Server {
     /// Answers those alone whom the gate lets in.
     pub fn guarded_by(self, gate: Gate) -> Self {
         Server { gate, ..self }
+    }
+
+    /// Speaks TLS.
+    pub fn secured_by(self, tls: Tls) -> Self {
+        Server { listener: Listener { tls: Some(tls), ..self.listener }, ..self }
     }
 
     /// # Errors

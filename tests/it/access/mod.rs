@@ -1,6 +1,7 @@
 //! Who may ask a running daemon: tokens that come and go, its own verbs, and the listener for probes.
 
 mod matrix;
+mod others;
 
 use std::path::Path;
 use std::process::{Command, Output};

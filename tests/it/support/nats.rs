@@ -32,7 +32,7 @@ pub(crate) struct NatsServer {
     port: u16,
     store: TempDir,
     /// Beside what all servers of tests have.
-    settings: Option<&'static str>,
+    settings: Option<String>,
     process: Option<Child>,
 }
 
@@ -45,9 +45,9 @@ impl NatsServer {
     }
 
     /// A running server with settings of its own, as its configuration file has them.
-    pub(crate) fn start_with(settings: &'static str) -> Self {
+    pub(crate) fn start_with(settings: impl Into<String>) -> Self {
         let mut server = Self::stopped();
-        server.settings = Some(settings);
+        server.settings = Some(settings.into());
         server.restart();
         server
     }
@@ -65,7 +65,7 @@ impl NatsServer {
     pub(crate) fn restart(&mut self) {
         self.kill();
         let mut command = Command::new(binary().as_ref().expect("a nats-server"));
-        if let Some(settings) = self.settings {
+        if let Some(settings) = &self.settings {
             let file = self.store.path().join("settings.conf");
             std::fs::write(&file, settings).expect("a file");
             command.arg("--config").arg(file);
@@ -132,6 +132,7 @@ impl NatsServer {
             credentials_file: None,
             nkey_file: None,
             jetstream_domain: None,
+            tls: config::NatsTls::default(),
         }
     }
 

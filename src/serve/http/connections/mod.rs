@@ -23,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -31,6 +32,7 @@ use self::places::{ConnectionId, Entered, Lane, Places};
 use self::timed_stream::{Stage, TimedStream};
 use super::{health, problem};
 use crate::config::ConnectionLimits;
+use crate::serve::tls::{self, Certified, Tls};
 use crate::telemetry;
 
 /// Most bytes of a request's head, and of an answer's part that waits to be written.
@@ -46,12 +48,15 @@ pub(super) struct Listener {
     pub(super) name: &'static str,
     pub(super) socket: TcpListener,
     pub(super) limits: ConnectionLimits,
+    /// None: whoever listens on the way can read all of it.
+    pub(super) tls: Option<Tls>,
 }
 
 /// What the connections of a listener share.
 struct Shared {
     listener: &'static str,
     limits: ConnectionLimits,
+    tls: Option<Tls>,
     places: Mutex<Places>,
     router: TowerToHyperService<Router>,
 }
@@ -68,9 +73,9 @@ pub(super) struct Peer(pub(super) IpAddr);
 
 /// Answers until `shutdown`, then finishes what was asked, for `drain` at most.
 pub(super) async fn serve(listener: Listener, router: Router, shutdown: impl Future<Output = ()>, drain: Duration) {
-    let Listener { name, socket, limits } = listener;
+    let Listener { name, socket, limits, tls } = listener;
     let places = Mutex::new(Places::new(limits.max, limits.max_per_peer));
-    let shared = Arc::new(Shared { listener: name, limits, places, router: TowerToHyperService::new(router) });
+    let shared = Arc::new(Shared { listener: name, limits, tls, places, router: TowerToHyperService::new(router) });
     let (stop, stopped) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
     loop {
@@ -137,11 +142,15 @@ async fn answer(
     let stage = Arc::new(Stage::new());
     // Answers are small or sent in large parts: waiting for more to send with it only costs time.
     let _ = stream.set_nodelay(true);
+    let Some((stream, certified)) = secured(&shared, stream).await else { return };
     let io = TokioIo::new(TimedStream::new(stream, stage.clone(), &shared.limits));
     let service = service_fn({
         let (shared, stage) = (shared.clone(), stage.clone());
         move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            if let Some(certified) = &certified {
+                request.extensions_mut().insert(certified.clone());
+            }
             respond(Exchange::begin(&shared, id, &stage), request, lane)
         }
     });
@@ -171,6 +180,31 @@ async fn answer(
         telemetry::count_connection(shared.listener, "timeout");
     }
     drop(place);
+}
+
+/// What a connection is read from and written to.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// The stream as it is, or below TLS, and whom the client's certificate names. None where they do not come to an understanding in the
+/// time that a request's head may take.
+async fn secured(shared: &Shared, stream: TcpStream) -> Option<(Box<dyn Duplex>, Option<Arc<Certified>>)> {
+    let Some(tls) = &shared.tls else { return Some((Box::new(stream), None)) };
+    match tokio::time::timeout(shared.limits.header_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certified = tls::certified(&stream).map(Arc::new);
+            Some((Box::new(stream), certified))
+        }
+        Ok(Err(_)) => {
+            telemetry::count_connection(shared.listener, "no-tls");
+            None
+        }
+        Err(_) => {
+            telemetry::count_connection(shared.listener, "timeout");
+            None
+        }
+    }
 }
 
 async fn until(stopped: &mut watch::Receiver<bool>) {

@@ -43,7 +43,7 @@ fn guarded(anonymous: bool) -> Guarded {
         (NewToken::create("grafana", Role::Read, &[]).unwrap(), NewToken::create("ada", Role::Admin, &[]).unwrap());
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(file, "{}\n{}\n", reader.line, admin.line).unwrap();
-    let gate = Gate::new(&Auth { tokens: Some(file.path().to_owned()), jwt: None, anonymous }).unwrap();
+    let gate = Gate::new(&Auth { tokens: Some(file.path().to_owned()), jwt: None, mtls: None, anonymous }).unwrap();
     Guarded { daemon: Daemon::guarded(gate), reader: reader.token, admin: admin.token, file }
 }
 

@@ -199,7 +199,7 @@ fn http() -> Http {
         idle_timeout: minute,
         write_timeout: minute,
     };
-    Http { listen: "127.0.0.1:0".to_owned(), hosts: Vec::new(), connections, answer_bytes: 16 << 20 }
+    Http { listen: "127.0.0.1:0".to_owned(), hosts: Vec::new(), tls: None, connections, answer_bytes: 16 << 20 }
 }
 
 fn queries() -> Vec<Query> {
