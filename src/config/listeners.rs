@@ -114,6 +114,11 @@ fn jwt(jwt: &Mapping<'_>, folder: &str) -> Option<Jwt> {
     jwt.need("keys", "name the keys of who signs: `keys: jwks.json`, or `keys: \"https://id.example/jwks.json\"`");
     let keys = jwt.text("keys")?;
     let is_url = keys.starts_with("https://") || keys.starts_with("http://");
+    let host = keys.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    if host.is_some_and(|host| !is_loopback(host)) {
+        let message = "the keys come over `http://`, where anybody on the way can give others";
+        jwt.error_at_key(Code::BadAddress, "keys", message, "ask for them over `https://`, or name a file");
+    }
     Some(Jwt {
         keys: if is_url { keys.to_owned() } else { resolve(folder, keys) },
         issuers: texts("issuer"),

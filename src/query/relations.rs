@@ -92,10 +92,9 @@ pub(super) fn open<'a>(view: &'a ReadView, name: &str) -> Result<OpenRelation<'a
 /// Why a reader gets nothing of a name.
 pub(super) fn refused(view: &ReadView, name: &str, error: NotServed) -> QueryError {
     match error {
-        NotServed::Unavailable { .. } | NotServed::Denied(Denied::DoesNotFit { .. }) => {
+        NotServed::Unavailable { .. } | NotServed::Denied(Denied::DoesNotFit { .. } | Denied::Undeclared { .. }) => {
             QueryError::new(ErrorKind::Unavailable, error.to_string())
         }
-        NotServed::Denied(Denied::Undeclared { .. }) => QueryError::new(ErrorKind::Unavailable, error.to_string()),
         NotServed::Denied(Denied::MissingClaim { .. }) => {
             QueryError::new(ErrorKind::Denied, error.to_string()).hint("ask with a token that has this claim")
         }

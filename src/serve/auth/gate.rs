@@ -156,25 +156,23 @@ fn is_web_token(token: &str) -> bool {
 
 async fn follow_tokens(file: Option<Arc<TokenFile>>) {
     let Some(file) = file else { return };
-    {
-        let mut known = file.version;
-        let mut ticks = tokio::time::interval(LOOKS_EVERY);
-        loop {
-            ticks.tick().await;
-            let version = version(tokio::fs::metadata(&file.path).await);
-            if version == known {
-                continue;
+    let mut known = file.version;
+    let mut ticks = tokio::time::interval(LOOKS_EVERY);
+    loop {
+        ticks.tick().await;
+        let version = version(tokio::fs::metadata(&file.path).await);
+        if version == known {
+            continue;
+        }
+        known = version;
+        match read(&file.path) {
+            Ok(tokens) => {
+                file.known.store(Arc::new(tokens));
+                tracing::info!(path = %file.path.display(), "the tokens were read again");
             }
-            known = version;
-            match read(&file.path) {
-                Ok(tokens) => {
-                    file.known.store(Arc::new(tokens));
-                    tracing::info!(path = %file.path.display(), "the tokens were read again");
-                }
-                Err(error) => tracing::warn!(
-                    path = %file.path.display(), %error, "the tokens cannot be read again; those of before hold"
-                ),
-            }
+            Err(error) => tracing::warn!(
+                path = %file.path.display(), %error, "the tokens cannot be read again; those of before hold"
+            ),
         }
     }
 }

@@ -137,12 +137,20 @@ async fn answer(
     entered: Entered,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let Entered { id, lane, evicted } = entered;
+    let Entered { id, lane, mut evicted } = entered;
     let place = Place { shared: shared.clone(), id };
     let stage = Arc::new(Stage::new());
     // Answers are small or sent in large parts: waiting for more to send with it only costs time.
     let _ = stream.set_nodelay(true);
-    let Some((stream, certified)) = secured(&shared, stream).await else { return };
+    let secured = tokio::select! {
+        secured = secured(&shared, stream) => secured,
+        Ok(()) = &mut evicted => {
+            telemetry::count_connection(shared.listener, "evicted");
+            None
+        }
+        () = until(&mut stopped) => None,
+    };
+    let Some((stream, certified)) = secured else { return };
     let io = TokioIo::new(TimedStream::new(stream, stage.clone(), &shared.limits));
     let service = service_fn({
         let (shared, stage) = (shared.clone(), stage.clone());
@@ -164,7 +172,7 @@ async fn answer(
     let ended = tokio::select! {
         ended = &mut connection => ended,
         // The places outlive their connections, so it is said or never comes.
-        Ok(()) = evicted => {
+        Ok(()) = &mut evicted => {
             telemetry::count_connection(shared.listener, "evicted");
             connection.as_mut().graceful_shutdown();
             // Without a whole request there is nothing to finish.
