@@ -1,6 +1,6 @@
 //! What is known of a caller, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -24,24 +24,33 @@ pub enum Claim {
 impl Claims {
     /// Those of a JSON object. A null is no claim.
     pub fn of_json(object: &serde_json::Map<String, Value>) -> Self {
-        let mut claims = Self::default();
-        claims.take("", object, 0);
+        let (mut claims, mut several) = (Self::default(), BTreeSet::new());
+        claims.take("", object, 0, &mut several);
+        // `a.b` written out and `b` within `a` have one name: neither is believed.
+        claims.0.retain(|name, _| !several.contains(name));
         claims
     }
 
-    fn take(&mut self, prefix: &str, object: &serde_json::Map<String, Value>, depth: usize) {
+    fn take(
+        &mut self,
+        prefix: &str,
+        object: &serde_json::Map<String, Value>,
+        depth: usize,
+        several: &mut BTreeSet<String>,
+    ) {
         for (name, value) in object {
             let name = format!("{prefix}{name}");
-            match value {
-                Value::Object(inner) if depth < DEPTH_MAX => self.take(&format!("{name}."), inner, depth + 1),
-                Value::Array(values) => {
-                    self.0.insert(name, Claim::Several(values.iter().filter_map(text).collect()));
+            let claim = match value {
+                Value::Object(inner) if depth < DEPTH_MAX => {
+                    self.take(&format!("{name}."), inner, depth + 1, several);
+                    continue;
                 }
-                value => {
-                    if let Some(text) = text(value) {
-                        self.0.insert(name, Claim::One(text));
-                    }
-                }
+                Value::Array(values) => Some(Claim::Several(values.iter().filter_map(text).collect())),
+                value => text(value).map(Claim::One),
+            };
+            let Some(claim) = claim else { continue };
+            if self.0.insert(name.clone(), claim).is_some() {
+                several.insert(name);
             }
         }
     }
@@ -58,9 +67,11 @@ impl Claims {
         self.0.insert(name, Claim::Several(values));
     }
 
-    /// Makes another claim that of the roles.
+    /// Makes another claim that of the roles. Without it there are none, whatever else calls itself so.
     pub fn use_as_roles(&mut self, name: &str) {
-        if let Some(claim) = self.0.get(name).cloned() {
+        let claim = self.0.get(name).cloned();
+        self.0.remove(ROLES);
+        if let Some(claim) = claim {
             self.0.insert(ROLES.to_owned(), claim);
         }
     }
@@ -119,6 +130,19 @@ mod tests {
         assert_eq!(claims.one("roles"), None, "a list is not one value");
         assert_eq!(claims.all("realm_access.roles"), Some(&["officer".to_owned()][..]));
         assert_eq!(claims.one("realm_access.more.name"), Some("b"));
+    }
+
+    #[test]
+    fn nothing_else_passes_for_a_claim() {
+        let of = |json: Value| Claims::of_json(json.as_object().unwrap_or(&serde_json::Map::new()));
+        let twice = of(json!({"a.b": "x", "a": {"b": "y", "c": "z"}}));
+        assert_eq!((twice.one("a.b"), twice.one("a.c")), (None, Some("z")));
+        let mut claims = of(json!({"roles": ["operator"]}));
+        claims.use_as_roles("realm_access.roles");
+        assert!(!claims.has_role("operator"));
+        let mut claims = of(json!({"roles": ["operator"]}));
+        claims.use_as_roles("roles");
+        assert!(claims.has_role("operator"));
     }
 
     #[test]

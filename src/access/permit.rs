@@ -127,6 +127,21 @@ impl Permit {
         self.masks.contains_key(&column)
     }
 
+    /// The same, where none of these columns is masked: rows are found by them.
+    ///
+    /// # Errors
+    /// If one is.
+    pub fn over_key(self, relation: &str, key: &[usize]) -> Result<Self, Denied> {
+        match key.iter().find(|column| self.masks(**column)) {
+            None => Ok(self),
+            Some(column) => {
+                let by = format!("the mask of `{}`", self.kept.field(*column).name());
+                let cause = "it is part of the key, by which rows are found".to_owned();
+                Err(Denied::DoesNotFit { relation: relation.to_owned(), by, cause })
+            }
+        }
+    }
+
     pub fn masked(&self) -> impl Iterator<Item = usize> + '_ {
         self.masks.keys().copied()
     }

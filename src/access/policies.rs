@@ -6,9 +6,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, lit};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::claims::Claims;
@@ -18,10 +18,15 @@ use super::permit::Permit;
 #[derive(Clone, Default)]
 pub struct Policies(Option<Arc<Declared>>);
 
+#[derive(Clone)]
 struct Declared {
-    /// All relations that are declared.
-    relations: BTreeSet<String>,
+    /// All relations that are declared, each with its columns.
+    relations: BTreeMap<String, BTreeSet<String>>,
     by_relation: BTreeMap<String, RelationPolicy>,
+    /// What held of generations that go on serving though others are declared, each with its number.
+    former: BTreeMap<String, (u64, RelationPolicy)>,
+    /// Whether something is hidden, or was until the configuration was read again.
+    is_strict: bool,
     /// What plans their expressions.
     state: SessionState,
 }
@@ -53,49 +58,89 @@ pub enum Denied {
 }
 
 impl Policies {
-    /// The policies of some of the `relations` that are declared; `state` knows the functions in the expressions.
-    ///
-    /// A relation that is declared no longer and still served has none that anybody knows. It is nobody's then.
+    /// The policies of some of the `relations` that are declared, each with its columns; `state` knows the functions in the
+    /// expressions.
     pub fn new(
         by_relation: BTreeMap<String, RelationPolicy>,
-        relations: BTreeSet<String>,
+        relations: BTreeMap<String, BTreeSet<String>>,
         state: SessionState,
     ) -> Self {
-        Self((!by_relation.is_empty()).then(|| Arc::new(Declared { relations, by_relation, state })))
+        let is_strict = !by_relation.is_empty();
+        Self(Some(Arc::new(Declared { relations, by_relation, former: BTreeMap::new(), is_strict, state })))
+    }
+
+    /// The same after others that were declared before. What those hid of the relations that are `rebuilt`, each with the number of its
+    /// generation that serves meanwhile, stays hidden of this generation: its rows are not those that the new policies are about.
+    #[must_use]
+    pub fn after(self, before: &Policies, rebuilt: &BTreeMap<String, u64>) -> Self {
+        let (Some(declared), Some(before)) = (&self.0, &before.0) else { return self };
+        let mut declared = Declared::clone(declared);
+        declared.is_strict |= before.is_strict;
+        declared.former = before.former.clone();
+        for (relation, generation) in rebuilt {
+            let known = declared.former.get(relation).is_some_and(|(of, _)| of == generation);
+            if let Some(policy) = before.by_relation.get(relation).filter(|_| !known) {
+                declared.former.insert(relation.clone(), (*generation, policy.clone()));
+            }
+        }
+        Self(Some(Arc::new(declared)))
     }
 
     /// Whether there are none: everybody sees everything.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.as_ref().is_none_or(|declared| declared.by_relation.is_empty() && declared.former.is_empty())
     }
 
     /// Whether something of this relation is hidden from somebody.
     pub fn guard(&self, relation: &str) -> bool {
         self.0.as_ref().is_some_and(|declared| {
-            declared.by_relation.contains_key(relation) || !declared.relations.contains(relation)
+            declared.by_relation.contains_key(relation)
+                || declared.former.contains_key(relation)
+                || declared.is_strict && !declared.relations.contains_key(relation)
         })
     }
 
-    /// What a caller sees of a relation with these columns; none where that is everything.
+    /// What a caller sees of a generation of a relation with these columns; none where that is everything.
+    ///
+    /// Where something is hidden at all, a column that is not declared any more is NULL, because nothing says any more who may see it; and
+    /// so is nothing of a relation that is not declared any more.
     ///
     /// # Errors
     /// If a claim is missing that decides it, or a column is.
-    pub fn permit(&self, relation: &str, claims: &Claims, schema: &SchemaRef) -> Result<Option<Permit>, Denied> {
-        let Some(declared) = &self.0 else { return Ok(None) };
-        let Some(policy) = declared.by_relation.get(relation) else {
-            return match declared.relations.contains(relation) {
-                true => Ok(None),
-                false => Err(Denied::Undeclared { relation: relation.to_owned() }),
-            };
+    pub fn permit(
+        &self,
+        relation: &str,
+        generation: u64,
+        claims: &Claims,
+        schema: &SchemaRef,
+    ) -> Result<Option<Permit>, Denied> {
+        let Some(declared) = self.0.as_ref().filter(|declared| declared.is_strict) else { return Ok(None) };
+        let Some(columns) = declared.relations.get(relation) else {
+            return Err(Denied::Undeclared { relation: relation.to_owned() });
         };
-        Permit::of(relation, policy, claims, schema, &declared.state).map(Some)
+        let mut policy = declared.by_relation.get(relation).cloned().unwrap_or_default();
+        if let Some((_, former)) = declared.former.get(relation).filter(|(of, _)| *of == generation) {
+            policy.filters.extend(former.filters.iter().cloned());
+            for (column, mask) in &former.masks {
+                policy.masks.entry(column.clone()).or_insert_with(|| mask.clone());
+            }
+        }
+        for field in schema.fields().iter().filter(|field| !columns.contains(field.name())) {
+            policy.masks.entry(field.name().clone()).or_insert_with(|| lit(ScalarValue::Null));
+        }
+        if policy.filters.is_empty() && policy.masks.is_empty() {
+            return Ok(None);
+        }
+        Permit::of(relation, &policy, claims, schema, &declared.state).map(Some)
     }
 
     /// A number of all that decides what somebody with these claims sees of a relation.
     pub fn fingerprint(&self, relation: &str, claims: &Claims) -> u64 {
-        let policy = self.0.as_ref().and_then(|declared| declared.by_relation.get(relation));
+        let declared = self.0.as_ref();
+        let policy = declared.and_then(|declared| declared.by_relation.get(relation));
+        let former = declared.and_then(|declared| declared.former.get(relation));
         let mut hasher = Xxh3Default::default();
-        (relation, claims, policy).hash(&mut hasher);
+        (relation, claims, policy, former).hash(&mut hasher);
         hasher.finish()
     }
 }

@@ -23,10 +23,13 @@ use super::start::Parts;
 use super::state_limit::StateLimit;
 use super::streams::{opener, streams};
 use super::verify::{Verifications, Which};
+use crate::access::Policies;
 use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
-use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, StoredRollout, Wanted};
+use crate::pipeline::{
+    Adaptation, BuildOutcome, Commands, Definition, Durable, Facts, Group, NoLoop, StoredRollout, Wanted,
+};
 use crate::plan::{Program, program, program_over};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 use crate::state::KeyShare;
@@ -232,8 +235,6 @@ impl Control {
     /// Becomes what was read.
     async fn take(&mut self, read: (Config, Program), actor: &Actor) -> Result<Reloaded, Refused> {
         let by = actor.actor.as_deref().unwrap_or("nobody by name");
-        // What is hidden from now on is hidden before anything else changes.
-        self.api.rule(rules(&read.0, read.1.policies.clone()));
         let became = self.become_declared(read, actor, &Rebuilt::default()).await;
         let (reloaded, durable) = became.map_err(|NoLoop| Refused::ending())?;
         self.problems.send_replace(Vec::new());
@@ -347,7 +348,9 @@ impl Control {
     ) -> Result<(Reloaded, Durable), NoLoop> {
         let (mut facts, _) = self.replay(&config, by).await?;
         facts.is_start = std::mem::take(&mut self.is_earlier);
+        let policies = program.policies.clone();
         let mut changes = Changes::new(&self.config, &config, program, &facts, &rebuilt.names);
+        self.hide(&config, policies, &changes, &facts);
         changes.groups.iter_mut().for_each(|group| rebuilt.place(group, &config, &facts));
         let config = Arc::new(config);
         let contents = changes.contents();
@@ -392,6 +395,15 @@ impl Control {
         self.begin(changes.groups).await?;
         self.forget_stored(|stored| stored.entry.asked.is_none()).await;
         Ok((Reloaded { changes: changes.told, builds }, adapted))
+    }
+
+    /// Hides from readers what is hidden from now on, before anything else changes. Where others rows are built, what was hidden of those that
+    /// serve meanwhile stays hidden too.
+    fn hide(&self, config: &Config, policies: Policies, changes: &Changes, facts: &Facts) {
+        let awaited = changes.declared.awaited.iter();
+        let rebuilt = awaited.filter_map(|name| Some((name.clone(), facts.projections.get(name)?.generation)));
+        let policies = policies.after(&self.api.rules().policies, &rebuilt.collect());
+        self.api.rule(rules(config, policies));
     }
 
     /// Waits until what was done is durable, though not for ever: others wait for their turn.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema};
 use chrono::{DateTime, Utc};
@@ -31,7 +32,7 @@ pub struct QueryService {
     sessions: Arc<Sessions>,
     queries: BTreeMap<String, Arc<Query>>,
     streams: Streams,
-    rules: Arc<Rules>,
+    rules: Arc<ArcSwap<Rules>>,
 }
 
 /// What is declared of relations for those who read them.
@@ -84,17 +85,14 @@ impl QueryService {
         Ok(QueryService { catalog, admission, sessions: Arc::new(sessions), queries, streams, rules: Arc::default() })
     }
 
-    /// The same service by other rules, sharing all else.
-    #[must_use]
-    pub fn by(&self, rules: Rules) -> Self {
-        Self {
-            catalog: self.catalog.clone(),
-            admission: self.admission.clone(),
-            sessions: self.sessions.clone(),
-            queries: self.queries.clone(),
-            streams: self.streams.clone(),
-            rules: Arc::new(rules),
-        }
+    /// Answers by other rules from now on, also those who wait already.
+    pub fn rule(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// What holds for readers.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
     /// The declared queries, by name.
@@ -120,7 +118,7 @@ impl QueryService {
     }
 
     fn see(&self, caller: &Caller, snapshot: Arc<Snapshot>) -> ReadView {
-        ReadView::new(snapshot, caller.clone(), self.rules.policies.clone())
+        ReadView::new(snapshot, caller.clone(), self.rules.load().policies.clone())
     }
 
     /// The whole current snapshot, with everything that it reads.
@@ -189,18 +187,19 @@ impl QueryService {
         basis: impl Fn(&ReadView) -> Result<Basis, QueryError>,
     ) -> Result<ReadPoint, QueryError> {
         let see = |snapshot| self.see(&caller, snapshot);
-        let demand = &demand.and(self.promised(&see(self.catalog.snapshot()), names));
+        let demand = &demand.and(&self.promised(&see(self.catalog.snapshot()), names));
         let (view, basis) = wait(&self.catalog, &see, &self.admission, demand, basis).await?;
         Ok(ReadPoint::new(view, basis, demand.positions.clone()))
     }
 
     /// What these relations and those below them promise.
-    fn promised(&self, view: &ReadView, names: &[&str]) -> Vec<&Promise> {
-        if self.rules.promises.is_empty() {
+    fn promised(&self, view: &ReadView, names: &[&str]) -> Vec<Promise> {
+        let rules = self.rules.load();
+        if rules.promises.is_empty() {
             return Vec::new();
         }
         let read = self.sessions.at_and_below(view, names.iter().copied()).unwrap_or_default();
-        read.iter().filter_map(|name| self.rules.promises.get(name)).collect()
+        read.iter().filter_map(|name| rules.promises.get(name).copied()).collect()
     }
 
     /// The key of a relation, column by column.

@@ -191,7 +191,7 @@ pub struct ProjectionStatus {
 }
 
 /// In the place of a text in which values of rows may stand.
-const WITHHELD: &str = "for administrators: rows of this projection are hidden from some readers";
+pub(super) const WITHHELD: &str = "for administrators: policies hide rows from some readers";
 
 /// A generation that was replaced and keeps up beside.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -250,6 +250,24 @@ pub struct BuildStatus {
 }
 
 impl ProjectionStatus {
+    /// Without texts in which values of its rows may stand, or of those that it reads.
+    pub(super) fn without_texts(&self) -> Self {
+        Self {
+            error: self.error.as_ref().map(|_| WITHHELD.to_owned()),
+            row_errors: Vec::new(),
+            build: self.build.as_ref().map(|build| BuildStatus {
+                message: build.message.as_ref().map(|_| WITHHELD.to_owned()),
+                comparison: None,
+                ..build.clone()
+            }),
+            kept: self
+                .kept
+                .as_ref()
+                .map(|kept| KeptStatus { message: kept.message.as_ref().map(|_| WITHHELD.to_owned()), ..kept.clone() }),
+            ..self.clone()
+        }
+    }
+
     /// Without what tells of its rows: how many there are, what they take, and what is wrong with which of them.
     pub(super) fn withheld(&self) -> Self {
         Self {
@@ -257,14 +275,7 @@ impl ProjectionStatus {
             state_bytes: 0,
             disk_bytes: None,
             operators: Vec::new(),
-            error: self.error.as_ref().map(|_| WITHHELD.to_owned()),
             rows_in_error: 0,
-            row_errors: Vec::new(),
-            build: self.build.as_ref().map(|build| BuildStatus {
-                message: build.message.as_ref().map(|_| WITHHELD.to_owned()),
-                comparison: None,
-                ..build.clone()
-            }),
             kept: self.kept.as_ref().map(|kept| KeptStatus {
                 rows: 0,
                 state_bytes: 0,
@@ -273,7 +284,7 @@ impl ProjectionStatus {
                 ..kept.clone()
             }),
             withheld: true,
-            ..self.clone()
+            ..self.without_texts()
         }
     }
 }

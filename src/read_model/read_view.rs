@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, ScalarValue};
 
-use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored};
+use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored, WITHHELD};
 use super::guarded::GuardedProvider;
 use super::search::{FieldKind, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
 use super::table::{TableSnapshot, TableSpec};
@@ -89,7 +90,7 @@ impl ReadView {
         self.decided.projections.get_or_init(|| {
             let seen = |(name, status): (&String, &ProjectionStatus)| {
                 let hides = self.policies.guard(name);
-                (name.clone(), if hides { status.withheld() } else { status.clone() })
+                (name.clone(), if hides { status.withheld() } else { status.without_texts() })
             };
             self.snapshot.projections.iter().map(seen).collect()
         })
@@ -110,6 +111,11 @@ impl ReadView {
         self.sees_operations().then_some(&*self.snapshot.ledger)
     }
 
+    /// A text in which values of rows may stand, as far as the caller may see it.
+    fn told(&self, text: String) -> String {
+        if self.sees_operations() { text } else { WITHHELD.to_owned() }
+    }
+
     /// The relations that can be opened.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.snapshot.relations.keys().map(String::as_str)
@@ -123,8 +129,8 @@ impl ReadView {
     pub fn open(&self, name: &str) -> Result<OpenRelation<'_>, NotServed> {
         if let Some((name, relation)) = self.snapshot.relations.get_key_value(name) {
             let permit = match &relation.data.0 {
-                Stored::Table(table) => self.permit(name, &table.schema())?,
-                Stored::Search(search) => self.permit(name, &search.table().schema())?,
+                Stored::Table(table) => self.permit(name, &table.schema(), &table.spec().key)?,
+                Stored::Search(search) => self.permit(name, &search.table().schema(), &search.spec().key)?,
                 // What its rows are made of is known once they are planned.
                 Stored::View { .. } => None,
             };
@@ -132,7 +138,7 @@ impl ReadView {
         }
         Err(match self.snapshot.projections.get(name) {
             Some(ProjectionStatus { state, error, .. }) => {
-                let reason = error.clone().filter(|_| self.sees_operations() || !self.policies.guard(name));
+                let reason = error.clone().map(|error| self.told(error));
                 NotServed::Unavailable { name: name.to_owned(), state: *state, reason }
             }
             None => NotServed::Unknown { name: name.to_owned() },
@@ -146,16 +152,15 @@ impl ReadView {
         guarded.fold(0, |sum: u64, name| sum.wrapping_add(self.policies.fingerprint(name, claims)))
     }
 
-    fn permit(&self, name: &str, schema: &arrow::datatypes::SchemaRef) -> Result<Option<Arc<Permit>>, Denied> {
+    fn permit(&self, name: &str, schema: &SchemaRef, key: &[usize]) -> Result<Option<Arc<Permit>>, Denied> {
         let Caller::Reader { claims, .. } = &self.caller else { return Ok(None) };
-        if !self.policies.guard(name) {
-            return Ok(None);
-        }
         let mut permits = self.decided.permits.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = permits.get(name) {
             return Ok(known.clone());
         }
-        let permit = self.policies.permit(name, claims, schema)?.map(Arc::new);
+        let generation = self.snapshot.projections.get(name).map_or(0, |status| status.generation);
+        let permit = self.policies.permit(name, generation, claims, schema)?;
+        let permit = permit.map(|permit| permit.over_key(name, key)).transpose()?.map(Arc::new);
         permits.insert(name.to_owned(), permit.clone());
         Ok(permit)
     }
@@ -183,7 +188,8 @@ pub struct OpenRelation<'a> {
 impl<'a> OpenRelation<'a> {
     /// What an answer from this relation alone is computed from.
     pub fn basis(&self) -> Basis {
-        self.relation.basis()
+        let basis = self.relation.basis();
+        Basis { reason: basis.reason.map(|reason| self.view.told(reason)), ..basis }
     }
 
     /// Where its rows come from; those of a search index are kept too.
@@ -216,7 +222,7 @@ impl<'a> OpenRelation<'a> {
     /// # Errors
     /// [`NotServed::Denied`] if the caller sees nothing of it.
     pub fn seen(&self, computed: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>, NotServed> {
-        let permit = self.view.permit(self.name, &computed.schema())?;
+        let permit = self.view.permit(self.name, &computed.schema(), &[])?;
         Ok(match permit {
             None => computed,
             Some(permit) => Arc::new(GuardedProvider::new(self.name, computed, permit)),

@@ -24,6 +24,7 @@ use crate::config::Tls as Files;
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// What is spoken inside.
 const HTTP: &[u8] = b"http/1.1";
+const SPIFFE: &str = "spiffe://";
 /// Of the names in a certificate.
 const NAMES_MAX: usize = 64;
 
@@ -118,18 +119,25 @@ pub fn certified(stream: &TlsStream<TcpStream>) -> Option<Certified> {
 impl Certified {
     fn of(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        let names = certificate.subject_alternative_name().ok().flatten();
+        // Names that cannot be read, and two that both say who it is, name nobody.
+        let names = certificate.subject_alternative_name().ok()?;
         let names = names.into_iter().flat_map(|names| &names.value.general_names).take(NAMES_MAX);
-        let (mut spiffe_id, mut dns_names) = (None, Vec::new());
+        let (mut spiffe_ids, mut dns_names) = (Vec::new(), Vec::new());
         for name in names {
             match name {
-                GeneralName::URI(uri) if uri.starts_with("spiffe://") => spiffe_id = Some((*uri).to_owned()),
+                GeneralName::URI(uri) if uri.starts_with(SPIFFE) => spiffe_ids.push((*uri).to_owned()),
                 GeneralName::DNSName(name) => dns_names.push((*name).to_owned()),
                 _ => {}
             }
         }
+        if spiffe_ids.len() > 1 {
+            return None;
+        }
+        let spiffe_id = spiffe_ids.pop();
         let subject = certificate.subject();
-        let common_name = subject.iter_common_name().next().and_then(|name| name.as_str().ok()).map(str::to_owned);
+        let common_name = subject.iter_common_name().next().and_then(|name| name.as_str().ok());
+        // It is not among the names that an authority vouches for as SPIFFE IDs.
+        let common_name = common_name.filter(|name| !name.starts_with(SPIFFE)).map(str::to_owned);
         Some(Self { spiffe_id, subject: subject.to_string(), common_name, dns_names })
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn policies(config: &Config, scope: &Scope) -> Result<Policies, Vec<P
             Err(found) => problems.extend(found),
         }
     }
-    let relations = config.projections.iter().map(|projection| projection.name.clone()).collect();
+    let columns = |schema: &ProjectionSchema| schema.schema.fields().iter().map(|field| field.name().clone()).collect();
+    let relations = scope.projections.iter().map(|(name, schema)| (name.clone(), columns(schema))).collect();
     if problems.is_empty() { Ok(Policies::new(by_relation, relations, planner.state)) } else { Err(problems) }
 }
 

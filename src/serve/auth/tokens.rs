@@ -77,7 +77,7 @@ impl Tokens {
     pub fn read(text: &str) -> Result<Self, TokenError> {
         let (mut tokens, mut names) = (HashMap::new(), HashSet::new());
         for (number, text) in (1..).zip(text.lines()) {
-            let text = text.split('#').next().unwrap_or_default().trim();
+            let text = without_comment(text).trim();
             if text.is_empty() {
                 continue;
             }
@@ -107,6 +107,12 @@ fn line(text: &str) -> Result<([u8; 32], Principal), String> {
     let hash = hash.ok_or_else(|| format!("`{HASH_PREFIX}` and 64 hexadecimal digits are missing"))?;
     let claims = self::claims(name, claims).map_err(|error| error.to_string())?;
     Ok((hash, Principal { name: name.into(), role: role.parse()?, claims: Arc::new(claims) }))
+}
+
+/// A comment begins a line, or stands behind white space: what a `#` within a word means is told where it is refused.
+fn without_comment(line: &str) -> &str {
+    let begins = |place: usize| line[..place].chars().next_back().is_none_or(char::is_whitespace);
+    line.match_indices('#').find(|(place, _)| begins(*place)).map_or(line, |(place, _)| &line[..place])
 }
 
 /// Claims as `NAME=VALUE`; one that stands there twice has two values.
@@ -237,6 +243,7 @@ mod tests {
             (format!("ada read {}", &hash[..60]), "64 hexadecimal digits are missing"),
             (format!("ada read {}", hash.replace("sha256:", "md5:")), "64 hexadecimal digits are missing"),
             (format!("{line} tenant"), "`tenant` is no claim: write `NAME=VALUE`"),
+            (format!("{line} tenant=a#2"), "`tenant=a#2` is no claim"),
             (format!("{line} sub=eve"), "`sub=eve` is no claim"),
             (format!("{line}\n\n{line}"), "line 3: `ada` stands in an earlier line too"),
             (format!("{line}\nbob admin {hash}"), "line 2: the token stands in an earlier line too"),

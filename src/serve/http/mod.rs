@@ -129,11 +129,14 @@ impl CurrentApi {
         Ok(())
     }
 
-    /// Answers new requests by these rules.
+    /// Answers by these rules from now on, also requests that wait already.
     pub fn rule(&self, rules: Rules) {
-        let current = self.0.load_full();
-        let service = Arc::new(current.service.by(rules));
-        self.0.store(Arc::new(Api { service, ..Api::clone(&current) }));
+        self.0.load().service.rule(rules);
+    }
+
+    /// What holds for readers.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.0.load().service.rules()
     }
 
     fn now(&self) -> Api {

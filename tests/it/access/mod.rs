@@ -141,3 +141,53 @@ fn without_tokens_no_other_machine_is_answered() {
         daemon.wait_for_log("the tokens in");
     }
 }
+
+/// What is hidden stays hidden of rows that serve on, whatever is declared of those that are built beside.
+#[test]
+fn a_policy_that_goes_with_a_definition_holds_until_its_rows_are_gone() {
+    let home = home();
+    let source = SOURCE.replace("{id: string!}", "{id: string!, tenant: string!, email: string!}");
+    let event = |id: &str, tenant: &str| {
+        format!("{{\"type\": \"Placed\", \"id\": \"{id}\", \"tenant\": \"{tenant}\", \"email\": \"{id}@x\"}}\n")
+    };
+    let before = "policy: own\nrow_filter: tenant = claim('tenant')\n---\nprojection: placed\nkey: [id]\npromotion: manual\n\
+                  access: {policies: [own], mask: {email: \"'***'\"}}\nsql: SELECT id, tenant, email FROM orders.placed\n";
+    let after = "projection: placed\nkey: [id]\npromotion: manual\nsql: SELECT id, upper(tenant) AS tenant FROM orders.placed\n";
+    let put = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
+    put("orders.yaml", &source);
+    put("placed.yaml", before);
+    put("events.ndjson", &(event("1", "a") + &event("2", "b")));
+    let reader = token(home.path(), &["shop", "--claim", "tenant=a"]);
+    let admin = token(home.path(), &["ada", "--role", "admin"]);
+    let daemon = Daemon::start(&home.path().join("readside.yaml"));
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let rows = || -> Value {
+        let url = format!("{}/v1/tables/placed?sort=id", daemon.url());
+        let mut response = agent.get(url).header("authorization", format!("Bearer {reader}")).call().unwrap();
+        let answer: Value = serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
+        answer["items"].clone()
+    };
+    let until = |expected: Value| {
+        let end = std::time::Instant::now() + DEADLINE;
+        while rows() != expected {
+            assert!(std::time::Instant::now() < end, "{} is not {expected}", rows());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let hidden = serde_json::json!([{"id": "1", "tenant": "a", "email": "***"}]);
+    until(hidden.clone());
+    put("placed.yaml", after);
+    let run = |arguments: &[&str]| {
+        let done = readside(&[arguments, &["--url", daemon.url()]].concat(), &admin);
+        assert!(done.status.success(), "{arguments:?} {}", said(&done));
+    };
+    run(&["reload", "--reason", "a test"]);
+    for _ in 0..20 {
+        assert_eq!(rows(), hidden, "the rows of before are hidden as before");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    run(&["projection", "promote", "placed", "--allow-breaking", "--reason", "a test"]);
+    until(serde_json::json!([{"id": "1", "tenant": "A"}, {"id": "2", "tenant": "B"}]));
+    run(&["projection", "rollback", "placed", "--reason", "a test"]);
+    until(hidden);
+}

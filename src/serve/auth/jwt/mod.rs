@@ -128,31 +128,35 @@ impl Verifier {
         if let Some(principal) = known(&self.0) {
             return Ok(principal);
         }
-        let verified = self.0.verified(token)?;
+        let keys = self.0.keys.load_full();
+        let verified = self.0.verified(token, &keys)?;
         let principal = verified.principal.clone();
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
-        known.insert(digest, verified);
+        // Keys that have gone meanwhile vouch for nobody.
+        if Arc::ptr_eq(&keys, &self.0.keys.load_full()) {
+            known.insert(digest, verified);
+        }
         Ok(principal)
     }
 
     fn take(&self, keys: Keys) {
+        // Together, so that nothing is known by keys that are gone.
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.keys.store(Arc::new(keys));
-        // By keys that are gone.
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        known.clear();
     }
 }
 
 impl Inner {
-    fn verified(&self, token: &str) -> Result<Known, BadToken> {
+    fn verified(&self, token: &str, keys: &Keys) -> Result<Known, BadToken> {
         let header = decode_header(token).map_err(|_| BadToken::Malformed)?;
         // Whoever writes `crit` asks not to be taken by those who do not know what is in it.
         if header.crit.is_some() {
             return Err(BadToken::Malformed);
         }
-        let keys = self.keys.load();
         let mut refused = BadToken::UnknownKey;
         for key in keys.of(header.kid.as_deref(), header.alg) {
             match decode::<Map<String, Value>>(token, &key.key, &self.validation(key.algorithm)) {
