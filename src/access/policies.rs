@@ -23,8 +23,8 @@ struct Declared {
     /// All relations that are declared, each with its columns.
     relations: BTreeMap<String, BTreeSet<String>>,
     by_relation: BTreeMap<String, RelationPolicy>,
-    /// What held of generations that go on serving though others are declared, each with its number.
-    former: BTreeMap<String, (u64, RelationPolicy)>,
+    /// What held of rows that go on serving though others are declared, each with the SQL that selected them.
+    former: BTreeMap<String, (Arc<str>, RelationPolicy)>,
     /// Whether something is hidden, or was until the configuration was read again.
     is_strict: bool,
     /// What plans their expressions.
@@ -69,21 +69,29 @@ impl Policies {
         Self(Some(Arc::new(Declared { relations, by_relation, former: BTreeMap::new(), is_strict, state })))
     }
 
-    /// The same after others that were declared before. What those hid of the relations that are `rebuilt`, each with the number of its
-    /// generation that serves meanwhile, stays hidden of this generation: its rows are not those that the new policies are about.
+    /// The same after others that were declared before. What those hid of relations that select other rows by now stays hidden of the
+    /// rows of before, which the new policies are not about: of those that serve meanwhile, and come back with a rollback. `declared` and
+    /// `served` are the SQL of each.
     #[must_use]
-    pub fn after(self, before: &Policies, rebuilt: &BTreeMap<String, u64>) -> Self {
-        let (Some(declared), Some(before)) = (&self.0, &before.0) else { return self };
-        let mut declared = Declared::clone(declared);
-        declared.is_strict |= before.is_strict;
-        declared.former = before.former.clone();
-        for (relation, generation) in rebuilt {
-            let known = declared.former.get(relation).is_some_and(|(of, _)| of == generation);
-            if let Some(policy) = before.by_relation.get(relation).filter(|_| !known) {
-                declared.former.insert(relation.clone(), (*generation, policy.clone()));
+    pub fn after(
+        self,
+        before: &Policies,
+        declared: &BTreeMap<&str, &str>,
+        served: &BTreeMap<String, Arc<str>>,
+    ) -> Self {
+        let (Some(own), Some(before)) = (&self.0, &before.0) else { return self };
+        let mut own = Declared::clone(own);
+        own.is_strict |= before.is_strict;
+        let is_declared = |relation: &str, sql: &str| declared.get(relation).is_some_and(|now| *now == sql);
+        let former = before.former.iter().filter(|(relation, (sql, _))| !is_declared(relation, sql));
+        own.former = former.map(|(relation, former)| (relation.clone(), former.clone())).collect();
+        for (relation, sql) in served.iter().filter(|(relation, sql)| !is_declared(relation, sql)) {
+            let is_known = own.former.get(relation).is_some_and(|(of, _)| of == sql);
+            if let Some(policy) = before.by_relation.get(relation).filter(|_| !is_known) {
+                own.former.insert(relation.clone(), (sql.clone(), policy.clone()));
             }
         }
-        Self(Some(Arc::new(declared)))
+        Self(Some(Arc::new(own)))
     }
 
     /// Whether there are none: everybody sees everything.
@@ -100,7 +108,7 @@ impl Policies {
         })
     }
 
-    /// What a caller sees of a generation of a relation with these columns; none where that is everything.
+    /// What a caller sees of a relation with these columns, whose rows that SQL has selected; none where that is everything.
     ///
     /// Where something is hidden at all, a column that is not declared any more is NULL, because nothing says any more who may see it; and
     /// so is nothing of a relation that is not declared any more.
@@ -110,7 +118,7 @@ impl Policies {
     pub fn permit(
         &self,
         relation: &str,
-        generation: u64,
+        sql: Option<&str>,
         claims: &Claims,
         schema: &SchemaRef,
     ) -> Result<Option<Permit>, Denied> {
@@ -119,7 +127,7 @@ impl Policies {
             return Err(Denied::Undeclared { relation: relation.to_owned() });
         };
         let mut policy = declared.by_relation.get(relation).cloned().unwrap_or_default();
-        if let Some((_, former)) = declared.former.get(relation).filter(|(of, _)| *of == generation) {
+        if let Some((_, former)) = declared.former.get(relation).filter(|(of, _)| sql == Some(&**of)) {
             policy.filters.extend(former.filters.iter().cloned());
             for (column, mask) in &former.masks {
                 policy.masks.entry(column.clone()).or_insert_with(|| mask.clone());

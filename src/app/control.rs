@@ -27,9 +27,7 @@ use crate::access::Policies;
 use crate::checkpoint::Pause;
 use crate::config::{Config, Loaded, ProjectionKind, Query};
 use crate::lifecycle::{Actor, Decision};
-use crate::pipeline::{
-    Adaptation, BuildOutcome, Commands, Definition, Durable, Facts, Group, NoLoop, StoredRollout, Wanted,
-};
+use crate::pipeline::{Adaptation, BuildOutcome, Commands, Definition, Durable, Group, NoLoop, StoredRollout, Wanted};
 use crate::plan::{Program, program, program_over};
 use crate::serve::http::{AdminRequest, CurrentApi, Done, Refused, Reloaded};
 use crate::state::KeyShare;
@@ -348,9 +346,8 @@ impl Control {
     ) -> Result<(Reloaded, Durable), NoLoop> {
         let (mut facts, _) = self.replay(&config, by).await?;
         facts.is_start = std::mem::take(&mut self.is_earlier);
-        let policies = program.policies.clone();
+        self.hide(&config, program.policies.clone());
         let mut changes = Changes::new(&self.config, &config, program, &facts, &rebuilt.names);
-        self.hide(&config, policies, &changes, &facts);
         changes.groups.iter_mut().for_each(|group| rebuilt.place(group, &config, &facts));
         let config = Arc::new(config);
         let contents = changes.contents();
@@ -399,10 +396,9 @@ impl Control {
 
     /// Hides from readers what is hidden from now on, before anything else changes. Where others rows are built, what was hidden of those that
     /// serve meanwhile stays hidden too.
-    fn hide(&self, config: &Config, policies: Policies, changes: &Changes, facts: &Facts) {
-        let awaited = changes.declared.awaited.iter();
-        let rebuilt = awaited.filter_map(|name| Some((name.clone(), facts.projections.get(name)?.generation)));
-        let policies = policies.after(&self.api.rules().policies, &rebuilt.collect());
+    fn hide(&self, config: &Config, policies: Policies) {
+        let declared = config.projections.iter().map(|one| (one.name.as_str(), one.sql.as_str())).collect();
+        let policies = policies.after(&self.api.rules().policies, &declared, &self.api.served());
         self.api.rule(rules(config, policies));
     }
 

@@ -103,7 +103,7 @@ impl Seen {
         let mut seen =
             Seen { relation: relation.to_owned(), denied: None, rows: BTreeMap::new(), masks: BTreeMap::new() };
         let Some(columns) = program.columns(relation) else { return seen };
-        match program.policies.permit(relation, 0, claims, &columns) {
+        match program.policies.permit(relation, None, claims, &columns) {
             Ok(None) => {}
             Ok(Some(permit)) => {
                 let rows = permit.explained().into_iter();

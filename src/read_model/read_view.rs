@@ -158,8 +158,8 @@ impl ReadView {
         if let Some(known) = permits.get(name) {
             return Ok(known.clone());
         }
-        let generation = self.snapshot.projections.get(name).map_or(0, |status| status.generation);
-        let permit = self.policies.permit(name, generation, claims, schema)?;
+        let sql = self.snapshot.projections.get(name).and_then(|status| status.sql.as_deref());
+        let permit = self.policies.permit(name, sql, claims, schema)?;
         let permit = permit.map(|permit| permit.over_key(name, key)).transpose()?.map(Arc::new);
         permits.insert(name.to_owned(), permit.clone());
         Ok(permit)

@@ -31,6 +31,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -55,6 +56,7 @@ pub use connections::within_descriptors;
 pub use health::{HealthServer, Readiness};
 pub use metrics::{MetricsPage, MetricsServer};
 
+use crate::access::Caller;
 use crate::config::{Http, Query, QueryLimits};
 use crate::query::{Limits, QueryService, Rules, Streams};
 use crate::read_model::catalog::Catalog;
@@ -137,6 +139,13 @@ impl CurrentApi {
     /// What holds for readers.
     pub fn rules(&self) -> Arc<Rules> {
         self.0.load().service.rules()
+    }
+
+    /// The SQL that the rows of each projection were selected by, as far as they serve.
+    pub fn served(&self) -> BTreeMap<String, Arc<str>> {
+        let view = self.0.load().service.view(Caller::Daemon);
+        let sql = view.projections().iter().map(|(name, status)| Some((name.clone(), status.sql.clone()?)));
+        sql.flatten().collect()
     }
 
     fn now(&self) -> Api {
