@@ -375,7 +375,7 @@ fn without_times(value: &mut Value) {
             members.retain(|name, _| !TIMES.contains(&name.as_str()));
             // It hides nothing of its own rows.
             if members.get("name").is_some_and(|name| name == "conflict") {
-                members.retain(|name, _| !["rows", "stateBytes", "operators"].contains(&name.as_str()));
+                members.retain(|name, _| !["rows", "stateBytes", "diskBytes", "operators"].contains(&name.as_str()));
             }
             if let Some(Value::Object(freshness)) = members.get_mut("freshness") {
                 freshness.retain(|name, _| name == "state" || name == "reason" || name == "incomplete");
