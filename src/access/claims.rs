@@ -15,7 +15,7 @@ const ROLES: &str = "roles";
 pub struct Claims(BTreeMap<String, Claim>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Claim {
+enum Claim {
     /// A number or a truth value is its text.
     One(String),
     Several(Vec<String>),
@@ -95,10 +95,6 @@ impl Claims {
             Claim::One(value) => Some(std::slice::from_ref(value)),
             Claim::Several(values) => Some(values),
         }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Claim)> {
-        self.0.iter().map(|(name, claim)| (name.as_str(), claim))
     }
 }
 

@@ -10,7 +10,7 @@ mod permit;
 mod policies;
 
 pub use caller::Caller;
-pub use claims::{Claim, Claims};
+pub use claims::Claims;
 pub use functions::{is_claim, register_claims};
 pub use permit::{Permit, Permitted};
 pub use policies::{Denied, Policies, RelationPolicy, RowFilter};

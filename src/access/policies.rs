@@ -99,6 +99,11 @@ impl Policies {
         self.0.as_ref().is_none_or(|declared| declared.by_relation.is_empty() && declared.former.is_empty())
     }
 
+    /// Whether all of every relation is seen by everybody, also of what is declared no more.
+    pub fn hide_nothing(&self) -> bool {
+        self.0.as_ref().is_none_or(|declared| !declared.is_strict)
+    }
+
     /// Whether something of this relation is hidden from somebody.
     pub fn guard(&self, relation: &str) -> bool {
         self.0.as_ref().is_some_and(|declared| {

@@ -154,6 +154,10 @@ impl ReadView {
 
     fn permit(&self, name: &str, schema: &SchemaRef, key: &[usize]) -> Result<Option<Arc<Permit>>, Denied> {
         let Caller::Reader { claims, .. } = &self.caller else { return Ok(None) };
+        // Points are read by thousands a second, most of them where there is nothing to decide.
+        if self.policies.hide_nothing() {
+            return Ok(None);
+        }
         let mut permits = self.decided.permits.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = permits.get(name) {
             return Ok(known.clone());
