@@ -4,6 +4,7 @@
 
 mod card;
 mod column_names;
+mod conditions_in_turn;
 mod datafusion;
 mod decorrelate;
 mod facts;

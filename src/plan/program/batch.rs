@@ -17,6 +17,7 @@ use super::compile::{output_schema, rewritten, scope_session};
 use super::restriction::{Needed, RelationName, computable, is_of_result, needed, restricted};
 use super::selected::Selected;
 use crate::config::Code;
+use crate::plan::conditions_in_turn::conditions_in_turn;
 use crate::plan::datafusion::{computing_every_row, planning_state};
 use crate::plan::decorrelate::optimized;
 use crate::plan::guard::guarded;
@@ -120,9 +121,10 @@ impl Batch {
         result.map_err(|error| Refusal::new(Code::NotKept, error.to_string()))
     }
 
-    /// The plan with these rows in place of its tables.
+    /// The plan with these rows in place of its tables, to be run as it is. Its conditions show no more what the result is
+    /// restricted to.
     fn over(&self, rows: &dyn Fn(Option<&str>, &str) -> Vec<RecordBatch>) -> Result<LogicalPlan, DataFusionError> {
-        let filled = self.optimized.clone().transform_up_with_subqueries(|node| match node {
+        let filled = conditions_in_turn(self.optimized.clone())?.transform_up_with_subqueries(|node| match node {
             LogicalPlan::TableScan(mut scan) => {
                 let source = scan.table_name.schema().filter(|schema| self.sources.contains(*schema));
                 let mut rows = rows(source, scan.table_name.table());

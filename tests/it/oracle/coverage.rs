@@ -20,7 +20,8 @@ pub(super) struct Coverage {
     failed: usize,
     parked: usize,
     in_error: usize,
-    no_answer: usize,
+    /// The seeds by what DataFusion says.
+    no_answer: BTreeMap<&'static str, Vec<u64>>,
     cuts: usize,
     /// How many, and the first seed.
     refusals: BTreeMap<String, (usize, u64)>,
@@ -47,7 +48,7 @@ impl Coverage {
         self.accepted += 1;
         match result {
             Ok(outcome) => self.agreed(case, outcome),
-            Err(Verdict::NoAnswer) => self.no_answer += 1,
+            Err(Verdict::NoAnswer(known)) => self.no_answer.entry(known).or_default().push(seed),
             Err(_) => self.failed += 1,
         }
     }
@@ -98,7 +99,8 @@ impl fmt::Display for Coverage {
         writeln!(f, "{projections} projections, {with_rows} with rows ({} %)", share(with_rows, projections))?;
         writeln!(
             f,
-            "{parked} with parked events, {in_error} in error at a cut on both sides, {no_answer} without an answer from DataFusion"
+            "{parked} with parked events, {in_error} in error at a cut on both sides, {} without an answer from DataFusion",
+            no_answer.values().map(Vec::len).sum::<usize>()
         )?;
         write!(f, "{:<44}{:>12}{:>12}", "", "projections", "with rows")?;
         CONDITIONS.iter().try_for_each(|condition| write!(f, "{condition:>13}"))?;
@@ -112,6 +114,9 @@ impl fmt::Display for Coverage {
         refusals.sort_by_key(|(_, count)| std::cmp::Reverse(count.0));
         for (reason, (count, seed)) in refusals.into_iter().take(20) {
             writeln!(f, "{count:>6} refused, first seed {seed}: {reason}")?;
+        }
+        for (known, seeds) in no_answer {
+            writeln!(f, "{:>6} without an answer, seeds {seeds:?}: {known}", seeds.len())?;
         }
         Ok(())
     }

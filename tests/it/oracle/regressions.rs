@@ -23,7 +23,7 @@ fn check(path: &Path) -> Result<(), String> {
     let mut case = Case::parse(&std::fs::read_to_string(path).unwrap())?;
     let outcome = run(&case).map_err(|verdict| match verdict {
         Verdict::Refused(reason) => format!("refused: {reason}"),
-        Verdict::NoAnswer => "DataFusion gives no answer".to_owned(),
+        Verdict::NoAnswer(known) => format!("DataFusion gives no answer: {known}"),
         Verdict::Failed(failure) => failure.to_string(),
     })?;
     let wrong = correct(&mut case, outcome);

@@ -37,8 +37,8 @@ pub(super) struct Outcome {
 pub(super) enum Verdict {
     /// The SQL is not accepted.
     Refused(String),
-    /// DataFusion cannot compute its own plan of it, so there is nothing to compare with.
-    NoAnswer,
+    /// DataFusion cannot compute its own plan of it, so there is nothing to compare with; and what it says.
+    NoAnswer(&'static str),
     Failed(Failure),
 }
 
@@ -129,8 +129,8 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
             Entry::Cut(_) => {
                 let stepped = kept.step(&messages, &admission);
                 let expected = truth.at(&messages, &admission);
-                if has_no_answer(&expected) {
-                    return Err(Verdict::NoAnswer);
+                if let Some(known) = no_answer(&expected) {
+                    return Err(Verdict::NoAnswer(known));
                 }
                 if let (Err(Failure { kind: Kind::Table, projection, .. }), Ok(expected)) = (&stepped, &expected)
                     && !truth.fits_key(projection, &expected[projection])
@@ -145,7 +145,7 @@ fn unguarded(case: &Case) -> Result<Outcome, Verdict> {
                         && !kept.is_in_error(name)
                         && truth.fails_over_nothing(&messages, name)
                     {
-                        return Err(Verdict::NoAnswer);
+                        return Err(Verdict::NoAnswer("fails over no rows"));
                     }
                     compare(&kept, name, expected).map_err(|failure| failed(failure, cut))?;
                     outcome.parked += expected.parked.len();
@@ -176,12 +176,12 @@ fn plans(program: &Program) -> BTreeMap<String, Vec<String>> {
     projections.map(|planned| (planned.config.name.clone(), of(&planned.compiled.circuit))).collect()
 }
 
-/// Whether DataFusion failed over its own plan, for all events or for some.
-fn has_no_answer(expected: &Result<BTreeMap<String, Expected>, Failure>) -> bool {
-    let is_known = |message: &str| NO_ANSWER.iter().any(|known| message.contains(known));
+/// What DataFusion said when it failed over its own plan, for all events or for some.
+fn no_answer(expected: &Result<BTreeMap<String, Expected>, Failure>) -> Option<&'static str> {
+    let known = |message: &str| NO_ANSWER.into_iter().find(|known| message.contains(known));
     match expected {
-        Ok(expected) => expected.values().any(|expected| expected.error.as_deref().is_some_and(is_known)),
-        Err(failure) => is_known(&failure.message),
+        Ok(expected) => expected.values().find_map(|expected| expected.error.as_deref().and_then(known)),
+        Err(failure) => known(&failure.message),
     }
 }
 

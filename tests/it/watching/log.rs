@@ -121,8 +121,10 @@ events: {Placed: {fields: {customer: string!, at: timestamp, n: int64}}}
             told.iter().any(|line| line.contains(&format!("\"projection\":\"{name}\""))).then_some(())
         });
     }
-    // There it is, for those who may see it.
-    assert!(daemon.get("/v1/projections/errs").1.to_string().contains(SECRET));
+    // There it is, for those who may see it; the line may be written before the status says it.
+    daemon.wait("the status with the value", crate::support::DEADLINE, |daemon| {
+        daemon.get("/v1/projections/errs").1.to_string().contains(SECRET).then_some(())
+    });
     for line in daemon.all_logged("") {
         assert!(!line.contains(SECRET), "{line}");
     }
