@@ -12,9 +12,8 @@ use crate::config::{Config, Http, OnStale, Projection};
 use crate::query::{Promise, Rules};
 use crate::read_model::catalog::Catalog;
 use crate::serve::auth::Gate;
-use crate::serve::http::{
-    Admin, Api, CurrentApi, HealthServer, MetricsPage, MetricsServer, Readiness, Server, within_descriptors,
-};
+use crate::serve::connections::within_descriptors;
+use crate::serve::http::{Admin, Api, CurrentApi, HealthServer, MetricsPage, MetricsServer, Readiness, Server};
 use crate::serve::tls::Tls;
 use crate::telemetry;
 

@@ -52,7 +52,6 @@ use connections::{Listener, serve};
 use hosts::{Hosts, check_host};
 
 pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded};
-pub use connections::within_descriptors;
 pub use health::{HealthServer, Readiness};
 pub use metrics::{MetricsPage, MetricsServer};
 

@@ -13,7 +13,7 @@ const RESERVE_MAX: usize = 32;
 
 /// Whether a connection is answered in full or, beyond the limit, about health alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
+pub(crate) enum Lane {
     Full,
     Reserve,
 }

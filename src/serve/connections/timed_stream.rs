@@ -19,7 +19,7 @@ const TAKEN_MIN: usize = 1 << 20;
 
 /// What a connection is at. Shared with what answers its requests.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     now: AtomicU8,
     /// Of the connection that read while it answered: its idle time begins without anything to read.
     reader: AtomicWaker,
@@ -31,21 +31,21 @@ const IDLE: u8 = 2;
 
 impl Stage {
     /// A new connection owes the head of a request.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Stage { now: AtomicU8::new(HEAD), reader: AtomicWaker::new() }
     }
 
-    pub(super) fn answers(&self) {
+    pub(crate) fn answers(&self) {
         self.now.store(ANSWER, Ordering::Release);
     }
 
-    pub(super) fn is_idle(&self) {
+    pub(crate) fn is_idle(&self) {
         self.now.store(IDLE, Ordering::Release);
         self.reader.wake();
     }
 
     /// Whether no request has come whole since the last answer, though part of one may have.
-    pub(super) fn owes_head(&self) -> bool {
+    pub(crate) fn owes_head(&self) -> bool {
         self.now() == HEAD
     }
 
@@ -55,7 +55,7 @@ impl Stage {
 }
 
 /// Fails with [`io::ErrorKind::TimedOut`] where the peer is too slow.
-pub(super) struct TimedStream<S, T> {
+pub(crate) struct TimedStream<S, T> {
     stream: S,
     stage: T,
     header_timeout: Duration,
@@ -70,7 +70,7 @@ pub(super) struct TimedStream<S, T> {
 }
 
 impl<S, T: AsRef<Stage>> TimedStream<S, T> {
-    pub(super) fn new(stream: S, stage: T, limits: &ConnectionLimits) -> Self {
+    pub(crate) fn new(stream: S, stage: T, limits: &ConnectionLimits) -> Self {
         let deadline = Instant::now() + limits.header_timeout;
         TimedStream {
             stream,
