@@ -302,6 +302,7 @@ pub(super) fn fixed(old: &Config, new: &Config) -> Vec<String> {
     setting("http", old.http != new.http);
     setting("metrics.listen", old.metrics_listen != new.metrics_listen);
     setting("health.listen", old.health_listen != new.health_listen);
+    setting("postgres", old.postgres != new.postgres);
     setting("auth", old.auth != new.auth);
     for source in &new.sources {
         let name = &source.schema.source;

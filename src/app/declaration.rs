@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Jwt, Nats, Projection, Promotion, Query, SourceKind};
+use crate::config::{Config, Jwt, Nats, Postgres, Projection, Promotion, Query, SourceKind};
 use crate::progress::SourceName;
 use crate::source::without_user;
 
@@ -83,7 +83,7 @@ impl Input {
 /// Whether a reload refuses another value of a setting.
 pub(super) fn needs_restart(setting: &str) -> bool {
     let is_fixed = setting == "data_dir"
-        || ["nats.", "object_store.", "http.", "metrics.", "health.", "auth."]
+        || ["nats.", "object_store.", "http.", "metrics.", "health.", "postgres.", "auth."]
             .iter()
             .any(|section| setting.starts_with(section));
     is_fixed && setting != REQUIRED
@@ -162,8 +162,26 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("verify.shares", text(config.verify.shares)),
         ("verify.memory", text(config.verify.memory_bytes)),
     ]);
+    settings.extend(postgres(config));
     let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value));
     settings.chain(who_sees(config)).collect()
+}
+
+/// The listener for those who read as from PostgreSQL.
+fn postgres(config: &Config) -> [(&'static str, String); 9] {
+    let path = |key: &str| optional(config.written_paths.get(key));
+    let of = |text: fn(&Postgres) -> String| config.postgres.as_ref().map_or_else(|| NONE.to_owned(), text);
+    [
+        ("postgres.listen", of(|own| own.listen.clone())),
+        ("postgres.tls.certificate", path("postgres.tls.certificate")),
+        ("postgres.tls.key", path("postgres.tls.key")),
+        ("postgres.tls.client_ca", path("postgres.tls.client_ca")),
+        ("postgres.max_connections", of(|own| text(own.connections.max))),
+        ("postgres.max_connections_per_peer", of(|own| text(own.connections.max_per_peer))),
+        ("postgres.header_timeout", of(|own| format!("{:?}", own.connections.header_timeout))),
+        ("postgres.idle_timeout", of(|own| format!("{:?}", own.connections.idle_timeout))),
+        ("postgres.write_timeout", of(|own| format!("{:?}", own.connections.write_timeout))),
+    ]
 }
 
 /// Who sees what, as far as somebody is denied something.

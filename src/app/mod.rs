@@ -91,6 +91,8 @@ pub struct Addresses {
     pub metrics: SocketAddr,
     /// None if there is no listener for probes.
     pub health: Option<SocketAddr>,
+    /// Of those who read as from PostgreSQL, if that is declared.
+    pub postgres: Option<SocketAddr>,
 }
 
 /// How a daemon reads its configuration again, and when it does so without being asked over HTTP.

@@ -14,6 +14,7 @@ use crate::read_model::catalog::Catalog;
 use crate::serve::auth::Gate;
 use crate::serve::connections::within_descriptors;
 use crate::serve::http::{Admin, Api, CurrentApi, HealthServer, MetricsPage, MetricsServer, Readiness, Server};
+use crate::serve::postgres::PostgresServer;
 use crate::serve::tls::Tls;
 use crate::telemetry;
 
@@ -74,10 +75,20 @@ impl Servers {
                 Some(HealthServer::bind(listen, &limits, api.clone()).await.map_err(failed("health", listen))?)
             }
         };
+        let postgres = match &config.postgres {
+            None => None,
+            Some(own) => {
+                let bound = PostgresServer::bind(own, api.clone(), gate.clone()).await;
+                Some(bound.map_err(failed("postgres", &own.listen))?)
+            }
+        };
+        let postgres_tls = config.postgres.as_ref().and_then(|own| own.tls.as_ref()).map(Tls::new).transpose()?;
+        let postgres = postgres.map(|own| postgres_tls.iter().fold(own, |own, tls| own.secured_by(tls.clone())));
         let addresses = Addresses {
             http: http.local_addr().map_err(AppError::Thread)?,
             metrics: metrics.local_addr().map_err(AppError::Thread)?,
             health: health.as_ref().map(HealthServer::local_addr).transpose().map_err(AppError::Thread)?,
+            postgres: postgres.as_ref().map(PostgresServer::local_addr).transpose().map_err(AppError::Thread)?,
         };
         started(addresses);
         let until = |mut stopped: watch::Receiver<bool>| async move {
@@ -86,12 +97,9 @@ impl Servers {
         let http = tokio::spawn(http.run(until(stopped.clone())));
         let metrics = tokio::spawn(metrics.run(until(stopped.clone())));
         let health = health.map(|health| tokio::spawn(health.run(until(stopped.clone()))));
-        let tasks = [http, metrics].into_iter().chain(health).collect();
-        let follow_tls = async move {
-            if let Some(tls) = tls {
-                tls.follow().await;
-            }
-        };
+        let postgres = postgres.map(|postgres| tokio::spawn(postgres.run(until(stopped.clone()))));
+        let tasks = [http, metrics].into_iter().chain(health).chain(postgres).collect();
+        let follow_tls = futures::future::join_all(tls.into_iter().chain(postgres_tls).map(Tls::follow));
         let following = tokio::spawn(async move {
             tokio::join!(gate.follow(), follow_tls);
         });

@@ -68,7 +68,8 @@ fn run_logged(args: RunArgs) -> ExitCode {
     warnings.iter().for_each(|warning| print::error_line(format_args!("{warning}\n")));
     let started = |addresses: app::Addresses| {
         let health = addresses.health.map(tracing::field::display);
-        tracing::info!(http = %addresses.http, metrics = %addresses.metrics, health, "listening");
+        let postgres = addresses.postgres.map(tracing::field::display);
+        tracing::info!(http = %addresses.http, metrics = %addresses.metrics, health, postgres, "listening");
     };
     let outcome = runtime.block_on(async {
         let reloading = reloading(&args, hang_up);

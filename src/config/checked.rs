@@ -28,6 +28,8 @@ pub struct Config {
     pub metrics_listen: String,
     /// For probes alone; none if they come over `http`.
     pub health_listen: Option<String>,
+    /// None: nobody reads over the PostgreSQL protocol.
+    pub postgres: Option<Postgres>,
     pub auth: Auth,
     pub parked: ParkedLimits,
     /// The NATS subject on which it is told that events were parked; none if nobody is told.
@@ -178,6 +180,15 @@ pub struct Http {
     pub connections: ConnectionLimits,
     /// Of all answers together that are rendered and not yet taken.
     pub answer_bytes: usize,
+}
+
+/// The listener for those who read as from PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    pub listen: String,
+    /// None: without TLS.
+    pub tls: Option<Tls>,
+    pub connections: ConnectionLimits,
 }
 
 /// What the connections of a listener may take.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphyr_parser::ScalarStyle;
 use serde_yaml::{Mapping, Value};
 
-use super::checked::{Config, Jwt, Nats, NatsTls, Promotion, StoreAccess, Tls};
+use super::checked::{Config, Jwt, Nats, NatsTls, Postgres, Promotion, StoreAccess, Tls};
 use super::load::Loaded;
 use super::yaml::{Data, Scalar, Yaml};
 
@@ -66,6 +66,7 @@ fn settings(config: &Config) -> Value {
     auth.extend(config.auth.jwt.as_ref().map(|own| ("jwt", jwt(own))));
     auth.extend(config.auth.tokens.as_ref().map(|path| ("tokens", Value::from(path.display().to_string()))));
     let http_tls = http.tls.as_ref().map(|own| ("tls", tls(own)));
+    let postgres = config.postgres.as_ref().map(|own| ("postgres", postgres(own)));
     let health = config.health_listen.as_deref().map(|listen| ("health", mapping([("listen", listen.into())])));
     let mut limits = vec![
         ("max_rows", config.limits.max_rows.into()),
@@ -111,7 +112,20 @@ fn settings(config: &Config) -> Value {
     ];
     let store = Some(&config.object_store).filter(|access| **access != StoreAccess::default());
     let store = store.map(|access| ("object_store", object_store(access)));
-    mapping(nats.into_iter().chain(settings).chain(store).chain(health).chain(promotion))
+    mapping(nats.into_iter().chain(settings).chain(store).chain(health).chain(postgres).chain(promotion))
+}
+
+fn postgres(postgres: &Postgres) -> Value {
+    let (duration, connections) = (|of: Duration| Value::from(written_duration(of)), &postgres.connections);
+    let tls = postgres.tls.as_ref().map(|own| ("tls", tls(own)));
+    mapping(tls.into_iter().chain([
+        ("listen", postgres.listen.as_str().into()),
+        ("max_connections", connections.max.into()),
+        ("max_connections_per_peer", connections.max_per_peer.into()),
+        ("header_timeout", duration(connections.header_timeout)),
+        ("idle_timeout", duration(connections.idle_timeout)),
+        ("write_timeout", duration(connections.write_timeout)),
+    ]))
 }
 
 fn nats(nats: &Nats) -> Value {

@@ -1,12 +1,13 @@
 //! What a daemon listens on, and who may ask there.
 //!
-//! Readers come over `http`, which is a loopback address until somebody says otherwise, and says who may read then.
+//! Readers come over `http`, which is a loopback address until somebody says otherwise, and says who may read then; and over `postgres`,
+//! if it is declared.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Auth, ConnectionLimits, Http, Jwt, Mtls, Tls};
+use super::checked::{Auth, ConnectionLimits, Http, Jwt, Mtls, Postgres, Tls};
 use super::code::Code;
 use super::diagnostic::Mark;
 use super::paths::resolve;
@@ -17,6 +18,7 @@ pub(super) struct Listeners {
     pub metrics_listen: String,
     /// For probes alone; none if they come over `http`.
     pub health_listen: Option<String>,
+    pub postgres: Option<Postgres>,
     pub auth: Auth,
     /// The policies of every relation that is not public, and where each is written.
     pub required_policies: Vec<(String, Mark)>,
@@ -33,6 +35,16 @@ const HTTP_KEYS: &[&str] = &[
     "idle_timeout",
     "write_timeout",
     "answers",
+];
+
+const POSTGRES_KEYS: &[&str] = &[
+    "listen",
+    "tls",
+    "max_connections",
+    "max_connections_per_peer",
+    "header_timeout",
+    "idle_timeout",
+    "write_timeout",
 ];
 
 const AUTH_KEYS: &[&str] = &["tokens", "jwt", "mtls", "anonymous", "require"];
@@ -52,32 +64,58 @@ pub(super) fn listeners(map: &Mapping<'_>, folder: &str) -> Listeners {
         health.need("listen", "write host and port: `health: {listen: \"0.0.0.0:8081\"}`");
     }
     let health_listen = health.as_ref().and_then(address);
-    apart(map, [("http", Some(&http_listen)), ("metrics", Some(&metrics_listen)), ("health", health_listen.as_ref())]);
+    let postgres = map.map("postgres", POSTGRES_KEYS, &[]);
+    if let Some(postgres) = &postgres {
+        postgres.need("listen", "write host and port: `postgres: {listen: \"127.0.0.1:5432\"}`");
+    }
+    let postgres_listen = postgres.as_ref().and_then(address);
+    apart(
+        map,
+        [
+            ("http", Some(&http_listen)),
+            ("metrics", Some(&metrics_listen)),
+            ("health", health_listen.as_ref()),
+            ("postgres", postgres_listen.as_ref()),
+        ],
+    );
     let (auth, required_policies) = auth(map, folder);
-    if auth.is_none() && !is_loopback(&http_listen) {
-        let message =
-            format!("`http` listens on {http_listen}, where others reach it, and nobody has said who may read");
+    let read_from = [("http", Some(&http_listen)), ("postgres", postgres_listen.as_ref())];
+    let open = read_from.into_iter().filter_map(|(key, listen)| Some((key, listen?)));
+    for (key, listen) in open.filter(|(_, listen)| auth.is_none() && !is_loopback(listen)) {
+        let message = format!("`{key}` listens on {listen}, where others reach it, and nobody has said who may read");
         let hint = "name a file of tokens, `auth: {tokens: FILE}` (`readside token create NAME` makes one), or say that everybody may: \
                     `auth: {anonymous: read}`";
-        map.error_at_key(Code::OpenListener, "http", message, hint);
+        map.error_at_key(Code::OpenListener, key, message, hint);
     }
     let hosts = http.iter().flat_map(|http| http.texts("hosts")).map(|(host, _)| host.to_ascii_lowercase()).collect();
     let answer_bytes = http.as_ref().and_then(|http| http.bytes("answers")).unwrap_or(256 << 20);
-    let tls = http.as_ref().and_then(|http| tls(http, folder));
-    let asks = |tls: &Tls| tls.client_ca.is_some();
-    if auth.as_ref().is_some_and(|auth| auth.mtls.is_some()) != tls.as_ref().is_some_and(asks) {
-        let message = "`auth.mtls` and `http.tls.client_ca` go together: the one is who signs certificates of clients, the other what they say";
+    let tls = |listener: &Option<Mapping<'_>>| listener.as_ref().and_then(|listener| tls(listener, folder));
+    let (http_tls, postgres_tls) = (tls(&http), tls(&postgres));
+    let asks = |tls: &Option<Tls>| tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let is_asked = asks(&http_tls) || asks(&postgres_tls);
+    if auth.as_ref().is_some_and(|auth| auth.mtls.is_some()) != is_asked {
+        let message = "`auth.mtls` and the `tls.client_ca` of a listener go together: the one is who signs certificates of clients, the other what they say";
         let hint = "write both: `http: {tls: {certificate: FILE, key: FILE, client_ca: FILE}}` and `auth: {mtls: {admins: []}}`";
-        let key = if tls.as_ref().is_some_and(asks) { "http" } else { "auth" };
+        let key = match (asks(&http_tls), is_asked) {
+            (true, _) => "http",
+            (false, true) => "postgres",
+            (false, false) => "auth",
+        };
         map.error_at_key(Code::NotTogether, key, message, hint);
     }
-    let http = Http { listen: http_listen, hosts, tls, connections: connections(http.as_ref()), answer_bytes };
+    let postgres = postgres_listen.map(|listen| Postgres {
+        listen,
+        tls: postgres_tls,
+        connections: connections(postgres.as_ref(), &OF_SESSIONS),
+    });
+    let connections = connections(http.as_ref(), &OF_REQUESTS);
+    let http = Http { listen: http_listen, hosts, tls: http_tls, connections, answer_bytes };
     let auth = auth.unwrap_or(Auth { tokens: None, jwt: None, mtls: None, anonymous: true });
-    Listeners { http, metrics_listen, health_listen, auth, required_policies }
+    Listeners { http, metrics_listen, health_listen, postgres, auth, required_policies }
 }
 
 /// Two listeners have two addresses.
-fn apart(map: &Mapping<'_>, listeners: [(&str, Option<&String>); 3]) {
+fn apart(map: &Mapping<'_>, listeners: [(&str, Option<&String>); 4]) {
     let known = listeners.into_iter().filter_map(|(key, listen)| Some((key, listen?)));
     let known: Vec<(&str, &String)> = known.filter(|(_, listen)| !listen.ends_with(":0")).collect();
     for (place, (key, listen)) in known.iter().enumerate() {
@@ -135,26 +173,37 @@ fn is_loopback(listen: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn tls(http: &Mapping<'_>, folder: &str) -> Option<Tls> {
-    let tls = http.map("tls", &["certificate", "key", "client_ca"], &[])?;
+fn tls(listener: &Mapping<'_>, folder: &str) -> Option<Tls> {
+    let tls = listener.map("tls", &["certificate", "key", "client_ca"], &[])?;
     tls.need("certificate", "name the PEM file of the certificate and those between it and its authority");
     tls.need("key", "name the PEM file of the certificate's key");
     let path = |key: &str| tls.text(key).map(|path| PathBuf::from(resolve(folder, path)));
     Some(Tls { certificate: path("certificate")?, key: path("key")?, client_ca: path("client_ca") })
 }
 
-fn connections(http: Option<&Mapping<'_>>) -> ConnectionLimits {
-    let seconds =
-        |key: &str, default: u64| http.and_then(|http| http.interval(key)).unwrap_or(Duration::from_secs(default));
-    let count = |key: &str| http.and_then(|http| http.count(key));
-    let max = count("max_connections").unwrap_or(2048);
+/// What a listener has without a word.
+struct Defaults {
+    max: usize,
+    idle: Duration,
+}
+
+/// A connection is had for some requests.
+const OF_REQUESTS: Defaults = Defaults { max: 2_048, idle: Duration::from_secs(60) };
+/// A connection is a session, which pools of clients keep for later.
+const OF_SESSIONS: Defaults = Defaults { max: 512, idle: Duration::from_secs(600) };
+
+fn connections(listener: Option<&Mapping<'_>>, defaults: &Defaults) -> ConnectionLimits {
+    let interval = |key: &str| listener.and_then(|listener| listener.interval(key));
+    let seconds = |key: &str, default: u64| interval(key).unwrap_or(Duration::from_secs(default));
+    let count = |key: &str| listener.and_then(|listener| listener.count(key));
+    let max = count("max_connections").unwrap_or(defaults.max);
     let max_per_peer = count("max_connections_per_peer");
-    if let Some(http) = http
+    if let Some(listener) = listener
         && max_per_peer.is_some_and(|of_peer| of_peer > max)
     {
         let hint = "lower it, or raise `max_connections`";
         let message = format!("`max_connections_per_peer` is more than the {max} connections of all peers");
-        http.error_at_key(Code::NotTogether, "max_connections_per_peer", message, hint);
+        listener.error_at_key(Code::NotTogether, "max_connections_per_peer", message, hint);
     }
     ConnectionLimits {
         max,
@@ -162,7 +211,7 @@ fn connections(http: Option<&Mapping<'_>>) -> ConnectionLimits {
         max_per_peer: max_per_peer.unwrap_or((max - max / 4).max(1)),
         header_timeout: seconds("header_timeout", 10),
         body_timeout: seconds("body_timeout", 30),
-        idle_timeout: seconds("idle_timeout", 60),
+        idle_timeout: interval("idle_timeout").unwrap_or(defaults.idle),
         write_timeout: seconds("write_timeout", 30),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::checked::{
-    Auth, Commit, Http, Nats, NatsTls, ParkedLimits, Promotion, QueryLimits, StoreAccess, Verification,
+    Auth, Commit, Http, Nats, NatsTls, ParkedLimits, Postgres, Promotion, QueryLimits, StoreAccess, Verification,
 };
 use super::code::Code;
 use super::diagnostic::Mark;
@@ -29,6 +29,7 @@ const KEYS: &[&str] = &[
     "http",
     "metrics",
     "health",
+    "postgres",
     "auth",
     "parked",
     "limits",
@@ -36,7 +37,7 @@ const KEYS: &[&str] = &[
     "promotion",
     "keep",
 ];
-const LATER: &[&str] = &["pg", "postgres", "console", "telemetry", "tls"];
+const LATER: &[&str] = &["pg", "console", "telemetry", "tls"];
 
 const NATS_KEYS: &[&str] =
     &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain", "tls"];
@@ -62,6 +63,7 @@ pub(super) struct Settings {
     pub http: Http,
     pub metrics_listen: String,
     pub health_listen: Option<String>,
+    pub postgres: Option<Postgres>,
     pub auth: Auth,
     pub required_policies: Vec<(String, Mark)>,
     pub parked: ParkedLimits,
@@ -94,7 +96,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let parked = map.map("parked", &["max_events", "max_bytes", "notify"], &[]);
     let mut patterns = patterns(&map, "sources", true, folder);
     patterns.extend(self::patterns(&map, "projections", false, folder));
-    let Listeners { http, metrics_listen, health_listen, auth, required_policies } = listeners(&map, folder);
+    let Listeners { http, metrics_listen, health_listen, postgres, auth, required_policies } = listeners(&map, folder);
     let (limits, state_limit) = limits(&map);
     Some(Settings {
         nats: map.map("nats", NATS_KEYS, &["context"]).and_then(|nats| self::nats(&nats, folder)),
@@ -110,6 +112,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
         http,
         metrics_listen,
         health_listen,
+        postgres,
         auth,
         required_policies,
         parked: parked.as_ref().map_or_else(ParkedLimits::default, limits_of_parked),
@@ -124,7 +127,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
 }
 
 /// The settings that name files, beside `data_dir`.
-const FILES: [&str; 10] = [
+const FILES: [&str; 13] = [
     "nats.credentials_file",
     "nats.nkey_file",
     "nats.tls.ca",
@@ -133,6 +136,9 @@ const FILES: [&str; 10] = [
     "http.tls.certificate",
     "http.tls.key",
     "http.tls.client_ca",
+    "postgres.tls.certificate",
+    "postgres.tls.key",
+    "postgres.tls.client_ca",
     "auth.tokens",
     "auth.jwt.keys",
 ];

@@ -33,7 +33,7 @@ pub use named::NamedRequest;
 pub use pages::{Page, SortColumn};
 pub use read_point::ReadPoint;
 pub use service::{QueryService, Rules, now_us};
-pub use session::ParsedQuery;
+pub use session::{DescribedQuery, ParsedQuery};
 pub use sql::{Params, RowBatches, SqlRequest};
 pub use values::{ValueError, format_date, format_timestamp, parse_value};
 

@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use datafusion::common::{ScalarValue, TableReference};
 
 use super::limits::Admission;
-use super::session::Sessions;
-use super::wait::wait;
+use super::session::{DescribedQuery, Sessions};
+use super::wait::{met, wait};
 use super::{
     Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, ParsedQuery, Promise, QueryError, ReadPoint,
     RowBatches, SqlRequest, Streams, did_you_mean, list, named, relations, sql,
@@ -177,6 +177,38 @@ impl QueryService {
         }
         let names: Vec<&str> = parsed.references.iter().map(TableReference::table).collect();
         self.at(caller, demand, &names, |view| self.sessions.basis_of(view, parsed, allow_mixed)).await
+    }
+
+    /// As [`QueryService::at_sql`], but on the snapshot of an earlier answer, which is as fresh as it is: what the caller may see of it
+    /// is decided anew.
+    ///
+    /// # Errors
+    /// As [`QueryService::at_sql`].
+    pub async fn at_sql_again(
+        &self,
+        earlier: &ReadPoint,
+        caller: Caller,
+        parsed: &ParsedQuery,
+        allow_mixed: bool,
+        demand: &Demand,
+    ) -> Result<ReadPoint, QueryError> {
+        let view = earlier.view().seen_again(caller, self.rules.load().policies.clone());
+        let names: Vec<&str> = parsed.references.iter().map(TableReference::table).collect();
+        let demand = demand.and(&self.promised(&view, &names));
+        let (sessions, parsed) = (self.sessions.clone(), parsed.clone());
+        let work = async move { Ok((sessions.basis_of(&view, &parsed, allow_mixed)?, view)) };
+        let (basis, view) = self.admission.run(work).await?;
+        met(&demand, &view, &basis)?;
+        Ok(ReadPoint::new(view, basis, demand.positions))
+    }
+
+    /// What a query needs and gives, as the caller sees its relations now.
+    ///
+    /// # Errors
+    /// Where a relation is unknown or unavailable, or the SQL cannot be planned.
+    pub async fn describe(&self, caller: Caller, parsed: &ParsedQuery) -> Result<DescribedQuery, QueryError> {
+        let (sessions, view, parsed) = (self.sessions.clone(), self.view(caller), parsed.clone());
+        self.admission.run(async move { sessions.open(view).describe(&sessions, &parsed).await }).await
     }
 
     async fn at(

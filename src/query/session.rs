@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
@@ -69,6 +70,14 @@ impl ParsedQuery {
     pub fn relations(&self) -> BTreeSet<&str> {
         self.references.iter().map(TableReference::table).collect()
     }
+}
+
+/// What a query needs and gives.
+#[derive(Debug, Clone)]
+pub struct DescribedQuery {
+    /// The types of `$1` and so on; none where any type may be given.
+    pub parameters: Vec<Option<DataType>>,
+    pub schema: SchemaRef,
 }
 
 /// A query that may be run.
@@ -188,6 +197,44 @@ impl Session {
         parsed: &ParsedQuery,
         params: ParamValues,
     ) -> Result<PlannedQuery, QueryError> {
+        self.register_all(sessions, parsed).await?;
+        let plan = self.planned(parsed).await?;
+        let forbidden = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        forbidden.verify_plan(&plan).map_err(|_| read_only())?;
+        check_params(&plan, &params)?;
+        let plan = plan.with_param_values(params).map_err(QueryError::planning)?;
+        let plan = self.readable(plan)?;
+        check_padding(&plan)?;
+        let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
+        let repeatable = repeatable && self.repeatable.load(Ordering::Relaxed);
+        Ok(PlannedQuery { plan: self.metered(plan)?, repeatable })
+    }
+
+    /// What a parsed query needs and gives, without its parameters' values.
+    pub(super) async fn describe(
+        &self,
+        sessions: &Sessions,
+        parsed: &ParsedQuery,
+    ) -> Result<DescribedQuery, QueryError> {
+        self.register_all(sessions, parsed).await?;
+        let plan = self.planned(parsed).await?;
+        let of_parameters = plan.get_parameter_types().map_err(QueryError::planning)?;
+        let number = |name: &str| name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
+        let count = of_parameters.keys().map(|name| number(name)).collect::<Option<Vec<_>>>();
+        let count = count.ok_or_else(|| QueryError::invalid("parameters are named by numbers here: `$1`"))?;
+        let count = count.into_iter().max().unwrap_or_default();
+        if count > of_parameters.len() {
+            return Err(QueryError::invalid(format!("there is a parameter ${count}, and not all before it")));
+        }
+        let parameters = (1..=count).map(|number| of_parameters.get(&format!("${number}")).cloned().flatten());
+        let parameters = parameters.collect();
+        let plan = self.readable(plan)?;
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        Ok(DescribedQuery { parameters, schema })
+    }
+
+    /// Makes all relations of a query known to the session.
+    async fn register_all(&self, sessions: &Sessions, parsed: &ParsedQuery) -> Result<(), QueryError> {
         if parsed.references.iter().any(is_information_schema) {
             for name in self.view.names() {
                 // A view that cannot be planned must not hide the others.
@@ -201,16 +248,7 @@ impl Session {
                 self.register(sessions, relation_name(&self.view, reference)?, 0).await?;
             }
         }
-        let plan = self.planned(parsed).await?;
-        let forbidden = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        forbidden.verify_plan(&plan).map_err(|_| read_only())?;
-        check_params(&plan, &params)?;
-        let plan = plan.with_param_values(params).map_err(QueryError::planning)?;
-        let plan = self.readable(plan)?;
-        check_padding(&plan)?;
-        let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
-        let repeatable = repeatable && self.repeatable.load(Ordering::Relaxed);
-        Ok(PlannedQuery { plan: self.metered(plan)?, repeatable })
+        Ok(())
     }
 
     /// The plan of a query whose relations are registered.

@@ -22,24 +22,42 @@ pub(super) async fn wait(
     loop {
         let view = see(receiver.borrow_and_update().clone());
         let reached = basis(&view)?;
-        let freshness = || Freshness::of(&reached, view.sources(), &demand.positions, now_us());
-        let unmet = match demand {
-            // Positions alone are told without all of it.
-            Demand { max_lag: None, complete: false, not_stale: false, positions, .. } => {
-                (!reached.reaches(positions)).then_some(Unmet::Position)
-            }
-            demand => demand.unmet(&freshness()),
-        };
-        let Some(unmet) = unmet else { return Ok((view, reached)) };
+        let Some(unmet) = unmet(demand, &view, &reached) else { return Ok((view, reached)) };
         // A catalog that is gone publishes nothing more: the answer is the same as at the deadline.
         let changed = admission.wait(tokio::time::timeout_at(deadline, receiver.changed())).await?;
         if !matches!(changed, Ok(Ok(()))) {
-            return Err(refused(unmet, demand, &reached, freshness()));
+            return Err(refused(unmet, demand, &view, &reached));
         }
     }
 }
 
-fn refused(unmet: Unmet, demand: &Demand, basis: &Basis, freshness: Freshness) -> QueryError {
+/// Whether what is demanded holds of a view, without waiting for it.
+///
+/// # Errors
+/// Where it does not.
+pub(super) fn met(demand: &Demand, view: &ReadView, basis: &Basis) -> Result<(), QueryError> {
+    match unmet(demand, view, basis) {
+        Some(unmet) => Err(refused(unmet, demand, view, basis)),
+        None => Ok(()),
+    }
+}
+
+fn unmet(demand: &Demand, view: &ReadView, basis: &Basis) -> Option<Unmet> {
+    match demand {
+        // Positions alone are told without all of it.
+        Demand { max_lag: None, complete: false, not_stale: false, positions, .. } => {
+            (!basis.reaches(positions)).then_some(Unmet::Position)
+        }
+        demand => demand.unmet(&freshness(demand, view, basis)),
+    }
+}
+
+fn freshness(demand: &Demand, view: &ReadView, basis: &Basis) -> Freshness {
+    Freshness::of(basis, view.sources(), &demand.positions, now_us())
+}
+
+fn refused(unmet: Unmet, demand: &Demand, view: &ReadView, basis: &Basis) -> QueryError {
+    let freshness = freshness(demand, view, basis);
     let waited = if demand.wait.is_zero() { String::new() } else { format!(" after {} ms", demand.wait.as_millis()) };
     let (kind, detail) = match unmet {
         Unmet::Position => {

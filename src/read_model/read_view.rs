@@ -62,6 +62,11 @@ impl ReadView {
         Self::new(snapshot, Caller::Daemon, Policies::default())
     }
 
+    /// The same snapshot for a caller of now, by what is hidden now.
+    pub fn seen_again(&self, caller: Caller, policies: Policies) -> Self {
+        Self::new(self.snapshot.clone(), caller, policies)
+    }
+
     /// The live cut: relations that are paused, failed or a search index may stand at an earlier one.
     pub fn cut(&self) -> &Cut {
         &self.snapshot.cut

@@ -5,4 +5,5 @@ mod byte_budget;
 pub mod connections;
 pub mod http;
 pub(crate) mod json;
+pub mod postgres;
 pub mod tls;

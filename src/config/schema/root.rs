@@ -55,7 +55,16 @@ pub(super) fn root() -> Value {
             mapping([need("listen", text(), "Host and port of `/livez` and `/readyz`, which `http` answers too.")]),
             "A listener for probes alone, so that they open nothing else.",
         ),
-        may("auth", auth(), "Who may ask. Needed where `http` listens on another address than a loopback one."),
+        may(
+            "postgres",
+            postgres(),
+            "A listener for psql, drivers and tools that read from PostgreSQL; none by default.",
+        ),
+        may(
+            "auth",
+            auth(),
+            "Who may ask. Needed where `http` or `postgres` listens on another address than a loopback one.",
+        ),
         may("parked", parked(), "Events that cannot be decoded or computed are parked and shown, never skipped."),
         may("limits", limits(), "What one query of a reader may take, and all together; and what state may."),
         may(
@@ -147,6 +156,26 @@ fn http() -> Value {
     ])
 }
 
+fn postgres() -> Value {
+    mapping([
+        need("listen", text(), "Host and port: `127.0.0.1:5432`."),
+        may(
+            "tls",
+            listener_tls(),
+            "What the listener proves itself by. With it, who does not speak TLS is refused; without it whoever listens on the way can read along.",
+        ),
+        may("max_connections", count(), "Connections of readers (512 by default)."),
+        may("max_connections_per_peer", count(), "Connections of one address (three quarters of all by default)."),
+        may(
+            "header_timeout",
+            interval(),
+            "From a connection to the end of its startup, and from the first byte of a message to its last (`10s` by default).",
+        ),
+        may("idle_timeout", interval(), "Between two statements (`10m` by default)."),
+        may("write_timeout", interval(), "For a MiB of an answer, or its rest, to be taken (`30s` by default)."),
+    ])
+}
+
 fn auth() -> Value {
     mapping([
         may(
@@ -160,7 +189,11 @@ fn auth() -> Value {
             "What who has no token may do: nothing (`deny`, the default), or `read`.",
         ),
         may("jwt", jwt(), "Whose JSON Web Tokens are taken, beside the tokens of the file."),
-        may("mtls", mtls(), "Who shows a certificate by an authority of `http.tls.client_ca` is who it names."),
+        may(
+            "mtls",
+            mtls(),
+            "Who shows a certificate by an authority of `http.tls.client_ca`, or of `postgres`, is who it names.",
+        ),
         may("require", texts(), "Policies of every projection that does not say `access: public`, beside its own."),
     ])
 }

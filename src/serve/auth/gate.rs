@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 
 use super::jwt::{BadToken, SourceError, Verifier};
 use super::tokens::{Principal, Role, TokenError, Tokens};
-use crate::access::Claims;
+use crate::access::{Caller, Claims};
 use crate::config::Auth;
 use crate::serve::tls::Certified;
 
@@ -44,6 +44,20 @@ pub enum Identity {
     /// Somebody without a token, who may read all the same.
     Anonymous,
     Known(Principal),
+}
+
+impl Identity {
+    /// The side that they read from. `is_local`: from this machine.
+    pub fn caller(&self, is_local: bool) -> Caller {
+        match self {
+            Identity::Known(principal) => {
+                Caller::Reader { claims: principal.claims.clone(), administers: principal.role == Role::Admin }
+            }
+            // Where nobody is asked for a token, who sits at this machine decides over it.
+            Identity::Unasked => Caller::Reader { claims: Arc::default(), administers: is_local },
+            Identity::Anonymous => Caller::anonymous(),
+        }
+    }
 }
 
 /// Why a request is not answered.

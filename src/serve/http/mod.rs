@@ -103,8 +103,14 @@ impl Api {
         Self { admin: Some(admin), ..self }
     }
 
-    fn answer_limits(&self) -> AnswerLimits {
+    /// What an answer may have, whatever the protocol.
+    pub(in crate::serve) fn answer_limits(&self) -> AnswerLimits {
         self.answers.clone()
+    }
+
+    /// Of all requests together that are not whole yet, or being answered.
+    pub(in crate::serve) fn bodies(&self) -> &ByteBudget {
+        &self.bodies
     }
 
     /// To be shared, and so its admission control, with other protocols.
@@ -147,7 +153,7 @@ impl CurrentApi {
         sql.flatten().collect()
     }
 
-    fn now(&self) -> Api {
+    pub(in crate::serve) fn now(&self) -> Api {
         Api::clone(&self.0.load())
     }
 }

@@ -1,14 +1,13 @@
 //! Who reads, as the relations know them.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::connections::Peer;
 use crate::access::Caller;
-use crate::serve::auth::{Identity, Role};
+use crate::serve::auth::Identity;
 
 /// The side that a request comes from.
 pub(super) struct Reader(pub(super) Caller);
@@ -17,16 +16,8 @@ impl<S: Sync> FromRequestParts<S> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(match head.extensions.get::<Identity>() {
-            Some(Identity::Known(principal)) => {
-                Caller::Reader { claims: principal.claims.clone(), administers: principal.role == Role::Admin }
-            }
-            // Where nobody is asked for a token, who sits at this machine decides over it.
-            Some(Identity::Unasked) => {
-                let is_local = head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
-                Caller::Reader { claims: Arc::default(), administers: is_local }
-            }
-            Some(Identity::Anonymous) | None => Caller::anonymous(),
-        }))
+        let is_local = head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
+        let identity = head.extensions.get::<Identity>();
+        Ok(Self(identity.map_or_else(Caller::anonymous, |identity| identity.caller(is_local))))
     }
 }

@@ -9,4 +9,5 @@ pub(super) use column::ColumnJson;
 pub(crate) use column::type_name;
 pub(super) use parameters::JsonParams;
 pub(super) use rows::{AnswerLimits, JsonRows};
+pub(super) use values::JsonValues;
 pub(crate) use values::objects;

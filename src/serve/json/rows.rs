@@ -23,6 +23,16 @@ pub(crate) struct AnswerLimits {
 
 impl AnswerLimits {
     /// # Errors
+    /// Where an answer has more bytes than it may have.
+    pub(crate) fn check(&self, bytes: usize) -> Result<(), QueryError> {
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        let detail = format!("the answer is larger than {} bytes", self.bytes);
+        Err(QueryError::new(ErrorKind::TooLarge, detail).hint("select fewer columns or rows"))
+    }
+
+    /// # Errors
     /// Where too many bytes of other answers wait for their readers.
     pub(crate) fn reserve(&self, bytes: usize) -> Result<Option<Reserved>, QueryError> {
         if bytes <= ALWAYS_BYTES {
@@ -72,10 +82,7 @@ impl JsonRows {
             }
             write_object(&mut self.out, &columns, row).map_err(|error| QueryError::running(error.into()))?;
             self.rows += 1;
-            if self.rendered + self.out.len() > self.limits.bytes {
-                let detail = format!("the answer is larger than {} bytes", self.limits.bytes);
-                return Err(QueryError::new(ErrorKind::TooLarge, detail).hint("select fewer columns or rows"));
-            }
+            self.limits.check(self.rendered + self.out.len())?;
             if self.out.len() >= PART_BYTES {
                 self.seal()?;
             }

@@ -28,7 +28,7 @@ use crate::query::{format_date, format_timestamp};
 /// One column: its name, already quoted, and its values.
 pub(super) struct JsonColumn {
     name: Vec<u8>,
-    values: ValueColumn,
+    values: JsonValues,
 }
 
 /// Each row as an object.
@@ -53,7 +53,7 @@ fn column(field: &FieldRef, array: &ArrayRef) -> Result<JsonColumn, ArrowError> 
     let mut name = Vec::new();
     write_string(&mut name, field.name());
     name.push(b':');
-    Ok(JsonColumn { name, values: ValueColumn::new(field, array)? })
+    Ok(JsonColumn { name, values: JsonValues::new(field, array)? })
 }
 
 pub(super) fn write_object(out: &mut Vec<u8>, columns: &[JsonColumn], row: usize) -> Result<(), ArrowError> {
@@ -70,7 +70,7 @@ pub(super) fn write_object(out: &mut Vec<u8>, columns: &[JsonColumn], row: usize
 }
 
 /// An array with what is known about it once for all rows.
-struct ValueColumn {
+pub(in crate::serve) struct JsonValues {
     array: ArrayRef,
     form: ValueForm,
 }
@@ -80,47 +80,50 @@ enum ValueForm {
     Plain,
     Json,
     /// What `json_get` returns: a union of the kinds of JSON values.
-    JsonUnion(Vec<(i8, ValueColumn)>),
-    List(Box<ValueColumn>),
+    JsonUnion(Vec<(i8, JsonValues)>),
+    List(Box<JsonValues>),
     Struct(Vec<JsonColumn>),
     Map {
-        keys: Box<ValueColumn>,
-        values: Box<ValueColumn>,
+        keys: Box<JsonValues>,
+        values: Box<JsonValues>,
     },
 }
 
-impl ValueColumn {
-    fn new(field: &Field, array: &ArrayRef) -> Result<Self, ArrowError> {
+impl JsonValues {
+    /// # Errors
+    /// If the values cannot be written as JSON.
+    pub(in crate::serve) fn new(field: &Field, array: &ArrayRef) -> Result<Self, ArrowError> {
         let mut array = array.clone();
         let form = match field.data_type() {
             DataType::Utf8 if field.metadata().contains_key(JSON_MARK) => ValueForm::Json,
-            DataType::List(item) => ValueForm::List(Box::new(ValueColumn::new(item, array.as_list::<i32>().values())?)),
+            DataType::List(item) => ValueForm::List(Box::new(JsonValues::new(item, array.as_list::<i32>().values())?)),
             DataType::LargeList(item) => {
-                ValueForm::List(Box::new(ValueColumn::new(item, array.as_list::<i64>().values())?))
+                ValueForm::List(Box::new(JsonValues::new(item, array.as_list::<i64>().values())?))
             }
             DataType::FixedSizeList(item, _) => {
-                ValueForm::List(Box::new(ValueColumn::new(item, array.as_fixed_size_list().values())?))
+                ValueForm::List(Box::new(JsonValues::new(item, array.as_fixed_size_list().values())?))
             }
             DataType::Struct(fields) => ValueForm::Struct(columns(fields, array.as_struct().columns())?),
             DataType::Map(..) => {
                 let map = array.as_map();
                 let (keys, values) = map.entries_fields();
                 ValueForm::Map {
-                    keys: Box::new(ValueColumn::new(keys, map.keys())?),
-                    values: Box::new(ValueColumn::new(values, map.values())?),
+                    keys: Box::new(JsonValues::new(keys, map.keys())?),
+                    values: Box::new(JsonValues::new(values, map.values())?),
                 }
             }
             union if *union == *JSON_UNION_DATA_TYPE => ValueForm::JsonUnion(json_union(array.as_union(), union)?),
             DataType::Dictionary(_, value_type) => {
                 array = arrow::compute::cast(&array, value_type)?;
-                return ValueColumn::new(&Field::new(field.name(), value_type.as_ref().clone(), true), &array);
+                return JsonValues::new(&Field::new(field.name(), value_type.as_ref().clone(), true), &array);
             }
             _ => ValueForm::Plain,
         };
-        Ok(ValueColumn { array, form })
+        Ok(JsonValues { array, form })
     }
 
-    fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), ArrowError> {
+    /// Appends a value; `null` is one of them.
+    pub(in crate::serve) fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), ArrowError> {
         if self.array.is_null(row) {
             out.extend_from_slice(b"null");
             return Ok(());
@@ -180,7 +183,7 @@ fn list_range<O: OffsetSizeTrait>(array: &ArrayRef, row: usize) -> std::ops::Ran
 }
 
 /// A key of an object has to be a string, whatever the map's keys are.
-fn write_map_key(out: &mut Vec<u8>, keys: &ValueColumn, entry: usize) -> Result<(), ArrowError> {
+fn write_map_key(out: &mut Vec<u8>, keys: &JsonValues, entry: usize) -> Result<(), ArrowError> {
     let mut key = Vec::new();
     keys.write(&mut key, entry)?;
     if key.first() == Some(&b'"') {
@@ -192,11 +195,11 @@ fn write_map_key(out: &mut Vec<u8>, keys: &ValueColumn, entry: usize) -> Result<
 }
 
 /// The members of the union by type id; arrays and objects are JSON text. JSON null has no member that is not null.
-fn json_union(union: &UnionArray, data_type: &DataType) -> Result<Vec<(i8, ValueColumn)>, ArrowError> {
+fn json_union(union: &UnionArray, data_type: &DataType) -> Result<Vec<(i8, JsonValues)>, ArrowError> {
     let DataType::Union(fields, _) = data_type else { return Ok(Vec::new()) };
     let member = |(id, field): (i8, &FieldRef)| {
         let is_text = matches!(field.name().as_str(), "array" | "object");
-        let mut values = ValueColumn::new(field, union.child(id))?;
+        let mut values = JsonValues::new(field, union.child(id))?;
         if is_text && *field.data_type() == DataType::Utf8 {
             values.form = ValueForm::Json;
         }
