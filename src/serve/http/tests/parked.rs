@@ -20,6 +20,7 @@ fn parked(seq: u64, projection: Option<&str>, reason: Reason, payload: &'static 
         reason,
         pointer: Some("/total".to_owned()),
         detail: "is required but missing".to_owned(),
+        undeclared_type: None,
         event_type: Some(if seq < 3 { "OrderPlaced" } else { "OrderPaid" }.to_owned()),
         late: Some(false),
     };
