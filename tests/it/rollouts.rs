@@ -81,7 +81,8 @@ fn what_changes_rows_waits_until_it_is_promoted_and_can_be_taken_back() {
     });
     // Twenty of each customer: none has more than 25 yet.
     world.declare(&[&big(), SIZES, FOUND]);
-    world.reload();
+    let waits = json!([{"projections": ["found", "sizes", "totals"], "unlessEqual": false, "breaking": false}]);
+    assert_eq!(world.reload()["waits"], waits);
     let shadow = world.shadow("totals");
     assert_eq!(world.count(), CUSTOMERS);
     let compared = &shadow["comparison"];

@@ -51,7 +51,7 @@ use authentication::authenticate;
 use connections::{Listener, serve};
 use hosts::{Hosts, check_host};
 
-pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded};
+pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded, Waits};
 pub use connections::within_descriptors;
 pub use health::{HealthServer, Readiness};
 pub use metrics::{MetricsPage, MetricsServer};
