@@ -252,7 +252,12 @@ fn router(api: CurrentApi) -> Router {
 }
 
 async fn no_route(uri: Uri) -> Response {
-    problem::plain(404, "no-route", "No such route", format!("there is nothing at {}", uri.path()), &uri)
+    // Where that listens is not said: it may be closed to whoever asks here.
+    let elsewhere = match uri.path() {
+        "/metrics" => "; metrics have a listener of their own, whose address is the setting `metrics.listen`",
+        _ => "",
+    };
+    problem::plain(404, "no-route", "No such route", format!("there is nothing at {}{elsewhere}", uri.path()), &uri)
 }
 
 async fn wrong_method(request: Request) -> Response {
