@@ -104,6 +104,7 @@ fn alone(value: &RawValue) -> Option<String> {
     match (has_members, is_text) {
         (true, _) => is_empty.then(String::new),
         (false, true) if serde_json::from_str::<String>(json).is_ok_and(|text| text.trim_end().contains('\n')) => None,
+        (false, _) if json == "null" => Some("-".to_owned()),
         (false, _) => Some(cell(json).0),
     }
 }
@@ -133,7 +134,7 @@ mod tests {
                 columns    name id, nullable true
                            name n, nullable false
                 key        id
-                error
+                error      -
                 operators
                 positions  orders 7
                 live, 0 events behind (0.0 s); orders at 7
