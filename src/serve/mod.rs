@@ -2,6 +2,7 @@
 
 pub mod auth;
 mod byte_budget;
+mod file_version;
 pub mod http;
 pub(crate) mod json;
 pub mod tls;

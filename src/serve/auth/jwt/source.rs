@@ -3,10 +3,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::keys::{Keys, KeysError};
 use super::{KeySource, Verifier};
+use crate::serve::file_version::FileVersion;
 use crate::tls::of_the_system;
 
 const FILE_EVERY: Duration = Duration::from_secs(1);
@@ -52,9 +53,9 @@ impl Verifier {
     }
 
     async fn follow_file(&self, path: &Path) {
-        let mut known = None;
+        let mut known = FileVersion::default();
         loop {
-            let now = version(path).await;
+            let now = FileVersion::look(path).await;
             if now != known {
                 self.read_again(read_file(path), &path.display().to_string());
                 known = now;
@@ -93,12 +94,6 @@ impl Verifier {
             }
         }
     }
-}
-
-/// What tells that a file is another one now; none of a file that is not there.
-async fn version(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = tokio::fs::metadata(path).await.ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn fetch(url: &str) -> Result<Keys, SourceError> {
