@@ -139,6 +139,14 @@ impl Certified {
     }
 }
 
+/// What is wrong with each of the files; with all of them together, if nothing is.
+pub fn faults(files: &Files) -> Vec<TlsError> {
+    let authorities = files.client_ca.as_ref().and_then(|path| certificates(path).err());
+    let each = [certificates(&files.certificate).err(), private_key(&files.key).err(), authorities];
+    let each: Vec<TlsError> = each.into_iter().flatten().collect();
+    if each.is_empty() { read(files).err().into_iter().collect() } else { each }
+}
+
 fn paths(files: &Files) -> impl Iterator<Item = &PathBuf> {
     [&files.certificate, &files.key].into_iter().chain(&files.client_ca)
 }
@@ -160,11 +168,14 @@ fn read(files: &Files) -> Result<ServerConfig, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let key = PrivateKeyDer::from_pem_file(&files.key);
-    let key = key.map_err(|cause| TlsError::File { path: files.key.clone(), cause })?;
+    let key = private_key(&files.key)?;
     let mut config = builder.with_single_cert(certificates(&files.certificate)?, key)?;
     config.alpn_protocols = vec![HTTP.to_vec()];
     Ok(config)
+}
+
+fn private_key(path: &PathBuf) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|cause| TlsError::File { path: path.clone(), cause })
 }
 
 fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsError> {

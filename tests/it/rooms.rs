@@ -375,6 +375,10 @@ const ROOMS: &[Room] = &[
             "checkpoint::newest_manifest",
             "checkpoint::probe",
             "config",
+            // The files by which readers are known and the listener proves itself.
+            "serve::auth::Gate",
+            "serve::auth::keys_there",
+            "serve::tls::faults",
             "source",
             "telemetry::memory_limit",
             "trial::Tap",

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys::{Keys, KeysError};
-use super::{KeySource, Verifier};
+use super::{KeySource, Verifier, provider};
+use crate::config::Jwt;
 use crate::serve::file_version::FileVersion;
 use crate::tls::of_the_system;
 
@@ -41,6 +42,19 @@ pub(super) fn read_file(path: &Path) -> Result<Keys, SourceError> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|cause| SourceError::File { path: path.to_owned(), cause })?;
     Keys::read(&text).map_err(|cause| SourceError::Keys { place: path.display().to_string(), cause })
+}
+
+/// How many keys there are now, in the file or at the URL. Nothing else is done while a URL is asked.
+///
+/// # Errors
+/// If they cannot be had, or are none.
+pub fn keys_there(config: &Jwt) -> Result<usize, SourceError> {
+    provider::install();
+    let keys = match KeySource::of(&config.keys) {
+        KeySource::File(path) => read_file(&path),
+        KeySource::Url(url) => fetch(&url),
+    };
+    keys.map(|keys| keys.count())
 }
 
 impl Verifier {
