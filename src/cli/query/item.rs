@@ -19,12 +19,7 @@ pub fn show_item(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     let Some(Row(members)) = answer.item else { return Err(ClientError::Answer("it has no item".to_owned())) };
     let mut rows = Vec::new();
     for (name, value) in members {
-        let mut lines = lines(&value);
-        // A member without anything in it is there all the same.
-        if lines.is_empty() {
-            lines.push(String::new());
-        }
-        for (place, line) in lines.into_iter().enumerate() {
+        for (place, line) in lines(&value).into_iter().enumerate() {
             let name = if place == 0 { printable(&name) } else { String::new() };
             rows.push(vec![(name, false), (line, false)]);
         }
@@ -33,10 +28,14 @@ pub fn show_item(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     write_freshness(out, &answer.freshness)
 }
 
-/// A value in as many lines as it takes: a list has one an item at the least, a text those that it was written in.
+/// A value in as many lines as it takes: a list has one an item at the least, a text those that it was written in. What has nothing
+/// in it has one all the same.
 fn lines(value: &RawValue) -> Vec<String> {
     let json = value.get();
     if let Ok(items) = serde_json::from_str::<Vec<Box<RawValue>>>(json) {
+        if items.is_empty() {
+            return vec![String::new()];
+        }
         return of_items(&items.iter().map(|item| lines(item)).collect::<Vec<_>>());
     }
     if let Some(line) = in_line(value) {
