@@ -17,6 +17,7 @@ use super::changes::{Changes, active_queries, fixed};
 use super::declaration::Declaration;
 use super::keepers::Keepers;
 use super::notices::Notices;
+use super::placing::waits;
 use super::plan::Baseline;
 use super::servers::rules;
 use super::start::Parts;
@@ -352,6 +353,7 @@ impl Control {
         let config = Arc::new(config);
         let contents = changes.contents();
         let builds = contents.iter().map(|one| one.projections.keys().cloned().collect()).collect();
+        let waits = changes.groups.iter().filter_map(waits).collect();
         self.awaited.clone_from(&changes.declared.awaited);
         self.blocked = changes.declared.blocked.keys().cloned().collect();
         let begun = self.keep_running(&contents, &changes.declared.projections);
@@ -391,7 +393,7 @@ impl Control {
         changes.groups.retain(|_| !begun.next().unwrap_or(false));
         self.begin(changes.groups).await?;
         self.forget_stored(|stored| stored.entry.asked.is_none()).await;
-        Ok((Reloaded { changes: changes.told, builds }, adapted))
+        Ok((Reloaded { changes: changes.told, builds, waits }, adapted))
     }
 
     /// Hides from readers what is hidden from now on, before anything else changes. Where others rows are built, what was hidden of those that

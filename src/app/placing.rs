@@ -9,6 +9,7 @@ use crate::lifecycle::RolledBack;
 use crate::pipeline::{Facts, Group, ProjectionFacts};
 use crate::plan::PlannedProjection;
 use crate::progress::SourceName;
+use crate::serve::http::Waits;
 
 /// What stays rolled back where a person wants projections built again: not what these read, or what reads them.
 pub(super) fn still_rolled_back(
@@ -80,4 +81,16 @@ pub(super) fn placed(
         placed.promotion = Some(if placed.breaking.is_empty() { wanted } else { Promotion::Manual });
     }
     placed
+}
+
+/// What a group waits for once it is built; none if it takes its place by itself.
+pub(super) fn waits(group: &Group) -> Option<Waits> {
+    let mut projections: Vec<String> = group.projections.iter().map(|planned| planned.config.name.clone()).collect();
+    projections.sort_unstable();
+    let unless_equal = match group.promotion {
+        Some(Promotion::Manual) => false,
+        Some(Promotion::WhenEqual) => true,
+        None | Some(Promotion::Auto) => return None,
+    };
+    (!projections.is_empty()).then(|| Waits { projections, unless_equal, breaking: !group.breaking.is_empty() })
 }

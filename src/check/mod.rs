@@ -3,6 +3,7 @@
 //! Each look asks what the daemon itself asks, by the same code, and leaves nothing behind. What comes of it are lines for a person.
 
 mod clock;
+mod credentials;
 mod events;
 mod listeners;
 mod machine;
@@ -66,6 +67,7 @@ pub async fn check(config: &Config, events: usize) -> Vec<Checked> {
     let (mut checked, manifest) = place::place(config).await;
     checked.push(machine::memory(config, manifest.as_ref()));
     checked.extend(listeners::listeners(config));
+    checked.extend(credentials::credentials(config));
     checked.extend(streams::streams(config, manifest.as_ref()).await);
     checked.extend(events::events(config, events).await);
     checked

@@ -109,19 +109,35 @@ fn read(args: &InferArgs) -> Result<(Vec<Message>, Origin, String), String> {
     Ok((messages, Origin::File { path: from_folder(folder, path)?, lines }, name))
 }
 
-/// A root file that is enough to try the source.
+/// A root file with which a daemon starts here, and elsewhere by the variables that the shipped one knows too.
 fn root_text(args: &InferArgs, root: &Path, out: &Path) -> Result<String, String> {
     let mut settings = serde_yaml::Mapping::new();
     let mut set = |key: &str, value: serde_yaml::Value| drop(settings.insert(key.into(), value));
+    let section = |key: &str, value: String| serde_yaml::Mapping::from_iter([(key.into(), value.into())]).into();
     if args.stream.is_some() {
-        let url = args.connection.nats.replace("${", "$${");
-        set("nats", serde_yaml::Mapping::from_iter([("url".into(), url.into())]).into());
+        set("nats", section("url", server(&args.connection.nats)));
     }
-    set("data_dir", "./data".into());
     let folder = root.parent().unwrap_or(Path::new(""));
+    // A folder of configuration is for files that people write, and may be read-only.
+    let is_here = folder.components().all(|part| part == Component::CurDir);
+    let data = if is_here { "./data" } else { "../data" };
+    set("data_dir", format!("${{READSIDE_DATA_DIR:-{data}}}").into());
     set("sources", from_folder(folder, out)?.replace("${", "$${").into());
     set("projections", "projections/*.yaml".into());
-    serde_yaml::to_string(&settings).map_err(|error| error.to_string())
+    set("http", section("listen", "${READSIDE_HTTP:-127.0.0.1:8080}".to_owned()));
+    set("metrics", section("listen", "${READSIDE_METRICS:-127.0.0.1:9464}".to_owned()));
+    let text = serde_yaml::to_string(&settings).map_err(|error| error.to_string())?;
+    Ok(format!("# `${{NAME:-…}}` is an environment variable, or else what follows. Paths begin at this file.\n{text}"))
+}
+
+/// The server as a root file names it: the one that was asked, unless the environment of a daemon says another one. It does not where
+/// that of this program says another one already.
+fn server(asked: &str) -> String {
+    let says_another = std::env::var("NATS_URL").is_ok_and(|url| !url.is_empty() && url != asked);
+    if says_another || asked.contains(['{', '}']) {
+        return asked.replace("${", "$${");
+    }
+    format!("${{NATS_URL:-{asked}}}")
 }
 
 /// A path as it is written in a file of `folder`.

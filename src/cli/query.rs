@@ -6,6 +6,7 @@
 
 mod admin;
 mod client;
+mod item;
 mod parked;
 mod show;
 mod top;
@@ -17,9 +18,10 @@ pub use admin::{
     verify,
 };
 pub use client::{Client, ClientError};
+pub use item::show_item;
 pub use parked::{DiscardArgs, ParkedArgs, ParkedCommand, ParkedListArgs, ParkedShowArgs, parked};
 pub(in crate::cli) use show::{Cell, cells_of, count, printable, write_table};
-pub use show::{show_hits, show_item, show_items};
+pub use show::{show_hits, show_items};
 pub use top::{TopArgs, top};
 
 use std::io::Write;

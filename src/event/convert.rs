@@ -13,7 +13,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::json;
 use super::number;
 use super::shape::type_name;
-use super::types::{DataType, FieldType};
+use super::types::{DataType, Field as DeclaredField, FieldType};
 
 /// How a column becomes its declared type.
 #[derive(Debug)]
@@ -46,11 +46,17 @@ pub(super) struct Converted {
 
 /// A pair of types of which one does not become the other.
 #[derive(Debug, thiserror::Error)]
-#[error("a value of type {from} does not become {to} by itself")]
-pub(super) struct NoConversion {
-    from: ArrowType,
-    /// As the configuration writes it.
-    to: String,
+pub(super) enum NoConversion {
+    /// The declared type as the configuration writes it.
+    #[error("a value of type {from} does not become {to} by itself")]
+    Whole { from: ArrowType, to: String },
+    /// Members of a struct, each with the path to it from the column.
+    #[error("the declared type has {}, which the value lacks", named(.0))]
+    Lacking(Vec<String>),
+    #[error("the value has {}, which the declared type lacks", named(.0))]
+    Undeclared(Vec<String>),
+    #[error("`{path}` is of type {from}, which does not become {to} by itself")]
+    Member { path: String, from: ArrowType, to: String },
 }
 
 impl Conversion {
@@ -77,7 +83,8 @@ impl Conversion {
             Way::RoundTrip => can_cast_types(&given, &arrow) && can_cast_types(&arrow, &given),
         };
         if unit || !is_possible || !can_cast_types(from, &given) {
-            return Err(NoConversion { from: from.clone(), to: type_name(&to.data_type) });
+            let whole = || NoConversion::Whole { from: from.clone(), to: type_name(&to.data_type) };
+            return Err(NoConversion::of_member(&given, &to.data_type, "").unwrap_or_else(whole));
         }
         Ok(Self { to: to.clone(), given, arrow, way })
     }
@@ -131,6 +138,63 @@ impl Conversion {
             _ => format!("{value} does not become {} without loss", type_name(&self.to.data_type)),
         }
     }
+}
+
+impl NoConversion {
+    /// What the author can do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            NoConversion::Lacking(_) => "write every declared member, as NULL where there is no value",
+            NoConversion::Undeclared(_) => "leave it out of the expression, or declare it",
+            NoConversion::Whole { .. } | NoConversion::Member { .. } => "convert it in the expression",
+        }
+    }
+
+    /// Why a struct, or one within lists and maps, does not become the declared one: by its members, the outer ones first. None
+    /// where no member is to blame.
+    fn of_member(from: &ArrowType, to: &DataType, path: &str) -> Option<Self> {
+        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        match (from, to) {
+            (ArrowType::Struct(given), DataType::Struct(declared)) => {
+                let is_given = |field: &&DeclaredField| given.find(&field.name).is_some();
+                let is_declared = |field: &&Arc<Field>| declared.iter().any(|one| one.name == *field.name());
+                let lacking: Vec<String> =
+                    declared.iter().filter(|field| !is_given(field)).map(|field| below(&field.name)).collect();
+                let undeclared: Vec<String> =
+                    given.iter().filter(|field| !is_declared(field)).map(|field| below(field.name())).collect();
+                match (lacking.is_empty(), undeclared.is_empty()) {
+                    (false, _) => Some(NoConversion::Lacking(lacking)),
+                    (true, false) => Some(NoConversion::Undeclared(undeclared)),
+                    (true, true) => declared.iter().find_map(|field| {
+                        let (_, found) = given.find(&field.name)?;
+                        Self::of_member(found.data_type(), &field.field_type.data_type, &below(&field.name))
+                    }),
+                }
+            }
+            (ArrowType::List(item), DataType::List(declared)) => {
+                Self::of_member(item.data_type(), &declared.data_type, &format!("{path}[]"))
+            }
+            (ArrowType::Map(entries, _), DataType::Map(declared)) => {
+                let ArrowType::Struct(entry) = entries.data_type() else { return None };
+                Self::of_member(entry.get(1)?.data_type(), &declared.data_type, &format!("{path}[]"))
+            }
+            _ if path.is_empty() => None,
+            (from, to) => {
+                let arrow = to.to_arrow();
+                let is_possible = can_cast_types(from, &arrow) && can_cast_types(&arrow, from);
+                (!is_possible).then(|| NoConversion::Member {
+                    path: path.to_owned(),
+                    from: from.clone(),
+                    to: type_name(to),
+                })
+            }
+        }
+    }
+}
+
+/// "`a`, `b`".
+fn named(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A type in which each part that is nothing but NULL has the type of that part of another one: NULL is a value of every type, and of

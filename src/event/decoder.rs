@@ -166,6 +166,7 @@ impl Decoder {
                 pointer: None,
                 detail,
                 event_type: None,
+                undeclared_type: None,
                 late: Some(false),
             });
         }
@@ -177,9 +178,13 @@ impl Decoder {
         let reject = |reason, pointer, detail: String| {
             let event_type = found.map(|index| self.schema.types[index].name.clone());
             // One whose time cannot be read is not late, and cannot be admitted before it is read in another way.
-            Rejected { message: message.clone(), reason, pointer, detail, event_type, late: Some(false) }
+            let (message, late) = (message.clone(), Some(false));
+            Rejected { message, reason, pointer, detail, event_type, undeclared_type: None, late }
         };
-        let unknown = |name: &str| reject(Reason::UnknownType, None, format!("type `{name}` is not declared"));
+        let unknown = |name: &str| {
+            let rejected = reject(Reason::UnknownType, None, format!("type `{name}` is not declared"));
+            Rejected { undeclared_type: Some(name.to_owned()), ..rejected }
+        };
         match (self.schema.unknown_events, &name, found) {
             (UnknownEvents::Ignore, Some(_), None) => return Verdict::Ignore,
             (UnknownEvents::Halt, Some(name), None) => return Verdict::Halt(unknown(name)),
@@ -408,8 +413,15 @@ fn unknown_version(version: u32) -> Box<Fault> {
 }
 
 fn upcast_rejection(message: &Message, event_type: &EventType, detail: String) -> Rejected {
-    let event_type = Some(event_type.name.clone());
-    Rejected { message: message.clone(), reason: Reason::Upcast, pointer: None, detail, event_type, late: None }
+    Rejected {
+        message: message.clone(),
+        reason: Reason::Upcast,
+        pointer: None,
+        detail,
+        event_type: Some(event_type.name.clone()),
+        undeclared_type: None,
+        late: None,
+    }
 }
 
 #[cfg(test)]

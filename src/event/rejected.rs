@@ -66,6 +66,15 @@ pub struct Rejected {
     pub detail: String,
     /// The declared event type, if it got that far.
     pub event_type: Option<String>,
+    /// The type that its envelope gives, if nobody declares that. It may be any text, so nothing is counted by it.
+    pub undeclared_type: Option<String>,
     /// Whether it came late; none if that was not kept, as by older builds.
     pub late: Option<bool>,
+}
+
+impl Rejected {
+    /// The event's type as a person is told of it, declared or not.
+    pub fn type_name(&self) -> Option<&str> {
+        self.event_type.as_deref().or(self.undeclared_type.as_deref())
+    }
 }

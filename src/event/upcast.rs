@@ -161,10 +161,8 @@ fn computed(planner: &Planner, sql: &str, schema: &SchemaRef, field: &Field) -> 
     if to.required && planned.arrow == ArrowType::Null {
         return Err(Mistake::new("the column is required, and this is always NULL"));
     }
-    let conversion = Conversion::new(&planned.arrow, to).map_err(|error| Mistake {
-        hint: Some("convert it in the expression".into()),
-        ..Mistake::new(error.to_string())
-    })?;
+    let conversion = Conversion::new(&planned.arrow, to)
+        .map_err(|error| Mistake { hint: Some(error.hint().into()), ..Mistake::new(error.to_string()) })?;
     Ok(Origin::Computed { value: planned.value, divides: planned.divides, conversion })
 }
 

@@ -305,7 +305,7 @@ fn builds() -> Vec<Panel> {
         panel(
             "Progress",
             "percentunit",
-            "Which share of its sources a build has read.",
+            "Which share of its sources a build has read; 1 while what was built waits.",
             vec![query("{{projection}} {{generation}}", format!("{BUILD_PROGRESS}{OWN}"))],
         ),
         panel(

@@ -62,7 +62,7 @@ impl ParkedFilter {
         let projection = parked.generation.as_ref().map(|generation| &*generation.projection);
         self.source.as_deref().is_none_or(|source| *parked.source == *source)
             && self.sequences.as_ref().is_none_or(|sequences| sequences.contains(&sequence))
-            && self.event_type.as_deref().is_none_or(|wanted| rejected.event_type.as_deref() == Some(wanted))
+            && self.event_type.as_deref().is_none_or(|wanted| rejected.type_name() == Some(wanted))
             && self.reason.is_none_or(|reason| rejected.reason == reason)
             && self.projection.as_deref().is_none_or(|wanted| projection == Some(wanted))
             && self.since_us.is_none_or(|since| published >= since)
@@ -242,21 +242,28 @@ impl ParkedEvents {
 #[serde(untagged)]
 enum StoredReason {
     Alone(Reason),
-    Known { reason: Reason, late: bool },
+    Known {
+        reason: Reason,
+        late: bool,
+        /// Not kept by older builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undeclared_type: Option<String>,
+    },
 }
 
 impl StoredReason {
-    fn of(reason: Reason, late: Option<bool>) -> Self {
-        match late {
-            Some(late) => StoredReason::Known { reason, late },
+    fn of(rejected: &Rejected) -> Self {
+        let reason = rejected.reason;
+        match rejected.late {
+            Some(late) => StoredReason::Known { reason, late, undeclared_type: rejected.undeclared_type.clone() },
             None => StoredReason::Alone(reason),
         }
     }
 
-    fn parts(self) -> (Reason, Option<bool>) {
+    fn parts(self) -> (Reason, Option<bool>, Option<String>) {
         match self {
-            StoredReason::Alone(reason) => (reason, None),
-            StoredReason::Known { reason, late } => (reason, Some(late)),
+            StoredReason::Alone(reason) => (reason, None, None),
+            StoredReason::Known { reason, late, undeclared_type } => (reason, Some(late), undeclared_type),
         }
     }
 }
@@ -290,8 +297,7 @@ fn encode(rows: &[&Parked]) -> Result<RecordBatch, ArrowError> {
     }
     let mut reasons = Vec::new();
     for row in rows {
-        let Rejected { reason, late, .. } = &row.rejected;
-        reasons.push(serde_json::to_string(&StoredReason::of(*reason, *late)).map_err(json)?);
+        reasons.push(serde_json::to_string(&StoredReason::of(&row.rejected)).map_err(json)?);
     }
     let messages = || rows.iter().map(|row| &row.rejected.message);
     RecordBatch::try_new(
@@ -326,7 +332,7 @@ fn decode(rows: &RecordBatch, number: impl Fn(&str) -> u64) -> Result<Vec<Parked
     (0..rows.num_rows())
         .map(|row| {
             let stored: StoredReason = serde_json::from_str(&required(2, row)).map_err(json)?;
-            let (reason, late) = stored.parts();
+            let (reason, late, undeclared_type) = stored.parts();
             let headers = serde_json::from_str(&required(7, row)).map_err(json)?;
             let message = Message {
                 seq: seqs.value(row) as u64,
@@ -342,6 +348,7 @@ fn decode(rows: &RecordBatch, number: impl Fn(&str) -> u64) -> Result<Vec<Parked
                 pointer: text(3, row),
                 detail: required(4, row),
                 event_type: text(5, row),
+                undeclared_type,
                 late,
             };
             let generation = text(1, row).map(|projection| {
@@ -353,4 +360,39 @@ fn decode(rows: &RecordBatch, number: impl Fn(&str) -> u64) -> Result<Vec<Parked
             Ok(Parked { source: required(0, row).into(), generation, rejected })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_type_that_nobody_declares_is_found_and_not_counted_by_its_name() {
+        let message = Message {
+            seq: 7,
+            subject: "orders.7".to_owned(),
+            headers: Headers::default(),
+            payload: Bytes::from_static(b"{}"),
+            published_at_us: 1,
+            unreadable: None,
+        };
+        let rejected = Rejected {
+            message,
+            reason: Reason::UnknownType,
+            pointer: None,
+            detail: String::new(),
+            event_type: None,
+            undeclared_type: Some("Ghost".to_owned()),
+            late: Some(false),
+        };
+        let source = SourceName::from("orders");
+        let mut parked = ParkedEvents::default();
+        parked.park(Parked { source: source.clone(), generation: None, rejected });
+        let is_stored = decode(&encode(&parked.iter().collect::<Vec<_>>()).unwrap(), |_| 0).unwrap();
+        assert_eq!(is_stored.iter().collect::<Vec<_>>(), parked.iter().collect::<Vec<_>>());
+        assert_eq!(parked.counts(&source, None), BTreeMap::from([(String::new(), 1)]));
+        let of = |name: &str| ParkedFilter { event_type: Some(name.to_owned()), ..ParkedFilter::default() };
+        assert!(of("Ghost").includes(&is_stored[0]) && !of("Other").includes(&is_stored[0]));
+    }
 }

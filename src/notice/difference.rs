@@ -55,6 +55,7 @@ mod tests {
             pointer: Some(pointer.to_owned()),
             detail: String::new(),
             event_type: None,
+            undeclared_type: None,
             late: None,
         };
         let generation = (generation > 0).then(|| GenerationId::new("totals", generation));

@@ -90,7 +90,7 @@ impl Intake {
         self.progress = SourceProgress::resumed(Resumed {
             applied: entry.applied,
             covered: entry.covered,
-            watermark_us: self.watermark.value_us(),
+            watermark_us: self.watermark.known_us(),
             late_events: entry.late,
             late_events_dropped: entry.late_dropped,
             began: entry.began,
@@ -119,7 +119,7 @@ impl Intake {
     pub(super) fn readmit(&mut self, read: Intake) {
         let Intake { decoder, watermark, progress, admission, recorded, admitted, evidence, text, .. } = read;
         let (late, dropped) = (progress.late_events(), progress.late_events_dropped());
-        self.progress.reread(watermark.value_us(), late, dropped);
+        self.progress.reread(watermark.known_us(), late, dropped);
         (self.decoder, self.admission, self.evidence) = (decoder, admission, evidence);
         self.text = text;
         (self.watermark, self.recorded, self.admitted) = (watermark, recorded, admitted);
@@ -139,7 +139,7 @@ impl Intake {
         let mut watermark = if late { Watermark::new(0, Some(i64::MAX)) } else { Watermark::new(i64::MAX, None) };
         let decoded = self.decoder.decode(messages, &mut watermark)?;
         let admitted = if late { decoded.batch.metadata.num_rows() as u64 } else { 0 };
-        self.progress.watermark_moved(self.watermark.value_us(), admitted, 0);
+        self.progress.watermark_moved(self.watermark.known_us(), admitted, 0);
         self.count(&decoded.batch);
         Ok(decoded)
     }
@@ -266,7 +266,7 @@ impl Intake {
         self.watermark = watermark;
         self.evidence.take(messages);
         let late = decoded.batch.metadata.column(metadata::LATE).as_boolean().true_count() as u64;
-        self.progress.watermark_moved(self.watermark.value_us(), late, decoded.dropped_late);
+        self.progress.watermark_moved(self.watermark.known_us(), late, decoded.dropped_late);
         self.count(&decoded.batch);
         Ok((decoded, beyond))
     }

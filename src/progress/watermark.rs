@@ -30,6 +30,12 @@ impl Watermark {
         self.greatest_us.map(|greatest| greatest.saturating_sub(self.lateness_us))
     }
 
+    /// The same, as it is told; none too while no event had a time. One of which neither its envelope nor its stream says when it
+    /// happened, as a line of a file may be, counts as one of the epoch.
+    pub fn known_us(&self) -> Option<i64> {
+        self.value_us().filter(|_| self.greatest_us != Some(0))
+    }
+
     /// What a checkpoint keeps.
     pub fn greatest_us(&self) -> Option<i64> {
         self.greatest_us
@@ -46,5 +52,14 @@ mod tests {
         let late: Vec<bool> = [100, 95, 89, 90, 200, 189].map(|time| watermark.observe(time)).into();
         assert_eq!(late, [false, false, true, false, false, true]);
         assert_eq!(watermark.value_us(), Some(190));
+    }
+
+    #[test]
+    fn what_has_no_time_gives_no_watermark_to_be_told() {
+        let mut watermark = Watermark::new(10, None);
+        assert!(!watermark.observe(0));
+        assert_eq!((watermark.known_us(), watermark.value_us()), (None, Some(-10)));
+        assert!(!watermark.observe(100) && watermark.observe(0));
+        assert_eq!(watermark.known_us(), Some(90));
     }
 }

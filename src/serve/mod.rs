@@ -3,6 +3,7 @@
 pub mod auth;
 mod byte_budget;
 pub mod connections;
+mod file_version;
 pub mod http;
 pub(crate) mod json;
 pub mod postgres;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::ring::default_provider;
@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::file_version::FileVersion;
 use crate::config::Tls as Files;
 
 /// How soon a new certificate is used.
@@ -35,12 +36,9 @@ pub struct Tls(Arc<Inner>);
 struct Inner {
     files: Files,
     /// Of the files that were read at first.
-    version: Version,
+    version: Vec<FileVersion>,
     now: ArcSwap<ServerConfig>,
 }
-
-/// What tells that files are others now.
-type Version = Vec<Option<(SystemTime, u64)>>;
 
 /// Why a listener cannot speak TLS.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +70,7 @@ impl Tls {
     /// # Errors
     /// If one of them cannot be read, or they do not belong together.
     pub fn new(files: &Files) -> Result<Self, TlsError> {
-        // Before they are read: what becomes another file in between is read again.
-        let version = paths(files).map(|path| version(std::fs::metadata(path))).collect();
+        let version = paths(files).map(|path| FileVersion::of(path)).collect();
         let now = ArcSwap::from_pointee(read(files)?);
         Ok(Self(Arc::new(Inner { files: files.clone(), version, now })))
     }
@@ -93,7 +90,7 @@ impl Tls {
             tokio::time::sleep(LOOKS_EVERY).await;
             let mut versions = Vec::new();
             for path in paths(files) {
-                versions.push(version(tokio::fs::metadata(path).await));
+                versions.push(FileVersion::look(path).await);
             }
             if versions == known {
                 continue;
@@ -142,14 +139,16 @@ impl Certified {
     }
 }
 
-fn paths(files: &Files) -> impl Iterator<Item = &PathBuf> {
-    [&files.certificate, &files.key].into_iter().chain(&files.client_ca)
+/// What is wrong with each of the files; with all of them together, if nothing is.
+pub fn faults(files: &Files) -> Vec<TlsError> {
+    let authorities = files.client_ca.as_ref().and_then(|path| certificates(path).err());
+    let each = [certificates(&files.certificate).err(), private_key(&files.key).err(), authorities];
+    let each: Vec<TlsError> = each.into_iter().flatten().collect();
+    if each.is_empty() { read(files).err().into_iter().collect() } else { each }
 }
 
-/// None of a file that is not there.
-fn version(metadata: io::Result<std::fs::Metadata>) -> Option<(SystemTime, u64)> {
-    let metadata = metadata.ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+fn paths(files: &Files) -> impl Iterator<Item = &PathBuf> {
+    [&files.certificate, &files.key].into_iter().chain(&files.client_ca)
 }
 
 fn read(files: &Files) -> Result<ServerConfig, TlsError> {
@@ -169,11 +168,14 @@ fn read(files: &Files) -> Result<ServerConfig, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let key = PrivateKeyDer::from_pem_file(&files.key);
-    let key = key.map_err(|cause| TlsError::File { path: files.key.clone(), cause })?;
+    let key = private_key(&files.key)?;
     let mut config = builder.with_single_cert(certificates(&files.certificate)?, key)?;
     config.alpn_protocols = vec![HTTP.to_vec()];
     Ok(config)
+}
+
+fn private_key(path: &PathBuf) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|cause| TlsError::File { path: path.clone(), cause })
 }
 
 fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsError> {

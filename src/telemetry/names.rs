@@ -83,7 +83,7 @@ metrics_table! {
     PROJECTION_BUILD_REMAINING = "projection_build_remaining_sequences", Gauge, "Sequences that a build of a projection has yet to read; absent while nothing is built.";
     BUILD_STATE = "readside_build_state", Gauge, "1 for the state of what is built of a projection: `building`, `waiting`, `stalled`, `shadowing`, `rolled-back` or `failed`; absent while there is nothing.";
     BUILD_POSITION = "readside_build_position", Gauge, "Stream sequence up to which a build has read a source.";
-    BUILD_PROGRESS = "readside_build_progress_ratio", Gauge, "Which share of its sources' sequences a build has read, from 0 to 1.";
+    BUILD_PROGRESS = "readside_build_progress_ratio", Gauge, "Which share of its sources' sequences a build has read, from 0 to 1; it stays at 1 while what was built waits.";
     BUILD_TARGET = "readside_build_target_position", Gauge, "Stream sequence up to which a build has to read a source, as far as known.";
     BUILD_RATE = "readside_build_sequences_per_second", Gauge, "Sequences that a build takes in a second, on average since it began.";
     BUILD_REMAINING = "readside_build_remaining_seconds", Gauge, "Seconds that a build takes yet at that rate.";

@@ -136,7 +136,7 @@ impl ParkedEvent {
         Self {
             source: parked.source.clone(),
             sequence: rejected.message.seq,
-            event_type: rejected.event_type.clone(),
+            event_type: rejected.type_name().map(str::to_owned),
             projection: parked.generation.as_ref().map(|generation| generation.projection.to_string()),
             reason: rejected.reason.label(),
             pointer: rejected.pointer.clone(),

@@ -111,12 +111,12 @@ impl Tap {
     }
 
     fn parked(&self, rejected: &Rejected) -> Tapped {
-        let Rejected { message, reason, pointer, detail, event_type, .. } = rejected;
+        let Rejected { message, reason, pointer, detail, .. } = rejected;
         let because = ParkedBecause { reason: reason.label(), pointer: pointer.clone(), detail: detail.clone() };
         Tapped {
             source: self.name(),
             sequence: message.seq,
-            event_type: event_type.clone(),
+            event_type: rejected.type_name().map(str::to_owned),
             facts: BTreeMap::new(),
             data: None,
             parked: Some(because),

@@ -295,6 +295,43 @@ fn places_and_addresses_that_cannot_be_used_are_findings() {
     assert!(code == 1 && told.contains("the configuration cannot be used"), "{told}");
 }
 
+#[test]
+fn files_of_certificates_tokens_and_keys_that_cannot_be_used_are_findings() {
+    let settings = "http: {listen: \"127.0.0.1:0\", tls: {certificate: tls.crt, key: tls.key, client_ca: clients.crt}}\n\
+                    auth:\n  tokens: tokens\n  jwt: {keys: keys.json}\n  mtls: {admins: []}\n\
+                    nats: {url: \"nats://127.0.0.1:1\"}";
+    let site = Site::new(settings);
+    let findings = || {
+        let (code, told) = site.check(&["--events", "0"]);
+        assert_eq!(code, 2, "{told}");
+        let of_files = |line: &&str| line.starts_with("× http.tls") || line.starts_with("× auth.");
+        told.lines().filter(of_files).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let missing = findings();
+    for (told, file) in missing.iter().zip(["tls.crt", "tls.key", "clients.crt", "tokens", "keys.json"]) {
+        assert!(told.contains(site.path(file).to_str().unwrap()) && told.contains("No such file"), "{told}");
+    }
+    assert_eq!(missing.len(), 5, "{missing:?}");
+    for file in ["tls.crt", "tls.key", "clients.crt", "tokens", "keys.json"] {
+        fs::write(site.path(file), "half a line").unwrap();
+    }
+    let broken = findings();
+    assert_eq!(broken.len(), 5, "{broken:?}");
+    assert!(broken[0].ends_with("tls.crt: there is no certificate in it"), "{broken:?}");
+    assert!(broken[4].contains("it is no JSON Web Key Set"), "{broken:?}");
+    fs::remove_file(site.path("tokens")).unwrap();
+    let mut create = Command::new(binary());
+    create.args(["token", "create", "ada", "--line-to"]).arg(site.path("tokens"));
+    assert!(create.output().unwrap().status.success());
+    // Of 32 bytes.
+    let secret = "A".repeat(43);
+    let keys = format!("{{\"keys\": [{{\"kty\": \"oct\", \"alg\": \"HS256\", \"k\": \"{secret}\"}}]}}");
+    fs::write(site.path("keys.json"), keys).unwrap();
+    let (_, told) = site.check(&["--events", "0"]);
+    assert!(told.contains("√ auth.tokens: ") && told.contains("√ auth.jwt.keys: 1 key in "), "{told}");
+    assert!(!told.contains(&secret) && findings().len() == 3, "{told}");
+}
+
 /// A small disk of its own; none where that is not permitted.
 fn small_disk() -> Option<TempDir> {
     let place = TempDir::new().unwrap();

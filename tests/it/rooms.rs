@@ -375,6 +375,10 @@ const ROOMS: &[Room] = &[
             "checkpoint::newest_manifest",
             "checkpoint::probe",
             "config",
+            // The files by which readers are known and the listener proves itself.
+            "serve::auth::Gate",
+            "serve::auth::keys_there",
+            "serve::tls::faults",
             "source",
             "telemetry::memory_limit",
             "trial::Tap",
@@ -454,7 +458,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "serve, who may ask",
         modules: &["serve::auth"],
-        rooms: &["access", "config::Auth", "config::Jwt", "serve::tls::Certified", "tls"],
+        rooms: &["access", "config::Auth", "config::Jwt", "serve::file_version", "serve::tls::Certified", "tls"],
         // Keys of others are asked for where they say.
         outside: &[
             "base64",
@@ -473,8 +477,15 @@ const ROOMS: &[Room] = &[
     Room {
         name: "serve, TLS",
         modules: &["serve::tls"],
-        rooms: &["config::Tls"],
-        outside: &["rustls", "std::fs", "std::io", "tokio", "tokio_rustls", "tracing", "clock", "x509_parser"],
+        rooms: &["config::Tls", "serve::file_version"],
+        outside: &["rustls", "std::io", "tokio", "tokio_rustls", "tracing", "clock", "x509_parser"],
+    },
+    // Files that are followed while the daemon runs.
+    Room {
+        name: "serve, versions of files",
+        modules: &["serve::file_version"],
+        rooms: &[],
+        outside: &["std::fs", "std::io", "tokio"],
     },
     // Shared by the protocols that speak it.
     Room {

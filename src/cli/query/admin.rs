@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Client, ClientError, parse};
 use super::show::{cell, printable, write_freshness, write_table};
-use super::waiting::{Projection, show_waiting, wait};
+use super::waiting::{Projection, ToPromote, show_to_promote, show_waiting, wait};
 use super::{Connection, ListArgs, NO_QUERY, StatusArgs, print, show_item};
 
 /// Who asks, and why: kept in the daemon's ledger.
@@ -208,6 +208,8 @@ pub(super) fn show_sources(answer: &str, out: &mut dyn Write) -> Result<(), Clie
 struct Reloaded {
     changes: Vec<Change>,
     builds: Vec<Vec<String>>,
+    #[serde(default)]
+    waits: Vec<ToPromote>,
 }
 
 #[derive(Deserialize)]
@@ -385,6 +387,10 @@ fn change(
         for Change { kind, name, change, detail } in &reloaded.changes {
             let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             writeln!(out, "{kind} {name} {change}{}", printable(&detail))?;
+        }
+        // Who waits for it is told how it differs.
+        if waits.is_none() {
+            show_to_promote(&reloaded.waits, out)?;
         }
     }
     let Some(is_wanted) = waits else { return Ok(Rollout::Serves) };

@@ -231,7 +231,7 @@ struct Fault {
     detail: String,
 }
 
-/// One parked message: where it is from, why it is parked, and what it holds.
+/// One parked message: where it is from, why it is parked, what it holds, and what can be done about it.
 ///
 /// # Errors
 /// If the answer is not of this form, or the output cannot be written.
@@ -281,5 +281,10 @@ pub(super) fn show_message(body: &str, out: &mut dyn Write) -> Result<(), Client
         writeln!(out, "  {}", printable(line))?;
     }
     writeln!(out)?;
+    writeln!(
+        out,
+        "once the declaration is corrected: readside parked replay\n\
+         if nothing will mend the event:    readside parked discard {source} {sequence} --reason WHY\n"
+    )?;
     write_freshness(out, &freshness)
 }

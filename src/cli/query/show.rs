@@ -1,11 +1,10 @@
-//! Answers as a person reads them: aligned tables, search hits with their marked passages, and the freshness.
+//! Answers as a person reads them: aligned tables, search hits with their marked passages, and the freshness. One item alone is in `item`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::client::{Answer, ClientError, Row, parse};
 
@@ -24,28 +23,6 @@ pub fn show_items(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
     let rows: Vec<Vec<Cell>> = answer.items.iter().map(|row| cells(row, &names)).collect();
     write_table(out, &names, &rows)?;
     writeln!(out, "{}", count(rows.len(), "row"))?;
-    write_freshness(out, &answer.freshness)
-}
-
-/// One item, a line a member.
-///
-/// # Errors
-/// If the answer is not of this form, or the output cannot be written.
-pub fn show_item(body: &str, out: &mut dyn Write) -> Result<(), ClientError> {
-    let answer: Answer<Row> = parse(body)?;
-    let Some(Row(members)) = answer.item else { return Err(ClientError::Answer("it has no item".to_owned())) };
-    let mut rows = Vec::new();
-    for (name, value) in members {
-        let lines = match serde_json::from_str::<Vec<Box<RawValue>>>(value.get()) {
-            Ok(values) => values.iter().map(|value| in_line(value)).collect(),
-            Err(_) => vec![in_line(&value)],
-        };
-        for (place, line) in lines.into_iter().enumerate() {
-            let name = if place == 0 { name.clone() } else { String::new() };
-            rows.push(vec![(name, false), (line, false)]);
-        }
-    }
-    write_table(out, &[String::new(), String::new()], &rows)?;
     write_freshness(out, &answer.freshness)
 }
 
@@ -167,17 +144,6 @@ impl Passage {
         }
         marked.extend(self.marks.iter().filter(|(_, end)| *end == units).map(|_| ']'));
         marked
-    }
-}
-
-/// JSON in one line; an object's members in the order they were written.
-fn in_line(value: &RawValue) -> String {
-    match serde_json::from_str(value.get()) {
-        Ok(Row(members)) => {
-            let members = members.iter().map(|(name, value)| format!("{} {}", printable(name), in_line(value)));
-            members.collect::<Vec<_>>().join(", ")
-        }
-        Err(_) => cell(value.get()).0,
     }
 }
 
@@ -324,25 +290,6 @@ mod tests {
                 0 rows
                 failed, so that the rows stay as they were, 0 events behind (0.0 s); orders at 7
             "#]],
-        );
-    }
-
-    #[test]
-    fn an_item_has_a_line_a_member_and_one_for_each_of_several_values() {
-        check(
-            show_item,
-            r#"{"item":{"name":"customers","rows":12,"columns":[{"name":"id","nullable":true},{"name":"n","nullable":false}],
-            "key":["id"],"error":null,"positions":{"orders":7}},"freshness":FRESHNESS}"#,
-            expect![[r"
-                name       customers
-                rows       12
-                columns    name id, nullable true
-                           name n, nullable false
-                key        id
-                error
-                positions  orders 7
-                live, 0 events behind (0.0 s), incomplete: events are parked or lost; orders at 7
-            "]],
         );
     }
 

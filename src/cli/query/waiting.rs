@@ -62,6 +62,30 @@ struct Progress {
     target: u64,
 }
 
+/// What is built now, and waits for a person then.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ToPromote {
+    projections: Vec<String>,
+    unless_equal: bool,
+    breaking: bool,
+}
+
+/// What will wait to be promoted, and the verb that promotes it.
+pub(super) fn show_to_promote(waits: &[ToPromote], out: &mut dyn Write) -> Result<(), ClientError> {
+    for ToPromote { projections, unless_equal, breaking } in waits {
+        let Some(first) = projections.first() else { continue };
+        let unless = if *unless_equal { "unless their rows are the same they wait" } else { "they wait" };
+        let allows = if *breaking { " --allow-breaking" } else { "" };
+        writeln!(
+            out,
+            "built beside: {}; {unless} then until `readside projection promote {first}{allows}`",
+            projections.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
 /// Differences that are printed one by one; status has more.
 const SHOWN: usize = 10;
 
@@ -139,5 +163,31 @@ pub(super) fn wait(client: &Client, names: &[String], others: &[String]) -> Resu
         bar.set_position(position);
         bar.set_message(built.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", "));
         std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn what_will_wait_is_told_with_what_it_waits_for() {
+        let waits: Vec<ToPromote> = serde_json::from_str(
+            r#"[{"projections":["sizes","totals"],"unlessEqual":false,"breaking":false},
+            {"projections":["found"],"unlessEqual":true,"breaking":false},
+            {"projections":["pairs"],"unlessEqual":false,"breaking":true}]"#,
+        )
+        .unwrap();
+        let mut out = Vec::new();
+        show_to_promote(&waits, &mut out).unwrap();
+        expect![[r"
+            built beside: sizes, totals; they wait then until `readside projection promote sizes`
+            built beside: found; unless their rows are the same they wait then until `readside projection promote found`
+            built beside: pairs; they wait then until `readside projection promote pairs --allow-breaking`
+        "]]
+        .assert_eq(&String::from_utf8(out).unwrap());
     }
 }

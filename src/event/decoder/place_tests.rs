@@ -107,7 +107,7 @@ fn a_type_that_does_not_match_its_pattern_says_so() {
         &[event(1, "com.Paid.v1"), event(2, "com.Paid"), event(3, "com.Refunded.v1"), event(4, "com.Paid%2ev1")],
         expect![[r#"
             #2 missing_type - -: `com.Paid`, from which the type is taken, does not match `(?<type>\w+)\.v(?<version>\d+)$`
-            #3 unknown_type - -: type `Refunded` is not declared
+            #3 unknown_type Refunded -: type `Refunded` is not declared
             _seq=1 _type=Paid _version=1 _id=- _key=k1
             _seq=4 _type=Paid _version=1 _id=- _key=k4
         "#]],

@@ -42,8 +42,8 @@ fn picture(decoded: &Decoded) -> String {
 }
 
 pub(super) fn reject_line(rejected: &Rejected) -> String {
-    let Rejected { message, reason, pointer, detail, event_type, .. } = rejected;
-    let (pointer, event_type) = (pointer.as_deref().unwrap_or("-"), event_type.as_deref().unwrap_or("-"));
+    let Rejected { message, reason, pointer, detail, .. } = rejected;
+    let (pointer, event_type) = (pointer.as_deref().unwrap_or("-"), rejected.type_name().unwrap_or("-"));
     format!("#{} {} {event_type} {pointer}: {detail}\n", message.seq, reason.label())
 }
 
@@ -80,7 +80,7 @@ fn every_reason_parks_its_event_and_no_other() {
         &messages,
         expect![[r#"
             #2 missing_type - -: no place of the envelope gives a type
-            #3 unknown_type - -: type `Shipped` is not declared
+            #3 unknown_type Shipped -: type `Shipped` is not declared
             #4 newer_version Placed -: version 3 is later than the declared version 2
             #5 unknown_version Placed -: version 0 is not in the declared history
             #6 unknown_version Placed -: version `two` is not a number of a version
@@ -135,7 +135,7 @@ fn unknown_events_may_be_ignored_or_halt() {
         type 1 at ScalarBuffer([0])
         amount=1
         ignored=0 undeclared=0
-        halted: #2 unknown_type - -: type `Odd` is not declared
+        halted: #2 unknown_type Odd -: type `Odd` is not declared
     "#]],
     );
 }
@@ -249,7 +249,7 @@ fn lateness_counts_parked_events_and_not_ignored_ones() {
         orders(),
         &messages,
         expect![[r#"
-        #2 unknown_type - -: type `Odd` is not declared
+        #2 unknown_type Odd -: type `Odd` is not declared
         _seq=1 _ord=0 _type=Paid _version=1 _id=- _key=k1 _time=1970-01-01T00:00:00.000100Z _published_at=1970-01-01T00:00:00.000001Z _subject=orders.k1 _late=false
         _seq=3 _ord=0 _type=Paid _version=1 _id=- _key=k3 _time=1970-01-01T00:00:00.000150Z _published_at=1970-01-01T00:00:00.000003Z _subject=orders.k3 _late=true
         _seq=4 _ord=0 _type=Paid _version=1 _id=- _key=k4 _time=1970-01-01T00:00:00.000195Z _published_at=1970-01-01T00:00:00.000004Z _subject=orders.k4 _late=false

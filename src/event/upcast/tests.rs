@@ -282,6 +282,35 @@ fn problems_are_found_before_the_first_event() {
 }
 
 #[test]
+fn a_struct_that_does_not_fit_names_its_members() {
+    check(
+        &[
+            "city: string!, n: int64!",
+            "lacks: struct<city: string!, zip: string, land: string>, many: struct<city: string!>, \
+             deep: list<struct<place: struct<city: string!, zip: string>>>, other: struct<place: struct<n: list<int64>>>, \
+             fine: struct<city: string!, zip: string>",
+        ],
+        &[(
+            1,
+            &[
+                ("lacks", "{city: city}"),
+                ("many", "{city: city, zip: NULL}"),
+                ("deep", "[{place: {city: city}}]"),
+                ("other", "{place: {n: n}}"),
+                ("fine", "{city: city, zip: NULL}"),
+            ],
+        )],
+        &[],
+        expect![[r#"
+            Placed v1 lacks: the declared type has `zip`, `land`, which the value lacks (hint: write every declared member, as NULL where there is no value)
+            Placed v1 many: the value has `zip`, which the declared type lacks (hint: leave it out of the expression, or declare it)
+            Placed v1 deep: the declared type has `[].place.zip`, which the value lacks (hint: write every declared member, as NULL where there is no value)
+            Placed v1 other: `place.n` is of type Int64, which does not become list<int64> by itself (hint: convert it in the expression)
+        "#]],
+    );
+}
+
+#[test]
 fn a_step_must_lead_to_a_known_version() {
     let mut event_type = fixture::event_type("Placed", &["a: int64", "a: int64"], &[(1, &[])]);
     event_type.steps.get_mut(&1).unwrap().to = 4;

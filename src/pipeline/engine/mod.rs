@@ -565,6 +565,7 @@ fn parked(
         pointer: None,
         detail: attributable.message,
         event_type: Some(event_type.to_owned()),
+        undeclared_type: None,
         late: Some(batch.metadata.column(metadata::LATE).as_boolean().value(attributable.row)),
     };
     Some(Parked { source: source.clone(), generation: Some(generation), rejected })

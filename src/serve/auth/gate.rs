@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -13,6 +13,7 @@ use super::jwt::{BadToken, SourceError, Verifier};
 use super::tokens::{Principal, Role, TokenError, Tokens};
 use crate::access::{Caller, Claims};
 use crate::config::Auth;
+use crate::serve::file_version::FileVersion;
 use crate::serve::tls::Certified;
 
 /// How soon a token that was taken out of the file is worth nothing.
@@ -32,7 +33,7 @@ pub struct Gate {
 struct TokenFile {
     path: PathBuf,
     /// The file that was read at first.
-    version: Version,
+    version: FileVersion,
     known: ArcSwap<Tokens>,
 }
 
@@ -89,9 +90,6 @@ pub enum GateErrorCause {
     Tokens(#[from] TokenError),
 }
 
-/// What tells that a file is another one now.
-type Version = Option<(SystemTime, u64)>;
-
 impl Gate {
     /// Reads the tokens.
     ///
@@ -99,8 +97,7 @@ impl Gate {
     /// If the file cannot be read, or is none of tokens: nothing is answered rather than everybody.
     pub fn new(auth: &Auth) -> Result<Self, GateError> {
         let tokens = auth.tokens.clone().map(|path| {
-            // Before it is read: what becomes another file in between is read again.
-            let version = version(std::fs::metadata(&path));
+            let version = FileVersion::of(&path);
             match read(&path) {
                 Ok(tokens) => Ok(Arc::new(TokenFile { path, version, known: ArcSwap::from_pointee(tokens) })),
                 Err(cause) => Err(GateError::Tokens { path, cause }),
@@ -170,11 +167,11 @@ fn is_web_token(token: &str) -> bool {
 
 async fn follow_tokens(file: Option<Arc<TokenFile>>) {
     let Some(file) = file else { return };
-    let mut known = file.version;
+    let mut known = file.version.clone();
     let mut ticks = tokio::time::interval(LOOKS_EVERY);
     loop {
         ticks.tick().await;
-        let version = version(tokio::fs::metadata(&file.path).await);
+        let version = FileVersion::look(&file.path).await;
         if version == known {
             continue;
         }
@@ -196,12 +193,6 @@ impl Default for Gate {
     fn default() -> Self {
         Self { tokens: None, jwt: None, certified: None, anonymous: true }
     }
-}
-
-/// None of a file that is not there.
-fn version(metadata: io::Result<std::fs::Metadata>) -> Version {
-    let metadata = metadata.ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn read(path: &PathBuf) -> Result<Tokens, GateErrorCause> {

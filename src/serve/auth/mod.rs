@@ -8,5 +8,5 @@ mod jwt;
 mod tokens;
 
 pub use gate::{Denied, Gate, GateError, Identity};
-pub use jwt::{BadToken, KeysError, SourceError};
+pub use jwt::{BadToken, KeysError, SourceError, keys_there};
 pub use tokens::{NewToken, Principal, Role, TokenError, Tokens};

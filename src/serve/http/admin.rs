@@ -90,6 +90,19 @@ pub struct Reloaded {
     pub changes: Vec<Change>,
     /// Projections that are built, each list together.
     pub builds: Vec<Vec<String>>,
+    /// What of that does not take its place by itself once it is built.
+    pub waits: Vec<Waits>,
+}
+
+/// A build that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waits {
+    pub projections: Vec<String>,
+    /// Whether it takes its place all the same if its rows are those that serve.
+    pub unless_equal: bool,
+    /// Whether readers may miss something, which has to be allowed.
+    pub breaking: bool,
 }
 
 /// What came of a decision.

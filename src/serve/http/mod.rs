@@ -51,7 +51,7 @@ use authentication::authenticate;
 use connections::{Listener, serve};
 use hosts::{Hosts, check_host};
 
-pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded};
+pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded, Waits};
 pub use health::{HealthServer, Readiness};
 pub use metrics::{MetricsPage, MetricsServer};
 
@@ -257,7 +257,12 @@ fn router(api: CurrentApi) -> Router {
 }
 
 async fn no_route(uri: Uri) -> Response {
-    problem::plain(404, "no-route", "No such route", format!("there is nothing at {}", uri.path()), &uri)
+    // Where that listens is not said: it may be closed to whoever asks here.
+    let elsewhere = match uri.path() {
+        "/metrics" => "; metrics have a listener of their own, whose address is the setting `metrics.listen`",
+        _ => "",
+    };
+    problem::plain(404, "no-route", "No such route", format!("there is nothing at {}{elsewhere}", uri.path()), &uri)
 }
 
 async fn wrong_method(request: Request) -> Response {

@@ -46,7 +46,7 @@ pub(super) struct ParkedItem<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Fault<'a> {
-    /// The declared type, if it got that far.
+    /// The type, declared or not, if it got that far.
     event_type: Option<&'a str>,
     /// The projection that alone could not take it; none if no projection has it.
     projection: Option<&'a str>,
@@ -102,7 +102,7 @@ impl<'a> Fault<'a> {
     fn of(parked: &'a Parked) -> Self {
         let rejected = &parked.rejected;
         Fault {
-            event_type: rejected.event_type.as_deref(),
+            event_type: rejected.type_name(),
             projection: parked.generation.as_ref().map(|generation| &*generation.projection),
             generation: parked.generation.as_ref().map(|generation| generation.number),
             reason: rejected.reason.label(),

@@ -392,6 +392,10 @@ fn paths_are_written_from_the_folder_of_the_root() {
     assert_eq!(said.code, 0, "{said:?}");
     let root = std::fs::read_to_string(shop.path("config/readside.yaml")).unwrap();
     assert!(root.contains("sources: sources/a.yaml\n"), "{root}");
+    // What a daemon keeps is not among what people write.
+    assert!(root.contains("${READSIDE_DATA_DIR:-../data}"), "{root}");
+    let validated = shop.run(&["print-config", "--config", "config/readside.yaml"]);
+    assert!(validated.code == 0 && validated.out.contains("127.0.0.1:9464"), "{validated:?}");
     let source = std::fs::read_to_string(shop.path("config/sources/a.yaml")).unwrap();
     assert!(source.contains("path: ../events.ndjson\n"), "{source}");
     let said = shop.run(&["try", "SELECT count(*) AS n FROM events.a", "--config", "config/readside.yaml", "--json"]);

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 use self::keys::Keys;
 pub use self::keys::KeysError;
-pub use self::source::SourceError;
+pub use self::source::{SourceError, keys_there};
 use super::tokens::{Principal, Role};
 use crate::access::Claims;
 use crate::config::Jwt;

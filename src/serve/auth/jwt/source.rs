@@ -3,10 +3,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::keys::{Keys, KeysError};
-use super::{KeySource, Verifier};
+use super::{KeySource, Verifier, provider};
+use crate::config::Jwt;
+use crate::serve::file_version::FileVersion;
 use crate::tls::of_the_system;
 
 const FILE_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +44,19 @@ pub(super) fn read_file(path: &Path) -> Result<Keys, SourceError> {
     Keys::read(&text).map_err(|cause| SourceError::Keys { place: path.display().to_string(), cause })
 }
 
+/// How many keys there are now, in the file or at the URL. Nothing else is done while a URL is asked.
+///
+/// # Errors
+/// If they cannot be had, or are none.
+pub fn keys_there(config: &Jwt) -> Result<usize, SourceError> {
+    provider::install();
+    let keys = match KeySource::of(&config.keys) {
+        KeySource::File(path) => read_file(&path),
+        KeySource::Url(url) => fetch(&url),
+    };
+    keys.map(|keys| keys.count())
+}
+
 impl Verifier {
     /// Takes what the keys have become, for as long as it is polled. What cannot be read changes nothing.
     pub(in crate::serve::auth) async fn follow(self) {
@@ -52,9 +67,9 @@ impl Verifier {
     }
 
     async fn follow_file(&self, path: &Path) {
-        let mut known = None;
+        let mut known = FileVersion::default();
         loop {
-            let now = version(path).await;
+            let now = FileVersion::look(path).await;
             if now != known {
                 self.read_again(read_file(path), &path.display().to_string());
                 known = now;
@@ -93,12 +108,6 @@ impl Verifier {
             }
         }
     }
-}
-
-/// What tells that a file is another one now; none of a file that is not there.
-async fn version(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = tokio::fs::metadata(path).await.ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn fetch(url: &str) -> Result<Keys, SourceError> {

@@ -82,6 +82,8 @@ fn ready_means_serving() {
 fn what_is_no_route_is_a_problem_too() {
     let daemon = Daemon::usual();
     daemon.get("/v2/tables").problem(404, "no-route");
+    let elsewhere = daemon.get("/metrics");
+    assert!(elsewhere.problem(404, "no-route").contains("`metrics.listen`"), "{}", elsewhere.json);
     daemon.get("/v1/sql").problem(405, "wrong-method");
     daemon.get(&format!("/v1/tables/orders?status={}", "x".repeat(20_000))).problem(414, "uri-too-long");
 }

@@ -20,6 +20,7 @@ fn parked(seq: u64, projection: Option<&str>, reason: Reason, payload: &'static 
         reason,
         pointer: Some("/total".to_owned()),
         detail: "is required but missing".to_owned(),
+        undeclared_type: None,
         event_type: Some(if seq < 3 { "OrderPlaced" } else { "OrderPaid" }.to_owned()),
         late: Some(false),
     };
@@ -151,6 +152,8 @@ fn the_command_line_prints_parked_events() {
         "parked for all projections of type `OrderPlaced`: missing_field\n  is required but missing\n  at /total: nothing\n",
         "headers\n  Nats-Msg-Id: 1\n",
         "body, 30 bytes, JSON\n  {\"n\": 12345678901234567890.10}\n",
+        "corrected: readside parked replay\n",
+        "readside parked discard orders 1 --reason WHY\n",
     ];
     parts.iter().for_each(|part| assert!(text.contains(part), "{part:?} in {text}"));
     assert!(show(2).unwrap().contains("parked for projection `broken` of type `OrderPlaced`: projection"));
