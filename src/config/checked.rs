@@ -233,6 +233,9 @@ pub struct QueryLimits {
 #[derive(Debug, Clone)]
 pub struct Source {
     pub schema: SourceSchema,
+    /// By the name of an event type, the paths of its sensitive fields. Nothing is computed otherwise because of them, so they are no part of
+    /// the schema.
+    pub sensitive: BTreeMap<String, Vec<Vec<String>>>,
     pub input: SourceKind,
     pub node: NodePath,
     /// The document that declares it, as it is written; none where that is not known.

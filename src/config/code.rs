@@ -42,6 +42,7 @@ pub enum Code {
     SharedPlace = 306,
     NeedsQuotes = 307,
     UnchangedColumn = 308,
+    UnknownField = 309,
     BadParameter = 401,
     BadWords = 402,
     NotSql = 501,
@@ -66,6 +67,7 @@ pub enum Code {
     ParametersDoNotFit = 520,
     OverEvents = 521,
     PolicyDoesNotFit = 522,
+    Unguarded = 523,
 }
 
 /// The pages of all codes, each below a heading `## RS0101: …`.

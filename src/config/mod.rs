@@ -27,6 +27,7 @@ mod query;
 mod reader;
 mod schema;
 pub(crate) mod search_fields;
+mod sensitive;
 mod settings;
 mod source;
 mod store_access;

@@ -1,5 +1,6 @@
 //! A source document: where its events come from and what they look like, into a [`SourceSchema`].
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::named_types::NamedTypes;
 use super::names::{self, is_identifier, is_reserved, is_reserved_schema, snake_case};
 use super::paths::resolve;
 use super::reader::{Mapping, NodeReader};
+use super::sensitive::sensitive;
 use super::subject::{is_subject, overlap};
 use super::yaml::{Entry, Yaml};
 use crate::event::{EventType, LateEvents, Naming, NewerVersion, SourceSchema, UnknownEvents, UnreadableTime};
@@ -44,7 +46,8 @@ pub(super) fn source(reader: NodeReader<'_>, yaml: &Yaml, document: usize, folde
     let types = named_types(reader, map.get("types"));
     types.check_all();
     let events = map.need("events", "declare the event types: `events: {OrderPlaced: {fields: {order_id: string!}}}`");
-    let types = events.and_then(|events| event_types(reader, events, &types));
+    let declared = events.and_then(|events| event_types(reader, events, &types));
+    let (types, sensitive) = declared.unzip();
     let schema = SourceSchema {
         source: name?,
         envelope: envelope?,
@@ -57,7 +60,7 @@ pub(super) fn source(reader: NodeReader<'_>, yaml: &Yaml, document: usize, folde
         newer_version: newer_version.unwrap_or_default(),
         types: types?,
     };
-    Some(Source { schema, input: input?, node: reader.node(document), text: None })
+    Some(Source { schema, sensitive: sensitive?, input: input?, node: reader.node(document), text: None })
 }
 
 /// The `event_time` section: how far times may run behind or ahead, and what becomes of those that do, or are unreadable.
@@ -166,7 +169,10 @@ fn jetstream(map: &Mapping<'_>) -> Option<SourceKind> {
     Some(SourceKind::JetStream { stream: stream?.to_owned(), filter_subjects })
 }
 
-fn event_types(reader: NodeReader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Option<Vec<EventType>> {
+/// The paths of sensitive fields, by event type.
+type Sensitive = BTreeMap<String, Vec<Vec<String>>>;
+
+fn event_types(reader: NodeReader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> Option<(Vec<EventType>, Sensitive)> {
     let entries = reader.entries(yaml, "`events`")?;
     if entries.is_empty() {
         reader.error(
@@ -177,15 +183,20 @@ fn event_types(reader: NodeReader<'_>, yaml: &Yaml, types: &NamedTypes<'_>) -> O
         );
     }
     let mut tables: Vec<(String, &str)> = Vec::new();
-    let mut found = Vec::new();
+    let (mut found, mut sensitive) = (Vec::new(), Sensitive::new());
     let mut fine = !entries.is_empty();
     for entry in entries {
         match event_type(reader, entry, types, &mut tables) {
-            Some(event_type) => found.push(event_type),
+            Some((event_type, paths)) => {
+                if !paths.is_empty() {
+                    sensitive.insert(event_type.name.clone(), paths);
+                }
+                found.push(event_type);
+            }
             None => fine = false,
         }
     }
-    fine.then_some(found)
+    fine.then_some((found, sensitive))
 }
 
 fn event_type<'a>(
@@ -193,9 +204,9 @@ fn event_type<'a>(
     entry: &'a Entry,
     types: &NamedTypes<'_>,
     tables: &mut Vec<(String, &'a str)>,
-) -> Option<EventType> {
+) -> Option<(EventType, Vec<Vec<String>>)> {
     let name = entry.name.as_str();
-    let (known, later) = (["version", "fields", "history", "table"], ["become", "split"]);
+    let (known, later) = (["version", "fields", "sensitive", "history", "table"], ["become", "split"]);
     let no_fields = || {
         let hint = "declare them: `fields: {order_id: string!}`, or `fields: {}` if it has none";
         reader.error(Code::MissingKey, entry.mark, format!("event `{name}` has no `fields`"), hint);
@@ -218,9 +229,10 @@ fn event_type<'a>(
             None
         }
     };
-    let current = current?;
-    let (versions, steps) = chain(&map, name, current, fields?, types)?;
-    Some(EventType { name: name.to_owned(), table: table?, current, versions, steps })
+    let (current, fields) = (current?, fields?);
+    let sensitive = sensitive(&map, name, &fields);
+    let (versions, steps) = chain(&map, name, current, fields, types)?;
+    Some((EventType { name: name.to_owned(), table: table?, current, versions, steps }, sensitive))
 }
 
 /// The SQL table of an event type: stated, or from its name.

@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use super::{KeyProof, PlannedProjection, PlannedView, Program, relations};
-use crate::config::{ProjectionKind, SourceKind};
+use super::{KeyProof, PlannedProjection, PlannedView, Program, SensitiveColumn, SensitiveField, relations};
+use crate::config::{Projection, ProjectionKind, SourceKind};
 
 /// One projection. Only what is known for certain is in it.
 #[derive(Debug, Serialize)]
@@ -32,6 +32,9 @@ struct Kept {
     key_proof: Option<KeyProof>,
     state: Vec<KeptState>,
     state_limit_bytes: u64,
+    /// Columns that are computed from sensitive fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sensitive: Vec<Sensitive>,
     verification: Verification,
     rebuild: Rebuild,
 }
@@ -46,6 +49,16 @@ struct KeptState {
     shared_with: Vec<String>,
     /// The source whose watermark closes its windows; none if what it keeps stays.
     closed_by: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sensitive {
+    column: String,
+    /// Each with its source and event type: `crm.Registered.email`.
+    computed_from: Vec<String>,
+    /// Whether a mask hides it; else policies hide rows.
+    is_masked: bool,
 }
 
 /// What a recomputation in batch reads.
@@ -90,6 +103,13 @@ fn of_projection(planned: &PlannedProjection, program: &Program) -> Card {
         key_proof: compiled.key_proof,
         state: state.collect(),
         state_limit_bytes: config.state_limit,
+        sensitive: program
+            .sensitive
+            .get(&config.name)
+            .into_iter()
+            .flatten()
+            .map(|one| sensitive(one, config))
+            .collect(),
         verification: Verification { by_shares: whole.is_some(), reads_whole: whole.unwrap_or_default() },
         rebuild: rebuild(planned, program),
     };
@@ -100,6 +120,15 @@ fn of_projection(planned: &PlannedProjection, program: &Program) -> Card {
         file: config.node.file.clone(),
         reads: reads(&config.sql),
         kept: Some(kept),
+    }
+}
+
+fn sensitive(column: &SensitiveColumn, config: &Projection) -> Sensitive {
+    let field = |field: &SensitiveField| format!("{}.{}.{}", field.source, field.event_type, field.field);
+    Sensitive {
+        column: column.column.clone(),
+        computed_from: column.fields.iter().map(field).collect(),
+        is_masked: config.masks.contains_key(&column.column),
     }
 }
 
@@ -170,6 +199,9 @@ impl fmt::Display for Kept {
             }
         };
         writeln!(f, "  key      {key}; {origin}; {proof}")?;
+        for (place, sensitive) in self.sensitive.iter().enumerate() {
+            writeln!(f, "  {}    {sensitive}", if place == 0 { "hides" } else { "     " })?;
+        }
         writeln!(f, "  state    its rows")?;
         for state in &self.state {
             writeln!(f, "           {state}")?;
@@ -206,6 +238,13 @@ impl fmt::Display for KeptState {
             [] => Ok(()),
             others => write!(f, ", shared with {}", listed(others)),
         }
+    }
+}
+
+impl fmt::Display for Sensitive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = if self.is_masked { "a mask" } else { "policies" };
+        write!(f, "`{}`, which is computed from {}, by {by}", self.column, listed(&self.computed_from))
     }
 }
 

@@ -10,6 +10,7 @@ mod decorrelate;
 mod facts;
 pub mod functions;
 mod guard;
+mod lineage;
 mod lower;
 mod offered;
 mod program;
@@ -25,10 +26,11 @@ pub use card::{Card, cards, reads};
 pub use column_names::numbered;
 pub use datafusion::{opaque, readers, session};
 pub use decorrelate::readable;
+pub use lineage::SensitiveField;
 pub use offered::{FunctionKind, OfferedFunction, offered_functions};
 pub use program::{
     Batch, COPY, Compiled, KeyProof, Needed, PlannedProjection, PlannedView, Program, ProgramSource, RelationName,
-    Selected, batch, compile, inputs, program, program_over, program_so_far, relations,
+    Selected, SensitiveColumn, batch, compile, inputs, program, program_over, program_so_far, relations,
 };
 pub use refusal::Refusal;
 pub use rewrite::{RewriteError, rewrite_own_aggregates};

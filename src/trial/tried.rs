@@ -58,12 +58,13 @@ pub fn tried(config: &Config, sql: &str, key: &[String]) -> Result<Program, Refu
     Ok(program)
 }
 
-/// The configuration without projections that are not read. If a name is nobody's, all stay, so that they can be told.
+/// The configuration without projections that are not read, and without what hides rows from readers: who tries something has its events. If a name is nobody's, all stay, so that they can be told.
 fn needed(config: &Config, named: Vec<String>) -> Config {
     let mut config = config.clone();
     config.queries.clear();
     config.policies.clear();
     config.required_policies.clear();
+    config.sources.iter_mut().for_each(|source| source.sensitive.clear());
     let find = |name: &str| config.projections.iter().find(|projection| projection.name == name);
     let (mut needed, mut waiting) = (BTreeSet::new(), named);
     while let Some(name) = waiting.pop() {

@@ -166,6 +166,11 @@ fn event() -> Value {
         may("version", version, "The current version (1 by default). It is raised when the payload changes."),
         need("fields", names(&field()), "The columns of the current version: `name: type`."),
         may(
+            "sensitive",
+            texts(),
+            "The columns of the current version, or paths into their structs, that are sensitive: `[email, address.street]`. Wherever they come out of a projection, a mask or a policy has to hide them.",
+        ),
+        may(
             "history",
             with(names(&past_version()), &json!({"propertyNames": {"pattern": r"^\+?0*[1-9][0-9]*$"}})),
             "Past versions, each by its difference to the next one, without a gap.",

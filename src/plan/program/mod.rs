@@ -9,6 +9,7 @@ mod policies;
 mod queries;
 mod restriction;
 mod selected;
+mod sensitive;
 mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ use self::policies::policies;
 use self::queries::{check_query, view_schema};
 pub use self::restriction::{Needed, RelationName};
 pub use self::selected::Selected;
+pub use self::sensitive::SensitiveColumn;
+use self::sensitive::sensitive_columns;
 use crate::access::Policies;
 use crate::circuit::{CircuitError, share};
 use crate::config::{self, Code, Config, Duplicates, Problem, ProjectionKind};
@@ -50,6 +53,8 @@ pub struct Program {
     pub views: Vec<PlannedView>,
     /// What is hidden of them from whom; nothing in a program of other times, for which that of today counts.
     pub policies: Policies,
+    /// Columns of projections that are computed from sensitive fields, by projection. As with policies, only in a program of today.
+    pub sensitive: BTreeMap<String, Vec<SensitiveColumn>>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +107,10 @@ pub fn program_so_far(config: &Config) -> (Program, Vec<Problem>) {
         Ok(policies) => program.policies = policies,
         Err(found) => problems.extend(found),
     }
+    match sensitive_columns(config, &program) {
+        Ok(sensitive) => program.sensitive = sensitive,
+        Err(found) => problems.extend(found),
+    }
     (program, problems)
 }
 
@@ -133,7 +142,8 @@ fn so_far(config: &Config, identities: &BTreeMap<String, Identity>) -> (Program,
         problems.extend(config.queries.iter().flat_map(|query| check_query(query, &planning.scope)));
     }
     let (projections, views) = (planning.projections, planning.views);
-    (Program { sources, projections, views, policies: Policies::default() }, problems)
+    let (policies, sensitive) = (Policies::default(), BTreeMap::new());
+    (Program { sources, projections, views, policies, sensitive }, problems)
 }
 
 impl Program {
@@ -220,7 +230,7 @@ impl Program {
         };
         let projections = self.projections.iter().map(afresh).collect::<Result<_, CircuitError>>()?;
         let (sources, views, policies) = (self.sources.clone(), self.views.clone(), self.policies.clone());
-        Ok(Self { sources, projections, views, policies })
+        Ok(Self { sources, projections, views, policies, sensitive: self.sensitive.clone() })
     }
 
     /// Lets projections share what they compute alike, as they do where all of them begin together.

@@ -45,7 +45,7 @@ envelope:
   time: {at: header:Date, format: '%d.%m.%Y', zone: Europe/Berlin}
 event_time: {lateness: 10s, late: drop, max_ahead: 1h, unreadable: use_publish_time}
 types: {Line: {at: {type: timestamp, format: epoch_s}}}
-events: {Other: {fields: {at: {type: timestamp, format: epoch_s, from: /at}}}}
+events: {Other: {fields: {at: {type: timestamp, format: epoch_s, from: /at}}, sensitive: [at]}}
 ---
 source: another
 file: {path: other.ndjson}
