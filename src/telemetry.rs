@@ -96,7 +96,7 @@ fn describe() {
     }
     // One without labels exists from the start, so that its first increase is seen as one.
     counter!(CHECKPOINT_FAILURES).absolute(0);
-    for reason in ["no-token", "unknown-token", "not-allowed"] {
+    for reason in ["no-token", "unknown-token", "bad-token", "not-allowed", "denied"] {
         counter!(DENIED, "reason" => reason).absolute(0);
     }
 }

@@ -1,5 +1,6 @@
 //! Protocols: requests in, rendered answers out. What a request means is decided in `query`.
 
+pub mod audit;
 pub mod auth;
 mod byte_budget;
 pub mod http;

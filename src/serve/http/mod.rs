@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod asked;
+mod audited;
 mod authentication;
 mod connections;
 mod console;
@@ -47,6 +48,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
+use audited::audited;
 use authentication::authenticate;
 use connections::{Listener, serve};
 use hosts::{Hosts, check_host};
@@ -60,6 +62,7 @@ use crate::access::Caller;
 use crate::config::{Http, Query, QueryLimits};
 use crate::query::{Limits, QueryService, Rules, Streams};
 use crate::read_model::catalog::Catalog;
+use crate::serve::audit::Audit;
 use crate::serve::auth::Gate;
 use crate::serve::byte_budget::ByteBudget;
 use crate::serve::json::AnswerLimits;
@@ -171,6 +174,7 @@ pub struct Server {
     listener: Listener,
     hosts: Hosts,
     gate: Gate,
+    audit: Audit,
     api: CurrentApi,
 }
 
@@ -184,6 +188,7 @@ impl Server {
             listener: Listener { name: "http", socket, limits: config.connections.clone(), tls: None },
             hosts,
             gate: Gate::default(),
+            audit: Audit::default(),
             api: api.into(),
         })
     }
@@ -191,6 +196,11 @@ impl Server {
     /// Answers those alone whom the gate lets in.
     pub fn guarded_by(self, gate: Gate) -> Self {
         Server { gate, ..self }
+    }
+
+    /// Tells there what administrators do, and who is denied what.
+    pub fn audited_by(self, audit: Audit) -> Self {
+        Server { audit, ..self }
     }
 
     /// Speaks TLS.
@@ -207,8 +217,9 @@ impl Server {
     /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let drain = self.api.now().service.limits().timeout + Duration::from_secs(1);
-        let router = router(self.api)
-            .layer(from_fn_with_state(self.gate, authenticate))
+        let router = router(self.api.clone())
+            .layer(from_fn_with_state((self.audit.clone(), self.api), audited))
+            .layer(from_fn_with_state((self.gate, self.audit), authenticate))
             .layer(from_fn_with_state(self.hosts, check_host));
         serve(self.listener, router, shutdown, drain).await;
     }
