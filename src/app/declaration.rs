@@ -125,6 +125,8 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("checkpoint.interval", time(config.checkpoint_interval)),
         ("http.listen", http.listen.clone()),
         ("http.hosts", list(&http.hosts)),
+        ("http.cors.origins", http.cors.as_ref().map_or_else(|| NONE.to_owned(), |cors| list(&cors.origins))),
+        ("http.cors.max_age", optional(http.cors.as_ref().map(|cors| time(cors.max_age)))),
         ("http.tls.certificate", path("http.tls.certificate")),
         ("http.tls.key", path("http.tls.key")),
         ("http.tls.client_ca", path("http.tls.client_ca")),

@@ -173,11 +173,28 @@ pub struct Http {
     pub listen: String,
     /// Names that readers may reach a loopback listener by, beside those that no stranger can point at it.
     pub hosts: Vec<String>,
+    /// None: pages of no other origin.
+    pub cors: Option<Cors>,
     /// None: without TLS.
     pub tls: Option<Tls>,
     pub connections: ConnectionLimits,
     /// Of all answers together that are rendered and not yet taken.
     pub answer_bytes: usize,
+}
+
+/// Pages of which other origins a browser lets read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// As browsers write them; or `*` alone, for all.
+    pub origins: Vec<String>,
+    /// How long a browser need not ask again whether a page may.
+    pub max_age: Duration,
+}
+
+impl Cors {
+    pub fn allows_any(&self) -> bool {
+        self.origins.iter().any(|origin| origin == "*")
+    }
 }
 
 /// What the connections of a listener may take.

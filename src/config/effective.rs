@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphyr_parser::ScalarStyle;
 use serde_yaml::{Mapping, Value};
 
-use super::checked::{Config, Jwt, Nats, NatsTls, Promotion, StoreAccess, Tls};
+use super::checked::{Config, Cors, Jwt, Nats, NatsTls, Promotion, StoreAccess, Tls};
 use super::load::Loaded;
 use super::yaml::{Data, Scalar, Yaml};
 
@@ -66,6 +66,7 @@ fn settings(config: &Config) -> Value {
     auth.extend(config.auth.jwt.as_ref().map(|own| ("jwt", jwt(own))));
     auth.extend(config.auth.tokens.as_ref().map(|path| ("tokens", Value::from(path.display().to_string()))));
     let http_tls = http.tls.as_ref().map(|own| ("tls", tls(own)));
+    let http_cors = http.cors.as_ref().map(|own| ("cors", cors(own)));
     let health = config.health_listen.as_deref().map(|listen| ("health", mapping([("listen", listen.into())])));
     let mut limits = vec![
         ("max_rows", config.limits.max_rows.into()),
@@ -90,7 +91,7 @@ fn settings(config: &Config) -> Value {
         ("checkpoint", mapping([("interval", duration(&config.checkpoint_interval))])),
         (
             "http",
-            mapping(http_tls.into_iter().chain([
+            mapping(http_tls.into_iter().chain(http_cors).chain([
                 ("listen", http.listen.as_str().into()),
                 ("hosts", http.hosts.iter().map(String::as_str).collect()),
                 ("max_connections", connections.max.into()),
@@ -112,6 +113,11 @@ fn settings(config: &Config) -> Value {
     let store = Some(&config.object_store).filter(|access| **access != StoreAccess::default());
     let store = store.map(|access| ("object_store", object_store(access)));
     mapping(nats.into_iter().chain(settings).chain(store).chain(health).chain(promotion))
+}
+
+fn cors(cors: &Cors) -> Value {
+    let origins = cors.origins.iter().map(String::as_str).collect();
+    mapping([("origins", origins), ("max_age", written_duration(cors.max_age).into())])
 }
 
 fn nats(nats: &Nats) -> Value {

@@ -398,6 +398,7 @@ const ROOMS: &[Room] = &[
             "telemetry",
             "config::Auth",
             "config::ConnectionLimits",
+            "config::Cors",
             "config::Http",
             "config::Query",
             "config::QueryLimits",

@@ -124,6 +124,7 @@ fn http() -> Value {
             texts(),
             "Names that readers may use in `Host`, beside addresses, `localhost` and names without a dot, where `listen` is a loopback address.",
         ),
+        may("cors", cors(), "Pages of which other origins a browser lets read; without it, of none."),
         may(
             "tls",
             listener_tls(),
@@ -173,6 +174,17 @@ fn nats_tls() -> Value {
         may("first", flag(), "Whether TLS begins before the server says anything, as its `handshake_first` asks."),
     ]);
     with(tls, &json!({"dependencies": {"certificate": ["key"], "key": ["certificate"]}}))
+}
+
+fn cors() -> Value {
+    mapping([
+        need(
+            "origins",
+            texts(),
+            "Origins as browsers write them, such as `https://app.example`; or `*` alone, where nobody reads without a token.",
+        ),
+        may("max_age", duration(), "How long a browser need not ask again whether a page may (`10m` by default)."),
+    ])
 }
 
 fn listener_tls() -> Value {

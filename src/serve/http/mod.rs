@@ -10,6 +10,7 @@ mod audited;
 mod authentication;
 mod connections;
 mod console;
+mod cross_origin;
 mod declared_queries;
 mod health;
 mod history;
@@ -51,6 +52,7 @@ use tokio::net::TcpListener;
 use audited::audited;
 use authentication::authenticate;
 use connections::{Listener, serve};
+use cross_origin::cross_origin;
 use hosts::{Hosts, check_host};
 
 pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded};
@@ -59,7 +61,7 @@ pub use health::{HealthServer, Readiness};
 pub use metrics::{MetricsPage, MetricsServer};
 
 use crate::access::Caller;
-use crate::config::{Http, Query, QueryLimits};
+use crate::config::{Cors, Http, Query, QueryLimits};
 use crate::query::{Limits, QueryService, Rules, Streams};
 use crate::read_model::catalog::Catalog;
 use crate::serve::audit::Audit;
@@ -173,6 +175,8 @@ impl FromRef<CurrentApi> for Api {
 pub struct Server {
     listener: Listener,
     hosts: Hosts,
+    /// None: no page of another origin may read.
+    cors: Option<Arc<Cors>>,
     gate: Gate,
     audit: Audit,
     api: CurrentApi,
@@ -187,6 +191,7 @@ impl Server {
         Ok(Server {
             listener: Listener { name: "http", socket, limits: config.connections.clone(), tls: None },
             hosts,
+            cors: config.cors.clone().map(Arc::new),
             gate: Gate::default(),
             audit: Audit::default(),
             api: api.into(),
@@ -219,8 +224,13 @@ impl Server {
         let drain = self.api.now().service.limits().timeout + Duration::from_secs(1);
         let router = router(self.api.clone())
             .layer(from_fn_with_state((self.audit.clone(), self.api), audited))
-            .layer(from_fn_with_state((self.gate, self.audit), authenticate))
-            .layer(from_fn_with_state(self.hosts, check_host));
+            .layer(from_fn_with_state((self.gate, self.audit), authenticate));
+        // What a browser asks before it asks has no token.
+        let router = match self.cors {
+            Some(cors) => router.layer(from_fn_with_state(cors, cross_origin)),
+            None => router,
+        };
+        let router = router.layer(from_fn_with_state(self.hosts, check_host));
         serve(self.listener, router, shutdown, drain).await;
     }
 }

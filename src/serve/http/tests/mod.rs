@@ -4,6 +4,7 @@
 mod authentication;
 mod connections;
 mod console;
+mod cross_origin;
 mod limits;
 mod operation;
 mod parked;
@@ -199,7 +200,14 @@ fn http() -> Http {
         idle_timeout: minute,
         write_timeout: minute,
     };
-    Http { listen: "127.0.0.1:0".to_owned(), hosts: Vec::new(), tls: None, connections, answer_bytes: 16 << 20 }
+    Http {
+        listen: "127.0.0.1:0".to_owned(),
+        hosts: Vec::new(),
+        cors: None,
+        tls: None,
+        connections,
+        answer_bytes: 16 << 20,
+    }
 }
 
 fn queries() -> Vec<Query> {
