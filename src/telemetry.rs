@@ -99,6 +99,9 @@ fn describe() {
     for reason in ["no-token", "unknown-token", "bad-token", "not-allowed", "denied"] {
         counter!(DENIED, "reason" => reason).absolute(0);
     }
+    for reason in ["rate", "concurrent"] {
+        counter!(LIMITED, "reason" => reason).absolute(0);
+    }
 }
 
 pub fn observe_query(endpoint: &'static str, duration: Duration) {
@@ -115,6 +118,10 @@ pub fn count_refused(endpoint: &'static str, reason: &'static str) {
 
 pub fn count_denied(reason: &'static str) {
     counter!(DENIED, "reason" => reason).increment(1);
+}
+
+pub fn count_limited(reason: &'static str) {
+    counter!(LIMITED, "reason" => reason).increment(1);
 }
 
 pub fn set_connections(listener: &'static str, open: usize) {

@@ -234,6 +234,14 @@ pub struct QueryLimits {
     pub concurrency: usize,
     /// A filter that no index serves is refused on a table of more rows.
     pub scan_limit: usize,
+    pub per_principal: PrincipalLimits,
+}
+
+/// How much one principal may ask; none is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PrincipalLimits {
+    pub requests_per_second: Option<usize>,
+    pub concurrent: Option<usize>,
 }
 
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphyr_parser::ScalarStyle;
 use serde_yaml::{Mapping, Value};
 
-use super::checked::{Config, Cors, Jwt, Nats, NatsTls, Promotion, StoreAccess, Tls};
+use super::checked::{Config, Cors, Jwt, Nats, NatsTls, PrincipalLimits, Promotion, StoreAccess, Tls};
 use super::load::Loaded;
 use super::yaml::{Data, Scalar, Yaml};
 
@@ -76,6 +76,8 @@ fn settings(config: &Config) -> Value {
         ("scan_limit", config.limits.scan_limit.into()),
     ];
     limits.extend(config.state_limit.map(|limit| ("state", bytes(limit as usize))));
+    let of_one = config.limits.per_principal;
+    limits.extend((of_one != PrincipalLimits::default()).then(|| ("per_principal", per_principal(of_one))));
     let settings = [
         ("data_dir", config.data_dir.as_str().into()),
         // They follow as documents.
@@ -113,6 +115,11 @@ fn settings(config: &Config) -> Value {
     let store = Some(&config.object_store).filter(|access| **access != StoreAccess::default());
     let store = store.map(|access| ("object_store", object_store(access)));
     mapping(nats.into_iter().chain(settings).chain(store).chain(health).chain(promotion))
+}
+
+fn per_principal(limits: PrincipalLimits) -> Value {
+    let each = [("requests_per_second", limits.requests_per_second), ("concurrent", limits.concurrent)];
+    mapping(each.into_iter().filter_map(|(key, limit)| Some((key, limit?.into()))))
 }
 
 fn cors(cors: &Cors) -> Value {

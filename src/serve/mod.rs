@@ -5,4 +5,5 @@ pub mod auth;
 mod byte_budget;
 pub mod http;
 pub(crate) mod json;
+pub mod quotas;
 pub mod tls;

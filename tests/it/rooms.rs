@@ -400,6 +400,7 @@ const ROOMS: &[Room] = &[
             "config::ConnectionLimits",
             "config::Cors",
             "config::Http",
+            "config::PrincipalLimits",
             "config::Query",
             "config::QueryLimits",
             "event::JSON_MARK",

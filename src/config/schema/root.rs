@@ -255,6 +255,14 @@ fn limits() -> Value {
             bytes(),
             "The bytes of state of all projections from which on nothing more is built; without it, there is no such limit.",
         ),
+        may(
+            "per_principal",
+            mapping([
+                may("requests_per_second", count(), "Requests of one principal in a second; without it, any number."),
+                may("concurrent", count(), "Requests of one principal at once; without it, any number."),
+            ]),
+            "How much one principal may ask, or one address where nobody needs a token; beyond it 429.",
+        ),
     ])
 }
 

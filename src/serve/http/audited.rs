@@ -9,12 +9,11 @@ use axum::response::Response;
 use super::admin::{PROJECTION_VERBS, SOURCE_VERBS};
 use super::connections::Peer;
 use super::problem::Problem;
-use super::{Api, CurrentApi};
+use super::{ADMIN, Api, CurrentApi};
 use crate::access::Caller;
 use crate::serve::audit::{Asking, Audit, Outcome};
 use crate::serve::auth::Identity;
 
-const ADMIN: &str = "/v1/admin/";
 /// Changes nothing, and is asked by each plan.
 const FACTS: &str = "/v1/admin/facts";
 

@@ -11,10 +11,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::{ADMIN, API};
 use crate::config::Cors;
-
-const READING: &str = "/v1/";
-const ADMINISTERING: &str = "/v1/admin/";
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 const REQUEST_HEADERS: HeaderValue =
@@ -46,7 +44,7 @@ pub(super) async fn cross_origin(State(cors): State<Arc<Cors>>, request: Request
 
 fn is_readers(request: &Request) -> bool {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    route.is_some_and(|route| route.starts_with(READING) && !route.starts_with(ADMINISTERING))
+    route.is_some_and(|route| route.starts_with(API) && !route.starts_with(ADMIN))
 }
 
 /// What an answer says of the origin of the page that asks, if that may have it. Origins are compared as browsers write them.

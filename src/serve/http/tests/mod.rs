@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 
 use super::{Api, MetricsPage, MetricsServer, Readiness, Server};
 use crate::cli::query as cli;
-use crate::config::{ConnectionLimits, Http, NodePath, Query, QueryLimits, QueryParam};
+use crate::config::{ConnectionLimits, Http, NodePath, PrincipalLimits, Query, QueryLimits, QueryParam};
 use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};
 use crate::progress::{Applied, Cut, Phase, Reached, Reads, SourceProgress};
 use crate::query::{Streams, now_us};
@@ -187,6 +187,7 @@ fn limits() -> QueryLimits {
         timeout: Duration::from_secs(20),
         concurrency: 4,
         scan_limit: 1_000_000,
+        per_principal: PrincipalLimits::default(),
     }
 }
 
