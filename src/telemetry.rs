@@ -96,8 +96,11 @@ fn describe() {
     }
     // One without labels exists from the start, so that its first increase is seen as one.
     counter!(CHECKPOINT_FAILURES).absolute(0);
-    for reason in ["no-token", "unknown-token", "not-allowed"] {
+    for reason in ["no-token", "unknown-token", "bad-token", "not-allowed", "denied"] {
         counter!(DENIED, "reason" => reason).absolute(0);
+    }
+    for reason in ["rate", "concurrent"] {
+        counter!(LIMITED, "reason" => reason).absolute(0);
     }
 }
 
@@ -115,6 +118,10 @@ pub fn count_refused(endpoint: &'static str, reason: &'static str) {
 
 pub fn count_denied(reason: &'static str) {
     counter!(DENIED, "reason" => reason).increment(1);
+}
+
+pub fn count_limited(reason: &'static str) {
+    counter!(LIMITED, "reason" => reason).increment(1);
 }
 
 pub fn set_connections(listener: &'static str, open: usize) {

@@ -11,6 +11,7 @@ use crate::access::Policies;
 use crate::config::{Config, Http, OnStale, Projection};
 use crate::query::{Promise, Rules};
 use crate::read_model::catalog::Catalog;
+use crate::serve::audit::Audit;
 use crate::serve::auth::Gate;
 use crate::serve::connections::within_descriptors;
 use crate::serve::http::{Admin, Api, CurrentApi, HealthServer, MetricsPage, MetricsServer, Readiness, Server};
@@ -33,7 +34,7 @@ pub(super) struct Servers {
     pub(super) api: CurrentApi,
     tasks: Vec<JoinHandle<()>>,
     upkeep: JoinHandle<()>,
-    /// Of the files of tokens, keys and certificates.
+    /// Of the files of tokens, keys and certificates; and of what the audit log has left out.
     following: JoinHandle<()>,
 }
 
@@ -61,7 +62,8 @@ impl Servers {
         let limits = within_descriptors(&config.http.connections);
         let http = Http { connections: limits.clone(), ..config.http.clone() };
         let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
-        let http = http.guarded_by(gate.clone());
+        let audit = Audit::default();
+        let http = http.guarded_by(gate.clone()).audited_by(audit.clone());
         let tls = config.http.tls.as_ref().map(Tls::new).transpose()?;
         let http = tls.iter().fold(http, |http, tls| http.secured_by(tls.clone()));
         let page = MetricsPage::new(handle, api.clone());
@@ -101,7 +103,7 @@ impl Servers {
         let tasks = [http, metrics].into_iter().chain(health).chain(postgres).collect();
         let follow_tls = futures::future::join_all(tls.into_iter().chain(postgres_tls).map(Tls::follow));
         let following = tokio::spawn(async move {
-            tokio::join!(gate.follow(), follow_tls);
+            tokio::join!(gate.follow(), follow_tls, audit.follow());
         });
         Ok(Self { api, tasks, upkeep, following })
     }

@@ -175,6 +175,8 @@ pub struct Http {
     pub listen: String,
     /// Names that readers may reach a loopback listener by, beside those that no stranger can point at it.
     pub hosts: Vec<String>,
+    /// None: pages of no other origin.
+    pub cors: Option<Cors>,
     /// None: without TLS.
     pub tls: Option<Tls>,
     pub connections: ConnectionLimits,
@@ -189,6 +191,21 @@ pub struct Postgres {
     /// None: without TLS.
     pub tls: Option<Tls>,
     pub connections: ConnectionLimits,
+}
+
+/// Pages of which other origins a browser lets read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// As browsers write them; or `*` alone, for all.
+    pub origins: Vec<String>,
+    /// How long a browser need not ask again whether a page may.
+    pub max_age: Duration,
+}
+
+impl Cors {
+    pub fn allows_any(&self) -> bool {
+        self.origins.iter().any(|origin| origin == "*")
+    }
 }
 
 /// What the connections of a listener may take.
@@ -228,6 +245,14 @@ pub struct QueryLimits {
     pub concurrency: usize,
     /// A filter that no index serves is refused on a table of more rows.
     pub scan_limit: usize,
+    pub per_principal: PrincipalLimits,
+}
+
+/// How much one principal may ask; none is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PrincipalLimits {
+    pub requests_per_second: Option<usize>,
+    pub concurrent: Option<usize>,
 }
 
 #[derive(Debug, Clone)]

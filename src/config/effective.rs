@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphyr_parser::ScalarStyle;
 use serde_yaml::{Mapping, Value};
 
-use super::checked::{Config, Jwt, Nats, NatsTls, Postgres, Promotion, StoreAccess, Tls};
+use super::checked::{Config, Cors, Jwt, Nats, NatsTls, Postgres, PrincipalLimits, Promotion, StoreAccess, Tls};
 use super::load::Loaded;
 use super::yaml::{Data, Scalar, Yaml};
 
@@ -67,6 +67,7 @@ fn settings(config: &Config) -> Value {
     auth.extend(config.auth.tokens.as_ref().map(|path| ("tokens", Value::from(path.display().to_string()))));
     let http_tls = http.tls.as_ref().map(|own| ("tls", tls(own)));
     let postgres = config.postgres.as_ref().map(|own| ("postgres", postgres(own)));
+    let http_cors = http.cors.as_ref().map(|own| ("cors", cors(own)));
     let health = config.health_listen.as_deref().map(|listen| ("health", mapping([("listen", listen.into())])));
     let mut limits = vec![
         ("max_rows", config.limits.max_rows.into()),
@@ -76,6 +77,8 @@ fn settings(config: &Config) -> Value {
         ("scan_limit", config.limits.scan_limit.into()),
     ];
     limits.extend(config.state_limit.map(|limit| ("state", bytes(limit as usize))));
+    let of_one = config.limits.per_principal;
+    limits.extend((of_one != PrincipalLimits::default()).then(|| ("per_principal", per_principal(of_one))));
     let settings = [
         ("data_dir", config.data_dir.as_str().into()),
         // They follow as documents.
@@ -91,7 +94,7 @@ fn settings(config: &Config) -> Value {
         ("checkpoint", mapping([("interval", duration(&config.checkpoint_interval))])),
         (
             "http",
-            mapping(http_tls.into_iter().chain([
+            mapping(http_tls.into_iter().chain(http_cors).chain([
                 ("listen", http.listen.as_str().into()),
                 ("hosts", http.hosts.iter().map(String::as_str).collect()),
                 ("max_connections", connections.max.into()),
@@ -126,6 +129,16 @@ fn postgres(postgres: &Postgres) -> Value {
         ("idle_timeout", duration(connections.idle_timeout)),
         ("write_timeout", duration(connections.write_timeout)),
     ]))
+}
+
+fn per_principal(limits: PrincipalLimits) -> Value {
+    let each = [("requests_per_second", limits.requests_per_second), ("concurrent", limits.concurrent)];
+    mapping(each.into_iter().filter_map(|(key, limit)| Some((key, limit?.into()))))
+}
+
+fn cors(cors: &Cors) -> Value {
+    let origins = cors.origins.iter().map(String::as_str).collect();
+    mapping([("origins", origins), ("max_age", written_duration(cors.max_age).into())])
 }
 
 fn nats(nats: &Nats) -> Value {

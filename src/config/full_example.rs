@@ -21,12 +21,12 @@ projections: ../projections/**/*.yaml
 commit: {max_delay: 5ms, max_events: 1_000}
 search: {commit: 1s}
 checkpoint: {interval: 1m}
-http: {listen: "0.0.0.0:80", hosts: [Readside.Example], max_connections: 10, header_timeout: 1s, body_timeout: 2s, idle_timeout: 3s, write_timeout: 4s, answers: 5MiB}
+http: {listen: "0.0.0.0:80", hosts: [Readside.Example], cors: {origins: ["https://App.example:443", "http://localhost:3000"], max_age: 1h}, max_connections: 10, header_timeout: 1s, body_timeout: 2s, idle_timeout: 3s, write_timeout: 4s, answers: 5MiB}
 metrics: {listen: "[::1]:9464"}
 health: {listen: "0.0.0.0:81"}
 auth: {tokens: secrets/tokens, anonymous: read}
 parked: {max_events: 5, max_bytes: 1MiB, notify: {subject: readside.parked}}
-limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5, state: 3MiB}
+limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5, state: 3MiB, per_principal: {requests_per_second: 100, concurrent: 6}}
 verify: {every: 6h, shares: 20, memory: 2MiB}
 promotion: manual
 keep: 2h
@@ -164,6 +164,9 @@ fn settings_are_read() {
         [connections.header_timeout, connections.body_timeout, connections.idle_timeout, connections.write_timeout];
     assert_eq!(timeouts.map(|timeout| timeout.as_secs()), [1, 2, 3, 4]);
     assert_eq!((config.http.hosts[0].as_str(), config.http.answer_bytes), ("readside.example", 5 << 20));
+    let cors = config.http.cors.unwrap();
+    assert_eq!(cors.origins, ["https://app.example", "http://localhost:3000"]);
+    assert_eq!((cors.max_age, cors.allows_any()), (Duration::from_secs(3600), false));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (5, 1 << 20));
     let every = Some(Duration::from_secs(6 * 3600));
     assert_eq!(config.verify, Verification { every, shares: 20, memory_bytes: 2 << 20 });
@@ -173,6 +176,8 @@ fn settings_are_read() {
     let limits = config.limits;
     assert_eq!((limits.max_rows, limits.memory_bytes, limits.concurrency, limits.scan_limit), (1, 2_048, 4, 5));
     assert_eq!(limits.timeout, Duration::from_secs(3));
+    let of_one = PrincipalLimits { requests_per_second: Some(100), concurrent: Some(6) };
+    assert_eq!(limits.per_principal, of_one);
 }
 
 #[test]
@@ -194,6 +199,7 @@ fn defaults_fill_what_is_left_out() {
         (config.health_listen, config.auth),
         (None, Auth { tokens: None, jwt: None, mtls: None, anonymous: true })
     );
+    assert_eq!(config.http.cors, None);
     let connections = &config.http.connections;
     assert_eq!((connections.max, connections.max_per_peer, config.http.answer_bytes), (2048, 1536, 256 << 20));
     assert_eq!((config.parked.max_events, config.parked.max_bytes), (10_000, 64 << 20));
@@ -202,7 +208,7 @@ fn defaults_fill_what_is_left_out() {
     assert_eq!((config.promotion, config.keep), (None, Duration::from_secs(24 * 3600)));
     assert_eq!((config.limits.max_rows, config.limits.memory_bytes), (10_000, 256 << 20));
     assert_eq!((config.limits.concurrency, config.limits.scan_limit), (8, 100_000));
-    assert_eq!(config.state_limit, None);
+    assert_eq!((config.state_limit, config.limits.per_principal), (None, PrincipalLimits::default()));
     assert_eq!(config.limits.timeout, Duration::from_secs(30));
     let source = &config.sources[0];
     assert_eq!(source.node, NodePath { file: "readside.yaml".into(), document: 1, pointer: String::new() });

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::checked::{Auth, ConnectionLimits, Http, Jwt, Mtls, Postgres, Tls};
+use super::checked::{Auth, ConnectionLimits, Cors, Http, Jwt, Mtls, Postgres, Tls};
 use super::code::Code;
 use super::diagnostic::Mark;
 use super::paths::resolve;
@@ -27,6 +27,7 @@ pub(super) struct Listeners {
 const HTTP_KEYS: &[&str] = &[
     "listen",
     "hosts",
+    "cors",
     "tls",
     "max_connections",
     "max_connections_per_peer",
@@ -47,8 +48,12 @@ const POSTGRES_KEYS: &[&str] = &[
     "write_timeout",
 ];
 
+/// Every origin.
+const ANY_ORIGIN: &str = "*";
 const AUTH_KEYS: &[&str] = &["tokens", "jwt", "mtls", "anonymous", "require"];
 const JWT_KEYS: &[&str] = &["keys", "issuer", "audience", "leeway", "roles", "admin_role"];
+/// So long a browser remembers that a page may ask.
+const MAX_AGE: Duration = Duration::from_secs(600);
 /// Of clocks that are kept in step.
 const LEEWAY: Duration = Duration::from_secs(60);
 
@@ -108,8 +113,10 @@ pub(super) fn listeners(map: &Mapping<'_>, folder: &str) -> Listeners {
         tls: postgres_tls,
         connections: connections(postgres.as_ref(), &OF_SESSIONS),
     });
+    let cors = http.as_ref().and_then(|http| http.map("cors", &["origins", "max_age"], &[]));
+    let cors = cors.map(|map| self::cors(&map, auth.as_ref()));
     let connections = connections(http.as_ref(), &OF_REQUESTS);
-    let http = Http { listen: http_listen, hosts, tls: http_tls, connections, answer_bytes };
+    let http = Http { listen: http_listen, hosts, cors, tls: http_tls, connections, answer_bytes };
     let auth = auth.unwrap_or(Auth { tokens: None, jwt: None, mtls: None, anonymous: true });
     Listeners { http, metrics_listen, health_listen, postgres, auth, required_policies }
 }
@@ -179,6 +186,67 @@ fn tls(listener: &Mapping<'_>, folder: &str) -> Option<Tls> {
     tls.need("key", "name the PEM file of the certificate's key");
     let path = |key: &str| tls.text(key).map(|path| PathBuf::from(resolve(folder, path)));
     Some(Tls { certificate: path("certificate")?, key: path("key")?, client_ca: path("client_ca") })
+}
+
+/// Whose pages may read. A page of any origin may where it needs a token to: else it would read, by way of the browser that shows it, what
+/// only those may reach who sit there.
+fn cors(map: &Mapping<'_>, auth: Option<&Auth>) -> Cors {
+    map.need("origins", "name those of the pages that may read: `origins: [https://app.example]`");
+    let mut origins = Vec::new();
+    for (text, yaml) in map.texts("origins") {
+        match origin(text) {
+            Some(origin) => origins.push(origin),
+            None => map.reader.error(
+                Code::BadAddress,
+                yaml.mark,
+                format!("`{text}` is not an origin"),
+                "write the scheme, the host, and the port unless it is the scheme's own: `https://app.example`, `http://localhost:3000`",
+            ),
+        }
+    }
+    let needs_token = auth.is_some_and(|auth| !auth.anonymous && (auth.tokens.is_some() || auth.jwt.is_some()));
+    if origins.iter().any(|origin| origin == ANY_ORIGIN) {
+        if origins.len() > 1 {
+            let message = "`*` is every origin, and stands alone";
+            map.error_at_key(
+                Code::NotTogether,
+                "origins",
+                message,
+                "write `origins: \"*\"`, or leave it out of the list",
+            );
+        } else if !needs_token {
+            let message =
+                "pages of every origin would read here without a token, through the browser of whoever opens one";
+            let hint = "name the origins, or let nobody read without a token: `auth: {tokens: FILE}` or `auth: {jwt: …}`, without `anonymous: read`";
+            map.error_at_key(Code::NotTogether, "origins", message, hint);
+        }
+    }
+    Cors { origins, max_age: map.duration("max_age").unwrap_or(MAX_AGE) }
+}
+
+/// An origin as browsers write it: in small letters, and without the port that is the scheme's own.
+fn origin(text: &str) -> Option<String> {
+    if text == ANY_ORIGIN {
+        return Some(text.to_owned());
+    }
+    let text = text.to_ascii_lowercase();
+    let (scheme, authority) = text.split_once("://")?;
+    let own_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .is_some_and(|host| host.parse::<IpAddr>().is_ok());
+    let is_name = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    let fine = (is_address || is_name) && port.is_none_or(|port| port.parse::<u16>().is_ok());
+    fine.then(|| format!("{scheme}://{}", authority.strip_suffix(own_port).unwrap_or(authority)))
 }
 
 /// What a listener has without a word.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::checked::{
-    Auth, Commit, Http, Nats, NatsTls, ParkedLimits, Postgres, Promotion, QueryLimits, StoreAccess, Verification,
+    Auth, Commit, Http, Nats, NatsTls, ParkedLimits, Postgres, PrincipalLimits, Promotion, QueryLimits, StoreAccess,
+    Verification,
 };
 use super::code::Code;
 use super::diagnostic::Mark;
@@ -41,6 +42,8 @@ const LATER: &[&str] = &["pg", "console", "telemetry", "tls"];
 
 const NATS_KEYS: &[&str] =
     &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain", "tls"];
+
+const LIMITS_KEYS: &[&str] = &["max_rows", "memory", "timeout", "concurrency", "scan_limit", "state", "per_principal"];
 
 /// A working day later somebody has seen what is wrong with it.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
@@ -281,7 +284,10 @@ fn parked_notify(parked: &Mapping<'_>) -> Option<(String, Mark)> {
 
 /// Of readers' queries, and of all state.
 fn limits(map: &Mapping<'_>) -> (QueryLimits, Option<u64>) {
-    let limits = map.map("limits", &["max_rows", "memory", "timeout", "concurrency", "scan_limit", "state"], &[]);
+    let limits = map.map("limits", LIMITS_KEYS, &[]);
+    let of_one =
+        limits.as_ref().and_then(|limits| limits.map("per_principal", &["requests_per_second", "concurrent"], &[]));
+    let of_one = |key| of_one.as_ref().and_then(|limits| limits.count(key));
     let count = |key: &str, default| limits.as_ref().and_then(|limits| limits.count(key)).unwrap_or(default);
     let of_queries = QueryLimits {
         max_rows: count("max_rows", 10_000),
@@ -289,6 +295,10 @@ fn limits(map: &Mapping<'_>) -> (QueryLimits, Option<u64>) {
         timeout: limits.as_ref().and_then(|limits| limits.interval("timeout")).unwrap_or(Duration::from_secs(30)),
         concurrency: count("concurrency", 8),
         scan_limit: count("scan_limit", 100_000),
+        per_principal: PrincipalLimits {
+            requests_per_second: of_one("requests_per_second"),
+            concurrent: of_one("concurrent"),
+        },
     };
     (of_queries, limits.as_ref().and_then(|limits| limits.bytes("state")).map(|bytes| bytes as u64))
 }

@@ -76,11 +76,13 @@ pub struct QueryError {
     /// What to do next.
     pub hint: Option<String>,
     pub freshness: Option<Box<Freshness>>,
+    /// Of which a policy denies the caller all, if it is that.
+    pub relation: Option<String>,
 }
 
 impl QueryError {
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        QueryError { kind, detail: detail.into(), hint: None, freshness: None }
+        QueryError { kind, detail: detail.into(), hint: None, freshness: None, relation: None }
     }
 
     pub fn invalid(detail: impl Into<String>) -> Self {

@@ -95,8 +95,10 @@ pub(super) fn refused(view: &ReadView, name: &str, error: NotServed) -> QueryErr
         NotServed::Unavailable { .. } | NotServed::Denied(Denied::DoesNotFit { .. } | Denied::Undeclared { .. }) => {
             QueryError::new(ErrorKind::Unavailable, error.to_string())
         }
-        NotServed::Denied(Denied::MissingClaim { .. }) => {
-            QueryError::new(ErrorKind::Denied, error.to_string()).hint("ask with a token that has this claim")
+        NotServed::Denied(Denied::MissingClaim { ref relation, .. }) => {
+            let denied =
+                QueryError::new(ErrorKind::Denied, error.to_string()).hint("ask with a token that has this claim");
+            QueryError { relation: Some(relation.clone()), ..denied }
         }
         NotServed::Unknown { .. } => {
             QueryError::new(ErrorKind::UnknownRelation, error.to_string()).near(did_you_mean(name, view.names()))

@@ -100,7 +100,9 @@ metrics_table! {
     QUERY_RESULT_STALE = "query_result_stale_total", Counter,
         "Answers given while a source that they read was catching up, disconnected or halted.";
     QUERY_REFUSED = "query_refused_total", Counter, "Requests that got an error instead of an answer, by reason.";
-    DENIED = "readside_requests_denied_total", Counter, "Requests that were refused for who sent them: `no-token`, `unknown-token`, `bad-token` (a JSON Web Token that is not taken), or `not-allowed` for what administrators alone may ask.";
+    DENIED = "readside_requests_denied_total", Counter, "Requests that were refused for who sent them: `no-token`, `unknown-token`, `bad-token` (a JSON Web Token that is not taken), `not-allowed` for what administrators alone may do, or `denied` for what a policy asks a claim for, and what policies keep for administrators.";
+    LIMITED = "readside_requests_limited_total", Counter,
+        "Requests that got a 429 because their principal asks too much, by reason: `rate`, more in a second than `limits.per_principal.requests_per_second`; `concurrent`, more at once than `limits.per_principal.concurrent`.";
     QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
     QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
     QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";

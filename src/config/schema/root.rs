@@ -133,6 +133,7 @@ fn http() -> Value {
             texts(),
             "Names that readers may use in `Host`, beside addresses, `localhost` and names without a dot, where `listen` is a loopback address.",
         ),
+        may("cors", cors(), "Pages of which other origins a browser lets read; without it, of none."),
         may(
             "tls",
             listener_tls(),
@@ -208,6 +209,17 @@ fn nats_tls() -> Value {
     with(tls, &json!({"dependencies": {"certificate": ["key"], "key": ["certificate"]}}))
 }
 
+fn cors() -> Value {
+    mapping([
+        need(
+            "origins",
+            texts(),
+            "Origins as browsers write them, such as `https://app.example`; or `*` alone, where nobody reads without a token.",
+        ),
+        may("max_age", duration(), "How long a browser need not ask again whether a page may (`10m` by default)."),
+    ])
+}
+
 fn listener_tls() -> Value {
     mapping([
         need(
@@ -275,6 +287,14 @@ fn limits() -> Value {
             "state",
             bytes(),
             "The bytes of state of all projections from which on nothing more is built; without it, there is no such limit.",
+        ),
+        may(
+            "per_principal",
+            mapping([
+                may("requests_per_second", count(), "Requests of one principal in a second; without it, any number."),
+                may("concurrent", count(), "Requests of one principal at once; without it, any number."),
+            ]),
+            "How much one principal may ask, or one address where nobody needs a token; beyond it 429.",
         ),
     ])
 }

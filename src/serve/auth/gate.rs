@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::jwt::{BadToken, SourceError, Verifier};
-use super::tokens::{Principal, Role, TokenError, Tokens};
+use super::tokens::{Credential, Principal, Role, TokenError, Tokens};
 use crate::access::{Caller, Claims};
 use crate::config::Auth;
 use crate::serve::file_version::FileVersion;
@@ -71,6 +71,26 @@ pub enum Denied {
     /// Of a token by somebody else.
     #[error(transparent)]
     BadToken(#[from] BadToken),
+}
+
+impl Denied {
+    /// For the log and for metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Denied::NoToken => "no-token",
+            Denied::UnknownToken => "unknown-token",
+            Denied::BadToken(_) => "bad-token",
+        }
+    }
+
+    /// What was shown, if anything was.
+    pub fn credential(self) -> Option<Credential> {
+        match self {
+            Denied::NoToken => None,
+            Denied::UnknownToken => Some(Credential::Token),
+            Denied::BadToken(_) => Some(Credential::WebToken),
+        }
+    }
 }
 
 /// Why nobody can be let in.
@@ -136,7 +156,8 @@ impl Gate {
         spiffe_id.iter().for_each(|id| claims.add("spiffe_id", id));
         dns_names.iter().for_each(|name| claims.add("dns", name));
         let role = if admins.contains(name) { Role::Admin } else { Role::Read };
-        Some(Principal { name: name.as_str().into(), role, claims: Arc::new(claims) })
+        let (name, claims) = (name.as_str().into(), Arc::new(claims));
+        Some(Principal { name, role, credential: Credential::Certificate, claims })
     }
 
     fn holder(&self, token: &str) -> Result<Principal, Denied> {
@@ -228,7 +249,9 @@ mod tests {
         let made = NewToken::create("ada", Role::Admin, &[]).unwrap();
         let mut claims = Claims::default();
         claims.add("sub", "ada");
-        let known = Identity::Known(Principal { name: "ada".into(), role: Role::Admin, claims: claims.into() });
+        let credential = Credential::Token;
+        let known =
+            Identity::Known(Principal { name: "ada".into(), role: Role::Admin, credential, claims: claims.into() });
         for anonymous in [false, true] {
             let (gate, _home) = gate(&made.line, anonymous);
             let gate = gate.unwrap();

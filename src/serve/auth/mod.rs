@@ -9,4 +9,4 @@ mod tokens;
 
 pub use gate::{Denied, Gate, GateError, Identity};
 pub use jwt::{BadToken, KeysError, SourceError, keys_there};
-pub use tokens::{NewToken, Principal, Role, TokenError, Tokens};
+pub use tokens::{Credential, NewToken, Principal, Role, TokenError, Tokens};

@@ -30,11 +30,32 @@ pub enum Role {
     Admin,
 }
 
-/// The holder of a token.
+/// By what somebody is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// A token of the file.
+    Token,
+    /// A JSON Web Token.
+    WebToken,
+    Certificate,
+}
+
+impl Credential {
+    pub fn label(self) -> &'static str {
+        match self {
+            Credential::Token => "token",
+            Credential::WebToken => "jwt",
+            Credential::Certificate => "certificate",
+        }
+    }
+}
+
+/// Somebody who is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     pub name: Arc<str>,
     pub role: Role,
+    pub credential: Credential,
     /// What policies may ask for; `sub` is the name.
     pub claims: Arc<Claims>,
 }
@@ -106,7 +127,8 @@ fn line(text: &str) -> Result<([u8; 32], Principal), String> {
     let hash = hash.strip_prefix(HASH_PREFIX).and_then(bytes);
     let hash = hash.ok_or_else(|| format!("`{HASH_PREFIX}` and 64 hexadecimal digits are missing"))?;
     let claims = self::claims(name, claims).map_err(|error| error.to_string())?;
-    Ok((hash, Principal { name: name.into(), role: role.parse()?, claims: Arc::new(claims) }))
+    let role = role.parse()?;
+    Ok((hash, Principal { name: name.into(), role, credential: Credential::Token, claims: Arc::new(claims) }))
 }
 
 /// A comment begins a line, or stands behind white space: what a `#` within a word means is told where it is refused.

@@ -22,6 +22,12 @@ use crate::state::KeyShare;
 /// Requests that wait for the one before at the most.
 const QUEUED: usize = 16;
 
+/// What can be done with a projection.
+pub(super) const PROJECTION_VERBS: [&str; 8] =
+    ["rebuild", "abort", "pause", "resume", "promote", "rollback", "retire", "verify"];
+/// What can be done with a source.
+pub(super) const SOURCE_VERBS: [&str; 4] = ["pause", "resume", "accept-gap", "reset"];
+
 /// Hands over what an administrator asks for. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Admin(mpsc::Sender<AdminRequest>);
@@ -200,10 +206,7 @@ pub(super) async fn source(
             "resume" => Decision::Resume,
             "accept-gap" => Decision::AcceptGap,
             "reset" => Decision::Reset,
-            _ => {
-                let detail = format!("there is no verb `{verb}`; there are pause, resume, accept-gap and reset");
-                return Err(Refused { status: 404, kind: "no-route", title: "No such route", detail });
-            }
+            _ => return Err(no_verb(&verb, &SOURCE_VERBS)),
         };
         Ok((decide(name.as_str().into()), actor))
     });
@@ -301,12 +304,7 @@ pub(super) async fn projection(
                 let verified = admin.ask(|reply| AdminRequest::Verify { projection, built, share, reply }).await;
                 verified.map(|verified| render(&verified))
             }
-            _ => {
-                let detail = format!(
-                    "there is no verb `{verb}`; there are rebuild, abort, pause, resume, promote, rollback, retire and verify"
-                );
-                Err(Refused { status: 404, kind: "no-route", title: "No such route", detail })
-            }
+            _ => Err(no_verb(&verb, &PROJECTION_VERBS)),
         },
     };
     answer.unwrap_or_else(|refused| refused.into_problem(&uri))
@@ -358,6 +356,11 @@ async fn decide(api: &Api, asked: Result<(Decision, Actor), Refused>, uri: &Uri)
         Ok(done) => render(&done),
         Err(refused) => refused.into_problem(uri),
     }
+}
+
+fn no_verb(verb: &str, verbs: &[&str]) -> Refused {
+    let detail = format!("there is no verb `{verb}`; there are {}", verbs.join(", "));
+    Refused { status: 404, kind: "no-route", title: "No such route", detail }
 }
 
 pub(super) fn invalid(detail: String) -> Refused {

@@ -16,7 +16,6 @@ use super::connections::Peer;
 use super::request_body::RequestBody;
 use super::{Api, CurrentApi};
 use crate::serve::auth::{Identity, Principal, Role};
-use crate::telemetry::count_denied;
 
 /// What is asked for, of someone who may ask.
 pub(super) struct Asked<T>(pub(super) T);
@@ -38,10 +37,7 @@ impl<T: DeserializeOwned> FromRequest<CurrentApi> for Asked<T> {
 
 /// Lets administrators ask, and no page of others. Gives who asks, where a token tells.
 fn check(head: &Parts) -> Result<Option<&Principal>, Refused> {
-    let not_allowed = |detail: String| {
-        count_denied("not-allowed");
-        Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail }
-    };
+    let not_allowed = |detail: String| Refused { status: 403, kind: "not-allowed", title: "Not allowed", detail };
     let is_local = || head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
     let asks = match head.extensions.get::<Identity>() {
         Some(Identity::Known(principal)) if principal.role == Role::Admin => Some(principal),

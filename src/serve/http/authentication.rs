@@ -8,10 +8,11 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::audited::asking;
 use super::problem;
+use crate::serve::audit::{Asking, Audit};
 use crate::serve::auth::{Denied, Gate};
 use crate::serve::tls::Certified;
-use crate::telemetry::count_denied;
 
 /// What says no more than whether the daemon is there, and the files of the console, which every copy of the program has.
 fn is_open(path: &str) -> bool {
@@ -19,7 +20,11 @@ fn is_open(path: &str) -> bool {
 }
 
 /// Lets a request on with its identity beside it, or answers 401.
-pub(super) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(super) async fn authenticate(
+    State((gate, audit)): State<(Gate, Audit)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let certified = request.extensions().get::<Arc<Certified>>().cloned();
     match bearer(request.headers()).and_then(|token| gate.identity(token, certified.as_deref())) {
         Ok(identity) => {
@@ -29,14 +34,10 @@ pub(super) async fn authenticate(State(gate): State<Gate>, mut request: Request,
         // Somebody whom nobody knows is told no more than everybody.
         Err(_) if is_open(request.uri().path()) => next.run(request).await,
         Err(denied) => {
-            let reason = match denied {
-                Denied::NoToken => "no-token",
-                Denied::UnknownToken => "unknown-token",
-                Denied::BadToken(_) => "bad-token",
-            };
-            count_denied(reason);
+            let (head, _) = request.into_parts();
+            audit.denied(&Asking { credential: denied.credential(), ..asking(&head) }, denied.label());
             let mut response =
-                problem::plain(401, "not-authenticated", "Not authenticated", denied.to_string(), request.uri());
+                problem::plain(401, "not-authenticated", "Not authenticated", denied.to_string(), &head.uri);
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"readside\""));

@@ -6,13 +6,16 @@
 mod admin;
 mod answer;
 mod asked;
+mod audited;
 mod authentication;
 mod connections;
 mod console;
+mod cross_origin;
 mod declared_queries;
 mod health;
 mod history;
 mod hosts;
+mod limited;
 mod list_parameters;
 mod metrics;
 mod nearest_parameters;
@@ -47,32 +50,42 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
+use audited::audited;
 use authentication::authenticate;
 use connections::{Listener, serve};
+use cross_origin::cross_origin;
 use hosts::{Hosts, check_host};
+use limited::limited;
 
 pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded, Waits};
 pub use health::{HealthServer, Readiness};
 pub use metrics::{MetricsPage, MetricsServer};
 
 use crate::access::Caller;
-use crate::config::{Http, Query, QueryLimits};
+use crate::config::{Cors, Http, Query, QueryLimits};
 use crate::query::{Limits, QueryService, Rules, Streams};
 use crate::read_model::catalog::Catalog;
+use crate::serve::audit::Audit;
 use crate::serve::auth::Gate;
 use crate::serve::byte_budget::ByteBudget;
 use crate::serve::json::AnswerLimits;
+use crate::serve::quotas::Quotas;
 use crate::serve::tls::Tls;
 
 /// Of all request bodies together that are being read or answered.
 const BODIES_BYTES: usize = 64 << 20;
 const URI_BYTES_MAX: usize = 16 * 1024;
+/// Of routes for readers and administrators.
+const API: &str = "/v1/";
+/// Of routes for administrators alone.
+const ADMIN: &str = "/v1/admin/";
 
 /// What the routes answer from. Each request has one as it was when the request came.
 #[derive(Debug, Clone)]
 pub struct Api {
     service: Arc<QueryService>,
     readiness: Readiness,
+    quotas: Quotas,
     admin: Option<Admin>,
     answers: AnswerLimits,
     bodies: ByteBudget,
@@ -95,7 +108,8 @@ impl Api {
         let service = QueryService::new(catalog, Limits::from(limits), queries, streams)?;
         let answers = AnswerLimits { bytes: service.limits().max_bytes, budget: ByteBudget::new(http.answer_bytes) };
         let (bodies, body_timeout) = (ByteBudget::new(BODIES_BYTES), http.connections.body_timeout);
-        Ok(Api { service: Arc::new(service), readiness, admin: None, answers, bodies, body_timeout })
+        let quotas = Quotas::new(limits.per_principal);
+        Ok(Api { service: Arc::new(service), readiness, quotas, admin: None, answers, bodies, body_timeout })
     }
 
     /// With someone who does what an administrator asks for.
@@ -131,6 +145,7 @@ impl CurrentApi {
     pub fn change(&self, limits: &QueryLimits, queries: Vec<Query>, streams: Streams) -> io::Result<()> {
         let current = self.0.load_full();
         let service = Arc::new(current.service.changed(Limits::from(limits), queries, streams)?);
+        current.quotas.change(limits.per_principal);
         let answers = AnswerLimits { bytes: service.limits().max_bytes, ..current.answers.clone() };
         self.0.store(Arc::new(Api { service, answers, ..Api::clone(&current) }));
         Ok(())
@@ -151,6 +166,11 @@ impl CurrentApi {
         let view = self.0.load().service.view(Caller::Daemon);
         let sql = view.projections().iter().map(|(name, status)| Some((name.clone(), status.sql.clone()?)));
         sql.flatten().collect()
+    }
+
+    /// How much one principal may ask, to be shared with other protocols.
+    pub fn quotas(&self) -> Quotas {
+        self.0.load().quotas.clone()
     }
 
     pub(in crate::serve) fn now(&self) -> Api {
@@ -175,7 +195,10 @@ impl FromRef<CurrentApi> for Api {
 pub struct Server {
     listener: Listener,
     hosts: Hosts,
+    /// None: no page of another origin may read.
+    cors: Option<Arc<Cors>>,
     gate: Gate,
+    audit: Audit,
     api: CurrentApi,
 }
 
@@ -188,7 +211,9 @@ impl Server {
         Ok(Server {
             listener: Listener { name: "http", socket, limits: config.connections.clone(), tls: None },
             hosts,
+            cors: config.cors.clone().map(Arc::new),
             gate: Gate::default(),
+            audit: Audit::default(),
             api: api.into(),
         })
     }
@@ -196,6 +221,11 @@ impl Server {
     /// Answers those alone whom the gate lets in.
     pub fn guarded_by(self, gate: Gate) -> Self {
         Server { gate, ..self }
+    }
+
+    /// Tells there what administrators do, and who is denied what.
+    pub fn audited_by(self, audit: Audit) -> Self {
+        Server { audit, ..self }
     }
 
     /// Speaks TLS.
@@ -212,9 +242,16 @@ impl Server {
     /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let drain = self.api.now().service.limits().timeout + Duration::from_secs(1);
-        let router = router(self.api)
-            .layer(from_fn_with_state(self.gate, authenticate))
-            .layer(from_fn_with_state(self.hosts, check_host));
+        let router = router(self.api.clone())
+            .layer(from_fn_with_state(self.api.quotas(), limited))
+            .layer(from_fn_with_state((self.audit.clone(), self.api), audited))
+            .layer(from_fn_with_state((self.gate, self.audit), authenticate));
+        // What a browser asks before it asks has no token.
+        let router = match self.cors {
+            Some(cors) => router.layer(from_fn_with_state(cors, cross_origin)),
+            None => router,
+        };
+        let router = router.layer(from_fn_with_state(self.hosts, check_host));
         serve(self.listener, router, shutdown, drain).await;
     }
 }

@@ -8,6 +8,14 @@ use super::body;
 use crate::progress::Freshness;
 use crate::query::{ErrorKind, QueryError};
 
+/// What an answer is, in place of what was asked for; beside it, for those who tell of it.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    pub(super) kind: &'static str,
+    /// Of what is denied.
+    pub(super) relation: Option<String>,
+}
+
 #[derive(Serialize)]
 struct ProblemBody<'a> {
     #[serde(rename = "type")]
@@ -34,6 +42,8 @@ pub(super) fn problem(error: &QueryError, uri: &Uri) -> Response {
         hint: error.hint.as_deref(),
         freshness: error.freshness.as_deref(),
     });
+    let relation = error.relation.clone();
+    response.extensions_mut().insert(Problem { kind: error.kind.label(), relation });
     if status == 503 {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -41,9 +51,12 @@ pub(super) fn problem(error: &QueryError, uri: &Uri) -> Response {
 }
 
 /// An error of HTTP itself.
-pub(super) fn plain(status: u16, kind: &str, title: &str, detail: String, uri: &Uri) -> Response {
-    let kind = format!("urn:readside:problem:{kind}");
-    render(&ProblemBody { kind, title, status, detail: &detail, instance: uri.path(), hint: None, freshness: None })
+pub(super) fn plain(status: u16, kind: &'static str, title: &str, detail: String, uri: &Uri) -> Response {
+    let (of_type, instance) = (format!("urn:readside:problem:{kind}"), uri.path());
+    let mut response =
+        render(&ProblemBody { kind: of_type, title, status, detail: &detail, instance, hint: None, freshness: None });
+    response.extensions_mut().insert(Problem { kind, relation: None });
+    response
 }
 
 fn render(problem: &ProblemBody<'_>) -> Response {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::request::Parts;
 
 use super::connections::Peer;
@@ -16,8 +17,12 @@ impl<S: Sync> FromRequestParts<S> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let is_local = head.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
-        let identity = head.extensions.get::<Identity>();
-        Ok(Self(identity.map_or_else(Caller::anonymous, |identity| identity.caller(is_local))))
+        Ok(Self(caller(&head.extensions)))
     }
+}
+
+/// The side that a request with these comes from.
+pub(super) fn caller(extensions: &Extensions) -> Caller {
+    let is_local = extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.is_loopback());
+    extensions.get::<Identity>().map_or_else(Caller::anonymous, |identity| identity.caller(is_local))
 }

@@ -1,5 +1,6 @@
 //! Who may ask a running daemon: tokens that come and go, its own verbs, and the listener for probes.
 
+mod audit;
 mod matrix;
 mod others;
 

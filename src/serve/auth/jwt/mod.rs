@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use self::keys::Keys;
 pub use self::keys::KeysError;
 pub use self::source::{SourceError, keys_there};
-use super::tokens::{Principal, Role};
+use super::tokens::{Credential, Principal, Role};
 use crate::access::Claims;
 use crate::config::Jwt;
 
@@ -200,7 +200,8 @@ impl Inner {
         known.use_as_roles(&self.roles);
         let administers = self.admin_role.as_ref().is_some_and(|role| known.has_role(role));
         let role = if administers { Role::Admin } else { Role::Read };
-        Ok(Known { principal: Principal { name, role, claims: Arc::new(known) }, expires: expires as u64 })
+        let principal = Principal { name, role, credential: Credential::WebToken, claims: Arc::new(known) };
+        Ok(Known { principal, expires: expires as u64 })
     }
 }
 

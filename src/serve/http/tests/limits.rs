@@ -137,6 +137,38 @@ fn too_many_queries_are_refused_and_other_answers_go_on() {
     });
 }
 
+#[test]
+fn one_principal_has_so_many_requests_at_once() {
+    let per_principal = PrincipalLimits { requests_per_second: None, concurrent: Some(1) };
+    let daemon = Daemon::start(QueryLimits { per_principal, ..limits() });
+    let deadline = Instant::now() + Duration::from_secs(20);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| daemon.get("/v1/tables/orders/1?minPosition=orders:101&wait=30s"));
+        while daemon.api.service().admission().waiting() == 0 {
+            assert!(Instant::now() < deadline, "nobody waits");
+            std::thread::yield_now();
+        }
+        let refused = daemon.get("/v1/tables/orders/1");
+        let detail =
+            "as many of your requests are being answered as may be at once: 1 (`limits.per_principal.concurrent`)";
+        assert_eq!(refused.problem(429, "too-many-requests"), detail);
+        assert_eq!(refused.header("retry-after"), "1");
+        for path in ["/livez", "/healthz", "/", "/console/main.js"] {
+            assert_ne!(daemon.get(path).status, 429, "{path}");
+        }
+        // Nobody answers administrators in this test.
+        let reload = Daemon::agent().post(format!("{}/v1/admin/reload", daemon.url)).content_type("application/json");
+        daemon.send(reload.send("{}")).problem(503, "unavailable");
+        daemon.catalog.publish(snapshot(101));
+        assert_eq!(waits.join().unwrap().status, 200);
+    });
+    // Its answer has been taken.
+    while daemon.get("/v1/tables/orders/1").status == 429 {
+        assert!(Instant::now() < deadline, "a request that has ended counts as one that is answered");
+        std::thread::yield_now();
+    }
+}
+
 /// What lies just within the limits of a text is planned and answered, on the stack that query threads have.
 #[test]
 fn the_largest_sql_that_is_let_in_is_answered() {

@@ -4,6 +4,7 @@
 mod authentication;
 mod connections;
 mod console;
+mod cross_origin;
 mod limits;
 mod operation;
 mod parked;
@@ -27,7 +28,7 @@ use tokio::sync::oneshot;
 
 use super::{Api, MetricsPage, MetricsServer, Readiness, Server};
 use crate::cli::query as cli;
-use crate::config::{ConnectionLimits, Http, NodePath, Query, QueryLimits, QueryParam};
+use crate::config::{ConnectionLimits, Http, NodePath, PrincipalLimits, Query, QueryLimits, QueryParam};
 use crate::event::{DataType as EventDataType, JSON_MARK, timestamp};
 use crate::progress::{Applied, Cut, Phase, Reached, Reads, SourceProgress};
 use crate::query::{Streams, now_us};
@@ -186,6 +187,7 @@ fn limits() -> QueryLimits {
         timeout: Duration::from_secs(20),
         concurrency: 4,
         scan_limit: 1_000_000,
+        per_principal: PrincipalLimits::default(),
     }
 }
 
@@ -199,7 +201,14 @@ fn http() -> Http {
         idle_timeout: minute,
         write_timeout: minute,
     };
-    Http { listen: "127.0.0.1:0".to_owned(), hosts: Vec::new(), tls: None, connections, answer_bytes: 16 << 20 }
+    Http {
+        listen: "127.0.0.1:0".to_owned(),
+        hosts: Vec::new(),
+        cors: None,
+        tls: None,
+        connections,
+        answer_bytes: 16 << 20,
+    }
 }
 
 fn queries() -> Vec<Query> {

@@ -1,0 +1,70 @@
+//! Requests of one principal, as many as they may have.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::connections::Peer;
+use super::reader::caller;
+use super::{ADMIN, API, problem};
+use crate::serve::quotas::{Admitted, Exceeded, Quotas};
+use crate::telemetry::count_limited;
+
+/// Lets a request on while its principal has not asked too much. Health and the console's files are not counted; nor is what administrators
+/// do, who may have to do something about it.
+pub(super) async fn limited(State(quotas): State<Quotas>, request: Request, next: Next) -> Response {
+    let extensions = request.extensions();
+    let route = extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let caller = caller(extensions);
+    if !route.starts_with(API) || (route.starts_with(ADMIN) && caller.sees_operations()) {
+        return next.run(request).await;
+    }
+    let peer = extensions.get::<Peer>().map(|Peer(peer)| *peer);
+    match quotas.admit(&caller, peer, Instant::now()) {
+        Ok(admitted) if admitted.is_counted() => {
+            next.run(request).await.map(|body| Body::new(Counted { body, _admitted: admitted }))
+        }
+        Ok(_) => next.run(request).await,
+        Err(exceeded) => refused(exceeded, &request),
+    }
+}
+
+fn refused(exceeded: Exceeded, request: &Request) -> Response {
+    count_limited(exceeded.label());
+    let (kind, detail) = ("too-many-requests", exceeded.to_string());
+    let mut response = problem::plain(429, kind, "Too many requests", detail, request.uri());
+    let seconds = exceeded.retry_after().as_millis().div_ceil(1_000) as u64;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+/// An answer's body, until whose end the request is one of those at once.
+struct Counted {
+    body: Body,
+    _admitted: Admitted,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
