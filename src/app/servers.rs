@@ -80,7 +80,7 @@ impl Servers {
         let postgres = match &config.postgres {
             None => None,
             Some(own) => {
-                let bound = PostgresServer::bind(own, api.clone(), gate.clone()).await;
+                let bound = PostgresServer::bind(own, api.clone(), gate.clone(), audit.clone()).await;
                 Some(bound.map_err(failed("postgres", &own.listen))?)
             }
         };

@@ -21,6 +21,7 @@ mod service;
 mod session;
 mod sql;
 mod sql_limits;
+mod system;
 mod values;
 mod wait;
 
@@ -35,6 +36,7 @@ pub use read_point::ReadPoint;
 pub use service::{QueryService, Rules, now_us};
 pub use session::{DescribedQuery, ParsedQuery};
 pub use sql::{Params, RowBatches, SqlRequest};
+pub use system::{RelationShape, SystemTables};
 pub use values::{ValueError, format_date, format_timestamp, parse_value};
 
 /// The name among `names` that was probably meant.

@@ -14,8 +14,8 @@ use super::limits::Admission;
 use super::session::{DescribedQuery, Sessions};
 use super::wait::{met, wait};
 use super::{
-    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, ParsedQuery, Promise, QueryError, ReadPoint,
-    RowBatches, SqlRequest, Streams, did_you_mean, list, named, relations, sql,
+    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, Params, ParsedQuery, Promise, QueryError, ReadPoint,
+    RelationShape, RowBatches, SqlRequest, Streams, SystemTables, did_you_mean, list, named, relations, sql,
 };
 use crate::access::{Caller, Policies};
 use crate::config::Query;
@@ -209,6 +209,51 @@ impl QueryService {
     pub async fn describe(&self, caller: Caller, parsed: &ParsedQuery) -> Result<DescribedQuery, QueryError> {
         let (sessions, view, parsed) = (self.sessions.clone(), self.view(caller), parsed.clone());
         self.admission.run(async move { sessions.open(view).describe(&sessions, &parsed).await }).await
+    }
+
+    /// What the relations that a caller sees are like.
+    ///
+    /// # Errors
+    /// Where too many queries run.
+    pub async fn shapes(&self, caller: Caller) -> Result<Vec<RelationShape>, QueryError> {
+        let (sessions, view) = (self.sessions.clone(), self.view(caller));
+        self.admission.run(async move { Ok(sessions.shapes(view).await) }).await
+    }
+
+    /// What a question to a system's tables needs and gives.
+    ///
+    /// # Errors
+    /// Where it is no SQL, or cannot be planned.
+    pub async fn describe_system(
+        &self,
+        caller: Caller,
+        system: &Arc<SystemTables>,
+        sql: String,
+    ) -> Result<DescribedQuery, QueryError> {
+        let (sessions, view, system) = (self.sessions.clone(), self.view(caller), system.clone());
+        self.admission.run(async move { sessions.describe_system(view, &system, &sql).await }).await
+    }
+
+    /// All rows that answer a question to a system's tables; `render` runs on the query threads too.
+    ///
+    /// # Errors
+    /// What `render` refuses; where the SQL cannot be planned, or fails or exceeds its limits.
+    pub async fn system<T, W>(
+        &self,
+        caller: Caller,
+        system: &Arc<SystemTables>,
+        sql: String,
+        params: Params,
+        render: impl FnOnce(RowBatches) -> W + Send + 'static,
+    ) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
+        let (sessions, view, rows_max) = (self.sessions.clone(), self.view(caller), self.limits().max_rows);
+        let system = system.clone();
+        let work = async move { render(sessions.run_system(view, &system, &sql, params, rows_max).await?).await };
+        self.admission.run(work).await
     }
 
     async fn at(

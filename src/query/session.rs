@@ -22,7 +22,8 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, ScalarUDF};
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement;
 
@@ -66,6 +67,11 @@ pub struct ParsedQuery {
 }
 
 impl ParsedQuery {
+    /// The same as one of a session that has all that it reads.
+    pub(super) fn without_references(self) -> Self {
+        Self { references: Vec::new(), ..self }
+    }
+
     /// The names of the relations in it, each once.
     pub fn relations(&self) -> BTreeSet<&str> {
         self.references.iter().map(TableReference::table).collect()
@@ -186,6 +192,30 @@ fn check_planned(statement: &Statement) -> Result<(), QueryError> {
 }
 
 impl Session {
+    /// Makes a schema known beside that of the relations.
+    pub(super) fn add_schema(&self, name: &str, tables: Arc<dyn SchemaProvider>) -> Result<(), DataFusionError> {
+        let catalog = self.state.catalog_list().catalog(CATALOG);
+        catalog.map(|catalog| catalog.register_schema(name, tables)).transpose().map(drop)
+    }
+
+    /// Makes a relation known that is none of the view's.
+    pub(super) fn add_relation(&self, name: &str, provider: Arc<dyn TableProvider>) -> Result<(), DataFusionError> {
+        self.relations.register_table(name.to_owned(), provider).map(drop)
+    }
+
+    /// The same session with more functions, in which names without a schema are of this one.
+    pub(super) fn with_functions(
+        mut self,
+        schema: &str,
+        functions: &[Arc<ScalarUDF>],
+    ) -> Result<Self, DataFusionError> {
+        for function in functions {
+            self.state.register_udf(function.clone())?;
+        }
+        self.state.config_mut().options_mut().catalog.default_schema = schema.to_owned();
+        Ok(self)
+    }
+
     pub(super) fn view(&self) -> &ReadView {
         &self.view
     }
@@ -309,7 +339,7 @@ impl Session {
     }
 
     /// Makes a relation known to the session, a view with everything below it.
-    async fn register(
+    pub(super) async fn register(
         &self,
         sessions: &Sessions,
         name: &str,

@@ -70,10 +70,21 @@ pub(super) async fn run(
     request: SqlRequest,
     rows_max: usize,
 ) -> Result<RowBatches, QueryError> {
-    let params = match request.params {
+    start(sessions, session, &request.parsed, request.params, rows_max).await
+}
+
+/// Starts a query that is parsed.
+pub(super) async fn start(
+    sessions: &Sessions,
+    session: &Session,
+    parsed: &ParsedQuery,
+    params: Params,
+    rows_max: usize,
+) -> Result<RowBatches, QueryError> {
+    let params = match params {
         Params::Named(values) => ParamValues::from(values),
         Params::Positional(values) => values.into(),
     };
-    let planned = session.plan(sessions, &request.parsed, params).await?;
+    let planned = session.plan(sessions, parsed, params).await?;
     Ok(RowBatches { stream: session.execute(&planned.plan).await?, rows: 0, rows_max })
 }

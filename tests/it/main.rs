@@ -27,6 +27,7 @@ mod oracle;
 mod otlp;
 mod pausing;
 mod planning;
+mod postgres;
 mod reload;
 mod replay;
 mod rollout_metrics;

@@ -475,6 +475,27 @@ const ROOMS: &[Room] = &[
             "ureq",
         ],
     },
+    // The library has the messages; rows are written as PostgreSQL has them.
+    Room {
+        name: "serve, the PostgreSQL protocol",
+        modules: &["serve::postgres"],
+        rooms: &[
+            "query",
+            "progress::Freshness",
+            "telemetry",
+            "access::Caller",
+            "config::Postgres",
+            "event::JSON_MARK",
+            "serve::audit",
+            "serve::auth",
+            "serve::byte_budget",
+            "serve::connections",
+            "serve::http::CurrentApi",
+            "serve::json",
+            "serve::tls",
+        ],
+        outside: &["arrow", "datafusion", "pgwire", "std::io", "std::net", "tokio", "tokio_util", "clock"],
+    },
     // Shared by all protocols.
     Room {
         name: "serve, TLS",
@@ -711,6 +732,7 @@ const WATCHED: &[&str] = &[
     "opentelemetry_otlp",
     "opentelemetry_proto",
     "opentelemetry_sdk",
+    "pgwire",
     "prost",
     "ring",
     "rlimit",

@@ -159,12 +159,13 @@ fn every_setting_is_printed() {
     let text = "
 sources: []
 nats: {user: ada, password: secret, jetstream_domain: hub, tls: {ca: a.pem, certificate: b.pem, key: c.pem, first: true}}
-http: {tls: {certificate: d.pem, key: e.pem, client_ca: f.pem}}
+http: {tls: {certificate: d.pem, key: e.pem, client_ca: f.pem}, cors: {origins: [\"https://a.example\"]}}
 parked: {notify: {subject: parked}}
 verify: {every: 1h}
 promotion: manual
 health: {listen: \"127.0.0.1:1\"}
-limits: {state: 1GiB}
+postgres: {listen: \"127.0.0.1:2\", tls: {certificate: g.pem, key: h.pem, client_ca: i.pem}}
+limits: {state: 1GiB, per_principal: {requests_per_second: 1, concurrent: 1}}
 auth: {tokens: tokens, require: [own], mtls: {admins: [ada]}, jwt: {keys: jwks.json, issuer: a, audience: b, admin_role: c}}
 ---
 policy: own

@@ -96,7 +96,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for BoundedMessages<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-        Poll::Ready(this.take(&buffer.filled()[before..]))
+        let taken = this.take(&buffer.filled()[before..]);
+        if taken.is_err() {
+            // Where reading fails nothing is read.
+            buffer.set_filled(before);
+        }
+        Poll::Ready(taken)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -15,7 +16,7 @@ use pgwire::api::auth::{
     save_startup_parameters_to_metadata,
 };
 use pgwire::api::portal::{Format, Portal};
-use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler, send_describe_response};
 use pgwire::api::results::{
     DescribePortalResponse, DescribeStatementResponse, FieldInfo, QueryResponse, Response, Tag,
 };
@@ -28,7 +29,7 @@ use pgwire::api::{
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::data::DataRow;
 use pgwire::messages::extendedquery::{
-    Bind, BindComplete, Close, CloseComplete, Execute, Parse, ParseComplete, TARGET_TYPE_BYTE_PORTAL,
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, TARGET_TYPE_BYTE_PORTAL,
     TARGET_TYPE_BYTE_STATEMENT,
 };
 use pgwire::messages::response::{NoticeResponse, TransactionStatus};
@@ -37,21 +38,27 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 
 use super::Door;
 use super::bounded_messages::Known;
+use super::catalog::{self, Catalog};
 use super::errors::{error, fatal, of_query};
 use super::parameters::value;
 use super::rows::{Rendering, Rows, columns};
 use super::session::{Cursor, Session, Transaction};
-use super::settings::Notice;
+use super::settings::{Notice, SERVER_VERSION};
 use super::statements::{Isolation, Statement, statements};
 use super::types::postgres_type;
 use crate::access::Caller;
-use crate::query::{DescribedQuery, Params, ParsedQuery, QueryError, ReadPoint, RowBatches, SqlRequest};
+use crate::query::{
+    DescribedQuery, ErrorKind, Params, ParsedQuery, QueryError, ReadPoint, RowBatches, SqlRequest, SystemTables,
+};
+use crate::serve::audit::Asking;
 use crate::serve::auth::{Denied, Identity};
 use crate::serve::tls::Certified;
-use crate::telemetry::count_denied;
+use crate::telemetry::count_limited;
 
 /// Who reads without a token, where that is allowed, says so: others are asked for theirs.
 const ANONYMOUS: &str = "anonymous";
+/// What the audit log calls this door.
+const ROUTE: &str = "postgres";
 /// Rows of a portal that are taken at once.
 const FETCH_ROWS_MAX: i32 = 65_536;
 /// What a client says of a connection that is none of a session.
@@ -70,8 +77,17 @@ pub(super) struct Conversation {
 #[derive(Debug)]
 pub(super) struct Prepared {
     statement: Statement,
-    query: Option<(ParsedQuery, DescribedQuery)>,
+    query: Option<(Asked, DescribedQuery)>,
     parameters: Vec<Type>,
+}
+
+/// What a query reads.
+#[derive(Debug)]
+enum Asked {
+    /// Rows of relations.
+    Relations(ParsedQuery),
+    /// What there is, by these words and of these tables.
+    Catalog(String, Arc<SystemTables>),
 }
 
 impl Conversation {
@@ -86,20 +102,30 @@ impl Conversation {
     fn identity(&self, token: Option<&str>) -> Result<Identity, Denied> {
         let identity = self.door.gate.identity(token, self.certified.as_ref());
         if let Err(denied) = &identity {
-            count_denied(match denied {
-                Denied::NoToken => "no-token",
-                Denied::UnknownToken => "unknown-token",
-                Denied::BadToken(_) => "bad-token",
-            });
+            self.door.audit.denied(&Asking { credential: denied.credential(), ..self.asking(None) }, denied.label());
         }
         identity
     }
 
-    /// Who reads, by what its token is worth now.
-    fn caller(&self) -> PgWireResult<Caller> {
+    fn asking(&self, identity: Option<&Identity>) -> Asking {
+        Asking { route: Some(ROUTE.into()), peer: Some(self.peer), ..Asking::of(identity) }
+    }
+
+    /// Who reads, by what its token is worth now; and the right to be answered, while it lasts.
+    fn caller(&self) -> PgWireResult<(Identity, Caller)> {
         let token = self.session().token.clone();
         let identity = self.identity(token.as_deref()).map_err(|denied| fatal("28000", denied.to_string()))?;
-        Ok(identity.caller(self.peer.is_loopback()))
+        let caller = identity.caller(self.peer.is_loopback());
+        Ok((identity, caller))
+    }
+
+    /// An error as its client gets it. That something was denied is told.
+    fn refused(&self, identity: &Identity, error: QueryError) -> PgWireError {
+        if error.kind == ErrorKind::Denied {
+            let asking = Asking { relation: error.relation.clone(), ..self.asking(Some(identity)) };
+            self.door.audit.denied(&asking, error.kind.label());
+        }
+        of_query(error)
     }
 
     /// # Errors
@@ -110,15 +136,41 @@ impl Conversation {
             _ => return Ok(Prepared { statement, query: None, parameters: Vec::new() }),
         };
         let service = self.door.api.now().service().clone();
-        let parsed = service.parse(sql).await.map_err(of_query)?;
-        let described = service.describe(self.caller()?, &parsed).await.map_err(of_query)?;
+        let (identity, caller) = self.caller()?;
+        let (asked, described) = match self.question(&sql, &caller).await? {
+            Some((question, tables)) => {
+                let described = service.describe_system(caller, &tables, question.clone()).await.map_err(of_query)?;
+                (Asked::Catalog(question, tables), described)
+            }
+            None => {
+                let parsed = service.parse(sql).await.map_err(of_query)?;
+                let described = service.describe(caller, &parsed).await;
+                let described = described.map_err(|error| self.refused(&identity, error))?;
+                (Asked::Relations(parsed), described)
+            }
+        };
         let needed = described.parameters.iter().enumerate().map(|(place, needed)| {
             let of_field = |data_type: &DataType| postgres_type(&Field::new("parameter", data_type.clone(), true));
             let said = given.get(place).cloned().flatten().filter(|of| *of != Type::UNKNOWN);
             said.or_else(|| needed.as_ref().map(of_field)).unwrap_or(Type::TEXT)
         });
         let parameters = needed.collect();
-        Ok(Prepared { statement, query: Some((parsed, described)), parameters })
+        Ok(Prepared { statement, query: Some((asked, described)), parameters })
+    }
+
+    /// A text that asks what there is, and the tables that have it; None of one that asks for rows.
+    async fn question(&self, sql: &str, caller: &Caller) -> PgWireResult<Option<(String, Arc<SystemTables>)>> {
+        if !catalog::may_ask(sql) {
+            return Ok(None);
+        }
+        let relations = self.door.api.now().service().shapes(caller.clone()).await.map_err(of_query)?;
+        let (user, settings) = {
+            let session = self.session();
+            (session.user.clone(), session.settings.all().map(|(name, value)| (name.to_owned(), value)).collect())
+        };
+        let catalog = Catalog::of(relations, &user, SERVER_VERSION, settings).map_err(of_query)?;
+        let question = catalog.question(sql);
+        Ok(question.map(|question| (question, Arc::new(catalog.into_tables()))))
     }
 
     /// The columns that a statement gives; none where it gives no rows.
@@ -152,13 +204,13 @@ impl Conversation {
         match statement {
             Statement::Query(_) => {
                 let query = prepared.query.as_ref();
-                let (parsed, described) = query.ok_or_else(|| error("XX000", "the query was not prepared"))?;
-                self.query(client, parsed, &described.schema, parameters, format).await
+                let (asked, described) = query.ok_or_else(|| error("XX000", "the query was not prepared"))?;
+                self.query(client, asked, &described.schema, parameters, format).await
             }
             Statement::Declare { cursor, holds, .. } => {
                 let query = prepared.query.as_ref();
-                let (parsed, _) = query.ok_or_else(|| error("XX000", "the query was not prepared"))?;
-                self.declare(cursor, *holds, parsed, parameters).await
+                let (asked, _) = query.ok_or_else(|| error("XX000", "the query was not prepared"))?;
+                self.declare(cursor, *holds, asked, parameters).await
             }
             Statement::Fetch { cursor, count } => self.fetch(cursor, *count, format),
             Statement::Show(name) => self.show(name, format),
@@ -220,7 +272,7 @@ impl Conversation {
     async fn query<C>(
         &self,
         client: &mut C,
-        parsed: &ParsedQuery,
+        asked: &Asked,
         described: &SchemaRef,
         parameters: Vec<ScalarValue>,
         format: Format,
@@ -232,7 +284,7 @@ impl Conversation {
         let limits = self.door.api.now().answer_limits();
         let columns_format = format.clone();
         let (schema, rows) = self
-            .read(parsed, parameters, async move |mut batches: RowBatches| {
+            .read(asked, parameters, async move |mut batches: RowBatches| {
                 let mut rendering = Rendering::new(limits, format);
                 while let Some(batch) = batches.next().await? {
                     rendering.write(&batch)?;
@@ -246,7 +298,9 @@ impl Conversation {
             // Its relations were declared in another way since it was prepared.
             return Err(error("0A000", "cached plan must not change result type"));
         }
-        if let Some(notice) = self.freshness_notice() {
+        if matches!(asked, Asked::Relations(_))
+            && let Some(notice) = self.freshness_notice()
+        {
             client.feed(PgWireBackendMessage::NoticeResponse(notice)).await?;
         }
         Ok(response(columns(described, &columns_format), rows))
@@ -255,7 +309,7 @@ impl Conversation {
     /// Reads what a statement asks for, as its session demands it.
     async fn read<T, W>(
         &self,
-        parsed: &ParsedQuery,
+        asked: &Asked,
         parameters: Vec<ScalarValue>,
         render: impl FnOnce(RowBatches) -> W + Send + 'static,
     ) -> PgWireResult<T>
@@ -263,7 +317,12 @@ impl Conversation {
         T: Send + 'static,
         W: Future<Output = Result<T, QueryError>> + Send + 'static,
     {
-        let (service, caller) = (self.door.api.now().service().clone(), self.caller()?);
+        let (service, (identity, caller)) = (self.door.api.now().service().clone(), self.caller()?);
+        let admitted = self.door.api.quotas().admit(&caller, Some(self.peer), Instant::now());
+        let _admitted = admitted.map_err(|exceeded| {
+            count_limited(exceeded.label());
+            error("53400", exceeded.to_string())
+        })?;
         let (settings, pinned) = {
             let session = self.session();
             let pinned = session.transaction.as_ref().and_then(|transaction| transaction.at.clone());
@@ -272,13 +331,20 @@ impl Conversation {
         let demand = settings.demand(service.streams(), service.limits())?;
         let mixed = settings.allows_mixed_cuts();
         let reading = async {
+            let params = Params::Positional(parameters);
+            let parsed = match asked {
+                Asked::Relations(parsed) => parsed,
+                Asked::Catalog(question, tables) => {
+                    return Ok((None, service.system(caller, tables, question.clone(), params, render).await?));
+                }
+            };
             let at = match &pinned {
                 Some(earlier) => service.at_sql_again(earlier, caller, parsed, mixed, &demand).await?,
                 None => service.at_sql(caller, parsed, mixed, &demand).await?,
             };
-            let request = SqlRequest { parsed: parsed.clone(), params: Params::Positional(parameters) };
+            let request = SqlRequest { parsed: parsed.clone(), params };
             let answer = service.sql(&at, request, render).await?;
-            Ok((at, answer))
+            Ok((Some(at), answer))
         };
         let read = match settings.timeout() {
             None => reading.await,
@@ -287,7 +353,9 @@ impl Conversation {
                 Err(_) => return Err(error("57014", "canceling statement due to statement timeout")),
             },
         };
-        let (at, answer): (ReadPoint, T) = read.map_err(of_query)?;
+        let (at, answer): (Option<ReadPoint>, T) = read.map_err(|error| self.refused(&identity, error))?;
+        // What there is has no freshness.
+        let Some(at) = at else { return Ok(answer) };
         let mut session = self.session();
         session.freshness = Some(at.freshness());
         if let Some(transaction) = &mut session.transaction
@@ -319,12 +387,12 @@ impl Conversation {
         &self,
         name: &str,
         holds: bool,
-        parsed: &ParsedQuery,
+        asked: &Asked,
         parameters: Vec<ScalarValue>,
     ) -> PgWireResult<Response> {
         let limits = self.door.api.now().answer_limits();
         let cursor = self
-            .read(parsed, parameters, async move |mut batches: RowBatches| {
+            .read(asked, parameters, async move |mut batches: RowBatches| {
                 let (mut read, mut bytes) = (Vec::new(), 0);
                 while let Some(batch) = batches.next().await? {
                     bytes += batch.get_array_memory_size();
@@ -432,6 +500,7 @@ impl StartupHandler for Conversation {
             PgWireFrontendMessage::Startup(startup) => {
                 protocol_negotiation(client, &startup).await?;
                 self.begin(&startup)?;
+                self.session().user = startup.parameters.get(METADATA_USER).cloned().unwrap_or_default();
                 save_startup_parameters_to_metadata(client, &startup);
                 let is_anonymous = client.metadata().get(METADATA_USER).is_some_and(|user| user == ANONYMOUS);
                 match self.door.gate.identity(None, self.certified.as_ref()) {
@@ -693,6 +762,23 @@ impl ExtendedQueryHandler for Conversation {
         }
         client.send(PgWireBackendMessage::CloseComplete(CloseComplete::new())).await?;
         Ok(())
+    }
+
+    async fn on_describe<C>(&self, client: &mut C, message: Describe) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        if message.target_type == TARGET_TYPE_BYTE_PORTAL && client.portal_store().get_portal(name).is_none() {
+            // A cursor that was declared in SQL is a portal as well.
+            let schema = self.session().cursor(name)?.schema.clone();
+            let described = DescribePortalResponse::new(columns(&schema, &Format::UnifiedText));
+            return send_describe_response(client, &described).await;
+        }
+        self._on_describe(client, message).await
     }
 
     async fn do_describe_statement<C>(

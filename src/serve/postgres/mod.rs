@@ -4,6 +4,7 @@
 //! answer is rendered whole, within the limits of all answers, before its first row is sent.
 
 mod bounded_messages;
+mod catalog;
 mod connection;
 mod conversation;
 mod errors;
@@ -26,6 +27,7 @@ use pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
 use tokio::net::TcpListener;
 
 use crate::config::Postgres;
+use crate::serve::audit::Audit;
 use crate::serve::auth::Gate;
 use crate::serve::connections::{Listener, accept};
 use crate::serve::http::CurrentApi;
@@ -36,6 +38,7 @@ use crate::serve::tls::Tls;
 struct Door {
     api: CurrentApi,
     gate: Gate,
+    audit: Audit,
     /// Of the queries that run, each by its connection's number and key.
     cancels: Arc<ConnectionManager>,
     keys: Arc<RandomPidSecretKeyGenerator>,
@@ -54,15 +57,15 @@ impl fmt::Debug for PostgresServer {
 }
 
 impl PostgresServer {
-    /// Answers those whom the gate lets in.
+    /// Answers those whom the gate lets in, and tells of the others.
     ///
     /// # Errors
     /// Where the address cannot be listened on.
-    pub async fn bind(config: &Postgres, api: CurrentApi, gate: Gate) -> io::Result<Self> {
+    pub async fn bind(config: &Postgres, api: CurrentApi, gate: Gate, audit: Audit) -> io::Result<Self> {
         let socket = TcpListener::bind(&config.listen).await?;
         let listener = Listener { name: "postgres", socket, limits: config.connections.clone(), tls: None };
         let (cancels, keys) = (Arc::new(ConnectionManager::new()), Arc::default());
-        Ok(Self { listener, door: Door { api, gate, cancels, keys } })
+        Ok(Self { listener, door: Door { api, gate, audit, cancels, keys } })
     }
 
     /// Speaks TLS, and nothing else.

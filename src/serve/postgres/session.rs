@@ -22,6 +22,8 @@ const CURSORS_MAX: usize = 32;
 pub(super) struct Session {
     /// What it is known by; looked at again for each statement, because it may be worth nothing by now.
     pub(super) token: Option<String>,
+    /// As it named itself.
+    pub(super) user: String,
     pub(super) settings: Settings,
     pub(super) transaction: Option<Transaction>,
     /// Of the last answer.

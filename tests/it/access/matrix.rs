@@ -7,12 +7,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::token;
 use crate::crash::daemon::Daemon;
+use crate::postgres::programs;
 use crate::support::DEADLINE;
 
 const CONFIG: &str = r#"
@@ -22,6 +24,7 @@ projections: relations.yaml
 http: {listen: "127.0.0.1:0"}
 metrics: {listen: "127.0.0.1:0"}
 health: {listen: "127.0.0.1:0"}
+postgres: {listen: "127.0.0.1:0"}
 auth: {tokens: tokens, anonymous: read}
 limits: {scan_limit: 100}
 "#;
@@ -220,6 +223,36 @@ impl Shop {
         let status = response.status().as_u16();
         Reply { status, etag, body: response.body_mut().read_to_string().unwrap() }
     }
+}
+
+impl Shop {
+    /// What psql writes of these commands, rows and errors, one after the other.
+    fn psql(&self, who: &str, commands: &[String]) -> String {
+        let listening: Value = serde_json::from_str(&self.daemon.logged("\"listening\"").unwrap()).unwrap();
+        let port = listening["fields"]["postgres"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        let token = self.tokens.iter().find(|(name, _)| *name == who).map(|(_, token)| format!("password={token}"));
+        let user = if token.is_some() { "reader" } else { "anonymous" };
+        let connection =
+            format!("host=127.0.0.1 port={port} user={user} dbname=readside {}", token.unwrap_or_default());
+        let mut psql = Command::new(programs().join("psql"));
+        psql.args([&connection, "--no-psqlrc", "--no-align", "--no-password"]);
+        commands.iter().for_each(|command| drop(psql.args(["-c", command])));
+        let output = psql.output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+}
+
+/// What may be asked of a relation over the PostgreSQL protocol: all SQL, and what clients ask of themselves.
+fn commands(relation: &str) -> Vec<String> {
+    let bodies = table(relation).into_iter().filter(|row| row.route == "/v1/sql").flat_map(|row| row.requests);
+    let texts = bodies.filter_map(|(_, _, body)| Some(body?["sql"].as_str()?.to_owned()));
+    let own = [
+        format!("\\d {relation}"),
+        "\\d".to_owned(),
+        "SELECT relname, relnatts, reltuples FROM pg_class ORDER BY oid".to_owned(),
+        format!("BEGIN; DECLARE c CURSOR FOR SELECT id, email FROM {relation} ORDER BY id; FETCH ALL FROM c; COMMIT"),
+    ];
+    texts.chain(own).collect()
 }
 
 /// A path as the router has it, and requests of it: a method, a path, and a body.
@@ -477,6 +510,25 @@ fn nothing_tells_of_hidden_rows() {
             }
         }
     }
+    for relation in RELATIONS_GUARDED.into_iter().chain(["conflict"]) {
+        let commands = commands(relation);
+        for who in ["reader", "officer", "nobody", ""] {
+            let [one, other] = [&many, &few].map(|shop| without_durations(&shop.psql(who, &commands)));
+            let reply = |body: String| Reply { status: 0, etag: None, body };
+            let place = format!("{who} over PostgreSQL of {relation}");
+            let is_shown = ["canary", "quiet@x", "zebra", "b-7"].into_iter().find(|hidden| one.contains(hidden));
+            if let Some(hidden) = is_shown.filter(|_| who != "") {
+                faults.push(format!("{place} shows {hidden}: {one}"));
+            }
+            if who == "reader" {
+                let sees = one.contains("a-1") && one.contains("secret1@x") != MASKED.contains(&relation);
+                assert!(sees || relation == "conflict", "{place}: {one}");
+            }
+            if one != other {
+                faults.push(format!("{place}\n{}", difference(&reply(one), &reply(other))));
+            }
+        }
+    }
     // What is hidden from nobody tells the two apart by nearly every path, so the table asks for what would tell.
     let telling = table("everything").into_iter().flat_map(|row| row.requests).filter(|(method, path, body)| {
         let [one, other] = [&many, &few].map(|shop| shop.ask("reader", method, path, body.as_ref()).comparable());
@@ -484,6 +536,8 @@ fn nothing_tells_of_hidden_rows() {
     });
     let telling = telling.count();
     assert!(telling > 20, "{telling} requests of a public relation tell");
+    let told = [&many, &few].map(|shop| shop.psql("reader", &commands("everything")));
+    assert_ne!(told[0], told[1], "what is public tells them apart over PostgreSQL too");
     assert!(asked > 1_000, "{asked}");
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }

@@ -4,6 +4,8 @@ mod audit;
 mod matrix;
 mod others;
 
+pub(crate) use others::material;
+
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -47,7 +49,7 @@ fn readside(arguments: &[&str], token: &str) -> Output {
 }
 
 /// A new token, whose line is in the file.
-fn token(home: &Path, arguments: &[&str]) -> String {
+pub(crate) fn token(home: &Path, arguments: &[&str]) -> String {
     let file = home.join("tokens");
     let made = readside(&[&["token", "create", "--line-to", file.to_str().unwrap()], arguments].concat(), "");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -40,7 +40,7 @@ sql: SELECT id, tenant FROM orders.placed
 "#;
 
 /// What `material.py` writes. None where there is no Python for it; CI does not allow that.
-fn material() -> Option<TempDir> {
+pub(crate) fn material() -> Option<TempDir> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/access-clients");
     let named = std::env::var("ACCESS_CLIENTS_PYTHON").ok();
     let python = named.or_else(|| {

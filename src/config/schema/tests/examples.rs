@@ -19,6 +19,9 @@ const OTHER_ROOT: &str = "
 nats: {url: \"nats://127.0.0.1:4222\", token: secret}
 sources: [a.yaml, b.yaml]
 http: {max_connections: 10, max_connections_per_peer: 5, tls: {certificate: a.crt, key: a.key, client_ca: b.crt}}
+postgres:
+  {listen: \"127.0.0.1:5432\", tls: {certificate: a.crt, key: a.key, client_ca: b.crt}, max_connections: 10,
+   max_connections_per_peer: 5, header_timeout: 5s, idle_timeout: 1h, write_timeout: 5s}
 auth: {mtls: {admins: [ada]}, jwt: {keys: a.json, issuer: a, audience: [b, c], leeway: 10s, roles: r, admin_role: ops}}
 ---
 nats: {credentials_file: a.creds, tls: {ca: a.crt, certificate: b.crt, key: b.key, first: true}}

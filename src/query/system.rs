@@ -1,0 +1,106 @@
+//! Questions of what there is, in place of what is in it: SQL over tables that a protocol makes of the relations that a caller sees.
+//!
+//! None of them has a row of a relation, so no policy has anything to say; the limits of all queries hold.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::common::DataFusionError;
+use datafusion::datasource::{MemTable, TableType, ViewTable, provider_as_source};
+use datafusion::logical_expr::{LogicalPlanBuilder, ScalarUDF};
+
+use super::QueryError;
+use super::session::{DescribedQuery, Session, Sessions};
+use super::sql::{Params, RowBatches};
+use crate::read_model::ReadView;
+
+/// What a relation is like.
+#[derive(Debug, Clone)]
+pub struct RelationShape {
+    pub name: String,
+    pub is_view: bool,
+    pub schema: SchemaRef,
+    /// The columns of its key.
+    pub key: Vec<usize>,
+}
+
+/// The tables and functions of a schema beside that of the relations.
+#[derive(Debug)]
+pub struct SystemTables {
+    pub schema: &'static str,
+    pub tables: Vec<(String, RecordBatch)>,
+    pub functions: Vec<Arc<ScalarUDF>>,
+    /// Without their rows: what else tells what there is has them too.
+    pub relations: Vec<RelationShape>,
+}
+
+impl Sessions {
+    /// What the relations that a caller sees are like. One that cannot be planned is left out.
+    pub(super) async fn shapes(&self, view: ReadView) -> Vec<RelationShape> {
+        let session = self.open(view);
+        let names: Vec<String> = session.view().names().map(str::to_owned).collect();
+        let mut shapes = Vec::new();
+        for name in names {
+            let Ok(provider) = session.register(self, &name, 0).await else { continue };
+            let key = session.view().open(&name).ok().and_then(|relation| relation.table());
+            let key = key.map(|table| table.spec().key.clone()).unwrap_or_default();
+            let is_view = provider.table_type() == TableType::View;
+            shapes.push(RelationShape { name, is_view, schema: provider.schema(), key });
+        }
+        shapes
+    }
+
+    /// A session over such tables alone.
+    fn over_system(&self, view: ReadView, system: &SystemTables) -> Result<Session, QueryError> {
+        let session = self.open(view);
+        let added = || -> Result<Session, DataFusionError> {
+            let tables = MemorySchemaProvider::new();
+            for (name, rows) in &system.tables {
+                let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]])?;
+                tables.register_table(name.clone(), Arc::new(table))?;
+            }
+            session.add_schema(system.schema, Arc::new(tables))?;
+            for relation in &system.relations {
+                let rows = MemTable::try_new(relation.schema.clone(), vec![Vec::new()])?;
+                session.add_relation(&relation.name, shaped(rows, relation)?)?;
+            }
+            session.with_functions(system.schema, &system.functions)
+        };
+        added().map_err(QueryError::planning)
+    }
+
+    pub(super) async fn describe_system(
+        &self,
+        view: ReadView,
+        system: &SystemTables,
+        sql: &str,
+    ) -> Result<DescribedQuery, QueryError> {
+        let parsed = self.parse(sql)?.without_references();
+        self.over_system(view, system)?.describe(self, &parsed).await
+    }
+
+    pub(super) async fn run_system(
+        &self,
+        view: ReadView,
+        system: &SystemTables,
+        sql: &str,
+        params: Params,
+        rows_max: usize,
+    ) -> Result<RowBatches, QueryError> {
+        let parsed = self.parse(sql)?.without_references();
+        let session = self.over_system(view, system)?;
+        super::sql::start(self, &session, &parsed, params, rows_max).await
+    }
+}
+
+fn shaped(rows: MemTable, relation: &RelationShape) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let rows: Arc<dyn TableProvider> = Arc::new(rows);
+    if !relation.is_view {
+        return Ok(rows);
+    }
+    let source = provider_as_source(rows);
+    let plan = LogicalPlanBuilder::scan(relation.name.as_str(), source, None)?.build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}

@@ -1,0 +1,377 @@
+//! Questions of clients to the catalog, as the engine can answer them.
+//!
+//! Clients ask in PostgreSQL's own words: operators and types by their schema, names as numbers (`'t'::regclass`), values of arrays, and
+//! subqueries of which each gives one value because the catalog is as it is. What is asked stays the same; only the words are others.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableFactor,
+    UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::functions;
+
+/// Depth of what is parsed here; the engine has limits of its own.
+const RECURSION_MAX: usize = 60;
+const CATALOG: &str = "pg_catalog";
+const INFORMATION: &str = "information_schema";
+/// Types whose values are numbers of what has a name.
+const NAMED: [&str; 8] =
+    ["regclass", "regtype", "regnamespace", "regproc", "regprocedure", "regrole", "regoper", "regcollation"];
+
+/// A question to the catalog in words that the engine knows; None of what asks for rows of relations. `is_relation`: whether a name
+/// without a schema is one that is declared. `number_of`: the number of a name, of a kind.
+pub(super) fn rewritten(
+    sql: &str,
+    is_relation: impl Fn(&str) -> bool,
+    number_of: impl Fn(&str, &str) -> Option<i64>,
+) -> Option<String> {
+    let parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(RECURSION_MAX).try_with_sql(sql);
+    // What cannot be read here is told by who reads all other SQL.
+    let mut statement = parser.ok()?.parse_statement().ok()?;
+    if !matches!(statement, Statement::Query(_)) {
+        return None;
+    }
+    let mut asked = Asked { is_relation: &is_relation, catalog: false, rows: false };
+    let _ = statement.visit(&mut asked);
+    if !asked.catalog || asked.rows {
+        return None;
+    }
+    let _ = VisitMut::visit(&mut statement, &mut Rewriting { number_of: &number_of });
+    Some(statement.to_string())
+}
+
+/// What a question is about.
+struct Asked<'a> {
+    is_relation: &'a dyn Fn(&str) -> bool,
+    catalog: bool,
+    rows: bool,
+}
+
+impl Visitor for Asked<'_> {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        let parts: Vec<&str> =
+            relation.0.iter().filter_map(ObjectNamePart::as_ident).map(|part| part.value.as_str()).collect();
+        match parts.as_slice() {
+            [.., CATALOG | INFORMATION, _] => self.catalog = true,
+            [name] if name.starts_with("pg_") && !(self.is_relation)(name) => self.catalog = true,
+            [.., name] => self.rows |= (self.is_relation)(name),
+            [] => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(function) => {
+                let name = function.name.0.iter().filter_map(ObjectNamePart::as_ident).collect::<Vec<_>>();
+                let is_of_catalog = name.len() > 1 && name[0].value == CATALOG;
+                self.catalog |= is_of_catalog || name.last().is_some_and(|name| functions::is_one(&name.value));
+            }
+            Expr::Cast { data_type, .. } => {
+                self.catalog |= named_type(data_type).is_some();
+            }
+            Expr::Identifier(name) => self.catalog |= functions::is_word(&name.value) && name.quote_style.is_none(),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct Rewriting<'a> {
+    number_of: &'a dyn Fn(&str, &str) -> Option<i64>,
+}
+
+impl VisitorMut for Rewriting<'_> {
+    type Break = ();
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        name_all_apart(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
+            strip(name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let taken = std::mem::replace(expr, null());
+        *expr = self.expression(taken);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Rewriting<'_> {
+    /// An expression whose parts are rewritten.
+    fn expression(&self, expr: Expr) -> Expr {
+        match expr {
+            Expr::Function(function) => call(function),
+            Expr::Collate { expr, .. } => *expr,
+            Expr::Like { negated, any: false, expr, pattern, escape_char: Some(escape) } => {
+                let is_like = made(functions::LIKE, vec![*expr, *pattern, Expr::Value(escape)]);
+                if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(is_like) } } else { is_like }
+            }
+            Expr::BinaryOp { left, op, right } => {
+                let op = plain(op);
+                let number = |one: &Expr, other: &Expr| {
+                    digits(one).filter(|_| is_number(other)).map(|number| Box::new(numeral(number)))
+                };
+                let (of_left, of_right) = (number(&left, &right), number(&right, &left));
+                Expr::BinaryOp { left: of_left.unwrap_or(left), op, right: of_right.unwrap_or(right) }
+            }
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if !matches!(*right, Expr::Subquery(_)) => {
+                let values = match *right {
+                    Expr::Value(value) => elements(&value.value),
+                    Expr::Nested(inner) => *inner,
+                    other => other,
+                };
+                made("array_has", vec![values, *left])
+            }
+            // Of the elements of lists that belong to what is declared nowhere here.
+            Expr::Subquery(query) if reads_function(&query) => null(),
+            Expr::Subquery(mut query) => {
+                one_value(&mut query);
+                Expr::Subquery(query)
+            }
+            Expr::Cast { kind, expr, data_type, array, format } => self.cast(kind, *expr, data_type, array, format),
+            Expr::Identifier(name) if name.quote_style.is_none() && functions::is_word(&name.value) => {
+                made(&name.value.to_ascii_lowercase(), Vec::new())
+            }
+            other => other,
+        }
+    }
+
+    fn cast(
+        &self,
+        kind: CastKind,
+        expr: Expr,
+        data_type: DataType,
+        array: bool,
+        format: Option<datafusion::sql::sqlparser::ast::CastFormat>,
+    ) -> Expr {
+        if let Some(named) = named_type(&data_type) {
+            return match &expr {
+                Expr::Value(value) => match &value.value {
+                    Value::SingleQuotedString(text) => match text.parse::<i64>() {
+                        Ok(number) => numeral(number),
+                        // Of a name that is none there is nothing.
+                        Err(_) => (self.number_of)(named, text).map_or_else(null, numeral),
+                    },
+                    Value::Placeholder(_) if named == "regclass" || named == "regtype" => {
+                        made(&format!("to_{named}"), vec![expr])
+                    }
+                    _ => expr,
+                },
+                _ => made(&format!("{named}_name"), vec![expr]),
+            };
+        }
+        let data_type = match custom(&data_type).as_deref() {
+            Some("oid" | "xid" | "cid" | "int8") => DataType::BigInt(None),
+            Some("text" | "name" | "char" | "cardinal_number" | "character_data" | "sql_identifier" | "yes_or_no") => {
+                DataType::Text
+            }
+            Some("int2") => DataType::SmallInt(None),
+            Some("int4") => DataType::Integer(None),
+            Some("bool") => DataType::Boolean,
+            // Nothing is done by what has no other form here.
+            Some(_) => return expr,
+            None => data_type,
+        };
+        Expr::Cast { kind, expr: Box::new(expr), data_type, array, format }
+    }
+}
+
+/// The name of a type that is written by a name alone, in small letters and without its schema.
+fn custom(data_type: &DataType) -> Option<String> {
+    match data_type {
+        DataType::Custom(name, _) => Some(name.0.last()?.as_ident()?.value.to_ascii_lowercase()),
+        DataType::Regclass => Some("regclass".to_owned()),
+        _ => None,
+    }
+}
+
+fn named_type(data_type: &DataType) -> Option<&'static str> {
+    let name = custom(data_type)?;
+    NAMED.into_iter().find(|named| *named == name)
+}
+
+fn strip(name: &mut ObjectName) {
+    if name.0.len() > 1 && name.0[0].as_ident().is_some_and(|schema| schema.value == CATALOG) {
+        name.0.remove(0);
+    }
+}
+
+fn call(mut function: Function) -> Expr {
+    strip(&mut function.name);
+    let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(|name| name.value.to_ascii_lowercase());
+    // `ARRAY(SELECT …)`: what stands in such lists is declared nowhere here.
+    if name.as_deref() == Some("array") && matches!(function.args, FunctionArguments::Subquery(_)) {
+        return elements(&Value::SingleQuotedString("{}".to_owned()));
+    }
+    if name.as_deref() == Some("generate_subscripts") && matches!(function.args, FunctionArguments::List(_)) {
+        function.name = ObjectName::from(vec![Ident::new(functions::SUBSCRIPTS)]);
+        return made("unnest", vec![Expr::Function(function)]);
+    }
+    match name {
+        // What PostgreSQL writes without parentheses is a function like others.
+        Some(name) if matches!(function.args, FunctionArguments::None) && functions::is_word(&name) => {
+            made(&name, Vec::new())
+        }
+        _ => Expr::Function(function),
+    }
+}
+
+/// An operator without its schema.
+fn plain(op: BinaryOperator) -> BinaryOperator {
+    let BinaryOperator::PGCustomBinaryOperator(parts) = &op else { return op };
+    match parts.last().map(String::as_str) {
+        Some("=") => BinaryOperator::Eq,
+        Some("<>" | "!=") => BinaryOperator::NotEq,
+        Some("~") => BinaryOperator::PGRegexMatch,
+        Some("!~") => BinaryOperator::PGRegexNotMatch,
+        Some("~*") => BinaryOperator::PGRegexIMatch,
+        Some("!~*") => BinaryOperator::PGRegexNotIMatch,
+        Some("~~") => BinaryOperator::PGLikeMatch,
+        Some("!~~") => BinaryOperator::PGNotLikeMatch,
+        _ => op,
+    }
+}
+
+/// `'16384'`, which is compared with a column of numbers, as a number.
+fn digits(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => text.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether an expression is a column that has numbers of the catalog, by how such columns are named.
+fn is_number(expr: &Expr) -> bool {
+    let name = match expr {
+        Expr::Identifier(name) => &name.value,
+        Expr::CompoundIdentifier(names) => match names.last() {
+            Some(name) => &name.value,
+            None => return false,
+        },
+        _ => return false,
+    };
+    ["oid", "relid", "typid", "classid", "namespace", "inhparent"].iter().any(|end| name.ends_with(end))
+}
+
+/// `{a,b}` as a list.
+fn elements(value: &Value) -> Expr {
+    let Value::SingleQuotedString(text) = value else { return Expr::Value(value.clone().into()) };
+    let inner = text.trim_start_matches('{').trim_end_matches('}');
+    let texts = inner.split(',').filter(|text| !text.is_empty());
+    made("make_array", texts.map(|text| Expr::Value(Value::SingleQuotedString(text.to_owned()).into())).collect())
+}
+
+fn reads_function(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let mut read = select
+        .from
+        .iter()
+        .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
+    read.any(|factor| {
+        matches!(
+            factor,
+            TableFactor::Table { args: Some(_), .. } | TableFactor::Function { .. } | TableFactor::UNNEST { .. }
+        )
+    })
+}
+
+/// A subquery for one value, of which the engine has to see that it gives one: the greatest of those that there are, of which there is one.
+fn one_value(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let is_plain = query.limit_clause.is_none() && query.order_by.is_none() && !select.from.is_empty();
+    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
+        select.projection.as_mut_slice()
+    else {
+        return;
+    };
+    if is_plain && !is_aggregate(value) {
+        let inner = std::mem::replace(value, null());
+        *value = made("max", vec![inner]);
+    }
+}
+
+fn is_aggregate(expr: &Expr) -> bool {
+    struct Aggregates(bool);
+    impl Visitor for Aggregates {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::Function(function) = expr {
+                let name = function.name.to_string().to_ascii_lowercase();
+                self.0 |= ["count", "max", "min", "sum", "array_agg", "string_agg", "bool_or", "bool_and", "json_agg"]
+                    .contains(&name.as_str());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut aggregates = Aggregates(false);
+    let _ = expr.visit(&mut aggregates);
+    aggregates.0
+}
+
+fn name_all_apart(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => name_apart(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            name_all_apart(left);
+            name_all_apart(right);
+        }
+        _ => {}
+    }
+}
+
+/// Gives columns names of their own where two are written alike, such as two NULLs.
+fn name_apart(select: &mut Select) {
+    let mut written: Vec<String> = Vec::new();
+    for (place, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let text = expr.to_string();
+        if written.contains(&text) {
+            let expr = std::mem::replace(expr, null());
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', format!("?column?{place}")) };
+        } else {
+            written.push(text);
+        }
+    }
+}
+
+fn null() -> Expr {
+    Expr::Value(Value::Null.into())
+}
+
+fn numeral(number: i64) -> Expr {
+    Expr::Value(Value::Number(number.to_string(), false).into())
+}
+
+/// A call of a function.
+fn made(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
+    let args = FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() });
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args,
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
