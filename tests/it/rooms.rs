@@ -742,6 +742,7 @@ const WATCHED: &[&str] = &[
     "tantivy",
     "tempfile",
     "tokio",
+    "tokio_util",
     "tokio_rustls",
     "tracing",
     "tracing_appender",

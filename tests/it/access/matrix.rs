@@ -237,7 +237,8 @@ impl Shop {
         let mut psql = Command::new(programs().join("psql"));
         psql.args([&connection, "--no-psqlrc", "--no-align", "--no-password"]);
         commands.iter().for_each(|command| drop(psql.args(["-c", command])));
-        let output = psql.output().unwrap();
+        // It says when an answer was given.
+        let output = psql.env("PGOPTIONS", "-c readside.notice=never").output().unwrap();
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     }
 }

@@ -165,7 +165,7 @@ def reflection(conninfo):
     assert "public" in inspector.get_schema_names()
     columns = {column["name"]: str(column["type"]) for column in inspector.get_columns("things")}
     assert columns["price"] == "NUMERIC(9, 2)" and columns["at"] == "TIMESTAMP", columns
-    assert columns["tags"] == "TEXT[]" and columns["address"] == "JSON", columns
+    assert columns["tags"] == "ARRAY" and columns["address"] == "JSON", columns
     nullable = {column["name"]: column["nullable"] for column in inspector.get_columns("things")}
     assert (nullable["id"], nullable["n"]) == (False, True)
     assert inspector.get_pk_constraint("things")["constrained_columns"] == ["id"]
