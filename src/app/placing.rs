@@ -92,5 +92,5 @@ pub(super) fn waits(group: &Group) -> Option<Waits> {
         Some(Promotion::WhenEqual) => true,
         None | Some(Promotion::Auto) => return None,
     };
-    (!projections.is_empty()).then(|| Waits { projections, unless_equal, breaking: !group.breaking.is_empty() })
+    (!projections.is_empty()).then_some(Waits { projections, unless_equal, breaking: !group.breaking.is_empty() })
 }

@@ -236,7 +236,9 @@ impl Shop {
             format!("host=127.0.0.1 port={port} user={user} dbname=readside {}", token.unwrap_or_default());
         let mut psql = Command::new(programs().join("psql"));
         psql.args([&connection, "--no-psqlrc", "--no-align", "--no-password"]);
-        commands.iter().for_each(|command| drop(psql.args(["-c", command])));
+        for command in commands {
+            psql.args(["-c", command]);
+        }
         // It says when an answer was given.
         let output = psql.env("PGOPTIONS", "-c readside.notice=never").output().unwrap();
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -518,7 +520,7 @@ fn nothing_tells_of_hidden_rows() {
             let reply = |body: String| Reply { status: 0, etag: None, body };
             let place = format!("{who} over PostgreSQL of {relation}");
             let is_shown = ["canary", "quiet@x", "zebra", "b-7"].into_iter().find(|hidden| one.contains(hidden));
-            if let Some(hidden) = is_shown.filter(|_| who != "") {
+            if let Some(hidden) = is_shown.filter(|_| !who.is_empty()) {
                 faults.push(format!("{place} shows {hidden}: {one}"));
             }
             if who == "reader" {
