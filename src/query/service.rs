@@ -12,6 +12,7 @@ use datafusion::common::{ScalarValue, TableReference};
 
 use super::limits::Admission;
 use super::session::{DescribedQuery, Sessions};
+use super::sql_limits::check_text;
 use super::wait::{met, wait};
 use super::{
     Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, Params, ParsedQuery, Promise, QueryError, ReadPoint,
@@ -211,13 +212,23 @@ impl QueryService {
         self.admission.run(async move { sessions.open(view).describe(&sessions, &parsed).await }).await
     }
 
-    /// What the relations that a caller sees are like.
+    /// What is made of a text and of what the relations that a caller sees are like; `make` runs on the query threads, which have the
+    /// stack to parse the text.
     ///
     /// # Errors
-    /// Where too many queries run.
-    pub async fn shapes(&self, caller: Caller) -> Result<Vec<RelationShape>, QueryError> {
+    /// What `make` refuses; where the text has too much of something, or too many queries run.
+    pub async fn of_shapes<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        sql: String,
+        make: impl FnOnce(Vec<RelationShape>, &str) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
         let (sessions, view) = (self.sessions.clone(), self.view(caller));
-        self.admission.run(async move { Ok(sessions.shapes(view).await) }).await
+        let work = async move {
+            check_text(&sql)?;
+            make(sessions.shapes(view).await, &sql)
+        };
+        self.admission.run(work).await
     }
 
     /// What a question to a system's tables needs and gives.

@@ -41,6 +41,7 @@ mod simulator;
 mod since;
 mod slow_links;
 mod source;
+mod stale;
 mod state_limit;
 mod statements;
 mod support;

@@ -47,9 +47,7 @@ use super::settings::{Notice, SERVER_VERSION};
 use super::statements::{Isolation, Statement, statements};
 use super::types::postgres_type;
 use crate::access::Caller;
-use crate::query::{
-    DescribedQuery, ErrorKind, Params, ParsedQuery, QueryError, ReadPoint, RowBatches, SqlRequest, SystemTables,
-};
+use crate::query::{ErrorKind, Params, ParsedQuery, QueryError, ReadPoint, RowBatches, SqlRequest, SystemTables};
 use crate::serve::audit::Asking;
 use crate::serve::auth::{Denied, Identity};
 use crate::serve::tls::Certified;
@@ -77,7 +75,8 @@ pub(super) struct Conversation {
 #[derive(Debug)]
 pub(super) struct Prepared {
     statement: Statement,
-    query: Option<(Asked, DescribedQuery)>,
+    /// With the columns that it gives, if they were asked for before it runs.
+    query: Option<(Asked, Option<SchemaRef>)>,
     parameters: Vec<Type>,
 }
 
@@ -128,34 +127,47 @@ impl Conversation {
         of_query(error)
     }
 
+    /// A statement that is run as it is. What is in it is looked at when it runs.
+    async fn read_statement(&self, statement: Statement) -> PgWireResult<Prepared> {
+        let query = match &statement {
+            Statement::Query(sql) | Statement::Declare { query: sql, .. } => {
+                let (_, caller) = self.caller()?;
+                Some((self.asked(sql, &caller).await?, None))
+            }
+            _ => None,
+        };
+        Ok(Prepared { statement, query, parameters: Vec::new() })
+    }
+
+    /// A statement with what it needs and gives, as far as the client has not said it.
+    ///
     /// # Errors
     /// If the SQL cannot be planned for this client.
     async fn prepare(&self, statement: Statement, given: &[Option<Type>]) -> PgWireResult<Prepared> {
-        let sql = match &statement {
-            Statement::Query(sql) | Statement::Declare { query: sql, .. } => sql.clone(),
-            _ => return Ok(Prepared { statement, query: None, parameters: Vec::new() }),
+        let mut prepared = self.read_statement(statement).await?;
+        let Some((asked, described)) = &mut prepared.query else { return Ok(prepared) };
+        let (service, (identity, caller)) = (self.door.api.now().service().clone(), self.caller()?);
+        let found = match asked {
+            Asked::Catalog(question, tables) => service.describe_system(caller, tables, question.clone()).await,
+            Asked::Relations(parsed) => service.describe(caller, parsed).await,
         };
-        let service = self.door.api.now().service().clone();
-        let (identity, caller) = self.caller()?;
-        let (asked, described) = match self.question(&sql, &caller).await? {
-            Some((question, tables)) => {
-                let described = service.describe_system(caller, &tables, question.clone()).await.map_err(of_query)?;
-                (Asked::Catalog(question, tables), described)
-            }
-            None => {
-                let parsed = service.parse(sql).await.map_err(of_query)?;
-                let described = service.describe(caller, &parsed).await;
-                let described = described.map_err(|error| self.refused(&identity, error))?;
-                (Asked::Relations(parsed), described)
-            }
-        };
-        let needed = described.parameters.iter().enumerate().map(|(place, needed)| {
+        let found = found.map_err(|error| self.refused(&identity, error))?;
+        let needed = found.parameters.iter().enumerate().map(|(place, needed)| {
             let of_field = |data_type: &DataType| postgres_type(&Field::new("parameter", data_type.clone(), true));
             let said = given.get(place).cloned().flatten().filter(|of| *of != Type::UNKNOWN);
             said.or_else(|| needed.as_ref().map(of_field)).unwrap_or(Type::TEXT)
         });
-        let parameters = needed.collect();
-        Ok(Prepared { statement, query: Some((asked, described)), parameters })
+        prepared.parameters = needed.collect();
+        *described = Some(found.schema);
+        Ok(prepared)
+    }
+
+    async fn asked(&self, sql: &str, caller: &Caller) -> PgWireResult<Asked> {
+        if let Some((question, tables)) = self.question(sql, caller).await? {
+            return Ok(Asked::Catalog(question, tables));
+        }
+        let parsed = self.door.api.now().service().parse(sql.to_owned()).await.map_err(of_query)?;
+        Ok(Asked::Relations(parsed))
     }
 
     /// A text that asks what there is, and the tables that have it; None of one that asks for rows.
@@ -163,20 +175,23 @@ impl Conversation {
         if !catalog::may_ask(sql) {
             return Ok(None);
         }
-        let relations = self.door.api.now().service().shapes(caller.clone()).await.map_err(of_query)?;
         let (user, settings) = {
             let session = self.session();
             (session.user.clone(), session.settings.all().map(|(name, value)| (name.to_owned(), value)).collect())
         };
-        let catalog = Catalog::of(relations, &user, SERVER_VERSION, settings).map_err(of_query)?;
-        let question = catalog.question(sql);
-        Ok(question.map(|question| (question, Arc::new(catalog.into_tables()))))
+        let service = self.door.api.now().service().clone();
+        let asked = service.of_shapes(caller.clone(), sql.to_owned(), move |relations, sql| {
+            let catalog = Catalog::of(relations, &user, SERVER_VERSION, settings)?;
+            let question = catalog.question(sql);
+            Ok(question.map(|question| (question, Arc::new(catalog.into_tables()))))
+        });
+        asked.await.map_err(of_query)
     }
 
     /// The columns that a statement gives; none where it gives no rows.
     fn schema(&self, prepared: &Prepared) -> PgWireResult<Option<SchemaRef>> {
         Ok(match (&prepared.statement, &prepared.query) {
-            (Statement::Query(_), Some((_, described))) => Some(described.schema.clone()),
+            (Statement::Query(_), Some((_, described))) => described.clone(),
             (Statement::Show(name), _) => Some(shown_schema(name)),
             (Statement::Fetch { cursor, .. }, _) => Some(self.session().cursor(cursor)?.schema.clone()),
             _ => None,
@@ -205,7 +220,7 @@ impl Conversation {
             Statement::Query(_) => {
                 let query = prepared.query.as_ref();
                 let (asked, described) = query.ok_or_else(|| error("XX000", "the query was not prepared"))?;
-                self.query(client, asked, &described.schema, parameters, format).await
+                self.query(client, asked, described.as_ref(), parameters, format).await
             }
             Statement::Declare { cursor, holds, .. } => {
                 let query = prepared.query.as_ref();
@@ -273,7 +288,7 @@ impl Conversation {
         &self,
         client: &mut C,
         asked: &Asked,
-        described: &SchemaRef,
+        described: Option<&SchemaRef>,
         parameters: Vec<ScalarValue>,
         format: Format,
     ) -> PgWireResult<Response>
@@ -293,8 +308,11 @@ impl Conversation {
             })
             .await?;
         let is_same = |(one, other): (&Arc<Field>, &Arc<Field>)| postgres_type(one) == postgres_type(other);
-        let (one, other) = (schema.fields(), described.fields());
-        if one.len() != other.len() || !one.iter().zip(other).all(is_same) {
+        let fits = |described: &SchemaRef| {
+            let (one, other) = (schema.fields(), described.fields());
+            one.len() == other.len() && one.iter().zip(other).all(is_same)
+        };
+        if !described.is_none_or(fits) {
             // Its relations were declared in another way since it was prepared.
             return Err(error("0A000", "cached plan must not change result type"));
         }
@@ -303,7 +321,7 @@ impl Conversation {
         {
             client.feed(PgWireBackendMessage::NoticeResponse(notice)).await?;
         }
-        Ok(response(columns(described, &columns_format), rows))
+        Ok(response(columns(described.unwrap_or(&schema), &columns_format), rows))
     }
 
     /// Reads what a statement asks for, as its session demands it.
@@ -599,10 +617,7 @@ impl SimpleQueryHandler for Conversation {
         let mut responses = Vec::new();
         for statement in statements(query)? {
             let response = async {
-                let prepared = self.prepare(statement, &[]).await?;
-                if !prepared.parameters.is_empty() {
-                    return Err(error("42P02", "there is no parameter $1"));
-                }
+                let prepared = self.read_statement(statement).await?;
                 self.execute(client, &prepared, Vec::new(), Format::UnifiedText).await
             };
             match response.await {

@@ -40,18 +40,23 @@ fn code(kind: ErrorKind) -> &'static str {
 
 /// The error as a client gets it: what it is, what to do, and how fresh an answer could be.
 pub(super) fn of_query(error: QueryError) -> PgWireError {
-    let mut info = ErrorInfo::new("ERROR".to_owned(), code(error.kind).to_owned(), error.detail);
+    let mut info = ErrorInfo::new("ERROR".to_owned(), code(error.kind).to_owned(), told(error.detail));
     info.detail = error.freshness.and_then(|freshness| serde_json::to_string(&freshness).ok());
-    info.hint = error.hint;
+    info.hint = error.hint.map(told);
     PgWireError::UserError(Box::new(info))
 }
 
 /// An error of the conversation itself.
 pub(super) fn error(code: &str, message: impl Into<String>) -> PgWireError {
-    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), code.to_owned(), message.into())))
+    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), code.to_owned(), told(message.into()))))
 }
 
 /// An error that ends the connection.
 pub(super) fn fatal(code: &str, message: impl Into<String>) -> PgWireError {
-    PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".to_owned(), code.to_owned(), message.into())))
+    PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".to_owned(), code.to_owned(), told(message.into()))))
+}
+
+/// A text of the protocol ends with its first zero byte, which a value that an error quotes may have.
+pub(super) fn told(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

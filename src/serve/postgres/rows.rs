@@ -7,6 +7,7 @@ use pgwire::api::portal::Format;
 use pgwire::api::results::{FieldFormat, FieldInfo};
 use pgwire::messages::data::DataRow;
 
+use super::errors::told;
 use super::types::{modifier, postgres_type, size};
 use super::values::Values;
 use crate::query::{ErrorKind, QueryError};
@@ -19,7 +20,7 @@ pub(super) fn columns(schema: &Schema, format: &Format) -> Vec<FieldInfo> {
     let column = |(place, field): (usize, &arrow::datatypes::FieldRef)| {
         let of = postgres_type(field);
         let format = if is_binary(format, place) { FieldFormat::Binary } else { FieldFormat::Text };
-        let column = FieldInfo::new(field.name().clone(), None, None, of.clone(), format);
+        let column = FieldInfo::new(told(field.name().clone()), None, None, of.clone(), format);
         column.with_type_size(size(&of)).with_type_modifier(modifier(field.data_type()))
     };
     fields.map(column).collect()

@@ -6,6 +6,10 @@ use pgwire::error::PgWireError;
 
 use super::errors::error;
 
+/// Of a text that a client sends at once.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+const STATEMENTS_MAX: usize = 100;
+
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Statement {
@@ -80,15 +84,22 @@ impl Isolation {
 /// The statements of a text, in order, without those of nothing.
 ///
 /// # Errors
-/// If it is no SQL.
+/// If it is no SQL, or too much of it.
 pub(super) fn statements(text: &str) -> Result<Vec<Statement>, PgWireError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(error("54000", format!("a text may have {TEXT_BYTES_MAX} bytes")));
+    }
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).with_unescape(false).tokenize_with_location();
     let tokens = tokens.map_err(|cause| error("42601", format!("the SQL cannot be read: {cause}")))?;
     let lines = Lines::new(text);
     let parts = tokens.split(|token| token.token == Token::SemiColon);
     let parts = parts.map(|part| part.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect());
     let written = parts.filter(|part: &Vec<&TokenWithSpan>| !part.is_empty());
-    written.map(|part| Reader { text, lines: &lines, tokens: &part, place: 0 }.statement()).collect()
+    let written: Vec<_> = written.collect();
+    if written.len() > STATEMENTS_MAX {
+        return Err(error("54000", format!("a text may have {STATEMENTS_MAX} statements")));
+    }
+    written.into_iter().map(|part| Reader { text, lines: &lines, tokens: &part, place: 0 }.statement()).collect()
 }
 
 /// Where each line of a text begins.
@@ -385,6 +396,8 @@ mod tests {
         assert_eq!(statements(text).unwrap(), expected);
         assert_eq!(statements(" ; -- nothing\n").unwrap(), []);
         assert!(statements("SELECT 'a").is_err());
+        assert!(statements(&"SELECT 1;".repeat(101)).is_err(), "too many");
+        assert!(statements(&format!("SELECT '{}'", "a".repeat(300_000))).is_err(), "too long");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What readers send to a daemon: SQL, search texts and bytes of HTTP. It answers each, never with a fault of its own, and
+//! What readers send to a daemon: SQL, search texts, tokens, and bytes of HTTP and of PostgreSQL's protocol. It answers each, never with a fault of its own, and
 //! stays as it is.
 
 use std::io::{ErrorKind, Read, Write};
@@ -22,6 +22,7 @@ sources: sources.yaml
 projections: projections.yaml
 http: {listen: "127.0.0.1:0"}
 metrics: {listen: "127.0.0.1:0"}
+postgres: {listen: "127.0.0.1:0"}
 limits: {timeout: 2s, memory: 64MiB, max_rows: 1000}
 "#;
 const SOURCE: &str = r#"
@@ -230,6 +231,73 @@ const HTTP_WORDS: &[&str] = &[
     "\u{0}",
 ];
 
+const POSTGRES_WORDS: &[&str] = &[
+    "Q\0\0\0\u{d}SELECT 1\0",
+    "P\0\0\0\u{10}\0SELECT $1\0\0\0",
+    "B\0\0\0\u{c}\0\0\0\0\0\0\0\0",
+    "D\0\0\0\u{6}S\0",
+    "D\0\0\0\u{6}P\0",
+    "E\0\0\0\u{9}\0\0\0\0\0",
+    "E\0\0\0\u{9}\0\u{7f}\u{7f}\u{7f}\u{7f}",
+    "C\0\0\0\u{6}S\0",
+    "S\0\0\0\u{4}",
+    "H\0\0\0\u{4}",
+    "X\0\0\0\u{4}",
+    "p\0\0\0\u{6}a\0",
+    "d\0\0\0\u{5}x",
+    "c\0\0\0\u{4}",
+    "\u{7f}\u{7f}\u{7f}\u{7f}",
+    "\0\0\0\u{4}",
+    "\0\0\0\0",
+    "\0\u{3}\0\0",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "COMMIT",
+    "ROLLBACK TO a",
+    "DECLARE c CURSOR FOR SELECT id FROM placed",
+    "FETCH 10 FROM c",
+    "FETCH ALL c",
+    "CLOSE ALL",
+    "SET max_lag = '1s'",
+    "SET LOCAL statement_timeout TO 1",
+    "SHOW ALL",
+    "RESET ALL",
+    "DISCARD ALL",
+    "DEALLOCATE ALL",
+    "SELECT pg_catalog.pg_get_indexdef(oid, 0, true) FROM pg_index i JOIN pg_class ON indexrelid = oid",
+    "'placed'::regclass::oid",
+    "ANY('{a,b}')",
+    "OPERATOR(pg_catalog.~)",
+    "ARRAY(SELECT 1)",
+    "generate_subscripts(indkey, 1)",
+    "information_schema.columns",
+    "current_user",
+    "version()",
+    "::numeric[]",
+    "$1",
+    "$65535",
+    ";",
+    "\0",
+];
+const TOKEN_WORDS: &[&str] = &[
+    "Bearer ",
+    "Basic ",
+    "rs_",
+    ".",
+    "..",
+    "eyJhbGciOiJIUzI1NiIsImtpZCI6ImEifQ",
+    "eyJhbGciOiJub25lIn0",
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ",
+    "eyJzdWIiOiJhIiwiYXVkIjoicmVhZHNpZGUiLCJleHAiOjQxMDI0NDQ4MDB9",
+    "e30",
+    "bnVsbA",
+    "W10",
+    "=",
+    "AAAA",
+    "____",
+    "\u{7f}",
+    "\u{e9}",
+];
+
 struct Served {
     daemon: Daemon,
     _folder: TempDir,
@@ -238,7 +306,15 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With these settings besides.
+    fn start_with(settings: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
+        let config = format!("{}\n{settings}", CONFIG.trim_end());
+        let keys =
+            r#"{"keys":[{"kty":"oct","kid":"a","alg":"HS256","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}"#;
         let event = |number: u64| {
             format!(
                 r#"{{"type":"Placed","customer":"c{}","total":"{number}.5","notes":"running runs of élan {number}","at":"2026-01-01T00:00:00Z","tags":["a","b"],"extra":{{"a":{number}}}}}"#,
@@ -247,7 +323,8 @@ impl Served {
         };
         let events: String = (0..200).map(|number| event(number) + "\n").collect();
         for (name, text) in [
-            ("readside.yaml", CONFIG),
+            ("readside.yaml", config.as_str()),
+            ("jwks.json", keys),
             ("sources.yaml", SOURCE),
             ("projections.yaml", PROJECTIONS),
             ("events.ndjson", &events),
@@ -278,9 +355,23 @@ impl Served {
         assert!(bytes < MEMORY_MAX, "the daemon holds {bytes} bytes");
     }
 
+    /// What it answers to these bytes of the PostgreSQL protocol.
+    fn send_to_postgres(&self, bytes: &[u8]) -> Vec<u8> {
+        let listening = self.daemon.logged("\"listening\"").expect("a line");
+        let listening: serde_json::Value = serde_json::from_str(&listening).expect("a JSON line");
+        self.talk(listening["fields"]["postgres"].as_str().expect("an address"), bytes, QUIET)
+    }
+
     /// Statuses of what it answers to these bytes. It closes the connection at the latest once nothing more is sent.
     fn send(&self, bytes: &[u8], wait: Duration) -> Vec<u16> {
-        let mut stream = TcpStream::connect(self.daemon.address()).expect("a connection");
+        let answer = self.talk(self.daemon.address(), bytes, wait);
+        let text = String::from_utf8_lossy(&answer);
+        let statuses = text.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.get(..3)?.parse().ok());
+        statuses.collect()
+    }
+
+    fn talk(&self, address: &str, bytes: &[u8], wait: Duration) -> Vec<u8> {
+        let mut stream = TcpStream::connect(address).expect("a connection");
         // It may answer, and close, before it has read everything.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
@@ -289,9 +380,7 @@ impl Served {
             let _ = stream.shutdown(Shutdown::Write);
             assert!(is_closed(&mut stream, &mut answer, PATIENCE), "the connection stays open");
         }
-        let text = String::from_utf8_lossy(&answer);
-        let statuses = text.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.get(..3)?.parse().ok());
-        statuses.collect()
+        answer
     }
 }
 
@@ -344,6 +433,30 @@ fn http() {
     fuzz("http", HTTP_WORDS, |input| {
         let statuses = served.send(input, QUIET);
         assert!(!statuses.contains(&500), "{statuses:?}");
+        served.check();
+    });
+}
+
+#[test]
+fn postgres() {
+    let mut served = Served::start();
+    fuzz("postgres", POSTGRES_WORDS, |input| {
+        let answer = served.send_to_postgres(input);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(!text.contains("CXX000"), "an error of the daemon's own: {text}");
+        served.check();
+    });
+}
+
+#[test]
+fn tokens() {
+    // Who has no token reads, so that the daemon can be looked at.
+    let mut served = Served::start_with("auth: {anonymous: read, jwt: {keys: jwks.json, audience: readside}}\n");
+    fuzz("tokens", TOKEN_WORDS, |input| {
+        let value: Vec<u8> = input.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)).collect();
+        let head = b"GET /v1/projections HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: ";
+        let statuses = served.send(&[&head[..], &value, b"\r\n\r\n"].concat(), PATIENCE);
+        assert!(matches!(statuses.as_slice(), [200 | 400 | 401 | 431]), "{statuses:?}");
         served.check();
     });
 }

@@ -1,6 +1,7 @@
 //! Reading over the PostgreSQL protocol with clients that others wrote: psql and psycopg.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -328,4 +329,25 @@ fn the_listener_speaks_tls_and_knows_certificates() {
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("nobody has this token"));
     let in_the_clear = world.psql("sslmode=disable password=rs_other", count);
     assert!(String::from_utf8_lossy(&in_the_clear.stderr).contains("speaks TLS only"));
+}
+
+/// More of them than there are places: nothing said, half a startup, a whole one, and half a statement.
+#[test]
+fn sessions_that_do_nothing_stop_nobody() {
+    let world = World::start(OPEN);
+    let body = b"\0\x03\0\0user\0ada\0\0";
+    let startup = [&(body.len() as u32 + 4).to_be_bytes()[..], body].concat();
+    let begun = [&startup[..], b"Q\0\0\0\x20SELECT 1"].concat();
+    let said: [&[u8]; 4] = [b"", &startup[..9], &startup, &begun];
+    let held: Vec<TcpStream> = (0..1_000)
+        .map(|number| {
+            let mut connection = TcpStream::connect(format!("127.0.0.1:{}", world.port)).unwrap();
+            // It may have been closed to make room.
+            let _ = connection.write_all(said[number % said.len()]);
+            connection
+        })
+        .collect();
+    assert_eq!(world.psql_says("SELECT count(*) AS n FROM numbers"), "1000\n");
+    assert_eq!(world.daemon.get("/livez").0, 200);
+    drop(held);
 }
