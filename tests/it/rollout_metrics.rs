@@ -56,7 +56,9 @@ fn a_rollout_is_measured_as_long_as_it_lasts() {
         })
     };
     assert!(on_disk(&world) < world.disk() as f64);
-    assert!(world.status_of("totals")["diskBytes"].as_u64().unwrap() > 0);
+    world.daemon().wait("bytes of what serves", DEADLINE, |_| {
+        (world.status_of("totals")["diskBytes"].as_u64()? > 0).then_some(())
+    });
     // All of it is there again after a restart, and gone with the decision.
     world.restart_unsettled();
     world.kept("totals");

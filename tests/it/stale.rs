@@ -5,18 +5,18 @@ use serde_json::json;
 use crate::reload::{SIZES, TOTALS, World};
 use crate::support::DEADLINE;
 
-const OVER: &str = "projection: over\nkind: view\nsql: SELECT customer, orders FROM totals\n";
+const SEEN: &str = "projection: seen\nkind: view\nsql: SELECT customer, orders FROM totals\n";
 
 #[test]
 fn a_relation_that_promises_it_gives_no_stale_answer() {
     let refusing = TOTALS.replace("key:", "freshness: {on_stale: refuse}\nkey:");
-    let world = World::start(&[&refusing, SIZES, OVER]);
+    let world = World::start(&[&refusing, SIZES, SEEN]);
     let daemon = world.daemon();
     let sql = |relation: &str| daemon.post("/v1/sql", &json!({"sql": format!("SELECT count(*) AS n FROM {relation}")}));
     let promising = || {
-        let paths = ["/v1/tables/totals?pageSize=1", "/v1/tables/totals/c1", "/v1/tables/over?pageSize=1"];
+        let paths = ["/v1/tables/totals?pageSize=1", "/v1/tables/totals/c1", "/v1/tables/seen?pageSize=1"];
         let read = paths.map(|path| daemon.get(path));
-        read.into_iter().chain(["totals", "over"].map(sql)).collect::<Vec<_>>()
+        read.into_iter().chain(["totals", "seen"].map(sql)).collect::<Vec<_>>()
     };
     assert!(promising().iter().all(|(status, _)| *status == 200), "{:?}", promising());
     let (here, away) = (world.path("events.ndjson"), world.path("away"));

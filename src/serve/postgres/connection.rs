@@ -5,29 +5,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
+use futures::SinkExt;
 use pgwire::api::cancel::DefaultCancelHandler;
 use pgwire::api::{ClientInfo, DefaultClient, NoopHandler, PgWireConnectionState};
 use pgwire::error::PgWireError;
 use pgwire::messages::PgWireFrontendMessage;
 use pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio_util::codec::{Framed, FramedParts};
+use tokio_util::codec::Framed;
 
 use super::Door;
-use super::bounded_messages::{BoundedMessages, Known};
 use super::conversation::{Conversation, Prepared};
 use super::errors::fatal;
+use super::messages::{HEAD_BYTES, Known, Messages};
 use crate::serve::connections::{Connection, Lane, Place, Stage, TimedStream, until};
 use crate::serve::tls::{self, Certified};
 
 /// What a client begins with.
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
-/// Length and code.
-const HEAD_BYTES: usize = 8;
-const STARTUP_BYTES_MAX: usize = 10_000;
 /// A client may ask for TLS, and for what is not spoken here, each once.
 const REQUESTS_MAX: usize = 2;
 /// For what a connection is told at its end.
@@ -37,7 +34,7 @@ trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for S {}
 
-type Stream = BoundedMessages<TimedStream<Box<dyn Duplex>, Arc<Stage>>>;
+type Stream = BufReader<TimedStream<Box<dyn Duplex>, Arc<Stage>>>;
 type Socket = Framed<Stream, PgWireMessageServerCodec<Arc<Prepared>>>;
 
 /// Answers one client until it goes.
@@ -60,19 +57,31 @@ pub(super) async fn answer(connection: Connection, door: Door) {
     let Begun { stream, head, certified, is_secure } = begun;
     let (known, stage) = (Known::default(), Arc::new(Stage::new()));
     let timed = TimedStream::new(stream, stage.clone(), &shared.limits);
-    let rest = startup_length(&head).saturating_sub(HEAD_BYTES);
-    let bounded = BoundedMessages::new(timed, known.clone(), door.api.now().bodies().clone(), rest);
+    let mut messages = Messages::new(known.clone(), door.api.now().bodies().clone());
     let client = DefaultClient::new(SocketAddr::new(peer, 0), is_secure);
-    let mut parts = FramedParts::new(bounded, PgWireMessageServerCodec::new(client));
-    parts.read_buf.extend_from_slice(&head);
-    let mut socket = Framed::from_parts(parts);
+    // It writes; what a client sends is read from what is below it.
+    let mut socket = Framed::new(BufReader::new(timed), PgWireMessageServerCodec::new(client));
     socket.set_state(PgWireConnectionState::AwaitingStartup);
     let must_be_secure = shared.tls.is_some() && !is_secure;
     let cancels = Arc::new(DefaultCancelHandler::new(door.cancels.clone()));
     let conversation = Arc::new(Conversation::new(door, peer, certified, known));
     let talk = async {
-        while let Some(message) = socket.next().await {
-            let message = message.map_err(io::Error::from)?;
+        let mut first = Some(head);
+        loop {
+            let stream = socket.get_mut();
+            let read = match first.take() {
+                Some(head) => messages.first(stream, head).await.map(Some),
+                None => messages.next(stream).await,
+            };
+            let message = match read {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::OutOfMemory) => {
+                    farewell(&mut socket, "08P01", &error.to_string()).await;
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             place.is_busy();
             stage.answers();
             let goes_on = handle(message, &mut socket, &conversation, &cancels, must_be_secure).await?;
@@ -139,9 +148,6 @@ async fn begin(mut stream: TcpStream, place: &Place) -> io::Result<Begun> {
 async fn head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; HEAD_BYTES]> {
     let mut head = [0; HEAD_BYTES];
     stream.read_exact(&mut head).await?;
-    if !(HEAD_BYTES..=STARTUP_BYTES_MAX).contains(&startup_length(&head)) {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
     Ok(head)
 }
 

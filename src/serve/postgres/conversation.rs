@@ -37,9 +37,9 @@ use pgwire::messages::startup::{Authentication, Startup};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 
 use super::Door;
-use super::bounded_messages::Known;
 use super::catalog::{self, Catalog};
 use super::errors::{error, fatal, of_query};
+use super::messages::Known;
 use super::parameters::value;
 use super::rows::{Rendering, Rows, columns};
 use super::session::{Cursor, Session, Transaction};

@@ -3,11 +3,11 @@
 //! A connection only reads. Its session says how fresh answers have to be, by settings; its transaction may read one snapshot. An
 //! answer is rendered whole, within the limits of all answers, before its first row is sent.
 
-mod bounded_messages;
 mod catalog;
 mod connection;
 mod conversation;
 mod errors;
+mod messages;
 mod parameters;
 mod rows;
 mod session;
