@@ -262,15 +262,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_has_what_is_of_it_and_nothing_more() {
-        let sent = message(b'B', 25, b"p\0s\0\0\x01\0\x01\0\x01\0\0\0\x01x\0\0\0\0");
-        // One byte of the body is of no part.
-        assert_eq!(next(&sent, true).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
-        let sent = message(b'B', 23, b"p\0s\0\0\x01\0\x01\0\x01\0\0\0\x01x\0\0");
-        let Some(Message::Bind(bind)) = next(&sent, true).await.unwrap() else { panic!("no bind") };
-        assert_eq!(
-            bind,
-            Bind::new(Some("p".into()), Some("s".into()), vec![1], vec![Some(Bytes::from_static(b"x"))], vec![])
-        );
+        let of = |letter, body: &[u8]| message(letter, body.len() as i32 + 4, body);
+        let body = b"p\0s\0\0\x01\0\x01\0\x01\0\0\0\x01x\0\0";
+        let Some(Message::Bind(bind)) = next(&of(b'B', body), true).await.unwrap() else { panic!("no bind") };
+        let value = Some(Bytes::from_static(b"x"));
+        assert_eq!(bind, Bind::new(Some("p".into()), Some("s".into()), vec![1], vec![value], vec![]));
+        // Bytes that are of no part.
+        let more = [&body[..], b"\0\0"].concat();
+        assert_eq!(next(&of(b'B', &more), true).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
         for (letter, body) in [
             (b'Q', &b"SELECT 1"[..]),
             (b'Q', b"\xff\0"),
@@ -282,8 +281,11 @@ mod tests {
             (b'S', b"x"),
             (b'?', b""),
         ] {
-            let sent = message(letter, body.len() as i32 + 4, body);
-            assert_eq!(next(&sent, true).await.unwrap_err().kind(), io::ErrorKind::InvalidData, "{letter} {body:?}");
+            assert_eq!(
+                next(&of(letter, body), true).await.unwrap_err().kind(),
+                io::ErrorKind::InvalidData,
+                "{letter} {body:?}"
+            );
         }
     }
 
