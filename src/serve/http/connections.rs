@@ -22,6 +22,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::held_body::HeldBody;
 use super::{health, problem};
 pub(super) use crate::serve::connections::Listener;
 use crate::serve::connections::{Connection, Lane, Place, Shared, Stage, TimedStream, accept, until};
@@ -134,7 +135,7 @@ async fn respond(
     exchange: Exchange,
     request: Request<Incoming>,
     routes: Routes,
-) -> Result<Response<Measured>, std::convert::Infallible> {
+) -> Result<Response<HeldBody<Exchange>>, std::convert::Infallible> {
     let place = exchange.place.clone();
     let whole = Whole(place.clone());
     let response = if place.lane == Lane::Full || health::is_asked_by(&request) {
@@ -146,7 +147,8 @@ async fn respond(
         refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         refused
     };
-    Ok(response.map(|body| Measured { body, _exchange: exchange }))
+    // The exchange ends with the answer's body.
+    Ok(response.map(|body| HeldBody::new(body, exchange)))
 }
 
 /// A request and its answer, from the request's head to the end of the answer's body.
@@ -201,29 +203,6 @@ impl HttpBody for Received {
             self.whole = None;
         }
         frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// An answer's body, with which its exchange ends.
-struct Measured {
-    body: Body,
-    _exchange: Exchange,
-}
-
-impl HttpBody for Measured {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

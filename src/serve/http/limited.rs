@@ -1,21 +1,18 @@
 //! Requests of one principal, as many as they may have.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 
 use super::connections::Peer;
+use super::held_body::HeldBody;
 use super::reader::caller;
 use super::{ADMIN, API, problem};
-use crate::serve::quotas::{Admitted, Exceeded, Quotas};
+use crate::serve::quotas::{Exceeded, Quotas};
 use crate::telemetry::count_limited;
 
 /// Lets a request on while its principal has not asked too much. Health and the console's files are not counted; nor is what administrators
@@ -30,7 +27,8 @@ pub(super) async fn limited(State(quotas): State<Quotas>, request: Request, next
     let peer = extensions.get::<Peer>().map(|Peer(peer)| *peer);
     match quotas.admit(&caller, peer, Instant::now()) {
         Ok(admitted) if admitted.is_counted() => {
-            next.run(request).await.map(|body| Body::new(Counted { body, _admitted: admitted }))
+            // It is one of those at once until its answer is taken.
+            next.run(request).await.map(|body| Body::new(HeldBody::new(body, admitted)))
         }
         Ok(_) => next.run(request).await,
         Err(exceeded) => refused(exceeded, &request),
@@ -44,27 +42,4 @@ fn refused(exceeded: Exceeded, request: &Request) -> Response {
     let seconds = exceeded.retry_after().as_millis().div_ceil(1_000) as u64;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     response
-}
-
-/// An answer's body, until whose end the request is one of those at once.
-struct Counted {
-    body: Body,
-    _admitted: Admitted,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -13,6 +13,7 @@ mod console;
 mod cross_origin;
 mod declared_queries;
 mod health;
+mod held_body;
 mod history;
 mod hosts;
 mod limited;

@@ -10,11 +10,9 @@ use datafusion::common::ScalarValue;
 use datafusion::common::utils::SingleRowListArrayBuilder;
 use pgwire::api::Type;
 
-use super::types::arrow_type;
+use super::types::{EPOCH_DAYS, EPOCH_US, arrow_type};
 use crate::query::QueryError;
 
-const EPOCH_DAYS: i32 = 10_957;
-const EPOCH_US: i64 = 946_684_800_000_000;
 /// Of a `numeric`, on either side of its point.
 const DIGITS_MAX: usize = 38;
 /// What a cast may not do in silence.

@@ -8,6 +8,10 @@ use crate::event::JSON_MARK;
 /// `numeric` and others have a modifier; this many is added to it.
 const MODIFIER_HEADER: i32 = 4;
 
+/// Days and microseconds from 1970 to 2000, where PostgreSQL begins to count.
+pub(super) const EPOCH_DAYS: i32 = 10_957;
+pub(super) const EPOCH_US: i64 = 946_684_800_000_000;
+
 /// The type that a column is described with. What PostgreSQL has no type for (structs, maps, lists of them) is `json`.
 pub(super) fn postgres_type(field: &Field) -> Type {
     match field.data_type() {

@@ -15,12 +15,9 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 use pgwire::api::Type;
 
-use super::types::postgres_type;
+use super::types::{EPOCH_DAYS, EPOCH_US, postgres_type};
 use crate::serve::json::JsonValues;
 
-/// Days and microseconds from 1970 to 2000, where PostgreSQL begins to count.
-const EPOCH_DAYS: i32 = 10_957;
-const EPOCH_US: i64 = 946_684_800_000_000;
 const SECOND_US: i64 = 1_000_000;
 
 /// The values of a column. NULL is none of them.
