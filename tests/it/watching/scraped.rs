@@ -46,6 +46,10 @@ fn a_prometheus_has_every_metric_of_a_daemon_under_load() {
     let (is_clean, said) = promtool(&["check", "metrics"], &page(&shop));
     assert!(is_clean && said.is_empty(), "{said}");
     shop.promote();
+    // Rows are verified from the history on, and have no figure when it was gone before the first time.
+    for projection in ["totals", "found", "shares"] {
+        prometheus.wait(&format!("readside_drifted_keys{{projection=\"{projection}\"}}"), |keys| keys == 0.0);
+    }
     shop.expire(10);
     prometheus.wait("readside_source_first_sequence{source=\"orders\"}", |first| first == 11.0);
     for metric in METRICS {
