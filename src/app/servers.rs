@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::streams::streams;
 use super::{Addresses, AppError};
 use crate::access::Policies;
-use crate::config::{Config, Http, OnStale, Projection};
+use crate::config::{Config, OnStale, Projection};
 use crate::query::{Promise, Rules};
 use crate::read_model::catalog::Catalog;
 use crate::serve::audit::Audit;
@@ -59,8 +59,11 @@ impl Servers {
             move |error| AppError::Listen { key, listen, error }
         };
         let gate = Gate::new(&config.auth)?;
-        let limits = within_descriptors(&config.http.connections);
-        let http = Http { connections: limits.clone(), ..config.http.clone() };
+        let (mut http, mut postgres) = (config.http.clone(), config.postgres.clone());
+        let of_postgres = postgres.as_mut().map(|own| ("postgres", &mut own.connections));
+        let mut listeners: Vec<_> = [("http", &mut http.connections)].into_iter().chain(of_postgres).collect();
+        within_descriptors(&mut listeners);
+        let limits = http.connections.clone();
         let http = Server::bind(&http, api.clone()).await.map_err(failed("http", &http.listen))?;
         let audit = Audit::default();
         let http = http.guarded_by(gate.clone()).audited_by(audit.clone());
@@ -77,7 +80,7 @@ impl Servers {
                 Some(HealthServer::bind(listen, &limits, api.clone()).await.map_err(failed("health", listen))?)
             }
         };
-        let postgres = match &config.postgres {
+        let postgres = match &postgres {
             None => None,
             Some(own) => {
                 let bound = PostgresServer::bind(own, api.clone(), gate.clone(), audit.clone()).await;

@@ -55,6 +55,12 @@ pub(super) enum NoConversion {
     Lacking(Vec<String>),
     #[error("the value has {}, which the declared type lacks", named(.0))]
     Undeclared(Vec<String>),
+    #[error(
+        "the declared type has {}, which the value lacks, and the value has {}, which the declared type lacks",
+        named(.lacking),
+        named(.undeclared)
+    )]
+    Misnamed { lacking: Vec<String>, undeclared: Vec<String> },
     #[error("`{path}` is of type {from}, which does not become {to} by itself")]
     Member { path: String, from: ArrowType, to: String },
 }
@@ -82,9 +88,11 @@ impl Conversion {
             Way::Cast | Way::ReadDecimal { .. } => can_cast_types(&given, &arrow),
             Way::RoundTrip => can_cast_types(&given, &arrow) && can_cast_types(&arrow, &given),
         };
-        if unit || !is_possible || !can_cast_types(from, &given) {
+        // Structs whose members have other names would be cast all the same, the first to the first.
+        let of_member = NoConversion::of_member(&given, &to.data_type, "");
+        if unit || !is_possible || !can_cast_types(from, &given) || of_member.is_some() {
             let whole = || NoConversion::Whole { from: from.clone(), to: type_name(&to.data_type) };
-            return Err(NoConversion::of_member(&given, &to.data_type, "").unwrap_or_else(whole));
+            return Err(of_member.unwrap_or_else(whole));
         }
         Ok(Self { to: to.clone(), given, arrow, way })
     }
@@ -146,6 +154,7 @@ impl NoConversion {
         match self {
             NoConversion::Lacking(_) => "write every declared member, as NULL where there is no value",
             NoConversion::Undeclared(_) => "leave it out of the expression, or declare it",
+            NoConversion::Misnamed { .. } => "call each member as it is declared",
             NoConversion::Whole { .. } | NoConversion::Member { .. } => "convert it in the expression",
         }
     }
@@ -163,7 +172,8 @@ impl NoConversion {
                 let undeclared: Vec<String> =
                     given.iter().filter(|field| !is_declared(field)).map(|field| below(field.name())).collect();
                 match (lacking.is_empty(), undeclared.is_empty()) {
-                    (false, _) => Some(NoConversion::Lacking(lacking)),
+                    (false, true) => Some(NoConversion::Lacking(lacking)),
+                    (false, false) => Some(NoConversion::Misnamed { lacking, undeclared }),
                     (true, false) => Some(NoConversion::Undeclared(undeclared)),
                     (true, true) => declared.iter().find_map(|field| {
                         let (_, found) = given.find(&field.name)?;

@@ -69,6 +69,18 @@ fn null_has_the_type_of_its_place() {
 }
 
 #[test]
+fn members_of_a_struct_are_matched_by_name() {
+    check(
+        &["a: string!, b: string!", "at: struct<x: string, y: string>, all: list<struct<x: string, y: int64>>"],
+        &[(1, &[("at", "{y: b, x: a}"), ("all", "[{y: 1, x: b}]")])],
+        &[r#"{"a": "Bern", "b": "Chur"}"#],
+        expect![[r#"
+            0: at={x: Bern, y: Chur} all=[{x: Chur, y: 1}]
+        "#]],
+    );
+}
+
+#[test]
 fn a_chain_of_three_versions() {
     check(
         &[
@@ -288,7 +300,8 @@ fn a_struct_that_does_not_fit_names_its_members() {
             "city: string!, n: int64!",
             "lacks: struct<city: string!, zip: string, land: string>, many: struct<city: string!>, \
              deep: list<struct<place: struct<city: string!, zip: string>>>, other: struct<place: struct<n: list<int64>>>, \
-             fine: struct<city: string!, zip: string>",
+             fine: struct<city: string!, zip: string>, misnamed: struct<city: string, zip: string>, \
+             moved: struct<zip: string, city: string>",
         ],
         &[(
             1,
@@ -298,6 +311,8 @@ fn a_struct_that_does_not_fit_names_its_members() {
                 ("deep", "[{place: {city: city}}]"),
                 ("other", "{place: {n: n}}"),
                 ("fine", "{city: city, zip: NULL}"),
+                ("misnamed", "{city: city, zpi: city}"),
+                ("moved", "{city: city, zip: NULL}"),
             ],
         )],
         &[],
@@ -306,6 +321,7 @@ fn a_struct_that_does_not_fit_names_its_members() {
             Placed v1 many: the value has `zip`, which the declared type lacks (hint: leave it out of the expression, or declare it)
             Placed v1 deep: the declared type has `[].place.zip`, which the value lacks (hint: write every declared member, as NULL where there is no value)
             Placed v1 other: `place.n` is of type Int64, which does not become list<int64> by itself (hint: convert it in the expression)
+            Placed v1 misnamed: the declared type has `zip`, which the value lacks, and the value has `zpi`, which the declared type lacks (hint: call each member as it is declared)
         "#]],
     );
 }

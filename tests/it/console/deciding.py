@@ -54,7 +54,9 @@ class Deciding(Case):
 
     def test_a_projection_is_built_again(self):
         self.open("#/projection/found")
-        self.assertIn("built together: found", self.confirm("Rebuild", "to be sure"))
+        told = self.confirm("Rebuild", "to be sure")
+        self.assertIn("built together: found", told)
+        self.assertIn("built, these wait to be promoted, unless their rows are the same: found", told)
         self.until("the second generation", lambda: self.rows("Generations")[0][:3] == ["2", "serves", "● serving"])
 
     def test_a_projection_is_paused_and_goes_on(self):

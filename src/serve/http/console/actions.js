@@ -113,10 +113,15 @@ function outcome(answer) {
     const changed = answer.changes.map(({ kind, name, change, detail }) =>
       el("li", {}, `${kind} ${name}: ${change}${detail ? `: ${detail}` : ""}`),
     );
+    const waiting = answer.waits.map(({ projections, unlessEqual, breaking }) => {
+      const unless = unlessEqual ? ", unless their rows are the same" : "";
+      const allowed = breaking ? ", and whoever promotes them allows that readers may miss something" : "";
+      return el("li", {}, `built, these wait to be promoted${unless}${allowed}: ${projections.join(", ")}`);
+    });
     return el(
       "div",
       { class: "note good" },
-      el("ul", {}, built, changed),
+      el("ul", {}, built, waiting, changed),
       built.length + changed.length === 0 && "Nothing changes.",
     );
   }
