@@ -70,17 +70,17 @@ fn waiting_for_a_view_parses_no_sql_again() {
 
 #[test]
 fn rows_bytes_memory_and_time_are_limited() {
-    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_millis(1500), ..limits() });
-    let rows = daemon.sql("SELECT a.order_id FROM orders a, orders b");
-    assert_eq!(rows.problem(422, "answer-too-large"), "the answer has more than 5000 rows");
-    let bytes = daemon.sql("SELECT lpad('x', 9999, 'y') AS x FROM orders a, (SELECT * FROM orders LIMIT 20) b");
-    assert_eq!(bytes.problem(422, "answer-too-large"), "the answer is larger than 4194304 bytes");
     let patient = Daemon::usual();
+    let rows = patient.sql("SELECT a.order_id FROM orders a, orders b");
+    assert_eq!(rows.problem(422, "answer-too-large"), "the answer has more than 5000 rows");
+    let bytes = patient.sql("SELECT lpad('x', 9999, 'y') AS x FROM orders a, (SELECT * FROM orders LIMIT 20) b");
+    assert_eq!(bytes.problem(422, "answer-too-large"), "the answer is larger than 4194304 bytes");
     let memory = patient.sql(
         "SELECT array_agg(a.order_id * b.order_id * c.order_id) FROM orders a, orders b, (SELECT * FROM orders LIMIT 99) c
          GROUP BY a.order_id * 1000000 + b.order_id * 1000 + c.order_id",
     );
     memory.problem(422, "out-of-memory");
+    let daemon = Daemon::start(QueryLimits { timeout: Duration::from_millis(1500), ..limits() });
     let started = Instant::now();
     assert_eq!(daemon.sql(ENDLESS).problem(504, "timeout"), "the query took longer than 1500 ms and was stopped");
     assert!(started.elapsed() < Duration::from_secs(10));
