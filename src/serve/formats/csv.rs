@@ -116,7 +116,7 @@ mod tests {
             String::from_utf8_lossy(&out).into_owned()
         };
         let same = ["a", "1.5", "a b", "é;'", "=1+1"];
-        assert_eq!(same.map(|text| written(text)), same);
+        assert_eq!(same.map(written), same);
         let quoted = ["", "a,b", "say \"so\"", "\"", "a\r\nb", "a\nb", " a", "a ", "\t"];
         let expected = [
             "\"\"",
@@ -129,6 +129,6 @@ mod tests {
             "\"a \"",
             "\"\t\"",
         ];
-        assert_eq!(quoted.map(|text| written(text)), expected);
+        assert_eq!(quoted.map(written), expected);
     }
 }

@@ -14,7 +14,7 @@ use crate::serve::json::{AnswerLimits, ColumnJson};
 pub(super) struct RenderedRows {
     format: Format,
     rows: Vec<Bytes>,
-    /// None where nobody asks whether it is the same again.
+    /// None where nobody asks for it.
     content: Option<Content>,
     place: Place,
 }
@@ -38,9 +38,14 @@ impl RenderedRows {
         RenderedRows { format, rows, content: Some(content), place }
     }
 
-    /// Rows without a tag.
+    /// Rows of which nobody asks whether they are the same again.
     pub(super) fn untagged(format: Format, rows: Vec<Bytes>, place: Place) -> Self {
         RenderedRows { format, rows, content: None, place }
+    }
+
+    /// The same of a POST, of which nobody asks whether it is the same again.
+    pub(super) fn without_tag(self) -> Self {
+        RenderedRows { content: None, ..self }
     }
 
     /// The answer to a request with these headers.

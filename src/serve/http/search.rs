@@ -120,7 +120,7 @@ pub(super) async fn search_by_body(
     State(api): State<Api>,
     Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
-    Accepted(format): Accepted,
+    accepted: Result<Accepted, Response>,
     headers: HeaderMap,
     uri: Uri,
     body: Body,
@@ -129,12 +129,17 @@ pub(super) async fn search_by_body(
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
     };
+    // The body was taken in any case: who is still writing would not see the answer.
+    let format = match accepted {
+        Ok(Accepted(format)) => format,
+        Err(refused) => return refused,
+    };
     answer("search", &uri, async {
         if let Some((stray, _)) = pairs(&uri)?.first() {
             return Err(QueryError::invalid(format!("`{stray}` belongs into the body")));
         }
         let (at, rows) = found(&api, caller, path, parameters(&body.bytes)?, format).await?;
-        rows.answer(&HeaderMap::new(), at.freshness())
+        rows.without_tag().answer(&headers, at.freshness())
     })
     .await
 }

@@ -55,7 +55,7 @@ fn mixed_cuts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
 pub(super) async fn sql(
     State(api): State<Api>,
     Reader(caller): Reader,
-    Accepted(format): Accepted,
+    accepted: Result<Accepted, Response>,
     headers: HeaderMap,
     uri: Uri,
     body: Body,
@@ -63,6 +63,11 @@ pub(super) async fn sql(
     let body = match RequestBody::read(&api, body).await.and_then(|body| body.checked_json(&headers)) {
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
+    };
+    // The body was taken in any case: who is still writing would not see the answer.
+    let format = match accepted {
+        Ok(Accepted(format)) => format,
+        Err(refused) => return refused,
     };
     answer("sql", &uri, async {
         let body: SqlBody<'_> =
