@@ -211,6 +211,11 @@ impl PageJson {
         PageJson { next_page_token, cut_changed: None, total: None }
     }
 
+    /// A page of rows, before which commits may have come.
+    pub(super) fn of_rows(next_page_token: Option<String>, cut_changed: bool) -> Self {
+        PageJson { cut_changed: Some(cut_changed), ..Self::new(next_page_token) }
+    }
+
     /// A page of a listing of which `total` is known.
     pub(super) fn of_total(next_page_token: Option<String>, total: usize) -> Self {
         PageJson { total: Some(total), ..Self::new(next_page_token) }

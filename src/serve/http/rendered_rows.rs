@@ -90,6 +90,6 @@ impl Place {
 /// Renders a page; runs where the query runs.
 pub(super) fn render(page: Page, format: Format, limits: AnswerLimits) -> Result<RenderedRows, QueryError> {
     let rows = formats::render(format, &page.rows, limits)?;
-    let page = PageJson { cut_changed: Some(page.cut_changed), ..PageJson::new(page.next_token) };
+    let page = PageJson::of_rows(page.next_token, page.cut_changed);
     Ok(RenderedRows::tagged(format, rows, Place::Items { columns: None, page: Some(page) }))
 }
