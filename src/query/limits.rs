@@ -138,6 +138,18 @@ impl Admission {
         }
     }
 
+    /// Does on the query threads what is none, and takes no turn among queries: as much of it is done at once as there are threads.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let mut task = Cancel(self.threads.spawn(async move { work() })?);
+        (&mut task.0).await.unwrap_or_else(|failure| {
+            tracing::error!(error = %failure, "an answer was not finished");
+            Err(QueryError::new(ErrorKind::Internal, "the answer was not finished; the log has the reason"))
+        })
+    }
+
     /// Counts as one of the requests that wait for a position while `waiting` lasts.
     pub(super) async fn wait<T>(&self, waiting: impl Future<Output = T>) -> Result<T, QueryError> {
         let _permit = self.waiters.try_acquire().map_err(|_| {

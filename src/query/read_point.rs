@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use xxhash_rust::xxh3::Xxh3;
-
 use super::now_us;
 use crate::progress::{Basis, Cut, Freshness, Position, SourceName};
-use crate::read_model::{ReadView, RelationRows};
+use crate::read_model::ReadView;
 
 /// The view that answers a request, and what of it the answer is computed from.
 #[derive(Debug, Clone)]
@@ -52,33 +50,5 @@ impl ReadPoint {
     pub fn of_source(mut self, source: &str) -> Self {
         self.basis.reads.retain(|name, _| &**name == source);
         self
-    }
-
-    /// One number for the build of a projection that answers, and for what the caller sees of it.
-    pub fn version(&self, name: &str) -> u64 {
-        let generation = self.view.projections().get(name).map_or(0, |status| status.generation);
-        generation.wrapping_add(self.view.fingerprint([name]))
-    }
-
-    /// One number for `sql` and all that it may read: the builds of all projections, the SQL of views, and what the caller sees of
-    /// them.
-    pub fn definitions(&self, sql: &str) -> u64 {
-        let mut hash = Xxh3::new();
-        let mut part = |text: &str| {
-            hash.update(&(text.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
-        };
-        part(sql);
-        part(&self.view.fingerprint(self.view.projections().keys().map(String::as_str)).to_string());
-        for (name, status) in self.view.projections() {
-            part(name);
-            part(&status.generation.to_string());
-            if let Ok(relation) = self.view.open(name)
-                && let RelationRows::Computed { sql } = relation.rows()
-            {
-                part(sql);
-            }
-        }
-        hash.digest()
     }
 }

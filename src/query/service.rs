@@ -267,6 +267,17 @@ impl QueryService {
         self.admission.run(work).await
     }
 
+    /// Does what is left to do of an answer, and takes long, on the query threads.
+    ///
+    /// # Errors
+    /// What `work` refuses.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        self.admission.aside(work).await
+    }
+
     async fn at(
         &self,
         caller: Caller,
@@ -413,14 +424,6 @@ impl QueryService {
             render(page, repeatable)
         };
         self.admission.run(work).await
-    }
-
-    /// Whether a relation is a table, whose rows depend on nothing but its cut.
-    ///
-    /// # Errors
-    /// Where the relation is unknown or unavailable.
-    pub fn is_table(&self, at: &ReadPoint, name: &str) -> Result<bool, QueryError> {
-        Ok(relations::open(at.view(), name)?.table().is_some())
     }
 }
 

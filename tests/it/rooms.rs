@@ -514,8 +514,15 @@ const ROOMS: &[Room] = &[
     Room {
         name: "serve, JSON",
         modules: &["serve::json"],
-        rooms: &["query", "event::JSON_MARK", "serve::byte_budget"],
+        rooms: &["query", "event::JSON_MARK", "serve::answer_bytes"],
         outside: &["arrow", "datafusion::common::ScalarValue", "datafusion_functions_json"],
+    },
+    // Rows in any format; what stands around them is a protocol's.
+    Room {
+        name: "serve, formats of rows",
+        modules: &["serve::formats"],
+        rooms: &["query", "serve::answer_bytes", "serve::json"],
+        outside: &["arrow"],
     },
     // Looks at payloads through `event`, and tries what it writes as the daemon would read it.
     Room { name: "infer", modules: &["infer"], rooms: &["config", "event", "progress"], outside: &["arrow"] },
@@ -762,6 +769,7 @@ const FREE: &[&str] = &[
     "chrono",
     // Named for its feature, which counts Arrow's buffers; it is used as a part of DataFusion.
     "datafusion_execution",
+    "flate2",
     "futures",
     "hashbrown",
     "levenshtein_automata",
@@ -785,6 +793,7 @@ const FREE: &[&str] = &[
     "thiserror",
     "unicode_normalization",
     "xxhash_rust",
+    "zstd",
 ];
 
 #[test]

@@ -1,4 +1,5 @@
-//! The envelope of answers, their ETags, and the metrics of every endpoint.
+//! What a request is answered with: rows in an envelope of JSON or in a format that has none, or the word that nothing is new; and the
+//! metrics of every endpoint.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,25 +13,41 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_64;
 
+use super::accepted::VARIES;
 use super::{body, problem};
-use crate::progress::{Freshness, SourceState};
-use crate::query::{ErrorKind, Page, QueryError, ReadPoint};
-use crate::serve::json::{AnswerLimits, ColumnJson, JsonRows};
+use crate::progress::Freshness;
+use crate::query::{ErrorKind, QueryError};
+use crate::serve::formats::Format;
+use crate::serve::json::ColumnJson;
 use crate::telemetry;
 
-/// An answer without a body still says how fresh it is.
+/// An answer without an envelope still says how fresh it is,
 const FRESHNESS_HEADER: HeaderName = HeaderName::from_static("readside-freshness");
+/// where the next page is,
+const NEXT_PAGE_HEADER: HeaderName = HeaderName::from_static("readside-next-page-token");
+/// and whether commits came between the page before and this one.
+const CUT_CHANGED_HEADER: HeaderName = HeaderName::from_static("readside-cut-changed");
 
 /// A name in a path may be this long, a key part too.
 const PART_BYTES_MAX: usize = 1024;
 
-/// What a handler comes to: a body and the freshness in it, or nothing new.
+/// What a handler comes to: a body and its freshness, or nothing new.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Full { json: Vec<Bytes>, freshness: Freshness, etag: Option<String> },
-    NotModified { freshness: Freshness, etag: String },
+    Full { body: Vec<Bytes>, head: Head },
+    NotModified { head: Head },
+}
+
+/// What is said beside a body.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) freshness: Freshness,
+    pub(super) etag: Option<String>,
+    /// The format that was asked for; none where there is but one.
+    pub(super) format: Option<Format>,
+    /// The page that this is, where no envelope says it.
+    pub(super) page: Option<PageJson>,
 }
 
 /// Answers a request: measured, and with errors as problems.
@@ -59,49 +76,70 @@ pub(super) async fn answer(
 impl Answer {
     fn freshness(&self) -> &Freshness {
         match self {
-            Answer::Full { freshness, .. } | Answer::NotModified { freshness, .. } => freshness,
+            Answer::Full { head, .. } | Answer::NotModified { head } => &head.freshness,
         }
     }
 
     fn into_response(self) -> Response {
         match self {
-            Answer::Full { json, etag, .. } => {
-                let mut response = body(200, "application/json", Body::new(Parts::new(json)));
-                if let Some(etag) = etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
-                    response.headers_mut().insert(header::ETAG, etag);
-                }
+            Answer::Full { body: parts, head } => {
+                let format = head.format.unwrap_or(Format::Json);
+                let mut response = body(200, format.content_type(), Body::new(Parts::new(parts)));
+                head.tell(response.headers_mut(), format != Format::Json);
                 response
             }
-            Answer::NotModified { freshness, etag } => {
+            Answer::NotModified { head } => {
                 let mut response = body(304, "application/json", Body::empty());
                 response.headers_mut().remove(header::CONTENT_TYPE);
-                let values = [(header::ETAG, etag), (FRESHNESS_HEADER, summary(&freshness))];
-                for (name, value) in values {
-                    if let Ok(value) = HeaderValue::try_from(value) {
-                        response.headers_mut().insert(name, value);
-                    }
-                }
+                head.tell(response.headers_mut(), true);
                 response
             }
         }
     }
 }
 
-/// `{"item": …, "freshness": …}`.
-pub(super) fn item(row: Vec<Bytes>, freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
-    let mut json = vec![Bytes::from_static(b"{\"item\":")];
-    json.extend(row);
-    finish(json, freshness, etag)
+impl Head {
+    /// Of JSON that nothing else is asked for in place of.
+    fn of_json(freshness: Freshness) -> Self {
+        Head { freshness, etag: None, format: None, page: None }
+    }
+
+    /// `tells_freshness` where no envelope does.
+    fn tell(self, headers: &mut HeaderMap, tells_freshness: bool) {
+        if self.format.is_some() {
+            headers.append(header::VARY, VARIES);
+        }
+        let page = self.page.as_ref();
+        let values = [
+            (header::ETAG, self.etag),
+            (FRESHNESS_HEADER, tells_freshness.then(|| summary(&self.freshness))),
+            (NEXT_PAGE_HEADER, page.and_then(|page| page.next_page_token.clone())),
+            (CUT_CHANGED_HEADER, page.and_then(|page| page.cut_changed).map(|changed| changed.to_string())),
+        ];
+        for (name, value) in values {
+            if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+                headers.insert(name, value);
+            }
+        }
+    }
 }
 
-/// `{"columns": […], "items": […], "page": {…}, "freshness": …}`; columns only where no table declares them.
-pub(super) fn items(
+/// `{"item": …, "freshness": …}` of what is no row.
+pub(super) fn item(item: Vec<Bytes>, freshness: Freshness) -> Result<Answer, QueryError> {
+    finish([vec![Bytes::from_static(b"{\"item\":")], item].concat(), Head::of_json(freshness))
+}
+
+/// `{"items": […], "page": {…}, "freshness": …}` of what are no rows.
+pub(super) fn items(items: Vec<Bytes>, page: Option<&PageJson>, freshness: Freshness) -> Result<Answer, QueryError> {
+    finish(list(None, items, page)?, Head::of_json(freshness))
+}
+
+/// `{"columns": […], "items": […], "page": {…}`; columns only where no table declares them.
+pub(super) fn list(
     columns: Option<&[ColumnJson]>,
     rows: Vec<Bytes>,
     page: Option<&PageJson>,
-    freshness: Freshness,
-    etag: Option<String>,
-) -> Result<Answer, QueryError> {
+) -> Result<Vec<Bytes>, QueryError> {
     let mut head = b"{".to_vec();
     if let Some(columns) = columns {
         head.extend_from_slice(b"\"columns\":");
@@ -117,20 +155,16 @@ pub(super) fn items(
     let mut json = vec![Bytes::from(head)];
     json.extend(rows);
     json.push(Bytes::from(tail));
-    finish(json, freshness, etag)
+    Ok(json)
 }
 
-/// `{"items": […], "total": n, "facets": {…}, "page": {…}, "freshness": …}`.
-pub(super) fn search_items(hits: Vec<Bytes>, freshness: Freshness) -> Result<Answer, QueryError> {
-    finish(hits, freshness, None)
-}
-
-fn finish(mut json: Vec<Bytes>, freshness: Freshness, etag: Option<String>) -> Result<Answer, QueryError> {
+/// Adds the freshness, and the end of the envelope.
+pub(super) fn finish(mut json: Vec<Bytes>, head: Head) -> Result<Answer, QueryError> {
     let mut tail = b",\"freshness\":".to_vec();
-    tail.extend_from_slice(&to_json(&freshness)?);
+    tail.extend_from_slice(&to_json(&head.freshness)?);
     tail.push(b'}');
     json.push(Bytes::from(tail));
-    Ok(Answer::Full { json, freshness, etag })
+    Ok(Answer::Full { body: json, head })
 }
 
 pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, QueryError> {
@@ -138,10 +172,10 @@ pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Query
 }
 
 /// A body in parts, each of which goes when it is written.
-struct Parts(std::vec::IntoIter<Bytes>);
+pub(super) struct Parts(std::vec::IntoIter<Bytes>);
 
 impl Parts {
-    fn new(parts: Vec<Bytes>) -> Self {
+    pub(super) fn new(parts: Vec<Bytes>) -> Self {
         Parts(parts.into_iter())
     }
 }
@@ -163,49 +197,29 @@ impl HttpBody for Parts {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PageJson {
-    next_page_token: Option<String>,
-    /// Whether commits came between the page before and this one; none of a listing of what is not rows.
+    pub(super) next_page_token: Option<String>,
+    /// Whether commits came between the page before and this one; none of a listing of what is not rows, and of a search.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cut_changed: Option<bool>,
+    pub(super) cut_changed: Option<bool>,
     /// How many there are on all pages, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
 }
 
 impl PageJson {
+    pub(super) fn new(next_page_token: Option<String>) -> Self {
+        PageJson { next_page_token, cut_changed: None, total: None }
+    }
+
+    /// A page of rows, before which commits may have come.
+    pub(super) fn of_rows(next_page_token: Option<String>, cut_changed: bool) -> Self {
+        PageJson { cut_changed: Some(cut_changed), ..Self::new(next_page_token) }
+    }
+
     /// A page of a listing of which `total` is known.
     pub(super) fn of_total(next_page_token: Option<String>, total: usize) -> Self {
-        PageJson { next_page_token, cut_changed: None, total: Some(total) }
+        PageJson { total: Some(total), ..Self::new(next_page_token) }
     }
-}
-
-/// Renders a page; runs where the query runs.
-pub(super) fn render(page: Page, limits: AnswerLimits) -> Result<(Vec<Bytes>, PageJson), QueryError> {
-    let mut rows = JsonRows::new(limits);
-    rows.write(&page.rows)?;
-    Ok((
-        rows.finish()?,
-        PageJson { next_page_token: page.next_token, cut_changed: Some(page.cut_changed), total: None },
-    ))
-}
-
-/// The ETag of an answer from a relation of this generation, or from SQL of these definitions.
-///
-/// It is weak, because the body also says when it was made. It names all that the rows depend on, and of the freshness
-/// what is not a running number: a source that is lost gives a new answer, a second that has passed does not.
-pub(super) fn etag(at: &ReadPoint, generation: u64) -> String {
-    let freshness = at.freshness();
-    let states: Vec<(&str, SourceState)> = freshness.sources.iter().map(|(name, one)| (&**name, one.state)).collect();
-    let parts = (&freshness.positions, freshness.revision, generation, states, freshness.state, freshness.incomplete);
-    format!("W/\"{:016x}\"", xxh3_64(format!("{parts:?}").as_bytes()))
-}
-
-/// Whether the reader already has the answer with this ETag.
-pub(super) fn not_modified(headers: &HeaderMap, etag: &str, at: &ReadPoint) -> Option<Answer> {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let matches = known.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag));
-    matches.then(|| Answer::NotModified { freshness: at.freshness(), etag: etag.to_owned() })
 }
 
 /// Refuses a part of a path that no name and no key is as long as.
@@ -219,10 +233,13 @@ pub(super) fn check_part(part: &str) -> Result<(), QueryError> {
 fn summary(freshness: &Freshness) -> String {
     serde_json::json!({
         "state": freshness.state,
+        "phase": freshness.phase,
         "lagEvents": freshness.lag_events,
         "lagSeconds": freshness.lag_seconds,
         "incomplete": freshness.incomplete,
         "asOf": freshness.as_of,
+        "positions": freshness.positions,
+        "revision": freshness.revision,
     })
     .to_string()
 }

@@ -76,7 +76,8 @@ async fn served(name: &str, headers: &HeaderMap, uri: Uri) -> Response {
     let Some((file, content_type)) = file.and_then(|file| Some((file, content_type(file.name)?))) else {
         return no_route(uri).await;
     };
-    let etag = format!("\"{:016x}\"", xxh3_64(file.content));
+    // It is weak: compressed, the file has other bytes.
+    let etag = format!("W/\"{:016x}\"", xxh3_64(file.content));
     let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let mut response = match has_it {
         true => StatusCode::NOT_MODIFIED.into_response(),

@@ -18,7 +18,9 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, if-none-match, traceparent");
 /// Beside those that every page may see.
-const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static("etag, retry-after, readside-freshness, www-authenticate");
+const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
+    "etag, readside-cut-changed, readside-freshness, readside-next-page-token, retry-after, www-authenticate",
+);
 
 /// Answers what a browser asks before it asks, which has no token, and says of other answers who may see them.
 pub(super) async fn cross_origin(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {

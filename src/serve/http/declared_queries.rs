@@ -47,7 +47,7 @@ pub(super) async fn list(State(api): State<Api>, Reader(caller): Reader, uri: Ur
             queries.push((query, api.service.parse_declared(query).await?));
         }
         let queries: Vec<QueryItem<'_>> = queries.iter().map(|(query, parsed)| QueryItem::of(query, parsed)).collect();
-        items(None, vec![json_list(&queries)?], None, at.freshness(), None)
+        items(vec![json_list(&queries)?], None, at.freshness())
     })
     .await
 }

@@ -71,7 +71,7 @@ pub(super) async fn history(State(api): State<Api>, Reader(caller): Reader, uri:
         let next = page.last().filter(|_| rest.next().is_some()).map(|last| last.number.to_string());
         let rows: Vec<Vec<u8>> = page.iter().map(|step| to_json(&StepItem::of(step))).collect::<Result<_, _>>()?;
         let page = PageJson::of_total(next, steps.len());
-        items(None, vec![Bytes::from(rows.join(&b','))], Some(&page), at.freshness(), None)
+        items(vec![Bytes::from(rows.join(&b','))], Some(&page), at.freshness())
     })
     .await
 }

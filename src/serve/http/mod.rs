@@ -3,15 +3,19 @@
 //! Envelopes are camelCase, columns as declared. Errors are problem details (RFC 9457). Every answer carries its
 //! freshness.
 
+mod accepted;
 mod admin;
 mod answer;
 mod asked;
 mod audited;
 mod authentication;
+mod compressed;
 mod connections;
 mod console;
+mod content_coding;
 mod cross_origin;
 mod declared_queries;
+mod etag;
 mod health;
 mod held_body;
 mod history;
@@ -24,6 +28,7 @@ mod parameters;
 mod parked;
 mod problem;
 mod reader;
+mod rendered_rows;
 mod request_body;
 mod search;
 mod search_body;
@@ -34,6 +39,7 @@ mod status;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -53,6 +59,7 @@ use tokio::net::TcpListener;
 
 use audited::audited;
 use authentication::authenticate;
+use compressed::compressed;
 use connections::{Listener, serve};
 use cross_origin::cross_origin;
 use hosts::{Hosts, check_host};
@@ -289,6 +296,7 @@ fn router(api: CurrentApi) -> Router {
         .route("/healthz", get(health::healthz))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(api.clone(), compressed))
         .layer(from_fn(limit_uri))
         .layer(from_fn(spans::traced))
         .with_state(api)

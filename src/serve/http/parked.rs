@@ -198,7 +198,7 @@ pub(super) async fn list(State(api): State<Api>, Reader(caller): Reader, uri: Ur
         let rows: Vec<Vec<u8>> =
             page.iter().map(|parked| to_json(&ParkedItem::of(parked))).collect::<Result<_, _>>()?;
         let rows = Bytes::from(rows.join(&b','));
-        items(None, vec![rows], Some(&PageJson::of_total(next, total)), at.freshness(), None)
+        items(vec![rows], Some(&PageJson::of_total(next, total)), at.freshness())
     })
     .await
 }
@@ -224,7 +224,7 @@ pub(super) async fn show(
         let reserved = reserved.ok_or_else(|| {
             QueryError::new(ErrorKind::Overloaded, "too many answers wait for their readers; try again later")
         })?;
-        item(vec![reserved.hold(json)], at.of_source(&source).freshness(), None)
+        item(vec![reserved.hold(json)], at.of_source(&source).freshness())
     })
     .await
 }

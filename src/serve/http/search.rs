@@ -7,20 +7,22 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Api;
-use super::answer::{Answer, answer, check_part, search_items, to_json};
+use super::accepted::Accepted;
+use super::answer::{PageJson, answer, check_part, to_json};
 use super::parameters::{Pairs, demand, pairs};
 use super::reader::Reader;
+use super::rendered_rows::{Place, RenderedRows};
 use super::request_body::RequestBody;
 use super::search_body::parameters;
 use super::search_parameters::SearchParameters;
 use crate::access::Caller;
 use crate::query::{ErrorKind, QueryError, ReadPoint};
 use crate::read_model::search::{Parts, RangeCount, SearchAnswer, Snippet, VectorPart, WordsPart};
+use crate::serve::formats::{self, Format};
 use crate::serve::json::{AnswerLimits, JsonRows};
 
 /// One hit: its row, how well it matches, and marked passages.
@@ -82,7 +84,7 @@ struct RangeCountJson {
 /// What stands in the envelope beside the freshness.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HitsJson {
+struct HitsJson<'a> {
     items: Vec<HitJson>,
     total: usize,
     /// Said only where there are some: documents whose vector cannot be compared.
@@ -95,22 +97,22 @@ struct HitsJson {
     facets: BTreeMap<String, Vec<ValueCount>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     ranges: BTreeMap<String, Vec<RangeCountJson>>,
-    page: SearchPageJson,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SearchPageJson {
-    next_page_token: Option<String>,
+    page: &'a PageJson,
 }
 
 pub(super) async fn search(
     State(api): State<Api>,
     Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
+    Accepted(format): Accepted,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    answer("search", &uri, async { found(&api, caller, path, pairs(&uri)?).await }).await
+    answer("search", &uri, async {
+        let (at, rows) = found(&api, caller, path, pairs(&uri)?, format).await?;
+        rows.answer(&headers, at.freshness())
+    })
+    .await
 }
 
 /// The same with its parameters in the body, where a vector of any length has room.
@@ -118,6 +120,7 @@ pub(super) async fn search_by_body(
     State(api): State<Api>,
     Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
+    accepted: Result<Accepted, Response>,
     headers: HeaderMap,
     uri: Uri,
     body: Body,
@@ -126,11 +129,17 @@ pub(super) async fn search_by_body(
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
     };
+    // The body was taken in any case: who is still writing would not see the answer.
+    let format = match accepted {
+        Ok(Accepted(format)) => format,
+        Err(refused) => return refused,
+    };
     answer("search", &uri, async {
         if let Some((stray, _)) = pairs(&uri)?.first() {
             return Err(QueryError::invalid(format!("`{stray}` belongs into the body")));
         }
-        found(&api, caller, path, parameters(&body.bytes)?).await
+        let (at, rows) = found(&api, caller, path, parameters(&body.bytes)?, format).await?;
+        rows.without_tag().answer(&headers, at.freshness())
     })
     .await
 }
@@ -140,7 +149,8 @@ async fn found(
     caller: Caller,
     path: Result<Path<String>, PathRejection>,
     mut pairs: Pairs,
-) -> Result<Answer, QueryError> {
+    format: Format,
+) -> Result<(ReadPoint, RenderedRows), QueryError> {
     let Path(name) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
     check_part(&name)?;
     let demand = demand(api, &mut pairs)?;
@@ -148,15 +158,19 @@ async fn found(
     let at = api.service.at_relation(caller, &name, &demand).await?;
     let request = parameters.request(api.service.text_fields(&at, &name)?)?;
     let (offset, limits) = (request.offset, api.answer_limits());
-    let found = api.service.search(&at, &name, request, move |found| hits(found, offset, limits)).await?;
-    match found {
-        Some(found) => search_items(found, at.freshness()),
+    let rendered = move |found: SearchAnswer| match format {
+        Format::Json => hits(found, offset, limits),
+        format => rows(&found, offset, format, limits),
+    };
+    match api.service.search(&at, &name, request, rendered).await? {
+        Some(found) => Ok((at, found)),
         None => Err(not_an_index(&at, &name, parameters.sought())),
     }
 }
 
 /// The envelope up to the freshness; runs where the search runs.
-fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<Bytes>, QueryError> {
+fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<RenderedRows, QueryError> {
+    let page = page(&found, offset);
     let internal = |error: String| QueryError::new(ErrorKind::Internal, error);
     let mut left = limits.bytes;
     // For the rendered rows until the envelope is made of them.
@@ -164,7 +178,7 @@ fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<
     let mut items = Vec::with_capacity(found.hits.len());
     let rows = found.shown_rows().map_err(|error| internal(error.to_string()))?;
     for (index, hit) in found.hits.into_iter().enumerate() {
-        let mut row = JsonRows::new(AnswerLimits { bytes: left, ..limits.clone() });
+        let mut row = JsonRows::items(AnswerLimits { bytes: left, ..limits.clone() });
         row.write(&rows.slice(index, 1))?;
         let bytes = row.finish()?.concat();
         reserved.push(limits.reserve(bytes.len())?);
@@ -178,24 +192,32 @@ fn hits(found: SearchAnswer, offset: usize, limits: AnswerLimits) -> Result<Vec<
     let facets = found.facets.into_iter().map(|(field, values)| (field, values.into_iter().map(facet).collect()));
     let range = |RangeCount { from, to, count }| RangeCountJson { from, to, count };
     let ranges = found.ranges.into_iter().map(|(field, ranges)| (field, ranges.into_iter().map(range).collect()));
-    let next = offset + items.len();
-    let more = !items.is_empty() && next < found.total;
     let mut json = to_json(&HitsJson {
         total: found.total,
         unfit_vectors: found.unfit_vectors,
         text_cut: found.text_cut,
         facets: facets.collect(),
         ranges: ranges.collect(),
-        page: SearchPageJson { next_page_token: more.then(|| next.to_string()) },
+        page: &page,
         items,
     })?;
     drop(reserved);
     // The freshness follows.
     json.pop();
-    Ok(vec![match limits.reserve(json.len())? {
-        Some(reserved) => reserved.hold(json),
-        None => Bytes::from(json),
-    }])
+    Ok(RenderedRows::tagged(Format::Json, vec![limits.hold(json)?], Place::Hits(page)))
+}
+
+/// The rows of the hits, in their order; runs where the search runs. Scores, passages and counts have no place among them.
+fn rows(found: &SearchAnswer, offset: usize, format: Format, limits: AnswerLimits) -> Result<RenderedRows, QueryError> {
+    let shown = found.shown_rows().map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+    let rows = formats::render(format, &shown, limits)?;
+    Ok(RenderedRows::tagged(format, rows, Place::Hits(page(found, offset))))
+}
+
+fn page(found: &SearchAnswer, offset: usize) -> PageJson {
+    let next = offset + found.hits.len();
+    let more = !found.hits.is_empty() && next < found.total;
+    PageJson::new(more.then(|| next.to_string()))
 }
 
 fn parts(parts: Parts) -> PartsJson {

@@ -6,20 +6,22 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use bytes::Bytes;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Api;
-use super::answer::{answer, check_part, etag, items, not_modified, render};
+use super::accepted::Accepted;
+use super::answer::{answer, check_part};
 use super::parameters::{Pairs, demand, page_size, pairs, take, url_value};
 use super::reader::Reader;
+use super::rendered_rows::{Place, RenderedRows, render};
 use super::request_body::RequestBody;
 use crate::config::Query;
 use crate::query::{Demand, DemandTexts, NamedRequest, QueryError, RowBatches, SqlRequest, did_you_mean};
-use crate::serve::json::{AnswerLimits, ColumnJson, JsonParams, JsonRows};
+use crate::serve::formats::{Format, FormattedRows};
+use crate::serve::json::{AnswerLimits, ColumnJson, JsonParams};
 
 /// `{"sql": "…", "params": {…} or […], "minPosition": "…", "maxLag": "…", "onIncomplete": "fail" or "mark", "wait": "…",
 /// "mixedCuts": "allow" or "refuse"}`.
@@ -53,6 +55,7 @@ fn mixed_cuts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
 pub(super) async fn sql(
     State(api): State<Api>,
     Reader(caller): Reader,
+    accepted: Result<Accepted, Response>,
     headers: HeaderMap,
     uri: Uri,
     body: Body,
@@ -60,6 +63,11 @@ pub(super) async fn sql(
     let body = match RequestBody::read(&api, body).await.and_then(|body| body.checked_json(&headers)) {
         Ok(body) => body,
         Err(error) => return error.into_problem(&uri),
+    };
+    // The body was taken in any case: who is still writing would not see the answer.
+    let format = match accepted {
+        Ok(Accepted(format)) => format,
+        Err(refused) => return refused,
     };
     answer("sql", &uri, async {
         let body: SqlBody<'_> =
@@ -81,28 +89,28 @@ pub(super) async fn sql(
             .map_err(|error| QueryError::invalid(format!("the body: {error}")))?;
         let params = JsonParams::new(params)?;
         let (request, limits) = (SqlRequest { parsed, params: params.typed()? }, api.answer_limits());
-        let (columns, rows) = api.service.sql(&at, request, move |batches| render_all(batches, limits)).await?;
-        items(Some(&columns), rows, None, at.freshness(), None)
+        let rows = api.service.sql(&at, request, move |batches| render_all(batches, format, limits)).await?;
+        rows.answer(&headers, at.freshness())
     })
     .await
 }
 
-/// Renders an answer batch by batch; runs where the query runs.
-async fn render_all(
-    mut batches: RowBatches,
-    limits: AnswerLimits,
-) -> Result<(Vec<ColumnJson>, Vec<Bytes>), QueryError> {
-    let mut rows = JsonRows::new(limits);
+/// Renders an answer batch by batch; runs where the query runs. A POST asks for no tag.
+async fn render_all(mut batches: RowBatches, format: Format, limits: AnswerLimits) -> Result<RenderedRows, QueryError> {
+    let schema = batches.schema();
+    let mut rows = FormattedRows::new(format, &schema, limits)?;
     while let Some(batch) = batches.next().await? {
         rows.write(&batch)?;
     }
-    Ok((ColumnJson::all(&batches.schema()), rows.finish()?))
+    let place = Place::Items { columns: Some(ColumnJson::all(&schema)), page: None };
+    Ok(RenderedRows::untagged(format, rows.finish()?, place))
 }
 
 pub(super) async fn named(
     State(api): State<Api>,
     Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
+    Accepted(format): Accepted,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
@@ -116,14 +124,8 @@ pub(super) async fn named(
         let parsed = api.service.parse_declared(&query).await?;
         let at = api.service.at_sql(caller, &parsed, false, &demand).await?;
         let limits = api.answer_limits();
-        let run = move |page, repeatable| Ok((render(page, limits)?, repeatable));
-        let definitions = at.definitions(&query.sql);
-        let ((rows, page), repeatable) = api.service.named(&at, query, request, run).await?;
-        let etag = repeatable.then(|| etag(&at, definitions));
-        if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
-            return Ok(same);
-        }
-        items(None, rows, Some(&page), at.freshness(), etag)
+        let rows = api.service.named(&at, query, request, move |page, _| render(page, format, limits)).await?;
+        rows.answer(&headers, at.freshness())
     })
     .await
 }

@@ -106,7 +106,7 @@ pub(super) async fn projections(State(api): State<Api>, Reader(caller): Reader, 
         let at = api.service.now(caller);
         let projections: Vec<_> = at.view().projections().values().map(|one| with_freshness(&at, one)).collect();
         let projections = projections.iter().map(json).collect::<Result<Vec<_>, _>>()?;
-        items(None, vec![projections.join(&b',').into()], None, at.freshness(), None)
+        items(vec![projections.join(&b',').into()], None, at.freshness())
     })
     .await
 }
@@ -125,7 +125,7 @@ pub(super) async fn projection(
         let status = status.ok_or_else(|| unknown("projection", &name, projections.keys().map(|n| &**n)))?;
         let mut projection = with_freshness(&at, status);
         let freshness = projection.freshness.take().unwrap_or_else(|| at.freshness());
-        item(vec![json(&projection)?.into()], freshness, None)
+        item(vec![json(&projection)?.into()], freshness)
     })
     .await
 }
@@ -145,7 +145,7 @@ pub(super) async fn freshness(
         let status = status.ok_or_else(|| unknown("projection", &name, projections.keys().map(|n| &**n)))?;
         let minutes: Vec<MinuteItem> = telemetry::minutes(&name, now_us()).iter().map(MinuteItem::of).collect();
         let freshness = at.freshness_of(&status.name).unwrap_or_else(|| at.freshness());
-        items(None, vec![list(&minutes)?], None, freshness, None)
+        items(vec![list(&minutes)?], None, freshness)
     })
     .await
 }
@@ -154,7 +154,7 @@ pub(super) async fn sources(State(api): State<Api>, Reader(caller): Reader, uri:
     answer("sources", &uri, async {
         let at = api.service.now(caller);
         let sources: Vec<_> = at.view().sources().iter().map(|(name, one)| source_item(&api, &at, name, one)).collect();
-        items(None, vec![list(&sources)?], None, at.freshness(), None)
+        items(vec![list(&sources)?], None, at.freshness())
     })
     .await
 }
@@ -172,7 +172,7 @@ pub(super) async fn source(
         let sources = at.view().sources();
         let progress = sources.get(name.as_str());
         let progress = progress.ok_or_else(|| unknown("source", &name, sources.keys().map(|n| &**n)))?;
-        item(vec![to_json(&source_item(&api, &at, &name, progress))?.into()], at.freshness(), None)
+        item(vec![to_json(&source_item(&api, &at, &name, progress))?.into()], at.freshness())
     })
     .await
 }

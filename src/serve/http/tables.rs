@@ -8,17 +8,20 @@ use axum::response::Response;
 use datafusion::common::ScalarValue;
 
 use super::Api;
-use super::answer::{answer, check_part, etag, item, items, not_modified, render};
+use super::accepted::Accepted;
+use super::answer::{answer, check_part};
 use super::list_parameters::ListParameters;
 use super::parameters::{demand, pairs, url_value};
 use super::reader::Reader;
+use super::rendered_rows::{Place, RenderedRows, render};
 use crate::query::{ErrorKind, QueryError};
-use crate::serve::json::JsonRows;
+use crate::serve::formats;
 
 pub(super) async fn row(
     State(api): State<Api>,
     Reader(caller): Reader,
     path: Result<Path<Vec<(String, String)>>, PathRejection>,
+    Accepted(format): Accepted,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
@@ -34,18 +37,13 @@ pub(super) async fn row(
             return Err(QueryError::invalid(format!("a row by its key takes no parameter `{unknown}`")));
         }
         let at = api.service.at_relation(caller, &name, &demand).await?;
-        let etag = etag(&at, at.version(&name));
         let values = key_values(&name, &api.service.key_columns(&at, &name)?, &key)?;
         let found = api.service.row(&at, &name, &values)?.ok_or_else(|| {
             let detail = format!("`{name}` has no row with the key {}", key.join("/"));
             QueryError::new(ErrorKind::NotFound, detail).with_freshness(at.freshness())
         })?;
-        if let Some(same) = not_modified(&headers, &etag, &at) {
-            return Ok(same);
-        }
-        let mut rows = JsonRows::new(api.answer_limits());
-        rows.write(&found)?;
-        item(rows.finish()?, at.freshness(), Some(etag))
+        let rows = formats::render(format, &found, api.answer_limits())?;
+        RenderedRows::tagged(format, rows, Place::Item).answer(&headers, at.freshness())
     })
     .await
 }
@@ -54,6 +52,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
+    Accepted(format): Accepted,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
@@ -64,15 +63,10 @@ pub(super) async fn list(
         let demand = demand(&api, &mut pairs)?;
         let parameters = ListParameters::take(pairs)?;
         let at = api.service.at_relation(caller, &name, &demand).await?;
-        // A view may depend on the clock.
-        let etag = api.service.is_table(&at, &name)?.then(|| etag(&at, at.version(&name)));
-        if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
-            return Ok(same);
-        }
         let (rows_max, limits) = (api.service.limits().max_rows, api.answer_limits());
         let request = move |schema: &Schema| parameters.request(schema, rows_max);
-        let (rows, page) = api.service.list(&at, &name, request, move |page| render(page, limits)).await?;
-        items(None, rows, Some(&page), at.freshness(), etag)
+        let rows = api.service.list(&at, &name, request, move |page| render(page, format, limits)).await?;
+        rows.answer(&headers, at.freshness())
     })
     .await
 }

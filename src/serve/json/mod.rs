@@ -8,6 +8,8 @@ mod values;
 pub(super) use column::ColumnJson;
 pub(crate) use column::type_name;
 pub(super) use parameters::JsonParams;
-pub(super) use rows::{AnswerLimits, JsonRows};
+pub(super) use rows::JsonRows;
 pub(super) use values::JsonValues;
 pub(crate) use values::objects;
+
+pub(super) use super::answer_bytes::AnswerLimits;

@@ -1,73 +1,45 @@
-//! Arrow rows as JSON objects, one after the other, within a limit of bytes. How their values look is decided elsewhere.
+//! Arrow rows as JSON objects, one after the other or a line each. How their values look is decided elsewhere, and how many bytes
+//! there may be too.
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
 use super::values::{JsonColumn, columns, write_object};
-use crate::query::{ErrorKind, QueryError};
-use crate::serve::byte_budget::{ByteBudget, Reserved};
+use crate::query::QueryError;
+use crate::serve::answer_bytes::{AnswerBytes, AnswerLimits};
 
-/// Rendered rows are counted in parts of about this size.
-const PART_BYTES: usize = 256 * 1024;
-/// So much is always answered: a row by its key does not wait for those who take large answers slowly.
-const ALWAYS_BYTES: usize = 16 * 1024;
-
-/// What an answer may have.
-#[derive(Debug, Clone)]
-pub(crate) struct AnswerLimits {
-    /// Of one answer.
-    pub(crate) bytes: usize,
-    /// Of all together.
-    pub(crate) budget: ByteBudget,
-}
-
-impl AnswerLimits {
-    /// # Errors
-    /// Where an answer has more bytes than it may have.
-    pub(crate) fn check(&self, bytes: usize) -> Result<(), QueryError> {
-        if bytes <= self.bytes {
-            return Ok(());
-        }
-        let detail = format!("the answer is larger than {} bytes", self.bytes);
-        Err(QueryError::new(ErrorKind::TooLarge, detail).hint("select fewer columns or rows"))
-    }
-
-    /// # Errors
-    /// Where too many bytes of other answers wait for their readers.
-    pub(crate) fn reserve(&self, bytes: usize) -> Result<Option<Reserved>, QueryError> {
-        if bytes <= ALWAYS_BYTES {
-            return Ok(None);
-        }
-        let reserved = self.budget.reserve(bytes);
-        let crowded = || {
-            QueryError::new(ErrorKind::Overloaded, "too many bytes of answers wait for their readers to take them")
-                .hint("try again later, or read less at once")
-        };
-        reserved.map(Some).ok_or_else(crowded)
-    }
-}
-
-/// Items of an answer, comma-separated, without the brackets.
+/// Objects of an answer.
 #[derive(Debug)]
 pub(crate) struct JsonRows {
-    limits: AnswerLimits,
-    parts: Vec<Bytes>,
-    /// Bytes in `parts`.
-    rendered: usize,
-    out: Vec<u8>,
+    bytes: AnswerBytes,
+    layout: Layout,
     rows: usize,
 }
 
+/// What stands between objects.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Layout {
+    /// A comma. What is around them is whoever's who asks for them.
+    Items,
+    /// Each is a line of its own.
+    Lines,
+}
+
 impl JsonRows {
-    pub(crate) fn new(limits: AnswerLimits) -> Self {
-        JsonRows { limits, parts: Vec::new(), rendered: 0, out: Vec::new(), rows: 0 }
+    /// Items of a list, comma-separated, without the brackets.
+    pub(crate) fn items(limits: AnswerLimits) -> Self {
+        JsonRows { bytes: AnswerBytes::new(limits), layout: Layout::Items, rows: 0 }
+    }
+
+    /// Newline-delimited JSON.
+    pub(crate) fn lines(limits: AnswerLimits) -> Self {
+        JsonRows { layout: Layout::Lines, ..Self::items(limits) }
     }
 
     /// # Errors
     /// Where too many bytes of other answers wait for their readers.
-    pub(crate) fn finish(mut self) -> Result<Vec<Bytes>, QueryError> {
-        self.seal()?;
-        Ok(self.parts)
+    pub(crate) fn finish(self) -> Result<Vec<Bytes>, QueryError> {
+        self.bytes.finish()
     }
 
     /// Appends the rows of a batch. A schema with two columns of one name is refused: an object cannot hold both.
@@ -77,29 +49,31 @@ impl JsonRows {
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
         let columns = checked(batch)?;
         for row in 0..batch.num_rows() {
-            if self.rows > 0 {
-                self.out.push(b',');
+            let out = self.bytes.out();
+            if self.layout == Layout::Items && self.rows > 0 {
+                out.push(b',');
             }
-            write_object(&mut self.out, &columns, row).map_err(|error| QueryError::running(error.into()))?;
+            let begin = out.len();
+            write_object(out, &columns, row).map_err(|error| QueryError::running(error.into()))?;
+            if self.layout == Layout::Lines {
+                end_line(out, begin);
+            }
             self.rows += 1;
-            self.limits.check(self.rendered + self.out.len())?;
-            if self.out.len() >= PART_BYTES {
-                self.seal()?;
-            }
+            self.bytes.advance()?;
         }
         Ok(())
     }
+}
 
-    fn seal(&mut self) -> Result<(), QueryError> {
-        let mut part = std::mem::take(&mut self.out);
-        part.shrink_to_fit();
-        self.rendered += part.len();
-        self.parts.push(match self.limits.reserve(part.len())? {
-            Some(reserved) => reserved.hold(part),
-            None => Bytes::from(part),
-        });
-        Ok(())
+/// Ends the object that begins there. Line breaks in it stand between the tokens of a column of JSON, which comes as it was written: in a
+/// string they are escaped.
+fn end_line(out: &mut Vec<u8>, begin: usize) {
+    for byte in &mut out[begin..] {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
     }
+    out.push(b'\n');
 }
 
 fn checked(batch: &RecordBatch) -> Result<Vec<JsonColumn>, QueryError> {
@@ -125,6 +99,8 @@ mod tests {
 
     use super::*;
     use crate::event::JSON_MARK;
+    use crate::query::ErrorKind;
+    use crate::serve::byte_budget::ByteBudget;
 
     fn limits(bytes: usize) -> AnswerLimits {
         AnswerLimits { bytes, budget: ByteBudget::new(1 << 20) }
@@ -133,7 +109,7 @@ mod tests {
     fn render(columns: Vec<(Field, ArrayRef)>) -> Result<String, QueryError> {
         let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
-        let mut rows = JsonRows::new(limits(1 << 20));
+        let mut rows = JsonRows::items(limits(1 << 20));
         rows.write(&batch)?;
         Ok(String::from_utf8(rows.finish()?.concat()).unwrap())
     }
@@ -184,23 +160,18 @@ mod tests {
     fn bytes_are_limited() {
         let (field, array) = one("a", StringArray::from(vec!["x".repeat(100)]));
         let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array]).unwrap();
-        assert_eq!(JsonRows::new(limits(50)).write(&batch).unwrap_err().kind, ErrorKind::TooLarge);
+        assert_eq!(JsonRows::items(limits(50)).write(&batch).unwrap_err().kind, ErrorKind::TooLarge);
     }
 
     #[test]
-    fn all_answers_together_are_limited_and_small_ones_always_go() {
-        let rows_of = |bytes: usize, limits: &AnswerLimits| {
-            let (field, array) = one("a", StringArray::from(vec!["x".repeat(1000); bytes / 1000]));
-            let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array]).unwrap();
-            let mut rows = JsonRows::new(limits.clone());
-            rows.write(&batch)?;
-            rows.finish()
-        };
-        let limits = limits(1 << 20);
-        let waiting = rows_of(700_000, &limits).unwrap();
-        assert_eq!(rows_of(700_000, &limits).unwrap_err().kind, ErrorKind::Overloaded);
-        assert_eq!(rows_of(10_000, &limits).unwrap().concat().len(), 10_089);
-        drop(waiting);
-        assert!(rows_of(700_000, &limits).is_ok());
+    fn a_row_is_one_line_however_its_json_was_written() {
+        let json = Field::new("json", DataType::Utf8, true)
+            .with_metadata(HashMap::from([(JSON_MARK.to_owned(), "true".to_owned())]));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["{\n  \"a\": \"b\\n\"\r\n}", "[1]"]));
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![json])), vec![texts]).unwrap();
+        let mut rows = JsonRows::lines(limits(1 << 20));
+        rows.write(&batch).unwrap();
+        let text = String::from_utf8(rows.finish().unwrap().concat()).unwrap();
+        assert_eq!(text, "{\"json\":{   \"a\": \"b\\n\"  }}\n{\"json\":[1]}\n");
     }
 }

@@ -5,7 +5,7 @@
 //!   some beyond 2^53 (cast such a column to string if that reader is yours);
 //! - decimals are strings, because most readers would make them floats: `"19.90"` keeps its scale;
 //! - floats are numbers; `NaN`, `Infinity` and `-Infinity` are strings, for JSON has no such numbers;
-//! - timestamps are RFC 3339 in UTC, dates `YYYY-MM-DD`, binary base64;
+//! - timestamps are RFC 3339 in UTC, dates `YYYY-MM-DD`, binary base64, durations ISO 8601;
 //! - columns marked as JSON come as JSON; text in them that is not JSON comes as a string;
 //! - lists are arrays, structs and maps are objects.
 
@@ -75,6 +75,9 @@ pub(in crate::serve) struct JsonValues {
     form: ValueForm,
 }
 
+/// Appends a text, in quotes where its format wants them.
+type WriteText = fn(&mut Vec<u8>, &str);
+
 enum ValueForm {
     /// Decided by the array's type at each row.
     Plain,
@@ -122,6 +125,20 @@ impl JsonValues {
         Ok(JsonValues { array, form })
     }
 
+    /// Whether values are texts, numbers and the like, and not made of others.
+    pub(in crate::serve) fn is_plain(&self) -> bool {
+        matches!(self.form, ValueForm::Plain)
+    }
+
+    pub(in crate::serve) fn is_null(&self, row: usize) -> bool {
+        self.array.is_null(row) || *self.array.data_type() == DataType::Null
+    }
+
+    /// Appends a plain value that is not NULL as another format has it: what JSON has as a string goes through `text`.
+    pub(in crate::serve) fn write_as(&self, out: &mut Vec<u8>, row: usize, text: WriteText) -> Result<(), ArrowError> {
+        write_plain(out, &self.array, row, text)
+    }
+
     /// Appends a value; `null` is one of them.
     pub(in crate::serve) fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), ArrowError> {
         if self.array.is_null(row) {
@@ -129,7 +146,7 @@ impl JsonValues {
             return Ok(());
         }
         match &self.form {
-            ValueForm::Plain => write_plain(out, &self.array, row)?,
+            ValueForm::Plain => write_plain(out, &self.array, row, write_string)?,
             ValueForm::Json => write_json(out, self.array.as_string::<i32>().value(row)),
             ValueForm::JsonUnion(kinds) => {
                 let kind = self.array.as_union().type_id(row);
@@ -208,7 +225,8 @@ fn json_union(union: &UnionArray, data_type: &DataType) -> Result<Vec<(i8, JsonV
     fields.iter().map(member).collect()
 }
 
-fn write_plain(out: &mut Vec<u8>, array: &ArrayRef, row: usize) -> Result<(), ArrowError> {
+/// Appends a value that is made of no others; `text` writes one that is no number and no truth value.
+fn write_plain(out: &mut Vec<u8>, array: &ArrayRef, row: usize, text: WriteText) -> Result<(), ArrowError> {
     macro_rules! number {
         ($type:ty) => {
             out.extend_from_slice(array.as_primitive::<$type>().value(row).to_string().as_bytes())
@@ -232,46 +250,47 @@ fn write_plain(out: &mut Vec<u8>, array: &ArrayRef, row: usize) -> Result<(), Ar
         DataType::UInt16 => number!(UInt16Type),
         DataType::UInt32 => number!(UInt32Type),
         DataType::UInt64 => number!(UInt64Type),
-        DataType::Float32 => write_float(out, array.as_primitive::<Float32Type>().value(row)),
-        DataType::Float64 => write_float(out, array.as_primitive::<Float64Type>().value(row)),
-        DataType::Decimal128(..) => write_string(out, &array.as_primitive::<Decimal128Type>().value_as_string(row)),
-        DataType::Decimal256(..) => write_string(out, &array.as_primitive::<Decimal256Type>().value_as_string(row)),
-        DataType::Utf8 => write_string(out, array.as_string::<i32>().value(row)),
-        DataType::LargeUtf8 => write_string(out, array.as_string::<i64>().value(row)),
-        DataType::Utf8View => write_string(out, array.as_string_view().value(row)),
-        DataType::Binary => write_string(out, &STANDARD.encode(array.as_binary::<i32>().value(row))),
-        DataType::LargeBinary => write_string(out, &STANDARD.encode(array.as_binary::<i64>().value(row))),
-        DataType::BinaryView => write_string(out, &STANDARD.encode(array.as_binary_view().value(row))),
-        DataType::Date32 => write_string(out, &format_date(array.as_primitive::<Date32Type>().value(row))),
+        DataType::Float32 => write_float(out, text, array.as_primitive::<Float32Type>().value(row)),
+        DataType::Float64 => write_float(out, text, array.as_primitive::<Float64Type>().value(row)),
+        DataType::Decimal128(..) => text(out, &array.as_primitive::<Decimal128Type>().value_as_string(row)),
+        DataType::Decimal256(..) => text(out, &array.as_primitive::<Decimal256Type>().value_as_string(row)),
+        DataType::Utf8 => text(out, array.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => text(out, array.as_string::<i64>().value(row)),
+        DataType::Utf8View => text(out, array.as_string_view().value(row)),
+        DataType::Binary => text(out, &STANDARD.encode(array.as_binary::<i32>().value(row))),
+        DataType::LargeBinary => text(out, &STANDARD.encode(array.as_binary::<i64>().value(row))),
+        DataType::BinaryView => text(out, &STANDARD.encode(array.as_binary_view().value(row))),
+        DataType::FixedSizeBinary(_) => text(out, &STANDARD.encode(array.as_fixed_size_binary().value(row))),
+        DataType::Date32 => text(out, &format_date(array.as_primitive::<Date32Type>().value(row))),
         DataType::Timestamp(unit, zone) => {
-            let text = match unit {
+            let instant = match unit {
                 TimeUnit::Second => time!(TimestampSecondType, Second, zone),
                 TimeUnit::Millisecond => time!(TimestampMillisecondType, Millisecond, zone),
                 TimeUnit::Microsecond => time!(TimestampMicrosecondType, Microsecond, zone),
                 TimeUnit::Nanosecond => time!(TimestampNanosecondType, Nanosecond, zone),
             };
-            write_string(out, &text.unwrap_or_default());
+            text(out, &instant.unwrap_or_default());
         }
         _ => {
             let formatter = ArrayFormatter::try_new(array, &FormatOptions::default())?;
-            write_string(out, &formatter.value(row).try_to_string()?);
+            text(out, &formatter.value(row).try_to_string()?);
         }
     }
     Ok(())
 }
 
 /// Through the float's own width, so that 0.1 as a 32-bit float stays 0.1.
-fn write_float<F: Into<f64> + serde::Serialize + Copy>(out: &mut Vec<u8>, value: F) {
+fn write_float<F: Into<f64> + serde::Serialize + Copy>(out: &mut Vec<u8>, text: WriteText, value: F) {
     let wide: f64 = value.into();
     if !wide.is_finite() {
-        let text = if wide.is_nan() {
+        let name = if wide.is_nan() {
             "NaN"
         } else if wide > 0.0 {
             "Infinity"
         } else {
             "-Infinity"
         };
-        return write_string(out, text);
+        return text(out, name);
     }
     // Writing a number to a vector cannot fail.
     let _ = serde_json::to_writer(out, &value);

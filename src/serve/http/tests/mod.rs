@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod authentication;
+mod compressed;
 mod connections;
 mod console;
 mod cross_origin;
+mod etags;
+mod formats;
 mod limits;
 mod operation;
 mod parked;
@@ -85,7 +88,11 @@ fn orders_table(orders: &[Order]) -> RelationData {
     ];
     let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
     let spec = TableSpec { name: "orders".to_owned(), schema, key: vec![0], key_proven: true, indexes: vec![vec![1]] };
-    RelationData::from_batches(Arc::new(spec), vec![batch.slice(0, 90), batch.slice(90, batch.num_rows() - 90)])
+    let first = batch.num_rows().min(90);
+    RelationData::from_batches(
+        Arc::new(spec),
+        vec![batch.slice(0, first), batch.slice(first, batch.num_rows() - first)],
+    )
 }
 
 fn pairs_table() -> RelationData {
@@ -116,6 +123,10 @@ fn progress(position: u64, at_us: i64) -> SourceProgress {
 }
 
 fn snapshot(position: u64) -> Snapshot {
+    snapshot_of(position, &orders())
+}
+
+fn snapshot_of(position: u64, orders: &[Order]) -> Snapshot {
     let now = now_us();
     let cut = |position: u64| Cut { positions: BTreeMap::from([("orders".into(), position.into())]), revision: 0 };
     let reads = || Reads::from([("orders".into(), vec!["OrderPlaced".to_owned()])]);
@@ -134,7 +145,7 @@ fn snapshot(position: u64) -> Snapshot {
     };
     let view = |sql: &str| RelationData::view(sql);
     let relations = BTreeMap::from([
-        ("orders".to_owned(), relation(orders_table(&orders()), position)),
+        ("orders".to_owned(), relation(orders_table(orders), position)),
         ("pairs".to_owned(), relation(pairs_table(), position)),
         ("paused".to_owned(), relation(pairs_table(), 1)),
         ("ready".to_owned(), relation(view("SELECT status, total FROM orders WHERE status = 'READY'"), position)),
@@ -326,6 +337,14 @@ impl Daemon {
 
     fn get(&self, path: &str) -> Reply {
         self.send(Self::agent().get(format!("{}{path}", self.url)).call())
+    }
+
+    /// The head and the bytes of an answer to a request with these headers.
+    fn ask(&self, path: &str, headers: &[(&str, &str)]) -> (ureq::http::response::Parts, Vec<u8>) {
+        let request = Self::agent().get(format!("{}{path}", self.url));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let (head, mut body) = request.call().unwrap().into_parts();
+        (head, body.read_to_vec().unwrap())
     }
 
     fn filter(&self, path: &str, params: &[(&str, &str)]) -> Reply {

@@ -5,39 +5,6 @@ use super::*;
 use crate::progress::Phase;
 
 #[test]
-fn a_reader_who_has_the_answer_is_told_so() {
-    let daemon = Daemon::usual();
-    let with_tag = |path: &str, tag: &str| {
-        daemon.send(Daemon::agent().get(format!("{}{path}", daemon.url)).header("If-None-Match", tag).call())
-    };
-    for path in ["/v1/tables/orders?sort=-total", "/v1/tables/orders/1", "/v1/queries/statuses"] {
-        let first = daemon.get(path);
-        let tag = first.header("etag").to_owned();
-        assert!(tag.starts_with("W/\""), "{path}: {tag}");
-        let again = with_tag(path, &format!("\"other\", {tag}"));
-        assert_eq!((again.status, again.json.as_str()), (304, Some("")));
-        let freshness: Value = serde_json::from_str(again.header("readside-freshness")).unwrap();
-        assert_eq!(freshness["state"], "live");
-        assert_eq!(with_tag(path, "W/\"other\"").status, 200);
-        // The same rows from a source that is lost are another answer.
-        let mut lost = snapshot(100);
-        lost.sources.values_mut().for_each(|source| source.disconnected("no route".to_owned()));
-        daemon.catalog.publish(lost);
-        let reply = with_tag(path, &tag);
-        assert_eq!((reply.status, &reply.json["freshness"]["state"]), (200, &json!("disconnected")));
-        daemon.catalog.publish(snapshot(101));
-        assert_eq!(with_tag(path, &tag).status, 200);
-        daemon.catalog.publish(snapshot(100));
-    }
-    // Queries over the same cut are told apart by their SQL, which a configuration may change.
-    let tag = |path: &str| daemon.get(path).header("etag").to_owned();
-    assert_ne!(tag("/v1/queries/statuses"), tag("/v1/queries/cheap?limit=1000"));
-    // What depends on the clock has no tag.
-    assert_eq!(daemon.get("/v1/tables/clock").header("etag"), "");
-    assert_eq!(daemon.get("/v1/queries/now").header("etag"), "");
-}
-
-#[test]
 fn projections_and_sources_are_listed_with_their_state() {
     let daemon = Daemon::usual();
     let projections = daemon.get("/v1/projections");
