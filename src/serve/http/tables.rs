@@ -70,8 +70,9 @@ pub(super) async fn list(
             return Ok(same);
         }
         let (rows_max, limits) = (api.service.limits().max_rows, api.answer_limits());
+        let asked = parameters.to_string();
         let request = move |schema: &Schema| parameters.request(schema, rows_max);
-        let (rows, page) = api.service.list(&at, &name, request, move |page| render(page, limits)).await?;
+        let (rows, page) = api.service.list(&at, &name, asked, request, move |page| render(page, limits)).await?;
         items(None, rows, Some(&page), at.freshness(), etag)
     })
     .await
