@@ -23,7 +23,7 @@ pub(super) use self::rows::KeptRows;
 use super::ParsedQuery;
 
 /// The part of all that is kept which one answer may have.
-const SHARE: usize = 8;
+const SHARE: usize = 16;
 
 /// The part of it for statements that were parsed, so that asking again takes no look at the text.
 const STATEMENTS: usize = 16;
@@ -110,7 +110,6 @@ pub(super) struct Place<'a> {
 #[derive(Debug)]
 pub(super) struct Keeping {
     collected: Collected,
-    share: usize,
     done: oneshot::Sender<Option<KeptRows>>,
 }
 
@@ -205,7 +204,7 @@ impl Place<'_> {
     /// What takes the rows along, and what waits for them.
     pub(super) fn keeping(&self) -> (Keeping, Outcome) {
         let (done, outcome) = oneshot::channel();
-        (Keeping { collected: Collected::default(), share: self.share, done }, outcome)
+        (Keeping { collected: Collected::new(self.share), done }, outcome)
     }
 
     /// Answers those who wait, or lets them compute it themselves. What failed for one may succeed for another, so that an error is
@@ -236,8 +235,7 @@ impl Keeping {
 
     /// Takes a batch; none once there are too many rows to be kept.
     pub(super) fn taken(mut self, batch: &RecordBatch) -> Option<Self> {
-        self.collected.push(batch);
-        if self.collected.bytes() <= self.share {
+        if self.collected.push(batch) {
             return Some(self);
         }
         self.decline();
@@ -246,10 +244,8 @@ impl Keeping {
 
     /// All batches were taken.
     pub(super) fn finish(self, schema: &SchemaRef) {
-        let Self { collected, share, done } = self;
-        let rows = collected.kept(schema).filter(|rows| rows.bytes() <= share);
         // Nobody waits any more when the reader went away.
-        let _ = done.send(rows);
+        let _ = self.done.send(self.collected.kept(schema));
     }
 
     /// The answer is not to be kept.

@@ -21,12 +21,13 @@ pub(in crate::query) struct KeptRows {
     bytes: usize,
 }
 
-/// Rows that may come to be kept.
-#[derive(Debug, Default)]
+/// Copies of rows that may come to be kept. The rows themselves may be windows on segments of a table, or on what a sort made, and are in the
+/// account of their query for as long as anybody holds them.
+#[derive(Debug)]
 pub(super) struct Collected {
     batches: Vec<RecordBatch>,
-    /// Of the rows, not of what they are parts of.
     bytes: usize,
+    bytes_max: usize,
 }
 
 impl KeptRows {
@@ -42,25 +43,29 @@ impl KeptRows {
 }
 
 impl Collected {
-    pub(super) fn push(&mut self, batch: &RecordBatch) {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { batches: Vec::new(), bytes: 0, bytes_max }
+    }
+
+    /// Takes a batch along; false if that makes too many bytes, or it cannot be copied.
+    pub(super) fn push(&mut self, batch: &RecordBatch) -> bool {
         self.bytes += batch_bytes(batch) + batch.num_columns() * ARRAY_BYTES;
-        self.batches.push(batch.clone());
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// The rows without more than they need: a batch of a few rows may be a window on a segment of a table, or on what a sort made,
-    /// which it would hold for as long as it is kept. None if they cannot be copied.
-    pub(super) fn kept(mut self, schema: &SchemaRef) -> Option<KeptRows> {
-        let arrays = self.batches.iter().map(|batch| batch.num_columns() * ARRAY_BYTES).sum::<usize>();
-        let mut bytes = held(&self.batches) + arrays;
-        if bytes > 2 * self.bytes {
-            self.batches = self.batches.iter().map(copied).collect::<Result<_, _>>().ok()?;
-            bytes = held(&self.batches) + arrays;
+        if self.bytes > self.bytes_max {
+            return false;
         }
-        Some(KeptRows { schema: schema.clone(), batches: self.batches, bytes })
+        match copied(batch) {
+            Ok(copy) => self.batches.push(copy),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// The rows; none if what they hold is more than it seemed.
+    pub(super) fn kept(self, schema: &SchemaRef) -> Option<KeptRows> {
+        let arrays: usize = self.batches.iter().map(|batch| batch.num_columns() * ARRAY_BYTES).sum();
+        let bytes = held(&self.batches) + arrays;
+        let kept = KeptRows { schema: schema.clone(), batches: self.batches, bytes };
+        (bytes <= self.bytes_max).then_some(kept)
     }
 }
 
@@ -100,14 +105,14 @@ fn copied(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use arrow::array::{Int64Array, StringArray, StringViewArray};
+    use arrow::array::{DictionaryArray, Int32Array, Int64Array, StringArray, StringViewArray};
     use arrow::datatypes::{Field, Schema};
 
     use super::*;
 
     fn kept(batches: &[RecordBatch]) -> KeptRows {
-        let mut collected = Collected::default();
-        batches.iter().for_each(|batch| collected.push(batch));
+        let mut collected = Collected::new(1 << 20);
+        assert!(batches.iter().all(|batch| collected.push(batch)));
         collected.kept(&batches[0].schema()).unwrap()
     }
 
@@ -134,10 +139,19 @@ mod tests {
 
     #[test]
     fn what_several_batches_share_counts_once() {
-        let all = batch(vec![Arc::new(Int64Array::from_iter_values(0..8_192))]);
-        let halves = [all.slice(0, 4_096), all.slice(4_096, 4_096)];
-        let bytes = kept(&halves).bytes();
-        assert!((65_536..70_000).contains(&bytes), "{bytes}");
+        let values = StringArray::from_iter_values((0..1_000).map(|value| format!("the value {value}")));
+        let keys = Int32Array::from_iter_values((0..2_000).map(|row| row % 1_000));
+        let all = batch(vec![Arc::new(DictionaryArray::new(keys, Arc::new(values)))]);
+        let halves = [all.slice(0, 1_000), all.slice(1_000, 1_000)];
+        let (one, both) = (kept(&halves[..1]).bytes(), kept(&halves).bytes());
+        assert!(one > 16_000 && both < one + 8_000, "{one} and {both}");
+    }
+
+    #[test]
+    fn too_many_rows_are_not_taken() {
+        let rows = batch(vec![Arc::new(Int64Array::from_iter_values(0..1_000))]);
+        let mut collected = Collected::new(20_000);
+        assert!(collected.push(&rows) && collected.push(&rows) && !collected.push(&rows));
     }
 
     #[test]

@@ -74,5 +74,5 @@ async fn kept_answers_are_those_that_are_computed() {
 
 #[tokio::test]
 async fn kept_answers_are_those_that_are_computed_where_they_must_make_room() {
-    check(17, 24 << 10).await;
+    check(17, 64 << 10).await;
 }

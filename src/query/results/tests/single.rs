@@ -151,7 +151,7 @@ async fn what_is_kept_is_bounded() {
     }
     let wide = "SELECT id, tenant, total, total AS b, total AS c, total AS d, total AS e FROM orders";
     for _ in 0..2 {
-        assert_eq!(world.ask(wide).await.0, Computed, "an eighth is as much as one answer may have");
+        assert_eq!(world.ask(wide).await.0, Computed, "a sixteenth is as much as one answer may have");
     }
     let ids = |least: i64| format!("SELECT id FROM orders WHERE id >= {least} AND id < {least} + 100");
     for least in 0..250 {
