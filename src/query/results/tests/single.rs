@@ -213,7 +213,7 @@ async fn declared(world: &World, token: Option<String>) -> (How, Vec<String>, Op
     let request = NamedRequest::new(&query, |_, _| Ok(None), 3, token).unwrap();
     let parsed = world.service.parse_declared(&query).await.unwrap();
     let at = world.service.at_sql(Caller::anonymous(), &parsed, false, &Demand::default()).await.unwrap();
-    let render = |page: Page, repeatable| {
+    let render = |page: Page, repeatable: bool| {
         assert!(repeatable);
         Ok(page)
     };
