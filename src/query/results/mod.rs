@@ -8,6 +8,7 @@
 mod question;
 mod rows;
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,7 +55,7 @@ struct Counts {
     misses: AtomicU64,
 }
 
-/// How often answers were found, and what all that is kept takes.
+/// How often answers were found, and the bytes of all that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultCounts {
     pub hits: u64,
@@ -130,12 +131,7 @@ impl Results {
     fn counted(bytes: usize, counts: Arc<Counts>) -> Self {
         let statements = bytes / STATEMENTS;
         let answers = bytes - statements;
-        let kept = options(answers).zip(options(statements)).map(|(answers, statements)| {
-            let (hashes, lives) = (DefaultHashBuilder::default, DefaultLifecycle::default);
-            let kept = Cache::with_options(answers, Weights, hashes(), lives());
-            (kept, Cache::with_options(statements, Weights, hashes(), DefaultLifecycle::default()))
-        });
-        Self { kept, share: answers / SHARE, counts }
+        Self { kept: within(answers).zip(within(statements)), share: answers / SHARE, counts }
     }
 
     pub(super) fn counts(&self) -> ResultCounts {
@@ -178,16 +174,22 @@ impl Results {
     }
 }
 
-/// Of one shard, so that the bound is one of all and not of each. Half is for what was asked for lately, because what was asked for often
+/// A map of so many bytes; none if they are 0.
+///
+/// It has one shard, so that the bound is one of all and not of each. Half is for what was asked for lately, because what was asked for often
 /// stays only until its rows change.
-fn options(bytes: usize) -> Option<quick_cache::Options> {
+fn within<K: Eq + Hash, V: Clone>(bytes: usize) -> Option<Cache<K, V, Weights>>
+where
+    Weights: Weighter<K, V>,
+{
     let mut options = OptionsBuilder::new();
     options
         .shards(1)
         .hot_allocation(0.5)
         .weight_capacity(bytes as u64)
         .estimated_items_capacity((bytes / ANSWER_BYTES).max(16));
-    options.build().ok().filter(|_| bytes > 0)
+    let options = options.build().ok().filter(|_| bytes > 0)?;
+    Some(Cache::with_options(options, Weights, DefaultHashBuilder::default(), DefaultLifecycle::default()))
 }
 
 impl<'a> Found<'a> {
