@@ -243,6 +243,15 @@ pub fn render_queries(running: usize, queued: usize, waiting: usize) -> String {
     page.render()
 }
 
+/// What is kept of answers, in the Prometheus text format.
+pub fn render_results(hits: u64, misses: u64, bytes: u64) -> String {
+    let (mut counters, mut page) = (Gauges::default(), Gauges::default());
+    counters.set(RESULT_CACHE_HITS, &[], hits as f64);
+    counters.set(RESULT_CACHE_MISSES, &[], misses as f64);
+    page.set(RESULT_CACHE_BYTES, &[], bytes as f64);
+    counters.render_as("counter") + &page.render()
+}
+
 /// The gauge of answers' memory in the Prometheus text format.
 pub fn render_answers(bytes: usize) -> String {
     let mut page = Gauges::default();

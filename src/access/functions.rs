@@ -2,10 +2,11 @@
 //!
 //! They are never computed. Before anything is, each is replaced by the value that it has for the caller.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{
@@ -14,7 +15,7 @@ use datafusion::logical_expr::{
 
 use super::claims::Claims;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
     /// The one value of a claim, as a text.
     One,
@@ -101,6 +102,31 @@ pub(super) fn with_claims(expr: Expr, claims: &Claims) -> Result<Expr> {
     Ok(known?.data)
 }
 
+/// One of the functions with the name that it is called with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Asked {
+    kind: Kind,
+    name: String,
+}
+
+impl Asked {
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.name.len()
+    }
+}
+
+/// All that an expression asks of a caller, each with what is known; nothing else of the claims decides what it is.
+pub(super) fn asked(expr: &Expr, claims: &Claims, known: &mut BTreeMap<Asked, Option<ScalarValue>>) {
+    // The closure never fails.
+    let _ = expr.apply(|expr| {
+        if let Some((function, name)) = named(expr) {
+            let asked = Asked { kind: function.kind, name: name.to_owned() };
+            known.insert(asked, function.value(claims, name));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+}
+
 /// A claim that the expression still asks for.
 pub(super) fn unknown_claim(expr: &Expr) -> Option<String> {
     let mut unknown = None;
@@ -108,7 +134,7 @@ pub(super) fn unknown_claim(expr: &Expr) -> Option<String> {
         if let Some((_, name)) = named(expr) {
             unknown = Some(name.to_owned());
         }
-        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        Ok(TreeNodeRecursion::Continue)
     });
     unknown
 }

@@ -8,9 +8,11 @@ mod claims;
 mod functions;
 mod permit;
 mod policies;
+mod visibility;
 
 pub use caller::Caller;
 pub use claims::Claims;
 pub use functions::{is_claim, register_claims};
 pub use permit::{Permit, Permitted};
 pub use policies::{Denied, Policies, RelationPolicy, RowFilter};
+pub use visibility::Visibility;

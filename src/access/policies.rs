@@ -12,7 +12,9 @@ use datafusion::logical_expr::{Expr, lit};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::claims::Claims;
+use super::functions::asked;
 use super::permit::Permit;
+use super::visibility::Visibility;
 
 /// The policies of all relations that have some. Cheap to clone.
 #[derive(Clone, Default)]
@@ -145,6 +147,35 @@ impl Policies {
             return Ok(None);
         }
         Permit::of(relation, &policy, claims, schema, &declared.state).map(Some)
+    }
+
+    /// What decides what a caller sees of these relations, each with the SQL that selected its rows; none where all of everything is seen by
+    /// everybody.
+    pub fn visibility<'a>(
+        &self,
+        relations: impl IntoIterator<Item = (&'a str, Option<Arc<str>>)>,
+        claims: &Claims,
+    ) -> Option<Visibility> {
+        let declared = self.0.as_ref().filter(|declared| declared.is_strict)?;
+        let (mut known, mut selected_by) = (BTreeMap::new(), Vec::new());
+        for (relation, sql) in relations {
+            let former = declared.former.get(relation).map(|(_, former)| former);
+            for policy in declared.by_relation.get(relation).into_iter().chain(former) {
+                let conditions = policy.filters.iter().map(|filter| &filter.condition);
+                conditions.chain(policy.masks.values()).for_each(|expr| asked(expr, claims, &mut known));
+            }
+            selected_by.push((relation.to_owned(), sql));
+        }
+        Some(Visibility { policies: self.clone(), claims: known, selected_by })
+    }
+
+    /// Whether these are the others themselves, and not as much as declared again.
+    pub(super) fn is(&self, other: &Policies) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// A number of all that decides what somebody with these claims sees of a relation.

@@ -157,6 +157,7 @@ pub(super) fn settings(config: &Config) -> BTreeMap<String, String> {
         ("limits.timeout", time(limits.timeout)),
         ("limits.concurrency", text(limits.concurrency)),
         ("limits.scan_limit", text(limits.scan_limit)),
+        ("limits.result_cache", text(limits.result_cache_bytes)),
         ("limits.per_principal.requests_per_second", optional(limits.per_principal.requests_per_second)),
         ("limits.per_principal.concurrent", optional(limits.per_principal.concurrent)),
         ("limits.state", optional(config.state_limit)),

@@ -245,6 +245,8 @@ pub struct QueryLimits {
     pub concurrency: usize,
     /// A filter that no index serves is refused on a table of more rows.
     pub scan_limit: usize,
+    /// Of the answers that are kept; 0 keeps none.
+    pub result_cache_bytes: usize,
     pub per_principal: PrincipalLimits,
 }
 

@@ -75,6 +75,7 @@ fn settings(config: &Config) -> Value {
         ("timeout", duration(&config.limits.timeout)),
         ("concurrency", config.limits.concurrency.into()),
         ("scan_limit", config.limits.scan_limit.into()),
+        ("result_cache", bytes(config.limits.result_cache_bytes)),
     ];
     limits.extend(config.state_limit.map(|limit| ("state", bytes(limit as usize))));
     let of_one = config.limits.per_principal;

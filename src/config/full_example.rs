@@ -26,7 +26,7 @@ metrics: {listen: "[::1]:9464"}
 health: {listen: "0.0.0.0:81"}
 auth: {tokens: secrets/tokens, anonymous: read}
 parked: {max_events: 5, max_bytes: 1MiB, notify: {subject: readside.parked}}
-limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5, state: 3MiB, per_principal: {requests_per_second: 100, concurrent: 6}}
+limits: {max_rows: 1, memory: 2KiB, timeout: 3s, concurrency: 4, scan_limit: 5, result_cache: 6MiB, state: 3MiB, per_principal: {requests_per_second: 100, concurrent: 6}}
 verify: {every: 6h, shares: 20, memory: 2MiB}
 promotion: manual
 keep: 2h
@@ -175,7 +175,7 @@ fn settings_are_read() {
     assert_eq!(config.state_limit, Some(3 << 20));
     let limits = config.limits;
     assert_eq!((limits.max_rows, limits.memory_bytes, limits.concurrency, limits.scan_limit), (1, 2_048, 4, 5));
-    assert_eq!(limits.timeout, Duration::from_secs(3));
+    assert_eq!((limits.timeout, limits.result_cache_bytes), (Duration::from_secs(3), 6 << 20));
     let of_one = PrincipalLimits { requests_per_second: Some(100), concurrent: Some(6) };
     assert_eq!(limits.per_principal, of_one);
 }
@@ -209,7 +209,7 @@ fn defaults_fill_what_is_left_out() {
     assert_eq!((config.limits.max_rows, config.limits.memory_bytes), (10_000, 256 << 20));
     assert_eq!((config.limits.concurrency, config.limits.scan_limit), (8, 100_000));
     assert_eq!((config.state_limit, config.limits.per_principal), (None, PrincipalLimits::default()));
-    assert_eq!(config.limits.timeout, Duration::from_secs(30));
+    assert_eq!((config.limits.timeout, config.limits.result_cache_bytes), (Duration::from_secs(30), 64 << 20));
     let source = &config.sources[0];
     assert_eq!(source.node, NodePath { file: "readside.yaml".into(), document: 1, pointer: String::new() });
     assert!(matches!(&source.input, SourceKind::JetStream { filter_subjects, .. } if filter_subjects.is_empty()));

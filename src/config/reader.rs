@@ -208,9 +208,10 @@ impl<'a> NodeReader<'a> {
         duration
     }
 
-    pub(super) fn bytes(self, yaml: &'a Yaml, what: &str) -> Option<usize> {
+    /// At least `least`.
+    pub(super) fn bytes(self, yaml: &'a Yaml, what: &str, least: usize) -> Option<usize> {
         let text = self.text(yaml, what)?;
-        let bytes = parse_bytes(text).filter(|bytes| *bytes > 0);
+        let bytes = parse_bytes(text).filter(|bytes| *bytes >= least);
         if bytes.is_none() {
             let hint = "write a number and its unit: 64MiB, 1GiB, 500kB, or plain bytes";
             self.error(Code::NotAnAmount, yaml.mark, format!("{what} must be an amount of memory, not `{text}`"), hint);
@@ -294,7 +295,12 @@ impl<'a> Mapping<'a> {
     }
 
     pub(super) fn bytes(&self, key: &str) -> Option<usize> {
-        self.reader.bytes(self.get(key)?, &format!("`{key}`"))
+        self.reader.bytes(self.get(key)?, &format!("`{key}`"), 1)
+    }
+
+    /// An amount that may be 0.
+    pub(super) fn bytes_or_none(&self, key: &str) -> Option<usize> {
+        self.reader.bytes(self.get(key)?, &format!("`{key}`"), 0)
     }
 }
 

@@ -43,7 +43,8 @@ const LATER: &[&str] = &["pg", "console", "telemetry", "tls"];
 const NATS_KEYS: &[&str] =
     &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain", "tls"];
 
-const LIMITS_KEYS: &[&str] = &["max_rows", "memory", "timeout", "concurrency", "scan_limit", "state", "per_principal"];
+const LIMITS_KEYS: &[&str] =
+    &["max_rows", "memory", "timeout", "concurrency", "scan_limit", "result_cache", "state", "per_principal"];
 
 /// A working day later somebody has seen what is wrong with it.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
@@ -295,6 +296,7 @@ fn limits(map: &Mapping<'_>) -> (QueryLimits, Option<u64>) {
         timeout: limits.as_ref().and_then(|limits| limits.interval("timeout")).unwrap_or(Duration::from_secs(30)),
         concurrency: count("concurrency", 8),
         scan_limit: count("scan_limit", 100_000),
+        result_cache_bytes: limits.as_ref().and_then(|limits| limits.bytes_or_none("result_cache")).unwrap_or(64 << 20),
         per_principal: PrincipalLimits {
             requests_per_second: of_one("requests_per_second"),
             concurrent: of_one("concurrent"),

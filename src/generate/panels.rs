@@ -242,6 +242,15 @@ fn queries() -> Vec<Panel> {
             "Answers given while a source that they read was catching up, disconnected or halted.",
             vec![query("{{endpoint}}", format!("rate({QUERY_RESULT_STALE}{JOB}[$__rate_interval])"))],
         ),
+        panel(
+            "Questions answered from what is kept",
+            "reqps",
+            "Of those that may be kept, a second: answered with an answer that was there, or computed.",
+            vec![
+                query("kept", format!("rate({RESULT_CACHE_HITS}{JOB}[$__rate_interval])")),
+                query("computed", format!("rate({RESULT_CACHE_MISSES}{JOB}[$__rate_interval])")),
+            ],
+        ),
     ]
 }
 
@@ -250,12 +259,13 @@ fn state() -> Vec<Panel> {
         panel(
             "Resident memory",
             "bytes",
-            "Of the daemon, what it may have, the state of all projections in it, and from where on `limits.state` lets nothing more be built.",
+            "Of the daemon, what it may have, the state of all projections in it, from where on `limits.state` lets nothing more be built, and the answers that are kept.",
             vec![
                 query("resident", format!("{RESIDENT_MEMORY}{JOB}")),
                 query("limit", format!("{MEMORY_LIMIT}{JOB}")),
                 query("state", format!("{STATE_BYTES}{JOB}")),
                 query("limit of state", format!("{STATE_LIMIT_BYTES}{JOB}")),
+                query("kept answers", format!("{RESULT_CACHE_BYTES}{JOB}")),
             ],
         ),
         panel(

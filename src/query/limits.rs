@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -46,6 +46,8 @@ pub struct Limits {
     /// Longest `wait` for a position.
     pub wait: Duration,
     pub scan_limit: usize,
+    /// Of all answers that are kept; 0 keeps none.
+    pub result_cache_bytes: usize,
 }
 
 impl From<&QueryLimits> for Limits {
@@ -60,6 +62,7 @@ impl From<&QueryLimits> for Limits {
             waiters: 1024,
             wait: Duration::from_secs(60),
             scan_limit: config.scan_limit,
+            result_cache_bytes: config.result_cache_bytes,
         }
     }
 }
@@ -120,17 +123,49 @@ impl Admission {
         T: Send + 'static,
         W: Future<Output = Result<T, QueryError>> + Send + 'static,
     {
+        self.run_since(Instant::now(), work).await
+    }
+
+    /// As [`Admission::run`], for a query whose time has begun before, as it may have waited for the answer of another one.
+    pub(super) async fn run_since<T, W>(&self, started: Instant, work: W) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
+        let waited = started.elapsed();
         let permit = self.enter().await?;
+        self.spawn(Some(permit), self.limits.timeout.saturating_sub(waited), work).await
+    }
+
+    /// Runs what is little beside a query, as to render rows that are there, on the query threads. It takes no turn.
+    pub(super) async fn run_beside<T, W>(&self, work: W) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
+        self.spawn(None, self.limits.timeout, work).await
+    }
+
+    /// Waits for the answer of an equal query, as long as a query may take.
+    pub(super) async fn wait_for_answer<T>(&self, answer: impl Future<Output = T>) -> Result<T, QueryError> {
         let limit = self.limits.timeout;
+        timeout(limit, answer).await.map_err(|_| QueryError::timed_out(&TimeIsUp(limit)))
+    }
+
+    async fn spawn<T, W>(&self, permit: Option<OwnedSemaphorePermit>, limit: Duration, work: W) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
         let task = self.threads.spawn(async move {
             // The permit stays with the work: a query that cannot be stopped at once still counts as running.
-            let _permit: OwnedSemaphorePermit = permit;
+            let _permit = permit;
             timeout(limit, work).await
         })?;
         let mut task = Cancel(task);
         match timeout(limit + GRACE, &mut task.0).await {
             Ok(Ok(Ok(result))) => result,
-            Ok(Ok(Err(_))) | Err(_) => Err(QueryError::timed_out(&TimeIsUp(limit))),
+            Ok(Ok(Err(_))) | Err(_) => Err(QueryError::timed_out(&TimeIsUp(self.limits.timeout))),
             Ok(Err(failure)) => {
                 tracing::error!(error = %failure, "a query ended without an answer");
                 Err(QueryError::new(ErrorKind::Internal, "the query ended without an answer; the log has the reason"))
@@ -224,6 +259,7 @@ mod tests {
             waiters: 1,
             wait: Duration::from_secs(1),
             scan_limit: 10,
+            result_cache_bytes: 0,
         }
     }
 

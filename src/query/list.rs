@@ -1,12 +1,13 @@
 //! Listing a table or a view without SQL: filtered and sorted, in pages.
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::filters::{Filter, is_comparable};
 use super::pages::{Page, Paging, SortColumn, with_all_columns};
+use super::results::Keeping;
 use super::session::{Session, Sessions};
-use super::{ErrorKind, Limits, QueryError, relations};
-use crate::progress::Cut;
+use super::{ErrorKind, Limits, QueryError, ReadPoint, relations};
 use crate::read_model::OpenTable;
 
 /// A listing: all filters hold together. Columns are indexes in the schema that the request was made for.
@@ -23,34 +24,62 @@ pub struct ListRequest {
 pub(super) async fn list(
     sessions: &Sessions,
     session: &Session,
+    at: &ReadPoint,
     name: &str,
     request: impl FnOnce(&Schema) -> Result<ListRequest, QueryError>,
-    cut: &Cut,
     limits: &Limits,
+    keeping: Option<Keeping>,
 ) -> Result<Page, QueryError> {
     let mut builder = session.scan(sessions, name).await?;
     let schema = builder.schema().inner().clone();
-    let ListRequest { filters, sort: mut order, page_size, page_token } = request(&schema)?;
-    let unique = match relations::open(session.view(), name)?.table() {
+    let request = request(&schema)?;
+    if let Some(table) = relations::open(at.view(), name)?.table() {
+        check_served(name, &table, &request.filters, limits)?;
+    }
+    for filter in &request.filters {
+        builder = builder.filter(filter.to_expr(&schema)).map_err(QueryError::planning)?;
+    }
+    let plan = builder.build().map_err(QueryError::planning)?;
+    let repeatable = session.is_repeatable(&plan)?;
+    let keeping = keeping.and_then(|keeping| keeping.of(repeatable));
+    paging(at, name, request, &schema, limits)?.read(session, plan, at.cut(), keeping).await
+}
+
+/// The same page from rows that were kept.
+pub(super) fn kept(
+    at: &ReadPoint,
+    name: &str,
+    request: impl FnOnce(&Schema) -> Result<ListRequest, QueryError>,
+    limits: &Limits,
+    rows: &RecordBatch,
+) -> Result<Page, QueryError> {
+    let schema = rows.schema();
+    paging(at, name, request(&schema)?, &schema, limits)?.page(rows, at.cut())
+}
+
+fn paging(
+    at: &ReadPoint,
+    name: &str,
+    request: ListRequest,
+    schema: &Schema,
+    limits: &Limits,
+) -> Result<Paging, QueryError> {
+    let ListRequest { filters, sort: mut order, page_size, page_token } = request;
+    let unique = match relations::open(at.view(), name)?.table() {
         Some(table) => {
-            check_served(name, &table, &filters, limits)?;
             append_key(&mut order, &table);
             let ordered = |column: &usize| order.iter().any(|sort| sort.column == *column);
             !table.spec().key.is_empty() && table.spec().key.iter().all(ordered)
         }
         None => {
-            order = with_all_columns(order, &schema);
+            order = with_all_columns(order, schema);
             false
         }
     };
-    for filter in &filters {
-        builder = builder.filter(filter.to_expr(&schema)).map_err(QueryError::planning)?;
-    }
-    let mut canonical: Vec<String> = filters.iter().map(|filter| filter.canonical(&schema)).collect();
+    let mut canonical: Vec<String> = filters.iter().map(|filter| filter.canonical(schema)).collect();
     canonical.sort();
     let (size, asked) = (page_size.min(limits.max_rows), format!("table {name} {canonical:?}"));
-    let paging = Paging { order, unique, size, token: page_token, asked };
-    paging.read(session, builder.build().map_err(QueryError::planning)?, cut).await
+    Ok(Paging { order, unique, size, token: page_token, asked })
 }
 
 /// The key makes the order total: no two rows are equal in it.

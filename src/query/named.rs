@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlanBuilder;
 
 use super::filters::{find_column, is_comparable};
 use super::pages::{Page, Paging, SortColumn, with_all_columns};
+use super::results::{Asked, Keeping, sorted};
 use super::session::{Session, Sessions};
 use super::{QueryError, values};
 use crate::config::{Query, QueryParam};
@@ -44,6 +46,16 @@ impl NamedRequest {
         Ok(NamedRequest { params, page_size, page_token })
     }
 
+    /// The request as a part of a question.
+    pub(super) fn asked(&self, query: &Query) -> Asked {
+        Asked::Query {
+            sql: query.sql.clone(),
+            sort: query.sort.clone(),
+            params: sorted(&self.params),
+            page: (self.page_size, self.page_token.clone()),
+        }
+    }
+
     /// For the fingerprint of a page token.
     fn canonical(&self, query: &Query) -> String {
         let mut written: Vec<_> =
@@ -60,23 +72,36 @@ pub(super) async fn run(
     query: &Query,
     request: &NamedRequest,
     cut: &Cut,
+    keeping: Option<Keeping>,
 ) -> Result<(Page, bool), QueryError> {
     let parsed = sessions.parse_declared(&query.sql)?;
     let params: ParamValues = request.params.clone().into();
     let planned = session.plan(sessions, &parsed, params).await?;
-    let (plan, order) = if query.sort.is_empty() {
-        // Without a declared sort the query's own order holds, and pages continue by counting rows.
-        (planned.plan, Vec::new())
+    let keeping = keeping.and_then(|keeping| keeping.of(planned.repeatable));
+    let plan = if query.sort.is_empty() {
+        planned.plan
     } else {
         // The alias gives every column one plain name to be sorted and filtered by.
         let aliased = LogicalPlanBuilder::from(planned.plan).alias("query").and_then(LogicalPlanBuilder::build);
-        let plan = aliased.map_err(|error| QueryError::planning(error).hint("give every column a name of its own"))?;
-        let schema = plan.schema().inner().clone();
-        (plan, with_all_columns(declared(&query.sort, &schema)?, &schema))
+        aliased.map_err(|error| QueryError::planning(error).hint("give every column a name of its own"))?
+    };
+    let paging = paging(query, request, plan.schema().as_arrow())?;
+    Ok((paging.read(session, plan, cut, keeping).await?, planned.repeatable))
+}
+
+/// The same page from rows that were kept, which are those of a query that gives the same rows at the same cut.
+pub(super) fn kept(query: &Query, request: &NamedRequest, rows: &RecordBatch, cut: &Cut) -> Result<Page, QueryError> {
+    paging(query, request, rows.schema_ref())?.page(rows, cut)
+}
+
+fn paging(query: &Query, request: &NamedRequest, schema: &Schema) -> Result<Paging, QueryError> {
+    let order = match query.sort.as_slice() {
+        // Without a declared sort the query's own order holds, and pages continue by counting rows.
+        [] => Vec::new(),
+        sort => with_all_columns(declared(sort, schema)?, schema),
     };
     let (size, token, asked) = (request.page_size, request.page_token.clone(), request.canonical(query));
-    let paging = Paging { order, unique: false, size, token, asked };
-    Ok((paging.read(session, plan, cut).await?, planned.repeatable))
+    Ok(Paging { order, unique: false, size, token, asked })
 }
 
 fn declared(sort: &[(String, bool)], schema: &Schema) -> Result<Vec<SortColumn>, QueryError> {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::filters::{column, is_comparable};
+use super::results::Keeping;
 use super::session::Session;
 use super::{QueryError, values};
 use crate::progress::Cut;
@@ -67,11 +68,16 @@ struct PageToken {
 }
 
 impl Paging {
-    /// Reads a page of `plan` in the session.
-    pub(super) async fn read(&self, session: &Session, plan: LogicalPlan, cut: &Cut) -> Result<Page, QueryError> {
+    /// Reads a page of `plan` in the session. `keeping` gets what [`Paging::page`] makes the same page of.
+    pub(super) async fn read(
+        &self,
+        session: &Session,
+        plan: LogicalPlan,
+        cut: &Cut,
+        keeping: Option<Keeping>,
+    ) -> Result<Page, QueryError> {
         let schema: SchemaRef = plan.schema().inner().clone();
-        let fingerprint = self.fingerprint(&schema);
-        let before = self.token.as_deref().map(|token| PageToken::decode(token, &fingerprint)).transpose()?;
+        let before = self.before(&self.fingerprint(&schema))?;
         let mut builder = LogicalPlanBuilder::from(plan);
         if let Some(token) = &before
             && !self.order.is_empty()
@@ -84,10 +90,19 @@ impl Paging {
             builder = builder.sort(sort).map_err(QueryError::planning)?;
         }
         let skip = before.as_ref().map_or(0, |token| token.ties);
-        // One row more than a page tells whether there is another.
         let plan = builder.limit(skip, Some(self.size + 1)).and_then(LogicalPlanBuilder::build);
         let batches = session.collect(&plan.map_err(QueryError::planning)?).await?;
         let all = concat_batches(&schema, &batches).map_err(|error| QueryError::running(error.into()))?;
+        if let Some(keeping) = keeping.and_then(|keeping| keeping.taken(&all)) {
+            keeping.finish(&schema);
+        }
+        self.page(&all, cut)
+    }
+
+    /// The page of the rows from its first one on; one row more than it has tells whether there is another page.
+    pub(super) fn page(&self, all: &RecordBatch, cut: &Cut) -> Result<Page, QueryError> {
+        let fingerprint = self.fingerprint(all.schema_ref());
+        let before = self.before(&fingerprint)?;
         let rows = all.slice(0, all.num_rows().min(self.size));
         let cut_text = cut.to_string();
         let cut_changed = before.as_ref().is_some_and(|token| token.cut != cut_text);
@@ -97,6 +112,10 @@ impl Paging {
             None
         };
         Ok(Page { rows, next_token, cut_changed })
+    }
+
+    fn before(&self, fingerprint: &str) -> Result<Option<PageToken>, QueryError> {
+        self.token.as_deref().map(|token| PageToken::decode(token, fingerprint)).transpose()
     }
 
     /// The token that leads on from these rows.

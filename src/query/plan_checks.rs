@@ -78,9 +78,15 @@ pub(super) fn check_padding(plan: &LogicalPlan) -> Result<(), QueryError> {
 pub(super) fn is_repeatable(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
     let mut repeatable = true;
     for_each_expr(plan, |expr| {
-        if let Expr::ScalarFunction(call) = expr {
-            repeatable &= call.func.signature().volatility == Volatility::Immutable;
-        }
+        let volatility = match expr {
+            Expr::ScalarFunction(call) => call.func.signature().volatility,
+            Expr::AggregateFunction(call) => call.func.signature().volatility,
+            Expr::WindowFunction(call) => call.fun.signature().volatility,
+            // What a session is set to.
+            Expr::ScalarVariable(..) => Volatility::Stable,
+            _ => return,
+        };
+        repeatable &= volatility == Volatility::Immutable;
     })?;
     Ok(repeatable)
 }

@@ -54,7 +54,7 @@ impl Sessions {
         while let Some(name) = to_look_at.pop() {
             let Ok(relation) = view.open(&name) else { continue };
             let RelationRows::Computed { sql } = relation.rows() else { continue };
-            for reference in &self.parsed(sql)?.references {
+            for reference in self.parsed(sql)?.references.iter() {
                 if seen.insert(reference.table().to_owned()) {
                     to_look_at.push(reference.table().to_owned());
                 }
@@ -77,7 +77,7 @@ impl Sessions {
             return Ok(());
         };
         check_depth(name, depth)?;
-        for reference in &self.parse_declared(sql)?.references {
+        for reference in self.parse_declared(sql)?.references.iter() {
             self.tables_below(view, relation_name(view, reference)?, depth + 1, found)?;
         }
         Ok(())

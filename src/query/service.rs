@@ -1,8 +1,11 @@
 //! The reading side of a daemon: everything that a protocol needs to answer, each request from one snapshot.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use arrow::array::RecordBatch;
@@ -11,12 +14,14 @@ use chrono::{DateTime, Utc};
 use datafusion::common::{ScalarValue, TableReference};
 
 use super::limits::Admission;
+use super::results::{Asked, Found, Keeping, Place, Question, Results};
 use super::session::{DescribedQuery, Sessions};
 use super::sql_limits::check_text;
 use super::wait::{met, wait};
 use super::{
     Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, Params, ParsedQuery, Promise, QueryError, ReadPoint,
-    RelationShape, RowBatches, SqlRequest, Streams, SystemTables, did_you_mean, list, named, relations, sql,
+    RelationShape, ResultCounts, RowBatches, SqlRequest, Streams, SystemTables, did_you_mean, list, named, relations,
+    sql,
 };
 use crate::access::{Caller, Policies};
 use crate::config::Query;
@@ -34,6 +39,7 @@ pub struct QueryService {
     queries: BTreeMap<String, Arc<Query>>,
     streams: Streams,
     rules: Arc<ArcSwap<Rules>>,
+    results: Arc<Results>,
 }
 
 /// What is declared of relations for those who read them.
@@ -50,7 +56,8 @@ impl QueryService {
     /// # Errors
     /// Where the threads cannot be started or DataFusion refuses the configuration of its sessions.
     pub fn new(catalog: Catalog, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
-        Self::with(catalog, Arc::new(Admission::new(limits)?), queries, streams, None)
+        let results = Arc::new(Results::new(limits.result_cache_bytes));
+        Self::with(catalog, Arc::new(Admission::new(limits)?), results, queries, streams, None)
     }
 
     /// A service for which it is always the same time, whose streams nobody names.
@@ -58,24 +65,30 @@ impl QueryService {
     /// # Errors
     /// As [`QueryService::new`].
     pub fn on_a_clock(catalog: Catalog, limits: Limits, queries: Vec<Query>, clock: DateTime<Utc>) -> io::Result<Self> {
-        Self::with(catalog, Arc::new(Admission::new(limits)?), queries, Streams::default(), Some(clock))
+        let results = Arc::new(Results::new(limits.result_cache_bytes));
+        Self::with(catalog, Arc::new(Admission::new(limits)?), results, queries, Streams::default(), Some(clock))
     }
 
     /// The service of another configuration over the same catalog. What runs goes on under the limits that it began with; only
-    /// where they change, new queries get threads of their own.
+    /// where they change, new queries get threads of their own, and answers are kept from then on.
     ///
     /// # Errors
     /// As [`QueryService::new`].
     pub fn changed(&self, limits: Limits, queries: Vec<Query>, streams: Streams) -> io::Result<Self> {
-        let is_same = limits == *self.limits();
-        let admission = if is_same { self.admission.clone() } else { Arc::new(Admission::new(limits)?) };
-        let changed = Self::with(self.catalog.clone(), admission, queries, streams, None)?;
+        let (admission, results) = if limits == *self.limits() {
+            (self.admission.clone(), self.results.clone())
+        } else {
+            let results = self.results.anew(limits.result_cache_bytes);
+            (Arc::new(Admission::new(limits)?), Arc::new(results))
+        };
+        let changed = Self::with(self.catalog.clone(), admission, results, queries, streams, None)?;
         Ok(Self { rules: self.rules.clone(), ..changed })
     }
 
     fn with(
         catalog: Catalog,
         admission: Arc<Admission>,
+        results: Arc<Results>,
         queries: Vec<Query>,
         streams: Streams,
         clock: Option<DateTime<Utc>>,
@@ -83,7 +96,8 @@ impl QueryService {
         let Limits { memory_bytes, timeout, .. } = admission.limits().clone();
         let sessions = Sessions::new(memory_bytes, timeout, clock).map_err(io::Error::other)?;
         let queries = queries.into_iter().map(|query| (query.name.clone(), Arc::new(query))).collect();
-        Ok(QueryService { catalog, admission, sessions: Arc::new(sessions), queries, streams, rules: Arc::default() })
+        let (sessions, rules) = (Arc::new(sessions), Arc::default());
+        Ok(QueryService { catalog, admission, sessions, queries, streams, rules, results })
     }
 
     /// Answers by other rules from now on, also those who wait already.
@@ -103,6 +117,11 @@ impl QueryService {
 
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// How often answers were found that had been kept.
+    pub fn result_counts(&self) -> ResultCounts {
+        self.results.counts()
     }
 
     pub fn streams(&self) -> &Streams {
@@ -146,8 +165,13 @@ impl QueryService {
     /// Where the text is no SQL, has too much of something, or asks for something else than reading; where too many queries
     /// run.
     pub async fn parse(&self, sql: String) -> Result<ParsedQuery, QueryError> {
+        if let Some(known) = self.results.parsed(&sql) {
+            return Ok(known);
+        }
         let sessions = self.sessions.clone();
-        self.admission.run(async move { sessions.parse(&sql) }).await
+        let parsed = self.admission.run(async move { sessions.parse(&sql) }).await?;
+        self.results.keep_parsed(&parsed);
+        Ok(parsed)
     }
 
     /// Parses a query of the configuration, once.
@@ -155,6 +179,9 @@ impl QueryService {
     /// # Errors
     /// As [`QueryService::parse`].
     pub async fn parse_declared(&self, query: &Arc<Query>) -> Result<Arc<ParsedQuery>, QueryError> {
+        if let Some(known) = self.sessions.parsed(&query.sql) {
+            return Ok(known);
+        }
         let (sessions, query) = (self.sessions.clone(), query.clone());
         self.admission.run(async move { sessions.parse_declared(&query.sql) }).await
     }
@@ -320,7 +347,7 @@ impl QueryService {
     }
 
     /// A page of a relation. `request` reads what is asked for once the columns are known; it and `render` run on the
-    /// query threads too.
+    /// query threads too. `parameters` are those of the request as a text: with equal ones, `request` gives the same.
     ///
     /// # Errors
     /// What `request` and `render` refuse; where the relation is unknown or unavailable, no index serves the filters, the
@@ -329,16 +356,26 @@ impl QueryService {
         &self,
         at: &ReadPoint,
         name: &str,
+        parameters: String,
         request: impl FnOnce(&Schema) -> Result<ListRequest, QueryError> + Send + 'static,
         render: impl FnOnce(Page) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
+        let started = Instant::now();
         let (sessions, at, limits) = (self.sessions.clone(), at.clone(), self.limits().clone());
         let name = name.to_owned();
-        let work = async move {
-            let session = sessions.open(at.view().clone());
-            render(list::list(&sessions, &session, &name, request, at.cut(), &limits).await?)
+        let asked = || Asked::List { relation: name.clone(), parameters };
+        let place = match self.look(&at, &[TableReference::bare(name.as_str())], asked).await? {
+            Found::Rows(rows) => {
+                let again = async move { render(list::kept(&at, &name, request, &limits, &rows.one())?) };
+                return self.admission.run_beside(again).await;
+            }
+            found => found.place(),
         };
-        self.admission.run(work).await
+        let work = async move |keeping: Option<Keeping>| {
+            let session = sessions.open(at.view().clone());
+            render(list::list(&sessions, &session, &at, &name, request, &limits, keeping).await?)
+        };
+        self.compute(started, place, work).await
     }
 
     /// All rows of a query; `render` runs on the query threads too.
@@ -355,9 +392,66 @@ impl QueryService {
         T: Send + 'static,
         W: Future<Output = Result<T, QueryError>> + Send + 'static,
     {
+        let started = Instant::now();
         let (sessions, view, rows_max) = (self.sessions.clone(), at.view().clone(), self.limits().max_rows);
-        let work = async move { render(sql::run(&sessions, &sessions.open(view), request, rows_max).await?).await };
-        self.admission.run(work).await
+        let parsed = &request.parsed;
+        let asked = || request.asked();
+        let place = match parsed.is_steady.then_some(&*parsed.references) {
+            Some(references) => match self.look(at, references, asked).await? {
+                Found::Rows(rows) => {
+                    let again = async move { render(RowBatches::kept(rows, rows_max)).await };
+                    return self.admission.run_beside(again).await;
+                }
+                found => found.place(),
+            },
+            None => None,
+        };
+        let work = async move |keeping: Option<Keeping>| {
+            render(sql::run(&sessions, &sessions.open(view), request, rows_max, keeping).await?).await
+        };
+        self.compute(started, place, work).await
+    }
+
+    /// What was kept of an answer from these relations, or the place for it.
+    async fn look(
+        &self,
+        at: &ReadPoint,
+        references: &[TableReference],
+        asked: impl FnOnce() -> Asked,
+    ) -> Result<Found<'_>, QueryError> {
+        if !self.results.is_on() {
+            return Ok(Found::Nothing);
+        }
+        let question: Option<Question> = self.sessions.question(at.view(), references, asked());
+        self.admission.wait_for_answer(self.results.look(question)).await
+    }
+
+    /// Runs a query, and keeps its answer if there is a place for it. Those who wait for the place get the rows before this one has rendered
+    /// them; where there are none to be had, they go on by themselves. Dropping the returned future leaves the place to the next of them.
+    async fn compute<T, W>(
+        &self,
+        started: Instant,
+        place: Option<Place<'_>>,
+        work: impl FnOnce(Option<Keeping>) -> W,
+    ) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
+        let Some(place) = place else { return self.admission.run_since(started, work(None)).await };
+        let (keeping, outcome) = place.keeping();
+        let mut running = pin!(self.admission.run_since(started, work(Some(keeping))));
+        tokio::select! {
+            biased;
+            outcome = outcome => {
+                place.fill(outcome.ok());
+                running.await
+            }
+            result = &mut running => {
+                place.fill(None);
+                result
+            }
+        }
     }
 
     /// The text fields of a search index, which can be highlighted; empty for a table or a view.
@@ -417,13 +511,26 @@ impl QueryService {
         request: NamedRequest,
         render: impl FnOnce(Page, bool) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
+        let started = Instant::now();
         let (sessions, at) = (self.sessions.clone(), at.clone());
-        let work = async move {
+        let parsed = self.sessions.parsed(&query.sql).filter(|parsed| parsed.is_steady);
+        let asked = || request.asked(&query);
+        let place = match &parsed {
+            Some(parsed) => match self.look(&at, &parsed.references, asked).await? {
+                Found::Rows(rows) => {
+                    let again = async move { render(named::kept(&query, &request, &rows.one(), at.cut())?, true) };
+                    return self.admission.run_beside(again).await;
+                }
+                found => found.place(),
+            },
+            None => None,
+        };
+        let work = async move |keeping: Option<Keeping>| {
             let session = sessions.open(at.view().clone());
-            let (page, repeatable) = named::run(&sessions, &session, &query, &request, at.cut()).await?;
+            let (page, repeatable) = named::run(&sessions, &session, &query, &request, at.cut(), keeping).await?;
             render(page, repeatable)
         };
-        self.admission.run(work).await
+        self.compute(started, place, work).await
     }
 }
 

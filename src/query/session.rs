@@ -33,6 +33,7 @@ use super::apart::ViewApart;
 use super::conditions::held;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, refused, relation_name};
+use super::results::is_steady;
 use super::sql_limits::{PARSER_RECURSION_MAX, check_statement, check_text};
 use crate::plan::{numbered, readable, readers, rewrite_own_aggregates};
 use crate::read_model::{ReadView, RelationRows};
@@ -59,17 +60,20 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// SQL that was parsed and is a query, with the names of the relations in it.
+/// SQL that was parsed and is a query, with the names of the relations in it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ParsedQuery {
-    statement: Statement,
-    pub(super) references: Vec<TableReference>,
+    pub(super) text: Arc<str>,
+    statement: Arc<Statement>,
+    pub(super) references: Arc<[TableReference]>,
+    /// Whether no function is named in it that gives another value at another time.
+    pub(super) is_steady: bool,
 }
 
 impl ParsedQuery {
     /// The same as one of a session that has all that it reads.
     pub(super) fn without_references(self) -> Self {
-        Self { references: Vec::new(), ..self }
+        Self { references: Arc::default(), ..self }
     }
 
     /// The names of the relations in it, each once.
@@ -127,7 +131,8 @@ impl Sessions {
         }
         check_planned(&statement)?;
         let references = self.template.resolve_table_references(&statement).map_err(QueryError::planning)?;
-        Ok(ParsedQuery { statement, references })
+        let is_steady = is_steady(&statement, &self.template);
+        Ok(ParsedQuery { text: sql.into(), statement: Arc::new(statement), references: references.into(), is_steady })
     }
 
     /// Parses a query of the configuration, once.
@@ -235,9 +240,14 @@ impl Session {
         let plan = plan.with_param_values(params).map_err(QueryError::planning)?;
         let plan = self.readable(plan)?;
         check_padding(&plan)?;
-        let repeatable = is_repeatable(&plan).map_err(QueryError::planning)?;
-        let repeatable = repeatable && self.repeatable.load(Ordering::Relaxed);
+        let repeatable = self.is_repeatable(&plan)?;
         Ok(PlannedQuery { plan: self.metered(plan)?, repeatable })
+    }
+
+    /// Whether the same cut gives the same rows of a plan over relations of this session.
+    pub(super) fn is_repeatable(&self, plan: &LogicalPlan) -> Result<bool, QueryError> {
+        let repeatable = is_repeatable(plan).map_err(QueryError::planning)?;
+        Ok(repeatable && self.repeatable.load(Ordering::Relaxed))
     }
 
     /// What a parsed query needs and gives, without its parameters' values.
@@ -273,7 +283,7 @@ impl Session {
                 }
             }
         }
-        for reference in &parsed.references {
+        for reference in parsed.references.iter() {
             if !is_information_schema(reference) {
                 self.register(sessions, relation_name(&self.view, reference)?, 0).await?;
             }
@@ -290,7 +300,7 @@ impl Session {
             (!spec.key.is_empty()).then(|| (reference.table().to_owned(), columns.collect()))
         };
         let keys = RelationKeys(references.filter_map(key).collect());
-        let mut statement = parsed.statement.clone();
+        let mut statement = Statement::clone(&parsed.statement);
         over_relations(&mut statement, &self.state, &keys).map_err(QueryError::planning)?;
         self.state.statement_to_plan(statement).await.map_err(QueryError::planning)
     }
@@ -354,7 +364,7 @@ impl Session {
             RelationRows::Computed { sql } => {
                 check_depth(name, depth)?;
                 let parsed = sessions.parse_declared(sql)?;
-                for reference in &parsed.references {
+                for reference in parsed.references.iter() {
                     let below = relation_name(&self.view, reference)?;
                     Box::pin(self.register(sessions, below, depth + 1)).await?;
                 }

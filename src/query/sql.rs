@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -9,6 +10,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 
+use super::results::{Asked, Keeping, KeptRows, sorted};
 use super::session::{Session, Sessions};
 use super::{ErrorKind, ParsedQuery, QueryError};
 
@@ -26,17 +28,32 @@ pub struct SqlRequest {
     pub params: Params,
 }
 
-/// The rows of an answer as they are computed: no more of them than an answer may have. To hold the answer only once,
-/// render each batch before the next is taken.
+/// The rows of an answer as they are computed, or as they were kept: no more of them than an answer may have. To hold the answer only
+/// once, render each batch before the next is taken.
 pub struct RowBatches {
-    stream: SendableRecordBatchStream,
+    source: Batches,
     rows: usize,
     rows_max: usize,
+    /// Takes along what is computed, to keep it.
+    keeping: Option<Keeping>,
+}
+
+enum Batches {
+    Computed(SendableRecordBatchStream),
+    Kept { rows: Arc<KeptRows>, next: usize },
 }
 
 impl RowBatches {
+    /// Those of an answer that was kept.
+    pub(super) fn kept(rows: Arc<KeptRows>, rows_max: usize) -> Self {
+        RowBatches { source: Batches::Kept { rows, next: 0 }, rows: 0, rows_max, keeping: None }
+    }
+
     pub fn schema(&self) -> SchemaRef {
-        self.stream.schema()
+        match &self.source {
+            Batches::Computed(stream) => stream.schema(),
+            Batches::Kept { rows, .. } => rows.schema.clone(),
+        }
     }
 
     /// The next batch; none at the end.
@@ -44,7 +61,12 @@ impl RowBatches {
     /// # Errors
     /// Where the query fails, and where there are more rows than one answer may have: that is never a silent cut.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
-        let Some(batch) = self.stream.try_next().await.map_err(QueryError::running)? else { return Ok(None) };
+        let Some(batch) = self.source.next().await? else {
+            if let Some(keeping) = self.keeping.take() {
+                keeping.finish(&self.schema());
+            }
+            return Ok(None);
+        };
         self.rows += batch.num_rows();
         if self.rows > self.rows_max {
             return Err(QueryError::new(
@@ -53,7 +75,35 @@ impl RowBatches {
             )
             .hint("add LIMIT, or aggregate"));
         }
+        self.keeping = self.keeping.take().and_then(|keeping| keeping.taken(&batch));
         Ok(Some(batch))
+    }
+}
+
+impl Batches {
+    async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        match self {
+            Batches::Computed(stream) => stream.try_next().await.map_err(QueryError::running),
+            Batches::Kept { rows, next } => {
+                let batch = rows.batches.get(*next).cloned();
+                *next += 1;
+                Ok(batch)
+            }
+        }
+    }
+}
+
+impl SqlRequest {
+    /// The request as a part of a question.
+    pub(super) fn asked(&self) -> Asked {
+        let params = match &self.params {
+            Params::Named(values) => sorted(values),
+            Params::Positional(values) => {
+                let numbered = values.iter().enumerate();
+                numbered.map(|(place, value)| (format!("${}", place + 1), value.clone())).collect()
+            }
+        };
+        Asked::Sql { text: self.parsed.text.clone(), params }
     }
 }
 
@@ -69,8 +119,9 @@ pub(super) async fn run(
     session: &Session,
     request: SqlRequest,
     rows_max: usize,
+    keeping: Option<Keeping>,
 ) -> Result<RowBatches, QueryError> {
-    start(sessions, session, &request.parsed, request.params, rows_max).await
+    start(sessions, session, &request.parsed, request.params, rows_max, keeping).await
 }
 
 /// Starts a query that is parsed.
@@ -80,11 +131,14 @@ pub(super) async fn start(
     parsed: &ParsedQuery,
     params: Params,
     rows_max: usize,
+    keeping: Option<Keeping>,
 ) -> Result<RowBatches, QueryError> {
     let params = match params {
         Params::Named(values) => ParamValues::from(values),
         Params::Positional(values) => values.into(),
     };
     let planned = session.plan(sessions, parsed, params).await?;
-    Ok(RowBatches { stream: session.execute(&planned.plan).await?, rows: 0, rows_max })
+    let keeping = keeping.and_then(|keeping| keeping.of(planned.repeatable));
+    let source = Batches::Computed(session.execute(&planned.plan).await?);
+    Ok(RowBatches { source, rows: 0, rows_max, keeping })
 }

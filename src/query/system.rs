@@ -91,7 +91,7 @@ impl Sessions {
     ) -> Result<RowBatches, QueryError> {
         let parsed = self.parse(sql)?.without_references();
         let session = self.over_system(view, system)?;
-        super::sql::start(self, &session, &parsed, params, rows_max).await
+        super::sql::start(self, &session, &parsed, params, rows_max, None).await
     }
 }
 

@@ -15,8 +15,8 @@ use datafusion::common::{DataFusionError, ScalarValue};
 use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored, WITHHELD};
 use super::guarded::GuardedProvider;
 use super::search::{FieldKind, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
-use super::table::{TableSnapshot, TableSpec};
-use crate::access::{Caller, Denied, Permit, Policies};
+use super::table::{RowsVersion, TableSnapshot, TableSpec};
+use crate::access::{Caller, Denied, Permit, Policies, Visibility};
 use crate::event::SourceSchema;
 use crate::lifecycle::{Parked, Step};
 use crate::progress::{Basis, Cut, Phase, SourceName, SourceProgress};
@@ -157,6 +157,14 @@ impl ReadView {
         guarded.fold(0, |sum: u64, name| sum.wrapping_add(self.policies.fingerprint(name, claims)))
     }
 
+    /// What decides which rows, and what of them, the caller sees of these relations: where it is equal for two views, they show the
+    /// same of the same rows. None where all is seen.
+    pub fn visibility<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<Visibility> {
+        let Caller::Reader { claims, .. } = &self.caller else { return None };
+        let sql = |name: &str| self.snapshot.projections.get(name).and_then(|status| status.sql.clone());
+        self.policies.visibility(names.into_iter().map(|name| (name, sql(name))), claims)
+    }
+
     fn permit(&self, name: &str, schema: &SchemaRef, key: &[usize]) -> Result<Option<Arc<Permit>>, Denied> {
         let Caller::Reader { claims, .. } = &self.caller else { return Ok(None) };
         // Points are read by thousands a second, most of them where there is nothing to decide.
@@ -269,6 +277,11 @@ impl<'a> OpenTable<'a> {
     /// Columns, key and indexes.
     pub fn spec(&self) -> &'a TableSpec {
         self.table.spec()
+    }
+
+    /// Where two of one name have it in common, they have the same columns and the same rows, of which callers may see different ones.
+    pub fn version(&self) -> RowsVersion {
+        self.table.version()
     }
 
     /// Whether there are more rows than that. What the caller does not see does not count.

@@ -106,6 +106,9 @@ metrics_table! {
     QUERY_RUNNING = "query_running", Gauge, "Queries that are running.";
     QUERY_QUEUED = "query_queued", Gauge, "Queries that wait for their turn.";
     QUERY_WAITING = "query_waiting", Gauge, "Requests that wait for a position.";
+    RESULT_CACHE_HITS = "readside_result_cache_hits_total", Counter, "Questions that were answered from what was kept, or with the answer of an equal one that was being computed.";
+    RESULT_CACHE_MISSES = "readside_result_cache_misses_total", Counter, "Questions that were computed, because no answer was kept. What has another answer each time is no such question.";
+    RESULT_CACHE_BYTES = "readside_result_cache_bytes", Gauge, "Bytes of the answers that are kept, and of statements that were parsed.";
     CONNECTIONS = "http_connections", Gauge, "Connections that are open, by listener.";
     CONNECTIONS_ENDED = "http_connections_ended_total", Counter,
         "Connections that were ended because of a limit, by listener and reason: `timeout`; `evicted`, for another one while it waited; `unserved`, told that all are busy; `refused`, without an answer; `no-tls`, which did not speak it as the listener does, or showed a certificate of nobody whom it trusts.";

@@ -292,6 +292,7 @@ const ROOMS: &[Room] = &[
             "read_model::OpenTable",
             "read_model::ReadView",
             "read_model::RelationRows",
+            "read_model::RowsVersion",
             "read_model::catalog::Catalog",
             // Handed through to a `ReadView`.
             "read_model::catalog::Snapshot",
@@ -776,6 +777,8 @@ const FREE: &[&str] = &[
     "md_5",
     "num_bigint",
     "percent_encoding",
+    // A map that forgets.
+    "quick_cache",
     // Writes a report from what it is given.
     "quick_junit",
     "regex",

@@ -88,6 +88,7 @@ sql: |
           timeout: 30s
           concurrency: 8
           scan_limit: 100000
+          result_cache: 64MiB
         verify:
           memory: 1GiB
           every: 90m

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::shape::{
-    bytes, choice, count, duration, flag, integer, interval, mapping, may, need, promotion, text, texts, with,
+    bytes, bytes_or_none, choice, count, duration, flag, integer, interval, mapping, may, need, promotion, text, texts,
+    with,
 };
 
 pub(super) fn root() -> Value {
@@ -282,6 +283,11 @@ fn limits() -> Value {
             "scan_limit",
             count(),
             "A filter that no index serves is refused on a table of more rows (100000 by default).",
+        ),
+        may(
+            "result_cache",
+            bytes_or_none(),
+            "The bytes of answers that are kept for those who ask the same of the same rows (`64MiB` by default); 0 keeps none.",
         ),
         may(
             "state",

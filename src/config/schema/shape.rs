@@ -127,6 +127,12 @@ pub(super) fn bytes() -> Value {
     any_of([json!({"type": "integer", "minimum": 1}), units])
 }
 
+/// An amount that may be 0.
+pub(super) fn bytes_or_none() -> Value {
+    let units = pattern(r"^[0-9_]*[0-9][0-9_]*\s*(B|kB|MB|GB|KiB|MiB|GiB)?\s*$");
+    any_of([json!({"type": "integer", "minimum": 0}), units])
+}
+
 /// The text of a type. Only what it begins with is looked at, and only to offer it.
 pub(super) fn data_type() -> Value {
     const OFFERED: [&str; 13] = [

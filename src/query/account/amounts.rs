@@ -76,7 +76,7 @@ pub(super) fn array_bytes(array: &dyn Array) -> usize {
 }
 
 /// Bytes of the rows that a batch has.
-pub(super) fn batch_bytes(batch: &RecordBatch) -> usize {
+pub(in crate::query) fn batch_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| array_bytes(column)).sum()
 }
 

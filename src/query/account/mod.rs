@@ -22,7 +22,7 @@ use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, Memor
 use datafusion::logical_expr::ColumnarValue;
 use futures::TryStreamExt;
 
-use self::amounts::batch_bytes;
+pub(in crate::query) use self::amounts::batch_bytes;
 pub(super) use self::operators::bounded;
 pub(super) use self::plans::{Stage, metered};
 

@@ -21,6 +21,7 @@ mod segment;
 mod segments;
 mod snapshot;
 mod sorted_index;
+mod version;
 mod writer;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub(in crate::read_model) use canonical::canonical_rows;
 pub use persist::RestoreError;
 // Outside of this room rows are read through a `ReadView`.
 pub(in crate::read_model) use snapshot::TableSnapshot;
+pub use version::RowsVersion;
 pub use writer::{Changes, Table};
 
 use arrow::datatypes::SchemaRef;

@@ -9,7 +9,7 @@ use super::canonical::canonical_rows;
 use super::decision::row_hash;
 use super::segments::RowHashes;
 use super::writer::take_rows;
-use super::{Table, TableSpec};
+use super::{RowsVersion, Table, TableSpec};
 use crate::state::{KeyMap, NewSegment, StateDelta, StoreShape, StoredSegment, Writing};
 
 /// Why stored segments do not make up a table.
@@ -67,6 +67,7 @@ impl Table {
     fn take_over(&mut self, stored: &StoredSegment) -> Result<(), RestoreError> {
         let name = self.spec.name.clone();
         let rows_error = |source| RestoreError::Rows { table: name.clone(), segment: stored.id, source };
+        self.version = RowsVersion::next();
         let rows = canonical_rows(&stored.rows, &self.spec.schema).map_err(&rows_error)?;
         let encoded_keys = self.key_encoding.encode(&rows).map_err(&rows_error)?;
         let encoded_rows = self.row_encoding.encode(&rows).map_err(&rows_error)?;

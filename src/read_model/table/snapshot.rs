@@ -10,12 +10,12 @@ use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::logical_expr::Expr;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::TableSpec;
 use super::access::Access;
 use super::encoding::Encoding;
 use super::provider::SnapshotProvider;
 use super::reader::SegmentReader;
 use super::segment::View;
+use super::{RowsVersion, TableSpec};
 use crate::access::Permit;
 
 /// Cheap to clone: readers share the writer's segments.
@@ -24,12 +24,13 @@ pub struct TableSnapshot {
     spec: Arc<TableSpec>,
     pub(super) views: Arc<[View]>,
     num_rows: usize,
+    version: RowsVersion,
 }
 
 impl TableSnapshot {
-    pub(super) fn new(spec: Arc<TableSpec>, views: Arc<[View]>) -> Self {
+    pub(super) fn new(spec: Arc<TableSpec>, views: Arc<[View]>, version: RowsVersion) -> Self {
         let num_rows = views.iter().map(|view| view.liveness.live()).sum();
-        Self { spec, views, num_rows }
+        Self { spec, views, num_rows, version }
     }
 
     /// A snapshot without a writer. The rows are taken as they are; their keys have to be distinct.
@@ -43,7 +44,7 @@ impl TableSnapshot {
             segment: Arc::new(Segment::new(rows, indexes)),
         });
         let views = views.collect();
-        Self::new(spec, views)
+        Self::new(spec, views, RowsVersion::next())
     }
 
     pub fn spec(&self) -> &Arc<TableSpec> {
@@ -52,6 +53,11 @@ impl TableSnapshot {
 
     pub fn schema(&self) -> SchemaRef {
         self.spec.schema.clone()
+    }
+
+    /// Snapshots that have it in common have the same rows.
+    pub fn version(&self) -> RowsVersion {
+        self.version
     }
 
     /// Live rows.

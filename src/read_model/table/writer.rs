@@ -12,7 +12,7 @@ use super::canonical::{canonical, canonical_rows};
 use super::decision::{Deciding, Decision, Written};
 use super::encoding::{Encoded, Encoding, batch};
 use super::segments::{RowHashes, SEGMENT_ROWS, Segments, Slots};
-use super::{TableSnapshot, TableSpec};
+use super::{RowsVersion, TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
 use crate::state::SegmentLog;
 
@@ -25,6 +25,8 @@ pub struct Table {
     pub(super) slots: Slots,
     pub(super) segments: Segments,
     pub(super) segment_log: SegmentLog,
+    /// Of the rows as they are now.
+    pub(super) version: RowsVersion,
 }
 
 /// What a commit did, by key; a row that stayed as it was is in none of these.
@@ -66,6 +68,7 @@ impl Table {
             slots: Slots::default(),
             segments: Segments::new(spec.schema.clone(), spec.indexes.len(), segment_rows),
             segment_log: SegmentLog::default(),
+            version: RowsVersion::next(),
             spec,
         })
     }
@@ -119,6 +122,10 @@ impl Table {
         let deleted_keys = take_rows(&rows.project(&self.spec.key)?, deleted.iter().map(|&(row, _)| row))?;
         let parts = split(&new_rows, self.segments.segment_rows)?;
 
+        // Where every row stays as it was, what was read of them before still holds.
+        if !(written.is_empty() && deleted.is_empty()) {
+            self.version = RowsVersion::next();
+        }
         for &(_, slot) in deleted {
             self.segments.kill(self.slots.record_mut(slot));
             self.slots.remove(slot);
@@ -150,7 +157,7 @@ impl Table {
 
     /// An immutable state that later deltas do not reach. Costs O(segments).
     pub fn snapshot(&self) -> TableSnapshot {
-        TableSnapshot::new(self.spec.clone(), self.segments.views())
+        TableSnapshot::new(self.spec.clone(), self.segments.views(), self.version)
     }
 
     /// Live rows.

@@ -1,6 +1,8 @@
 //! A listing as it is asked for: `column=value` and `column.operation=value`, `sort=-due_at,id`, and pages. Values are
 //! read strictly to the column's type.
 
+use std::fmt;
+
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::parameters::{Pairs, UrlValueError, page_size, take, url_value};
@@ -62,6 +64,14 @@ impl ListParameters {
             page_size: page_size(self.page_size.as_deref(), PAGE_DEFAULT, PAGE_MAX.min(rows_max))?,
             page_token: self.page_token,
         })
+    }
+}
+
+/// All of them as one text, which no others have.
+impl fmt::Display for ListParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { filters, sort, page_size, page_token } = self;
+        write!(f, "{filters:?} {sort:?} {page_size:?} {page_token:?}")
     }
 }
 

@@ -17,7 +17,9 @@ use super::{CurrentApi, body, no_route, wrong_method};
 use crate::access::Caller;
 use crate::config::ConnectionLimits;
 use crate::query::now_us;
-use crate::telemetry::{render_answers, render_process, render_queries, render_slo, render_snapshot, render_visible};
+use crate::telemetry::{
+    render_answers, render_process, render_queries, render_results, render_slo, render_snapshot, render_visible,
+};
 
 /// Of scrapers at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -42,11 +44,12 @@ impl MetricsPage {
 
     pub fn render(&self) -> String {
         let api = self.api.now();
-        let admission = api.service.admission();
+        let (admission, results) = (api.service.admission(), api.service.result_counts());
         let parts = [
             self.handle.render(),
             render_snapshot(&api.service.view(Caller::Daemon), now_us()),
             render_queries(admission.running(), admission.queued(), admission.waiting()),
+            render_results(results.hits, results.misses, results.bytes),
             render_answers(api.answers.budget.taken()),
             render_slo(),
             render_visible(),

@@ -64,8 +64,9 @@ pub(super) async fn list(
         let parameters = ListParameters::take(pairs)?;
         let at = api.service.at_relation(caller, &name, &demand).await?;
         let (rows_max, limits) = (api.service.limits().max_rows, api.answer_limits());
+        let asked = parameters.to_string();
         let request = move |schema: &Schema| parameters.request(schema, rows_max);
-        let rows = api.service.list(&at, &name, request, move |page| render(page, format, limits)).await?;
+        let rows = api.service.list(&at, &name, asked, request, move |page| render(page, format, limits)).await?;
         rows.answer(&headers, at.freshness())
     })
     .await

@@ -36,6 +36,8 @@ object_store: {service_account: a}
 ---
 data_dir: az://container/prefix
 object_store: {account: a, account_key: b}
+---
+limits: {result_cache: 0}
 ";
 
 const OTHER_SOURCES: &str = r#"source: other

@@ -7,6 +7,7 @@ mod conflicts;
 mod model;
 mod queries;
 mod values;
+mod version;
 
 use std::sync::Arc;
 

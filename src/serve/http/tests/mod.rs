@@ -198,6 +198,7 @@ fn limits() -> QueryLimits {
         timeout: Duration::from_secs(20),
         concurrency: 4,
         scan_limit: 1_000_000,
+        result_cache_bytes: 16 << 20,
         per_principal: PrincipalLimits::default(),
     }
 }

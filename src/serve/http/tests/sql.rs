@@ -35,6 +35,32 @@ fn sql_answers_with_columns_items_and_freshness() {
 }
 
 #[test]
+fn an_answer_serves_whoever_asks_the_same_and_is_as_fresh_as_now() {
+    let daemon = Daemon::usual();
+    let hits = || daemon.api.service().result_counts().hits;
+    let sql = "SELECT status, count(*) AS n FROM orders GROUP BY status ORDER BY status";
+    let paths = ["/v1/tables/orders?pageSize=3&sort=-total", "/v1/tables/ready?pageSize=3", "/v1/queries/statuses"];
+    let asked = || [daemon.sql(sql), daemon.get(paths[0]), daemon.get(paths[1]), daemon.get(paths[2])];
+    let first = asked();
+    assert_eq!(hits(), 0);
+    for (one, again) in first.iter().zip(asked()) {
+        for part in ["columns", "items", "page"] {
+            assert_eq!(one.json[part], again.json[part]);
+        }
+        assert!(one.json["freshness"]["asOf"].as_str() <= again.json["freshness"]["asOf"].as_str(), "{}", again.json);
+    }
+    assert_eq!(hits(), 4);
+    daemon.get("/v1/tables/orders?pageSize=3&sort=total");
+    daemon.get("/v1/queries/now");
+    daemon.get("/v1/tables/clock");
+    assert_eq!(hits(), 4);
+    // Every table of this test is made anew.
+    daemon.catalog.publish(snapshot(101));
+    assert_eq!(daemon.sql(sql).json["freshness"]["positions"]["orders"], 101);
+    assert_eq!(hits(), 4);
+}
+
+#[test]
 fn readers_have_the_literals_and_functions_of_projections() {
     let daemon = Daemon::usual();
     let one = |sql: &str| daemon.sql(sql).items()[0]["x"].clone();
