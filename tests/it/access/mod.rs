@@ -4,7 +4,7 @@ mod audit;
 mod matrix;
 mod others;
 
-pub(crate) use others::material;
+pub(crate) use others::{material, written_by};
 
 use std::path::Path;
 use std::process::{Command, Output};
