@@ -24,6 +24,8 @@ pub enum ConnectError {
     Url { url: String, source: std::io::Error },
     #[error("cannot read the NATS credentials in {}", path.display())]
     Credentials { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {}, which TLS with NATS needs", path.display())]
+    TlsFile { path: PathBuf, source: std::io::Error },
     #[error("cannot use the NATS credentials of the context {context}")]
     OfContext { context: String, source: std::io::Error },
     #[error("cannot connect to NATS at {servers}")]
@@ -107,20 +109,6 @@ async fn options(nats: &config::Nats, complaints: &Complaints) -> Result<Connect
     if let (Some(user), Some(password)) = (&nats.user, &nats.password) {
         options = options.user_and_password(user.clone(), password.clone());
     }
-    // Who says how the server proves itself wants it to: without this a server that offers no TLS would be sent the password in the clear.
-    if nats.tls != config::NatsTls::default() {
-        options = options.require_tls(true);
-    }
-    let config::NatsTls { ca, certificate, key, first } = &nats.tls;
-    if let Some(ca) = ca {
-        options = options.add_root_certificates(ca.clone());
-    }
-    if let (Some(certificate), Some(key)) = (certificate, key) {
-        options = options.add_client_certificate(certificate.clone(), key.clone());
-    }
-    if *first {
-        options = options.tls_first();
-    }
     if let Some(token) = &nats.token {
         options = options.token(token.clone());
     }
@@ -139,7 +127,31 @@ async fn options(nats: &config::Nats, complaints: &Complaints) -> Result<Connect
     if let Some(prefix) = &nats.inbox_prefix {
         options = options.custom_inbox_prefix(prefix);
     }
-    with_texts(options, nats)
+    with_tls(with_texts(options, nats)?, &nats.tls).await
+}
+
+async fn with_tls(mut options: ConnectOptions, tls: &config::NatsTls) -> Result<ConnectOptions, ConnectError> {
+    if *tls == config::NatsTls::default() {
+        return Ok(options);
+    }
+    // Who says how the server proves itself wants it to: without this a server that offers no TLS would be sent the password in the clear.
+    options = options.require_tls(true);
+    let config::NatsTls { ca, certificate, key, first } = tls;
+    for path in [ca, certificate, key].into_iter().flatten() {
+        // The library does not say which file it cannot read.
+        let read = tokio::fs::File::open(path).await;
+        read.map_err(|source| ConnectError::TlsFile { path: path.clone(), source })?;
+    }
+    if let Some(ca) = ca {
+        options = options.add_root_certificates(ca.clone());
+    }
+    if let (Some(certificate), Some(key)) = (certificate, key) {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    if *first {
+        options = options.tls_first();
+    }
+    Ok(options)
 }
 
 /// Adds credentials that no file has.

@@ -3,6 +3,7 @@
 mod audit;
 mod matrix;
 mod others;
+mod times;
 
 pub(crate) use others::{material, written_by};
 

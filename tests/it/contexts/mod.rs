@@ -151,6 +151,9 @@ fn what_stands_beside_a_context_counts_in_its_place() {
     site.save(&with(&site, &server, &json!({"user": "ada", "password": "sesame", "ca": site.path("shop.pem")})));
     fine("{context: shop, tls: {ca: ca.pem}}");
     fine("{context: nats/context/shop.json, tls: {ca: ca.pem}}");
+    let told = site.check("{context: shop, tls: {ca: none.pem}}");
+    let expected = format!("× nats: cannot read {}, which TLS with NATS needs", site.path("none.pem"));
+    assert!(told.contains(&expected), "{told}");
 
     let printed = site.run(&["print-config"], "{context: shop, tls: {ca: ca.pem}}");
     assert!(printed.contains("context: shop") && printed.contains(&server.url()), "{printed}");
