@@ -42,16 +42,7 @@ async fn main() {
         .spawn()
         .unwrap();
     let _server = Server(child);
-    let nats = config::Nats {
-        urls: vec![format!("nats://127.0.0.1:{port}")],
-        user: None,
-        password: None,
-        token: None,
-        credentials_file: None,
-        nkey_file: None,
-        jetstream_domain: None,
-        tls: config::NatsTls::default(),
-    };
+    let nats = config::Nats::at(&format!("nats://127.0.0.1:{port}"));
     let context = jetstream::new(client(&nats).await);
     store_events(&context, count).await;
     for _ in 0..ROUNDS {

@@ -288,15 +288,19 @@ pub(super) fn changed_source(source: ProgramSource) -> Group {
 
 /// What cannot change while a daemon runs, as sentences.
 pub(super) fn fixed(old: &Config, new: &Config) -> Vec<String> {
+    const RESTART: &str = "cannot change while the daemon runs; restart it for that, or leave it as it was";
     let mut fixed = Vec::new();
+    if old.nats != new.nats {
+        // Its file may be what has changed.
+        let context = new.nats.as_ref().and_then(|nats| nats.context.as_ref());
+        let by = context.map_or_else(String::new, |context| format!(", with the context in {},", context.path));
+        fixed.push(format!("`nats`{by} {RESTART}"));
+    }
     let mut setting = |name: &str, changed: bool| {
         if changed {
-            fixed.push(format!(
-                "`{name}` cannot change while the daemon runs; restart it for that, or leave it as it was"
-            ));
+            fixed.push(format!("`{name}` {RESTART}"));
         }
     };
-    setting("nats", old.nats != new.nats);
     setting("data_dir", old.data_dir != new.data_dir);
     setting("object_store", old.object_store != new.object_store);
     setting("http", old.http != new.http);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -201,19 +202,29 @@ fn who_sees(config: &Config) -> impl Iterator<Item = (String, String)> {
 }
 
 fn nats(nats: Option<&Nats>, config: &Config) -> BTreeMap<&'static str, String> {
-    let path = |key: &str| optional(config.written_paths.get(key));
+    // A context names files of its own.
+    let path_of = |file: fn(&Nats) -> Option<&PathBuf>| {
+        optional(nats.filter(|nats| nats.context.is_some()).and_then(file).map(|path| path.display()))
+    };
+    let path = |key: &str, file: fn(&Nats) -> Option<&PathBuf>| {
+        config.written_paths.get(key).cloned().unwrap_or_else(|| path_of(file))
+    };
+    let context = nats.and_then(|nats| nats.context.as_ref());
     BTreeMap::from([
+        ("nats.context", optional(context.map(|context| &context.name))),
         ("nats.urls", nats.map_or_else(|| NONE.to_owned(), |nats| list(&without_user(nats)))),
         ("nats.user", optional(nats.and_then(|nats| nats.user.as_ref()))),
         ("nats.password", is_set(nats.and_then(|nats| nats.password.as_ref()))),
         ("nats.token", is_set(nats.and_then(|nats| nats.token.as_ref()))),
-        ("nats.credentials_file", path("nats.credentials_file")),
-        ("nats.nkey_file", path("nats.nkey_file")),
-        ("nats.tls.ca", path("nats.tls.ca")),
-        ("nats.tls.certificate", path("nats.tls.certificate")),
-        ("nats.tls.key", path("nats.tls.key")),
+        ("nats.credentials_file", path("nats.credentials_file", |nats| nats.credentials_file.as_ref())),
+        ("nats.nkey_file", path("nats.nkey_file", |nats| nats.nkey_file.as_ref())),
+        ("nats.tls.ca", path("nats.tls.ca", |nats| nats.tls.ca.as_ref())),
+        ("nats.tls.certificate", path("nats.tls.certificate", |nats| nats.tls.certificate.as_ref())),
+        ("nats.tls.key", path("nats.tls.key", |nats| nats.tls.key.as_ref())),
         ("nats.tls.first", optional(nats.map(|nats| nats.tls.first))),
         ("nats.jetstream_domain", optional(nats.and_then(|nats| nats.jetstream_domain.as_ref()))),
+        ("nats.jetstream_api_prefix", optional(nats.and_then(|nats| nats.jetstream_api_prefix.as_ref()))),
+        ("nats.inbox_prefix", optional(nats.and_then(|nats| nats.inbox_prefix.as_ref()))),
     ])
 }
 

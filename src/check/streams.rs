@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::clock::clock;
 use super::{Checked, written};
 use crate::checkpoint::Manifest;
-use crate::config::{Config, Nats, Source, SourceKind};
+use crate::config::{Config, Nats, NatsContext, Source, SourceKind};
 use crate::source::{
     BatchLimits, JetStreamOptions, Start, StreamRequest, StreamStock, StreamSurvey, StreamTerms, may_publish, server,
     survey, without_user,
@@ -17,14 +17,15 @@ const AWAY: Duration = Duration::from_secs(3600);
 pub(super) async fn streams(config: &Config, manifest: Option<&Manifest>) -> Vec<Checked> {
     let Some(nats) = &config.nats else { return Vec::new() };
     let servers = without_user(nats).join(", ");
+    let by_context = nats.context.as_ref().map_or_else(String::new, of_context);
     let facts = match server(nats).await {
         Ok(facts) => facts,
         Err(why) => {
             let advice = "start it, or correct `nats`: its address, user and password, token, or file. Streams were not looked at";
-            return vec![Checked::wrong("nats", why, advice)];
+            return vec![Checked::wrong("nats", format!("{why}{by_context}"), advice)];
         }
     };
-    let told = format!("nats-server {} at {servers}", facts.version);
+    let told = format!("nats-server {} at {servers}{by_context}", facts.version);
     let mut checked = vec![match (facts.has_jetstream, facts.is_recent) {
         (false, _) => Checked::wrong(
             "nats",
@@ -49,6 +50,12 @@ pub(super) async fn streams(config: &Config, manifest: Option<&Manifest>) -> Vec
     checked.extend(notices(config, nats).await);
     checked.extend(ahead_us.map(clock));
     checked
+}
+
+/// Which context of the tool `nats` says where the server is.
+fn of_context(context: &NatsContext) -> String {
+    let NatsContext { name, path, .. } = context;
+    if name == path { format!(", by the context in {path}") } else { format!(", by the context `{name}` in {path}") }
 }
 
 async fn of_stream(
@@ -96,9 +103,9 @@ fn judge(nats: &Nats, source: &str, stream: &str, seen: &StreamSurvey, manifest:
             checked.push(history(&subject, source, terms, stock, is_known));
         }
     }
-    let api = nats.jetstream_domain.as_ref().map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"));
+    let (api, inbox) = (nats.api_prefix(), nats.inbox_prefix.as_deref().unwrap_or("_INBOX"));
     for (request, told) in &seen.requests {
-        let needed = format!("{api}.{}", request.subject(stream));
+        let needed = format!("publish `{api}.{}` and to subscribe `{inbox}.>`", request.subject(stream));
         checked.push(permission(&subject, *request, &needed, told));
     }
     checked
@@ -114,11 +121,9 @@ fn permission(subject: &str, request: StreamRequest, needed: &str, told: &Result
     let subject = format!("{subject}, {what}");
     match told {
         Ok(()) => Checked::fine(subject, "permitted"),
-        Err(why) if why.to_ascii_lowercase().contains("permissions violation") => Checked::wrong(
-            subject,
-            why.clone(),
-            format!("permit the daemon's user to publish `{needed}` and to subscribe `_INBOX.>`"),
-        ),
+        Err(why) if why.to_ascii_lowercase().contains("permissions violation") => {
+            Checked::wrong(subject, why.clone(), format!("permit the daemon's user to {needed}"))
+        }
         Err(why) if why.contains("does not exist") => {
             Checked::wrong(subject, why.clone(), "Readside makes no streams: a daemon waits for this one")
         }

@@ -61,8 +61,11 @@ pub struct Verification {
     pub memory_bytes: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How servers of NATS are reached.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Nats {
+    /// Where the rest comes from, as far as the configuration does not say it.
+    pub context: Option<NatsContext>,
     /// At least one.
     pub urls: Vec<String>,
     pub user: Option<String>,
@@ -70,8 +73,29 @@ pub struct Nats {
     pub token: Option<String>,
     pub credentials_file: Option<PathBuf>,
     pub nkey_file: Option<PathBuf>,
+    /// The text of a `.creds` file, which a context may have in the place of a file.
+    pub credentials: Option<String>,
+    /// The seed of an NKey, in the same way.
+    pub nkey: Option<String>,
+    /// A JSON Web Token of a user who need not prove to have a key.
+    pub bearer_jwt: Option<String>,
     pub jetstream_domain: Option<String>,
+    /// Where JetStream's API is imported from another account; not together with a domain.
+    pub jetstream_api_prefix: Option<String>,
+    /// What the subjects of answers begin with, in the place of `_INBOX`.
+    pub inbox_prefix: Option<String>,
     pub tls: NatsTls,
+}
+
+/// A context of the command line tool `nats`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsContext {
+    /// Its name, or a path that is already resolved against the config's folder.
+    pub name: String,
+    /// Its file.
+    pub path: String,
+    /// Whether it says who the daemon is, and not the configuration.
+    pub authenticates: bool,
 }
 
 /// How the server of NATS proves itself, and this client to it. Paths are already resolved against the config's folder.
@@ -522,14 +546,36 @@ impl Nats {
     /// A server without credentials.
     pub fn at(url: &str) -> Self {
         Self {
+            context: None,
             urls: vec![url.to_owned()],
             user: None,
             password: None,
             token: None,
             credentials_file: None,
             nkey_file: None,
+            credentials: None,
+            nkey: None,
+            bearer_jwt: None,
             jetstream_domain: None,
+            jetstream_api_prefix: None,
+            inbox_prefix: None,
             tls: NatsTls::default(),
         }
+    }
+
+    /// What the subjects of JetStream's API begin with.
+    pub fn api_prefix(&self) -> String {
+        match (&self.jetstream_api_prefix, &self.jetstream_domain) {
+            (Some(prefix), _) => prefix.clone(),
+            (None, Some(domain)) => format!("$JS.{domain}.API"),
+            (None, None) => "$JS.API".to_owned(),
+        }
+    }
+}
+
+/// Passwords, tokens and keys are never shown, and a URL may have one.
+impl fmt::Debug for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nats").field("context", &self.context).field("tls", &self.tls).finish_non_exhaustive()
     }
 }

@@ -34,6 +34,7 @@ pub enum Code {
     BadSubject = 205,
     OpenListener = 206,
     UnusedPolicy = 207,
+    BadContext = 208,
     BadType = 301,
     BadPlace = 302,
     BadTimeFormat = 303,

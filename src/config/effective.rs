@@ -1,7 +1,7 @@
 //! The configuration as it counts: one text of all its files, with defaults and substituted values, and without secrets.
 //!
 //! Its first document has every setting. The others are the documents of all files as they are read: aliases, merge keys and
-//! variables replaced. The password and the token for NATS are left out. What comes from a file stays as it is written, `${file:…}`.
+//! variables replaced. The password and the token for NATS are left out, and all that a context of NATS says of who the daemon is. What comes from a file stays as it is written, `${file:…}`.
 
 use std::time::Duration;
 
@@ -147,16 +147,24 @@ fn nats(nats: &Nats) -> Value {
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| Value::from(path.display().to_string()));
     let text = |text: &Option<String>| text.as_deref().map(Value::from);
     let secret = |text: &Option<String>| text.as_ref().map(|_| Value::from(REDACTED));
-    let optional = [
+    let context = nats.context.as_ref();
+    // Who the daemon is stays in the context, if it says it.
+    let who = [
         ("user", text(&nats.user)),
         ("password", secret(&nats.password)),
         ("token", secret(&nats.token)),
         ("credentials_file", path(&nats.credentials_file)),
         ("nkey_file", path(&nats.nkey_file)),
+    ];
+    let who = who.into_iter().filter(|_| context.is_none_or(|context| !context.authenticates));
+    let others = [
+        ("context", context.map(|context| context.name.as_str().into())),
         ("jetstream_domain", text(&nats.jetstream_domain)),
+        ("jetstream_api_prefix", text(&nats.jetstream_api_prefix)),
+        ("inbox_prefix", text(&nats.inbox_prefix)),
         ("tls", (nats.tls != NatsTls::default()).then(|| nats_tls(&nats.tls))),
     ];
-    let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let optional = who.chain(others).filter_map(|(key, value)| Some((key, value?)));
     mapping([("urls", urls.collect())].into_iter().chain(optional))
 }
 

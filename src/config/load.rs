@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::checked::{Config, Nats, NatsTls, Policy, Projection, Query, Source, SourceKind};
+use super::checked::{Config, Nats, Policy, Projection, Query, Source, SourceKind};
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Mark, Report, Severity, at};
+use super::nats::NATS_DEFAULT;
 use super::paths::{Files, expand, folder_of};
 use super::place::Places;
 use super::projection::projection;
 use super::query::{policy, query};
 use super::reader::NodeReader;
-use super::settings::{NATS_DEFAULT, Pattern, Settings, settings};
+use super::settings::{Pattern, Settings, settings};
 use super::source::source;
 use super::subject::overlap;
 use super::substitute::Values;
@@ -118,7 +119,7 @@ fn read_all(
                 "begin with `sources: sources/*.yaml`",
             );
         }
-        root_file.documents.first().and_then(|document| settings(reader, document, folder))
+        root_file.documents.first().and_then(|document| settings(reader, document, &values))
     };
     let mut read = vec![root_file];
     let mut complete = settings.is_some();
@@ -371,7 +372,7 @@ fn unique(names: &[Named<'_>]) {
 fn assemble(settings: Settings, declared: Declarations) -> Config {
     let needs_nats = declared.sources.iter().any(|source| matches!(source.input, SourceKind::JetStream { .. }));
     let parked_notify = settings.parked_notify.map(|(subject, _)| subject);
-    let nats = settings.nats.or_else(|| (needs_nats || parked_notify.is_some()).then(default_nats));
+    let nats = settings.nats.or_else(|| (needs_nats || parked_notify.is_some()).then(|| Nats::at(NATS_DEFAULT)));
     let Settings {
         data_dir,
         object_store,
@@ -415,18 +416,5 @@ fn assemble(settings: Settings, declared: Declarations) -> Config {
         queries,
         policies,
         required_policies: required_policies.into_iter().map(|(policy, _)| policy).collect(),
-    }
-}
-
-fn default_nats() -> Nats {
-    Nats {
-        urls: vec![NATS_DEFAULT.to_owned()],
-        user: None,
-        password: None,
-        token: None,
-        credentials_file: None,
-        nkey_file: None,
-        jetstream_domain: None,
-        tls: NatsTls::default(),
     }
 }

@@ -20,6 +20,8 @@ mod listeners;
 mod load;
 mod named_types;
 mod names;
+mod nats;
+mod nats_context;
 mod paths;
 mod place;
 mod projection;

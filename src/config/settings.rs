@@ -1,21 +1,22 @@
 //! `readside.yaml` itself: what the daemon connects to, keeps to and listens on, with defaults.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::checked::{
-    Auth, Commit, Http, Nats, NatsTls, ParkedLimits, Postgres, PrincipalLimits, Promotion, QueryLimits, StoreAccess,
+    Auth, Commit, Http, Nats, ParkedLimits, Postgres, PrincipalLimits, Promotion, QueryLimits, StoreAccess,
     Verification,
 };
 use super::code::Code;
 use super::diagnostic::Mark;
 use super::listeners::{Listeners, listeners};
+use super::nats::nats;
 use super::paths::resolve;
 use super::projection::promotion;
 use super::reader::{Mapping, NodeReader};
 use super::store_access::store_access;
 use super::subject::is_subject;
+use super::substitute::Values;
 use super::yaml::{Data, Yaml};
 
 const KEYS: &[&str] = &[
@@ -40,9 +41,6 @@ const KEYS: &[&str] = &[
 ];
 const LATER: &[&str] = &["pg", "console", "telemetry", "tls"];
 
-const NATS_KEYS: &[&str] =
-    &["url", "urls", "user", "password", "token", "credentials_file", "nkey_file", "jetstream_domain", "tls"];
-
 const LIMITS_KEYS: &[&str] =
     &["max_rows", "memory", "timeout", "concurrency", "scan_limit", "result_cache", "state", "per_principal"];
 
@@ -51,8 +49,6 @@ const KEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// Of the keys of a projection.
 const SHARES_MAX: u64 = 10_000;
-
-pub(super) const NATS_DEFAULT: &str = "nats://127.0.0.1:4222";
 
 /// The checked settings, and the patterns of the files that hold the rest.
 pub(super) struct Settings {
@@ -91,7 +87,8 @@ pub(super) struct Pattern {
 }
 
 /// Reads the settings. Mistakes are reported and stand at their defaults, so that the other files are still read.
-pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Option<Settings> {
+pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, values: &Values<'_>) -> Option<Settings> {
+    let folder = values.folder;
     let map = reader.map(yaml, "the configuration", KEYS, LATER)?;
     let data_dir = map.text("data_dir").unwrap_or("./data");
     let commit = map.map("commit", &["max_delay", "max_events"], &[]);
@@ -103,7 +100,7 @@ pub(super) fn settings(reader: NodeReader<'_>, yaml: &Yaml, folder: &str) -> Opt
     let Listeners { http, metrics_listen, health_listen, postgres, auth, required_policies } = listeners(&map, folder);
     let (limits, state_limit) = limits(&map);
     Some(Settings {
-        nats: map.map("nats", NATS_KEYS, &["context"]).and_then(|nats| self::nats(&nats, folder)),
+        nats: nats(&map, values),
         written_paths: written_paths(&map, data_dir),
         object_store: store_access(&map, data_dir),
         data_dir: if data_dir.contains("://") { data_dir.to_owned() } else { resolve(folder, data_dir) },
@@ -165,81 +162,6 @@ fn written_paths(map: &Mapping<'_>, data_dir: &str) -> BTreeMap<&'static str, St
 fn patterns(map: &Mapping<'_>, key: &str, must_match: bool, folder: &str) -> Vec<Pattern> {
     let texts = map.texts(key).into_iter();
     texts.map(|(text, yaml)| Pattern { path: resolve(folder, text), mark: yaml.mark, must_match }).collect()
-}
-
-fn nats(map: &Mapping<'_>, folder: &str) -> Option<Nats> {
-    if map.get("url").is_some() && map.get("urls").is_some() {
-        map.error_at_key(Code::NotTogether, "urls", "`nats` has both `url` and `urls`", "keep `urls` with all of them");
-    }
-    let mut urls = map.texts("url");
-    urls.extend(map.texts("urls"));
-    for (url, yaml) in &urls {
-        let scheme = url.split_once("://").map_or("nats", |(scheme, _)| scheme);
-        let host = url.split_once("://").map_or(*url, |(_, host)| host);
-        if !matches!(scheme, "nats" | "tls") || host.is_empty() || host.contains(char::is_whitespace) {
-            map.reader.error(
-                Code::BadAddress,
-                yaml.mark,
-                format!("`{url}` is not a NATS URL"),
-                "such as `nats://127.0.0.1:4222` or `tls://host:4222`",
-            );
-        }
-    }
-    credentials(map);
-    let file = |key: &str| map.text(key).map(|path| PathBuf::from(resolve(folder, path)));
-    let text = |key: &str| map.text(key).map(str::to_owned);
-    let mut urls: Vec<String> = urls.into_iter().map(|(url, _)| url.to_owned()).collect();
-    if urls.is_empty() {
-        urls.push(NATS_DEFAULT.to_owned());
-    }
-    Some(Nats {
-        urls,
-        user: text("user"),
-        password: text("password"),
-        token: text("token"),
-        credentials_file: file("credentials_file"),
-        nkey_file: file("nkey_file"),
-        jetstream_domain: text("jetstream_domain"),
-        tls: map
-            .map("tls", &["ca", "certificate", "key", "first"], &[])
-            .map(|tls| nats_tls(&tls, folder))
-            .unwrap_or_default(),
-    })
-}
-
-fn nats_tls(tls: &Mapping<'_>, folder: &str) -> NatsTls {
-    for (one, other) in [("certificate", "key"), ("key", "certificate")] {
-        if tls.get(one).is_some() && tls.get(other).is_none() {
-            tls.error_at_key(
-                Code::NotTogether,
-                one,
-                format!("`{one}` needs `{other}`"),
-                format!("name the PEM file: `{other}: FILE`"),
-            );
-        }
-    }
-    let file = |key: &str| tls.text(key).map(|path| PathBuf::from(resolve(folder, path)));
-    let first = tls.flag("first").unwrap_or(false);
-    NatsTls { ca: file("ca"), certificate: file("certificate"), key: file("key"), first }
-}
-
-/// One way to authenticate, and that complete.
-fn credentials(map: &Mapping<'_>) {
-    for (one, other) in [("user", "password"), ("password", "user")] {
-        if map.get(one).is_some() && map.get(other).is_none() {
-            map.error_at_key(
-                Code::NotTogether,
-                one,
-                format!("`{one}` needs `{other}`"),
-                format!("add `{other}`, best from the environment: `${{NAME}}`"),
-            );
-        }
-    }
-    let ways = ["user", "token", "credentials_file", "nkey_file"].into_iter().filter(|key| map.get(key).is_some());
-    if let [first, second, ..] = ways.collect::<Vec<&str>>()[..] {
-        let message = format!("`nats` has both `{first}` and `{second}`");
-        map.error_at_key(Code::NotTogether, second, message, "keep one way to authenticate");
-    }
 }
 
 fn limits_of_parked(parked: &Mapping<'_>) -> ParkedLimits {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr, ServerError, jetstream};
+use async_nats::{AuthError, Client, ConnectOptions, Event, ServerAddr, ServerError, jetstream};
 
 use crate::config;
 
@@ -24,6 +24,10 @@ pub enum ConnectError {
     Url { url: String, source: std::io::Error },
     #[error("cannot read the NATS credentials in {}", path.display())]
     Credentials { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {}, which TLS with NATS needs", path.display())]
+    TlsFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot use the NATS credentials of the context {context}")]
+    OfContext { context: String, source: std::io::Error },
     #[error("cannot connect to NATS at {servers}")]
     Connect { servers: String, source: async_nats::ConnectError },
 }
@@ -105,7 +109,39 @@ async fn options(nats: &config::Nats, complaints: &Complaints) -> Result<Connect
     if let (Some(user), Some(password)) = (&nats.user, &nats.password) {
         options = options.user_and_password(user.clone(), password.clone());
     }
-    let config::NatsTls { ca, certificate, key, first } = &nats.tls;
+    if let Some(token) = &nats.token {
+        options = options.token(token.clone());
+    }
+    if let Some(path) = &nats.nkey_file {
+        let seed = tokio::fs::read_to_string(path)
+            .await
+            .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
+        options = options.nkey(seed_in(&seed));
+    }
+    if let Some(path) = &nats.credentials_file {
+        options = options
+            .credentials_file(path)
+            .await
+            .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
+    }
+    if let Some(prefix) = &nats.inbox_prefix {
+        options = options.custom_inbox_prefix(prefix);
+    }
+    with_tls(with_texts(options, nats)?, &nats.tls).await
+}
+
+async fn with_tls(mut options: ConnectOptions, tls: &config::NatsTls) -> Result<ConnectOptions, ConnectError> {
+    if *tls == config::NatsTls::default() {
+        return Ok(options);
+    }
+    // Who says how the server proves itself wants it to: without this a server that offers no TLS would be sent the password in the clear.
+    options = options.require_tls(true);
+    let config::NatsTls { ca, certificate, key, first } = tls;
+    for path in [ca, certificate, key].into_iter().flatten() {
+        // The library does not say which file it cannot read.
+        let read = tokio::fs::File::open(path).await;
+        read.map_err(|source| ConnectError::TlsFile { path: path.clone(), source })?;
+    }
     if let Some(ca) = ca {
         options = options.add_root_certificates(ca.clone());
     }
@@ -115,31 +151,35 @@ async fn options(nats: &config::Nats, complaints: &Complaints) -> Result<Connect
     if *first {
         options = options.tls_first();
     }
-    if let Some(token) = &nats.token {
-        options = options.token(token.clone());
+    Ok(options)
+}
+
+/// Adds credentials that no file has.
+fn with_texts(mut options: ConnectOptions, nats: &config::Nats) -> Result<ConnectOptions, ConnectError> {
+    if let Some(seed) = &nats.nkey {
+        options = options.nkey(seed_in(seed));
     }
-    if let Some(path) = &nats.nkey_file {
-        let seed = tokio::fs::read_to_string(path)
-            .await
-            .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
-        options = options.nkey(seed.trim().to_owned());
+    if let Some(text) = &nats.credentials {
+        let context = nats.context.as_ref().map_or_else(String::new, |context| context.path.clone());
+        options = options.credentials(text).map_err(|source| ConnectError::OfContext { context, source })?;
     }
-    if let Some(path) = &nats.credentials_file {
-        options = options
-            .credentials_file(path)
-            .await
-            .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
+    if let Some(jwt) = &nats.bearer_jwt {
+        // Who bears it has no key to sign with, and is asked for no signature.
+        options = options.jwt(jwt.clone(), |_| async { Ok::<_, AuthError>(Vec::new()) });
     }
     Ok(options)
 }
 
-/// JetStream in the configured domain.
+/// The seed in the text of a file, as `nk` writes one alone, and other tools among lines that say so.
+fn seed_in(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim);
+    lines.find(|line| line.starts_with("SU")).unwrap_or(text.trim()).to_owned()
+}
+
+/// JetStream in the configured domain, or account.
 pub fn jetstream_context(client: Client, nats: &config::Nats) -> jetstream::Context {
     let builder = jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).ack_timeout(Duration::from_secs(30));
-    match &nats.jetstream_domain {
-        Some(domain) => builder.domain(domain).build(client),
-        None => builder.build(client),
-    }
+    builder.api_prefix(nats.api_prefix()).build(client)
 }
 
 /// The servers for messages.
@@ -149,12 +189,15 @@ pub(super) fn shown(nats: &config::Nats) -> String {
 
 /// The servers' URLs without the user and password that one may carry.
 pub fn without_user(nats: &config::Nats) -> Vec<String> {
-    let without_user = |url: &String| match (url.split_once("://"), url.rsplit_once('@')) {
+    nats.urls.iter().map(|url| address_alone(url)).collect()
+}
+
+fn address_alone(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         (None, Some((_, host))) => host.to_owned(),
-        (_, None) => url.clone(),
-    };
-    nats.urls.iter().map(without_user).collect()
+        (_, None) => url.to_owned(),
+    }
 }
 
 /// An error with its causes on one line.
@@ -179,7 +222,7 @@ fn delay(attempt: usize) -> Duration {
 }
 
 fn address(url: &str) -> Result<ServerAddr, ConnectError> {
-    url.parse().map_err(|source| ConnectError::Url { url: url.to_owned(), source })
+    url.parse().map_err(|source| ConnectError::Url { url: address_alone(url), source })
 }
 
 #[cfg(test)]
@@ -189,16 +232,13 @@ mod tests {
     #[test]
     fn passwords_are_not_shown() {
         let urls = ["nats://user:secret@one:4222", "two:4222", "user:secret@three"].map(str::to_owned).to_vec();
-        let nats = config::Nats {
-            urls,
-            user: None,
-            password: None,
-            token: None,
-            credentials_file: None,
-            nkey_file: None,
-            jetstream_domain: None,
-            tls: config::NatsTls::default(),
-        };
+        let nats = config::Nats { urls, ..config::Nats::at("") };
         assert_eq!(shown(&nats), "nats://one:4222, two:4222, three");
+    }
+
+    #[test]
+    fn a_seed_is_found_alone_and_among_other_lines() {
+        let decorated = "-----BEGIN USER NKEY SEED-----\nSUAB\n------END USER NKEY SEED------\n";
+        assert_eq!([" SUAB\n", decorated].map(seed_in), ["SUAB", "SUAB"]);
     }
 }

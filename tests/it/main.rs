@@ -7,6 +7,7 @@ mod check;
 mod checkpoint_verbs;
 mod checkpoints;
 mod console;
+mod contexts;
 mod crash;
 mod demo;
 mod deploy;

@@ -13,6 +13,7 @@ fn loaded(text: &str) -> Loaded {
     let read = |path: &str| match path {
         "readside.yaml" => Ok(text.to_owned()),
         "secret" => Ok("hidden\n".to_owned()),
+        "context.json" => Ok(r#"{"url": "tls://a,b", "user": "ada", "password": "hidden", "ca": "/a.pem"}"#.to_owned()),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
     let env = |name: &str| (name == "STREAM").then(|| "ORDERS".to_owned());
@@ -156,10 +157,37 @@ events: {Placed: {fields: {id: string!}}}
 }
 
 #[test]
+fn who_a_context_says_that_the_daemon_is_is_not_printed() {
+    let text = "
+sources: []
+nats: {context: context.json, inbox_prefix: _INBOX.a}
+---
+source: orders
+jetstream: {stream: ORDERS}
+envelope: {type: header:Event-Type}
+events: {Placed: {fields: {id: string!}}}
+";
+    let printed = effective(&loaded(text)).unwrap();
+    let section = printed.split("data_dir:").next().unwrap_or_default();
+    expect![[r#"
+        nats:
+          urls:
+          - tls://a
+          - b
+          context: ./context.json
+          inbox_prefix: _INBOX.a
+          tls:
+            ca: /a.pem
+    "#]]
+    .assert_eq(section);
+    assert_eq!(effective(&loaded(&printed)).unwrap(), printed);
+}
+
+#[test]
 fn every_setting_is_printed() {
     let text = "
 sources: []
-nats: {user: ada, password: secret, jetstream_domain: hub, tls: {ca: a.pem, certificate: b.pem, key: c.pem, first: true}}
+nats: {context: ./context.json, user: ada, password: secret, jetstream_domain: hub, inbox_prefix: _INBOX.a, tls: {ca: a.pem, certificate: b.pem, key: c.pem, first: true}}
 http: {tls: {certificate: d.pem, key: e.pem, client_ca: f.pem}, cors: {origins: [\"https://a.example\"]}}
 parked: {notify: {subject: parked}}
 verify: {every: 1h}
@@ -181,7 +209,8 @@ events: {Placed: {fields: {id: string!}}}
     let settings = printed.split("---\n").next().unwrap_or_default();
     let printed: serde_json::Value = serde_yaml::from_str(settings).unwrap();
     // What is read as documents, what stands for another setting or excludes it, and what only an object store has.
-    let others = ["projections", "url", "token", "credentials_file", "nkey_file", "object_store"];
+    let others =
+        ["projections", "url", "token", "credentials_file", "nkey_file", "jetstream_api_prefix", "object_store"];
     let mut paths = vec![Vec::new()];
     let mut missing = Vec::new();
     while let Some(path) = paths.pop() {

@@ -88,6 +88,11 @@ pub(super) fn root() -> Value {
 
 fn nats() -> Value {
     mapping([
+        may(
+            "context",
+            text(),
+            "A context of the command line tool `nats`: its name, or the path of its file. What is beside it here counts in its place.",
+        ),
         may("url", texts(), "The server, such as `nats://127.0.0.1:4222` (the default) or `tls://host:4222`."),
         may("urls", texts(), "The servers of a cluster."),
         may("user", text(), "Authenticates by name, together with `password`."),
@@ -96,6 +101,12 @@ fn nats() -> Value {
         may("credentials_file", text(), "Authenticates by a `.creds` file."),
         may("nkey_file", text(), "Authenticates by a file with the seed of an NKey."),
         may("jetstream_domain", text(), "The domain of JetStream, where there are several."),
+        may(
+            "jetstream_api_prefix",
+            text(),
+            "What the subjects of JetStream's API begin with, where it is imported from another account.",
+        ),
+        may("inbox_prefix", text(), "What the subjects of answers begin with (`_INBOX` by default)."),
         may("tls", nats_tls(), "How the server proves itself, and this client to it, beyond `tls://`."),
     ])
 }

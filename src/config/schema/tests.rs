@@ -204,10 +204,12 @@ fn problems(kind: DocumentKind, document: &Value) -> Vec<Diagnostic> {
     }
     let report = Report::default();
     let file = parsed(&text, &report);
+    // Where the context of an example is.
+    let values = Values { env: &|_| Some("home".to_owned()), read: &|_| Ok("{}".to_owned()), folder: "" };
     let reader = NodeReader { file: &file, report: &report };
     for yaml in &file.documents {
         match kind {
-            DocumentKind::Root => drop(settings(reader, yaml, "")),
+            DocumentKind::Root => drop(settings(reader, yaml, &values)),
             DocumentKind::Source => drop(source(reader, yaml, 0, "")),
             DocumentKind::Projection => drop(projection(reader, yaml, 0, None)),
             DocumentKind::Query => drop(query(reader, yaml, 0)),

@@ -176,10 +176,6 @@ impl StreamApi {
         let complaints = Complaints::default();
         let connected = connect_and_hear(&options.nats, &complaints).await;
         let client = connected.map_err(|error| ApiError(explain(&error)))?;
-        let prefix = match &options.nats.jetstream_domain {
-            Some(domain) => format!("$JS.{domain}.API"),
-            None => "$JS.API".to_owned(),
-        };
         let mut context = jetstream_context(client.clone(), &options.nats);
         context.set_timeout(NO_TIMEOUT);
         Ok(Self {
@@ -187,7 +183,7 @@ impl StreamApi {
             client,
             stream: options.stream.clone(),
             filter_subjects: options.filter_subjects.clone(),
-            prefix,
+            prefix: options.nats.api_prefix(),
             complaints,
         })
     }

@@ -3,8 +3,9 @@
 mod audit;
 mod matrix;
 mod others;
+mod times;
 
-pub(crate) use others::material;
+pub(crate) use others::{material, written_by};
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -41,6 +41,22 @@ sql: SELECT id, tenant FROM orders.placed
 
 /// What `material.py` writes. None where there is no Python for it; CI does not allow that.
 pub(crate) fn material() -> Option<TempDir> {
+    let home = tempfile::tempdir().unwrap();
+    written_by("tests/it/access/material.py", home.path())?;
+    Some(home)
+}
+
+/// Runs a script of this repository that writes into a folder.
+pub(crate) fn written_by(script: &str, folder: &Path) -> Option<()> {
+    let python = python()?;
+    let writes = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+    let made = Command::new(python).arg(writes).arg(folder).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some(())
+}
+
+/// A Python with PyJWT and cryptography.
+fn python() -> Option<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/access-clients");
     let named = std::env::var("ACCESS_CLIENTS_PYTHON").ok();
     let python = named.or_else(|| {
@@ -52,11 +68,7 @@ pub(crate) fn material() -> Option<TempDir> {
         eprintln!("skipped: scripts/access-clients finds no Python");
         return None;
     };
-    let home = tempfile::tempdir().unwrap();
-    let writes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/access/material.py");
-    let made = Command::new(python).arg(writes).arg(home.path()).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Some(home)
+    Some(python)
 }
 
 fn tokens(home: &Path) -> Value {

@@ -3,6 +3,9 @@
 
 mod shop;
 
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -10,6 +13,7 @@ use std::sync::OnceLock;
 use serde_json::json;
 
 use crate::crash::daemon::{Daemon, binary};
+use crate::support::DEADLINE;
 use crate::support::nats::needs_nats;
 use shop::Shop;
 
@@ -95,6 +99,78 @@ fn a_token_is_asked_for_where_the_daemon_asks_for_one() {
     }
     let daemon = Daemon::start(&folder.path().join("readside.yaml"));
     passes_over("signing_in", &daemon, folder.path());
+}
+
+#[test]
+fn pages_of_other_origins_read_what_is_declared_and_nothing_else() {
+    needs_browser!();
+    let (own, stranger) = (page(), page());
+    for declared in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let token = |name: &str, role: &str| {
+            declared
+                .then(|| crate::access::token(folder.path(), &[name, "--role", role]))
+                .map(|token| (name.to_owned(), token))
+        };
+        let tokens: BTreeMap<String, String> = [("reader", "read"), ("hasty", "read"), ("admin", "admin")]
+            .into_iter()
+            .filter_map(|(name, role)| token(name, role))
+            .collect();
+        let settings = match declared {
+            true => format!(
+                "auth: {{tokens: tokens}}\nhttp: {{listen: \"127.0.0.1:0\", cors: {{origins: [\"{own}\"]}}}}\n\
+                 limits: {{per_principal: {{requests_per_second: 20}}}}\n"
+            ),
+            false => "http: {listen: \"127.0.0.1:0\"}\n".to_owned(),
+        };
+        let root = format!(
+            "data_dir: data\nsources: orders.yaml\nprojections: placed.yaml\nmetrics: {{listen: \"127.0.0.1:0\"}}\n{settings}"
+        );
+        let source = "source: orders\nfile: {path: events.ndjson}\nenvelope: {type: body:/type}\n\
+                      events: {Placed: {fields: {id: string!}}}\n";
+        let given = json!({"own": own, "stranger": stranger, "tokens": tokens}).to_string();
+        for (name, text) in [
+            ("readside.yaml", root.as_str()),
+            ("orders.yaml", source),
+            ("placed.yaml", "projection: placed\nkey: [id]\nsql: SELECT id FROM orders.placed\n"),
+            ("events.ndjson", "{\"type\": \"Placed\", \"id\": \"a\"}\n"),
+            ("given.json", &given),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut daemon = Daemon::start(&folder.path().join("readside.yaml"));
+        daemon.wait_for_log("source opened");
+        daemon.wait("readiness", DEADLINE, |daemon| (daemon.get("/readyz").0 == 200).then_some(()));
+        passes_over(if declared { "crossing.Declared" } else { "crossing.Undeclared" }, &daemon, folder.path());
+    }
+}
+
+/// The origin of a server that answers everything with an empty page, until the process ends.
+fn page() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            // A browser also connects ahead of what it will ask for, and says nothing then.
+            std::thread::spawn(move || {
+                let page = "<!doctype html><title>A page</title><body></body>";
+                let mut head = Vec::new();
+                let mut bytes = [0; 4096];
+                while !head.ends_with(b"\r\n\r\n") {
+                    match connection.read(&mut bytes) {
+                        Ok(read) if read > 0 => head.extend_from_slice(&bytes[..read]),
+                        _ => return,
+                    }
+                }
+                let length = page.len();
+                let _ = write!(
+                    connection,
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{page}"
+                );
+            });
+        }
+    });
+    origin
 }
 
 #[test]

@@ -124,16 +124,7 @@ impl NatsServer {
     }
 
     pub(crate) fn config(&self) -> config::Nats {
-        config::Nats {
-            urls: vec![self.url()],
-            user: None,
-            password: None,
-            token: None,
-            credentials_file: None,
-            nkey_file: None,
-            jetstream_domain: None,
-            tls: config::NatsTls::default(),
-        }
+        config::Nats::at(&self.url())
     }
 
     /// A connection of its own.

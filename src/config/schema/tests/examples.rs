@@ -26,6 +26,8 @@ auth: {mtls: {admins: [ada]}, jwt: {keys: a.json, issuer: a, audience: [b, c], l
 ---
 nats: {credentials_file: a.creds, tls: {ca: a.crt, certificate: b.crt, key: b.key, first: true}}
 ---
+nats: {context: production, jetstream_api_prefix: JS.ORDERS, inbox_prefix: _INBOX.readside}
+---
 nats: {nkey_file: a.nk}
 ---
 data_dir: s3://bucket/prefix
