@@ -14,9 +14,9 @@ const PAGE_MAX: usize = 1000;
 const FILTERS_MAX: usize = 32;
 
 /// Longest list of `.in`.
-const IN_MAX: usize = 1000;
+pub(super) const IN_MAX: usize = 1000;
 
-const OPERATIONS: [(&str, Operation); 8] = [
+pub(super) const OPERATIONS: [(&str, Operation); 8] = [
     ("eq", Operation::Eq),
     ("ne", Operation::Ne),
     ("lt", Operation::Lt),
