@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use arrow::array::RecordBatch;
-use arrow::datatypes::{FieldRef, Schema};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::{ScalarValue, TableReference};
 
@@ -424,6 +424,14 @@ impl QueryService {
             render(page, repeatable)
         };
         self.admission.run(work).await
+    }
+
+    /// The columns of the kept rows of a relation; none of a view, which has them once it is planned.
+    ///
+    /// # Errors
+    /// Where the relation is unknown or unavailable.
+    pub fn kept_columns(&self, at: &ReadPoint, name: &str) -> Result<Option<SchemaRef>, QueryError> {
+        Ok(relations::open(at.view(), name)?.table().map(|table| table.spec().schema.clone()))
     }
 
     /// Whether a relation is a table, whose rows depend on nothing but its cut.

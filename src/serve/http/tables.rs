@@ -66,10 +66,13 @@ pub(super) async fn list(
         let at = api.service.at_relation(caller, &name, &demand).await?;
         // A view may depend on the clock.
         let etag = api.service.is_table(&at, &name)?.then(|| etag(&at, at.version(&name)));
+        let (rows_max, limits) = (api.service.limits().max_rows, api.answer_limits());
         if let Some(same) = etag.as_ref().and_then(|etag| not_modified(&headers, etag, &at)) {
+            // An ETag names rows and no request: one that is wrong is refused, whatever the reader has.
+            let columns = api.service.kept_columns(&at, &name)?;
+            columns.map(|columns| parameters.request(&columns, rows_max)).transpose()?;
             return Ok(same);
         }
-        let (rows_max, limits) = (api.service.limits().max_rows, api.answer_limits());
         let request = move |schema: &Schema| parameters.request(schema, rows_max);
         let (rows, page) = api.service.list(&at, &name, request, move |page| render(page, limits)).await?;
         items(None, rows, Some(&page), at.freshness(), etag)

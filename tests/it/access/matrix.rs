@@ -368,6 +368,7 @@ fn table(relation: &str) -> Vec<Row> {
         Row { route: "/v1/parked", requests: vec![get("/v1/parked"), get("/v1/parked?source=orders&type=Placed")] },
         Row { route: "/v1/parked/{source}/{sequence}", requests: vec![get("/v1/parked/orders/307")] },
         Row { route: "/v1/history", requests: vec![get("/v1/history")] },
+        Row { route: "/v1/openapi.json", requests: vec![get("/v1/openapi.json")] },
         Row { route: "/healthz", requests: vec![get("/healthz")] },
         Row { route: "/readyz", requests: vec![get("/readyz")] },
         Row { route: "/livez", requests: vec![get("/livez")] },

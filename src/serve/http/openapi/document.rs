@@ -16,6 +16,9 @@ const DESCRIPTION: &str = "The read side of an event-driven system: tables, sear
 streams. Every answer of rows says in `freshness` how fresh it is. `HEAD` goes wherever `GET` does; a parameter that is unknown or given twice \
 is a 400.";
 
+/// What any route may answer before it is asked: the status, and where it is described.
+const HEAD_TOO_LARGE: (&str, &str) = ("431", "#/components/responses/headTooLarge");
+
 /// The groups that operations are in.
 const TAGS: [(&str, &str); 7] = [
     ("rows", "Rows of relations, of declared queries and of SQL"),
@@ -119,6 +122,7 @@ impl Document {
         let groups: Vec<&str> = groups.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let kinds = kinds(path, &groups, !operation.contains_key("security"))?;
         let Some(own) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return Ok(()) };
+        own.insert(HEAD_TOO_LARGE.0.to_owned(), json!({"$ref": HEAD_TOO_LARGE.1}));
         for (status, (name, answer)) in answers(kinds) {
             own.entry(status.to_string()).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
             self.component("responses").entry(name).or_insert(answer);

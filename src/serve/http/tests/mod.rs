@@ -6,6 +6,7 @@ mod connections;
 mod console;
 mod cross_origin;
 mod limits;
+mod openapi;
 mod operation;
 mod parked;
 mod sql;

@@ -29,6 +29,10 @@ fn a_reader_who_has_the_answer_is_told_so() {
         assert_eq!(with_tag(path, &tag).status, 200);
         daemon.catalog.publish(snapshot(100));
     }
+    // What is wrong is no answer that anybody has.
+    for path in ["/v1/tables/orders?totl=1", "/v1/tables/orders?total=much", "/v1/tables/orders?pageSize=0"] {
+        with_tag(path, "*").problem(400, "invalid-request");
+    }
     // Queries over the same cut are told apart by their SQL, which a configuration may change.
     let tag = |path: &str| daemon.get(path).header("etag").to_owned();
     assert_ne!(tag("/v1/queries/statuses"), tag("/v1/queries/cheap?limit=1000"));
