@@ -32,7 +32,7 @@ pub use filters::{Filter, Operation, find_column, is_comparable};
 pub use limits::Limits;
 pub use list::ListRequest;
 pub use named::NamedRequest;
-pub use offered::{Offered, OfferedRelation};
+pub use offered::{Offered, OfferedIndex, OfferedRelation};
 pub use pages::{Page, SortColumn};
 pub use read_point::ReadPoint;
 pub use service::{QueryService, Rules, now_us};

@@ -21,12 +21,20 @@ pub struct Offered {
     pub queries: BTreeMap<String, SchemaRef>,
 }
 
-/// A relation, and what of it can be searched.
+/// A relation, and of a search projection what can be searched.
 #[derive(Debug, Clone)]
 pub struct OfferedRelation {
     pub shape: RelationShape,
-    /// Of a search projection, without what is masked.
+    pub index: Option<OfferedIndex>,
+}
+
+/// What a search can ask for, and what it gives.
+#[derive(Debug, Clone)]
+pub struct OfferedIndex {
+    /// Without what is masked.
     pub fields: Vec<FieldSpec>,
+    /// The columns of hits.
+    pub shown: Vec<usize>,
 }
 
 impl Sessions {
@@ -38,8 +46,8 @@ impl Sessions {
         for view in [seen, whole] {
             for shape in self.shapes(view.clone()).await {
                 let index = view.open(&shape.name).ok().and_then(|relation| relation.index());
-                let fields = index.map(|index| index.fields()).unwrap_or_default();
-                offered.relations.entry(shape.name.clone()).or_insert(OfferedRelation { shape, fields });
+                let index = index.map(|index| OfferedIndex { fields: index.fields(), shown: index.shown_columns() });
+                offered.relations.entry(shape.name.clone()).or_insert(OfferedRelation { shape, index });
             }
             let session = self.open(view);
             for query in &queries {
@@ -48,7 +56,7 @@ impl Sessions {
                 }
                 match named::columns(self, &session, query).await {
                     Ok(columns) => drop(offered.queries.insert(query.name.clone(), columns)),
-                    Err(error) => tracing::debug!(query = %query.name, %error, "its columns are not known"),
+                    Err(error) => tracing::debug!(name = %query.name, %error, "its columns are not known"),
                 }
             }
             if offered.relations.len() == names && offered.queries.len() == queries.len() {

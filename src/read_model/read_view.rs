@@ -343,6 +343,14 @@ pub struct OpenIndex<'a> {
 }
 
 impl OpenIndex<'_> {
+    /// The columns of hits: vectors are found by, and not shown.
+    pub fn shown_columns(&self) -> Vec<usize> {
+        let spec = self.search.spec();
+        let vectors = spec.fields.iter().filter(|field| matches!(field.kind, FieldKind::Vector(_)));
+        let vectors: Vec<usize> = vectors.map(|field| field.column).collect();
+        (0..spec.schema.fields().len()).filter(|column| !vectors.contains(column)).collect()
+    }
+
     /// What can be asked for, without columns that are masked from the caller.
     pub fn fields(&self) -> Vec<FieldSpec> {
         let is_seen = |field: &&FieldSpec| self.permit.as_ref().is_none_or(|permit| !permit.masks(field.column));

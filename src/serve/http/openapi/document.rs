@@ -73,7 +73,7 @@ impl Document {
     /// Says which names there are in `minPosition`: those of sources and of their streams.
     pub(super) fn name_positions(&mut self, streams: &Streams) {
         let names = streams.0.iter().flat_map(|(source, stream)| [Some(&**source), stream.as_deref()]).flatten();
-        let names: BTreeSet<String> = names.map(regex::escape).collect();
+        let names: BTreeSet<String> = names.map(literal).collect();
         if names.is_empty() {
             return;
         }
@@ -153,6 +153,12 @@ impl Document {
         }
         Some(asked.into())
     }
+}
+
+/// A text as a pattern that it alone matches: JSON Schema has the patterns of JavaScript, which takes no other escapes.
+fn literal(text: &str) -> String {
+    let escaped = |char: char| if r"^$\.*+?()[]{}|/".contains(char) { vec!['\\', char] } else { vec![char] };
+    text.chars().flat_map(escaped).collect()
 }
 
 /// The content of an answer with rows, by media type: `schema` is its JSON.

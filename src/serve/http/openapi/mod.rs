@@ -66,8 +66,8 @@ async fn described(api: &Api, caller: Caller, ways: Ways, uri: &Uri) -> Result<V
     for name in view.projections().keys() {
         let relation = offered.relations.get(name);
         relations::add(&mut document, name, relation);
-        if let Some(relation) = relation.filter(|relation| !relation.fields.is_empty()) {
-            search::add(&mut document, name, relation);
+        if let Some((relation, index)) = relation.and_then(|relation| Some((relation, relation.index.as_ref()?))) {
+            search::add(&mut document, name, &relation.shape.schema, index);
         }
     }
     let rows_max = api.service.limits().max_rows;

@@ -1,13 +1,13 @@
 //! The paths of single search projections, with what each can be asked by.
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value, json};
 
 use super::super::search_parameters::RANGES;
 use super::document::Document;
 use super::relations::{list, sort};
 use super::values::{asked, object};
-use crate::query::OfferedRelation;
+use crate::query::OfferedIndex;
 use crate::read_model::search::FieldKind;
 
 const SEARCH: &str = "/v1/search/{name}";
@@ -15,16 +15,8 @@ const SEARCH: &str = "/v1/search/{name}";
 const BY_ORDER: [&str; 4] = ["lt", "lte", "gt", "gte"];
 
 /// Adds what can be asked of a search projection.
-pub(super) fn add(document: &mut Document, name: &str, relation: &OfferedRelation) {
-    let schema = &relation.shape.schema;
-    let vectors: Vec<usize> = relation
-        .fields
-        .iter()
-        .filter_map(|field| matches!(field.kind, FieldKind::Vector(_)).then_some(field.column))
-        .collect();
-    // Hits come without the vectors, which people do not look at.
-    let shown =
-        schema.fields().iter().enumerate().filter(|(column, _)| !vectors.contains(column)).map(|(_, field)| &**field);
+pub(super) fn add(document: &mut Document, name: &str, schema: &Schema, index: &OfferedIndex) {
+    let shown = index.shown.iter().map(|column| schema.field(*column));
     let row = document.add_schema(&format!("search.{name}.row"), object(shown));
     let hit = json!({"allOf": [{"$ref": "#/components/schemas/HitEnvelope"}, {"type": "object", "properties": {"item": row}}]});
     let hits = json!({"type": "object", "properties": {"items": {"type": "array", "items": hit}}});
@@ -34,8 +26,8 @@ pub(super) fn add(document: &mut Document, name: &str, relation: &OfferedRelatio
 
     let by_url = document.operation(SEARCH, "get").named(name, format!("Documents of `{name}`"));
     let reserved = by_url.query_names(document);
-    let mut parameters = own(relation);
-    for field in &relation.fields {
+    let mut parameters = own(schema, index);
+    for field in &index.fields {
         let column = schema.field(field.column);
         if field.kind == FieldKind::Keyword {
             parameters.extend(filters(column, field.sort, &reserved));
@@ -56,10 +48,9 @@ pub(super) fn add(document: &mut Document, name: &str, relation: &OfferedRelatio
 }
 
 /// The parameters whose values are columns of the relation.
-fn own(relation: &OfferedRelation) -> Vec<Value> {
-    let schema = &relation.shape.schema;
+fn own(schema: &Schema, index: &OfferedIndex) -> Vec<Value> {
     let names = |wanted: &dyn Fn(&FieldKind, bool, bool) -> bool| -> Vec<&str> {
-        let fields = relation.fields.iter().filter(|field| wanted(&field.kind, field.sort, field.facet));
+        let fields = index.fields.iter().filter(|field| wanted(&field.kind, field.sort, field.facet));
         fields.map(|field| schema.field(field.column).name().as_str()).collect()
     };
     let texts = names(&|kind, _, _| matches!(kind, FieldKind::Text { .. }));
@@ -80,7 +71,7 @@ fn own(relation: &OfferedRelation) -> Vec<Value> {
             json!({"type": "string", "enum": fields}),
         ));
     }
-    let dimensions = relation.fields.iter().filter_map(|field| match field.kind {
+    let dimensions = index.fields.iter().filter_map(|field| match field.kind {
         FieldKind::Vector(vector) => Some(vector.dimensions),
         _ => None,
     });

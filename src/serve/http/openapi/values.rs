@@ -74,7 +74,7 @@ fn float(number: Value) -> Value {
 fn or_null(mut schema: Value) -> Value {
     if let Some(kinds) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         kinds.push(json!({"type": "null"}));
-    } else if let Some(kind) = schema.get_mut("type").filter(|kind| *kind != "null") {
+    } else if let Some(kind) = schema.get_mut("type").filter(|kind| kind.as_str() != Some("null")) {
         *kind = json!([kind.take(), "null"]);
     }
     schema
