@@ -25,8 +25,9 @@ def before_call(context, case, kwargs):
         return
     # What nobody gave out, and a column twice.
     query.pop("pageToken", None)
-    if isinstance(query.get("sort"), list):
-        query["sort"] = list({name.lstrip("-"): name for name in query["sort"]}.values())
+    if isinstance(query.get("sort"), (list, str)):
+        names = query["sort"].split(",") if isinstance(query["sort"], str) else query["sort"]
+        query["sort"] = ",".join({name.removeprefix("-"): name for name in names}.values())
     needed = {parameter.name for parameter in case.operation.query if parameter.is_required}
     for name in [name for name in query if name not in needed][QUERY_MAX:]:
         del query[name]

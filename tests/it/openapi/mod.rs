@@ -1,5 +1,5 @@
-//! The OpenAPI document by a client that others wrote: schemathesis asks a daemon what its document describes and what it rules out, and
-//! compares every answer with it. How it is driven is in the Python files beside this one.
+//! The OpenAPI document by what others wrote: a client is made of it and reads rows, and schemathesis asks a daemon what its document
+//! describes and what it rules out, and compares every answer with it. How they are driven is in the Python files beside this one.
 
 use std::path::Path;
 use std::process::Command;
@@ -130,7 +130,7 @@ fn events() -> String {
     events.chain(["not json\n".to_owned()]).collect()
 }
 
-/// A Python with schemathesis.
+/// A Python with these clients.
 fn python() -> &'static Result<String, String> {
     static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
     FOUND.get_or_init(|| {

@@ -70,6 +70,16 @@ impl Document {
         json!({"$ref": format!("#/components/schemas/{name}")})
     }
 
+    /// The schema of an answer of any relation, with rows of one at `place` in it, a JSON pointer.
+    pub(super) fn schema_with(&self, name: &str, place: &str, row: &Value) -> Value {
+        let known = self.components.get("schemas").and_then(|schemas| schemas.get(name));
+        let mut schema = known.cloned().unwrap_or_default();
+        if let Some(rows) = schema.pointer_mut(place) {
+            *rows = row.clone();
+        }
+        schema
+    }
+
     /// Says which names there are in `minPosition`: those of sources and of their streams.
     pub(super) fn name_positions(&mut self, streams: &Streams) {
         let names = streams.0.iter().flat_map(|(source, stream)| [Some(&**source), stream.as_deref()]).flatten();

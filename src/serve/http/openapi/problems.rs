@@ -117,7 +117,7 @@ fn problems(status: u16, kinds: &[&str]) -> Value {
     if let Some((name, component)) = header {
         answer.insert("headers".to_owned(), json!({name: {"$ref": format!("#/components/headers/{component}")}}));
     }
-    let of_these = json!({"type": "object", "properties": {"type": {"enum": types}, "status": {"const": status}}});
+    let of_these = json!({"type": "object", "properties": {"type": {"type": "string", "enum": types}}});
     let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, of_these]});
     answer.insert("content".to_owned(), json!({"application/problem+json": {"schema": schema}}));
     answer.into()

@@ -22,9 +22,10 @@ pub(super) fn add(document: &mut Document, query: &Query, columns: Option<&Schem
     }
     let page_max = query.page_max.min(rows_max);
     let size = json!({
-        "type": "integer", "format": "int32", "minimum": 1, "maximum": page_max, "default": query.page_default.min(page_max),
+        "type": "integer", "format": "int32", "minimum": 1, "maximum": page_max,
     });
-    parameters.push(json!({"name": "pageSize", "in": "query", "description": "Rows of a page", "schema": size}));
+    let text = format!("Rows of a page; {} if it is left out", query.page_default.min(page_max));
+    parameters.push(json!({"name": "pageSize", "in": "query", "description": text, "schema": size}));
     let run = run.parameters(&["queryPageSize"], parameters);
     let run = match columns {
         None => run,

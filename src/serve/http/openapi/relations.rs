@@ -11,6 +11,8 @@ use crate::query::{OfferedRelation, Operation, is_comparable};
 /// Columns of a key that a path may have.
 const KEY_PARTS_MAX: usize = 4;
 const LIST: &str = "/v1/tables/{name}";
+/// Those with longer keys are like it.
+const ROW: &str = "/v1/tables/{name}/{k1}";
 
 /// Adds what can be asked of a relation; of one whose columns are not known only that it is there.
 pub(super) fn add(document: &mut Document, name: &str, relation: Option<&OfferedRelation>) {
@@ -23,7 +25,8 @@ pub(super) fn add(document: &mut Document, name: &str, relation: Option<&Offered
     let row = document.add_schema(&format!("tables.{name}.row"), object(schema.fields().iter().map(|field| &**field)));
     let page = page(document, &format!("tables.{name}"), &row);
     let reserved = list.query_names(document);
-    let mut parameters = vec![sort(&sortable(schema))];
+    let sortable = sortable(schema);
+    let mut parameters = if sortable.is_empty() { Vec::new() } else { vec![sort(&sortable)] };
     parameters.extend(schema.fields().iter().flat_map(|field| filters(field, &reserved)));
     let list = list.parameters(&["relation", "sort"], parameters).content(document, rows(&page));
     document.add(format!("/v1/tables/{name}"), "get", list);
@@ -31,31 +34,18 @@ pub(super) fn add(document: &mut Document, name: &str, relation: Option<&Offered
     let key: Vec<&Field> = relation.shape.key.iter().map(|column| schema.field(*column)).collect();
     let parts: Option<Vec<Value>> = key.iter().enumerate().map(|(place, field)| key_part(place, field)).collect();
     let Some(parts) = parts.filter(|parts| (1..=KEY_PARTS_MAX).contains(&parts.len())) else { return };
-    let generic: String = (1..=parts.len()).map(|number| format!("/{{k{number}}}")).collect();
     let columns: String =
         parts.iter().filter_map(|part| part["name"].as_str()).map(|name| format!("/{{{name}}}")).collect();
-    let answer = json!({
-        "type": "object",
-        "required": ["item", "freshness"],
-        "properties": {"item": row, "freshness": {"$ref": "#/components/schemas/Freshness"}},
-    });
-    let get = document.operation(&format!("{LIST}{generic}"), "get");
-    let get = get.named(name, format!("The row of `{name}` with a key"));
-    let get = get.parameters(&["relation", "k1", "k2", "k3", "k4"], parts).content(document, rows(&answer));
+    let answer = document.schema_with("RowAnswer", "/properties/item", &row);
+    let answer = document.add_schema(&format!("tables.{name}.answer"), answer);
+    let get = document.operation(ROW, "get").named(name, format!("The row of `{name}` with a key"));
+    let get = get.parameters(&["relation", "k1"], parts).content(document, rows(&answer));
     document.add(format!("/v1/tables/{name}{columns}"), "get", get);
 }
 
 /// A page of these rows; `prefix` begins its name.
 pub(super) fn page(document: &mut Document, prefix: &str, row: &Value) -> Value {
-    let page = json!({
-        "type": "object",
-        "required": ["items", "page", "freshness"],
-        "properties": {
-            "items": {"type": "array", "items": row},
-            "page": {"$ref": "#/components/schemas/PageInfo"},
-            "freshness": {"$ref": "#/components/schemas/Freshness"},
-        },
-    });
+    let page = document.schema_with("Page", "/properties/items/items", row);
     document.add_schema(&format!("{prefix}.page"), page)
 }
 

@@ -18,9 +18,9 @@ const BY_ORDER: [&str; 4] = ["lt", "lte", "gt", "gte"];
 pub(super) fn add(document: &mut Document, name: &str, schema: &Schema, index: &OfferedIndex) {
     let shown = index.shown.iter().map(|column| schema.field(*column));
     let row = document.add_schema(&format!("search.{name}.row"), object(shown));
-    let hit = json!({"allOf": [{"$ref": "#/components/schemas/HitEnvelope"}, {"type": "object", "properties": {"item": row}}]});
-    let hits = json!({"type": "object", "properties": {"items": {"type": "array", "items": hit}}});
-    let hits = json!({"allOf": [{"$ref": "#/components/schemas/HitsEnvelope"}, hits]});
+    let hit = document.schema_with("Hit", "/properties/item", &row);
+    let hit = document.add_schema(&format!("search.{name}.hit"), hit);
+    let hits = document.schema_with("Hits", "/properties/items/items", &hit);
     let hits = document.add_schema(&format!("search.{name}.hits"), hits);
     let content = json!({"application/json": {"schema": hits}});
 

@@ -141,6 +141,8 @@ fn a_relation_is_described_by_its_columns() {
     assert_eq!(key["format"], "int64");
     let limit = &parameters(&document, "/v1/queries/cheap", "get")[&("query", "limit")]["schema"];
     assert_eq!((&limit["pattern"], &limit["default"]), (&json!(r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"), &json!("0.03")));
+    let page = document.pointer("/components/schemas/tables.orders.page/properties/items/items/$ref").unwrap();
+    assert_eq!(page, "#/components/schemas/tables.orders.row");
     let cheap = &document["components"]["schemas"]["queries.cheap.row"]["properties"];
     assert_eq!(cheap["order_id"]["type"], "integer");
     // Of what has nothing to serve it is said that it is there.
