@@ -587,6 +587,20 @@ fn whoever_may_see_rows_sees_them_by_every_path() {
     assert!(found.body.contains("\"facets\":{\"tenant\":[{\"value\":\"b\",\"count\":111}]}"), "{found:?}");
     let officer = shop.ask("officer", "GET", "/v1/tables/masked/a-1", None);
     assert!(officer.body.contains("secret1@x"), "{officer:?}");
+    // Names and columns are told to all, as by the listings; what is masked from somebody they cannot search.
+    let highlighted = |who: &str| -> Vec<String> {
+        let document: Value = serde_json::from_str(&shop.ask(who, "GET", "/v1/openapi.json", None).body).unwrap();
+        for relation in RELATIONS_GUARDED {
+            assert!(
+                document["components"]["schemas"][format!("tables.{relation}.row")].is_object(),
+                "{who} {relation}"
+            );
+        }
+        let parameters = document["paths"]["/v1/search/search"]["get"]["parameters"].as_array().unwrap();
+        let fields = parameters.iter().find(|parameter| parameter["name"] == "highlight").unwrap();
+        serde_json::from_value(fields["schema"]["items"]["enum"].clone()).unwrap()
+    };
+    assert_eq!(highlighted("reader"), ["true", "false", "notes"]);
     let operations = ["/v1/parked", "/v1/history", "/v1/parked/orders/307"];
     for path in operations {
         assert_eq!(shop.ask("admin", "GET", path, None).status, 200, "{path}");

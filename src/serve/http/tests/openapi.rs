@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use super::super::admin::{PROJECTION_VERBS, SOURCE_VERBS};
 use super::*;
+use crate::config::Auth;
 use crate::event::Reason;
+use crate::serve::auth::{NewToken, Role};
 
 const DOCUMENT: &str = "/v1/openapi.json";
 
@@ -151,6 +153,19 @@ fn a_relation_is_described_by_its_columns() {
     assert_eq!(positions, r"^(ORDERS|orders):[0-9]{1,19}(,(ORDERS|orders):[0-9]{1,19})*$");
     // Nobody is asked who they are.
     assert_eq!((&document["security"], &document["components"]["securitySchemes"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn how_callers_say_who_they_are_is_described() {
+    let token = NewToken::create("grafana", Role::Read, &[]).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "{}", token.line).unwrap();
+    let auth = Auth { tokens: Some(file.path().to_owned()), jwt: None, mtls: None, anonymous: true };
+    let document = document(&Daemon::guarded(Gate::new(&auth).unwrap()));
+    assert_eq!(document["security"], json!([{"token": []}, {}]));
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!((schemes.len(), &schemes["token"]["scheme"]), (1, &json!("bearer")));
+    assert_eq!(document["paths"]["/livez"]["get"]["security"], json!([]));
 }
 
 #[test]
