@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlanBuilder;
 
@@ -102,6 +102,15 @@ fn paging(query: &Query, request: &NamedRequest, schema: &Schema) -> Result<Pagi
     };
     let (size, token, asked) = (request.page_size, request.page_token.clone(), request.canonical(query));
     Ok(Paging { order, unique: false, size, token, asked })
+}
+
+/// The columns of a named query's rows, whatever its parameters are.
+pub(super) async fn columns(sessions: &Sessions, session: &Session, query: &Query) -> Result<SchemaRef, QueryError> {
+    let parsed = sessions.parse_declared(&query.sql)?;
+    let params = query.params.iter().map(|(name, param)| Ok((name.clone(), null(&param.param_type)?)));
+    let params: HashMap<String, ScalarValue> = params.collect::<Result<_, QueryError>>()?;
+    let planned = session.plan(sessions, &parsed, params.into()).await?;
+    Ok(planned.plan.schema().inner().clone())
 }
 
 fn declared(sort: &[(String, bool)], schema: &Schema) -> Result<Vec<SortColumn>, QueryError> {

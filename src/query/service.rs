@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use arrow::array::RecordBatch;
-use arrow::datatypes::{FieldRef, Schema};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::{ScalarValue, TableReference};
 
@@ -19,9 +19,9 @@ use super::session::{DescribedQuery, Sessions};
 use super::sql_limits::check_text;
 use super::wait::{met, wait};
 use super::{
-    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Page, Params, ParsedQuery, Promise, QueryError, ReadPoint,
-    RelationShape, ResultCounts, RowBatches, SqlRequest, Streams, SystemTables, did_you_mean, list, named, relations,
-    sql,
+    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Offered, Page, Params, ParsedQuery, Promise, QueryError,
+    ReadPoint, RelationShape, ResultCounts, RowBatches, SqlRequest, Streams, SystemTables, did_you_mean, list, named,
+    relations, sql,
 };
 use crate::access::{Caller, Policies};
 use crate::config::Query;
@@ -256,6 +256,17 @@ impl QueryService {
             make(sessions.shapes(view).await, &sql)
         };
         self.admission.run(work).await
+    }
+
+    /// What there is to ask for, with its columns.
+    ///
+    /// # Errors
+    /// Where too many queries run.
+    pub async fn offered(&self, caller: Caller) -> Result<Offered, QueryError> {
+        let (sessions, seen) = (self.sessions.clone(), self.view(caller));
+        let whole = seen.seen_again(Caller::Daemon, self.rules.load().policies.clone());
+        let queries = self.queries.values().cloned().collect();
+        self.admission.run(async move { Ok(sessions.offered(seen, whole, queries).await) }).await
     }
 
     /// What a question to a system's tables needs and gives.

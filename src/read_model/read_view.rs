@@ -14,7 +14,7 @@ use datafusion::common::{DataFusionError, ScalarValue};
 
 use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored, WITHHELD};
 use super::guarded::GuardedProvider;
-use super::search::{FieldKind, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
+use super::search::{FieldKind, FieldSpec, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
 use super::table::{RowsVersion, TableSnapshot, TableSpec};
 use crate::access::{Caller, Denied, Permit, Policies, Visibility};
 use crate::event::SourceSchema;
@@ -358,6 +358,20 @@ pub struct OpenIndex<'a> {
 }
 
 impl OpenIndex<'_> {
+    /// The columns of hits: vectors are found by, and not shown.
+    pub fn shown_columns(&self) -> Vec<usize> {
+        let spec = self.search.spec();
+        let vectors = spec.fields.iter().filter(|field| matches!(field.kind, FieldKind::Vector(_)));
+        let vectors: Vec<usize> = vectors.map(|field| field.column).collect();
+        (0..spec.schema.fields().len()).filter(|column| !vectors.contains(column)).collect()
+    }
+
+    /// What can be asked for, without columns that are masked from the caller.
+    pub fn fields(&self) -> Vec<FieldSpec> {
+        let is_seen = |field: &&FieldSpec| self.permit.as_ref().is_none_or(|permit| !permit.masks(field.column));
+        self.search.spec().fields.iter().filter(is_seen).cloned().collect()
+    }
+
     /// The fields that can be highlighted.
     pub fn text_fields(&self) -> Vec<String> {
         let spec = self.search.spec();

@@ -23,6 +23,7 @@ mod lsp;
 mod nexmark;
 mod notices;
 mod object_store;
+mod openapi;
 mod operations;
 mod oracle;
 mod otlp;

@@ -296,6 +296,7 @@ const ROOMS: &[Room] = &[
             "read_model::catalog::Catalog",
             // Handed through to a `ReadView`.
             "read_model::catalog::Snapshot",
+            "read_model::search::FieldSpec",
             "read_model::search::SearchAnswer",
             "read_model::search::SearchError",
             "read_model::search::SearchRequest",
@@ -427,6 +428,7 @@ const ROOMS: &[Room] = &[
             "read_model::catalog::ProjectionStatus",
             "read_model::search::Condition",
             "read_model::search::Cuts",
+            "read_model::search::FieldKind",
             "read_model::search::Fusion",
             "read_model::search::Highlight",
             "read_model::search::Nearest",

@@ -37,6 +37,17 @@ struct TokenFile {
     known: ArcSwap<Tokens>,
 }
 
+/// How callers may say who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ways {
+    /// By a token, the daemon's own or somebody else's.
+    pub tokens: bool,
+    /// By a certificate.
+    pub certificates: bool,
+    /// They need not, and may read all the same.
+    pub anonymous: bool,
+}
+
 /// Who a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
@@ -126,6 +137,15 @@ impl Gate {
         let jwt = auth.jwt.as_ref().map(Verifier::new).transpose()?;
         let certified = auth.mtls.as_ref().map(|mtls| Arc::new(mtls.admins.iter().cloned().collect()));
         Ok(Self { tokens: tokens.transpose()?, jwt, certified, anonymous: auth.anonymous })
+    }
+
+    /// How callers may say who they are.
+    pub fn ways(&self) -> Ways {
+        Ways {
+            tokens: self.tokens.is_some() || self.jwt.is_some(),
+            certificates: self.certified.is_some(),
+            anonymous: self.anonymous,
+        }
     }
 
     /// Who has this token, or is named by this certificate where there is no token.

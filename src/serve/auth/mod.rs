@@ -7,6 +7,6 @@ mod gate;
 mod jwt;
 mod tokens;
 
-pub use gate::{Denied, Gate, GateError, Identity};
+pub use gate::{Denied, Gate, GateError, Identity, Ways};
 pub use jwt::{BadToken, KeysError, SourceError, keys_there};
 pub use tokens::{Credential, NewToken, Principal, Role, TokenError, Tokens};

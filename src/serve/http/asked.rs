@@ -63,10 +63,16 @@ fn parse<T: DeserializeOwned>(body: &RequestBody, asks: Option<&Principal>) -> R
     let Some(Principal { name, .. }) = asks else { return serde_json::from_slice(&body.bytes).map_err(failed) };
     let mut asked: Value = serde_json::from_slice(&body.bytes).map_err(failed)?;
     if let Some(members) = asked.as_object_mut() {
-        // The ledger has who asked by their token, and beside that who they say they are.
-        let said = members.get("actor").and_then(Value::as_str).filter(|said| *said != &**name);
-        let actor = said.map_or_else(|| name.to_string(), |said| format!("{said} (token of {name})"));
-        members.insert("actor".to_owned(), actor.into());
+        // The ledger has who asked by their token, and beside that who they say they are. What is no name is refused below.
+        let actor = match members.get("actor") {
+            None | Some(Value::Null) => Some(name.to_string()),
+            Some(Value::String(said)) if *said == **name => Some(name.to_string()),
+            Some(Value::String(said)) => Some(format!("{said} (token of {name})")),
+            Some(_) => None,
+        };
+        if let Some(actor) = actor {
+            members.insert("actor".to_owned(), actor.into());
+        }
     }
     serde_json::from_value(asked).map_err(failed)
 }

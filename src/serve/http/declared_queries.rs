@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Api;
 use super::answer::{answer, items};
+use super::parameters::no_parameters;
 use super::reader::Reader;
 use super::status::list as json_list;
 use crate::config::Query;
@@ -41,6 +42,7 @@ struct ParamItem<'a> {
 
 pub(super) async fn list(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("queries", &uri, async {
+        no_parameters(&uri)?;
         let at = api.service.now(caller);
         let mut queries = Vec::new();
         for query in api.service.queries().values() {

@@ -16,9 +16,9 @@ const PAGE_MAX: usize = 1000;
 const FILTERS_MAX: usize = 32;
 
 /// Longest list of `.in`.
-const IN_MAX: usize = 1000;
+pub(super) const IN_MAX: usize = 1000;
 
-const OPERATIONS: [(&str, Operation); 8] = [
+pub(super) const OPERATIONS: [(&str, Operation); 8] = [
     ("eq", Operation::Eq),
     ("ne", Operation::Ne),
     ("lt", Operation::Lt),
@@ -57,12 +57,12 @@ impl ListParameters {
     ///
     /// # Errors
     /// Where a column or an operation is unknown, a value is not of the column's type, or one thing is said twice.
-    pub(super) fn request(self, schema: &Schema, rows_max: usize) -> Result<ListRequest, QueryError> {
+    pub(super) fn request(&self, schema: &Schema, rows_max: usize) -> Result<ListRequest, QueryError> {
         Ok(ListRequest {
             filters: filters(&self.filters, schema)?,
-            sort: self.sort.map_or(Ok(Vec::new()), |sort| sort_columns(&sort, schema))?,
+            sort: self.sort.as_ref().map_or(Ok(Vec::new()), |sort| sort_columns(sort, schema))?,
             page_size: page_size(self.page_size.as_deref(), PAGE_DEFAULT, PAGE_MAX.min(rows_max))?,
-            page_token: self.page_token,
+            page_token: self.page_token.clone(),
         })
     }
 }

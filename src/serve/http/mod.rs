@@ -24,6 +24,7 @@ mod limited;
 mod list_parameters;
 mod metrics;
 mod nearest_parameters;
+mod openapi;
 mod parameters;
 mod parked;
 mod problem;
@@ -49,12 +50,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use axum::extract::{FromRef, Request};
 use axum::http::Uri;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 
 use audited::audited;
@@ -251,6 +252,7 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let drain = self.api.now().service.limits().timeout + Duration::from_secs(1);
         let router = router(self.api.clone())
+            .layer(Extension(self.gate.ways()))
             .layer(from_fn_with_state(self.api.quotas(), limited))
             .layer(from_fn_with_state((self.audit.clone(), self.api), audited))
             .layer(from_fn_with_state((self.gate, self.audit), authenticate));
@@ -285,6 +287,7 @@ fn router(api: CurrentApi) -> Router {
         .route("/v1/parked", get(parked::list))
         .route("/v1/parked/{source}/{sequence}", get(parked::show))
         .route("/v1/history", get(history::history))
+        .route("/v1/openapi.json", get(openapi::openapi))
         .route("/v1/admin/reload", post(admin::reload))
         .route("/v1/admin/facts", post(admin::facts))
         .route("/v1/admin/projections/{name}/{verb}", post(admin::projection))

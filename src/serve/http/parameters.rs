@@ -40,6 +40,17 @@ pub(super) fn pairs(uri: &Uri) -> Result<Pairs, QueryError> {
     parsed.map(|query| query.0).map_err(|error| QueryError::invalid(error.body_text()))
 }
 
+/// Of a route that has none.
+///
+/// # Errors
+/// Where one is given: a slip of the pen must not look like an answer.
+pub(super) fn no_parameters(uri: &Uri) -> Result<(), QueryError> {
+    match pairs(uri)?.first() {
+        Some((name, _)) => Err(QueryError::invalid(format!("there is no parameter `{name}`"))),
+        None => Ok(()),
+    }
+}
+
 /// Takes a parameter out.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::Api;
 use super::answer::{PageJson, answer, item, items, to_json};
-use super::parameters::{page_size, pairs, take, url_value};
+use super::parameters::{no_parameters, page_size, pairs, take, url_value};
 use super::reader::Reader;
 use super::status::{for_administrators, unknown};
 use crate::event::{Body, Message, Reason};
@@ -210,6 +210,7 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Response {
     answer("parked", &uri, async {
+        no_parameters(&uri)?;
         let Path((source, sequence)) = path.map_err(|error| QueryError::invalid(error.body_text()))?;
         let at = api.service.now(caller);
         let source = known(Some(source), "source", at.view().sources().keys().map(|name| &**name))?.unwrap_or_default();

@@ -8,6 +8,9 @@ use super::body;
 use crate::progress::Freshness;
 use crate::query::{ErrorKind, QueryError};
 
+/// Begins the types of all problems.
+pub(super) const TYPES: &str = "urn:readside:problem:";
+
 /// What an answer is, in place of what was asked for; beside it, for those who tell of it.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
@@ -34,7 +37,7 @@ struct ProblemBody<'a> {
 pub(super) fn problem(error: &QueryError, uri: &Uri) -> Response {
     let (status, title) = meaning(error.kind);
     let mut response = render(&ProblemBody {
-        kind: format!("urn:readside:problem:{}", error.kind.label()),
+        kind: format!("{TYPES}{}", error.kind.label()),
         title,
         status,
         detail: &error.detail,
@@ -52,7 +55,7 @@ pub(super) fn problem(error: &QueryError, uri: &Uri) -> Response {
 
 /// An error of HTTP itself.
 pub(super) fn plain(status: u16, kind: &'static str, title: &str, detail: String, uri: &Uri) -> Response {
-    let (of_type, instance) = (format!("urn:readside:problem:{kind}"), uri.path());
+    let (of_type, instance) = (format!("{TYPES}{kind}"), uri.path());
     let mut response =
         render(&ProblemBody { kind: of_type, title, status, detail: &detail, instance, hint: None, freshness: None });
     response.extensions_mut().insert(Problem { kind, relation: None });
@@ -64,7 +67,8 @@ fn render(problem: &ProblemBody<'_>) -> Response {
     body(problem.status, "application/problem+json", json)
 }
 
-fn meaning(kind: ErrorKind) -> (u16, &'static str) {
+/// The status and the title of an error of this kind.
+pub(super) fn meaning(kind: ErrorKind) -> (u16, &'static str) {
     match kind {
         ErrorKind::Invalid => (400, "Invalid request"),
         ErrorKind::UnknownRelation => (404, "Unknown relation"),

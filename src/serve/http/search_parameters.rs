@@ -10,7 +10,7 @@ use crate::read_model::search::{Condition, Cuts, Highlight, Nearest, SearchFilte
 
 const QUERY_LENGTH_MAX: usize = 1024;
 /// Begins the parameters that count a column by ranges.
-const RANGES: &str = "facet.";
+pub(super) const RANGES: &str = "facet.";
 const PAGE_DEFAULT: usize = 20;
 const PAGE_MAX: usize = 200;
 const HIGHLIGHT_CHARS: usize = 200;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Api;
 use super::answer::{answer, check_part, item, items, to_json};
+use super::parameters::no_parameters;
 use super::parked::ParkedItem;
 use super::reader::Reader;
 use crate::progress::{Freshness, LostMessages, Position, SourceProgress, SourceState, rfc3339};
@@ -103,6 +104,7 @@ struct TypeItem<'a> {
 
 pub(super) async fn projections(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("projections", &uri, async {
+        no_parameters(&uri)?;
         let at = api.service.now(caller);
         let projections: Vec<_> = at.view().projections().values().map(|one| with_freshness(&at, one)).collect();
         let projections = projections.iter().map(json).collect::<Result<Vec<_>, _>>()?;
@@ -118,6 +120,7 @@ pub(super) async fn projection(
     uri: Uri,
 ) -> Response {
     answer("projections", &uri, async {
+        no_parameters(&uri)?;
         let at = api.service.now(caller);
         let name = name(path)?;
         let projections = at.view().projections();
@@ -138,6 +141,7 @@ pub(super) async fn freshness(
     uri: Uri,
 ) -> Response {
     answer("freshness", &uri, async {
+        no_parameters(&uri)?;
         let at = api.service.now(caller);
         let name = name(path)?;
         let projections = at.view().projections();
@@ -152,6 +156,7 @@ pub(super) async fn freshness(
 
 pub(super) async fn sources(State(api): State<Api>, Reader(caller): Reader, uri: Uri) -> Response {
     answer("sources", &uri, async {
+        no_parameters(&uri)?;
         let at = api.service.now(caller);
         let sources: Vec<_> = at.view().sources().iter().map(|(name, one)| source_item(&api, &at, name, one)).collect();
         items(vec![list(&sources)?], None, at.freshness())
@@ -166,6 +171,7 @@ pub(super) async fn source(
     uri: Uri,
 ) -> Response {
     answer("sources", &uri, async {
+        no_parameters(&uri)?;
         let at = api.service.now(caller);
         let name = name(path)?;
         let at = at.of_source(&name);

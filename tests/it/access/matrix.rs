@@ -390,6 +390,7 @@ fn table(relation: &str) -> Vec<Row> {
         Row { route: "/v1/parked", requests: vec![get("/v1/parked"), get("/v1/parked?source=orders&type=Placed")] },
         Row { route: "/v1/parked/{source}/{sequence}", requests: vec![get("/v1/parked/orders/307")] },
         Row { route: "/v1/history", requests: vec![get("/v1/history")] },
+        Row { route: "/v1/openapi.json", requests: vec![get("/v1/openapi.json")] },
         Row { route: "/healthz", requests: vec![get("/healthz")] },
         Row { route: "/readyz", requests: vec![get("/readyz")] },
         Row { route: "/livez", requests: vec![get("/livez")] },
@@ -628,6 +629,20 @@ fn whoever_may_see_rows_sees_them_by_every_path() {
         assert!(reader.body.contains("a-1") && !reader.body.contains("@x"), "{accept} {reader:?}");
         assert!(officer.body.contains("secret1@x") && !officer.body.contains("canary"), "{accept} {officer:?}");
     }
+    // Names and columns are told to all, as by the listings; what is masked from somebody they cannot search.
+    let highlighted = |who: &str| -> Vec<String> {
+        let document: Value = serde_json::from_str(&shop.ask(who, "GET", "/v1/openapi.json", None).body).unwrap();
+        for relation in RELATIONS_GUARDED {
+            assert!(
+                document["components"]["schemas"][format!("tables.{relation}.row")].is_object(),
+                "{who} {relation}"
+            );
+        }
+        let parameters = document["paths"]["/v1/search/search"]["get"]["parameters"].as_array().unwrap();
+        let fields = parameters.iter().find(|parameter| parameter["name"] == "highlight").unwrap();
+        serde_json::from_value(fields["schema"]["items"]["enum"].clone()).unwrap()
+    };
+    assert_eq!(highlighted("reader"), ["true", "false", "notes"]);
     let operations = ["/v1/parked", "/v1/history", "/v1/parked/orders/307"];
     for path in operations {
         assert_eq!(shop.ask("admin", "GET", path, None).status, 200, "{path}");

@@ -52,6 +52,14 @@ fn a_reader_who_has_the_answer_is_told_so_while_other_rows_change() {
 }
 
 #[test]
+fn what_is_wrong_is_no_answer_that_anybody_has() {
+    let daemon = Daemon::usual();
+    for path in ["/v1/tables/orders?totl=1", "/v1/tables/orders?total=much", "/v1/tables/orders?pageSize=0"] {
+        daemon.with_tag(path, "*").problem(400, "invalid-request");
+    }
+}
+
+#[test]
 fn rows_that_are_others_are_another_answer() {
     let daemon = Daemon::usual();
     let is_cheap = |order: &&Order| order.status.as_deref() == Some("READY") && order.cents.is_some();

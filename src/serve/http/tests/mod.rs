@@ -9,6 +9,7 @@ mod cross_origin;
 mod etags;
 mod formats;
 mod limits;
+mod openapi;
 mod operation;
 mod parked;
 mod sql;
