@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::problems::{answers, kinds};
 use crate::query::Streams;
 use crate::serve::auth::Ways;
+use crate::serve::formats::Format;
 
 type Members = Map<String, Value>;
 
@@ -173,9 +174,13 @@ fn literal(text: &str) -> String {
 
 /// The content of an answer with rows, by media type: `schema` is its JSON.
 pub(super) fn rows(schema: &Value) -> Value {
-    json!({
-        "application/json": {"schema": schema},
-    })
+    let of = |format: Format| match format {
+        Format::Json => json!({"schema": schema}),
+        Format::Lines | Format::Csv => json!({"schema": {"type": "string"}}),
+        // Bytes have no type in JSON Schema, and OpenAPI leaves their schema out.
+        Format::Arrow => json!({}),
+    };
+    Format::ALL.into_iter().map(|format| (format.media_type().to_owned(), of(format))).collect::<Members>().into()
 }
 
 /// An operation of a fixed route, as it becomes one of a single relation or query.

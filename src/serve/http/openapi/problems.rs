@@ -38,6 +38,8 @@ fn group(name: &str) -> Option<Vec<Kind>> {
             ErrorKind::Unavailable,
             ErrorKind::Timeout,
         ]),
+        // What comes in several of them.
+        "formats" => vec![(406, "not-acceptable")],
         "listing" => of_queries(&[ErrorKind::NotIndexed]),
         "one" => of_queries(&[ErrorKind::NotFound]),
         "sql" => of_queries(&[ErrorKind::ReadOnly]),

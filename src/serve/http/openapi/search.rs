@@ -4,7 +4,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value, json};
 
 use super::super::search_parameters::RANGES;
-use super::document::Document;
+use super::document::{Document, rows};
 use super::relations::{list, sort};
 use super::values::{asked, object};
 use crate::query::OfferedIndex;
@@ -22,7 +22,7 @@ pub(super) fn add(document: &mut Document, name: &str, schema: &Schema, index: &
     let hit = document.add_schema(&format!("search.{name}.hit"), hit);
     let hits = document.schema_with("Hits", "/properties/items/items", &hit);
     let hits = document.add_schema(&format!("search.{name}.hits"), hits);
-    let content = json!({"application/json": {"schema": hits}});
+    let content = rows(&hits);
 
     let by_url = document.operation(SEARCH, "get").named(name, format!("Documents of `{name}`"));
     let reserved = by_url.query_names(document);
