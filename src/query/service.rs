@@ -1,7 +1,6 @@
 //! The reading side of a daemon: everything that a protocol needs to answer, each request from one snapshot.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
