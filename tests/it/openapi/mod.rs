@@ -62,7 +62,7 @@ indexes: [[status], [cents]]
 sql: SELECT customer, day, number, cents, notes, status, at FROM orders.placed
 ---
 projection: customers
-slo: {lag: 5s, objective: 0.99}
+freshness: {slo: 5s, objective: 99%}
 sql: SELECT customer, count(*) AS orders, sum(cents) AS revenue, max(at) AS last_at FROM orders.placed GROUP BY customer
 ---
 projection: totals

@@ -146,7 +146,7 @@ fn a_relation_is_described_by_its_columns() {
     let page = document.pointer("/components/schemas/tables.orders.page/properties/items/items/$ref").unwrap();
     assert_eq!(page, "#/components/schemas/tables.orders.row");
     let cheap = &document["components"]["schemas"]["queries.cheap.row"]["properties"];
-    assert_eq!(cheap["order_id"]["type"], "integer");
+    assert_eq!(cheap["order_id"]["format"], "int64");
     // Of what has nothing to serve it is said that it is there.
     assert!(document["paths"]["/v1/tables/broken"]["get"].is_object());
     let positions = &document["components"]["schemas"]["Positions"]["pattern"];
