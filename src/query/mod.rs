@@ -6,6 +6,7 @@
 
 mod account;
 mod apart;
+mod column_names;
 mod conditions;
 mod demand;
 mod error;
@@ -13,6 +14,7 @@ mod filters;
 mod limits;
 mod list;
 mod named;
+mod open_parameters;
 mod pages;
 mod plan_checks;
 mod read_point;
@@ -25,6 +27,7 @@ mod system;
 mod values;
 mod wait;
 
+pub use column_names::ColumnNames;
 pub use demand::{Demand, DemandTexts, Promise, Streams};
 pub use error::{ErrorKind, QueryError};
 pub use filters::{Filter, Operation, find_column, is_comparable};
