@@ -275,12 +275,12 @@ mod tests {
     #[test]
     fn a_column_has_the_name_that_postgresql_gives_it() {
         names(
-            "SELECT n, t.n, count(*), pg_catalog.lower(a), 1 + 1, NULL FROM t",
-            &["n", "n", "count", "lower", "?column?", "?column?"],
+            "SELECT n, t.m, count(*), pg_catalog.lower(a), 1 + 1, NULL FROM t",
+            &["n", "m", "count", "lower", "?column?", "?column?"],
         );
         names("SELECT a AS b, c AS \"D\", E FROM t", &["b", "D", "e"]);
         names(
-            "SELECT CAST(a AS TEXT), 1::BIGINT, lower(a)::TEXT, 'x'::regclass FROM t",
+            "SELECT CAST(a AS TEXT), 1::BIGINT, lower(a)::TEXT, 'x'::REGCLASS FROM t",
             &["a", "int8", "lower", "regclass"],
         );
         names(

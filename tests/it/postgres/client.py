@@ -38,6 +38,15 @@ def types(conninfo):
             assert row == EXPECTED, (binary, row)
             nothing = connection.execute("SELECT * FROM things WHERE id = 'b'", binary=binary).fetchone()
             assert nothing[1:] == (None,) * (len(EXPECTED) - 1), nothing
+        numbers = []
+        for binary in (False, True):
+            # Numbers of the catalog are what clients take them for, and so are lists of them.
+            found = connection.execute("SELECT oid, indkey FROM pg_class JOIN pg_index ON indrelid = oid WHERE relname = 'readings'", binary=binary)
+            assert [column.type_code for column in found.description] == [26, 22], found.description
+            numbers.append(found.fetchone())
+        assert numbers[0][0] == numbers[1][0] and numbers[0][0] > 16_384, numbers
+        vector = b"".join(number.to_bytes(4, "big") for number in (1, 0, 21, 2, 0)) + b"\0\0\0\2\0\1\0\0\0\2\0\2"
+        assert (numbers[0][1], numbers[1][1]) == ("1 2", vector), numbers
         described = connection.execute("SELECT price FROM things").description[0]
         assert (described.precision, described.scale) == (9, 2), described
 
