@@ -205,7 +205,7 @@ ORDER BY "table-schema" ASC, "table-name" ASC, "database-position" ASC
 --> sensor|text|0|public|readings|t||t|f
 --> at|timestamptz|1|public|readings|t||t|f
 --> watts|float8|2|public|readings|f||f|f
---> n|int8|0|public|totals|f||f|f
+--> n|int8|0|public|totals|f||t|f
 
 -- Metabase: keys of others
 SELECT "fk_ns"."nspname" AS "fk-table-schema", "fk_table"."relname" AS "fk-table-name", "fk_column"."attname" AS "fk-column-name", "pk_ns"."nspname" AS "pk-table-schema", "pk_table"."relname" AS "pk-table-name", "pk_column"."attname" AS "pk-column-name"

@@ -460,3 +460,46 @@ fn made(name: &str, arguments: Vec<Expr>) -> Expr {
         within_group: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn question(sql: &str) -> Option<String> {
+        let number_of = |kind: &str, name: &str| (kind == "regclass" && name == "things").then_some(7);
+        rewritten(sql, |name| name == "things", number_of).map(|(sql, _)| sql)
+    }
+
+    #[test]
+    fn words_of_postgresql_become_those_of_the_engine() {
+        for (asked, expected) in [
+            (
+                "SELECT (information_schema._pg_expandarray(i.indkey)).n FROM pg_index i",
+                "SELECT unnest(catalog_places(i.indkey)) FROM pg_index i",
+            ),
+            ("SELECT (INFORMATION_SCHEMA._PG_EXPANDARRAY(k)).x FROM pg_index", "SELECT unnest(k) FROM pg_index"),
+            ("SELECT i.indkey[0] FROM pg_catalog.pg_index i", "SELECT i.indkey[(0) + 1] FROM pg_catalog.pg_index i"),
+            (
+                "SELECT r FROM pg_class, pg_catalog.generate_series(1, 2) AS s(r)",
+                "SELECT r FROM pg_class, (SELECT unnest(catalog_series(1, 2)) AS r) AS s",
+            ),
+            ("SELECT contype = 'f'::char FROM pg_constraint", "SELECT contype = 'f'::TEXT FROM pg_constraint"),
+            (
+                "SELECT CAST(CAST(relname AS regclass) AS oid) FROM pg_class",
+                "SELECT to_regclass(relname) FROM pg_class",
+            ),
+            ("SELECT 'things'::regclass", "SELECT 7"),
+            ("SELECT PG_CATALOG.PG_GET_EXPR(a, b) FROM pg_class", "SELECT PG_GET_EXPR(a, b) FROM pg_class"),
+            (
+                "SELECT 1 FROM pg_class WHERE relname <> ALL ('{a,b}')",
+                "SELECT 1 FROM pg_class WHERE NOT array_has(make_array('a', 'b'), relname)",
+            ),
+        ] {
+            assert_eq!(question(asked).as_deref(), Some(expected), "{asked}");
+        }
+        for rows in ["SELECT * FROM things", "SELECT * FROM things, pg_class", "SELECT 1", "DELETE FROM pg_class"] {
+            assert_eq!(question(rows), None, "{rows}");
+        }
+    }
+}
