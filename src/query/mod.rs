@@ -6,6 +6,7 @@
 
 mod account;
 mod apart;
+mod column_names;
 mod conditions;
 mod demand;
 mod error;
@@ -14,6 +15,7 @@ mod limits;
 mod list;
 mod named;
 mod offered;
+mod open_parameters;
 mod pages;
 mod plan_checks;
 mod read_point;
@@ -27,6 +29,7 @@ mod system;
 mod values;
 mod wait;
 
+pub use column_names::ColumnNames;
 pub use demand::{Demand, DemandTexts, Promise, Streams};
 pub use error::{ErrorKind, QueryError};
 pub use filters::{Filter, Operation, find_column, is_comparable};

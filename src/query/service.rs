@@ -18,9 +18,9 @@ use super::session::{DescribedQuery, Sessions};
 use super::sql_limits::check_text;
 use super::wait::{met, wait};
 use super::{
-    Demand, ErrorKind, Limits, ListRequest, NamedRequest, Offered, Page, Params, ParsedQuery, Promise, QueryError,
-    ReadPoint, RelationShape, ResultCounts, RowBatches, SqlRequest, Streams, SystemTables, did_you_mean, list, named,
-    relations, sql,
+    ColumnNames, Demand, ErrorKind, Limits, ListRequest, NamedRequest, Offered, Page, Params, ParsedQuery, Promise,
+    QueryError, ReadPoint, RelationShape, ResultCounts, RowBatches, SqlRequest, Streams, SystemTables, did_you_mean,
+    list, named, relations, sql,
 };
 use crate::access::{Caller, Policies};
 use crate::config::Query;
@@ -171,6 +171,15 @@ impl QueryService {
         let parsed = self.admission.run(async move { sessions.parse(&sql) }).await?;
         self.results.keep_parsed(&parsed);
         Ok(parsed)
+    }
+
+    /// The same with its columns called apart, and what PostgreSQL calls them.
+    ///
+    /// # Errors
+    /// As [`QueryService::parse`].
+    pub async fn parse_named(&self, sql: String) -> Result<(ParsedQuery, ColumnNames), QueryError> {
+        let sessions = self.sessions.clone();
+        self.admission.run(async move { Ok(sessions.parse(&sql)?.named_as_in_postgres()) }).await
     }
 
     /// Parses a query of the configuration, once.

@@ -31,6 +31,7 @@ use super::QueryError;
 use super::account::{Account, Stage, bounded, metered};
 use super::apart::ViewApart;
 use super::conditions::held;
+use super::open_parameters::settle;
 use super::plan_checks::{check_padding, check_params, interruptible, is_repeatable, read_only, reads_only};
 use super::relations::{check_depth, is_information_schema, open, refused, relation_name};
 use super::results::is_steady;
@@ -64,7 +65,7 @@ impl fmt::Debug for Sessions {
 #[derive(Debug, Clone)]
 pub struct ParsedQuery {
     pub(super) text: Arc<str>,
-    statement: Arc<Statement>,
+    pub(super) statement: Arc<Statement>,
     pub(super) references: Arc<[TableReference]>,
     /// Whether no function is named in it that gives another value at another time.
     pub(super) is_steady: bool,
@@ -203,9 +204,10 @@ impl Session {
         catalog.map(|catalog| catalog.register_schema(name, tables)).transpose().map(drop)
     }
 
-    /// Makes a relation known that is none of the view's.
-    pub(super) fn add_relation(&self, name: &str, provider: Arc<dyn TableProvider>) -> Result<(), DataFusionError> {
-        self.relations.register_table(name.to_owned(), provider).map(drop)
+    /// The same session without the engine's own tables of what there is: a schema of that name is one like others.
+    pub(super) fn without_information_schema(mut self) -> Self {
+        self.state.config_mut().options_mut().catalog.information_schema = false;
+        self
     }
 
     /// The same session with more functions, in which names without a schema are of this one.
@@ -258,7 +260,8 @@ impl Session {
     ) -> Result<DescribedQuery, QueryError> {
         self.register_all(sessions, parsed).await?;
         let plan = self.planned(parsed).await?;
-        let of_parameters = plan.get_parameter_types().map_err(QueryError::planning)?;
+        let mut of_parameters = plan.get_parameter_types().map_err(QueryError::planning)?;
+        settle(&plan, &mut of_parameters).map_err(QueryError::planning)?;
         let number = |name: &str| name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
         let count = of_parameters.keys().map(|name| number(name)).collect::<Option<Vec<_>>>();
         let count = count.ok_or_else(|| QueryError::invalid("parameters are named by numbers here: `$1`"))?;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::common::DataFusionError;
-use datafusion::datasource::{MemTable, TableType, ViewTable, provider_as_source};
-use datafusion::logical_expr::{LogicalPlanBuilder, ScalarUDF};
+use datafusion::datasource::{MemTable, TableType};
+use datafusion::logical_expr::ScalarUDF;
 
 use super::QueryError;
-use super::session::{DescribedQuery, Session, Sessions};
+use super::session::{DescribedQuery, SCHEMA, Session, Sessions};
 use super::sql::{Params, RowBatches};
 use crate::read_model::ReadView;
 
@@ -26,14 +26,12 @@ pub struct RelationShape {
     pub key: Vec<usize>,
 }
 
-/// The tables and functions of a schema beside that of the relations.
+/// The tables and functions of schemas in place of that of the relations.
 #[derive(Debug)]
 pub struct SystemTables {
-    pub schema: &'static str,
-    pub tables: Vec<(String, RecordBatch)>,
+    /// Names without a schema are of the first one.
+    pub schemas: Vec<(&'static str, Vec<(String, RecordBatch)>)>,
     pub functions: Vec<Arc<ScalarUDF>>,
-    /// Without their rows: what else tells what there is has them too.
-    pub relations: Vec<RelationShape>,
 }
 
 impl Sessions {
@@ -54,19 +52,18 @@ impl Sessions {
 
     /// A session over such tables alone.
     fn over_system(&self, view: ReadView, system: &SystemTables) -> Result<Session, QueryError> {
-        let session = self.open(view);
+        let session = self.open(view).without_information_schema();
         let added = || -> Result<Session, DataFusionError> {
-            let tables = MemorySchemaProvider::new();
-            for (name, rows) in &system.tables {
-                let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]])?;
-                tables.register_table(name.clone(), Arc::new(table))?;
+            for (schema, tables) in &system.schemas {
+                let of_schema = MemorySchemaProvider::new();
+                for (name, rows) in tables {
+                    let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]])?;
+                    of_schema.register_table(name.clone(), Arc::new(table))?;
+                }
+                session.add_schema(schema, Arc::new(of_schema))?;
             }
-            session.add_schema(system.schema, Arc::new(tables))?;
-            for relation in &system.relations {
-                let rows = MemTable::try_new(relation.schema.clone(), vec![Vec::new()])?;
-                session.add_relation(&relation.name, shaped(rows, relation)?)?;
-            }
-            session.with_functions(system.schema, &system.functions)
+            let first = system.schemas.first().map(|(schema, _)| *schema);
+            session.with_functions(first.unwrap_or(SCHEMA), &system.functions)
         };
         added().map_err(QueryError::planning)
     }
@@ -93,14 +90,4 @@ impl Sessions {
         let session = self.over_system(view, system)?;
         super::sql::start(self, &session, &parsed, params, rows_max, None).await
     }
-}
-
-fn shaped(rows: MemTable, relation: &RelationShape) -> Result<Arc<dyn TableProvider>, DataFusionError> {
-    let rows: Arc<dyn TableProvider> = Arc::new(rows);
-    if !relation.is_view {
-        return Ok(rows);
-    }
-    let source = provider_as_source(rows);
-    let plan = LogicalPlanBuilder::scan(relation.name.as_str(), source, None)?.build()?;
-    Ok(Arc::new(ViewTable::new(plan, None)))
 }

@@ -45,14 +45,29 @@ fn text(of: &Type, data_type: &DataType, bytes: &[u8]) -> Result<ScalarValue, St
             let strings: ArrayRef = Arc::new(StringArray::from(elements));
             list(cast_with_options(&strings, item.data_type(), &STRICT), item)
         }
-        // As PostgreSQL reads them: `  7 `, `yes`.
+        // As PostgreSQL reads them: `  7 `, `yes`, and a day with the zone that it is one of, which says nothing.
         _ => {
-            let strings: ArrayRef = Arc::new(StringArray::from(vec![text.trim()]));
+            let trimmed = text.trim();
+            let read = if *data_type == DataType::Date32 { without_zone(trimmed) } else { trimmed };
+            let strings: ArrayRef = Arc::new(StringArray::from(vec![read]));
             let one = cast_with_options(&strings, data_type, &STRICT);
             one.and_then(|one| ScalarValue::try_from_array(&one, 0).map_err(Into::into))
                 .map_err(|_| format!("`{text}` is no {of}"))
         }
     }
+}
+
+/// `2024-02-29 +01`
+fn without_zone(text: &str) -> &str {
+    match text.rsplit_once(' ') {
+        Some((day, zone)) if is_zone(zone) => day,
+        _ => text,
+    }
+}
+
+fn is_zone(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or_default();
+    text == "Z" || (digits.len() >= 2 && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b':'))
 }
 
 fn list(items: Result<ArrayRef, arrow::error::ArrowError>, item: &Field) -> Result<ScalarValue, String> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use pgwire::api::DEFAULT_NAME;
 use pgwire::error::PgWireError;
 
 use super::errors::error;
@@ -79,7 +80,7 @@ impl Cursor {
 }
 
 impl Session {
-    /// Keeps the name of a statement. The one without a name is another one each time.
+    /// Keeps the name of a statement. The one without a name takes the place of the one before it.
     pub(super) fn keep_statement(&mut self, name: &str) -> Result<(), PgWireError> {
         keep(&mut self.statements, name, STATEMENTS_MAX, "prepared statements")
     }
@@ -131,8 +132,10 @@ impl Session {
         Ok(())
     }
 
+    /// Its cursors and portals are gone with it.
     pub(super) fn end_transaction(&mut self) {
         self.transaction = None;
+        self.portals.clear();
         self.settings.end_transaction();
         self.cursors.retain(|_, cursor| cursor.holds);
     }
@@ -145,9 +148,86 @@ impl Session {
 }
 
 fn keep(names: &mut BTreeSet<String>, name: &str, most: usize, what: &str) -> Result<(), PgWireError> {
+    if name == DEFAULT_NAME {
+        return Ok(());
+    }
     if !names.contains(name) && names.len() >= most {
         return Err(error("53000", format!("a session may have {most} {what}; close some")));
     }
     names.insert(name.to_owned());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+    use pgwire::error::ErrorInfo;
+
+    use super::*;
+
+    fn code<T>(result: Result<T, PgWireError>) -> String {
+        ErrorInfo::from(result.err().unwrap()).code
+    }
+
+    fn numbers(numbers: &[&[i64]], holds: bool) -> Cursor {
+        let batch = |numbers: &&[i64]| {
+            let array: ArrayRef = Arc::new(Int64Array::from(numbers.to_vec()));
+            RecordBatch::try_from_iter([("n", array)]).unwrap()
+        };
+        let batches: Vec<RecordBatch> = numbers.iter().map(batch).collect();
+        Cursor::new(batches[0].schema(), batches, holds, None)
+    }
+
+    fn fetched(cursor: &mut Cursor, count: usize) -> Vec<i64> {
+        let values = |batch: RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+        cursor.fetch(count).into_iter().flat_map(values).collect()
+    }
+
+    #[test]
+    fn at_its_bounds_a_session_keeps_what_it_has() {
+        let mut session = Session::default();
+        for number in 0..STATEMENTS_MAX {
+            session.keep_statement(&number.to_string()).unwrap();
+        }
+        assert_eq!(code(session.keep_statement("one more")), "53000");
+        session.keep_statement("7").unwrap();
+        session.keep_statement(DEFAULT_NAME).unwrap();
+        session.drop_statement("7");
+        session.keep_statement("one more").unwrap();
+        assert_eq!(session.drop_statements().len(), STATEMENTS_MAX);
+        for number in 0..PORTALS_MAX {
+            session.keep_portal(&number.to_string()).unwrap();
+        }
+        assert_eq!(code(session.keep_portal("one more")), "53000");
+        session.end_transaction();
+        session.keep_portal("one more").unwrap();
+        for number in 0..CURSORS_MAX {
+            session.open_cursor(number.to_string(), numbers(&[&[1, 2]], true)).unwrap();
+        }
+        assert_eq!(code(session.open_cursor("one more".to_owned(), numbers(&[&[1]], true))), "53000");
+        assert_eq!(code(session.open_cursor("7".to_owned(), numbers(&[&[1]], true))), "42P03");
+        assert_eq!(fetched(session.cursor("7").unwrap(), 1), [1]);
+        session.close_cursor(Some("8")).unwrap();
+        assert_eq!(code(session.close_cursor(Some("8"))), "34000");
+        session.open_cursor("one more".to_owned(), numbers(&[&[1]], true)).unwrap();
+        assert_eq!(fetched(session.cursor("7").unwrap(), 5), [2]);
+    }
+
+    #[test]
+    fn a_cursor_ends_with_its_transaction_unless_it_holds() {
+        let mut session = Session::default();
+        assert_eq!(code(session.open_cursor("a".to_owned(), numbers(&[&[1]], false))), "25P01");
+        session.transaction = Some(Transaction { isolation: Isolation::Committed, at: None });
+        session.open_cursor("a".to_owned(), numbers(&[&[1]], false)).unwrap();
+        session.open_cursor("b".to_owned(), numbers(&[&[1, 2, 3], &[4]], true)).unwrap();
+        assert_eq!(fetched(session.cursor("b").unwrap(), 2), [1, 2]);
+        session.end_transaction();
+        assert_eq!(code(session.cursor("a")), "34000");
+        assert_eq!(fetched(session.cursor("b").unwrap(), 9), [3, 4]);
+        assert_eq!(fetched(session.cursor("b").unwrap(), 9), [0_i64; 0]);
+    }
 }

@@ -44,6 +44,7 @@ const SETTINGS: &[(&str, &str, Values)] = &[
     ("is_superuser", "off", Values::Told),
     ("lc_collate", "C", Values::Told),
     ("max_identifier_length", "63", Values::Told),
+    ("max_index_keys", "32", Values::Told),
     ("readside.freshness", "", Values::Told),
     ("readside.max_lag", "", Values::Any),
     ("readside.min_position", "", Values::Any),

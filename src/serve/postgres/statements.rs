@@ -55,6 +55,16 @@ pub(super) enum Statement {
     Discard,
 }
 
+impl Statement {
+    /// The SQL that it reads by.
+    pub(super) fn query(&self) -> Option<&str> {
+        match self {
+            Statement::Query(sql) | Statement::Declare { query: sql, .. } => Some(sql),
+            _ => None,
+        }
+    }
+}
+
 /// How much of what changes a transaction sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Isolation {

@@ -12,8 +12,41 @@ const MODIFIER_HEADER: i32 = 4;
 pub(super) const EPOCH_DAYS: i32 = 10_957;
 pub(super) const EPOCH_US: i64 = 946_684_800_000_000;
 
+/// What a column of the catalog has that its type here does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marked {
+    /// The number of something.
+    Oid,
+    /// A list of numbers that begins at 0.
+    Int2Vector,
+    /// The same of numbers of something.
+    OidVector,
+}
+
+/// In a column's metadata, one of [`Marked`].
+const MARK: &str = "readside.postgres";
+
+const MARKS: [(&str, Marked, Type); 3] = [
+    ("oid", Marked::Oid, Type::OID),
+    ("int2vector", Marked::Int2Vector, Type::INT2_VECTOR),
+    ("oidvector", Marked::OidVector, Type::OID_VECTOR),
+];
+
+/// A column with its mark.
+pub(super) fn marked(field: &Field, mark: Marked) -> Field {
+    let mut metadata = field.metadata().clone();
+    let name = MARKS.iter().find(|(_, of, _)| *of == mark).map(|(name, ..)| *name);
+    metadata.extend(name.map(|name| (MARK.to_owned(), name.to_owned())));
+    field.clone().with_metadata(metadata)
+}
+
 /// The type that a column is described with. What PostgreSQL has no type for (structs, maps, lists of them) is `json`.
 pub(super) fn postgres_type(field: &Field) -> Type {
+    if let Some(name) = field.metadata().get(MARK)
+        && let Some((_, _, of)) = MARKS.iter().find(|(mark, ..)| mark == name)
+    {
+        return of.clone();
+    }
     match field.data_type() {
         DataType::Utf8 if field.metadata().contains_key(JSON_MARK) => Type::JSON,
         DataType::Boolean => Type::BOOL,
@@ -66,11 +99,12 @@ pub(super) fn array_of(element: &Type) -> Option<Type> {
 /// The bytes that each value of a type takes; -1 where that depends on the value.
 pub(super) fn size(of: &Type) -> i16 {
     match *of {
-        Type::BOOL => 1,
+        Type::BOOL | Type::CHAR => 1,
         Type::INT2 => 2,
-        Type::INT4 | Type::FLOAT4 | Type::DATE => 4,
+        Type::INT4 | Type::OID | Type::FLOAT4 | Type::DATE => 4,
         Type::INT8 | Type::FLOAT8 | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ => 8,
-        Type::INTERVAL => 16,
+        Type::INTERVAL | Type::UUID => 16,
+        Type::NAME => 64,
         _ => -1,
     }
 }

@@ -45,6 +45,12 @@ enum Form {
     },
     Interval,
     Json(Box<JsonValues>),
+    /// A number without a sign.
+    Oid,
+    /// Such numbers, or plain ones, with blanks between them.
+    Vector {
+        element: Type,
+    },
     List {
         element: Type,
         items: Box<Values>,
@@ -79,6 +85,9 @@ impl Values {
                 Ok(Self { array: zoned, form: Form::Timestamp { has_zone: true } })
             }
             Type::INTERVAL => cast_to(&DataType::Interval(IntervalUnit::MonthDayNano), Form::Interval),
+            Type::OID => cast_to(&DataType::Int64, Form::Oid),
+            Type::INT2_VECTOR => as_is(Form::Vector { element: Type::INT2 }),
+            Type::OID_VECTOR => as_is(Form::Vector { element: Type::OID }),
             Type::JSON => {
                 let values = JsonValues::new(field, array)?;
                 as_is(Form::Json(Box::new(values)))
@@ -146,6 +155,13 @@ impl Values {
                 out.write_all(interval_text(value).as_bytes())
             }
             Form::Json(values) => return values.write(out, row),
+            Form::Oid => write!(out, "{}", oid(array.as_primitive::<Int64Type>().value(row))?),
+            Form::Vector { .. } => {
+                let numbers = array.as_list::<i32>().value(row);
+                let numbers: Vec<String> =
+                    numbers.as_primitive::<Int64Type>().values().iter().map(i64::to_string).collect();
+                out.write_all(numbers.join(" ").as_bytes())
+            }
             Form::List { items, .. } => return list_text(out, &range(array.as_list(), row), items),
         };
         Ok(())
@@ -183,6 +199,28 @@ impl Values {
                 out.extend_from_slice(&months.to_be_bytes());
             }
             Form::Json(values) => values.write(out, row)?,
+            Form::Oid => {
+                let number = oid(array.as_primitive::<Int64Type>().value(row))?;
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            Form::Vector { element } => {
+                let numbers = array.as_list::<i32>().value(row);
+                let numbers = numbers.as_primitive::<Int64Type>().values();
+                // One dimension without NULL, of elements that are numbered from 0 on.
+                for word in [1, 0, element.oid() as i32, numbers.len() as i32, 0] {
+                    out.extend_from_slice(&word.to_be_bytes());
+                }
+                for number in numbers {
+                    if *element == Type::OID {
+                        out.extend_from_slice(&4_i32.to_be_bytes());
+                        out.extend_from_slice(&oid(*number)?.to_be_bytes());
+                    } else {
+                        let number = i16::try_from(*number).map_err(|_| beyond())?;
+                        out.extend_from_slice(&2_i32.to_be_bytes());
+                        out.extend_from_slice(&number.to_be_bytes());
+                    }
+                }
+            }
             Form::List { element, items } => {
                 let range = range(array.as_list(), row);
                 let (length, has_null) = (range.len() as i32, range.clone().any(|item| items.is_null(item)));
@@ -228,6 +266,10 @@ fn range(list: &GenericListArray<i32>, row: usize) -> std::ops::Range<usize> {
 
 fn beyond() -> ArrowError {
     ArrowError::InvalidArgumentError("a value is beyond what PostgreSQL has for its type".to_owned())
+}
+
+fn oid(number: i64) -> Result<u32, ArrowError> {
+    u32::try_from(number).map_err(|_| beyond())
 }
 
 /// Microseconds since 1970.

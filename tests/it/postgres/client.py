@@ -38,6 +38,15 @@ def types(conninfo):
             assert row == EXPECTED, (binary, row)
             nothing = connection.execute("SELECT * FROM things WHERE id = 'b'", binary=binary).fetchone()
             assert nothing[1:] == (None,) * (len(EXPECTED) - 1), nothing
+        numbers = []
+        for binary in (False, True):
+            # Numbers of the catalog are what clients take them for, and so are lists of them.
+            found = connection.execute("SELECT oid, indkey FROM pg_class JOIN pg_index ON indrelid = oid WHERE relname = 'readings'", binary=binary)
+            assert [column.type_code for column in found.description] == [26, 22], found.description
+            numbers.append(found.fetchone())
+        assert numbers[0][0] == numbers[1][0] and numbers[0][0] > 16_384, numbers
+        vector = b"".join(number.to_bytes(4, "big") for number in (1, 0, 21, 2, 0)) + b"\0\0\0\2\0\1\0\0\0\2\0\2"
+        assert (numbers[0][1], numbers[1][1]) == ("1 2", vector), numbers
         described = connection.execute("SELECT price FROM things").description[0]
         assert (described.precision, described.scale) == (9, 2), described
 
@@ -52,6 +61,19 @@ def parameters(conninfo):
                 assert found.fetchall() == [("a",)], (column, placeholder)
         assert connection.execute("SELECT $1::int8 + 1 AS n".replace("$1", "%s"), [41]).fetchone() == (42,)
         assert connection.execute("SELECT id FROM things WHERE n = %s", [None]).fetchall() == []
+        # Clients that do not say a type send what they are told, as texts.
+        raw = connection.pgconn
+        for condition, values, expected in (
+            ("id = ANY ($1)", ['{a,"q,"}'], b"a"),
+            ("NOT (id = ANY ($1))", ["{a}"], b"b"),
+            ("n <> ALL ($1)", ["{1,2}"], b"a"),
+            ("sizes = $1::bigint[]", ['{"1","2"}'], b"a"),
+            ("at > $1::timestamptz AND day < $2", ["2024-02-29 12:30:00+00", "2024-03-01"], b"a"),
+            ("price > $1 AND rate < $2 AND ok = $3", ["10", "1", "true"], b"a"),
+            ("id >= $1 ORDER BY id LIMIT $2 OFFSET $3", ["a", "1", "1"], b"b"),
+        ):
+            answer = raw.exec_params(f"SELECT id FROM things WHERE {condition}".encode(), [value.encode() for value in values])
+            assert answer.ntuples == 1 and answer.get_value(0, 0) == expected, (condition, answer.error_message)
         try:
             connection.execute("SELECT id FROM things WHERE n = %s", ["no number"])
             raise AssertionError("a text was taken for a number")
@@ -156,11 +178,43 @@ def cancels(conninfo):
             assert "statement timeout" in str(error), error
 
 
+def bounds(conninfo):
+    """At its bounds a session says so, and goes on with what it has."""
+    fine, rows = psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        raw = connection.pgconn
+        for number in range(10):
+            # What cannot be prepared takes no place.
+            assert raw.prepare(b"wrong%d" % number, b"SELECT nothing FROM things").status not in (fine, rows)
+        for number in range(1_000):
+            prepared = raw.prepare(b"s%d" % number, b"SELECT %d AS n" % number)
+            assert prepared.status == fine, (number, prepared.error_message)
+        refused = raw.prepare(b"more", b"SELECT 1 AS one")
+        assert refused.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"53000", refused.error_message
+        assert raw.exec_prepared(b"s999", []).get_value(0, 0) == b"999"
+        assert connection.execute("SELECT id FROM things WHERE id = %s", ["a"]).fetchone() == ("a",)
+        connection.execute("DEALLOCATE s7")
+        assert raw.prepare(b"more", b"SELECT 1 AS one").status == fine
+        connection.execute("DEALLOCATE ALL")
+        for number in range(32):
+            connection.execute(f"DECLARE c{number} CURSOR WITH HOLD FOR SELECT n FROM numbers WHERE n >= {number} ORDER BY n")
+        try:
+            connection.execute("DECLARE more CURSOR WITH HOLD FOR SELECT n FROM numbers")
+            raise AssertionError("there are more cursors than a session may have")
+        except psycopg.Error as error:
+            assert error.sqlstate == "53000", error
+        assert connection.execute("FETCH 2 FROM c31").fetchall() == [(31,), (32,)]
+        connection.execute("CLOSE c0")
+        connection.execute("DECLARE more CURSOR WITH HOLD FOR SELECT n FROM numbers ORDER BY n")
+        assert connection.execute("FETCH more").fetchone() == (0,)
+        connection.execute("CLOSE ALL")
+
+
 def reflection(conninfo):
     """SQLAlchemy finds the tables, their columns and keys, and reads through what it found."""
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo))
     inspector = sqlalchemy.inspect(engine)
-    assert inspector.get_table_names() == ["numbers", "things"], inspector.get_table_names()
+    assert inspector.get_table_names() == ["numbers", "readings", "samples", "things"], inspector.get_table_names()
     assert inspector.get_view_names() == ["totals"]
     assert "public" in inspector.get_schema_names()
     columns = {column["name"]: str(column["type"]) for column in inspector.get_columns("things")}

@@ -1,4 +1,6 @@
-//! Reading over the PostgreSQL protocol with clients that others wrote: psql and psycopg.
+//! Reading over the PostgreSQL protocol with clients that others wrote: psql and psycopg here, tools and their driver in `tools`.
+
+mod tools;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -20,6 +22,10 @@ events:
       tags: list<string>, sizes: list<int64>, address: "struct<city: string, zip: string>", counts: "map<string,int64>",
       tenant: string}
   Number: {fields: {n: int64!}}
+  Sample:
+    fields: {id: string!, ratio: float32, doc: json, flags: list<bool>, days: list<date>, moments: list<timestamp>,
+      rates: list<float64>, prices: "list<decimal(9,2)>", parts: "list<struct<name: string, n: int64>>"}
+  Reading: {fields: {sensor: string!, at: timestamp!, watts: float64}}
 "#;
 const PROJECTIONS: &str = r#"
 policy: own
@@ -41,7 +47,30 @@ projection: guarded
 key: [id]
 access: {policies: [own]}
 sql: SELECT id, tenant FROM events.thing
+---
+projection: samples
+key: [id]
+sql: SELECT id, ratio, doc, flags, days, moments, rates, prices, parts FROM events.sample
+---
+projection: readings
+key: [sensor, at]
+sql: SELECT sensor, at, watts FROM events.reading
 "#;
+
+/// What the other columns of types have, and what a panel draws: two sensors in turn, a value a minute, and one without a value.
+const SAMPLE: &str = r#"{"type":"Sample","id":"s","ratio":0.5,"doc":{"a":[1,null]},"flags":[true,null,false],"days":["2024-02-29"],
+    "moments":["2024-02-29T12:30:01.25Z",null],"rates":[0.1,-2.5],"prices":["19.90","-0.05"],"parts":[{"name":"x","n":1}]}"#;
+
+fn readings() -> String {
+    let reading = |minute: usize| {
+        let (sensor, watts) =
+            (["a", "b"][minute % 2], if minute == 7 { "null".to_owned() } else { minute.to_string() });
+        format!(
+            "{{\"type\":\"Reading\",\"sensor\":\"{sensor}\",\"at\":\"2024-03-01T00:{minute:02}:30Z\",\"watts\":{watts}}}\n"
+        )
+    };
+    (0..12).map(reading).collect()
+}
 
 /// A daemon with what the clients expect, and its folder.
 struct World {
@@ -64,6 +93,7 @@ impl World {
             "at":"2024-02-29T12:30:01.25Z","tags":["x","y,\"z\"",null],"sizes":[1,2],"address":{"city":"Köln","zip":null},"counts":{"k":1},
             "tenant":"t"}"#;
         let mut events = thing.replace('\n', "") + "\n{\"type\":\"Thing\",\"id\":\"b\",\"tenant\":\"other\"}\n";
+        events += &format!("{}\n{{\"type\":\"Sample\",\"id\":\"t\"}}\n{}", SAMPLE.replace('\n', ""), readings());
         (0..1_000).for_each(|n| events += &format!("{{\"type\":\"Number\",\"n\":{n}}}\n"));
         let files = [
             ("readside.yaml", config.as_str()),
@@ -80,7 +110,8 @@ impl World {
         let world = Self { home, daemon, port };
         world.daemon.wait("all rows", crate::support::DEADLINE, |daemon| {
             let rows = |name: &str| daemon.metric("projection_rows", &[&format!("\"{name}\"")]);
-            (rows("numbers") == 1_000.0 && rows("things") == 2.0).then_some(())
+            let small = rows("things") == 2.0 && rows("samples") == 2.0 && rows("readings") == 12.0;
+            (rows("numbers") == 1_000.0 && small).then_some(())
         });
         world
     }
@@ -184,6 +215,11 @@ fn psql_reads_rows_and_what_they_are() {
     ] {
         assert_eq!(world.psql_says(command), answer, "{command}");
     }
+    // Names of columns as PostgreSQL gives them, and two of one name.
+    let named = "SELECT count(*), max(n)::text, 1 + 1, n AS max FROM numbers GROUP BY n ORDER BY n LIMIT 1";
+    let heads = Command::new(programs().join("psql")).args([&world.connection(""), "-XAc", named]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&heads.stdout), "count|max|?column?|max\n1|0|2|0\n(1 row)\n");
+    assert_eq!(world.psql_says("SELECT n, n, * FROM numbers ORDER BY n LIMIT 1"), "0|0|0\n");
     let written = world.psql("", "DELETE FROM things");
     assert!(String::from_utf8_lossy(&written.stderr).contains("only queries can be run here"));
 }
@@ -227,10 +263,26 @@ fn psql_finds_what_there_is() {
         ("SELECT 'things'::regclass::oid = c.oid AS same FROM pg_class c WHERE c.relname = 'things'", "t\n"),
         (
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
-            "numbers\nthings\ntotals\n",
+            "numbers\nreadings\nsamples\nthings\ntotals\n",
         ),
         ("SELECT current_setting('server_version_num')", "150000\n"),
         ("SELECT count(*) FROM pg_catalog.pg_trigger", "0\n"),
+        // Lists of which PostgreSQL writes the elements with blanks, and counts them from 0.
+        ("SELECT indkey, indkey[0], indkey[1] FROM pg_index WHERE indexrelid = 'readings_pkey'::regclass", "1 2|1|2\n"),
+        (
+            "SELECT r FROM pg_catalog.generate_series(1, 3) AS s(r), pg_class WHERE relname = 'things' ORDER BY r",
+            "1\n2\n3\n",
+        ),
+        (
+            "SELECT typinput = 'array_in'::regproc AS is_array, typinput::regproc FROM pg_type WHERE typname = '_text'",
+            "t|array_in\n",
+        ),
+        (
+            "SELECT format('%I.%s', table_schema, table_name)::regclass::oid = 'things'::regclass::oid AS same \
+          FROM information_schema.tables WHERE table_name = 'things'",
+            "t\n",
+        ),
+        ("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_TYPE = 'VIEW'", "totals\n"),
     ] {
         assert_eq!(world.psql_says(sql), answer, "{sql}");
     }
@@ -239,7 +291,7 @@ fn psql_finds_what_there_is() {
 #[test]
 fn psycopg_reads_every_type_by_parameters_of_every_type() {
     let world = World::start(OPEN);
-    for check in ["types", "parameters", "cursors", "freshness", "cancels", "reflection"] {
+    for check in ["types", "parameters", "cursors", "freshness", "cancels", "bounds", "reflection"] {
         world.check(check);
     }
 }

@@ -1,17 +1,19 @@
 //! The functions that clients ask the catalog with. What they say of is declared by names; what there is none of, such as comments, is NULL.
+//! What they compute of their arguments alone is in `calls`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Builder, ListBuilder, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Int64Type};
+use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
-use super::tables::Numbers;
+use super::calls::Call;
+use super::numbers::{IndexText, Numbers};
 use super::types::formatted;
 
 /// What a function gives.
@@ -28,15 +30,11 @@ enum Gives {
     FormatType,
     /// Whether the last argument is reading.
     MayRead,
-    /// The places of a list's elements, from 0 on.
-    Subscripts,
-    /// Whether a text is like a pattern, in which a character says that the next one is itself.
-    Like,
+    /// How an index would be declared, or one of its columns.
+    Index(Arc<BTreeMap<i64, IndexText>>),
+    /// What is computed of the arguments alone.
+    Computed(Call),
 }
-
-/// The names of two that no client writes itself.
-pub(super) const SUBSCRIPTS: &str = "catalog_subscripts";
-pub(super) const LIKE: &str = "catalog_like";
 
 /// The functions, by name.
 pub(super) struct Functions<'a> {
@@ -45,7 +43,7 @@ pub(super) struct Functions<'a> {
     pub(super) settings: BTreeMap<String, String>,
 }
 
-const NOTHING: [&str; 21] = [
+const NOTHING: [&str; 25] = [
     "pg_get_expr",
     "obj_description",
     "col_description",
@@ -67,8 +65,12 @@ const NOTHING: [&str; 21] = [
     "pg_current_wal_lsn",
     "pg_last_wal_replay_lsn",
     "pg_get_viewdef",
+    "pg_get_function_arg_default",
+    "pg_get_function_sqlbody",
+    "pg_get_statisticsobjdef",
+    "pg_relation_filepath",
 ];
-const TRUE: [&str; 10] = [
+const TRUE: [&str; 13] = [
     "pg_table_is_visible",
     "pg_type_is_visible",
     "pg_function_is_visible",
@@ -79,9 +81,19 @@ const TRUE: [&str; 10] = [
     "pg_statistics_obj_is_visible",
     "has_schema_privilege",
     "has_database_privilege",
+    "has_type_privilege",
+    "has_language_privilege",
+    "pg_has_role",
 ];
-const FALSE: [&str; 4] =
-    ["pg_is_in_recovery", "pg_relation_is_publishable", "pg_is_other_temp_schema", "has_function_privilege"];
+const FALSE: [&str; 7] = [
+    "pg_is_in_recovery",
+    "pg_relation_is_publishable",
+    "pg_is_other_temp_schema",
+    "has_function_privilege",
+    "has_sequence_privilege",
+    "has_tablespace_privilege",
+    "has_server_privilege",
+];
 const ZERO: [&str; 6] = [
     "pg_table_size",
     "pg_relation_size",
@@ -149,21 +161,20 @@ impl Functions<'_> {
             ("pg_size_pretty", text("0 bytes")),
             ("format_type", Gives::FormatType),
             ("regtype_name", Gives::FormatType),
-            ("pg_get_indexdef", Gives::Named(Arc::new(numbers.index_definitions.clone()))),
+            ("pg_get_indexdef", Gives::Index(Arc::new(numbers.indexes.clone()))),
             ("pg_get_constraintdef", Gives::Named(Arc::new(numbers.constraint_definitions.clone()))),
             ("current_setting", Gives::Setting(Arc::new(self.settings))),
             ("regclass_name", named(&numbers.relations)),
             ("regnamespace_name", named(&numbers.schemas)),
-            ("regproc_name", text("-")),
-            ("regprocedure_name", text("-")),
+            ("regproc_name", named(&numbers.functions)),
+            ("regprocedure_name", named(&numbers.functions)),
             ("regrole_name", text("readside")),
             ("regoper_name", text("-")),
             ("regcollation_name", text("default")),
-            (SUBSCRIPTS, Gives::Subscripts),
-            (LIKE, Gives::Like),
             ("to_regclass", Gives::Number(relations)),
             ("to_regtype", Gives::Number(Arc::new(numbers.types.clone()))),
         ]);
+        all.extend(Call::ALL.map(|(name, call)| (name, Gives::Computed(call))));
         all.into_iter()
             .map(|(name, gives)| Arc::new(ScalarUDF::new_from_impl(SystemFunction::new(name, gives))))
             .collect()
@@ -197,9 +208,9 @@ impl ScalarUDFImpl for SystemFunction {
         Ok(match &self.gives {
             Gives::Constant(value) => value.data_type(),
             Gives::Number(_) => DataType::Int64,
-            Gives::MayRead | Gives::Like => DataType::Boolean,
-            Gives::Subscripts => DataType::List(Field::new_list_field(DataType::Int64, true).into()),
-            Gives::Named(_) | Gives::Setting(_) | Gives::FormatType => DataType::Utf8,
+            Gives::MayRead => DataType::Boolean,
+            Gives::Computed(call) => call.return_type(),
+            Gives::Index(_) | Gives::Named(_) | Gives::Setting(_) | Gives::FormatType => DataType::Utf8,
         })
     }
 
@@ -231,35 +242,32 @@ impl ScalarUDFImpl for SystemFunction {
                 let Some(texts) = texts(0)? else { return Ok(ColumnarValue::Scalar(ScalarValue::Int64(None))) };
                 let texts = texts.as_string::<i32>().iter();
                 let bare = |text: &str| text.rsplit('.').next().unwrap_or(text).trim_matches('"').to_owned();
-                Arc::new(texts.map(|text| numbers.get(&bare(text?)).copied()).collect::<arrow::array::Int64Array>())
+                // What is a number already stays one.
+                let number = |text: &str| text.parse().ok().or_else(|| numbers.get(&bare(text)).copied());
+                Arc::new(texts.map(|text| number(text?)).collect::<arrow::array::Int64Array>())
             }
             Gives::Setting(settings) => {
                 let Some(texts) = texts(0)? else { return Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None))) };
                 let texts = texts.as_string::<i32>().iter();
                 Arc::new(texts.map(|text| settings.get(&text?.to_ascii_lowercase()).cloned()).collect::<StringArray>())
             }
-            Gives::Subscripts => {
-                let lists = args.args.first().map(|value| value.to_array(rows)).transpose()?;
-                let mut subscripts = ListBuilder::new(Int64Builder::new());
-                let lists = lists.as_ref().and_then(|lists| lists.as_list_opt::<i32>());
-                for row in 0..rows {
-                    match lists.filter(|lists| lists.is_valid(row)) {
-                        Some(lists) => subscripts.append_value((0..i64::from(lists.value_length(row))).map(Some)),
-                        None => subscripts.append_null(),
+            Gives::Index(indexes) => {
+                let Some(numbers) = numbers(0)? else { return Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None))) };
+                let columns = argument(1, &DataType::Int64)?;
+                let column =
+                    |row: usize| columns.as_ref().map_or(0, |columns| columns.as_primitive::<Int64Type>().value(row));
+                let texts = numbers.as_primitive::<Int64Type>().iter().enumerate().map(|(row, number)| {
+                    let index = indexes.get(&number?)?;
+                    match column(row) {
+                        0 => Some(index.definition.as_str()),
+                        column => index.columns.get(usize::try_from(column).ok()? - 1).map(String::as_str),
                     }
-                }
-                Arc::new(subscripts.finish())
+                });
+                Arc::new(texts.collect::<StringArray>())
             }
-            Gives::Like => {
-                let [Some(given), Some(patterns), Some(escapes)] = [texts(0)?, texts(1)?, texts(2)?] else {
-                    return Ok(ColumnarValue::Scalar(ScalarValue::Boolean(None)));
-                };
-                let (given, patterns) = (given.as_string::<i32>(), patterns.as_string::<i32>());
-                let rows = given.iter().zip(patterns).zip(escapes.as_string::<i32>());
-                let is_like = |((given, pattern), escape): ((Option<&str>, Option<&str>), Option<&str>)| {
-                    Some(is_like(given?, pattern?, escape?.chars().next()))
-                };
-                Arc::new(rows.map(is_like).collect::<BooleanArray>())
+            Gives::Computed(call) => {
+                let arrays = args.args.iter().map(|value| value.to_array(rows)).collect::<Result<Vec<_>>>()?;
+                call.of(&arrays)?
             }
             Gives::MayRead => {
                 let last = args.args.len().saturating_sub(1);
@@ -270,24 +278,4 @@ impl ScalarUDFImpl for SystemFunction {
         };
         Ok(ColumnarValue::Array(answer))
     }
-}
-
-/// Whether a text is like a pattern of `%` and `_`.
-fn is_like(text: &str, pattern: &str, escape: Option<char>) -> bool {
-    let mut regex = String::from("(?s)^");
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            escaping if Some(escaping) == escape => {
-                characters
-                    .next()
-                    .into_iter()
-                    .for_each(|next| regex.push_str(&regex::escape(next.encode_utf8(&mut [0; 4]))));
-            }
-            '%' => regex.push_str(".*"),
-            '_' => regex.push('.'),
-            other => regex.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    regex::Regex::new(&(regex + "$")).is_ok_and(|regex| regex.is_match(text))
 }

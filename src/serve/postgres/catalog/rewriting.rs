@@ -6,14 +6,16 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableFactor,
-    UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, Subscript,
+    TableFactor, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::functions;
+use super::sources::{self, last, strip};
+use super::{calls, functions};
+use crate::query::ColumnNames;
 
 /// What the parser's own limit counts; it is never reached by a text within the limits of readers' SQL, which is looked at before.
 const RECURSION_MAX: usize = 4_000;
@@ -23,13 +25,13 @@ const INFORMATION: &str = "information_schema";
 const NAMED: [&str; 8] =
     ["regclass", "regtype", "regnamespace", "regproc", "regprocedure", "regrole", "regoper", "regcollation"];
 
-/// A question to the catalog in words that the engine knows; None of what asks for rows of relations. `is_relation`: whether a name
-/// without a schema is one that is declared. `number_of`: the number of a name, of a kind.
+/// A question to the catalog in words that the engine knows, and the names of its columns; None of what asks for rows of relations.
+/// `is_relation`: whether a name without a schema is one that is declared. `number_of`: the number of a name, of a kind.
 pub(super) fn rewritten(
     sql: &str,
     is_relation: impl Fn(&str) -> bool,
     number_of: impl Fn(&str, &str) -> Option<i64>,
-) -> Option<String> {
+) -> Option<(String, ColumnNames)> {
     let parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(RECURSION_MAX).try_with_sql(sql);
     // What cannot be read here is told by who reads all other SQL.
     let mut statement = parser.ok()?.parse_statement().ok()?;
@@ -41,8 +43,11 @@ pub(super) fn rewritten(
     if !asked.catalog || asked.rows {
         return None;
     }
+    let Statement::Query(query) = &mut statement else { return None };
+    // What an expression is called is said by the words that the client wrote.
+    let names = ColumnNames::take(query);
     let _ = VisitMut::visit(&mut statement, &mut Rewriting { number_of: &number_of });
-    Some(statement.to_string())
+    Some((statement.to_string(), names))
 }
 
 /// What a question is about.
@@ -56,8 +61,8 @@ impl Visitor for Asked<'_> {
     type Break = ();
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        let parts: Vec<&str> =
-            relation.0.iter().filter_map(ObjectNamePart::as_ident).map(|part| part.value.as_str()).collect();
+        let parts: Vec<String> = relation.0.iter().filter_map(ObjectNamePart::as_ident).map(meant).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match parts.as_slice() {
             [.., CATALOG | INFORMATION, _] => self.catalog = true,
             [name] if name.starts_with("pg_") && !(self.is_relation)(name) => self.catalog = true,
@@ -71,7 +76,7 @@ impl Visitor for Asked<'_> {
         match expr {
             Expr::Function(function) => {
                 let name = function.name.0.iter().filter_map(ObjectNamePart::as_ident).collect::<Vec<_>>();
-                let is_of_catalog = name.len() > 1 && name[0].value == CATALOG;
+                let is_of_catalog = name.len() > 1 && [CATALOG, INFORMATION].contains(&meant(name[0]).as_str());
                 self.catalog |= is_of_catalog || name.last().is_some_and(|name| functions::is_one(&name.value));
             }
             Expr::Cast { data_type, .. } => {
@@ -98,7 +103,10 @@ impl VisitorMut for Rewriting<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
-            strip(name);
+            strip(name, &[CATALOG]);
+        }
+        if let Some(rewritten) = sources::rewritten(factor) {
+            *factor = rewritten;
         }
         ControlFlow::Continue(())
     }
@@ -117,7 +125,7 @@ impl Rewriting<'_> {
             Expr::Function(function) => call(function),
             Expr::Collate { expr, .. } => *expr,
             Expr::Like { negated, any: false, expr, pattern, escape_char: Some(escape) } => {
-                let is_like = made(functions::LIKE, vec![*expr, *pattern, Expr::Value(escape)]);
+                let is_like = made(calls::LIKE, vec![*expr, *pattern, Expr::Value(escape)]);
                 if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(is_like) } } else { is_like }
             }
             Expr::BinaryOp { left, op, right } => {
@@ -136,6 +144,17 @@ impl Rewriting<'_> {
                 };
                 made("array_has", vec![values, *left])
             }
+            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right }
+                if matches!(&*right, Expr::Value(_) | Expr::Nested(_)) =>
+            {
+                let values = match *right {
+                    Expr::Value(value) => elements(&value.value),
+                    other => other,
+                };
+                let is_one = made("array_has", vec![values, *left]);
+                Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(is_one) }
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => accessed(root, access_chain),
             // Of the elements of lists that belong to what is declared nowhere here.
             Expr::Subquery(query) if reads_function(&query) => null(),
             Expr::Subquery(mut query) => {
@@ -174,7 +193,15 @@ impl Rewriting<'_> {
                 _ => made(&format!("{named}_name"), vec![expr]),
             };
         }
-        let data_type = match custom(&data_type).as_deref() {
+        let of = custom(&data_type);
+        if of.as_deref() == Some("oid")
+            && let Some(number) = number_of_name(&expr)
+        {
+            return number;
+        }
+        let data_type = match of.as_deref() {
+            // The catalog has letters where PostgreSQL has characters.
+            _ if matches!(data_type, DataType::Char(None) | DataType::Character(None)) => DataType::Text,
             Some("oid" | "xid" | "cid" | "int8") => DataType::BigInt(None),
             Some("text" | "name" | "char" | "cardinal_number" | "character_data" | "sql_identifier" | "yes_or_no") => {
                 DataType::Text
@@ -199,26 +226,40 @@ fn custom(data_type: &DataType) -> Option<String> {
     }
 }
 
+/// `x::regclass::oid`: the number of a name that is computed.
+fn number_of_name(expr: &Expr) -> Option<Expr> {
+    let Expr::Function(function) = expr else { return None };
+    let made = match last(&function.name)?.as_str() {
+        "regclass_name" => "to_regclass",
+        "regtype_name" => "to_regtype",
+        _ => return None,
+    };
+    Some(Expr::Function(Function { name: ObjectName::from(vec![Ident::new(made)]), ..function.clone() }))
+}
+
 fn named_type(data_type: &DataType) -> Option<&'static str> {
     let name = custom(data_type)?;
     NAMED.into_iter().find(|named| *named == name)
 }
 
-fn strip(name: &mut ObjectName) {
-    if name.0.len() > 1 && name.0[0].as_ident().is_some_and(|schema| schema.value == CATALOG) {
-        name.0.remove(0);
-    }
+/// A name as it is meant: in small letters where it is not quoted.
+pub(super) fn meant(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() }
 }
 
 fn call(mut function: Function) -> Expr {
-    strip(&mut function.name);
+    strip(&mut function.name, &[CATALOG, INFORMATION]);
     let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(|name| name.value.to_ascii_lowercase());
+    if name.as_deref() == Some("_pg_expandarray") && matches!(function.args, FunctionArguments::List(_)) {
+        function.name = ObjectName::from(vec![Ident::new(calls::EXPANDED)]);
+        return made("unnest", vec![Expr::Function(function)]);
+    }
     // `ARRAY(SELECT …)`: what stands in such lists is declared nowhere here.
     if name.as_deref() == Some("array") && matches!(function.args, FunctionArguments::Subquery(_)) {
         return elements(&Value::SingleQuotedString("{}".to_owned()));
     }
     if name.as_deref() == Some("generate_subscripts") && matches!(function.args, FunctionArguments::List(_)) {
-        function.name = ObjectName::from(vec![Ident::new(functions::SUBSCRIPTS)]);
+        function.name = ObjectName::from(vec![Ident::new(calls::SUBSCRIPTS)]);
         return made("unnest", vec![Expr::Function(function)]);
     }
     match name {
@@ -228,6 +269,50 @@ fn call(mut function: Function) -> Expr {
         }
         _ => Expr::Function(function),
     }
+}
+
+/// Columns whose values are lists that begin at 0.
+const VECTORS: [&str; 9] =
+    ["indkey", "indoption", "indclass", "indcollation", "proargtypes", "tgattr", "prattrs", "partattrs", "stxkeys"];
+
+/// A field or an element of something, whose parts are rewritten.
+fn accessed(root: Box<Expr>, mut chain: Vec<AccessExpr>) -> Expr {
+    // A field of what a list is expanded to: its elements, or their places.
+    if let ([AccessExpr::Dot(Expr::Identifier(field))], Some(list)) = (chain.as_slice(), expanded(&root)) {
+        let rows = if meant(field) == "n" { made(calls::PLACES, vec![list.clone()]) } else { list.clone() };
+        return made("unnest", vec![rows]);
+    }
+    let column = match root.as_ref() {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(names) => names.last(),
+        _ => None,
+    };
+    if let ([AccessExpr::Subscript(Subscript::Index { index })], Some(column)) = (chain.as_mut_slice(), column)
+        && VECTORS.contains(&meant(column).as_str())
+    {
+        let from_zero = std::mem::replace(index, null());
+        let (left, right) = (Box::new(Expr::Nested(Box::new(from_zero))), Box::new(numeral(1)));
+        *index = Expr::BinaryOp { left, op: BinaryOperator::Plus, right };
+    }
+    Expr::CompoundFieldAccess { root, access_chain: chain }
+}
+
+/// The list that an expression expands with the places of its elements.
+fn expanded(expr: &Expr) -> Option<&Expr> {
+    let mut expr = expr;
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    let (outer, rows) = called(expr)?;
+    let (inner, list) = called(rows)?;
+    (outer == "unnest" && inner == calls::EXPANDED).then_some(list)
+}
+
+/// A function of one argument.
+fn called(expr: &Expr) -> Option<(String, &Expr)> {
+    let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = list.args.as_slice() else { return None };
+    Some((last(name)?, argument))
 }
 
 /// An operator without its schema.
@@ -337,7 +422,7 @@ fn name_all_apart(body: &mut SetExpr) {
     }
 }
 
-/// Gives columns names of their own where two are written alike, such as two NULLs.
+/// Gives columns names of their own where two are written alike by now, such as two NULLs.
 fn name_apart(select: &mut Select) {
     let mut written: Vec<String> = Vec::new();
     for (place, item) in select.projection.iter_mut().enumerate() {
@@ -374,4 +459,47 @@ fn made(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn question(sql: &str) -> Option<String> {
+        let number_of = |kind: &str, name: &str| (kind == "regclass" && name == "things").then_some(7);
+        rewritten(sql, |name| name == "things", number_of).map(|(sql, _)| sql)
+    }
+
+    #[test]
+    fn words_of_postgresql_become_those_of_the_engine() {
+        for (asked, expected) in [
+            (
+                "SELECT (information_schema._pg_expandarray(i.indkey)).n FROM pg_index i",
+                "SELECT unnest(catalog_places(i.indkey)) FROM pg_index i",
+            ),
+            ("SELECT (INFORMATION_SCHEMA._PG_EXPANDARRAY(k)).x FROM pg_index", "SELECT unnest(k) FROM pg_index"),
+            ("SELECT i.indkey[0] FROM pg_catalog.pg_index i", "SELECT i.indkey[(0) + 1] FROM pg_catalog.pg_index i"),
+            (
+                "SELECT r FROM pg_class, pg_catalog.generate_series(1, 2) AS s(r)",
+                "SELECT r FROM pg_class, (SELECT unnest(catalog_series(1, 2)) AS r) AS s",
+            ),
+            ("SELECT contype = 'f'::char FROM pg_constraint", "SELECT contype = 'f'::TEXT FROM pg_constraint"),
+            (
+                "SELECT CAST(CAST(relname AS regclass) AS oid) FROM pg_class",
+                "SELECT to_regclass(relname) FROM pg_class",
+            ),
+            ("SELECT 'things'::regclass", "SELECT 7"),
+            ("SELECT PG_CATALOG.PG_GET_EXPR(a, b) FROM pg_class", "SELECT PG_GET_EXPR(a, b) FROM pg_class"),
+            (
+                "SELECT 1 FROM pg_class WHERE relname <> ALL ('{a,b}')",
+                "SELECT 1 FROM pg_class WHERE NOT array_has(make_array('a', 'b'), relname)",
+            ),
+        ] {
+            assert_eq!(question(asked).as_deref(), Some(expected), "{asked}");
+        }
+        for rows in ["SELECT * FROM things", "SELECT * FROM things, pg_class", "SELECT 1", "DELETE FROM pg_class"] {
+            assert_eq!(question(rows), None, "{rows}");
+        }
+    }
 }

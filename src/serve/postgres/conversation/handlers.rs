@@ -39,8 +39,8 @@ impl SimpleQueryHandler for Conversation {
         let mut responses = Vec::new();
         for statement in statements(query)? {
             let response = async {
-                let prepared = self.read_statement(statement).await?;
-                self.execute(client, &prepared, Vec::new(), Format::UnifiedText).await
+                let (prepared, reader) = self.read_statement(statement).await?;
+                self.execute(client, &prepared, Vec::new(), Format::UnifiedText, reader).await
             };
             match response.await {
                 Ok(response) => {
@@ -113,16 +113,20 @@ impl ExtendedQueryHandler for Conversation {
         if statements.len() > 1 {
             return Err(error("42601", "cannot insert multiple commands into a prepared statement"));
         }
-        self.session().keep_statement(&name)?;
         match statements.pop() {
             Some(statement) => {
                 let given: Vec<Option<Type>> = message.type_oids.iter().map(|oid| Type::from_oid(*oid)).collect();
                 let prepared = self.prepare(statement, &given).await?;
+                // One that cannot be prepared has no place among them.
+                self.session().keep_statement(&name)?;
                 let types = prepared.parameters.iter().cloned().map(Some).collect();
                 let stored = StoredStatement::new(name, Arc::new(prepared), types);
                 client.portal_store().put_statement(Arc::new(stored));
             }
-            None => client.portal_store().put_empty_statement(&name),
+            None => {
+                self.session().keep_statement(&name)?;
+                client.portal_store().put_empty_statement(&name);
+            }
         }
         client.send(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await?;
         Ok(())
@@ -152,8 +156,9 @@ impl ExtendedQueryHandler for Conversation {
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(stored)) => {
                 check(stored.statement.parameters.len())?;
+                let bound = Arc::new(Portal::try_new(&message, stored)?);
                 self.session().keep_portal(portal)?;
-                client.portal_store().put_portal(Arc::new(Portal::try_new(&message, stored)?));
+                client.portal_store().put_portal(bound);
             }
             Some(Entry::Empty) => {
                 check(0)?;
@@ -263,6 +268,6 @@ impl ExtendedQueryHandler for Conversation {
             value(place, of, bytes.as_deref(), portal.parameter_format.is_binary(place)).map_err(of_query)
         });
         let values = values.collect::<PgWireResult<Vec<_>>>()?;
-        self.execute(client, prepared, values, portal.result_column_format.clone()).await
+        self.execute(client, prepared, values, portal.result_column_format.clone(), None).await
     }
 }

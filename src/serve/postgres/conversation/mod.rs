@@ -13,7 +13,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 
 use self::run::shown_schema;
 use super::Door;
-use super::catalog::{self, Catalog};
+use super::catalog::{self, Catalog, Question};
 use super::errors::{fatal, of_query};
 use super::messages::Known;
 use super::session::Session;
@@ -21,7 +21,7 @@ use super::settings::SERVER_VERSION;
 use super::statements::Statement;
 use super::types::postgres_type;
 use crate::access::Caller;
-use crate::query::{ErrorKind, ParsedQuery, QueryError, SystemTables};
+use crate::query::{ColumnNames, ErrorKind, ParsedQuery, QueryError};
 use crate::serve::audit::Asking;
 use crate::serve::auth::{Denied, Identity};
 use crate::serve::tls::Certified;
@@ -47,13 +47,36 @@ pub(super) struct Prepared {
     parameters: Vec<Type>,
 }
 
+/// Who runs a statement, looked at once for each.
+struct Reader {
+    identity: Identity,
+    caller: Caller,
+}
+
 /// What a query reads.
 #[derive(Debug)]
 enum Asked {
     /// Rows of relations.
-    Relations(ParsedQuery),
-    /// What there is, by these words and of these tables.
-    Catalog(String, Arc<SystemTables>),
+    Relations(ParsedQuery, ColumnNames),
+    /// What there is.
+    Catalog(Arc<Question>),
+}
+
+impl Asked {
+    fn question(&self) -> Option<Arc<Question>> {
+        match self {
+            Asked::Relations(..) => None,
+            Asked::Catalog(question) => Some(question.clone()),
+        }
+    }
+
+    /// The columns of an answer as the client knows them.
+    fn told(&self, schema: &SchemaRef) -> SchemaRef {
+        match self {
+            Asked::Relations(_, names) => names.of(schema),
+            Asked::Catalog(question) => question.typed(&question.names.of(schema)),
+        }
+    }
 }
 
 impl Conversation {
@@ -78,11 +101,11 @@ impl Conversation {
     }
 
     /// Who reads, by what its token is worth now.
-    fn caller(&self) -> PgWireResult<(Identity, Caller)> {
+    fn reader(&self) -> PgWireResult<Reader> {
         let token = self.session().token.clone();
         let identity = self.identity(token.as_deref()).map_err(|denied| fatal("28000", denied.to_string()))?;
         let caller = identity.caller(self.peer.is_loopback());
-        Ok((identity, caller))
+        Ok(Reader { identity, caller })
     }
 
     /// An error as its client gets it. That something was denied is told.
@@ -94,16 +117,16 @@ impl Conversation {
         of_query(error)
     }
 
-    /// A statement that is run as it is. What is in it is looked at when it runs.
-    async fn read_statement(&self, statement: Statement) -> PgWireResult<Prepared> {
-        let query = match &statement {
-            Statement::Query(sql) | Statement::Declare { query: sql, .. } => {
-                let (_, caller) = self.caller()?;
-                Some((self.asked(sql, &caller).await?, None))
+    /// A statement that is run as it is, and who runs it if it reads. What is in it is looked at when it runs.
+    async fn read_statement(&self, statement: Statement) -> PgWireResult<(Prepared, Option<Reader>)> {
+        let (query, reader) = match statement.query() {
+            Some(sql) => {
+                let reader = self.reader()?;
+                (Some((self.asked(sql, &reader.caller).await?, None)), Some(reader))
             }
-            _ => None,
+            None => (None, None),
         };
-        Ok(Prepared { statement, query, parameters: Vec::new() })
+        Ok((Prepared { statement, query, parameters: Vec::new() }, reader))
     }
 
     /// A statement with what it needs and gives, as far as the client has not said it.
@@ -111,12 +134,13 @@ impl Conversation {
     /// # Errors
     /// If the SQL cannot be planned for this client.
     async fn prepare(&self, statement: Statement, given: &[Option<Type>]) -> PgWireResult<Prepared> {
-        let mut prepared = self.read_statement(statement).await?;
+        let (mut prepared, reader) = self.read_statement(statement).await?;
+        let Some(Reader { identity, caller }) = reader else { return Ok(prepared) };
         let Some((asked, described)) = &mut prepared.query else { return Ok(prepared) };
-        let (service, (identity, caller)) = (self.door.api.now().service().clone(), self.caller()?);
+        let service = self.door.api.now().service().clone();
         let found = match asked {
-            Asked::Catalog(question, tables) => service.describe_system(caller, tables, question.clone()).await,
-            Asked::Relations(parsed) => service.describe(caller, parsed).await,
+            Asked::Catalog(question) => service.describe_system(caller, &question.system, question.sql.clone()).await,
+            Asked::Relations(parsed, _) => service.describe(caller, parsed).await,
         };
         let found = found.map_err(|error| self.refused(&identity, error))?;
         let needed = found.parameters.iter().enumerate().map(|(place, needed)| {
@@ -125,20 +149,21 @@ impl Conversation {
             said.or_else(|| needed.as_ref().map(of_field)).unwrap_or(Type::TEXT)
         });
         prepared.parameters = needed.collect();
-        *described = Some(found.schema);
+        *described = Some(asked.told(&found.schema));
         Ok(prepared)
     }
 
     async fn asked(&self, sql: &str, caller: &Caller) -> PgWireResult<Asked> {
-        if let Some((question, tables)) = self.question(sql, caller).await? {
-            return Ok(Asked::Catalog(question, tables));
+        if let Some(question) = self.question(sql, caller).await? {
+            return Ok(Asked::Catalog(Arc::new(question)));
         }
-        let parsed = self.door.api.now().service().parse(sql.to_owned()).await.map_err(of_query)?;
-        Ok(Asked::Relations(parsed))
+        let parsed = self.door.api.now().service().parse_named(sql.to_owned()).await;
+        let (parsed, names) = parsed.map_err(of_query)?;
+        Ok(Asked::Relations(parsed, names))
     }
 
     /// A text that asks what there is, and the tables that have it; None of one that asks for rows.
-    async fn question(&self, sql: &str, caller: &Caller) -> PgWireResult<Option<(String, Arc<SystemTables>)>> {
+    async fn question(&self, sql: &str, caller: &Caller) -> PgWireResult<Option<Question>> {
         if !catalog::may_ask(sql) {
             return Ok(None);
         }
@@ -148,9 +173,7 @@ impl Conversation {
         };
         let service = self.door.api.now().service().clone();
         let asked = service.of_shapes(caller.clone(), sql.to_owned(), move |relations, sql| {
-            let catalog = Catalog::of(relations, &user, SERVER_VERSION, settings)?;
-            let question = catalog.question(sql);
-            Ok(question.map(|question| (question, Arc::new(catalog.into_tables()))))
+            Ok(Catalog::of(&relations, &user, SERVER_VERSION, settings)?.question(sql))
         });
         asked.await.map_err(of_query)
     }

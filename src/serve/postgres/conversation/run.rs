@@ -22,12 +22,12 @@ use super::super::session::{Cursor, Transaction};
 use super::super::settings::Notice;
 use super::super::statements::{Isolation, Statement};
 use super::super::types::postgres_type;
-use super::{Asked, Conversation, Prepared};
+use super::{Asked, Conversation, Prepared, Reader};
 use crate::query::{Params, QueryError, ReadPoint, RowBatches, SqlRequest};
 use crate::telemetry::count_limited;
 
 impl Conversation {
-    /// Runs a statement.
+    /// Runs a statement. `reader`: who runs it, if that was looked at for it already.
     ///
     /// # Errors
     /// If it fails, or its transaction has.
@@ -37,6 +37,7 @@ impl Conversation {
         prepared: &Prepared,
         parameters: Vec<ScalarValue>,
         format: Format,
+        reader: Option<Reader>,
     ) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -53,12 +54,12 @@ impl Conversation {
             Statement::Query(_) => {
                 let query = prepared.query.as_ref();
                 let (asked, described) = query.ok_or_else(|| error("XX000", "the query was not prepared"))?;
-                self.query(client, asked, described.as_ref(), parameters, format).await
+                self.query(client, (asked, described.as_ref()), parameters, format, reader).await
             }
             Statement::Declare { cursor, holds, .. } => {
                 let query = prepared.query.as_ref();
                 let (asked, _) = query.ok_or_else(|| error("XX000", "the query was not prepared"))?;
-                self.declare(cursor, *holds, asked, parameters).await
+                self.declare((cursor, *holds), asked, parameters, reader).await
             }
             Statement::Fetch { cursor, count } => self.fetch(cursor, *count, format),
             Statement::Show(name) => self.show(name, format),
@@ -89,6 +90,7 @@ impl Conversation {
             }
             Statement::Commit | Statement::Rollback => {
                 self.session().end_transaction();
+                client.portal_store().clear_portals();
                 let is_kept = *statement == Statement::Commit && !has_failed;
                 Ok(Response::TransactionEnd(Tag::new(if is_kept { "COMMIT" } else { "ROLLBACK" })))
             }
@@ -120,26 +122,30 @@ impl Conversation {
     async fn query<C>(
         &self,
         client: &mut C,
-        asked: &Asked,
-        described: Option<&SchemaRef>,
+        (asked, described): (&Asked, Option<&SchemaRef>),
         parameters: Vec<ScalarValue>,
         format: Format,
+        reader: Option<Reader>,
     ) -> PgWireResult<Response>
     where
         C: Sink<PgWireBackendMessage> + Unpin + Send,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let limits = self.door.api.now().answer_limits();
-        let columns_format = format.clone();
+        let (columns_format, question) = (format.clone(), asked.question());
         let (schema, rows) = self
-            .read(asked, parameters, async move |mut batches: RowBatches| {
+            .read(asked, parameters, reader, async move |mut batches: RowBatches| {
                 let mut rendering = Rendering::new(limits, format);
                 while let Some(batch) = batches.next().await? {
-                    rendering.write(&batch)?;
+                    match &question {
+                        Some(question) => rendering.write(&question.typed_rows(&batch)?)?,
+                        None => rendering.write(&batch)?,
+                    }
                 }
                 Ok((batches.schema(), rendering.finish()))
             })
             .await?;
+        let schema = asked.told(&schema);
         let is_same = |(one, other): (&Arc<Field>, &Arc<Field>)| postgres_type(one) == postgres_type(other);
         let fits = |described: &SchemaRef| {
             let (one, other) = (schema.fields(), described.fields());
@@ -149,7 +155,7 @@ impl Conversation {
             // Its relations were declared in another way since it was prepared.
             return Err(error("0A000", "cached plan must not change result type"));
         }
-        if matches!(asked, Asked::Relations(_))
+        if matches!(asked, Asked::Relations(..))
             && let Some(notice) = self.freshness_notice()
         {
             client.feed(PgWireBackendMessage::NoticeResponse(notice)).await?;
@@ -162,13 +168,15 @@ impl Conversation {
         &self,
         asked: &Asked,
         parameters: Vec<ScalarValue>,
+        reader: Option<Reader>,
         render: impl FnOnce(RowBatches) -> W + Send + 'static,
     ) -> PgWireResult<T>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, QueryError>> + Send + 'static,
     {
-        let (service, (identity, caller)) = (self.door.api.now().service().clone(), self.caller()?);
+        let Reader { identity, caller } = reader.map_or_else(|| self.reader(), Ok)?;
+        let service = self.door.api.now().service().clone();
         let admitted = self.door.api.quotas().admit(&caller, Some(self.peer), Instant::now());
         let _admitted = admitted.map_err(|exceeded| {
             count_limited(exceeded.label());
@@ -184,9 +192,10 @@ impl Conversation {
         let reading = async {
             let params = Params::Positional(parameters);
             let parsed = match asked {
-                Asked::Relations(parsed) => parsed,
-                Asked::Catalog(question, tables) => {
-                    return Ok((None, service.system(caller, tables, question.clone(), params, render).await?));
+                Asked::Relations(parsed, _) => parsed,
+                Asked::Catalog(question) => {
+                    let (tables, sql) = (&question.system, question.sql.clone());
+                    return Ok((None, service.system(caller, tables, sql, params, render).await?));
                 }
             };
             let at = match &pinned {
@@ -236,23 +245,27 @@ impl Conversation {
 
     async fn declare(
         &self,
-        name: &str,
-        holds: bool,
+        (name, holds): (&str, bool),
         asked: &Asked,
         parameters: Vec<ScalarValue>,
+        reader: Option<Reader>,
     ) -> PgWireResult<Response> {
-        let limits = self.door.api.now().answer_limits();
-        let cursor = self
-            .read(asked, parameters, async move |mut batches: RowBatches| {
+        let (limits, question) = (self.door.api.now().answer_limits(), asked.question());
+        let (schema, read, held) = self
+            .read(asked, parameters, reader, async move |mut batches: RowBatches| {
                 let (mut read, mut bytes) = (Vec::new(), 0);
                 while let Some(batch) = batches.next().await? {
                     bytes += batch.get_array_memory_size();
                     limits.check(bytes)?;
-                    read.push(batch);
+                    read.push(match &question {
+                        Some(question) => question.typed_rows(&batch)?,
+                        None => batch,
+                    });
                 }
-                Ok(Cursor::new(batches.schema(), read, holds, limits.reserve(bytes)?))
+                Ok((batches.schema(), read, limits.reserve(bytes)?))
             })
             .await?;
+        let cursor = Cursor::new(asked.told(&schema), read, holds, held);
         self.session().open_cursor(name.to_owned(), cursor)?;
         Ok(done("DECLARE CURSOR"))
     }
