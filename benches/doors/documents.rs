@@ -65,7 +65,7 @@ impl Vocabulary {
 
     /// Twelve words.
     pub(crate) fn body(&self, document: u64) -> String {
-        self.sentence(12, &mut Chance::of(document << 1 | 1))
+        self.sentence(12, &mut Chance::of((document << 1) | 1))
     }
 
     fn sentence(&self, length: usize, chance: &mut Chance) -> String {
