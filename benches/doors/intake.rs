@@ -157,11 +157,13 @@ impl Watch {
         self.is_over.store(true, Ordering::Relaxed);
         let looks = self.thread.join().map_err(|_| io::Error::other("the watch panicked"))??;
         let looks: Vec<Look> = looks.into_iter().filter(|look| (began..=ended).contains(&look.asked)).collect();
-        let (Some(first), Some(last)) = (looks.first(), looks.last()) else {
-            return Err(io::Error::other("no answer told its position in time"));
+        let visible = match (looks.first(), looks.last()) {
+            (Some(first), Some(last)) if last.asked > first.asked => {
+                (last.position - first.position) as f64 / (last.asked - first.asked).as_secs_f64()
+            }
+            // A window in which hardly an answer came.
+            _ => f64::NAN,
         };
-        let seconds = (last.asked - first.asked).as_secs_f64();
-        let visible = if seconds > 0.0 { (last.position - first.position) as f64 / seconds } else { 0.0 };
         let mut lags: Vec<Duration> = looks.iter().map(|look| published.age(look.position, look.asked)).collect();
         lags.sort_unstable();
         Ok(Seen { published: published.a_second(began, ended), visible, lags })

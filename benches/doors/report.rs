@@ -88,7 +88,7 @@ pub(crate) fn beside_intake(reading: Option<&Reading>, measured: &Measured, alon
         goals.push((format!("p99 ≤ {most} ms"), p99.is_some_and(|p99| p99 <= most)));
     }
     let effect = alone.map(|alone| seen.kept_up() / alone - 1.0);
-    goals.extend(effect.map(|effect| (effect_goal(), effect >= -EFFECT_MAX)));
+    goals.extend(effect.map(effect_goal));
     let usage = answered.usage;
     let mut cells = vec![
         reading.map_or("nobody", |reading| reading.name).to_owned(),
@@ -143,7 +143,7 @@ pub(crate) fn catching_up_head(backlog: u64) {
 
 pub(crate) fn catching_up(caught_up: &CaughtUp) {
     let effect = caught_up.beside / caught_up.alone - 1.0;
-    let goals = [(effect_goal(), effect >= -EFFECT_MAX)];
+    let goals = [effect_goal(effect)];
     row(&[
         caught_up.readers.clone(),
         thousands(caught_up.alone),
@@ -173,8 +173,8 @@ fn cores(seconds: &[f64], of: f64) -> String {
     seconds.iter().map(|taken| format!("{:.2}", taken / of)).collect::<Vec<_>>().join(" + ")
 }
 
-fn effect_goal() -> String {
-    format!("≥ −{:.0} %", EFFECT_MAX * 100.0)
+fn effect_goal(effect: f64) -> (String, bool) {
+    (format!("≥ −{:.0} %", EFFECT_MAX * 100.0), effect >= -EFFECT_MAX)
 }
 
 fn stated(goals: &[(String, bool)]) -> String {
@@ -205,6 +205,9 @@ fn milliseconds(time: Option<f64>) -> String {
 }
 
 fn percent(share: f64) -> String {
+    if !share.is_finite() {
+        return none();
+    }
     format!("{:+.0} %", share * 100.0).replace('-', "−")
 }
 
