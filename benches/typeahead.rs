@@ -3,6 +3,9 @@
 //! Somebody types one to three words of some document's title, key by key, a fifth of them with a typing error. The goal is a
 //! p99 of at most 20 ms for a search, on one thread. `cargo bench --bench typeahead -- 100000` takes fewer documents.
 
+#[path = "doors/documents.rs"]
+mod documents;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use documents::{Chance, Vocabulary, WORDS, typed};
 use readside::circuit::ZBatch;
 use readside::progress::Cut;
 use readside::read_model::search::{
@@ -19,26 +23,23 @@ use readside::read_model::search::{
 use readside::read_model::table::{Table, TableSpec};
 
 const DOCUMENTS: usize = 1_000_000;
-/// Different words of all documents. The n-th most frequent one is about 1/n as frequent as the first.
-const WORDS: usize = 60_000;
 const TEXTS: usize = 150;
 const GOAL: Duration = Duration::from_millis(20);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let documents = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(DOCUMENTS);
-    let mut random = fastrand::Rng::with_seed(13);
-    let words = vocabulary(&mut random);
+    let (mut chance, vocabulary) = (Chance::of(1), Vocabulary::new());
     let home = tempfile::tempdir()?;
     let start = Instant::now();
-    let (snapshot, titles) = indexed(home.path(), documents, &words, &mut random)?;
+    let snapshot = indexed(home.path(), documents, &vocabulary)?;
     let (seconds, segments) = (start.elapsed().as_secs_f64(), snapshot.num_segments());
     println!("{documents} documents, {WORDS} words, indexed in {seconds:.0} s, in {segments} segments");
 
     let mut taken: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     let mut slowest = (Duration::ZERO, String::new());
     for _ in 0..TEXTS {
-        let title = &titles[random.usize(0..titles.len())];
-        let (text, has_typo) = typed(title, &mut random);
+        let title = vocabulary.title(chance.below(documents) as u64);
+        let (text, has_typo) = typed(&title, &mut chance);
         for end in (1..=text.len()).filter(|end| text.is_char_boundary(*end)) {
             let text = &text[..end];
             let request = SearchRequest {
@@ -80,47 +81,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Words of two to five syllables, no two alike.
-fn vocabulary(random: &mut fastrand::Rng) -> Vec<String> {
-    const SYLLABLES: [&str; 40] = [
-        "ba", "be", "bro", "ca", "che", "cor", "da", "de", "dri", "el", "fa", "fin", "ga", "gre", "ha", "in", "ka",
-        "la", "le", "li", "ma", "mo", "na", "ner", "on", "pa", "per", "qui", "ra", "re", "sa", "ser", "sto", "ta",
-        "ti", "tor", "un", "va", "wi", "zo",
-    ];
-    let mut words = std::collections::BTreeSet::new();
-    while words.len() < WORDS {
-        words.insert((0..random.usize(2..6)).map(|_| SYLLABLES[random.usize(0..SYLLABLES.len())]).collect::<String>());
-    }
-    let mut words: Vec<String> = words.into_iter().collect();
-    random.shuffle(&mut words);
-    words
-}
-
-fn sentence(length: usize, words: &[String], random: &mut fastrand::Rng) -> String {
-    // The logarithm of the rank is evenly distributed.
-    let word =
-        |random: &mut fastrand::Rng| &words[((words.len() as f64).powf(random.f64()) as usize).min(words.len()) - 1];
-    (0..length).map(|_| word(random).as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// Some words of a title as somebody types them, and whether there is an error in them.
-fn typed(title: &str, random: &mut fastrand::Rng) -> (String, bool) {
-    let words: Vec<&str> = title.split(' ').collect();
-    let first = random.usize(0..words.len());
-    let mut text = words[first..(first + random.usize(1..4)).min(words.len())].join(" ");
-    let has_typo = random.u8(0..5) == 0 && text.len() > 6;
-    if has_typo {
-        text.remove(random.usize(1..text.len()));
-    }
-    (text, has_typo)
-}
-
 fn indexed(
     folder: &std::path::Path,
     documents: usize,
-    words: &[String],
-    random: &mut fastrand::Rng,
-) -> Result<(SearchSnapshot, Vec<String>), Box<dyn Error>> {
+    vocabulary: &Vocabulary,
+) -> Result<SearchSnapshot, Box<dyn Error>> {
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let schema: SchemaRef =
         Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), text("title"), text("body")]));
@@ -145,14 +110,12 @@ fn indexed(
         stop_words: StopWords::None,
     };
     let mut index = SearchIndex::open(folder, spec, WriterSettings::default())?;
-    let mut titles = Vec::new();
     let mut next = 0;
     while next < documents {
         let ids: Vec<i64> = (next..documents.min(next + 20_000)).map(|id| id as i64).collect();
         next += ids.len();
-        let title: Vec<String> = ids.iter().map(|_| sentence(random.usize(2..6), words, random)).collect();
-        let body: Vec<String> = ids.iter().map(|_| sentence(12, words, random)).collect();
-        titles.extend(title.iter().step_by(97).cloned());
+        let title: Vec<String> = ids.iter().map(|id| vocabulary.title(*id as u64)).collect();
+        let body: Vec<String> = ids.iter().map(|id| vocabulary.body(*id as u64)).collect();
         let columns = (Int64Array::from(ids), StringArray::from(title), StringArray::from(body));
         let rows =
             RecordBatch::try_new(schema.clone(), vec![Arc::new(columns.0), Arc::new(columns.1), Arc::new(columns.2)])?;
@@ -173,5 +136,5 @@ fn indexed(
         segments = now;
         std::thread::sleep(Duration::from_millis(500));
     }
-    Ok((index.snapshot(table.snapshot()), titles))
+    Ok(index.snapshot(table.snapshot()))
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod advice;
+mod benchmarks;
 mod check;
 mod checkpoint_verbs;
 mod checkpoints;

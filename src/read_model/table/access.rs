@@ -101,6 +101,14 @@ impl Access {
         Ok(Access::Keys { encoding: Encoding::new(&spec.schema, &spec.key)?, points })
     }
 
+    /// No more rows than these are reached, as far as that is known: no two live rows have one key.
+    pub(super) fn rows_max(&self) -> usize {
+        match self {
+            Access::Keys { points, .. } => points.len(),
+            Access::All | Access::Spans { .. } => usize::MAX,
+        }
+    }
+
     /// The live rows of a segment that are reached; not for [`Access::All`].
     pub(super) fn rows_in(&self, view: &View) -> Result<Vec<u32>, ArrowError> {
         let rows = view.segment.rows();

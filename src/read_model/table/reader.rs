@@ -28,6 +28,8 @@ pub(super) struct SegmentReader {
     window: usize,
     /// Rows that were found but not yet given out, by segment and row.
     found: Vec<(usize, usize)>,
+    /// Rows that may still be found.
+    unfound: usize,
 }
 
 impl SegmentReader {
@@ -38,7 +40,8 @@ impl SegmentReader {
         columns: Arc<[usize]>,
         schema: SchemaRef,
     ) -> Self {
-        Self { views, segments, access, columns, schema, window: 0, found: Vec::new() }
+        let unfound = access.rows_max();
+        Self { views, segments, access, columns, schema, window: 0, found: Vec::new(), unfound }
     }
 
     /// The live rows of the next window that has any.
@@ -70,6 +73,11 @@ impl SegmentReader {
             let number = self.segments.start;
             self.segments.start += 1;
             let rows = self.access.rows_in(&self.views[number])?;
+            self.unfound = self.unfound.saturating_sub(rows.len());
+            if self.unfound == 0 {
+                // Of a table of many segments a look at each costs more than the row.
+                self.segments.start = self.segments.end;
+            }
             self.found.extend(rows.into_iter().map(|row| (number, row as usize)));
         }
         if self.found.is_empty() {
