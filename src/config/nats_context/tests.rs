@@ -15,7 +15,7 @@ fn shown(text: &str) -> String {
     let read = |path: &str| match path {
         "/home/ada/.config/nats/context/prod.json" => Ok(text.to_owned()),
         "/keys/password" => Ok("from-a-file\n".to_owned()),
-        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        _ => Err(io::Error::from(ErrorKind::NotFound)),
     };
     match super::read("prod", &Values { env: &env, read: &read, folder: "config" }) {
         Err(faults) => faults.iter().map(|fault| format!("{}\n  {}\n", fault.message, fault.hint)).collect(),
