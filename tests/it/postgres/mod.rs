@@ -269,7 +269,10 @@ fn psql_finds_what_there_is() {
         ("SELECT count(*) FROM pg_catalog.pg_trigger", "0\n"),
         // Lists of which PostgreSQL writes the elements with blanks, and counts them from 0.
         ("SELECT indkey, indkey[0], indkey[1] FROM pg_index WHERE indexrelid = 'readings_pkey'::regclass", "1 2|1|2\n"),
-        ("SELECT r FROM pg_catalog.generate_series(1, 3) AS s(r), pg_class WHERE relname = 'things' ORDER BY r", "1\n2\n3\n"),
+        (
+            "SELECT r FROM pg_catalog.generate_series(1, 3) AS s(r), pg_class WHERE relname = 'things' ORDER BY r",
+            "1\n2\n3\n",
+        ),
         (
             "SELECT typinput = 'array_in'::regproc AS is_array, typinput::regproc FROM pg_type WHERE typname = '_text'",
             "t|array_in\n",
