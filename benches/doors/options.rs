@@ -10,7 +10,8 @@ doors [--quick] [--rows N] [--rate N] [--seconds N] [PART…]
   --rows N     rows of the table, and documents of the index (1000000)
   --rate N     events a second that come in while readers read (20000)
   --seconds N  of each measurement (4)
-  PART         of points, pages, sql, search, postgres, catching-up; all of them if none is named
+  PART         of points, pages, sql, search, postgres, and catching-up, beside each of the others that is named; all of
+               them if none is
 
 READSIDE_BIN is the program (target/release/readside). Writes tables in Markdown, and to stderr what it does.";
 
