@@ -73,7 +73,7 @@ impl Control {
         Ok(())
     }
 
-    fn build(&mut self, beginning: Beginning, contents: Contents) -> io::Result<()> {
+    pub(super) fn build(&mut self, beginning: Beginning, contents: Contents) -> io::Result<()> {
         let names = contents.projections.keys().cloned().collect();
         let is_of_it = |stored: &StoredRollout| stored.entry.generations.keys().eq(contents.projections.keys());
         // Of several the newest is the last one.
