@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, lit};
-use xxhash_rust::xxh3::Xxh3Default;
 
 use super::claims::Claims;
 use super::functions::asked;
@@ -34,7 +32,7 @@ struct Declared {
 }
 
 /// Which rows of a relation are seen, and what of them. A row is seen if all filters hold of it.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct RelationPolicy {
     pub filters: Vec<RowFilter>,
     /// What is seen in the place of a column, by its name.
@@ -42,7 +40,7 @@ pub struct RelationPolicy {
 }
 
 /// A condition on the rows of one relation, with claims of the caller in it.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone)]
 pub struct RowFilter {
     pub policy: String,
     pub condition: Expr,
@@ -176,16 +174,6 @@ impl Policies {
             (None, None) => true,
             _ => false,
         }
-    }
-
-    /// A number of all that decides what somebody with these claims sees of a relation.
-    pub fn fingerprint(&self, relation: &str, claims: &Claims) -> u64 {
-        let declared = self.0.as_ref();
-        let policy = declared.and_then(|declared| declared.by_relation.get(relation));
-        let former = declared.and_then(|declared| declared.former.get(relation));
-        let mut hasher = Xxh3Default::default();
-        (relation, claims, policy, former).hash(&mut hasher);
-        hasher.finish()
     }
 }
 

@@ -137,7 +137,7 @@ impl Admission {
         self.spawn(Some(permit), self.limits.timeout.saturating_sub(waited), work).await
     }
 
-    /// Runs what is little beside a query, as to render rows that are there, on the query threads. It takes no turn.
+    /// Runs what is little beside a query, as to render or to compress rows that are there, on the query threads. It takes no turn.
     pub(super) async fn run_beside<T, W>(&self, work: W) -> Result<T, QueryError>
     where
         T: Send + 'static,
@@ -171,18 +171,6 @@ impl Admission {
                 Err(QueryError::new(ErrorKind::Internal, "the query ended without an answer; the log has the reason"))
             }
         }
-    }
-
-    /// Does on the query threads what is none, and takes no turn among queries: as much of it is done at once as there are threads.
-    pub(super) async fn aside<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
-    ) -> Result<T, QueryError> {
-        let mut task = Cancel(self.threads.spawn(async move { work() })?);
-        (&mut task.0).await.unwrap_or_else(|failure| {
-            tracing::error!(error = %failure, "an answer was not finished");
-            Err(QueryError::new(ErrorKind::Internal, "the answer was not finished; the log has the reason"))
-        })
     }
 
     /// Counts as one of the requests that wait for a position while `waiting` lasts.

@@ -321,7 +321,7 @@ impl QueryService {
         &self,
         work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
-        self.admission.aside(work).await
+        self.admission.run_beside(async move { work() }).await
     }
 
     async fn at(

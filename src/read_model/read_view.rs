@@ -150,13 +150,6 @@ impl ReadView {
         })
     }
 
-    /// A number of all that decides what the caller sees of these relations; 0 where nothing of them is hidden from anybody.
-    pub fn fingerprint<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> u64 {
-        let Caller::Reader { claims, .. } = &self.caller else { return 0 };
-        let guarded = names.into_iter().filter(|name| self.policies.guard(name));
-        guarded.fold(0, |sum: u64, name| sum.wrapping_add(self.policies.fingerprint(name, claims)))
-    }
-
     /// What decides which rows, and what of them, the caller sees of these relations: where it is equal for two views, they show the
     /// same of the same rows. None where all is seen.
     pub fn visibility<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<Visibility> {
