@@ -41,7 +41,8 @@ fn jdbc_reads_every_type_and_finds_what_there_is() {
         .arg(format!("-Dtools={}", of_tests(TOOLS).display()))
         .args(["-cp", &driver])
         .arg(of_tests("tests/it/postgres/Client.java"))
-        .args([&format!("127.0.0.1:{}", world.port), "ada", &token])
+        .arg(format!("127.0.0.1:{}", world.port))
+        .args(["ada", &token])
         .output()
         .unwrap();
     succeeded("JDBC", &output);
