@@ -36,6 +36,7 @@ const STATEMENT_BYTES_PER_BYTE: usize = 128;
 const ANSWER_BYTES: usize = 16 << 10;
 
 type Kept = Cache<Arc<Question>, Answer, Weights>;
+type Statements = Cache<Arc<str>, ParsedQuery, Weights>;
 type Guard<'a> =
     PlaceholderGuard<'a, Arc<Question>, Answer, Weights, DefaultHashBuilder, DefaultLifecycle<Arc<Question>, Answer>>;
 
@@ -43,7 +44,7 @@ type Guard<'a> =
 #[derive(Debug)]
 pub(super) struct Results {
     /// None where nothing is kept.
-    kept: Option<(Kept, Cache<Arc<str>, ParsedQuery, Weights>)>,
+    kept: Option<(Kept, Statements)>,
     /// Bytes that one answer may have.
     share: usize,
     counts: Arc<Counts>,
