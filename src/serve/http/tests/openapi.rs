@@ -122,7 +122,7 @@ fn words_are_those_of_the_program() {
     });
     let types: BTreeSet<String> = types.flatten().map(|kind| kind.as_str().unwrap().to_owned()).collect();
     let others = ["urn:readside:problem:invalid", "urn:readside:problem:no-route"].map(str::to_owned);
-    assert_eq!(types, told.into_iter().chain(others).collect());
+    assert_eq!(types, told.into_iter().chain(others).collect::<BTreeSet<_>>());
 }
 
 #[test]
