@@ -100,12 +100,12 @@ fn events() -> String {
     let placed = |number: u64| {
         json!({
             "type": "Placed",
-            "customer": ["ada", "bob", "c/d é", "eve"][number as usize % 4],
+            "customer": (["ada", "bob", "c/d é", "eve"][number as usize % 4]),
             "day": format!("2026-0{}-1{}", 1 + number % 9, number % 9),
             "number": number,
             "cents": format!("{}.{}0", number * 7, number % 10),
             "notes": format!("{} {number}", ["late delivery", "red apples and pears", "", "fast & cheap"][number as usize % 4]),
-            "status": ["NEW", "PAID", "A,B"][number as usize % 3],
+            "status": (["NEW", "PAID", "A,B"][number as usize % 3]),
             "at": format!("2026-01-{:02}T0{}:00:00.{number:03}Z", 1 + number % 28, number % 10),
             "place": [number as f64 / 10.0, -1.0],
         })

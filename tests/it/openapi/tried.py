@@ -73,7 +73,9 @@ def closed_contents(answers):
     answers = copy.deepcopy(answers)
     for answer in answers.values():
         for content in answer.get("content", {}).values():
-            content["schema"] = closed(content["schema"])
+            # Bytes have none.
+            if "schema" in content:
+                content["schema"] = closed(content["schema"])
     return answers
 
 

@@ -66,8 +66,15 @@ impl Catalog {
     /// A text as a question to the catalog; None of one that asks for rows of relations.
     pub(super) fn question(self, sql: &str) -> Option<Question> {
         let is_relation = |name: &str| self.names.iter().any(|known| known == name);
-        let (sql, names) = rewriting::rewritten(sql, is_relation, |kind, name| self.numbers.of(kind, name))?;
-        Some(Question { sql, names, system: Arc::new(self.system), marks: self.marks })
+        let asked = rewriting::rewritten(sql, is_relation, |kind, name| self.numbers.of(kind, name))?;
+        let mut marks = self.marks;
+        for (alias, column) in asked.aliases {
+            match marks.get(&column).copied() {
+                Some(mark) => marks.insert(alias, mark),
+                None => marks.remove(&alias),
+            };
+        }
+        Some(Question { sql: asked.sql, names: asked.names, system: Arc::new(self.system), marks })
     }
 }
 

@@ -25,13 +25,21 @@ const INFORMATION: &str = "information_schema";
 const NAMED: [&str; 8] =
     ["regclass", "regtype", "regnamespace", "regproc", "regprocedure", "regrole", "regoper", "regcollation"];
 
-/// A question to the catalog in words that the engine knows, and the names of its columns; None of what asks for rows of relations.
+/// A question in words that the engine knows.
+pub(super) struct Rewritten {
+    pub(super) sql: String,
+    pub(super) names: ColumnNames,
+    /// Columns of the answer that are columns of the catalog under other names: their own, and those of the catalog.
+    pub(super) aliases: Vec<(String, String)>,
+}
+
+/// A question to the catalog; None of what asks for rows of relations.
 /// `is_relation`: whether a name without a schema is one that is declared. `number_of`: the number of a name, of a kind.
 pub(super) fn rewritten(
     sql: &str,
     is_relation: impl Fn(&str) -> bool,
     number_of: impl Fn(&str, &str) -> Option<i64>,
-) -> Option<(String, ColumnNames)> {
+) -> Option<Rewritten> {
     let parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(RECURSION_MAX).try_with_sql(sql);
     // What cannot be read here is told by who reads all other SQL.
     let mut statement = parser.ok()?.parse_statement().ok()?;
@@ -45,9 +53,24 @@ pub(super) fn rewritten(
     }
     let Statement::Query(query) = &mut statement else { return None };
     // What an expression is called is said by the words that the client wrote.
+    let aliases = aliases(&query.body);
     let names = ColumnNames::take(query);
     let _ = VisitMut::visit(&mut statement, &mut Rewriting { number_of: &number_of });
-    Some((statement.to_string(), names))
+    Some(Rewritten { sql: statement.to_string(), names, aliases })
+}
+
+fn aliases(body: &SetExpr) -> Vec<(String, String)> {
+    let SetExpr::Select(select) = body else { return Vec::new() };
+    let alias = |item: &SelectItem| {
+        let SelectItem::ExprWithAlias { expr, alias } = item else { return None };
+        let column = match expr {
+            Expr::Identifier(name) => name,
+            Expr::CompoundIdentifier(names) => names.last()?,
+            _ => return None,
+        };
+        Some((meant(alias), meant(column)))
+    };
+    select.projection.iter().filter_map(alias).collect()
 }
 
 /// What a question is about.
@@ -137,21 +160,12 @@ impl Rewriting<'_> {
                 Expr::BinaryOp { left: of_left.unwrap_or(left), op, right: of_right.unwrap_or(right) }
             }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if !matches!(*right, Expr::Subquery(_)) => {
-                let values = match *right {
-                    Expr::Value(value) => elements(&value.value),
-                    Expr::Nested(inner) => *inner,
-                    other => other,
-                };
-                made("array_has", vec![values, *left])
+                made("array_has", vec![listed(*right), *left])
             }
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right }
-                if matches!(&*right, Expr::Value(_) | Expr::Nested(_)) =>
+                if matches!(&*right, Expr::Value(_) | Expr::Nested(_) | Expr::Cast { .. }) =>
             {
-                let values = match *right {
-                    Expr::Value(value) => elements(&value.value),
-                    other => other,
-                };
-                let is_one = made("array_has", vec![values, *left]);
+                let is_one = made("array_has", vec![listed(*right), *left]);
                 Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(is_one) }
             }
             Expr::CompoundFieldAccess { root, access_chain } => accessed(root, access_chain),
@@ -282,13 +296,15 @@ fn accessed(root: Box<Expr>, mut chain: Vec<AccessExpr>) -> Expr {
         let rows = if meant(field) == "n" { made(calls::PLACES, vec![list.clone()]) } else { list.clone() };
         return made("unnest", vec![rows]);
     }
-    let column = match root.as_ref() {
-        Expr::Identifier(name) => Some(name),
-        Expr::CompoundIdentifier(names) => names.last(),
+    // Of `i.indkey[0]` the relation is the root, and the column a field of it.
+    let column = match (chain.as_slice(), root.as_ref()) {
+        ([.., AccessExpr::Dot(Expr::Identifier(name)), _], _) => Some(name.clone()),
+        ([_], Expr::Identifier(name)) => Some(name.clone()),
+        ([_], Expr::CompoundIdentifier(names)) => names.last().cloned(),
         _ => None,
     };
-    if let ([AccessExpr::Subscript(Subscript::Index { index })], Some(column)) = (chain.as_mut_slice(), column)
-        && VECTORS.contains(&meant(column).as_str())
+    if let (Some(AccessExpr::Subscript(Subscript::Index { index })), Some(column)) = (chain.last_mut(), column)
+        && VECTORS.contains(&meant(&column).as_str())
     {
         let from_zero = std::mem::replace(index, null());
         let (left, right) = (Box::new(Expr::Nested(Box::new(from_zero))), Box::new(numeral(1)));
@@ -356,6 +372,18 @@ fn is_number(expr: &Expr) -> bool {
 }
 
 /// `{a,b}` as a list.
+/// A list as an expression; one that is written as a text (`'{a,b}'::text[]`) by its elements.
+fn listed(expr: Expr) -> Expr {
+    match expr {
+        Expr::Value(value) => elements(&value.value),
+        Expr::Nested(inner) => listed(*inner),
+        Expr::Cast { expr: inner, data_type: DataType::Array(_), .. } if matches!(*inner, Expr::Value(_)) => {
+            listed(*inner)
+        }
+        other => other,
+    }
+}
+
 fn elements(value: &Value) -> Expr {
     let Value::SingleQuotedString(text) = value else { return Expr::Value(value.clone().into()) };
     let inner = text.trim_start_matches('{').trim_end_matches('}');
@@ -468,7 +496,7 @@ mod tests {
 
     fn question(sql: &str) -> Option<String> {
         let number_of = |kind: &str, name: &str| (kind == "regclass" && name == "things").then_some(7);
-        rewritten(sql, |name| name == "things", number_of).map(|(sql, _)| sql)
+        rewritten(sql, |name| name == "things", number_of).map(|asked| asked.sql)
     }
 
     #[test]
@@ -491,6 +519,10 @@ mod tests {
             ),
             ("SELECT 'things'::regclass", "SELECT 7"),
             ("SELECT PG_CATALOG.PG_GET_EXPR(a, b) FROM pg_class", "SELECT PG_GET_EXPR(a, b) FROM pg_class"),
+            (
+                "SELECT 1 FROM pg_class WHERE relname <> ALL ('{a,b}'::text[])",
+                "SELECT 1 FROM pg_class WHERE NOT array_has(make_array('a', 'b'), relname)",
+            ),
             (
                 "SELECT 1 FROM pg_class WHERE relname <> ALL ('{a,b}')",
                 "SELECT 1 FROM pg_class WHERE NOT array_has(make_array('a', 'b'), relname)",
