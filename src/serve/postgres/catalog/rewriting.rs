@@ -371,7 +371,6 @@ fn is_number(expr: &Expr) -> bool {
     ["oid", "relid", "typid", "classid", "namespace", "inhparent"].iter().any(|end| name.ends_with(end))
 }
 
-/// `{a,b}` as a list.
 /// A list as an expression; one that is written as a text (`'{a,b}'::text[]`) by its elements.
 fn listed(expr: Expr) -> Expr {
     match expr {
@@ -384,6 +383,7 @@ fn listed(expr: Expr) -> Expr {
     }
 }
 
+/// `{a,b}` as a list.
 fn elements(value: &Value) -> Expr {
     let Value::SingleQuotedString(text) = value else { return Expr::Value(value.clone().into()) };
     let inner = text.trim_start_matches('{').trim_end_matches('}');
