@@ -60,6 +60,10 @@ fn check(head: &Parts) -> Result<Option<&Principal>, Refused> {
 
 fn parse<T: DeserializeOwned>(body: &RequestBody, asks: Option<&Principal>) -> Result<T, Refused> {
     let failed = |error| invalid(format!("the body: {error}"));
+    // A list of the members' values would be read as an object.
+    if body.bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(invalid("the body: it is a list and no object".to_owned()));
+    }
     let Some(Principal { name, .. }) = asks else { return serde_json::from_slice(&body.bytes).map_err(failed) };
     let mut asked: Value = serde_json::from_slice(&body.bytes).map_err(failed)?;
     if let Some(members) = asked.as_object_mut() {
