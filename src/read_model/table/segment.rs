@@ -1,6 +1,6 @@
 //! An immutable segment of rows with its indexes, and how rows are picked from several of them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::interleave;
@@ -20,6 +20,8 @@ pub(super) struct Segment {
     keys: OnceLock<KeyIndex>,
     /// By the numbers of the orders.
     sorted: Box<[OnceLock<SortedIndex>]>,
+    /// Held by who sorts, so that one of several readers does it.
+    sorting: Mutex<()>,
     row_bytes: usize,
 }
 
@@ -34,7 +36,8 @@ impl Segment {
     /// A segment whose key index is built when it is first asked for.
     pub(super) fn new(rows: RecordBatch, orders: usize) -> Self {
         let row_bytes = rows.get_array_memory_size();
-        Self { rows, keys: OnceLock::new(), sorted: (0..orders).map(|_| OnceLock::new()).collect(), row_bytes }
+        let sorted = (0..orders).map(|_| OnceLock::new()).collect();
+        Self { rows, keys: OnceLock::new(), sorted, sorting: Mutex::default(), row_bytes }
     }
 
     pub(super) fn with_keys(rows: RecordBatch, orders: usize, keys: KeyIndex) -> Self {
@@ -57,6 +60,10 @@ impl Segment {
 
     /// The rows in the order of this number, which `encoding` encodes.
     pub(super) fn sorted(&self, order: usize, encoding: &Encoding) -> Result<&SortedIndex, ArrowError> {
+        if let Some(sorted) = self.sorted[order].get() {
+            return Ok(sorted);
+        }
+        let _alone = self.sorting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sorted) = self.sorted[order].get() {
             return Ok(sorted);
         }
