@@ -2,12 +2,13 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
+use datafusion::logical_expr::Expr;
 
 use super::filters::{Filter, is_comparable};
-use super::pages::{Page, Paging, SortColumn, with_all_columns};
+use super::pages::{Page, Paging, with_all_columns};
 use super::results::Keeping;
 use super::session::{Session, Sessions};
-use super::{ErrorKind, Limits, QueryError, ReadPoint, relations};
+use super::{ErrorKind, Limits, QueryError, ReadPoint, SortColumn, relations};
 use crate::read_model::OpenTable;
 
 /// A listing: all filters hold together. Columns are indexes in the schema that the request was made for.
@@ -33,16 +34,27 @@ pub(super) async fn list(
     let mut builder = session.scan(sessions, name).await?;
     let schema = builder.schema().inner().clone();
     let request = request(&schema)?;
-    if let Some(table) = relations::open(at.view(), name)?.table() {
-        check_served(name, &table, &request.filters, limits)?;
+    let table = relations::open(at.view(), name)?.table();
+    if let Some(table) = &table {
+        check_served(name, table, &request.filters, limits)?;
     }
-    for filter in &request.filters {
-        builder = builder.filter(filter.to_expr(&schema)).map_err(QueryError::planning)?;
+    let filters: Vec<Expr> = request.filters.iter().map(|filter| filter.to_expr(&schema)).collect();
+    for filter in &filters {
+        builder = builder.filter(filter.clone()).map_err(QueryError::planning)?;
     }
     let plan = builder.build().map_err(QueryError::planning)?;
     let repeatable = session.is_repeatable(&plan)?;
     let keeping = keeping.and_then(|keeping| keeping.of(repeatable));
-    paging(at, name, request, &schema, limits)?.read(session, plan, at.cut(), keeping).await
+    let paging = paging(at, name, request, &schema, limits)?;
+    let in_order = match &table {
+        Some(table) => paging.in_order(session, table, &filters, &schema).await?,
+        None => None,
+    };
+    let all = match in_order {
+        Some(all) => all,
+        None => paging.sorted(session, plan).await?,
+    };
+    paging.finish(&all, at.cut(), keeping)
 }
 
 /// The same page from rows that were kept.
@@ -57,7 +69,8 @@ pub(super) fn kept(
     paging(at, name, request(&schema)?, &schema, limits)?.page(rows, at.cut())
 }
 
-fn paging(
+/// What the page of a listing is one of.
+pub(super) fn paging(
     at: &ReadPoint,
     name: &str,
     request: ListRequest,

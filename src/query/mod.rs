@@ -16,6 +16,7 @@ mod list;
 mod named;
 mod offered;
 mod open_parameters;
+mod ordered;
 mod pages;
 mod plan_checks;
 mod read_point;
@@ -37,7 +38,7 @@ pub use limits::Limits;
 pub use list::ListRequest;
 pub use named::NamedRequest;
 pub use offered::{Offered, OfferedIndex, OfferedRelation};
-pub use pages::{Page, SortColumn};
+pub use pages::Page;
 pub use read_point::ReadPoint;
 pub use results::ResultCounts;
 pub use service::{QueryService, Rules, now_us};
@@ -45,6 +46,8 @@ pub use session::{DescribedQuery, ParsedQuery};
 pub use sql::{Params, RowBatches, SqlRequest};
 pub use system::{RelationShape, SystemTables};
 pub use values::{ValueError, format_date, format_timestamp, parse_value};
+
+pub use crate::read_model::SortColumn;
 
 /// The name among `names` that was probably meant.
 pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -8,10 +8,10 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlanBuilder;
 
 use super::filters::{find_column, is_comparable};
-use super::pages::{Page, Paging, SortColumn, with_all_columns};
+use super::pages::{Page, Paging, with_all_columns};
 use super::results::{Asked, Keeping, sorted};
 use super::session::{Session, Sessions};
-use super::{QueryError, values};
+use super::{QueryError, SortColumn, values};
 use crate::config::{Query, QueryParam};
 use crate::event::DataType;
 use crate::progress::Cut;

@@ -15,21 +15,15 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::filters::{column, is_comparable};
+use super::ordered::first_rows;
 use super::results::Keeping;
 use super::session::Session;
 use super::{QueryError, values};
 use crate::progress::Cut;
+use crate::read_model::{OpenTable, OrderedRead, SortColumn};
 
 /// Longest token that is looked at.
 const TOKEN_LENGTH_MAX: usize = 8 * 1024;
-
-/// NULL is the greatest value: last when ascending, first when descending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SortColumn {
-    /// The column's index in the schema.
-    pub column: usize,
-    pub descending: bool,
-}
 
 /// One page of rows.
 #[derive(Debug, Clone)]
@@ -68,7 +62,7 @@ struct PageToken {
 }
 
 impl Paging {
-    /// Reads a page of `plan` in the session. `keeping` gets what [`Paging::page`] makes the same page of.
+    /// Reads a page of `plan` in the session.
     pub(super) async fn read(
         &self,
         session: &Session,
@@ -76,6 +70,20 @@ impl Paging {
         cut: &Cut,
         keeping: Option<Keeping>,
     ) -> Result<Page, QueryError> {
+        let all = self.sorted(session, plan).await?;
+        self.finish(&all, cut, keeping)
+    }
+
+    /// The page of these rows, of which `keeping` gets what [`Paging::page`] makes the same page of.
+    pub(super) fn finish(&self, all: &RecordBatch, cut: &Cut, keeping: Option<Keeping>) -> Result<Page, QueryError> {
+        if let Some(keeping) = keeping.and_then(|keeping| keeping.taken(all)) {
+            keeping.finish(&all.schema());
+        }
+        self.page(all, cut)
+    }
+
+    /// The rows of a page, and one more if there is one, of all that `plan` gives.
+    pub(super) async fn sorted(&self, session: &Session, plan: LogicalPlan) -> Result<RecordBatch, QueryError> {
         let schema: SchemaRef = plan.schema().inner().clone();
         let before = self.before(&self.fingerprint(&schema))?;
         let mut builder = LogicalPlanBuilder::from(plan);
@@ -92,11 +100,28 @@ impl Paging {
         let skip = before.as_ref().map_or(0, |token| token.ties);
         let plan = builder.limit(skip, Some(self.size + 1)).and_then(LogicalPlanBuilder::build);
         let batches = session.collect(&plan.map_err(QueryError::planning)?).await?;
-        let all = concat_batches(&schema, &batches).map_err(|error| QueryError::running(error.into()))?;
-        if let Some(keeping) = keeping.and_then(|keeping| keeping.taken(&all)) {
-            keeping.finish(&schema);
+        concat_batches(&schema, &batches).map_err(|error| QueryError::running(error.into()))
+    }
+
+    /// The same rows of a table whose rows pass these filters, in an order that it keeps; none where it keeps none that serves them, or
+    /// where they are far apart in it.
+    pub(super) async fn in_order(
+        &self,
+        session: &Session,
+        table: &OpenTable<'_>,
+        filters: &[Expr],
+        schema: &SchemaRef,
+    ) -> Result<Option<RecordBatch>, QueryError> {
+        let before = self.before(&self.fingerprint(schema))?;
+        if !self.unique || before.as_ref().is_some_and(|token| token.ties > 0) {
+            return Ok(None);
         }
-        self.page(&all, cut)
+        let after = before.map(|token| self.values(&token, schema)).transpose()?;
+        let read = OrderedRead { order: &self.order, after: after.as_deref(), filters };
+        match table.in_order(&read).map_err(QueryError::running)? {
+            Some(rows) => first_rows(session, rows, filters, self.size + 1, schema).await,
+            None => Ok(None),
+        }
     }
 
     /// The page of the rows from its first one on; one row more than it has tells whether there is another page.

@@ -10,20 +10,21 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
 };
 use datafusion::catalog::{CatalogProviderList, TableProvider};
-use datafusion::common::{DataFusionError, ParamValues, TableReference};
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::registry::FunctionRegistry;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, ScalarUDF};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement;
 
@@ -225,6 +226,15 @@ impl Session {
 
     pub(super) fn view(&self) -> &ReadView {
         &self.view
+    }
+
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// What computes a condition on rows with these columns.
+    pub(super) fn physical(&self, condition: Expr, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
+        self.state.create_physical_expr(condition, &DFSchema::try_from(schema.clone())?)
     }
 
     /// Plans a parsed query with its parameters.

@@ -13,4 +13,4 @@ pub use comparison::{Comparison, KeyDifference, KeyFault};
 pub use input_rows::InputRows;
 pub use model::{Published, ReadModel, TakeError};
 pub use read_view::{NotServed, OpenRelation, OpenTable, ReadView, RelationRows};
-pub use table::RowsVersion;
+pub use table::{OrderedRead, OrderedRows, RowsVersion, SortColumn};

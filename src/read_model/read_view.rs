@@ -11,11 +11,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::logical_expr::Expr;
 
 use super::catalog::{ProjectionStatus, Relation, Snapshot, Stored, WITHHELD};
 use super::guarded::GuardedProvider;
 use super::search::{FieldKind, FieldSpec, SearchAnswer, SearchError, SearchRequest, SearchSnapshot};
-use super::table::{RowsVersion, TableSnapshot, TableSpec};
+use super::table::{OrderedRead, OrderedRows, RowsVersion, TableSnapshot, TableSpec};
 use crate::access::{Caller, Denied, Permit, Policies, Visibility};
 use crate::event::SourceSchema;
 use crate::lifecycle::{Parked, Step};
@@ -328,6 +329,26 @@ impl<'a> OpenTable<'a> {
         };
         let all = all.into_iter().flatten().map(|rows| Ok(rows?));
         Ok(all.chain(seen.into_iter().flatten()))
+    }
+
+    /// The rows that the caller sees in an order; none where the table keeps no order that serves it, or has not sorted it yet: all rows
+    /// have to be sorted then. How many are visited is up to who reads.
+    ///
+    /// # Errors
+    /// If DataFusion cannot compute what the rows are looked at by, or a value to begin behind is not of its column.
+    pub fn in_order(&self, read: &OrderedRead<'_>) -> Result<Option<OrderedRows>, DataFusionError> {
+        let Some(permit) = &self.permit else { return self.table.in_order(read, None) };
+        // Where what is seen comes in the order of what is not, it tells of that.
+        if read.order.iter().any(|sort| permit.masks(sort.column)) {
+            return Ok(None);
+        }
+        let schema = self.table.schema();
+        let is_seen = |filter: &&Expr| {
+            let columns = filter.column_refs();
+            columns.iter().all(|column| schema.index_of(column.name()).is_ok_and(|column| !permit.masks(column)))
+        };
+        let filters: Vec<Expr> = read.filters.iter().filter(is_seen).cloned().collect();
+        self.table.in_order(&OrderedRead { filters: &filters, ..*read }, Some(permit))
     }
 
     /// For SQL: filters on the key and on secondary indexes are served by them.

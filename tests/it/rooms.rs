@@ -290,9 +290,12 @@ const ROOMS: &[Room] = &[
             "read_model::NotServed",
             "read_model::OpenRelation",
             "read_model::OpenTable",
+            "read_model::OrderedRead",
+            "read_model::OrderedRows",
             "read_model::ReadView",
             "read_model::RelationRows",
             "read_model::RowsVersion",
+            "read_model::SortColumn",
             "read_model::catalog::Catalog",
             // Handed through to a `ReadView`.
             "read_model::catalog::Snapshot",

@@ -77,12 +77,15 @@ impl Account {
 
     /// All batches, which are to become one.
     pub(super) async fn collect(&self, mut stream: SendableRecordBatchStream) -> Result<Vec<RecordBatch>> {
-        let (kept, mut batches) = (self.reservation("page"), Vec::new());
+        let mut gathered = self.gather();
         while let Some(batch) = stream.try_next().await? {
-            kept.try_grow(2 * batch_bytes(&batch))?;
-            batches.push(batch);
+            gathered.push(batch)?;
         }
-        Ok(batches)
+        Ok(gathered.batches)
+    }
+
+    pub(super) fn gather(&self) -> Gathered {
+        Gathered { kept: self.reservation("page"), batches: Vec::new() }
     }
 
     /// Counts the buffers of a result for as long as they live. What it shares with its inputs is counted already, or belongs
@@ -108,6 +111,21 @@ impl Account {
         if self.memory.reserved() > self.memory_bytes {
             return Err(resources_datafusion_err!("{} bytes are more than the query may use", self.memory.reserved()));
         }
+        Ok(())
+    }
+}
+
+/// Batches that are to become one, of which there are two copies then.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    kept: MemoryReservation,
+    pub(super) batches: Vec<RecordBatch>,
+}
+
+impl Gathered {
+    pub(super) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        self.kept.try_grow(2 * batch_bytes(&batch))?;
+        self.batches.push(batch);
         Ok(())
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, ScalarValue};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::{Expr, Operator};
 
 use super::TableSpec;
 use super::canonical::canonical;
+use super::condition::{Conditions, Limit, Limits};
 use super::encoding::Encoding;
+use super::order::{Order, SortColumn};
 use super::segment::View;
 use super::sorted_index::Span;
 use crate::state::KeyMap;
@@ -28,77 +29,53 @@ pub(super) enum Access {
         encoding: Encoding,
         points: Vec<Vec<u8>>,
     },
-    /// Disjoint spans of the secondary index at this number.
+    /// Disjoint spans of an order of the secondary index at this number.
     Spans {
         index: usize,
+        order: usize,
         encoding: Encoding,
         spans: Vec<Span>,
     },
 }
 
-/// What one filter says about one column.
-#[derive(Debug)]
-enum Condition {
-    OneOf(Vec<ScalarValue>),
-    Compare(Operator, ScalarValue),
-}
-
 impl Access {
     /// The best way to the rows that the filters keep, and which of them it answers exactly.
     pub(super) fn choose(spec: &TableSpec, filters: &[&Expr]) -> Result<(Self, Vec<bool>), DataFusionError> {
-        let conditions: Vec<Option<(usize, Condition)>> =
-            filters.iter().map(|filter| condition(spec, filter)).collect();
-        // Of several conditions on one column the shortest list counts; the others are left to the caller.
-        let mut equal: BTreeMap<usize, (usize, &[ScalarValue])> = BTreeMap::new();
-        for (filter, condition) in conditions.iter().enumerate() {
-            let Some((column, Condition::OneOf(values))) = condition else { continue };
-            if equal.get(column).is_none_or(|(_, shortest)| values.len() < shortest.len()) {
-                equal.insert(*column, (filter, values));
-            }
-        }
+        let conditions = Conditions::of(spec, filters);
+        let equal = conditions.equal();
         let mut used = vec![false; filters.len()];
         if !spec.key.is_empty() && bound_columns(&spec.key, &equal) == spec.key.len() {
             spec.key.iter().for_each(|column| used[equal[column].0] = true);
             let values: Vec<&[ScalarValue]> = spec.key.iter().map(|column| equal[column].1).collect();
             return Ok((Self::of_keys(spec, &combinations(&values))?, used));
         }
-        let comparisons = |column: Option<&usize>| {
-            let column = column.copied();
-            conditions.iter().enumerate().filter_map(move |(filter, condition)| match condition {
-                Some((of, Condition::Compare(operator, value))) if Some(*of) == column => {
-                    Some((filter, *operator, value))
-                }
-                _ => None,
-            })
-        };
+        let limits = |column: Option<&usize>| column.map(|&column| conditions.limits(column)).unwrap_or_default();
         let worth = |index: &[usize]| {
             let bound = bound_columns(index, &equal);
-            (bound, comparisons(index.get(bound)).count().min(1))
+            (bound, usize::from(!limits(index.get(bound)).is_empty()))
         };
         let best = spec.indexes.iter().enumerate().max_by_key(|(number, index)| (worth(index), usize::MAX - number));
-        let Some((number, index)) = best.filter(|(_, index)| worth(index) > (0, 0)) else {
+        let Some((index, columns)) = best.filter(|(_, index)| worth(index) > (0, 0)) else {
             return Ok((Access::All, used));
         };
-        let (prefix, rest) = index.split_at(bound_columns(index, &equal));
+        let [order, _] = Order::of_index(spec, index);
+        let (prefix, rest) = columns.split_at(bound_columns(columns, &equal));
         prefix.iter().for_each(|column| used[equal[column].0] = true);
         let values: Vec<&[ScalarValue]> = prefix.iter().map(|column| equal[column].1).collect();
-        let (mut lower, mut upper) = (None, None);
-        for (filter, operator, value) in comparisons(rest.first()) {
-            let side = if matches!(operator, Operator::Gt | Operator::GtEq) { &mut lower } else { &mut upper };
-            if side.is_none() {
-                *side = Some((operator, value));
-                used[filter] = true;
-            }
-        }
-        let prefixes = encode(spec, prefix, &combinations(&values))?;
-        let spans = spans(spec, prefixes, rest.first(), lower, upper)?;
-        Ok((Access::Spans { index: number, encoding: Encoding::new(&spec.schema, index)?, spans }, used))
+        let limits = limits(rest.first());
+        limits.lower.iter().chain(&limits.upper).for_each(|limit| used[limit.filter] = true);
+        let (sorted_prefix, sorted_rest) = order.columns.split_at(prefix.len());
+        let prefixes = encode(&Encoding::in_order(&spec.schema, sorted_prefix)?, &combinations(&values))?;
+        let spans = spans(spec, &prefixes, sorted_rest.first().copied(), limits)?;
+        let encoding = Encoding::in_order(&spec.schema, &order.columns)?;
+        Ok((Access::Spans { index, order: order.number, encoding, spans }, used))
     }
 
     /// The way to the rows with these keys, each with one value a key column of that column's type.
     pub(super) fn of_keys(spec: &TableSpec, keys: &[Vec<ScalarValue>]) -> Result<Self, DataFusionError> {
-        let points = encode(spec, &spec.key, keys)?;
-        Ok(Access::Keys { encoding: Encoding::new(&spec.schema, &spec.key)?, points })
+        let encoding = Encoding::new(&spec.schema, &spec.key)?;
+        let points = encode(&encoding, keys)?;
+        Ok(Access::Keys { encoding, points })
     }
 
     /// No more rows than these are reached, as far as that is known: no two live rows have one key.
@@ -131,8 +108,8 @@ impl Access {
                     found.retain(|_| hits.next().unwrap_or(false));
                 }
             }
-            Access::Spans { index, encoding, spans } => {
-                let sorted = view.segment.sorted(*index, encoding)?;
+            Access::Spans { order, encoding, spans, .. } => {
+                let sorted = view.segment.sorted(*order, encoding)?;
                 for span in spans {
                     let rows = sorted.find(rows, encoding, span)?;
                     found.extend(rows.iter().copied().filter(|&row| view.liveness.is_live(row as usize)));
@@ -167,133 +144,46 @@ fn combinations(values: &[&[ScalarValue]]) -> Vec<Vec<ScalarValue>> {
     all
 }
 
-/// The distinct encodings of rows of values of these columns.
-fn encode(spec: &TableSpec, columns: &[usize], rows: &[Vec<ScalarValue>]) -> Result<Vec<Vec<u8>>, DataFusionError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let arrays = (0..columns.len()).map(|index| {
+/// The distinct encodings of rows of values, one for each column that is encoded.
+pub(super) fn encode(encoding: &Encoding, rows: &[Vec<ScalarValue>]) -> Result<Vec<Vec<u8>>, DataFusionError> {
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let arrays = (0..first.len()).map(|index| {
         let array = ScalarValue::iter_to_array(rows.iter().map(|row| row[index].clone()))?;
         Ok(canonical(&array)?)
     });
     let arrays = arrays.collect::<Result<Vec<ArrayRef>, DataFusionError>>()?;
-    let encoded = Encoding::new(&spec.schema, columns)?.encode_values(&arrays)?;
+    let encoded = encoding.encode_values(&arrays)?;
     let mut keys: Vec<Vec<u8>> = (0..rows.len()).map(|row| encoded.get(row).to_vec()).collect();
     keys.sort_unstable();
     keys.dedup();
     Ok(keys)
 }
 
-type Limit<'a> = Option<(Operator, &'a ScalarValue)>;
-
-fn spans(
+/// The stretches of an order whose keys begin with one of the prefixes, each with `next`, the column behind, within its limits.
+pub(super) fn spans(
     spec: &TableSpec,
-    prefixes: Vec<Vec<u8>>,
-    column: Option<&usize>,
-    lower: Limit<'_>,
-    upper: Limit<'_>,
+    prefixes: &[Vec<u8>],
+    next: Option<SortColumn>,
+    limits: Limits<'_>,
 ) -> Result<Vec<Span>, DataFusionError> {
     let one = |value: &ScalarValue| -> Result<Vec<u8>, DataFusionError> {
-        let columns: Vec<usize> = column.copied().into_iter().collect();
-        Ok(encode(spec, &columns, &[vec![value.clone()]])?.into_iter().next().unwrap_or_default())
+        let encoding = Encoding::in_order(&spec.schema, next.as_slice())?;
+        Ok(encode(&encoding, &[vec![value.clone()]])?.into_iter().next().unwrap_or_default())
     };
-    let bound = |limit: Limit<'_>| -> Result<Bound<Vec<u8>>, DataFusionError> {
+    let bound = |limit: Option<Limit<'_>>| -> Result<Bound<Vec<u8>>, DataFusionError> {
         Ok(match limit {
             None => Bound::Unbounded,
-            Some((Operator::GtEq | Operator::LtEq, value)) => Bound::Included(one(value)?),
-            Some((_, value)) => Bound::Excluded(one(value)?),
+            Some(Limit { operator: Operator::GtEq | Operator::LtEq, value, .. }) => Bound::Included(one(value)?),
+            Some(Limit { value, .. }) => Bound::Excluded(one(value)?),
         })
     };
-    let null = match (column, upper) {
-        (Some(&column), Some(_)) => one(&ScalarValue::try_new_null(spec.schema.field(column).data_type())?)?,
-        _ => Vec::new(),
-    };
-    let (lower, upper) = (bound(lower)?, bound(upper)?);
-    let (lower, upper) = (lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice));
-    Ok(prefixes.iter().map(|prefix| Span::new(prefix, lower, upper, &null)).collect())
-}
-
-/// What a filter says, if it speaks of one column and literals only.
-fn condition(spec: &TableSpec, filter: &Expr) -> Option<(usize, Condition)> {
-    match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            match (condition(spec, left)?, condition(spec, right)?) {
-                ((a, Condition::OneOf(mut values)), (b, Condition::OneOf(more))) if a == b => {
-                    values.extend(more);
-                    Some((a, Condition::OneOf(values)))
-                }
-                _ => None,
-            }
-        }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let (column, op, literal) = match (column(spec, left), column(spec, right)) {
-                (Some(column), None) => (column, *op, right),
-                (None, Some(column)) => (column, op.swap()?, left),
-                _ => return None,
-            };
-            let value = literal_of(spec, column, literal)?;
-            match op {
-                Operator::Eq => Some((column, Condition::OneOf(not_null(value)))),
-                Operator::IsNotDistinctFrom => Some((column, Condition::OneOf(vec![value]))),
-                Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq if !value.is_null() => {
-                    Some((column, Condition::Compare(op, value)))
-                }
-                _ => None,
-            }
-        }
-        Expr::InList(list) if !list.negated => {
-            let column = column(spec, &list.expr)?;
-            let values = list.list.iter().map(|value| literal_of(spec, column, value).map(not_null));
-            Some((column, Condition::OneOf(values.collect::<Option<Vec<_>>>()?.concat())))
-        }
-        Expr::IsNull(inner) => {
-            let column = column(spec, inner)?;
-            let null = ScalarValue::try_new_null(spec.schema.field(column).data_type()).ok()?;
-            Some((column, Condition::OneOf(vec![null])))
-        }
-        Expr::Not(inner) => boolean(spec, inner, false),
-        Expr::Column(_) => boolean(spec, filter, true),
-        _ => None,
+    let (lower, mut upper) = (bound(limits.lower)?, bound(limits.upper)?);
+    if let (Some(next), Some(_), None) = (next, limits.lower, limits.upper) {
+        // No comparison holds for NULL, which is the greatest value.
+        upper = Bound::Excluded(one(&ScalarValue::try_new_null(spec.schema.field(next.column).data_type())?)?);
     }
-}
-
-/// `active` and `NOT active`.
-fn boolean(spec: &TableSpec, expr: &Expr, value: bool) -> Option<(usize, Condition)> {
-    let column = column(spec, expr)?;
-    let is_boolean = *spec.schema.field(column).data_type() == DataType::Boolean;
-    is_boolean.then(|| (column, Condition::OneOf(vec![ScalarValue::Boolean(Some(value))])))
-}
-
-/// NULL equals nothing.
-fn not_null(value: ScalarValue) -> Vec<ScalarValue> {
-    if value.is_null() { Vec::new() } else { vec![value] }
-}
-
-fn column(spec: &TableSpec, expr: &Expr) -> Option<usize> {
-    match expr {
-        Expr::Column(column) => spec.schema.index_of(&column.name).ok(),
-        _ => None,
-    }
-}
-
-/// A literal as a value of the column's type, if it is one and an index compares it as DataFusion would.
-fn literal_of(spec: &TableSpec, column: usize, expr: &Expr) -> Option<ScalarValue> {
-    let Expr::Literal(value, _) = expr else { return None };
-    let data_type = spec.schema.field(column).data_type();
-    if data_type.is_nested() {
-        return None;
-    }
-    match value {
-        // DataFusion tells -0.0 from 0.0 and NaNs from each other; the stored rows have one form of each.
-        ScalarValue::Float64(Some(float)) if float.is_nan() || *float == 0.0 && float.is_sign_negative() => None,
-        ScalarValue::Float32(Some(float)) if float.is_nan() || *float == 0.0 && float.is_sign_negative() => None,
-        _ if value.data_type() == *data_type => Some(value.clone()),
-        _ if value.is_null() => ScalarValue::try_new_null(data_type).ok(),
-        _ if is_string(&value.data_type()) && is_string(data_type) => value.cast_to(data_type).ok(),
-        _ => None,
-    }
-}
-
-fn is_string(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    let descends = next.is_some_and(|next| next.descending);
+    let (start, end) = if descends { (upper, lower) } else { (lower, upper) };
+    let (start, end) = (start.as_ref().map(Vec::as_slice), end.as_ref().map(Vec::as_slice));
+    Ok(prefixes.iter().map(|prefix| Span::new(prefix, start, end)).collect())
 }

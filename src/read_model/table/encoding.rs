@@ -3,10 +3,12 @@
 //! The bytes are Arrow's row format. They hold within one build only: nothing here is persisted.
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::take;
+use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
+
+use super::order::SortColumn;
 
 /// Encodes some columns of a schema.
 ///
@@ -29,6 +31,17 @@ impl Encoding {
     pub(super) fn new(schema: &Schema, columns: &[usize]) -> Result<Self, ArrowError> {
         let fields = columns.iter().map(|&column| SortField::new(schema.field(column).data_type().clone())).collect();
         Ok(Self { columns: columns.to_vec(), converter: RowConverter::new(fields)? })
+    }
+
+    /// Encodes columns so that the bytes compare in this order of them.
+    pub(super) fn in_order(schema: &Schema, order: &[SortColumn]) -> Result<Self, ArrowError> {
+        let field = |sort: &SortColumn| {
+            // NULL is the greatest value.
+            let options = SortOptions { descending: sort.descending, nulls_first: sort.descending };
+            SortField::new_with_options(schema.field(sort.column).data_type().clone(), options)
+        };
+        let converter = RowConverter::new(order.iter().map(field).collect())?;
+        Ok(Self { columns: order.iter().map(|sort| sort.column).collect(), converter })
     }
 
     /// Encodes every row of a batch of the whole schema.

@@ -8,11 +8,15 @@ mod access;
 mod apply_error;
 mod canonical;
 mod compaction;
+mod condition;
 mod decision;
 mod difference;
 mod encoding;
 mod key_index;
 mod liveness;
+mod order;
+mod ordered_access;
+mod ordered_rows;
 mod persist;
 mod provider;
 mod reader;
@@ -29,6 +33,9 @@ mod tests;
 
 pub use apply_error::{ApplyError, KeyConflict};
 pub(in crate::read_model) use canonical::canonical_rows;
+pub use order::SortColumn;
+pub use ordered_access::OrderedRead;
+pub use ordered_rows::OrderedRows;
 pub use persist::RestoreError;
 // Outside of this room rows are read through a `ReadView`.
 pub(in crate::read_model) use snapshot::TableSnapshot;

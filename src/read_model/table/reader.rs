@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 
 use super::access::Access;
 use super::encoding::batch;
-use super::segment::{View, gather};
+use super::segment::{View, pick};
 
 /// Rows of one batch at most. A multiple of the rows of a liveness word.
 pub(super) const BATCH_ROWS: usize = 8_192;
@@ -84,17 +84,8 @@ impl SegmentReader {
             return Ok(None);
         }
         let rest = self.found.split_off(self.found.len().min(BATCH_ROWS));
-        let mut indices = std::mem::replace(&mut self.found, rest);
-        let mut sources: Vec<&RecordBatch> = Vec::new();
-        let mut current = usize::MAX;
-        for (number, _) in &mut indices {
-            if *number != current {
-                current = *number;
-                sources.push(self.views[current].segment.rows());
-            }
-            *number = sources.len() - 1;
-        }
-        gather(&sources, &indices, &self.columns, &self.schema).map(Some)
+        let found = std::mem::replace(&mut self.found, rest);
+        pick(&self.views, found, &self.columns, &self.schema).map(Some)
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) struct Slot {
 pub(super) struct Segments {
     schema: SchemaRef,
     columns: Vec<usize>,
-    indexes: usize,
+    /// How many orders a segment may be sorted in.
+    orders: usize,
     pub(super) segment_rows: usize,
     /// By number; a number that is free may be given again.
     pub(super) held: Vec<Option<WriterSegment>>,
@@ -98,10 +99,10 @@ impl Slot {
 }
 
 impl Segments {
-    pub(super) fn new(schema: SchemaRef, indexes: usize, segment_rows: usize) -> Self {
+    pub(super) fn new(schema: SchemaRef, orders: usize, segment_rows: usize) -> Self {
         let columns = (0..schema.fields().len()).collect();
         let (held, free) = (Vec::new(), Vec::new());
-        Self { schema, columns, indexes, segment_rows, held, free, stored: 0, live: 0 }
+        Self { schema, columns, orders, segment_rows, held, free, stored: 0, live: 0 }
     }
 
     /// Adds rows, of which each slot has none yet, as one segment.
@@ -121,7 +122,7 @@ impl Segments {
         self.live += slots.len();
         let keys = KeyIndex::new(hashes.iter().map(|hashes| hashes.key).collect());
         let liveness = Arc::new(Liveness::new(slots.len()));
-        let segment = Arc::new(Segment::with_keys(rows, self.indexes, keys));
+        let segment = Arc::new(Segment::with_keys(rows, self.orders, keys));
         self.held[number as usize] = Some(WriterSegment { segment, liveness, slots });
     }
 

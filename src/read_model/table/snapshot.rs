@@ -12,10 +12,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::access::Access;
 use super::encoding::Encoding;
+use super::ordered_access::OrderedAccess;
 use super::provider::SnapshotProvider;
 use super::reader::SegmentReader;
 use super::segment::View;
-use super::{RowsVersion, TableSpec};
+use super::{OrderedRead, OrderedRows, RowsVersion, TableSpec};
 use crate::access::Permit;
 
 /// Cheap to clone: readers share the writer's segments.
@@ -37,11 +38,12 @@ impl TableSnapshot {
     #[cfg(test)]
     pub(in crate::read_model) fn from_batches(spec: Arc<TableSpec>, batches: Vec<RecordBatch>) -> Self {
         use super::liveness::Liveness;
+        use super::order::Order;
         use super::segment::Segment;
-        let indexes = spec.indexes.len();
+        let orders = Order::count(&spec);
         let views = batches.into_iter().map(|rows| View {
             liveness: Arc::new(Liveness::new(rows.num_rows())),
-            segment: Arc::new(Segment::new(rows, indexes)),
+            segment: Arc::new(Segment::new(rows, orders)),
         });
         let views = views.collect();
         Self::new(spec, views, RowsVersion::next())
@@ -106,6 +108,22 @@ impl TableSnapshot {
         let columns = permitted.columns.as_slice().into();
         let reader = SegmentReader::new(self.views.clone(), 0..self.views.len(), Arc::new(access), columns, schema);
         Ok(reader.map(move |rows| permitted.look_at(&rows?)))
+    }
+
+    /// The rows in an order, of which a permit lets some through; none where no order that segments are sorted in serves that, or where
+    /// too many of them are not sorted yet.
+    ///
+    /// # Errors
+    /// If DataFusion cannot compute a condition, or where the values after which the rows begin are not of their columns.
+    pub(in crate::read_model) fn in_order(
+        &self,
+        read: &OrderedRead<'_>,
+        permit: Option<&Permit>,
+    ) -> Result<Option<OrderedRows>, DataFusionError> {
+        let conditions = permit.map(Permit::conditions).unwrap_or_default();
+        let Some(access) = OrderedAccess::choose(&self.spec, read, conditions)? else { return Ok(None) };
+        let permitted = permit.map(|permit| permit.over(None)).transpose()?;
+        Ok(OrderedRows::new(self.views.clone(), &self.spec.schema, access, permitted)?)
     }
 
     /// The rows as they lie in memory, nothing of them copied: of each segment all its rows, and which of those are live.

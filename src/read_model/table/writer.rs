@@ -11,6 +11,7 @@ use super::apply_error::{ApplyError, shown_key};
 use super::canonical::{canonical, canonical_rows};
 use super::decision::{Deciding, Decision, Written};
 use super::encoding::{Encoded, Encoding, batch};
+use super::order::Order;
 use super::segments::{RowHashes, SEGMENT_ROWS, Segments, Slots};
 use super::{RowsVersion, TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
@@ -66,7 +67,7 @@ impl Table {
             key_encoding: Encoding::new(&spec.schema, &spec.key)?,
             row_encoding: Encoding::new(&spec.schema, &columns)?,
             slots: Slots::default(),
-            segments: Segments::new(spec.schema.clone(), spec.indexes.len(), segment_rows),
+            segments: Segments::new(spec.schema.clone(), Order::count(&spec), segment_rows),
             segment_log: SegmentLog::default(),
             version: RowsVersion::next(),
             spec,
@@ -175,7 +176,7 @@ impl Table {
         self.segments.held.iter().flatten().count()
     }
 
-    /// Approximate bytes in memory, without what only older snapshots hold.
+    /// Approximate bytes in memory, without what only older snapshots hold and what readers have sorted.
     pub fn size(&self) -> usize {
         // SegmentLog: a slot number a row.
         self.segments.size() + self.slots.size() + self.slots.records().len() * 4

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod conflicts;
+mod in_order;
 mod model;
 mod queries;
 mod values;

@@ -8,10 +8,10 @@ use super::super::{Table, TableSnapshot};
 use super::{Row, content, decoded, delta, spec};
 use crate::state::{RowAddress, StateDelta, StoredSegment};
 
-type Model = BTreeMap<(Option<String>, i64), i64>;
+pub(super) type Model = BTreeMap<(Option<String>, i64), i64>;
 
 /// Small, so that tables of a few hundred rows have many segments.
-const SEGMENT_ROWS: usize = 32;
+pub(super) const SEGMENT_ROWS: usize = 32;
 
 /// What a checkpoint would hold: the segments that were written, with what later ones say of their rows.
 #[derive(Debug, Default, Clone)]
@@ -41,7 +41,12 @@ impl Log {
 }
 
 /// A delta that leads from `before` to a random other state, with detours that cancel out, shuffled.
-fn random_delta(random: &mut fastrand::Rng, before: &Model, after: &mut Model, changes: usize) -> Vec<(Row, i64)> {
+pub(super) fn random_delta(
+    random: &mut fastrand::Rng,
+    before: &Model,
+    after: &mut Model,
+    changes: usize,
+) -> Vec<(Row, i64)> {
     for _ in 0..changes {
         let tenant = (random.u8(..4) > 0).then(|| format!("tenant-{}", random.u8(..4)));
         let key = (tenant, random.i64(..120));
@@ -65,7 +70,7 @@ fn random_delta(random: &mut fastrand::Rng, before: &Model, after: &mut Model, c
     weighted
 }
 
-fn rows_of(model: &Model) -> Vec<Row> {
+pub(super) fn rows_of(model: &Model) -> Vec<Row> {
     model.iter().map(|((tenant, id), amount)| (tenant.clone(), *id, *amount)).collect()
 }
 
