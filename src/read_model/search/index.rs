@@ -1,7 +1,8 @@
 //! The index of a search projection: it takes deltas, commits them under a cut, and gives snapshots of the last one.
 //!
-//! Changes are buffered until a commit, which costs a flush and a sync. The cut is the payload of Tantivy's own
-//! commit, so that index and cut cannot part. A failed change or commit poisons the index until it is opened again.
+//! Changes are buffered until a commit, which costs the writing of a segment, and no sync: an index lasts as long as its process,
+//! and checkpoints make their own copies durable. The cut is the payload of Tantivy's own commit, so that index and cut cannot
+//! part. A failed change or commit poisons the index until it is opened again.
 
 use std::fs;
 use std::io;
@@ -10,10 +11,10 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
-use tantivy::directory::MmapDirectory;
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
+use super::directory::UnsyncedDirectory;
 use super::document::{DocumentError, Documents, key_term};
 use super::layout::{IndexLayout, LayoutError};
 use super::merging::MergesOfEqualHalves;
@@ -152,7 +153,7 @@ impl SearchIndex {
         self.poison(result)
     }
 
-    /// Makes everything applied so far durable and visible, as the state at `cut`.
+    /// Makes everything applied so far visible, as the state at `cut`.
     ///
     /// # Errors
     /// If the index cannot be written. It must then be opened anew from the last checkpoint.
@@ -215,7 +216,7 @@ impl SearchIndex {
         let payload = Payload { format: FORMAT, columns: self.layout.fingerprint(), cut: cut.clone() };
         let payload = serde_json::to_string(&payload)
             .map_err(|error| IndexError::Io { directory: directory.clone(), cause: error.into() })?;
-        // 1. Everything buffered becomes segments on disk, not yet part of the index.
+        // 1. Everything buffered becomes segments in files, not yet part of the index.
         let mut prepared = self.writer.prepare_commit().map_err(at)?;
         // 2. The new list of segments replaces the old one atomically, with the cut in it.
         prepared.set_payload(&payload);
@@ -250,10 +251,12 @@ impl SearchIndex {
 fn open_or_create(directory: &Path, layout: &IndexLayout) -> Result<(Index, Cut), IndexError> {
     let at = |cause| IndexError::Tantivy { directory: directory.to_owned(), cause };
     let unfit = |difference| IndexError::Unfit { directory: directory.to_owned(), difference };
-    let files = MmapDirectory::open(directory).map_err(|error| at(error.into()))?;
+    let files = UnsyncedDirectory::open(directory).map_err(|error| at(error.into()))?;
     if !Index::exists(&files).map_err(|error| at(error.into()))? {
-        let builder = Index::builder().schema(layout.schema.clone()).tokenizers(tokenizers());
-        return Ok((builder.create_in_dir(directory).map_err(at)?, Cut::default()));
+        let created = Index::create(files, layout.schema.clone(), IndexSettings::default());
+        let mut index = created.map_err(at)?;
+        index.set_tokenizers(tokenizers());
+        return Ok((index, Cut::default()));
     }
     let mut index = Index::open(files).map_err(at)?;
     index.set_tokenizers(tokenizers());

@@ -8,6 +8,7 @@
 mod beginnings;
 mod comparison;
 mod digest;
+mod directory;
 mod document;
 mod facets;
 mod folding;
