@@ -15,7 +15,7 @@ use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
 use super::directory::UnsyncedDirectory;
-use super::document::{DocumentError, Documents, key_term};
+use super::document::{DocumentChange, DocumentError, Documents, key_term};
 use super::layout::{IndexLayout, LayoutError};
 use super::merging::MergesOfEqualHalves;
 use super::pin::{PINS, PinnedFiles};
@@ -126,6 +126,14 @@ impl SearchIndex {
         &self.directory
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.layout.spec.name
+    }
+
+    pub(super) fn layout(&self) -> &Arc<IndexLayout> {
+        &self.layout
+    }
+
     /// The cut of the last commit; the empty one before the first.
     pub fn cut(&self) -> &Cut {
         &self.committed
@@ -149,7 +157,17 @@ impl SearchIndex {
         deleted_keys: &RecordBatch,
     ) -> Result<(), IndexError> {
         self.refuse_poisoned()?;
-        let result = self.write(inserted, updated, deleted_keys);
+        let result = document_changes(&self.layout, inserted, updated, deleted_keys, |document| self.change(document));
+        self.poison(result)
+    }
+
+    /// Takes documents that were made of a delta.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub(super) fn take(&mut self, documents: Vec<DocumentChange>) -> Result<(), IndexError> {
+        self.refuse_poisoned()?;
+        let result = documents.into_iter().try_for_each(|document| self.change(document));
         self.poison(result)
     }
 
@@ -185,29 +203,16 @@ impl SearchIndex {
         self.reader.searcher()
     }
 
-    fn write(
-        &self,
-        inserted: &RecordBatch,
-        updated: &RecordBatch,
-        deleted_keys: &RecordBatch,
-    ) -> Result<(), IndexError> {
-        let at = |cause| self.at(cause);
-        for row in 0..deleted_keys.num_rows() {
-            let term = key_term(&self.layout, deleted_keys, row).map_err(|error| self.row(error))?;
-            self.writer.run([UserOperation::Delete(term)]).map_err(at)?;
-        }
-        let documents = Documents::new(&self.layout, updated).map_err(|error| self.row(error.into()))?;
-        for row in 0..updated.num_rows() {
-            let (term, document) = documents.document(row).map_err(|error| self.row(error))?;
+    fn change(&self, change: DocumentChange) -> Result<(), IndexError> {
+        let changed = match change {
+            DocumentChange::Add(document) => self.writer.add_document(document),
             // One group, so that no commit can come between the two.
-            self.writer.run([UserOperation::Delete(term), UserOperation::Add(document)]).map_err(at)?;
-        }
-        let documents = Documents::new(&self.layout, inserted).map_err(|error| self.row(error.into()))?;
-        for row in 0..inserted.num_rows() {
-            let (_, document) = documents.document(row).map_err(|error| self.row(error))?;
-            self.writer.add_document(document).map_err(at)?;
-        }
-        Ok(())
+            DocumentChange::Replace(term, document) => {
+                self.writer.run([UserOperation::Delete(term), UserOperation::Add(document)])
+            }
+            DocumentChange::Delete(term) => self.writer.run([UserOperation::Delete(term)]),
+        };
+        changed.map(drop).map_err(|cause| self.at(cause))
     }
 
     fn write_commit(&mut self, cut: &Cut) -> Result<(), IndexError> {
@@ -227,7 +232,7 @@ impl SearchIndex {
 
     fn refuse_poisoned(&self) -> Result<(), IndexError> {
         match &self.poisoned {
-            Some(cause) => Err(IndexError::Poisoned { name: self.layout.spec.name.clone(), cause: cause.clone() }),
+            Some(cause) => Err(IndexError::Poisoned { name: self.name().to_owned(), cause: cause.clone() }),
             None => Ok(()),
         }
     }
@@ -242,10 +247,31 @@ impl SearchIndex {
     fn at(&self, cause: TantivyError) -> IndexError {
         IndexError::Tantivy { directory: self.directory.clone(), cause }
     }
+}
 
-    fn row(&self, cause: DocumentError) -> IndexError {
-        IndexError::Row { name: self.layout.spec.name.clone(), cause: cause.to_string() }
+/// Makes the documents of a delta, and gives each to `take`.
+pub(super) fn document_changes(
+    layout: &IndexLayout,
+    inserted: &RecordBatch,
+    updated: &RecordBatch,
+    deleted_keys: &RecordBatch,
+    mut take: impl FnMut(DocumentChange) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
+    let failed = |cause: DocumentError| IndexError::Row { name: layout.spec.name.clone(), cause: cause.to_string() };
+    for row in 0..deleted_keys.num_rows() {
+        take(DocumentChange::Delete(key_term(layout, deleted_keys, row).map_err(failed)?))?;
     }
+    let documents = Documents::new(layout, updated).map_err(|error| failed(error.into()))?;
+    for row in 0..updated.num_rows() {
+        let (term, document) = documents.document(row).map_err(failed)?;
+        take(DocumentChange::Replace(term, document))?;
+    }
+    let documents = Documents::new(layout, inserted).map_err(|error| failed(error.into()))?;
+    for row in 0..inserted.num_rows() {
+        let (_, document) = documents.document(row).map_err(failed)?;
+        take(DocumentChange::Add(document))?;
+    }
+    Ok(())
 }
 
 fn open_or_create(directory: &Path, layout: &IndexLayout) -> Result<(Index, Cut), IndexError> {
