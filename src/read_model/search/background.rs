@@ -17,6 +17,9 @@ use crate::read_model::table::Changes;
 /// Documents that are kept while a commit runs, at most: as many as Tantivy lets wait for its threads.
 const KEPT_MAX: usize = 10_000;
 
+/// Bytes of the rows that these are made of, at most: about what an indexing thread takes.
+const KEPT_BYTES_MAX: usize = 32 << 20;
+
 /// An index, which is elsewhere while it is committed.
 pub(super) struct BackgroundIndex {
     name: String,
@@ -28,7 +31,7 @@ enum State {
     /// It takes changes.
     Open(Box<SearchIndex>),
     /// It takes what is kept once its commit has ended.
-    Committing { commit: JoinHandle<Committed>, layout: Arc<IndexLayout>, kept: Vec<DocumentChange> },
+    Committing { commit: JoinHandle<Committed>, layout: Arc<IndexLayout>, kept: Vec<DocumentChange>, bytes: usize },
     /// Its commit could not begin, or ended in a panic.
     Lost,
 }
@@ -52,10 +55,13 @@ impl BackgroundIndex {
     /// A row cannot be indexed, or the index cannot be written, be it in the commit before.
     pub(super) fn apply(&mut self, changes: &Changes) -> Result<(), IndexError> {
         let Changes { inserted, updated, deleted_keys } = changes;
-        if let State::Committing { commit, layout, kept } = &mut self.state
+        let size = inserted.get_array_memory_size() + updated.get_array_memory_size();
+        if let State::Committing { commit, layout, kept, bytes } = &mut self.state
             && !commit.is_finished()
             && kept.len() + changes.len() <= KEPT_MAX
+            && *bytes + size <= KEPT_BYTES_MAX
         {
+            *bytes += size;
             return document_changes(layout, inserted, updated, deleted_keys, |change| {
                 kept.push(change);
                 Ok(())
@@ -77,7 +83,7 @@ impl BackgroundIndex {
             (index, committed)
         });
         let commit = begun.map_err(|cause| IndexError::Io { directory: self.directory.clone(), cause })?;
-        self.state = State::Committing { commit, layout, kept: Vec::new() };
+        self.state = State::Committing { commit, layout, kept: Vec::new(), bytes: 0 };
         Ok(())
     }
 
@@ -97,7 +103,7 @@ impl BackgroundIndex {
         match mem::replace(&mut self.state, State::Lost) {
             State::Committing { commit, kept, .. } => {
                 let (mut index, committed) = commit.join().map_err(|_| lost(&self.name))?;
-                let taken = committed.and_then(|()| index.take(kept));
+                let taken = committed.and_then(|()| index.take_changes(kept));
                 self.state = State::Open(index);
                 taken?;
             }

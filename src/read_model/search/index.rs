@@ -157,17 +157,17 @@ impl SearchIndex {
         deleted_keys: &RecordBatch,
     ) -> Result<(), IndexError> {
         self.refuse_poisoned()?;
-        let result = document_changes(&self.layout, inserted, updated, deleted_keys, |document| self.change(document));
+        let result = document_changes(&self.layout, inserted, updated, deleted_keys, |change| self.change(change));
         self.poison(result)
     }
 
-    /// Takes documents that were made of a delta.
+    /// Takes what was made of deltas.
     ///
     /// # Errors
     /// As [`apply`](Self::apply).
-    pub(super) fn take(&mut self, documents: Vec<DocumentChange>) -> Result<(), IndexError> {
+    pub(super) fn take_changes(&mut self, changes: Vec<DocumentChange>) -> Result<(), IndexError> {
         self.refuse_poisoned()?;
-        let result = documents.into_iter().try_for_each(|document| self.change(document));
+        let result = changes.into_iter().try_for_each(|change| self.change(change));
         self.poison(result)
     }
 
