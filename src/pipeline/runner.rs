@@ -29,6 +29,9 @@ mod obeying;
 /// As good as never: the loop looks again at the next checkpoint at the latest.
 const NEVER: Duration = Duration::from_secs(86_400);
 
+/// After which time the loop looks again at commits of indexes that run.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
 /// How the loop paces itself.
 #[derive(Debug, Clone)]
 pub struct RunnerConfig {
@@ -103,6 +106,8 @@ pub struct Runner {
     /// Whether something was done since the last capture that moves no cut.
     has_changed: bool,
     next_checkpoint: Instant,
+    /// Whether the indexes were committed for the checkpoint that is due.
+    has_committed_ahead: bool,
     /// When the job was handed over that is being done, microseconds since the epoch.
     captured_at_us: i64,
     /// Messages that some answers have yet to show.
@@ -157,6 +162,7 @@ impl Runner {
             durable: None,
             has_changed: false,
             next_checkpoint,
+            has_committed_ahead: false,
             captured_at_us: now_us(),
             visibility: Visibility::default(),
         };
@@ -167,8 +173,7 @@ impl Runner {
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> LoopEnd {
         self.publish();
         loop {
-            let wake = self.next_checkpoint.min(Instant::now() + self.until_commit());
-            let wake = self.held_until.map_or(wake, |until| until.min(wake));
+            let wake = self.wakes_at();
             let step = tokio::select! {
                 biased;
                 () = told(&mut shutdown) => return self.drain().await,
@@ -283,6 +288,15 @@ impl Runner {
         }
     }
 
+    /// When the loop has something to do if nothing else comes.
+    fn wakes_at(&self) -> Instant {
+        let at = match self.engine.is_committing() {
+            true => Instant::now() + LOOK_AGAIN,
+            false => self.next_checkpoint.min(Instant::now() + self.until_commit()),
+        };
+        self.held_until.map_or(at, |until| until.min(at))
+    }
+
     /// After which time what the read models have taken has to be made visible.
     fn until_commit(&self) -> Duration {
         let since = self.engine.uncommitted_since_us();
@@ -300,8 +314,13 @@ impl Runner {
         if self.held_until.is_some_and(|until| until <= now) {
             self.held_until = None;
         }
-        if self.until_commit().is_zero() {
-            self.engine.commit_read_models();
+        if self.engine.is_committing() {
+            if self.engine.end_commits() {
+                self.publish();
+            }
+        } else if self.until_commit().is_zero() {
+            self.engine.begin_commits();
+            // What cannot be written says so.
             self.publish();
         }
         // Who would begin beside, or wants to know that something is durable, waits for a checkpoint of now, which comes as soon as the one before is written.
@@ -309,6 +328,16 @@ impl Runner {
             self.next_checkpoint = now;
         }
         if self.next_checkpoint <= now {
+            // A checkpoint waits for the indexes at its own cut. What they have taken by now is committed before, so that there is
+            // little left to wait for.
+            if !self.saving && !self.has_committed_ahead {
+                self.engine.begin_commits();
+                self.has_committed_ahead = true;
+            }
+            if self.has_committed_ahead && self.engine.is_committing() {
+                return Ok(());
+            }
+            self.has_committed_ahead = false;
             self.next_checkpoint = now + self.config.checkpoint_interval;
             // A checkpoint that is still being written is finished, or tried again, before the next one begins.
             if !self.saving {

@@ -83,7 +83,7 @@ impl ReadModel {
         }
     }
 
-    /// Makes what was applied visible, as the state at `cut`, which was the live cut at `live_at_us`.
+    /// Makes what was applied visible, as the state at `cut`, which was the live cut at `live_at_us`. It waits for that.
     ///
     /// # Errors
     /// The index cannot be written; see [`ReadModel::failure`].
@@ -91,6 +91,45 @@ impl ReadModel {
         match self {
             ReadModel::Table(_) => Ok(()),
             ReadModel::Search(indexed) => indexed.commit(cut, live_at_us),
+        }
+    }
+
+    /// Begins to make visible what was applied, as [`commit`](Self::commit) does, and waits for nothing. What is applied
+    /// meanwhile is no part of it.
+    ///
+    /// # Errors
+    /// The index cannot be written; see [`ReadModel::failure`].
+    pub fn begin_commit(&mut self, cut: &Cut, live_at_us: i64) -> Result<(), IndexError> {
+        match self {
+            ReadModel::Table(_) => Ok(()),
+            ReadModel::Search(indexed) => indexed.begin_commit(cut, live_at_us),
+        }
+    }
+
+    /// Whether a commit was begun that [`end_commit`](Self::end_commit) has yet to make visible.
+    pub fn is_committing(&self) -> bool {
+        match self {
+            ReadModel::Table(_) => false,
+            ReadModel::Search(indexed) => indexed.is_committing(),
+        }
+    }
+
+    /// Whether a commit that was begun has come to its end, so that it need not be waited for.
+    pub fn is_idle(&self) -> bool {
+        match self {
+            ReadModel::Table(_) => true,
+            ReadModel::Search(indexed) => indexed.is_idle(),
+        }
+    }
+
+    /// Makes visible what was begun, if anything was. It waits for that.
+    ///
+    /// # Errors
+    /// The index cannot be written; see [`ReadModel::failure`].
+    pub fn end_commit(&mut self) -> Result<(), IndexError> {
+        match self {
+            ReadModel::Table(_) => Ok(()),
+            ReadModel::Search(indexed) => indexed.end_commit(),
         }
     }
 

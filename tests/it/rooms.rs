@@ -190,6 +190,13 @@ const ROOMS: &[Room] = &[
         // Tantivy's own files, and the channel on which the catalog announces snapshots.
         outside: &["arrow", "datafusion", "tantivy", "std::fs", "tokio::sync"],
     },
+    // A commit of an index has a thread of its own.
+    Room {
+        name: "read_model, commits of an index",
+        modules: &["read_model::search::background"],
+        rooms: &["progress", "read_model"],
+        outside: &["std::thread"],
+    },
     Room {
         name: "checkpoint",
         modules: &["checkpoint"],

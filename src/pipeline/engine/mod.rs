@@ -501,9 +501,30 @@ impl Engine {
         self.generations.iter().filter_map(Generation::uncommitted_since_us).min()
     }
 
-    /// Makes visible what every read model has taken.
+    /// Makes visible what every read model has taken, and waits for that.
     pub fn commit_read_models(&mut self) {
         self.generations.iter_mut().for_each(Generation::commit);
+    }
+
+    /// Begins to make visible what every read model has taken, unless the last ones still run. Meanwhile they take what comes.
+    pub fn begin_commits(&mut self) {
+        if !self.is_committing() {
+            self.generations.iter_mut().for_each(Generation::begin_commit);
+        }
+    }
+
+    /// Whether something was begun that [`end_commits`](Self::end_commits) has yet to make visible.
+    pub fn is_committing(&self) -> bool {
+        self.generations.iter().any(Generation::is_committing)
+    }
+
+    /// Makes visible what was begun once all of it has come to its end, so that it is one cut again. Says whether it did.
+    pub fn end_commits(&mut self) -> bool {
+        let has_ended = self.generations.iter().all(Generation::is_idle);
+        if has_ended {
+            self.generations.iter_mut().for_each(Generation::end_commit);
+        }
+        has_ended
     }
 
     /// Whether a part of any read model has to be built again.

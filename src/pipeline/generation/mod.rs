@@ -1,6 +1,7 @@
 //! One generation as the engine keeps it: its circuit, its read model, and how far both have come.
 
 mod beginning;
+mod committing;
 mod definition;
 mod held_changes;
 mod in_error;
@@ -20,7 +21,7 @@ use crate::identity::Identity;
 use crate::lifecycle::{GenerationId, GenerationState};
 use crate::plan::PlannedProjection;
 use crate::progress::{Cut, Losses, Phase, Position, SourceName, keep_most};
-use crate::read_model::search::{IndexedTable, PinnedFiles, SearchIndex};
+use crate::read_model::search::{IndexedTable, SearchIndex};
 use crate::read_model::table::{ApplyError, Table};
 use crate::read_model::{InputRows, ReadModel, TakeError};
 use crate::state::{StoredSegment, Stores};
@@ -469,51 +470,6 @@ impl Generation {
             // Until now an index has only what was not to be shown.
             self.commit();
         }
-    }
-
-    /// Since when there are changes that no reader sees before a commit, microseconds since the epoch.
-    pub(super) fn uncommitted_since_us(&self) -> Option<i64> {
-        self.rows.uncommitted_since_us().filter(|_| self.state.steps())
-    }
-
-    /// Makes what was applied visible, as the state at the generation's cut.
-    pub(super) fn commit(&mut self) {
-        if let Some(at) = self.rows_cut.as_ref().filter(|_| self.state.steps())
-            && let Err(error) = self.rows.commit(&at.cut, at.live_at_us)
-        {
-            self.tell_broken_index(&error.to_string());
-        }
-    }
-
-    /// Whether a part of the read model has to be built again.
-    pub(super) fn awaits_mending(&self) -> bool {
-        self.state.steps() && self.rows.failure().is_some()
-    }
-
-    /// Builds again what could not be written, as on a full disk.
-    pub(super) fn mend(&mut self) {
-        let Some(at) = self.rows_cut.as_ref().filter(|_| self.awaits_mending()) else { return };
-        match self.rows.mend(&at.cut, at.live_at_us) {
-            Ok(()) => tracing::info!(projection = self.projection(), "search index was built again"),
-            Err(error) => {
-                tracing::warn!(projection = self.projection(), %error, "search index cannot be built again yet");
-            }
-        }
-    }
-
-    /// The files of the last commit, if there are any.
-    pub(super) fn pin(&mut self) -> Option<PinnedFiles> {
-        if !self.state.steps() {
-            return None;
-        }
-        self.rows.pin().unwrap_or_else(|error| {
-            self.tell_broken_index(&error.to_string());
-            None
-        })
-    }
-
-    fn tell_broken_index(&self, error: &str) {
-        tracing::error!(projection = self.projection(), %error, "search index cannot be written; it will be built again");
     }
 
     /// Whether what its operators keep is all right, so that others may go on from it. The errors of what an operator reads are

@@ -94,6 +94,14 @@ impl Stepped {
         }
     }
 
+    /// Until the commits of indexes that were begun are seen.
+    fn until_committed(&mut self) {
+        while !self.runner.engine.end_commits() {
+            std::thread::yield_now();
+        }
+        self.runner.publish();
+    }
+
     fn progress(&self) -> SourceProgress {
         self.runner.catalog.snapshot().sources["orders"].clone()
     }
@@ -281,6 +289,58 @@ async fn an_index_stands_for_every_cut_at_which_nothing_in_it_changed() {
     assert_eq!((stepped.position("found"), stepped.found("gift")), (2, 1));
     stepped.report([fetched(3, &[ONE])]);
     assert_eq!((stepped.position("found"), stepped.found("gift")), (2, 1), "its cut never goes back");
+}
+
+#[tokio::test]
+async fn what_arrives_while_an_index_commits_is_taken_in_and_comes_with_the_next_commit() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE])]);
+    stepped.runner.engine.begin_commits();
+    stepped.report([fetched(2, &[ONE, ONE])]);
+    assert_eq!((stepped.rows("loads"), stepped.rows("found"), stepped.found("gift")), (3, 3, 0));
+    stepped.until_committed();
+    assert_eq!((stepped.found("gift"), stepped.position("found")), (1, 1));
+    stepped.runner.engine.begin_commits();
+    stepped.until_committed();
+    assert_eq!((stepped.found("gift"), stepped.position("found")), (3, 3));
+}
+
+#[tokio::test]
+async fn a_checkpoint_has_the_indexes_at_its_own_cut_whatever_is_being_committed() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE])]);
+    stepped.runner.next_checkpoint = Instant::now();
+    // It begins with what is there by now, and goes on once that is committed.
+    stepped.runner.whatever_is_due().unwrap();
+    stepped.report([fetched(2, &[ONE])]);
+    while !stepped.runner.saving {
+        stepped.runner.whatever_is_due().unwrap();
+        std::thread::yield_now();
+    }
+    assert_eq!((stepped.found("gift"), stepped.position("found")), (2, 2));
+    assert!(!stepped.runner.engine.is_committing());
+    assert!(stepped.runner.next_checkpoint > Instant::now());
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_written_while_the_loop_goes_on_says_so() {
+    let mut stepped = Stepped::start().await;
+    stepped.report([fetched(1, &[ONE])]);
+    stepped.runner.engine.commit_read_models();
+    std::fs::remove_dir_all(stepped.indexes.path().join("found/1")).unwrap();
+    stepped.report([fetched(2, &[ONE])]);
+    stepped.runner.config.search_commit = Duration::ZERO;
+    while !stepped.runner.engine.awaits_mending() {
+        stepped.runner.whatever_is_due().unwrap();
+        std::thread::yield_now();
+    }
+    let snapshot = stepped.runner.catalog.snapshot();
+    assert!(snapshot.projections["found"].error.is_some());
+    assert_eq!((stepped.rows("found"), stepped.found("gift"), stepped.position("found")), (2, 1, 1));
+    // The next checkpoint builds it again.
+    stepped.runner.next_checkpoint = Instant::now();
+    stepped.runner.whatever_is_due().unwrap();
+    assert_eq!((stepped.found("gift"), stepped.position("found")), (2, 2));
 }
 
 #[tokio::test]

@@ -38,6 +38,14 @@ enum Texts {
     Several(ListArray),
 }
 
+/// What becomes of the document of one row.
+pub(super) enum DocumentChange {
+    Add(TantivyDocument),
+    /// In the place of the one that the term finds.
+    Replace(Term, TantivyDocument),
+    Delete(Term),
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DocumentError {
     #[error(transparent)]

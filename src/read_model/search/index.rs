@@ -1,7 +1,8 @@
 //! The index of a search projection: it takes deltas, commits them under a cut, and gives snapshots of the last one.
 //!
-//! Changes are buffered until a commit, which costs a flush and a sync. The cut is the payload of Tantivy's own
-//! commit, so that index and cut cannot part. A failed change or commit poisons the index until it is opened again.
+//! Changes are buffered until a commit, which costs the writing of a segment, and no sync: an index lasts as long as its process,
+//! and checkpoints make their own copies durable. The cut is the payload of Tantivy's own commit, so that index and cut cannot
+//! part. A failed change or commit poisons the index until it is opened again.
 
 use std::fs;
 use std::io;
@@ -10,11 +11,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
-use tantivy::directory::MmapDirectory;
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
-use super::document::{DocumentError, Documents, key_term};
+use super::directory::UnsyncedDirectory;
+use super::document::{DocumentChange, DocumentError, Documents, key_term};
 use super::layout::{IndexLayout, LayoutError};
 use super::merging::MergesOfEqualHalves;
 use super::pin::{PINS, PinnedFiles};
@@ -125,6 +126,14 @@ impl SearchIndex {
         &self.directory
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.layout.spec.name
+    }
+
+    pub(super) fn layout(&self) -> &Arc<IndexLayout> {
+        &self.layout
+    }
+
     /// The cut of the last commit; the empty one before the first.
     pub fn cut(&self) -> &Cut {
         &self.committed
@@ -148,11 +157,21 @@ impl SearchIndex {
         deleted_keys: &RecordBatch,
     ) -> Result<(), IndexError> {
         self.refuse_poisoned()?;
-        let result = self.write(inserted, updated, deleted_keys);
+        let result = document_changes(&self.layout, inserted, updated, deleted_keys, |change| self.change(change));
         self.poison(result)
     }
 
-    /// Makes everything applied so far durable and visible, as the state at `cut`.
+    /// Takes what was made of deltas.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub(super) fn take_changes(&mut self, changes: Vec<DocumentChange>) -> Result<(), IndexError> {
+        self.refuse_poisoned()?;
+        let result = changes.into_iter().try_for_each(|change| self.change(change));
+        self.poison(result)
+    }
+
+    /// Makes everything applied so far visible, as the state at `cut`.
     ///
     /// # Errors
     /// If the index cannot be written. It must then be opened anew from the last checkpoint.
@@ -184,29 +203,16 @@ impl SearchIndex {
         self.reader.searcher()
     }
 
-    fn write(
-        &self,
-        inserted: &RecordBatch,
-        updated: &RecordBatch,
-        deleted_keys: &RecordBatch,
-    ) -> Result<(), IndexError> {
-        let at = |cause| self.at(cause);
-        for row in 0..deleted_keys.num_rows() {
-            let term = key_term(&self.layout, deleted_keys, row).map_err(|error| self.row(error))?;
-            self.writer.run([UserOperation::Delete(term)]).map_err(at)?;
-        }
-        let documents = Documents::new(&self.layout, updated).map_err(|error| self.row(error.into()))?;
-        for row in 0..updated.num_rows() {
-            let (term, document) = documents.document(row).map_err(|error| self.row(error))?;
+    fn change(&self, change: DocumentChange) -> Result<(), IndexError> {
+        let changed = match change {
+            DocumentChange::Add(document) => self.writer.add_document(document),
             // One group, so that no commit can come between the two.
-            self.writer.run([UserOperation::Delete(term), UserOperation::Add(document)]).map_err(at)?;
-        }
-        let documents = Documents::new(&self.layout, inserted).map_err(|error| self.row(error.into()))?;
-        for row in 0..inserted.num_rows() {
-            let (_, document) = documents.document(row).map_err(|error| self.row(error))?;
-            self.writer.add_document(document).map_err(at)?;
-        }
-        Ok(())
+            DocumentChange::Replace(term, document) => {
+                self.writer.run([UserOperation::Delete(term), UserOperation::Add(document)])
+            }
+            DocumentChange::Delete(term) => self.writer.run([UserOperation::Delete(term)]),
+        };
+        changed.map(drop).map_err(|cause| self.at(cause))
     }
 
     fn write_commit(&mut self, cut: &Cut) -> Result<(), IndexError> {
@@ -215,7 +221,7 @@ impl SearchIndex {
         let payload = Payload { format: FORMAT, columns: self.layout.fingerprint(), cut: cut.clone() };
         let payload = serde_json::to_string(&payload)
             .map_err(|error| IndexError::Io { directory: directory.clone(), cause: error.into() })?;
-        // 1. Everything buffered becomes segments on disk, not yet part of the index.
+        // 1. Everything buffered becomes segments in files, not yet part of the index.
         let mut prepared = self.writer.prepare_commit().map_err(at)?;
         // 2. The new list of segments replaces the old one atomically, with the cut in it.
         prepared.set_payload(&payload);
@@ -226,7 +232,7 @@ impl SearchIndex {
 
     fn refuse_poisoned(&self) -> Result<(), IndexError> {
         match &self.poisoned {
-            Some(cause) => Err(IndexError::Poisoned { name: self.layout.spec.name.clone(), cause: cause.clone() }),
+            Some(cause) => Err(IndexError::Poisoned { name: self.name().to_owned(), cause: cause.clone() }),
             None => Ok(()),
         }
     }
@@ -241,19 +247,42 @@ impl SearchIndex {
     fn at(&self, cause: TantivyError) -> IndexError {
         IndexError::Tantivy { directory: self.directory.clone(), cause }
     }
+}
 
-    fn row(&self, cause: DocumentError) -> IndexError {
-        IndexError::Row { name: self.layout.spec.name.clone(), cause: cause.to_string() }
+/// Makes the documents of a delta, and gives each to `take`.
+pub(super) fn document_changes(
+    layout: &IndexLayout,
+    inserted: &RecordBatch,
+    updated: &RecordBatch,
+    deleted_keys: &RecordBatch,
+    mut take: impl FnMut(DocumentChange) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
+    let failed = |cause: DocumentError| IndexError::Row { name: layout.spec.name.clone(), cause: cause.to_string() };
+    for row in 0..deleted_keys.num_rows() {
+        take(DocumentChange::Delete(key_term(layout, deleted_keys, row).map_err(failed)?))?;
     }
+    let documents = Documents::new(layout, updated).map_err(|error| failed(error.into()))?;
+    for row in 0..updated.num_rows() {
+        let (term, document) = documents.document(row).map_err(failed)?;
+        take(DocumentChange::Replace(term, document))?;
+    }
+    let documents = Documents::new(layout, inserted).map_err(|error| failed(error.into()))?;
+    for row in 0..inserted.num_rows() {
+        let (_, document) = documents.document(row).map_err(failed)?;
+        take(DocumentChange::Add(document))?;
+    }
+    Ok(())
 }
 
 fn open_or_create(directory: &Path, layout: &IndexLayout) -> Result<(Index, Cut), IndexError> {
     let at = |cause| IndexError::Tantivy { directory: directory.to_owned(), cause };
     let unfit = |difference| IndexError::Unfit { directory: directory.to_owned(), difference };
-    let files = MmapDirectory::open(directory).map_err(|error| at(error.into()))?;
+    let files = UnsyncedDirectory::open(directory).map_err(|error| at(error.into()))?;
     if !Index::exists(&files).map_err(|error| at(error.into()))? {
-        let builder = Index::builder().schema(layout.schema.clone()).tokenizers(tokenizers());
-        return Ok((builder.create_in_dir(directory).map_err(at)?, Cut::default()));
+        let created = Index::create(files, layout.schema.clone(), IndexSettings::default());
+        let mut index = created.map_err(at)?;
+        index.set_tokenizers(tokenizers());
+        return Ok((index, Cut::default()));
     }
     let mut index = Index::open(files).map_err(at)?;
     index.set_tokenizers(tokenizers());

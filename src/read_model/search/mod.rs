@@ -3,11 +3,13 @@
 //! The index holds what is searched, sorted and counted, and each document's key; never the rows. Those stay in a
 //! `Table` of the same projection, and a [`SearchSnapshot`] pairs the searcher of one cut with the table of that
 //! cut, so that a hit and its row agree (DESIGN: P3). Who may see which document is decided elsewhere and given in
-//! as [`PermittedKeys`]. Tantivy has its own threads and does its own file access.
+//! as [`PermittedKeys`]. Tantivy has its own threads; it writes through `directory.rs`, and its commits run in `background.rs`.
 
+mod background;
 mod beginnings;
 mod comparison;
 mod digest;
+mod directory;
 mod document;
 mod facets;
 mod folding;

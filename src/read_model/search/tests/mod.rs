@@ -22,6 +22,7 @@ use crate::read_model::table::{TableSnapshot, TableSpec};
 use crate::state::KeyShare;
 
 mod answers;
+mod background;
 mod commits;
 mod comparison;
 mod queries;
