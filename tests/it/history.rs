@@ -4,6 +4,7 @@
 //! Each fault happens while a daemon runs, while it is stopped, and before a build from the stream's beginning, to a stream
 //! that keeps its history and to one whose own rules delete from it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -832,47 +833,60 @@ async fn what_is_discarded_is_missed_no_more_by_whoever_reads_it_again() {
 async fn an_atomic_batch_is_never_seen_in_half() {
     needs_nats!();
     const BATCH: u64 = 30;
+    const STORED: u64 = 300;
+    const LIVE: u64 = 60;
     let mut world = World::new(Keeps::All).await;
     world.jetstream.delete_stream(STREAM).await.unwrap();
     let config = json!({"name": STREAM, "subjects": ["orders.>"], "allow_atomic": true, "num_replicas": 1});
     let created: Value = world.jetstream.request(format!("STREAM.CREATE.{STREAM}"), &config).await.unwrap();
     assert_eq!(created["config"]["allow_atomic"], true, "{created}");
     let client = world.server.client().await;
-    for batch in 0..300 {
-        for place in 1..=BATCH {
-            let mut headers = HeaderMap::new();
-            headers.insert("Nats-Batch-Id", format!("b{batch}").as_str());
-            headers.insert("Nats-Batch-Sequence", place.to_string().as_str());
-            let subject = format!("orders.k{}", place % KEYS);
-            if place < BATCH {
-                client.publish_with_headers(subject, headers, "{\"n\": 1}".into()).await.unwrap();
-            } else {
-                headers.insert("Nats-Batch-Commit", "1");
-                let ack = client.request_with_headers(subject, headers, "{\"n\": 1}".into()).await.unwrap();
-                let ack: Value = serde_json::from_slice(&ack.payload).unwrap();
-                assert_eq!(ack["count"], BATCH, "{ack}");
-            }
-        }
+    for batch in 0..STORED {
+        publish_batch(&client, batch, BATCH).await;
     }
-    world.published = 300 * BATCH;
+    world.published = STORED * BATCH;
     let root = std::fs::read_to_string(world.path("readside.yaml")).unwrap();
     std::fs::write(world.path("readside.yaml"), format!("{root}commit: {{max_events: 100, max_delay: 0ms}}\n"))
         .unwrap();
     world.start();
-    let mut cuts = 0;
-    loop {
-        let (status, answer) = world.daemon().get("/v1/tables/totals?pageSize=100");
-        let rows = answer["items"].as_array().cloned().unwrap_or_default();
-        let counted: u64 = rows.iter().map(|row| row["n"].as_u64().unwrap()).sum();
-        assert_eq!((counted % BATCH, status == 200 || status >= 404), (0, true), "{answer}");
-        cuts += u64::from(counted > 0 && counted < world.published);
-        if counted == world.published {
-            break;
+    let mut cuts = BTreeSet::new();
+    // Once of what is there already, and then of one batch after the other, which is looked at while it is taken in.
+    for batch in STORED..=STORED + LIVE {
+        loop {
+            let (status, answer) = world.daemon().get("/v1/tables/totals?pageSize=100");
+            let rows = answer["items"].as_array().cloned().unwrap_or_default();
+            let counted: u64 = rows.iter().map(|row| row["n"].as_u64().unwrap()).sum();
+            assert_eq!((counted % BATCH, status == 200 || status >= 404), (0, true), "{answer}");
+            cuts.insert(counted);
+            if counted == world.published {
+                break;
+            }
+        }
+        if batch < STORED + LIVE {
+            publish_batch(&client, batch, BATCH).await;
+            world.published += BATCH;
         }
     }
-    // How many depends on how fast the machine answers.
-    assert!(cuts > 0, "no cut was seen on the way");
+    assert!(cuts.len() as u64 > LIVE, "{cuts:?}");
     assert_eq!(world.outcome().await, "whole");
+}
+
+/// Publishes so many events that are stored together or not at all.
+async fn publish_batch(client: &async_nats::Client, batch: u64, size: u64) {
+    for place in 1..=size {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Batch-Id", format!("b{batch}").as_str());
+        headers.insert("Nats-Batch-Sequence", place.to_string().as_str());
+        let subject = format!("orders.k{}", place % KEYS);
+        if place < size {
+            client.publish_with_headers(subject, headers, "{\"n\": 1}".into()).await.unwrap();
+        } else {
+            headers.insert("Nats-Batch-Commit", "1");
+            let ack = client.request_with_headers(subject, headers, "{\"n\": 1}".into()).await.unwrap();
+            let ack: Value = serde_json::from_slice(&ack.payload).unwrap();
+            assert_eq!(ack["count"], size, "{ack}");
+        }
+    }
 }
 
 #[tokio::test]
