@@ -22,6 +22,14 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Headers(pub Vec<(String, String)>);
 
+/// That a message was stored in an atomic batch of NATS (ADR-50 of NATS): one after the other with the rest of it, all or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InBatch<'a> {
+    pub id: &'a str,
+    /// Whether it is the last one.
+    pub ends: bool,
+}
+
 /// A payload, by what can be made of it.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
@@ -49,7 +57,16 @@ fn is_a_publishers(name: &str) -> bool {
         || ["nats-msg-id", "nats-expected-", "nats-batch-"].iter().any(|own| name.starts_with(own))
 }
 
+const BATCH_ID: &str = "Nats-Batch-Id";
+const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+
 impl Message {
+    /// The atomic batch that it was stored in, if it was.
+    pub fn in_batch(&self) -> Option<InBatch<'_>> {
+        let ends = || self.headers.get(BATCH_COMMIT).is_some();
+        self.headers.get(BATCH_ID).map(|id| InBatch { id, ends: ends() })
+    }
+
     /// Whether JetStream itself stored it in the place of deleted ones. A publisher may use the header as well, but a marker has
     /// no payload, and no header that a publisher gives.
     pub fn is_deletion_marker(&self) -> bool {

@@ -33,7 +33,7 @@ mod upcast;
 pub use batch::{EventBatch, SourceRelation, TypeRows, metadata};
 pub use decoder::{Decoded, Decoder};
 pub use evidence::{Evidence, Sample};
-pub use message::{Body, Headers, Message};
+pub use message::{Body, Headers, InBatch, Message};
 pub use node::{Node, TextForm};
 pub use rejected::{Reason, Rejected};
 pub use schema::{

@@ -49,6 +49,27 @@ pub struct Intake {
     text: Option<Arc<str>>,
 }
 
+/// A message that a source halts at.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) rejected: Rejected,
+    /// Whether it would be parked if there were room; else its type is unknown.
+    pub(super) has_no_room: bool,
+    /// What comes before this sequence is taken: before the message, or before the atomic batch that it is of.
+    pub(super) before: u64,
+}
+
+impl Stop {
+    fn at(rejected: Rejected, has_no_room: bool, messages: &[Message]) -> Self {
+        let end = messages.partition_point(|message| message.seq < rejected.message.seq);
+        let batch = rejected.message.in_batch().map(|batch| batch.id);
+        let same = |message: &&Message| message.in_batch().is_some_and(|one| !one.ends && Some(one.id) == batch);
+        let first = messages[..end].iter().rev().take_while(same).last();
+        let before = first.map_or(rejected.message.seq, |message| message.seq);
+        Stop { rejected, has_no_room, before }
+    }
+}
+
 impl Intake {
     /// A source at its beginning.
     pub fn new(decoder: Arc<Decoder>, admission: Identity) -> Self {
@@ -237,16 +258,11 @@ impl Intake {
         self.recorded
     }
 
-    /// Decodes the next messages in stream order, up to the first rejected one that `quota` has no room for: that one comes
-    /// beside.
+    /// Decodes the next messages in stream order, up to the first one that the source halts at.
     ///
     /// # Errors
     /// A batch outgrows Arrow's offsets.
-    pub(super) fn decode(
-        &mut self,
-        messages: &[Message],
-        quota: Quota,
-    ) -> Result<(Decoded, Option<Rejected>), ArrowError> {
+    pub(super) fn decode(&mut self, messages: &[Message], quota: Quota) -> Result<(Decoded, Option<Stop>), ArrowError> {
         let kept: Vec<Message>;
         let messages = match messages.iter().any(|message| self.discarded.contains(&message.seq)) {
             false => messages,
@@ -257,18 +273,21 @@ impl Intake {
         };
         let mut watermark = self.watermark;
         let mut decoded = self.decoder.decode(messages, &mut watermark)?;
-        let beyond = quota.first_beyond(&decoded.rejected).cloned();
-        if let Some(beyond) = &beyond {
-            let before = messages.partition_point(|message| message.seq < beyond.message.seq);
+        let stop = match quota.first_beyond(&decoded.rejected).cloned() {
+            Some(beyond) => Some(Stop::at(beyond, true, messages)),
+            None => decoded.halted.take().map(|unknown| Stop::at(unknown, false, messages)),
+        };
+        if let Some(Stop { before, .. }) = &stop {
+            let taken = messages.partition_point(|message| message.seq < *before);
             watermark = self.watermark;
-            decoded = self.decoder.decode(&messages[..before], &mut watermark)?;
+            decoded = self.decoder.decode(&messages[..taken], &mut watermark)?;
         }
         self.watermark = watermark;
         self.evidence.take(messages);
         let late = decoded.batch.metadata.column(metadata::LATE).as_boolean().true_count() as u64;
         self.progress.watermark_moved(self.watermark.known_us(), late, decoded.dropped_late);
         self.count(&decoded.batch);
-        Ok((decoded, beyond))
+        Ok((decoded, stop))
     }
 
     /// What a checkpoint keeps.

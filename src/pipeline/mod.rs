@@ -19,7 +19,6 @@ mod runner;
 mod saver;
 mod verify;
 mod visibility;
-mod whole_batches;
 
 pub use assemble::{AssembleError, Assembly, IndexRoot, assemble, begin, fresh};
 pub use build::{

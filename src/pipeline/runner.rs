@@ -17,7 +17,6 @@ use super::grounding::{Asked, Gathered};
 use super::readers::{OpenSource, Readers, Report};
 use super::saver::{Job, Saved, spawn_saver};
 use super::visibility::Visibility;
-use super::whole_batches::WholeBatches;
 use crate::checkpoint::Checkpointer;
 use crate::progress::{Cut, SourceName};
 use crate::read_model::catalog::Catalog;
@@ -77,7 +76,6 @@ pub struct Runner {
     config: RunnerConfig,
     readers: Readers,
     reports: mpsc::Receiver<Report>,
-    whole_batches: WholeBatches,
     /// Opens sources as they are declared by now.
     open: Option<OpenSource>,
     /// Opens those of which that is known as they are read.
@@ -142,7 +140,6 @@ impl Runner {
             config,
             readers,
             reports,
-            whole_batches: WholeBatches::default(),
             open,
             openers: BTreeMap::new(),
             joins_from: None,
@@ -199,7 +196,6 @@ impl Runner {
             if self.readers.is_current(&report) {
                 match messages(report.source, report.input) {
                     Ok(input) => {
-                        let input = self.whole_batches.take(input, self.config.max_events);
                         events += input.messages.len();
                         fetched.push(input);
                     }
@@ -229,7 +225,6 @@ impl Runner {
                 }
             }
             telemetry::observe_commit(began.elapsed());
-            telemetry::count_torn_batches(self.whole_batches.take_torn());
         }
         if let Some((source, input)) = news {
             self.note(source, input);

@@ -458,16 +458,17 @@ impl QueryService {
         W: Future<Output = Result<T, QueryError>> + Send + 'static,
     {
         let Some(place) = place else { return self.admission.run_since(started, work(None)).await };
-        let (keeping, outcome) = place.keeping();
+        let (keeping, mut outcome) = place.keeping();
         let mut running = pin!(self.admission.run_since(started, work(Some(keeping))));
         tokio::select! {
             biased;
-            outcome = outcome => {
+            outcome = &mut outcome => {
                 place.fill(outcome.ok());
                 running.await
             }
             result = &mut running => {
-                place.fill(None);
+                // A short one may have come to both since the outcome was looked at.
+                place.fill(outcome.try_recv().ok());
                 result
             }
         }

@@ -9,6 +9,7 @@ mod convert;
 mod end;
 mod flow;
 mod history;
+mod open_batch;
 mod opening;
 mod pulls;
 mod reader;

@@ -66,7 +66,6 @@ const ROOMS: &[Room] = &[
             "pipeline::generation",
             "pipeline::intake",
             "pipeline::quota",
-            "pipeline::whole_batches",
         ],
         rooms: &[
             "config",
@@ -180,7 +179,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "source",
         modules: &["source"],
-        rooms: &["config", "event", "progress"],
+        rooms: &["config", "event", "progress", "telemetry::count_torn_batches"],
         outside: &["async_nats", "tokio", "tracing", "clock", "std::fs", "std::thread"],
     },
     Room {

@@ -23,7 +23,7 @@ use arrow::error::ArrowError;
 
 use super::error::GenerationError;
 use super::generation::Generation;
-use super::intake::Intake;
+use super::intake::{Intake, Stop};
 use super::quota::Quota;
 use crate::checkpoint::DiskBytes;
 use crate::circuit::{Attributable, Memo, StepInput, Watermarks, ZBatch, share};
@@ -196,25 +196,12 @@ impl Engine {
         let covered = intake.progress.covered().sequence();
         let repeated = input.messages.partition_point(|message| message.seq <= covered);
         drop(input.messages.drain(..repeated));
-        let (decoded, beyond) = intake
+        let (decoded, stop) = intake
             .decode(&input.messages, quota)
             .map_err(|error| EngineError::Decode { source_name: source.clone(), error })?;
-        intake.progress.fetched(reached(&input, decoded.halted.as_ref().or(beyond.as_ref())), now_us);
-        if let Some(unknown) = &decoded.halted {
-            intake.progress.halted(format!(
-                "message {}: {}; declare its type, or set unknown_events to park, and reload",
-                unknown.message.seq, unknown.detail
-            ));
-        }
-        // What is wrong with it may have a value in it, and this goes into the log.
-        if let Some(Rejected { message, reason, pointer, .. }) = &beyond {
-            let at = pointer.as_ref().map(|pointer| format!(" at {pointer}")).unwrap_or_default();
-            intake.progress.halted(format!(
-                "message {} cannot be taken (`{}`{at}), and no more can be parked, because the source has as many as parked.max_events or \
-                 parked.max_bytes allow; correct the definition that they do not fit, discard some, or raise the limit, and reload",
-                message.seq,
-                reason.label()
-            ));
+        intake.progress.fetched(reached(&input, stop.as_ref()), now_us);
+        if let Some(stop) = stop {
+            intake.progress.halted(halted_at(&stop));
         }
         telemetry::count_left_out(source, decoded.ignored, decoded.undeclared_fields);
         for rejected in decoded.rejected {
@@ -554,11 +541,28 @@ fn joined(fetched: Vec<Fetched>) -> Vec<Fetched> {
     joined
 }
 
-/// Where a fetch brings its source: to its end, or just before the message that stops it.
-fn reached(input: &Fetched, stopped_by: Option<&Rejected>) -> Reached {
+/// Why a source halts, and what to do about it.
+fn halted_at(Stop { rejected, has_no_room, .. }: &Stop) -> String {
+    let Rejected { message, reason, pointer, detail, .. } = rejected;
+    if !has_no_room {
+        let advice = "declare its type, or set unknown_events to park, and reload";
+        return format!("message {}: {detail}; {advice}", message.seq);
+    }
+    // What is wrong with it may have a value in it, and this goes into the log.
+    let at = pointer.as_ref().map(|pointer| format!(" at {pointer}")).unwrap_or_default();
+    format!(
+        "message {} cannot be taken (`{}`{at}), and no more can be parked, because the source has as many as parked.max_events or \
+         parked.max_bytes allow; correct the definition that they do not fit, discard some, or raise the limit, and reload",
+        message.seq,
+        reason.label()
+    )
+}
+
+/// Where a fetch brings its source: to its end, or just before what it halts at.
+fn reached(input: &Fetched, stop: Option<&Stop>) -> Reached {
     let last_message = input.messages.last().map_or(0, |message| message.seq);
-    let covered = match stopped_by {
-        Some(stopping) => stopping.message.seq.saturating_sub(1),
+    let covered = match stop {
+        Some(stop) => stop.before.saturating_sub(1),
         None => input.covered.max(last_message),
     };
     let applied = input.messages.iter().rev().find(|message| message.seq <= covered);

@@ -161,7 +161,6 @@ impl Runner {
     /// Does what follows from a decision, and says what that is.
     fn follow(&mut self, decided: Decided) -> String {
         if let Some(source) = decided.unread {
-            self.whole_batches.forget(&source);
             self.readers.end(&source);
             self.read_end(&source);
         }
@@ -208,7 +207,6 @@ impl Runner {
         for source in &sources {
             tracing::info!(%source, "source is read no more");
             self.readers.end(source);
-            self.whole_batches.forget(source);
             self.openers.remove(source);
             self.status.send_if_modified(|status| status.opened.remove(source));
         }
@@ -236,8 +234,6 @@ impl Runner {
         if intake.progress.is_halted() {
             intake.reopen();
         }
-        // The new reader gives again what waits.
-        self.whole_batches.forget(&name);
         self.readers.begin(name.clone(), || open(&name, intake));
     }
 
@@ -245,7 +241,6 @@ impl Runner {
     pub(super) fn read_end(&mut self, name: &SourceName) {
         let open = self.openers.get(name).or(self.open.as_ref()).cloned();
         let (Some(open), Some(intake)) = (open, self.engine.intakes.get(name)) else { return };
-        self.whole_batches.forget(name);
         self.readers.begin(name.clone(), || open(name, intake));
     }
 }

@@ -26,6 +26,7 @@ parked: {max_events: 3}
 source: orders
 file: {path: none}
 envelope: {type: body:/type}
+unknown_events: halt
 events: {Placed: {fields: {boxes: int64!, notes: string}}}
 ---
 projection: loads
@@ -190,6 +191,29 @@ async fn the_event_that_fails_is_the_one_that_is_parked() {
     // Both wait when the loop comes to them, so they are one commit.
     stepped.report([fetched(1, &[ONE, ONE]), fetched(3, &[NONE, ONE])]);
     assert_eq!((stepped.parked(Some("loads")), stepped.rows("loads")), (vec![3], 3));
+}
+
+#[tokio::test]
+async fn a_source_halts_before_the_atomic_batch_whose_event_it_cannot_take() {
+    let in_batch = |first, bodies: &[&str]| {
+        let Input::Fetched { mut messages, covered, last_sequence } = fetched(first, bodies) else { unreachable!() };
+        let last = messages.len() - 1;
+        for (place, message) in messages.iter_mut().enumerate() {
+            message.headers.0.push(("Nats-Batch-Id".to_owned(), "b".to_owned()));
+            message.headers.0.extend((place == last).then(|| ("Nats-Batch-Commit".to_owned(), "1".to_owned())));
+        }
+        Input::Fetched { messages, covered, last_sequence }
+    };
+    const UNKNOWN: &str = r#"{"type": "Sold"}"#;
+    let mut stepped = Stepped::start().await;
+    // Two batches of one id: an end is an end.
+    stepped.report([fetched(1, &[ONE]), in_batch(2, &[ONE, ONE]), in_batch(4, &[ONE, UNKNOWN, ONE])]);
+    assert_eq!((stepped.state(), stepped.covered(), stepped.rows("loads")), (SourceState::Halted, 3, 3));
+    assert!(stepped.progress().message().is_some_and(|why| why.starts_with("message 5: ")), "{:?}", stepped.progress());
+    let mut full = Stepped::start().await;
+    full.report([fetched(1, &[BROKEN, BROKEN, BROKEN]), in_batch(4, &[ONE, ONE, BROKEN])]);
+    assert_eq!((full.state(), full.covered(), full.rows("loads")), (SourceState::Halted, 3, 0));
+    assert_eq!(full.parked(None), [1, 2, 3]);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use super::{JetStreamOptions, convert, history, reply};
 use crate::event::Evidence;
 use crate::source::connect::shown;
 use crate::source::{Input, Start, StreamIdentity};
+use crate::telemetry;
 
 /// Deliveries taken at once before looking around.
 const RUN: usize = 4_096;
@@ -178,6 +179,7 @@ impl StreamReader {
             return Input::Retains { first_sequence: self.retained };
         }
         let input = self.buffer.hand_over();
+        telemetry::count_torn_batches(self.buffer.take_torn());
         if let Input::Fetched { messages, .. } = &input {
             self.evidence.take(messages);
             self.was_read_otherwise = false;
@@ -291,7 +293,7 @@ impl StreamReader {
         // What is stored behind the covered sequence is on its way while messages flow: no need to ask. The answer carries
         // the whole message.
         let is_on_its_way = session.consumer.pending > 0 && session.flow.is_steady(HEARTBEAT / 2);
-        let is_idle = self.buffer.is_empty() && session.message_at.elapsed() >= TICK && !is_on_its_way;
+        let is_idle = !self.buffer.has_messages() && session.message_at.elapsed() >= TICK && !is_on_its_way;
         let from = (is_idle && !self.buffer.is_in_doubt()).then(|| self.buffer.covered().saturating_add(1));
         session.asked_at = Instant::now();
         self.buffer.ask();
@@ -330,7 +332,11 @@ impl StreamReader {
         self.look_at_backlog(session);
         match answer.next {
             NextStored::At(sequence) => session.expect_soon(sequence),
-            _ => Ok(()),
+            NextStored::Nothing => {
+                self.buffer.settle();
+                Ok(())
+            }
+            NextStored::NotAsked => Ok(()),
         }
     }
 

@@ -5,7 +5,10 @@
 //! the reader came to it. What follows a jump is held back until the stream's leader has said which: if the stream still
 //! begins at or before the jump, no history has expired there. A sequence that is jumped over then was deleted before it
 //! was read: it is lost, unless the source leaves out subjects, which are jumped over as well.
+//!
+//! The messages of an atomic batch are held back until all of it is there, so that nothing ever ends within one.
 
+use super::open_batch::OpenBatch;
 use super::reply::Delivery;
 use crate::event::Message;
 use crate::progress::{Loss, Losses};
@@ -29,6 +32,10 @@ pub(super) struct ReceiveBuffer {
     question: Option<Question>,
     /// Where idle reading stood when history seemed to have expired right after it.
     suspicion: Option<u64>,
+    /// The batch that the last message is of, until its end is there.
+    open: Option<OpenBatch>,
+    /// Batches that were given in parts, not told yet.
+    torn: u64,
 }
 
 /// What a sequence means that is jumped over.
@@ -62,6 +69,8 @@ impl ReceiveBuffer {
             doubt: None,
             question: None,
             suspicion: None,
+            open: None,
+            torn: 0,
         }
     }
 
@@ -78,12 +87,15 @@ impl ReceiveBuffer {
         self.covered
     }
 
+    /// A batch that waits for its end may have as many messages as there may be at once, whatever their size.
     pub(super) fn has_room(&self) -> bool {
-        self.messages.len() < self.limits.max_events && self.bytes < self.limits.max_bytes
+        let has_bytes = self.bytes < self.limits.max_bytes || self.is_all_open();
+        self.messages.len() < self.limits.max_events && has_bytes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// Whether there are messages to hand over.
+    pub(super) fn has_messages(&self) -> bool {
+        self.messages.first().is_some_and(|message| message.seq <= self.safe_through())
     }
 
     /// Takes the next delivery; `message` is none if it is no event.
@@ -95,6 +107,7 @@ impl ReceiveBuffer {
         self.last_sequence = self.last_sequence.max(delivery.stream_sequence.saturating_add(delivery.pending));
         match message {
             Some(message) => {
+                self.open = OpenBatch::after(self.open.take(), &message);
                 self.bytes += message.size();
                 self.messages.push(message);
             }
@@ -177,20 +190,34 @@ impl ReceiveBuffer {
         Ok(())
     }
 
-    /// Whether there is something to hand over.
-    pub(super) fn is_ready(&self) -> bool {
-        self.is_confirmed || self.messages.first().is_some_and(|message| self.is_safe(message))
+    /// Takes, while nothing is being delivered, the leader's word that nothing is stored behind the last message: the rest of a batch
+    /// was left out by a filter, or is gone.
+    pub(super) fn settle(&mut self) {
+        if self.doubt.is_none() && self.suspicion.is_none() {
+            self.open = None;
+        }
     }
 
-    /// Hands over all that is beyond doubt; first of all what was lost among it.
+    /// Whether there is something to hand over.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_confirmed || self.has_messages()
+    }
+
+    /// Hands over all that is beyond doubt and whole; first of all what was lost among it.
     pub(super) fn hand_over(&mut self) -> Input {
-        let covered = self.doubt.unwrap_or(self.covered);
+        let covered = self.safe_through();
         let losses = self.lost.split_through(covered);
         if !losses.is_empty() {
             return Input::Lost { losses };
         }
         self.is_confirmed = false;
-        let held_back = self.messages.split_off(self.messages.partition_point(|message| self.is_safe(message)));
+        if self.is_full_of_open()
+            && let Some(open) = &mut self.open
+        {
+            self.torn += u64::from(!open.is_torn);
+            (open.first, open.is_torn) = (covered.saturating_add(1), true);
+        }
+        let held_back = self.messages.split_off(self.messages.partition_point(|message| message.seq <= covered));
         let messages = std::mem::replace(&mut self.messages, held_back);
         self.bytes = self.messages.iter().map(Message::size).sum();
         let last_sequence = self.last_sequence.max(covered);
@@ -209,11 +236,31 @@ impl ReceiveBuffer {
             self.lost = self.lost.split_through(before);
             self.bytes = self.messages.iter().map(Message::size).sum();
             self.covered = before;
+            self.open = OpenBatch::after_all(&self.messages);
         }
     }
 
-    fn is_safe(&self, message: &Message) -> bool {
-        self.doubt.is_none_or(|before| message.seq <= before)
+    /// Batches that were given in parts since the last call, because they have more messages than may be held back.
+    pub(super) fn take_torn(&mut self) -> u64 {
+        std::mem::take(&mut self.torn)
+    }
+
+    /// The last sequence up to which everything is beyond doubt, and no batch is in half.
+    fn safe_through(&self) -> u64 {
+        let before_open =
+            self.open.as_ref().filter(|_| !self.is_full_of_open()).map(|open| open.first.saturating_sub(1));
+        self.doubt.into_iter().chain(before_open).min().unwrap_or(self.covered)
+    }
+
+    /// Whether all messages are of the batch that is open.
+    fn is_all_open(&self) -> bool {
+        let first = self.messages.first().map(|message| message.seq);
+        self.open.as_ref().zip(first).is_some_and(|(open, first)| open.first <= first)
+    }
+
+    /// Whether a batch has more messages than may be held back.
+    fn is_full_of_open(&self) -> bool {
+        self.doubt.is_none() && self.messages.len() >= self.limits.max_events && self.is_all_open()
     }
 }
 
@@ -231,11 +278,18 @@ mod tests {
     }
 
     fn put(buffer: &mut ReceiveBuffer, seq: u64) {
+        put_of_batch(buffer, seq, "", false);
+    }
+
+    /// A message of a batch, or of none without an id.
+    fn put_of_batch(buffer: &mut ReceiveBuffer, seq: u64, id: &str, ends: bool) {
         let delivery = Delivery { stream_sequence: seq, consumer_sequence: seq, published_at_us: 0, pending: 0 };
+        let id = (!id.is_empty()).then(|| ("Nats-Batch-Id".to_owned(), id.to_owned()));
+        let end = ends.then(|| ("Nats-Batch-Commit".to_owned(), "1".to_owned()));
         let message = Message {
             seq,
             subject: "orders.1".to_owned(),
-            headers: Headers::default(),
+            headers: Headers(id.into_iter().chain(end).collect()),
             payload: Bytes::from_static(b"{}"),
             published_at_us: 0,
             unreadable: None,
@@ -323,5 +377,69 @@ mod tests {
         assert!(!buffer.has_room());
         handed_over(&mut buffer);
         assert!(buffer.has_room());
+    }
+    #[test]
+    fn a_batch_waits_for_its_end_also_where_nothing_more_seems_to_be_stored() {
+        let mut buffer = buffer(&[1]);
+        put_of_batch(&mut buffer, 2, "a", false);
+        put_of_batch(&mut buffer, 3, "a", false);
+        assert_eq!(handed_over(&mut buffer), (vec![1], 1));
+        assert!(!buffer.is_ready());
+        // An answer to what was asked before it says nothing of what follows.
+        buffer.ask();
+        assert_eq!(buffer.answer(1, 3), Ok(()));
+        assert_eq!(handed_over(&mut buffer), (vec![], 1));
+        put_of_batch(&mut buffer, 4, "a", true);
+        put_of_batch(&mut buffer, 5, "b", false);
+        assert_eq!(handed_over(&mut buffer), (vec![2, 3, 4], 4));
+        put(&mut buffer, 6);
+        assert_eq!(handed_over(&mut buffer), (vec![5, 6], 6), "what follows is of no batch, so that one has ended");
+    }
+
+    #[test]
+    fn a_batch_whose_end_is_not_there_is_given_once_the_leader_knows_of_nothing_more() {
+        let mut buffer = buffer(&[]);
+        put_of_batch(&mut buffer, 1, "a", false);
+        buffer.ask();
+        assert_eq!((buffer.answer(1, 3), buffer.confirm(1, 1)), (Ok(()), Ok(())));
+        assert_eq!(handed_over(&mut buffer), (vec![], 0), "the leader has more");
+        buffer.ask();
+        assert_eq!((buffer.answer(1, 3), buffer.confirm(1, 3)), (Ok(()), Ok(())));
+        buffer.settle();
+        assert_eq!(handed_over(&mut buffer), (vec![1], 3));
+    }
+
+    #[test]
+    fn a_batch_of_more_messages_than_may_wait_is_given_in_parts_and_counted_once() {
+        let mut buffer = ReceiveBuffer::new(BatchLimits { max_events: 2, max_bytes: 1 }, 0);
+        put_of_batch(&mut buffer, 1, "a", false);
+        assert!(buffer.has_room() && !buffer.is_ready(), "bytes do not count while all is of one batch");
+        put_of_batch(&mut buffer, 2, "a", false);
+        assert!(!buffer.has_room());
+        assert_eq!(handed_over(&mut buffer), (vec![1, 2], 2));
+        put_of_batch(&mut buffer, 3, "a", false);
+        assert!(!buffer.is_ready());
+        put_of_batch(&mut buffer, 4, "a", false);
+        assert_eq!(handed_over(&mut buffer), (vec![3, 4], 4));
+        put_of_batch(&mut buffer, 5, "a", true);
+        assert_eq!(handed_over(&mut buffer), (vec![5], 5));
+        assert_eq!((buffer.take_torn(), buffer.take_torn()), (1, 0));
+    }
+
+    #[test]
+    fn what_is_in_doubt_and_in_half_waits_for_both() {
+        let mut buffer = buffer(&[1]);
+        put_of_batch(&mut buffer, 2, "a", false);
+        put_of_batch(&mut buffer, 4, "a", false);
+        assert_eq!(handed_over(&mut buffer), (vec![1], 1));
+        buffer.ask();
+        assert_eq!(buffer.answer(1, 5), Ok(()));
+        assert_eq!(handed_over(&mut buffer), (vec![], 1));
+        // Another consumer gives again what was in doubt.
+        put_of_batch(&mut buffer, 6, "a", false);
+        buffer.retreat();
+        assert_eq!(buffer.covered(), 4);
+        put_of_batch(&mut buffer, 5, "a", true);
+        assert_eq!(handed_over(&mut buffer), (vec![2, 4, 5], 5));
     }
 }

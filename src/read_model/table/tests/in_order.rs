@@ -56,7 +56,7 @@ fn random_order(random: &mut fastrand::Rng) -> Vec<SortColumn> {
 }
 
 fn random_filter(random: &mut fastrand::Rng) -> Filter {
-    let (tenant, number) = (format!("tenant-{}", random.u8(..4)), random.i64(..120));
+    let (tenant, number) = (format!("tenant-{}", random.u8(..4)), random.i64(0..120));
     match random.u8(..9) {
         0 => (col("tenant").eq(lit(tenant.clone())), Box::new(move |row| row.0.as_ref() == Some(&tenant))),
         1 => (col("tenant").is_null(), Box::new(|row| row.0.is_none())),
@@ -91,7 +91,7 @@ fn values(order: &[SortColumn], row: &Row) -> Vec<ScalarValue> {
 fn check(random: &mut fastrand::Rng, snapshot: &TableSnapshot, model: &Model) -> bool {
     let order = random_order(random);
     let filters: Vec<Filter> = (0..random.usize(..3)).map(|_| random_filter(random)).collect();
-    let after = random.bool().then(|| (random_tenant(random), random.i64(..120), random.i64(..1000)));
+    let after = random.bool().then(|| (random_tenant(random), random.i64(0..120), random.i64(0..1000)));
     let after_values = after.as_ref().map(|row| values(&order, row));
     let exprs: Vec<Expr> = filters.iter().map(|(filter, _)| filter.clone()).collect();
     let read = OrderedRead { order: &order, after: after_values.as_deref(), filters: &exprs };
