@@ -67,7 +67,8 @@ impl TableSnapshot {
         self.num_rows
     }
 
-    /// The row with this key (one value a key column, of the columns' types), as a batch of one row. NULL finds NULL.
+    /// The row with this key (one value a key column, of the columns' types), as a batch of one row. NULL finds NULL. The batch is a part of
+    /// a segment, which lives as long.
     ///
     /// # Errors
     /// If the key is not of the table's key columns.
@@ -80,8 +81,12 @@ impl TableSnapshot {
         let columns = self.spec.key.iter().map(|&column| self.spec.schema.field(column).data_type());
         let typed = key.iter().zip(columns).map(|(value, data_type)| value.cast_to(data_type));
         let access = Access::of_keys(&self.spec, &[typed.collect::<Result<_, _>>()?])?;
-        let row = self.reader(Arc::new(access)).find(|batch| batch.as_ref().map_or(true, |rows| rows.num_rows() > 0));
-        Ok(row.transpose()?.map(|rows| rows.slice(0, 1)))
+        for view in self.views.iter() {
+            if let Some(row) = access.rows_in(view)?.first() {
+                return Ok(Some(view.segment.rows().slice(*row as usize, 1)));
+            }
+        }
+        Ok(None)
     }
 
     /// All live rows, in no particular order, in batches of bounded size made one by one.

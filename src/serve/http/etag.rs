@@ -18,7 +18,11 @@ use crate::serve::formats::Format;
 const TAG_BYTES: usize = 16;
 
 /// What is rendered of an answer, as one hash. Values are chosen by strangers, so it is one in which nobody finds two texts that are one.
-pub(super) struct Content(Sha256);
+pub(super) struct Content {
+    hash: Sha256,
+    /// Of the rows, so that none of them can look like what is hashed behind them.
+    bytes: u64,
+}
 
 impl Content {
     pub(super) fn of(format: Format, rows: &[Bytes], page: Option<&PageJson>) -> Self {
@@ -26,7 +30,7 @@ impl Content {
         let page = page.map(|page| (page.next_page_token.is_some(), page.cut_changed));
         hash.update(format!("{format:?} {page:?} "));
         rows.iter().for_each(|part| hash.update(part));
-        Content(hash)
+        Content { hash, bytes: rows.iter().map(|part| part.len() as u64).sum() }
     }
 
     /// The ETag of an answer that is as fresh as this: a source that is lost gives a new answer, a second that has passed does not.
@@ -34,7 +38,7 @@ impl Content {
         let sources = freshness.sources.iter().map(|(name, source)| (&**name, source.state));
         let sources: Vec<(&str, SourceState)> = sources.collect();
         let told = (freshness.state, freshness.phase, freshness.incomplete, sources);
-        let hash = Sha256::new().chain_update(self.0.finalize()).chain_update(format!("{told:?}")).finalize();
+        let hash = self.hash.chain_update(format!("{told:?}")).chain_update(self.bytes.to_le_bytes()).finalize();
         format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..TAG_BYTES]))
     }
 }

@@ -21,7 +21,7 @@ use super::{JetStreamOptions, convert, history, reply};
 use crate::event::Evidence;
 use crate::source::connect::shown;
 use crate::source::{Input, Start, StreamIdentity};
-use crate::telemetry;
+use crate::telemetry::count_torn_batches;
 
 /// Deliveries taken at once before looking around.
 const RUN: usize = 4_096;
@@ -179,7 +179,7 @@ impl StreamReader {
             return Input::Retains { first_sequence: self.retained };
         }
         let input = self.buffer.hand_over();
-        telemetry::count_torn_batches(self.buffer.take_torn());
+        count_torn_batches(self.buffer.take_torn());
         if let Input::Fetched { messages, .. } = &input {
             self.evidence.take(messages);
             self.was_read_otherwise = false;
