@@ -1,9 +1,8 @@
 //! What the audit log is told of requests: those that change something, and those that are denied.
 
-use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::admin::{PROJECTION_VERBS, SOURCE_VERBS};
@@ -18,19 +17,24 @@ use crate::serve::auth::Identity;
 const FACTS: &str = "/v1/admin/facts";
 
 /// Answers, and tells of it where that is due. Whoever it comes from is found out before.
-pub(super) async fn audited(State((audit, api)): State<(Audit, CurrentApi)>, request: Request, next: Next) -> Response {
+pub(super) async fn audited(
+    audit: &Audit,
+    api: &CurrentApi,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let (mut head, body) = request.into_parts();
     let mut asking = asking(&head);
     let acts = head.method == Method::POST
         && asking.route.as_ref().is_some_and(|route| route.starts_with(ADMIN) && &**route != FACTS);
     if acts {
         name_action(&mut asking, &mut head, &api.now()).await;
-        let mut telling = Telling { audit, asking, outcome: Outcome::Unanswered };
-        let response = next.run(Request::from_parts(head, body)).await;
+        let mut telling = Telling { audit: audit.clone(), asking, outcome: Outcome::Unanswered };
+        let response = next(Request::from_parts(head, body)).await;
         telling.outcome = outcome(&response);
         return response;
     }
-    let response = next.run(Request::from_parts(head, body)).await;
+    let response = next(Request::from_parts(head, body)).await;
     if let (Outcome::Denied(reason), Some(problem)) = (outcome(&response), response.extensions().get::<Problem>()) {
         audit.denied(&Asking { relation: problem.relation.clone(), ..asking }, reason);
     }

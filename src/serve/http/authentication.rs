@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::audited::asking;
@@ -21,18 +20,19 @@ fn is_open(path: &str) -> bool {
 
 /// Lets a request on with its identity beside it, or answers 401.
 pub(super) async fn authenticate(
-    State((gate, audit)): State<(Gate, Audit)>,
+    gate: &Gate,
+    audit: &Audit,
     mut request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let certified = request.extensions().get::<Arc<Certified>>().cloned();
     match bearer(request.headers()).and_then(|token| gate.identity(token, certified.as_deref())) {
         Ok(identity) => {
             request.extensions_mut().insert(identity);
-            next.run(request).await
+            next(request).await
         }
         // Somebody whom nobody knows is told no more than everybody.
-        Err(_) if is_open(request.uri().path()) => next.run(request).await,
+        Err(_) if is_open(request.uri().path()) => next(request).await,
         Err(denied) => {
             let (head, _) = request.into_parts();
             audit.denied(&Asking { credential: denied.credential(), ..asking(&head) }, denied.label());

@@ -7,9 +7,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 
@@ -36,15 +35,19 @@ const GAINING: [&str; 8] = [
 ];
 
 /// Compresses an answer where that is asked for and worth it.
-pub(super) async fn compressed(State(api): State<CurrentApi>, request: Request, next: Next) -> Response {
+pub(super) async fn compressed(
+    api: &CurrentApi,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let (coding, uri) = (Coding::wanted(request.headers()), request.uri().clone());
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let Some(bytes) = bytes_that_gain(&response) else { return response };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     let Some(coding) = coding else { return response };
     let (mut head, body) = response.into_parts();
     let compressed = match whole(body).await {
-        Ok(parts) => compress(&api, coding, parts, bytes).await,
+        Ok(parts) => compress(api, coding, parts, bytes).await,
         Err(error) => Err(QueryError::new(ErrorKind::Internal, error.to_string())),
     };
     match compressed {

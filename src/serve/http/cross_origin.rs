@@ -3,12 +3,9 @@
 //! Only readers' routes: what an administrator may do stays for this listener's own pages, and no answer says that cookies or certificates
 //! may be sent along. Who reads is decided all the same, by the token that the page's script sends.
 
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{ADMIN, API};
@@ -23,15 +20,17 @@ const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 
 /// Answers what a browser asks before it asks, which has no token, and says of other answers who may see them.
-pub(super) async fn cross_origin(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
-    if !is_readers(&request) {
-        return next.run(request).await;
-    }
-    let allowed = allowed(&cors, request.headers());
+pub(super) async fn cross_origin(
+    cors: Option<&Cors>,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    let Some(cors) = cors.filter(|_| is_readers(&request)) else { return next(request).await };
+    let allowed = allowed(cors, request.headers());
     let asks_before = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && allowed.is_some();
-    let mut response = if asks_before { preflight(&cors) } else { next.run(request).await };
+    let mut response = if asks_before { preflight(cors) } else { next(request).await };
     let headers = response.headers_mut();
     // What is kept of an answer for one origin is none for another.
     if !cors.allows_any() {

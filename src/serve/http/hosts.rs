@@ -4,9 +4,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::problem;
@@ -36,11 +35,15 @@ fn without_port(host: &str) -> &str {
 }
 
 /// Refuses requests that were sent to a stranger's name.
-pub(super) async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+pub(super) async fn check_host(
+    hosts: &Hosts,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let named = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("."));
     let host = request.uri().host().or(named);
     match host.filter(|host| !hosts.answers_to(host)) {
-        None => next.run(request).await,
+        None => next(request).await,
         Some(host) => {
             let detail =
                 format!("this listener does not answer to the name `{host}`; add it to http.hosts if it is yours");

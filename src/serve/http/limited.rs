@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::connections::Peer;
@@ -17,20 +16,24 @@ use crate::telemetry::count_limited;
 
 /// Lets a request on while its principal has not asked too much. Health and the console's files are not counted; nor is what administrators
 /// do, who may have to do something about it.
-pub(super) async fn limited(State(quotas): State<Quotas>, request: Request, next: Next) -> Response {
+pub(super) async fn limited(
+    quotas: &Quotas,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let extensions = request.extensions();
     let route = extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let caller = caller(extensions);
     if !route.starts_with(API) || (route.starts_with(ADMIN) && caller.sees_operations()) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let peer = extensions.get::<Peer>().map(|Peer(peer)| *peer);
     match quotas.admit(&caller, peer, Instant::now()) {
         Ok(admitted) if admitted.is_counted() => {
             // It is one of those at once until its answer is taken.
-            next.run(request).await.map(|body| Body::new(HeldBody::new(body, admitted)))
+            next(request).await.map(|body| Body::new(HeldBody::new(body, admitted)))
         }
-        Ok(_) => next.run(request).await,
+        Ok(_) => next(request).await,
         Err(exceeded) => refused(exceeded, &request),
     }
 }

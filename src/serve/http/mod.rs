@@ -27,6 +27,7 @@ mod nearest_parameters;
 mod openapi;
 mod parameters;
 mod parked;
+mod passage;
 mod problem;
 mod reader;
 mod rendered_rows;
@@ -50,21 +51,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use axum::extract::{FromRef, Request};
 use axum::http::Uri;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use tokio::net::TcpListener;
 
-use audited::audited;
-use authentication::authenticate;
-use compressed::compressed;
 use connections::{Listener, serve};
-use cross_origin::cross_origin;
-use hosts::{Hosts, check_host};
-use limited::limited;
+use hosts::Hosts;
+use passage::{Passage, pass};
 
 pub use admin::{Admin, AdminRequest, Change, Done, Refused, Reloaded, Waits};
 pub use health::{HealthServer, Readiness};
@@ -205,7 +202,7 @@ pub struct Server {
     listener: Listener,
     hosts: Hosts,
     /// None: no page of another origin may read.
-    cors: Option<Arc<Cors>>,
+    cors: Option<Cors>,
     gate: Gate,
     audit: Audit,
     api: CurrentApi,
@@ -220,7 +217,7 @@ impl Server {
         Ok(Server {
             listener: Listener { name: "http", socket, limits: config.connections.clone(), tls: None },
             hosts,
-            cors: config.cors.clone().map(Arc::new),
+            cors: config.cors.clone(),
             gate: Gate::default(),
             audit: Audit::default(),
             api: api.into(),
@@ -251,18 +248,11 @@ impl Server {
     /// Answers until `shutdown`, then finishes what was asked, for no longer than a query may take.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let drain = self.api.now().service.limits().timeout + Duration::from_secs(1);
-        let router = router(self.api.clone())
-            .layer(Extension(self.gate.ways()))
-            .layer(from_fn_with_state(self.api.quotas(), limited))
-            .layer(from_fn_with_state((self.audit.clone(), self.api), audited))
-            .layer(from_fn_with_state((self.gate, self.audit), authenticate));
-        // What a browser asks before it asks has no token.
-        let router = match self.cors {
-            Some(cors) => router.layer(from_fn_with_state(cors, cross_origin)),
-            None => router,
-        };
-        let router = router.layer(from_fn_with_state(self.hosts, check_host));
-        serve(self.listener, router, shutdown, drain).await;
+        let Server { listener, hosts, cors, gate, audit, api } = self;
+        let (ways, quotas) = (gate.ways(), api.quotas());
+        let passage = Passage { hosts, cors, gate, ways, audit, quotas, api: api.clone() };
+        let router = router(api).layer(from_fn_with_state(Arc::new(passage), pass));
+        serve(listener, router, shutdown, drain).await;
     }
 }
 
@@ -299,9 +289,6 @@ fn router(api: CurrentApi) -> Router {
         .route("/healthz", get(health::healthz))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(api.clone(), compressed))
-        .layer(from_fn(limit_uri))
-        .layer(from_fn(spans::traced))
         .with_state(api)
 }
 
@@ -319,13 +306,15 @@ async fn wrong_method(request: Request) -> Response {
     problem::plain(405, "wrong-method", "Method not allowed", detail, request.uri())
 }
 
-async fn limit_uri(request: Request, next: Next) -> Response {
+async fn limit_uri(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let uri = request.uri();
-    if uri.to_string().len() > URI_BYTES_MAX {
+    let bytes = uri.authority().map_or(0, |host| host.as_str().len())
+        + uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if bytes > URI_BYTES_MAX {
         let detail = format!("the path and the query are longer than {URI_BYTES_MAX} bytes");
         return problem::plain(414, "uri-too-long", "URI too long", detail, uri);
     }
-    next.run(request).await
+    next(request).await
 }
 
 /// A body with a content type.
