@@ -97,17 +97,17 @@ impl World {
     fn change(&mut self, random: &mut fastrand::Rng, changes: usize) {
         let before = self.rows.clone();
         for _ in 0..changes {
-            let id = random.i64(..200);
+            let id = random.i64(0..200);
             if random.u8(..4) == 0 {
                 self.rows.remove(&id);
             } else {
                 let tenant = [None, Some("a"), Some("a"), Some("b")][random.usize(..4)];
-                self.rows.insert(id, (tenant, (random.u8(..6) > 0).then(|| random.i64(..20))));
+                self.rows.insert(id, (tenant, (random.u8(..6) > 0).then(|| random.i64(0..20))));
             }
         }
         let gone = before.iter().filter(|(id, row)| self.rows.get(id) != Some(row)).map(|row| (row, -1));
         let come = self.rows.iter().filter(|(id, row)| before.get(id) != Some(row)).map(|row| (row, 1));
-        let delta: Vec<((&i64, &(Option<&str>, Option<i64>)), i64)> = gone.chain(come).collect();
+        let delta: Vec<(_, i64)> = gone.chain(come).collect();
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from_iter_values(delta.iter().map(|((id, _), _)| **id))),
             Arc::new(StringArray::from_iter(delta.iter().map(|((_, (tenant, _)), _)| *tenant))),
@@ -166,12 +166,12 @@ fn random_filter(random: &mut fastrand::Rng) -> Filter {
         0 => (TENANT, Operation::Eq, vec![tenant]),
         1 => (TENANT, Operation::In, vec![tenant, ScalarValue::from("b")]),
         2 => (TENANT, Operation::IsNull, vec![ScalarValue::from(random.bool())]),
-        3 => (AMOUNT, Operation::Eq, number(random.i64(..20))),
-        4 => (AMOUNT, Operation::Gte, number(random.i64(..20))),
-        5 => (AMOUNT, Operation::Lt, number(random.i64(..20))),
-        6 => (ID, Operation::Gt, number(random.i64(..200))),
-        7 => (ID, Operation::Lte, number(random.i64(..200))),
-        _ => (ID, Operation::Ne, number(random.i64(..200))),
+        3 => (AMOUNT, Operation::Eq, number(random.i64(0..20))),
+        4 => (AMOUNT, Operation::Gte, number(random.i64(0..20))),
+        5 => (AMOUNT, Operation::Lt, number(random.i64(0..20))),
+        6 => (ID, Operation::Gt, number(random.i64(0..200))),
+        7 => (ID, Operation::Lte, number(random.i64(0..200))),
+        _ => (ID, Operation::Ne, number(random.i64(0..200))),
     };
     Filter { column, operation, values }
 }

@@ -37,7 +37,7 @@ pub(super) struct Passage {
 pub(super) async fn pass(State(passage): State<Arc<Passage>>, request: Request, next: Next) -> Response {
     let Passage { hosts, cors, gate, ways, audit, quotas, api } = &*passage;
     let identified = async |mut request: Request| {
-        request.extensions_mut().insert(ways.clone());
+        request.extensions_mut().insert(*ways);
         audited(audit, api, request, async |request| {
             limited(quotas, request, async |request| answered(api, request, next).await).await
         })
