@@ -49,10 +49,10 @@ pub(super) fn random_delta(
 ) -> Vec<(Row, i64)> {
     for _ in 0..changes {
         let tenant = (random.u8(..4) > 0).then(|| format!("tenant-{}", random.u8(..4)));
-        let key = (tenant, random.i64(..120));
+        let key = (tenant, random.i64(0..120));
         match random.u8(..10) {
             0..4 => drop(after.remove(&key)),
-            _ => drop(after.insert(key, random.i64(..1000))),
+            _ => drop(after.insert(key, random.i64(0..1000))),
         }
     }
     let row = |(key, amount): (&(Option<String>, i64), &i64)| (key.0.clone(), key.1, *amount);
@@ -60,7 +60,7 @@ pub(super) fn random_delta(
     weighted.extend(before.iter().filter(|(key, amount)| after.get(key) != Some(amount)).map(|old| (row(old), -1)));
     weighted.extend(after.iter().filter(|(key, amount)| before.get(key) != Some(amount)).map(|new| (row(new), 1)));
     for _ in 0..random.usize(..6) {
-        let detour = (Some("detour".to_owned()), random.i64(..9), random.i64(..9));
+        let detour = (Some("detour".to_owned()), random.i64(0..9), random.i64(0..9));
         weighted.extend([(detour.clone(), 2), (detour.clone(), -1), (detour, -1)]);
     }
     if let Some(unchanged) = before.iter().find(|(key, amount)| after.get(key) == Some(amount)) {
@@ -97,7 +97,7 @@ fn check_changes(before: &Model, after: &Model, changes: &super::super::Changes)
 fn check_lookups(random: &mut fastrand::Rng, snapshot: &TableSnapshot, model: &Model) {
     for _ in 0..5 {
         let tenant = (random.u8(..4) > 0).then(|| format!("tenant-{}", random.u8(..4)));
-        let id = random.i64(..120);
+        let id = random.i64(0..120);
         let found = snapshot.get(&[ScalarValue::from(id), ScalarValue::Utf8(tenant.clone())]).unwrap();
         let expected = model.get(&(tenant.clone(), id)).map(|amount| (tenant, id, *amount));
         assert_eq!(found.map(|batch| decoded(&batch)), expected.map(|row| vec![row]));
