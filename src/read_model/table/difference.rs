@@ -1,7 +1,7 @@
 //! The difference of two snapshots of one table: what a projection that is built beside the live ones has to take of
 //! those that it reads.
 //!
-//! Segments are immutable and shared between snapshots, so only those that are not in both, or of which rows have died,
+//! Segments are immutable and shared between snapshots, so only those that are not in both, or of which other rows live,
 //! are looked at.
 
 use std::collections::HashMap;
@@ -32,10 +32,13 @@ impl TableSnapshot {
                 parts.extend(weighted(segment, died, -1)?);
             }
         }
-        for View { segment, liveness } in
-            self.views.iter().filter(|view| !was.contains_key(&Arc::as_ptr(&view.segment)))
-        {
-            parts.extend(weighted(segment, liveness.live_rows(), 1)?);
+        for View { segment, liveness } in self.views.iter() {
+            let before = was.get(&Arc::as_ptr(segment)).map(|view| &view.liveness);
+            // Of two snapshots of one table only the later one lacks rows of a segment; the earlier one gets them back.
+            if before.is_none_or(|before| !Arc::ptr_eq(before, liveness)) {
+                let came = liveness.live_rows().filter(|&row| before.is_none_or(|before| !before.is_live(row)));
+                parts.extend(weighted(segment, came, 1)?);
+            }
         }
         if parts.is_empty() {
             return Ok(Vec::new());
