@@ -786,6 +786,8 @@ const FREE: &[&str] = &[
     "hashbrown",
     "levenshtein_automata",
     "md_5",
+    // The allocator of the program, which `main.rs` alone names.
+    "mimalloc",
     "num_bigint",
     "percent_encoding",
     // A map that forgets.
