@@ -67,6 +67,13 @@ impl Message {
         self.headers.get(BATCH_ID).map(|id| InBatch { id, ends: ends() })
     }
 
+    /// The sequence of the first one of its atomic batch, where some of that are right `before` it.
+    pub fn batch_began(&self, before: &[Message]) -> Option<u64> {
+        let InBatch { id, .. } = self.in_batch()?;
+        let is_of_it = |one: &&Message| one.in_batch().is_some_and(|batch| !batch.ends && batch.id == id);
+        before.iter().rev().take_while(is_of_it).last().map(|first| first.seq)
+    }
+
     /// Whether JetStream itself stored it in the place of deleted ones. A publisher may use the header as well, but a marker has
     /// no payload, and no header that a publisher gives.
     pub fn is_deletion_marker(&self) -> bool {

@@ -62,10 +62,7 @@ pub(super) struct Stop {
 impl Stop {
     fn at(rejected: Rejected, has_no_room: bool, messages: &[Message]) -> Self {
         let end = messages.partition_point(|message| message.seq < rejected.message.seq);
-        let batch = rejected.message.in_batch().map(|batch| batch.id);
-        let same = |message: &&Message| message.in_batch().is_some_and(|one| !one.ends && Some(one.id) == batch);
-        let first = messages[..end].iter().rev().take_while(same).last();
-        let before = first.map_or(rejected.message.seq, |message| message.seq);
+        let before = rejected.message.batch_began(&messages[..end]).unwrap_or(rejected.message.seq);
         Stop { rejected, has_no_room, before }
     }
 }

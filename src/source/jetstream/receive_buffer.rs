@@ -249,7 +249,14 @@ impl ReceiveBuffer {
     fn safe_through(&self) -> u64 {
         let before_open =
             self.open.as_ref().filter(|_| !self.is_full_of_open()).map(|open| open.first.saturating_sub(1));
-        self.doubt.into_iter().chain(before_open).min().unwrap_or(self.covered)
+        self.doubt.map(|doubt| self.before_batch_at(doubt)).into_iter().chain(before_open).min().unwrap_or(self.covered)
+    }
+
+    /// The same sequence, or the one before the batch that goes on behind it.
+    fn before_batch_at(&self, sequence: u64) -> u64 {
+        let end = self.messages.partition_point(|message| message.seq <= sequence);
+        let began = self.messages.get(end).and_then(|next| next.batch_began(&self.messages[..end]));
+        began.map_or(sequence, |first| first.saturating_sub(1))
     }
 
     /// Whether all messages are of the batch that is open.
@@ -424,6 +431,24 @@ mod tests {
         put_of_batch(&mut buffer, 5, "a", true);
         assert_eq!(handed_over(&mut buffer), (vec![5], 5));
         assert_eq!((buffer.take_torn(), buffer.take_torn()), (1, 0));
+    }
+
+    #[test]
+    fn what_is_in_doubt_within_a_batch_holds_all_of_that_back() {
+        let mut buffer = buffer(&[1]);
+        put_of_batch(&mut buffer, 2, "a", false);
+        put_of_batch(&mut buffer, 4, "a", true);
+        put(&mut buffer, 5);
+        assert_eq!(handed_over(&mut buffer), (vec![1], 1), "the batch has its end, and what was in it is in doubt");
+        buffer.ask();
+        put_of_batch(&mut buffer, 6, "b", false);
+        put_of_batch(&mut buffer, 8, "b", false);
+        put(&mut buffer, 9);
+        assert_eq!(buffer.answer(1, 9), Ok(()));
+        assert_eq!(handed_over(&mut buffer), (vec![2, 4, 5], 5), "the answer does not know of the second jump");
+        buffer.ask();
+        assert_eq!(buffer.answer(1, 9), Ok(()));
+        assert_eq!(handed_over(&mut buffer), (vec![6, 8, 9], 9));
     }
 
     #[test]
