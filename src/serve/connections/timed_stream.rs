@@ -4,11 +4,10 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -17,41 +16,60 @@ use crate::config::ConnectionLimits;
 /// So much of an answer has to be taken within each write time-out, or all there is.
 const TAKEN_MIN: usize = 1 << 20;
 
-/// What a connection is at. Shared with what answers its requests.
+/// What a connection is at, and since when. Shared with what answers its requests.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    now: AtomicU8,
-    /// Of the connection that read while it answered: its idle time begins without anything to read.
-    reader: AtomicWaker,
+    created: Instant,
+    /// How many microseconds after that it began, and in the last bits what it is.
+    now: AtomicU64,
 }
 
-const HEAD: u8 = 0;
-const ANSWER: u8 = 1;
-const IDLE: u8 = 2;
+const HEAD: u64 = 0;
+const ANSWER: u64 = 1;
+const IDLE: u64 = 2;
+/// Of what a stage is, in its number.
+const BITS: u32 = 2;
 
 impl Stage {
     /// A new connection owes the head of a request.
     pub(crate) fn new() -> Self {
-        Stage { now: AtomicU8::new(HEAD), reader: AtomicWaker::new() }
+        Stage { created: Instant::now(), now: AtomicU64::new(HEAD) }
     }
 
     pub(crate) fn answers(&self) {
-        self.now.store(ANSWER, Ordering::Release);
+        self.now.store(self.beginning(ANSWER), Ordering::Release);
     }
 
     pub(crate) fn is_idle(&self) {
-        self.now.store(IDLE, Ordering::Release);
-        self.reader.wake();
+        self.now.store(self.beginning(IDLE), Ordering::Release);
     }
 
     /// Whether no request has come whole since the last answer, though part of one may have.
     pub(crate) fn owes_head(&self) -> bool {
-        self.now() == HEAD
+        self.now().0 == HEAD
     }
 
-    fn now(&self) -> u8 {
-        self.now.load(Ordering::Acquire)
+    /// Bytes have come: where there were none yet, they are a head's first.
+    fn receives(&self) {
+        let now = self.now.load(Ordering::Acquire);
+        if is(now) == IDLE {
+            let head = self.beginning(HEAD);
+            let _ = self.now.compare_exchange(now, head, Ordering::AcqRel, Ordering::Acquire);
+        }
     }
+
+    fn now(&self) -> (u64, Instant) {
+        let now = self.now.load(Ordering::Acquire);
+        (is(now), self.created + Duration::from_micros(now >> BITS))
+    }
+
+    fn beginning(&self, stage: u64) -> u64 {
+        (self.created.elapsed().as_micros() as u64) << BITS | stage
+    }
+}
+
+fn is(now: u64) -> u64 {
+    now & ((1 << BITS) - 1)
 }
 
 /// Fails with [`io::ErrorKind::TimedOut`] where the peer is too slow.
@@ -61,9 +79,8 @@ pub(crate) struct TimedStream<S, T> {
     header_timeout: Duration,
     idle_timeout: Duration,
     write_timeout: Duration,
-    /// The stage that `read_deadline` belongs to.
-    timed: u8,
-    read_deadline: Pin<Box<Sleep>>,
+    /// Goes off when the peer may have been silent for too long, or earlier.
+    alarm: Pin<Box<Sleep>>,
     write_deadline: Pin<Box<Sleep>>,
     /// Bytes taken since `write_deadline` was set; none while the peer takes everything at once.
     taken: Option<usize>,
@@ -78,27 +95,37 @@ impl<S, T: AsRef<Stage>> TimedStream<S, T> {
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
             write_timeout: limits.write_timeout,
-            timed: HEAD,
-            read_deadline: Box::pin(sleep_until(deadline)),
+            alarm: Box::pin(sleep_until(deadline)),
             write_deadline: Box::pin(sleep_until(deadline)),
             taken: None,
         }
     }
 
+    /// When the peer will have been silent for too long.
+    fn overdue_at(&self) -> Instant {
+        match self.stage.as_ref().now() {
+            (HEAD, begun) => begun + self.header_timeout,
+            (IDLE, begun) => begun + self.idle_timeout,
+            // It may be idle from now on, and nobody wakes the reader for that.
+            _ => Instant::now() + self.idle_timeout,
+        }
+    }
+
     /// Ready once the peer has been silent for too long.
+    ///
+    /// The alarm is set for a later time only once it has gone off. To set it at each stage of each request would cost more than the one
+    /// look in vain that an early alarm is.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        self.stage.as_ref().reader.register(cx.waker());
-        let stage = self.stage.as_ref().now();
-        if stage != self.timed {
-            self.timed = stage;
-            let patience = if stage == HEAD { self.header_timeout } else { self.idle_timeout };
-            self.read_deadline.as_mut().reset(Instant::now() + patience);
+        loop {
+            let overdue_at = self.overdue_at();
+            if Instant::now() >= overdue_at {
+                return Poll::Ready(silent());
+            }
+            if self.alarm.deadline() > overdue_at || self.alarm.is_elapsed() {
+                self.alarm.as_mut().reset(overdue_at);
+            }
+            ready!(self.alarm.as_mut().poll(cx));
         }
-        if stage == ANSWER {
-            return Poll::Pending;
-        }
-        ready!(self.read_deadline.as_mut().poll(cx));
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the peer sends no request"))
     }
 
     /// Counts what the peer took, and fails where that is too little.
@@ -121,6 +148,10 @@ impl<S, T: AsRef<Stage>> TimedStream<S, T> {
     }
 }
 
+fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the peer sends no request")
+}
+
 impl<S: AsyncRead + Unpin, T: AsRef<Stage> + Unpin> AsyncRead for TimedStream<S, T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -128,12 +159,10 @@ impl<S: AsyncRead + Unpin, T: AsRef<Stage> + Unpin> AsyncRead for TimedStream<S,
         match Pin::new(&mut this.stream).poll_read(cx, buffer) {
             Poll::Pending => this.poll_overdue(cx).map(Err),
             Poll::Ready(Ok(())) => {
-                let _ = this.stage.as_ref().now.compare_exchange(IDLE, HEAD, Ordering::AcqRel, Ordering::Acquire);
+                this.stage.as_ref().receives();
                 // A peer that sends byte by byte is overdue as well.
-                match this.poll_overdue(cx) {
-                    Poll::Ready(overdue) if buffer.filled().len() > before => Poll::Ready(Err(overdue)),
-                    _ => Poll::Ready(Ok(())),
-                }
+                let is_overdue = buffer.filled().len() > before && Instant::now() >= this.overdue_at();
+                Poll::Ready(if is_overdue { Err(silent()) } else { Ok(()) })
             }
             failed => failed,
         }
@@ -225,6 +254,47 @@ mod tests {
         });
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed().as_secs(), 3660);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_its_own_time_however_late_the_alarm_is_set() {
+        let (near, mut far) = duplex(1024);
+        let stage = Arc::new(Stage::new());
+        let mut stream = TimedStream::new(near, stage.clone(), &limits());
+        stage.is_idle();
+        let began = Instant::now();
+        tokio::spawn(async move {
+            for seconds in [50, 5] {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                far.write_all(b"x").await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        assert_eq!((stream.read_u8().await.unwrap(), stream.read_u8().await.unwrap()), (b'x', b'x'));
+        assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_again_is_idle_from_the_last_answer_on() {
+        let (near, mut far) = duplex(1024);
+        let stage = Arc::new(Stage::new());
+        let mut stream = TimedStream::new(near, stage.clone(), &limits());
+        let began = Instant::now();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                far.write_all(b"x").await.unwrap();
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            std::future::pending::<()>().await;
+        });
+        for _ in 0..100 {
+            stream.read_u8().await.unwrap();
+            stage.answers();
+            stage.is_idle();
+        }
+        assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), 99 * 7 + 60);
     }
 
     #[tokio::test(start_paused = true)]
