@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::answer::PageJson;
-use crate::progress::{Freshness, SourceState};
+use crate::progress::Freshness;
 use crate::serve::formats::Format;
 
 /// Of the hash: enough that no two answers of one address have the same.
@@ -27,18 +27,32 @@ pub(super) struct Content {
 impl Content {
     pub(super) fn of(format: Format, rows: &[Bytes], page: Option<&PageJson>) -> Self {
         let mut hash = Sha256::new();
+        hash.update([format as u8]);
         let page = page.map(|page| (page.next_page_token.is_some(), page.cut_changed));
-        hash.update(format!("{format:?} {page:?} "));
+        hash.update(
+            page.map_or([u8::MAX; 2], |(has_next, cut_changed)| [has_next.into(), cut_changed.map_or(2, u8::from)]),
+        );
         rows.iter().for_each(|part| hash.update(part));
         Content { hash, bytes: rows.iter().map(|part| part.len() as u64).sum() }
     }
 
     /// The ETag of an answer that is as fresh as this: a source that is lost gives a new answer, a second that has passed does not.
     pub(super) fn etag(self, freshness: &Freshness) -> String {
-        let sources = freshness.sources.iter().map(|(name, source)| (&**name, source.state));
-        let sources: Vec<(&str, SourceState)> = sources.collect();
-        let told = (freshness.state, freshness.phase, freshness.incomplete, sources);
-        let hash = self.hash.chain_update(format!("{told:?}")).chain_update(self.bytes.to_le_bytes()).finalize();
+        let Content { mut hash, bytes } = self;
+        // Texts end with a zero, which no name of a source and no label has.
+        let mut tell = |text: &str| {
+            hash.update(text);
+            hash.update([0]);
+        };
+        tell(freshness.state.label());
+        tell(freshness.phase.label());
+        for (name, source) in &freshness.sources {
+            tell(name);
+            tell(source.state.label());
+        }
+        hash.update([freshness.incomplete.into()]);
+        hash.update(bytes.to_le_bytes());
+        let hash = hash.finalize();
         format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..TAG_BYTES]))
     }
 }
