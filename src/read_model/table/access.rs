@@ -72,7 +72,7 @@ impl Access {
     }
 
     /// The way to the rows with these keys, each with one value a key column of that column's type.
-    pub(super) fn of_keys(spec: &TableSpec, keys: &[Vec<ScalarValue>]) -> Result<Self, DataFusionError> {
+    fn of_keys(spec: &TableSpec, keys: &[Vec<ScalarValue>]) -> Result<Self, DataFusionError> {
         let encoding = Encoding::new(&spec.schema, &spec.key)?;
         let points = encode(&encoding, keys)?;
         Ok(Access::Keys { encoding, points })

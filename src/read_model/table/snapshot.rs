@@ -11,6 +11,7 @@ use datafusion::logical_expr::Expr;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::access::Access;
+use super::canonical::canonical;
 use super::encoding::Encoding;
 use super::ordered_access::OrderedAccess;
 use super::provider::SnapshotProvider;
@@ -18,24 +19,33 @@ use super::reader::SegmentReader;
 use super::segment::View;
 use super::{OrderedRead, OrderedRows, RowsVersion, TableSpec};
 use crate::access::Permit;
+use crate::state::KeyMap;
 
 /// Cheap to clone: readers share the writer's segments.
 #[derive(Debug, Clone)]
 pub struct TableSnapshot {
     spec: Arc<TableSpec>,
+    /// Of the key columns, as the indexes of the segments have them.
+    key_encoding: Arc<Encoding>,
     pub(super) views: Arc<[View]>,
     num_rows: usize,
     version: RowsVersion,
 }
 
 impl TableSnapshot {
-    pub(super) fn new(spec: Arc<TableSpec>, views: Arc<[View]>, version: RowsVersion) -> Self {
+    pub(super) fn new(
+        spec: Arc<TableSpec>,
+        key_encoding: Arc<Encoding>,
+        views: Arc<[View]>,
+        version: RowsVersion,
+    ) -> Self {
         let num_rows = views.iter().map(|view| view.liveness.live()).sum();
-        Self { spec, views, num_rows, version }
+        Self { spec, key_encoding, views, num_rows, version }
     }
 
     /// A snapshot without a writer. The rows are taken as they are; their keys have to be distinct.
     #[cfg(test)]
+    #[allow(clippy::unwrap_used)]
     pub(in crate::read_model) fn from_batches(spec: Arc<TableSpec>, batches: Vec<RecordBatch>) -> Self {
         use super::liveness::Liveness;
         use super::order::Order;
@@ -46,7 +56,8 @@ impl TableSnapshot {
             segment: Arc::new(Segment::new(rows, orders)),
         });
         let views = views.collect();
-        Self::new(spec, views, RowsVersion::next())
+        let key_encoding = Encoding::new(&spec.schema, &spec.key).unwrap();
+        Self::new(spec, Arc::new(key_encoding), views, RowsVersion::next())
     }
 
     pub fn spec(&self) -> &Arc<TableSpec> {
@@ -79,11 +90,19 @@ impl TableSnapshot {
             return Err(DataFusionError::Plan(message));
         }
         let columns = self.spec.key.iter().map(|&column| self.spec.schema.field(column).data_type());
-        let typed = key.iter().zip(columns).map(|(value, data_type)| value.cast_to(data_type));
-        let access = Access::of_keys(&self.spec, &[typed.collect::<Result<_, _>>()?])?;
-        for view in self.views.iter() {
-            if let Some(row) = access.rows_in(view)?.first() {
-                return Ok(Some(view.segment.rows().slice(*row as usize, 1)));
+        let typed = key.iter().zip(columns).map(|(value, data_type)| {
+            let value = value.cast_to(data_type)?.to_array()?;
+            Ok(canonical(&value)?)
+        });
+        let wanted = self.key_encoding.encode_values(&typed.collect::<Result<Vec<_>, DataFusionError>>()?)?;
+        let hash = KeyMap::hash(wanted.get(0));
+        for View { segment, liveness } in self.views.iter() {
+            let candidates = segment.keys(&self.key_encoding)?.candidates(hash).map(|row| row as usize);
+            for row in candidates.filter(|&row| liveness.is_live(row)) {
+                let found = segment.rows().slice(row, 1);
+                if self.key_encoding.encode(&found)?.get(0) == wanted.get(0) {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)

@@ -21,7 +21,7 @@ use crate::state::SegmentLog;
 #[derive(Debug)]
 pub struct Table {
     pub(super) spec: Arc<TableSpec>,
-    pub(super) key_encoding: Encoding,
+    pub(super) key_encoding: Arc<Encoding>,
     pub(super) row_encoding: Encoding,
     pub(super) slots: Slots,
     pub(super) segments: Segments,
@@ -64,7 +64,7 @@ impl Table {
     pub(super) fn with_segment_rows(spec: Arc<TableSpec>, segment_rows: usize) -> Result<Self, ArrowError> {
         let columns: Vec<usize> = (0..spec.schema.fields().len()).collect();
         Ok(Self {
-            key_encoding: Encoding::new(&spec.schema, &spec.key)?,
+            key_encoding: Arc::new(Encoding::new(&spec.schema, &spec.key)?),
             row_encoding: Encoding::new(&spec.schema, &columns)?,
             slots: Slots::default(),
             segments: Segments::new(spec.schema.clone(), Order::count(&spec), segment_rows),
@@ -158,7 +158,7 @@ impl Table {
 
     /// An immutable state that later deltas do not reach. Costs O(segments).
     pub fn snapshot(&self) -> TableSnapshot {
-        TableSnapshot::new(self.spec.clone(), self.segments.views(), self.version)
+        TableSnapshot::new(self.spec.clone(), self.key_encoding.clone(), self.segments.views(), self.version)
     }
 
     /// Live rows.
