@@ -50,6 +50,25 @@ pub struct Limits {
     pub result_cache_bytes: usize,
 }
 
+#[cfg(test)]
+impl Limits {
+    /// Enough for small tables; no answer is kept.
+    pub(super) fn of_tests() -> Self {
+        Limits {
+            max_rows: 1000,
+            max_bytes: 1 << 20,
+            memory_bytes: 64 << 20,
+            timeout: Duration::from_secs(60),
+            concurrency: 4,
+            queue: 64,
+            waiters: 10,
+            wait: Duration::from_secs(1),
+            scan_limit: 1000,
+            result_cache_bytes: 0,
+        }
+    }
+}
+
 impl From<&QueryLimits> for Limits {
     fn from(config: &QueryLimits) -> Self {
         Limits {

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::filters::{Filter, is_comparable};
 use super::pages::{Page, Paging, with_all_columns};
@@ -31,30 +31,35 @@ pub(super) async fn list(
     limits: &Limits,
     keeping: Option<Keeping>,
 ) -> Result<Page, QueryError> {
-    let mut builder = session.scan(sessions, name).await?;
-    let schema = builder.schema().inner().clone();
+    let Some(table) = relations::open(at.view(), name)?.table() else {
+        let scan = session.scan(sessions, name).await?;
+        let schema = scan.schema().inner().clone();
+        let request = request(&schema)?;
+        let plan = filtered(scan, conditions(&request, &schema))?;
+        let repeatable = session.is_repeatable(&plan)?;
+        let keeping = keeping.and_then(|keeping| keeping.of(repeatable));
+        return paging(at, name, request, &schema, limits)?.read(session, plan, at.cut(), keeping).await;
+    };
+    let schema = table.schema();
     let request = request(&schema)?;
-    let table = relations::open(at.view(), name)?.table();
-    if let Some(table) = &table {
-        check_served(name, table, &request.filters, limits)?;
-    }
-    let filters: Vec<Expr> = request.filters.iter().map(|filter| filter.to_expr(&schema)).collect();
-    for filter in &filters {
-        builder = builder.filter(filter.clone()).map_err(QueryError::planning)?;
-    }
-    let plan = builder.build().map_err(QueryError::planning)?;
-    let repeatable = session.is_repeatable(&plan)?;
-    let keeping = keeping.and_then(|keeping| keeping.of(repeatable));
+    check_served(name, &table, &request.filters, limits)?;
+    let conditions = conditions(&request, &schema);
     let paging = paging(at, name, request, &schema, limits)?;
-    let in_order = match &table {
-        Some(table) => paging.in_order(session, table, &filters, &schema).await?,
-        None => None,
-    };
-    let all = match in_order {
+    let all = match paging.in_order(session, &table, &conditions, &schema).await? {
         Some(all) => all,
-        None => paging.sorted(session, plan).await?,
+        None => paging.sorted(session, filtered(session.scan(sessions, name).await?, conditions)?).await?,
     };
+    // Kept rows that are compared with values are the same again.
     paging.finish(&all, at.cut(), keeping)
+}
+
+fn conditions(request: &ListRequest, schema: &Schema) -> Vec<Expr> {
+    request.filters.iter().map(|filter| filter.to_expr(schema)).collect()
+}
+
+fn filtered(scan: LogicalPlanBuilder, conditions: Vec<Expr>) -> Result<LogicalPlan, QueryError> {
+    let filtered = conditions.into_iter().try_fold(scan, LogicalPlanBuilder::filter);
+    filtered.and_then(LogicalPlanBuilder::build).map_err(QueryError::planning)
 }
 
 /// The same page from rows that were kept.

@@ -273,6 +273,11 @@ impl<'a> OpenTable<'a> {
         self.table.spec()
     }
 
+    /// The columns of its rows as the caller sees them.
+    pub fn schema(&self) -> SchemaRef {
+        self.permit.as_ref().map_or_else(|| self.table.schema(), |permit| permit.schema())
+    }
+
     /// Where two of one name have it in common, they have the same columns and the same rows, of which callers may see different ones.
     pub fn version(&self) -> RowsVersion {
         self.table.version()

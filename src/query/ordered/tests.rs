@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -35,21 +34,6 @@ struct World {
     position: u64,
     sessions: Sessions,
     policies: Policies,
-}
-
-fn limits() -> Limits {
-    Limits {
-        max_rows: 1000,
-        max_bytes: 1 << 20,
-        memory_bytes: 64 << 20,
-        timeout: Duration::from_secs(60),
-        concurrency: 4,
-        queue: 64,
-        waiters: 10,
-        wait: Duration::from_secs(1),
-        scan_limit: 1000,
-        result_cache_bytes: 0,
-    }
 }
 
 /// Readers see the rows of their tenant, and another amount where it is masked.
@@ -83,7 +67,7 @@ impl World {
             Field::new("amount", DataType::Int64, true),
         ]));
         let spec = TableSpec { name: "orders".to_owned(), schema, key: vec![ID], key_proven: true, indexes };
-        let Limits { memory_bytes, timeout, .. } = limits();
+        let Limits { memory_bytes, timeout, .. } = Limits::of_tests();
         World {
             table: Table::new(Arc::new(spec)).unwrap(),
             rows: Rows::new(),
@@ -148,7 +132,7 @@ impl World {
         for filter in &filters {
             builder = builder.filter(filter.clone()).unwrap();
         }
-        let paging = paging(&at, "orders", request, &schema, &limits()).unwrap();
+        let paging = paging(&at, "orders", request, &schema, &Limits::of_tests()).unwrap();
         let table = relations::table(at.view(), "orders").unwrap();
         let in_order = paging.in_order(&session, &table, &filters, &schema).await.unwrap();
         let sorted = paging.sorted(&session, builder.build().unwrap()).await.unwrap();

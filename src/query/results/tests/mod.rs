@@ -8,7 +8,6 @@ mod single;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -53,18 +52,7 @@ const VIEWS: [(&str, &str); 3] = [
 ];
 
 fn limits() -> Limits {
-    Limits {
-        max_rows: 1000,
-        max_bytes: 1 << 20,
-        memory_bytes: 64 << 20,
-        timeout: Duration::from_secs(60),
-        concurrency: 4,
-        queue: 64,
-        waiters: 10,
-        wait: Duration::from_secs(1),
-        scan_limit: 1000,
-        result_cache_bytes: 8 << 20,
-    }
+    Limits { result_cache_bytes: 8 << 20, ..Limits::of_tests() }
 }
 
 fn service(catalog: &Catalog, limits: Limits) -> QueryService {

@@ -1,6 +1,7 @@
 //! Equal questions at once: one is computed, the others wait for it and depend on it in nothing else.
 
 use std::future::pending;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
