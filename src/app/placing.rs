@@ -69,9 +69,7 @@ pub(super) fn placed(
         let keep = planned.config.keep.unwrap_or(config.keep);
         placed.keep = if means_the_same { Duration::ZERO } else { keep };
         let explicit = planned.config.promotion.or(config.promotion);
-        if !is_decided || explicit.is_some() {
-            placed.breaking = running.difference(definition).breaking;
-        }
+        placed.breaking = running.difference(definition).breaking;
         let by_change = match means_the_same {
             _ if is_decided => Promotion::Auto,
             true => Promotion::WhenEqual,

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::state_limit::warning;
 use crate::pipeline::RunnerStatus;
-use crate::progress::{Phase, Position, SourceState};
+use crate::progress::{Phase, SourceState};
 use crate::query::now_us;
 use crate::read_model::catalog::{BuildState, Catalog};
 use crate::serve::http::Readiness;
@@ -71,7 +71,7 @@ pub(super) async fn report_readiness(
                 let message = progress.message().unwrap_or("not connected yet");
                 let was_reached = status.opened.contains(name) || progress.has_ended();
                 // What a checkpoint has of it is served as it is.
-                let has_rows = was_reached || progress.covered() > Position::START;
+                let has_rows = was_reached || progress.was_reached();
                 match progress.state_at(now_us()) {
                     SourceState::Halted if has_rows => {
                         warnings.push(format!("source `{name}` has halted: {message}"));

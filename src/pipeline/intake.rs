@@ -113,6 +113,7 @@ impl Intake {
             late_events_dropped: entry.late_dropped,
             began: entry.began,
             lost: entry.lost.clone(),
+            was_reached: !entry.identity.is_null(),
         });
         self.identity = entry.identity.clone();
         self.evidence = entry.evidence.clone();

@@ -38,6 +38,8 @@ pub struct SourceProgress {
     is_gap: bool,
     parked: BTreeMap<String, u64>,
     began: Position,
+    /// Before this process began to read it.
+    was_reached: bool,
     first_sequence: Option<Position>,
     lost: Losses,
     /// Losses that were reported and lie behind what is covered.
@@ -55,6 +57,8 @@ pub struct Resumed {
     /// The first sequence that the stream had when it was first opened; the start if that is not known yet.
     pub began: Position,
     pub lost: Losses,
+    /// Whether its stream was known then, were it empty.
+    pub was_reached: bool,
 }
 
 /// Where a fetch brings a source.
@@ -102,10 +106,17 @@ impl SourceProgress {
             is_gap: false,
             parked: BTreeMap::new(),
             began: from.began,
+            was_reached: from.was_reached,
             first_sequence: None,
             lost: from.lost,
             lost_ahead: Losses::default(),
         }
+    }
+
+    /// Whether anything was ever heard of it, by this process or the one that made its checkpoint: else nobody knows whether there are
+    /// events.
+    pub fn was_reached(&self) -> bool {
+        self.was_reached || self.heard_at_us.is_some() || self.covered > Position::START
     }
 
     /// The source was reached, and its stream ends at `last_sequence`. It began at `began` when it was first opened.

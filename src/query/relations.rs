@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::common::TableReference;
 
 use super::session::{CATALOG, SCHEMA, Sessions};
-use super::{ErrorKind, ParsedQuery, QueryError, did_you_mean};
+use super::{ErrorKind, ParsedQuery, QueryError, did_you_mean, now_us};
 use crate::access::Denied;
-use crate::progress::{Basis, keep_most};
+use crate::progress::{Basis, Freshness, Position, keep_most};
 use crate::read_model::{NotServed, OpenRelation, OpenTable, ReadView, RelationRows};
 
 /// Views may read views, to this depth.
@@ -138,11 +138,12 @@ pub(super) fn check_depth(name: &str, depth: usize) -> Result<(), QueryError> {
 }
 
 fn basis(view: &ReadView, tables: &BTreeMap<String, OpenRelation<'_>>, allow_mixed: bool) -> Result<Basis, QueryError> {
-    let mut bases = tables.values().map(OpenRelation::basis);
-    let Some(mut basis) = bases.next() else {
+    let mut bases = tables.iter().map(|(name, one)| reached(view, name, one.basis()));
+    let Some(mut basis) = bases.next().transpose()? else {
         return Ok(Basis { cut: view.cut().clone(), live_at_us: 0, ..Basis::default() });
     };
     for other in bases {
+        let other = other?;
         if other.cut != basis.cut && !allow_mixed {
             let cuts: Vec<String> = tables.iter().map(|(name, one)| format!("{name} at {}", one.basis().cut)).collect();
             let detail = format!("the relations stand at different cuts: {}", cuts.join(", "));
@@ -154,6 +155,17 @@ fn basis(view: &ReadView, tables: &BTreeMap<String, OpenRelation<'_>>, allow_mix
         merge(&mut basis, other);
     }
     Ok(basis)
+}
+
+/// Refuses the rows of sources of which nothing was ever heard: that there are none is not known.
+fn reached(view: &ReadView, name: &str, basis: Basis) -> Result<Basis, QueryError> {
+    let unread = basis.reads.keys().filter(|source| basis.cut.position(source) == Position::START);
+    let mut unreached = unread.filter_map(|source| Some((source, view.sources().get(source)?)));
+    let Some((source, progress)) = unreached.find(|(_, progress)| !progress.was_reached()) else { return Ok(basis) };
+    let message = progress.message().unwrap_or("not connected yet");
+    let detail = format!("`{name}` has nothing to serve yet: source `{source}` was not reached yet: {message}");
+    let freshness = Freshness::of(&basis, view.sources(), &BTreeMap::new(), now_us());
+    Err(QueryError::new(ErrorKind::Unavailable, detail).with_freshness(freshness))
 }
 
 /// Both together: the earliest of each position, and everything that either reads.

@@ -396,6 +396,24 @@ fn a_start_with_other_files_is_a_decision_and_what_waited_waits_on() {
 }
 
 #[test]
+fn a_start_with_files_that_break_readers_goes_on_with_the_old_rows_until_that_is_allowed() {
+    let mut world = World::start_with(&[TOTALS, SIZES], "");
+    let readers = "SELECT customer, cents FROM totals ORDER BY customer";
+    let before = world.sql(readers);
+    assert!(world.daemon.take().unwrap().terminate().0.success());
+    world.declare(&[&TOTALS.replace(", sum(cents) AS cents", ""), SIZES]);
+    world.begin();
+    world.shadow("totals");
+    world.kill();
+    world.shadow("totals");
+    assert_eq!(world.sql(readers), before);
+    assert_eq!(world.decide("totals", "promote", &json!({})).0, 409);
+    assert_eq!(world.decide("totals", "promote", &json!({"allowBreaking": true})).0, 200);
+    world.settled();
+    assert_eq!(world.daemon().post("/v1/sql", &json!({"sql": readers})).0, 400);
+}
+
+#[test]
 fn going_back_to_what_is_declared_leaves_nothing_to_be_decided() {
     let world = World::start_with(&[TOTALS, SIZES], MANUAL);
     world.declare(&[&big(), SIZES]);

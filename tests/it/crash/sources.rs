@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::daemon::Daemon;
 use super::folder::Folder;
@@ -35,6 +35,15 @@ async fn an_unreachable_server_and_a_missing_stream_are_waited_for() {
     wait_for_reason(&daemon, "source `orders` was not reached yet: cannot connect to NATS at nats://127.0.0.1");
     assert_eq!(daemon.get("/livez").0, 200);
     assert_eq!(daemon.source()["state"], "disconnected");
+    // Nobody knows whether there are rows, so that none is no answer.
+    let rows =
+        ["/v1/tables/totals", "/v1/tables/totals/1", "/v1/search/customer_search?text=a"].map(|path| daemon.get(path));
+    let sql = daemon.post("/v1/sql", &json!({"sql": "SELECT count(*) AS n FROM totals"}));
+    for (status, told) in rows.into_iter().chain([sql]) {
+        let detail = told["detail"].as_str().unwrap_or_default();
+        assert!(status == 503 && detail.contains("source `orders` was not reached yet: cannot connect"), "{told}");
+        assert_eq!(told["freshness"]["state"], "disconnected", "{told}");
+    }
     server.restart();
     let jetstream = server.jetstream().await;
     wait_for_reason(&daemon, "stream `ORDERS` does not exist; create it");
