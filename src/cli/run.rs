@@ -78,7 +78,10 @@ fn run_logged(args: RunArgs) -> ExitCode {
     // Queries that are still running are not waited for.
     runtime.shutdown_background();
     match outcome {
-        Ok(LoopEnd::Drained) => ExitCode::SUCCESS,
+        Ok(LoopEnd::Drained) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
         Ok(LoopEnd::Undrained) => {
             tracing::warn!("the last checkpoint did not become durable in time; the streams still have what it lacks");
             ExitCode::SUCCESS

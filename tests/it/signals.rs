@@ -1,6 +1,10 @@
 //! A daemon that is told to end.
 
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
 use crate::crash::daemon::Daemon;
+use crate::support::DEADLINE;
 
 const CONFIG: &str = r#"
 data_dir: data
@@ -25,7 +29,18 @@ fn one_that_has_just_begun_ends_as_well_as_any() {
     for _ in 0..10 {
         let mut daemon = Daemon::spawn(&home.path().join("readside.yaml"));
         daemon.wait_for_log("\"listening\"");
+        let log = daemon.log();
         let (status, _) = daemon.terminate();
         assert!(status.success(), "{status}");
+        await_line(&log, "\"message\":\"stopped\"");
+    }
+}
+
+/// Waits until the log of a daemon that has ended has a line: it is read a moment after it was written.
+fn await_line(log: &Mutex<Vec<String>>, text: &str) {
+    let deadline = Instant::now() + DEADLINE;
+    while !log.lock().unwrap().iter().any(|line| line.contains(text)) {
+        assert!(Instant::now() < deadline, "no {text} in the log");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
