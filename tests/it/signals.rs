@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::crash::daemon::Daemon;
 use crate::support::DEADLINE;
 
@@ -33,6 +35,26 @@ fn one_that_has_just_begun_ends_as_well_as_any() {
         let (status, _) = daemon.terminate();
         assert!(status.success(), "{status}");
         await_line(&log, "\"message\":\"stopped\"");
+    }
+}
+
+#[test]
+fn one_that_cannot_run_says_so_in_the_log_and_nowhere_else() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = CONFIG.replacen("127.0.0.1:0", &taken.local_addr().unwrap().to_string(), 1);
+    let wrong = format!("{CONFIG}nonsense: 1\n");
+    for (config, why) in [(busy, "cannot listen on"), (wrong, "the configuration cannot be used")] {
+        for (name, text) in [("readside.yaml", config.as_str()), ("orders.yaml", SOURCE), ("events.ndjson", "")] {
+            std::fs::write(home.path().join(name), text).unwrap();
+        }
+        let mut daemon = Daemon::spawn(&home.path().join("readside.yaml"));
+        assert_eq!(daemon.ended().code(), Some(1));
+        let line: Value = serde_json::from_str(&daemon.wait_for_log("\"ended by an error\"")).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert!(line["fields"]["reason"].as_str().unwrap().contains(why), "{line}");
+        let told = daemon.all_logged("");
+        assert!(told.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{told:?}");
     }
 }
 
