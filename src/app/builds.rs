@@ -198,6 +198,7 @@ impl Builds {
             config,
             readers: Handle::current(),
             ticket: ticket.clone(),
+            breaking: breaking.clone(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = self.ended.clone();
@@ -225,6 +226,8 @@ struct Work {
     /// Where the build's sources are read.
     readers: Handle,
     ticket: Ticket,
+    /// What a reader of today may miss in what is built.
+    breaking: Vec<String>,
 }
 
 impl Work {
@@ -268,7 +271,7 @@ impl Work {
         match builder {
             Ok(builder) => {
                 let open = is_kept.then(|| opener(self.config.clone()));
-                let builder = builder.holds(turn).opened_by(open).observed(observed);
+                let builder = builder.holds(turn).opened_by(open).observed(observed).breaks(self.breaking);
                 let outcome = builder.run(self.commands.clone(), orders).await;
                 if matches!(outcome, BuildOutcome::Cancelled) || is_kept && matches!(outcome, BuildOutcome::Failed(_)) {
                     folders.iter().for_each(|folder| IndexRoot::remove(folder));

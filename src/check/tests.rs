@@ -3,10 +3,13 @@
 use expect_test::{Expect, expect};
 
 use super::clock::clock;
+use super::events::judge as judge_parked;
 use super::machine::judge;
 use super::streams::history;
 use super::{Checked, written};
+use crate::event::Reason;
 use crate::source::{StreamStock, StreamTerms};
+use crate::trial::ParkedBecause;
 
 fn told(checked: &[Checked], expected: Expect) {
     let lines = checked.iter().map(|one| format!("{:?} {}: {}\n", one.outcome, one.subject, one.told));
@@ -74,4 +77,27 @@ fn a_stream_that_lets_go_is_told_apart_from_one_that_keeps() {
 #[test]
 fn amounts_are_written_as_they_are_read() {
     assert_eq!([0, 1, 3 << 20, (1 << 30) + (1 << 29)].map(written), ["0 KiB", "1 KiB", "3 MiB", "1.5 GiB"]);
+}
+
+#[test]
+fn what_would_be_parked_is_told_with_what_fits_it() {
+    let because = |reason: Reason, detail: &str| ParkedBecause {
+        reason: reason.label(),
+        pointer: None,
+        detail: detail.to_owned(),
+    };
+    let misfits = ["a", "b", "c", "d", "e", "f", "g", "g"].map(|detail| because(Reason::WrongType, detail));
+    let unknown = because(Reason::UnknownType, "type `T` is not declared");
+    let some: Vec<&ParkedBecause> = misfits.iter().collect();
+    let found =
+        [judge_parked("events", 9, &[]), judge_parked("events", 9, &some), judge_parked("events", 9, &[&unknown])];
+    assert_eq!(found.each_ref().map(|one| one.advice.split(' ').next()), [Some(""), Some("correct"), Some("declare")]);
+    told(
+        &found,
+        expect![[r#"
+            Fine events: the last 9 are declared and fit
+            Warning events: of the last 9 8 would be parked: g (2); a (1); b (1); c (1); d (1); … and 2 more
+            Warning events: of the last 9 1 would be parked: type `T` is not declared (1)
+        "#]],
+    );
 }

@@ -252,12 +252,15 @@ fn failed(error: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// An error with all its causes, in one line.
+/// An error with all its causes, in one line. A cause that an error ends with already, as those of the client of NATS do, is said once.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        let part = error.to_string();
+        if !text.ends_with(&part) {
+            text = format!("{text}: {part}");
+        }
         cause = error.source();
     }
     text
@@ -267,7 +270,25 @@ fn chain(error: &dyn Error) -> String {
 mod tests {
     use clap::CommandFactory;
 
-    use super::Cli;
+    use super::{Cli, chain};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Told {
+        text: &'static str,
+        source: Option<Box<Told>>,
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let told = |text, source: Option<Told>| Told { text, source: source.map(Box::new) };
+        let refused = || told("refused (os error 111)", None);
+        let repeated = told("IO error: refused (os error 111)", Some(refused()));
+        let outer = told("cannot connect", Some(repeated));
+        assert_eq!(chain(&outer), "cannot connect: IO error: refused (os error 111)");
+        let inner = told("refused (os error 111), IO error", Some(refused()));
+        assert_eq!(chain(&inner), "refused (os error 111), IO error: refused (os error 111)");
+    }
 
     #[test]
     fn all_verbs_are_well_formed() {

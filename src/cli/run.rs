@@ -12,13 +12,16 @@ use tokio::sync::mpsc;
 use super::files::{config_fingerprint, load_config};
 use super::{ConfigArgs, chain, failed, print};
 use crate::app::{self, Actor, AppError, Reloading};
-use crate::config::{Loaded, Severity};
+use crate::config::{Diagnostic, Loaded, Severity};
 use crate::pipeline::LoopEnd;
 use crate::telemetry::{Exports, start_logging};
 
 /// The exit code of a daemon whose data directory another one has taken. Who starts it again would take it back, so that supervisors are
 /// told this end from others.
 const REPLACED: u8 = 3;
+
+/// What ends a daemon whose configuration has problems, which were told one by one.
+const UNUSABLE: &str = "the configuration cannot be used; `readside validate` shows the same";
 
 /// Between looks at the files of a configuration that is watched.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -36,21 +39,25 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
-    let exports = match Exports::start() {
-        Ok(exports) => exports,
-        Err(error) => return failed(&chain(&error)),
+    let (exports, started) = match Exports::start() {
+        Ok(exports) => (exports, Ok(())),
+        Err(error) => (Exports::default(), Err(error)),
     };
     let written = start_logging(args.log_json, &exports);
-    let code = run_logged(args);
+    let code = match started {
+        Ok(()) => run_logged(args),
+        Err(error) => ended(args.log_json, &chain(&error)),
+    };
     exports.finish();
     drop(written);
     code
 }
 
 fn run_logged(args: RunArgs) -> ExitCode {
+    let json = args.log_json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&chain(&error)),
+        Err(error) => return ended(json, &chain(&error)),
     };
     // From here on no signal ends anything. Where nobody listens to it yet, it waits.
     let (hang_up, interrupted) = {
@@ -60,12 +67,12 @@ fn run_logged(args: RunArgs) -> ExitCode {
     let Loaded { config, places, warnings } = match load_config(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| print::error_line(format_args!("{diagnostic}\n")));
-            return failed("the configuration cannot be used; `readside validate` shows the same");
+            diagnostics.iter().for_each(|diagnostic| tell(json, diagnostic));
+            return ended(json, UNUSABLE);
         }
     };
     debug_assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
-    warnings.iter().for_each(|warning| print::error_line(format_args!("{warning}\n")));
+    warnings.iter().for_each(|warning| tell(json, warning));
     let started = |addresses: app::Addresses| {
         let health = addresses.health.map(tracing::field::display);
         let postgres = addresses.postgres.map(tracing::field::display);
@@ -78,25 +85,43 @@ fn run_logged(args: RunArgs) -> ExitCode {
     // Queries that are still running are not waited for.
     runtime.shutdown_background();
     match outcome {
-        Ok(LoopEnd::Drained) => ExitCode::SUCCESS,
+        Ok(LoopEnd::Drained) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
         Ok(LoopEnd::Undrained) => {
             tracing::warn!("the last checkpoint did not become durable in time; the streams still have what it lacks");
             ExitCode::SUCCESS
         }
-        Ok(LoopEnd::Fenced(message)) => replaced(&message),
-        Ok(LoopEnd::Poisoned(message)) => failed(&message),
-        Err(error @ AppError::Replaced(_)) => replaced(&chain(&error)),
+        Ok(LoopEnd::Fenced(message)) => replaced(json, &message),
+        Ok(LoopEnd::Poisoned(message)) => ended(json, &message),
+        Err(error @ AppError::Replaced(_)) => replaced(json, &chain(&error)),
         Err(AppError::Problems(problems)) => {
-            problems.iter().for_each(|problem| print::error_line(format_args!("{}\n", places.diagnostic(problem))));
-            failed("the configuration cannot be used; `readside validate` shows the same")
+            problems.iter().for_each(|problem| tell(json, &places.diagnostic(problem)));
+            ended(json, UNUSABLE)
         }
-        Err(error) => failed(&chain(&error)),
+        Err(error) => ended(json, &chain(&error)),
     }
 }
 
-fn replaced(message: &str) -> ExitCode {
-    let _ = failed(message);
+fn replaced(json: bool, reason: &str) -> ExitCode {
+    let _ = ended(json, reason);
     ExitCode::from(REPLACED)
+}
+
+/// Tells in the log why the daemon ends. People are told as by every verb, too; who reads JSON finds no other text there.
+fn ended(json: bool, reason: &str) -> ExitCode {
+    tracing::error!(reason, "ended by an error");
+    if json { ExitCode::FAILURE } else { failed(reason) }
+}
+
+/// Tells what is wrong or doubtful with the configuration: to people with the line where it is, else in the log.
+fn tell(json: bool, diagnostic: &Diagnostic) {
+    match (json, diagnostic.severity) {
+        (false, _) => print::error_line(format_args!("{diagnostic}\n")),
+        (true, Severity::Error) => tracing::error!(reason = %diagnostic, "the configuration cannot be used"),
+        (true, Severity::Warning) => tracing::warn!(reason = %diagnostic, "the configuration is doubtful"),
+    }
 }
 
 /// Reads the configuration again at SIGHUP, and where it is watched when a file of it has changed.

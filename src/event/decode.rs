@@ -266,9 +266,9 @@ mod tests {
                 WrongType /e: expected timestamp, found a string
                 OutOfRange /e: 1e30 does not fit timestamp
                 WrongType : expected an object, found an array
-                Malformed ?: EOF while parsing a value at line 1 column 0
-                Malformed ?: EOF while parsing an object at line 1 column 8
-                Malformed ?: trailing characters at line 1 column 11
+                Malformed ?: the payload is not JSON: EOF while parsing a value at line 1 column 0
+                Malformed ?: the payload is not JSON: EOF while parsing an object at line 1 column 8
+                Malformed ?: the payload is not JSON: trailing characters at line 1 column 11
                 Malformed ?: unexpected end of hex escape at line 1 column 8
                 a=fine n=- d=- lines=[{sku: p, qty: 1}] tags={y: 2, z: 1} at=- day=- b=- r=- f=- e=-
             "#]],

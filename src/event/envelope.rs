@@ -336,7 +336,7 @@ pub(super) fn unlocated(reason: Reason, detail: String) -> Box<Fault> {
 }
 
 fn text(message: &Message) -> Read<&str> {
-    std::str::from_utf8(&message.payload).map_err(Fault::malformed)
+    std::str::from_utf8(&message.payload).map_err(Fault::not_json)
 }
 
 struct ScratchSlots<'s, 'm>(&'s mut Scratch<'m>);

@@ -38,6 +38,11 @@ impl Fault {
         Box::new(Self { reason: Reason::Malformed, pointer: None, detail: detail.to_string() })
     }
 
+    /// `error` is what a library says of a text, in its own terms.
+    pub(super) fn not_json(error: impl fmt::Display) -> Box<Self> {
+        Self::malformed(format_args!("the payload is not JSON: {error}"))
+    }
+
     pub(super) fn wrong_type(expected: &str, raw: &str) -> Box<Self> {
         Self::new(Reason::WrongType, format!("expected {expected}, found {}", kind(raw)))
     }
@@ -80,7 +85,7 @@ pub(super) fn string(raw: &str) -> Read<Option<Cow<'_, str>>> {
 
 /// Checks that `text` is one JSON value and nothing more.
 pub(super) fn check(text: &str) -> Read {
-    serde_json::from_str::<&RawValue>(text).map(|_| ()).map_err(Fault::malformed)
+    serde_json::from_str::<&RawValue>(text).map(|_| ()).map_err(Fault::not_json)
 }
 
 /// Hands on every member of the object `text`, in the order written.
@@ -119,7 +124,7 @@ fn finish(outcome: serde_json::Result<()>, fault: Option<Box<Fault>>) -> Read {
     match (outcome, fault) {
         (Ok(()), _) => Ok(()),
         (Err(_), Some(fault)) => Err(fault),
-        (Err(error), None) => Err(Fault::malformed(error)),
+        (Err(error), None) => Err(Fault::not_json(error)),
     }
 }
 

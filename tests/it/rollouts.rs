@@ -326,6 +326,8 @@ fn what_is_the_same_is_promoted_by_itself_and_what_breaks_readers_only_with_a_wo
     world.reload();
     let shadow = world.shadow("totals");
     assert_eq!(shadow["comparison"]["notCompared"], json!(["priced", "cents"]));
+    let hint = shadow["message"].as_str().unwrap();
+    assert!(hint.contains(" --allow-breaking` lets it serve; ") && hint.contains("without `cents`"), "{shadow}");
     let (status, problem) = world.decide("totals", "promote", &json!({}));
     assert_eq!(status, 409);
     assert!(problem["detail"].as_str().unwrap().contains("without `cents`"), "{problem}");

@@ -386,12 +386,14 @@ const ROOMS: &[Room] = &[
             "checkpoint::newest_manifest",
             "checkpoint::probe",
             "config",
+            "event::Reason",
             // The files by which readers are known and the listener proves itself.
             "serve::auth::Gate",
             "serve::auth::keys_there",
             "serve::tls::faults",
             "source",
             "telemetry::memory_limit",
+            "trial::ParkedBecause",
             "trial::Tap",
         ],
         // Addresses are tried by listening there, and whoever has one is asked who it is.

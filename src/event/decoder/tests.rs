@@ -84,8 +84,8 @@ fn every_reason_parks_its_event_and_no_other() {
             #4 newer_version Placed -: version 3 is later than the declared version 2
             #5 unknown_version Placed -: version 0 is not in the declared history
             #6 unknown_version Placed -: version `two` is not a number of a version
-            #7 malformed Placed -: EOF while parsing an object at line 1 column 1
-            #8 malformed Placed -: invalid utf-8 sequence of 1 bytes from index 7
+            #7 malformed Placed -: the payload is not JSON: EOF while parsing an object at line 1 column 1
+            #8 malformed Placed -: the payload is not JSON: invalid utf-8 sequence of 1 bytes from index 7
             #9 missing_field Placed /total: is required but missing
             #10 wrong_type Placed /id: expected string, found a number
             #11 out_of_range Paid /amount: 1e10 does not fit int32
@@ -323,7 +323,7 @@ fn facts_and_payload_from_the_body() {
             #3 wrong_type Placed /data/cents: expected int64, found a boolean
             #4 missing_field Placed /data/id: is required but missing
             #5 missing_field Placed /data: the payload's root is missing
-            #6 malformed - -: EOF while parsing an object at line 1 column 41
+            #6 malformed - -: the payload is not JSON: EOF while parsing an object at line 1 column 41
             #8 wrong_type Closed /data: expected an object, found an array
             #9 missing_type - -: no place of the envelope gives a type
             #10 missing_type - -: no place of the envelope gives a type

@@ -84,6 +84,8 @@ pub struct Builder {
     compared: Option<BTreeMap<String, Comparison>>,
     storing: Storing,
     observed: Option<mpsc::Receiver<Observe>>,
+    /// What a reader of today may miss in it, as sentences: promoting it has to be allowed then.
+    breaking: Vec<String>,
 }
 
 impl Builder {
@@ -101,6 +103,7 @@ impl Builder {
             compared: None,
             storing,
             observed: None,
+            breaking: Vec::new(),
         }
     }
 
@@ -113,6 +116,11 @@ impl Builder {
     /// Answers those who would verify it, while it follows the live cut.
     pub fn observed(self, observed: mpsc::Receiver<Observe>) -> Self {
         Self { observed: Some(observed), ..self }
+    }
+
+    /// Says what a reader of today may miss in it, for who decides about it.
+    pub fn breaks(self, breaking: Vec<String>) -> Self {
+        Self { breaking, ..self }
     }
 
     /// Has its sources opened in this way once it has joined.
@@ -317,7 +325,13 @@ impl Builder {
             Order::JoinIfEqual if differs => "its rows are not those that serve",
             _ => "it waits for a decision",
         };
-        let message = format!("{why}; `readside projection promote {first}` lets it serve");
+        let (allows, missed) = match self.breaking.as_slice() {
+            [] => ("", String::new()),
+            breaking => {
+                (" --allow-breaking", format!("; readers of today may miss something: {}", breaking.join("; ")))
+            }
+        };
+        let message = format!("{why}; `readside projection promote {first}{allows}` lets it serve{missed}");
         let at = self.build.arrived.clone().unwrap_or_default();
         let status = self.pace.status(&self.build, &at, BuildState::Shadowing, Some(message));
         let statuses = self.build.status_with(&status).into_iter().map(|mut one| {

@@ -130,7 +130,7 @@ fn what_does_not_hold_is_told_by_row_and_column() {
                   - {customer: "bob"}
         FAIL  shop.test.yaml:17: what nobody can read is parked
                 parked events
-                  + {detail: "expected ident at line 1 column 2", eventType: "Named", pointer: null, projection: null, reason: "malformed", sequence: 1, source: "names"}
+                  + {detail: "the payload is not JSON: expected ident at line 1 column 2", eventType: "Named", pointer: null, projection: null, reason: "malformed", sequence: 1, source: "names"}
         2 cases in 12 ways, … s: 2 failed
     "#]].assert_eq(&told(&said));
     assert_eq!(said.code, 2);

@@ -327,7 +327,7 @@ fn whatever_is_there_is_read_or_named() {
         warning: Mixed: `x`: 1 truth values, 4 numbers, 2 texts, 1 lists, 1 objects were seen here
         warning: Mixed: `n`: some numbers have more digits than a type keeps
         warning: Mixed: `half`: some values are nested deeper than is looked at, or are not Unicode
-        warning: 2 events would be parked as `malformed`, at 12, 14: expected ident at line 1 column 2
+        warning: 2 events would be parked as `malformed`, at 12, 14: the payload is not JSON: expected ident at line 1 column 2
         warning: 1 event would be parked as `wrong_type`, at 13: expected an object, found a string
         3 event types from 14 events: no declaration reads all of them
     "#]],

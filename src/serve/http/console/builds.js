@@ -31,6 +31,7 @@ const BUILDS = [
 
 /** How far it is, source by source; of what is kept, until when. */
 function progress(one) {
+  if (one.role === "kept" && one.state === "failed") return "cannot be rolled back to";
   if (one.role === "kept") return ["can be rolled back to until ", when(new Date(one.untilUs / 1000).toISOString())];
   const bars = Object.entries(one.sources ?? {}).map(([source, { position, target }]) =>
     el(

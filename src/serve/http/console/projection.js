@@ -80,7 +80,7 @@ function actions({ name, state, build, kept }, again) {
       button("verify", name, again, { given: { built: true }, label: "Verify what was built" }),
     ],
     isBuilt && button("abort", name, again),
-    kept && [button("rollback", name, again), button("retire", name, again)],
+    kept && [kept.state !== "failed" && button("rollback", name, again), button("retire", name, again)],
   ];
 }
 
