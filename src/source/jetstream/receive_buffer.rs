@@ -249,7 +249,8 @@ impl ReceiveBuffer {
     fn safe_through(&self) -> u64 {
         let before_open =
             self.open.as_ref().filter(|_| !self.is_full_of_open()).map(|open| open.first.saturating_sub(1));
-        self.doubt.map(|doubt| self.before_batch_at(doubt)).into_iter().chain(before_open).min().unwrap_or(self.covered)
+        let doubt = self.doubt.map(|doubt| self.before_batch_at(doubt));
+        doubt.into_iter().chain(before_open).min().unwrap_or(self.covered)
     }
 
     /// The same sequence, or the one before the batch that goes on behind it.
