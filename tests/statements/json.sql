@@ -125,15 +125,15 @@ SELECT id, ('{"id": ' || id || '}')::jsonb -> 'id' AS n FROM customers;
 SELECT id FROM docs WHERE body -> 'n' = '1' OR body -> 'tags' = '[]';
 
 -- a JSON path query
--- refused: jsonb_path_query_first
+-- refused: `jsonb_path_query_first`: write `j #> '{a,b,0}'`
 SELECT id, jsonb_path_query_first(body, '$.nested.deep.list[0]') AS first FROM docs;
 
 -- a JSON path exists
--- refused: jsonb_path_exists
+-- refused: `jsonb_path_exists`: write `EXISTS (SELECT 1
 SELECT id FROM docs WHERE jsonb_path_exists(body, '$.items[*] ? (@.qty > 1)');
 
 -- a JSON path operator
--- refused: @?
+-- refused: `@?`, which takes a path of SQL/JSON: write `EXISTS (SELECT 1
 SELECT id FROM docs WHERE body @? '$.tags[*] ? (@ == "x")';
 
 -- a key in DuckDB's spelling

@@ -53,12 +53,21 @@ pub fn other_names() -> impl Iterator<Item = (&'static str, &'static str)> {
     NAMES.iter().copied()
 }
 
+/// What to write where PostgreSQL has a condition by a path of SQL/JSON.
+pub(super) const WITHOUT_PATH: &str =
+    "`EXISTS (SELECT 1 FROM jsonb_array_elements(j -> 'a') AS e(x) WHERE …)` or `j @> '{\"a\": 1}'`";
+
 /// Names of functions that are not here, and what to write instead.
 const UNKNOWN: &[(&str, &str)] = &[
     ("approx_count_distinct", "`count(DISTINCT x)`"),
     ("approx_quantile", "`percentile_cont(0.5) WITHIN GROUP (ORDER BY x)`"),
     ("width_bucket", "`CAST(floor((x - low) / width) AS BIGINT) + 1`"),
     ("jsonb_pretty", "the value itself: what reads it lays it out"),
+    ("jsonb_path_exists", WITHOUT_PATH),
+    ("jsonb_path_match", WITHOUT_PATH),
+    ("jsonb_path_query", "`FROM …, jsonb_array_elements(j #> '{a,b}') AS e(x) WHERE …`"),
+    ("jsonb_path_query_array", "`jsonb_agg(x)` with `FROM …, jsonb_array_elements(j #> '{a,b}') AS e(x) WHERE …`"),
+    ("jsonb_path_query_first", "`j #> '{a,b,0}'`"),
 ];
 
 /// The name of the function here, if it has another one.

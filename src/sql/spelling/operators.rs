@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Subscript,
 };
 
+use super::names::WITHOUT_PATH;
 use super::{call, number, text};
 
 /// `a ^ b` is a power, of floats; `t AT TIME ZONE z` is `timezone(z, t)`; EXTRACT of some parts is `date_part`.
@@ -18,6 +19,9 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
         }
         Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => {
             return plan_err!("OVERLAPS takes two pairs of times: write `a.starts < b.ends AND b.starts < a.ends`");
+        }
+        Expr::BinaryOp { op: op @ (BinaryOperator::AtQuestion | BinaryOperator::AtAt), .. } => {
+            return plan_err!("there is no `{op}`, which takes a path of SQL/JSON: write {WITHOUT_PATH}");
         }
         Expr::BinaryOp { left, op, right } if *op == BinaryOperator::ArrowAt => {
             // What is in what: `a <@ b` is `b @> a`.
