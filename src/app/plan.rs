@@ -122,8 +122,7 @@ pub fn plan(baseline: &Baseline, config: &Config, program: Program, histories: &
     let gone = facts.sources.keys().filter(|name| !declared.contains(*name));
     plan.sources.extend(gone.map(|name| SourcePlan { name: name.clone(), change: SourceChange::Removed }));
     // What a reload refuses, a start takes, which decides on its own what serves.
-    let at_start = Facts { is_start: true, ..facts.clone() };
-    let facts = if plan.needs_restart.is_empty() { facts } else { &at_start };
+    let facts = &Facts { is_start: facts.is_start || !plan.needs_restart.is_empty(), ..facts.clone() };
     let names: BTreeSet<String> = program.projections.iter().map(|one| one.config.name.clone()).collect();
     for planned in program.projections {
         let definition = Definition::of(&planned).facts();

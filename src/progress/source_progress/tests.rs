@@ -49,6 +49,20 @@ fn lag_while_catching_up_is_the_age_of_the_oldest_message_that_may_be_missing() 
 }
 
 #[test]
+fn a_source_was_reached_once_anything_was_heard_of_it_by_this_process_or_the_one_before() {
+    let mut progress = SourceProgress::new();
+    progress.disconnected("no route".to_owned());
+    assert!(!progress.was_reached());
+    progress.opened(0.into(), 0.into(), NOW);
+    assert!(progress.was_reached(), "its stream is known to be empty");
+    for from in
+        [Resumed { was_reached: true, ..Resumed::default() }, Resumed { covered: 1.into(), ..Resumed::default() }]
+    {
+        assert!(SourceProgress::resumed(from).was_reached());
+    }
+}
+
+#[test]
 fn only_a_checkpoint_leads_out_of_a_halt() {
     let mut progress = caught_up();
     progress.halted("unknown type".to_owned());

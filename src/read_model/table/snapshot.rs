@@ -43,23 +43,6 @@ impl TableSnapshot {
         Self { spec, key_encoding, views, num_rows, version }
     }
 
-    /// A snapshot without a writer. The rows are taken as they are; their keys have to be distinct.
-    #[cfg(test)]
-    #[allow(clippy::unwrap_used)]
-    pub(in crate::read_model) fn from_batches(spec: Arc<TableSpec>, batches: Vec<RecordBatch>) -> Self {
-        use super::liveness::Liveness;
-        use super::order::Order;
-        use super::segment::Segment;
-        let orders = Order::count(&spec);
-        let views = batches.into_iter().map(|rows| View {
-            liveness: Arc::new(Liveness::new(rows.num_rows())),
-            segment: Arc::new(Segment::new(rows, orders)),
-        });
-        let views = views.collect();
-        let key_encoding = Encoding::new(&spec.schema, &spec.key).unwrap();
-        Self::new(spec, Arc::new(key_encoding), views, RowsVersion::next())
-    }
-
     pub fn spec(&self) -> &Arc<TableSpec> {
         &self.spec
     }

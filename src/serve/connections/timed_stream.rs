@@ -52,7 +52,7 @@ impl Stage {
     /// Bytes have come: where there were none yet, they are a head's first.
     fn receives(&self) {
         let now = self.now.load(Ordering::Acquire);
-        if is(now) == IDLE {
+        if stage_of(now) == IDLE {
             let head = self.beginning(HEAD);
             let _ = self.now.compare_exchange(now, head, Ordering::AcqRel, Ordering::Acquire);
         }
@@ -60,7 +60,7 @@ impl Stage {
 
     fn now(&self) -> (u64, Instant) {
         let now = self.now.load(Ordering::Acquire);
-        (is(now), self.created + Duration::from_micros(now >> BITS))
+        (stage_of(now), self.created + Duration::from_micros(now >> BITS))
     }
 
     fn beginning(&self, stage: u64) -> u64 {
@@ -68,7 +68,7 @@ impl Stage {
     }
 }
 
-fn is(now: u64) -> u64 {
+fn stage_of(now: u64) -> u64 {
     now & ((1 << BITS) - 1)
 }
 

@@ -15,8 +15,26 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::{TableSnapshot, TableSpec};
+use super::encoding::Encoding;
+use super::liveness::Liveness;
+use super::order::Order;
+use super::segment::{Segment, View};
+use super::{RowsVersion, TableSnapshot, TableSpec};
 use crate::circuit::ZBatch;
+
+impl TableSnapshot {
+    /// A snapshot without a writer. The rows are taken as they are; their keys have to be distinct.
+    pub(in crate::read_model) fn from_batches(spec: Arc<TableSpec>, batches: Vec<RecordBatch>) -> Self {
+        let orders = Order::count(&spec);
+        let views = batches.into_iter().map(|rows| View {
+            liveness: Arc::new(Liveness::new(rows.num_rows())),
+            segment: Arc::new(Segment::new(rows, orders)),
+        });
+        let views = views.collect();
+        let key_encoding = Encoding::new(&spec.schema, &spec.key).unwrap();
+        Self::new(spec, Arc::new(key_encoding), views, RowsVersion::next())
+    }
+}
 
 /// `(tenant, id) → amount`, keyed by `(tenant, id)`, where a tenant may be NULL.
 type Row = (Option<String>, i64, i64);
