@@ -70,6 +70,7 @@ fn twice(root: &DataFusionError) -> Option<String> {
         let (_, rest) = message.split_once("and unqualified field name ")?;
         Some(rest.split_once(" which")?.0.to_owned())
     })?;
+    let name = name.rsplit_once(" AS ").map_or(name.as_str(), |(_, alias)| alias).to_owned();
     // Of a column the name alone, of what is computed all of it.
     let is_column = !name.contains(['(', ' ']);
     Some(match name.rsplit_once('.') {

@@ -2,9 +2,10 @@
 //! of their rules in front, which say nothing to an author or a reader.
 
 use arrow::error::ArrowError;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
+use super::phrases::{of_parser, told};
 use super::signatures::of_signature;
 
 /// The error without its backtrace, its contexts and the names of error types.
@@ -14,10 +15,15 @@ pub fn cause(error: &DataFusionError) -> String {
         DataFusionError::Shared(inner) => cause(inner),
         DataFusionError::Collection(errors) => errors.first().map_or_else(String::new, cause),
         DataFusionError::SQL(error, _) => match &**error {
-            ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),
+            ParserError::TokenizerError(text) | ParserError::ParserError(text) => of_parser(text),
             ParserError::RecursionLimitExceeded => error.to_string(),
         },
-        DataFusionError::SchemaError(error, _) => error.to_string(),
+        DataFusionError::SchemaError(error, _) => match &**error {
+            SchemaError::AmbiguousReference { field } if field.relation.is_none() => {
+                format!("several relations have a column `{}`: write whose it is, as in `a.{0}`", field.name)
+            }
+            error => error.to_string(),
+        },
         DataFusionError::External(error) => error.to_string(),
         DataFusionError::ArrowError(error, _) => arrow_cause(error),
         DataFusionError::Plan(text)
@@ -61,5 +67,5 @@ fn without_backtrace(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text).trim();
     let own = || WITHIN.iter().fold(text.to_owned(), |text, within| text.replace(within, ""));
     // The catalog of what is in another schema.
-    of_signature(text).unwrap_or_else(own).replace("'datafusion.", "'")
+    of_signature(text).or_else(|| told(text)).unwrap_or_else(own).replace("'datafusion.", "'")
 }

@@ -119,6 +119,9 @@ impl Dialect for Postgres {
                 parser.parse_subexpr(precedence).map(|right| Expr::IsNotDistinctFrom(left_of(), Box::new(right))),
             );
         }
+        if let Some(found) = self.parse_words(parser, left) {
+            return Some(found);
+        }
         let op = match &parser.peek_token_ref().token {
             Token::Overlap => BinaryOperator::PGOverlap,
             Token::CaretAt => BinaryOperator::PGStartsWith,
@@ -160,6 +163,35 @@ impl Dialect for Postgres {
         supports_detach
         supports_select_wildcard_replace
         supports_comma_separated_trim
+    }
+}
+
+impl Postgres {
+    /// COLLATE behind more than a name, which the parser knows in its own dialect of PostgreSQL alone; and conditions of PostgreSQL that it
+    /// knows in none, with what to write instead.
+    fn parse_words(&self, parser: &mut Parser<'_>, left: &Expr) -> Option<Result<Expr, ParserError>> {
+        let refused = |parser: &Parser<'_>, text: &str| {
+            let place = parser.get_current_token().span.start;
+            Some(Err(ParserError::ParserError(format!("{text},{place}"))))
+        };
+        if parser.parse_keyword(Keyword::COLLATE) {
+            let collation = parser.parse_object_name(false);
+            return Some(collation.map(|collation| Expr::Collate { expr: Box::new(left.clone()), collation }));
+        }
+        if parser.parse_keywords(&[Keyword::BETWEEN, Keyword::SYMMETRIC])
+            || parser.parse_keywords(&[Keyword::NOT, Keyword::BETWEEN, Keyword::SYMMETRIC])
+        {
+            return refused(parser, "there is no SYMMETRIC: write `x BETWEEN least(a, b) AND greatest(a, b)`");
+        }
+        if parser.parse_keywords(&[Keyword::IS, Keyword::JSON])
+            || parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::JSON])
+        {
+            return refused(parser, "there is no IS JSON: write `json_valid(x)`, and `json_typeof(x)` for what it is");
+        }
+        if parser.parse_keyword(Keyword::OPERATOR) {
+            return refused(parser, "there is no OPERATOR(…): write the operator alone, as in `a = b`");
+        }
+        None
     }
 }
 

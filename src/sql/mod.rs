@@ -23,7 +23,9 @@ mod microseconds;
 mod number_literals;
 mod own;
 mod parse;
+mod phrases;
 mod pitfalls;
+mod refusals;
 mod rounding;
 mod samples;
 mod signatures;
@@ -44,6 +46,7 @@ pub use json::JSON_MARK;
 pub use microseconds::Microseconds;
 pub use parse::{over_relations, parse_expression, parse_statement};
 pub use pitfalls::as_meant;
+pub use refusals::UNBOUNDED;
 pub use samples::{NeverComputed, SAMPLES, Samples, sample_values};
 pub use spelling::other_names;
 

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use super::desugar::{RelationKeys, Relations, as_parsed, desugar, without_hints};
 use super::dialect::Postgres;
 use super::number_literals::exponents_as_floats;
+use super::refusals::refuse;
 use super::spelling::as_known;
 
 /// Parses one statement.
@@ -22,24 +23,24 @@ pub fn parse_statement(state: &SessionState, sql: &str) -> Result<Statement> {
     let parser = parser.with_dialect(&Postgres).with_recursion_limit(recursion_limit(state));
     let mut statements = parser.build()?.parse_statements()?;
     if statements.len() > 1 {
-        return not_impl_err!("The context currently only supports a single SQL statement");
+        return not_impl_err!("there are several statements: write one");
     }
     let first = statements.pop_front();
-    let mut statement =
-        first.ok_or_else(|| plan_datafusion_err!("No SQL statements were provided in the query string"))?;
-    planned_form(&mut statement)?;
+    let mut statement = first.ok_or_else(|| plan_datafusion_err!("there is no statement"))?;
+    planned_form(&mut statement, state)?;
     Ok(statement)
 }
 
 /// The statement with the forms that the planner knows, that of an EXPLAIN too.
-fn planned_form(statement: &mut Statement) -> Result<()> {
+fn planned_form(statement: &mut Statement, state: &SessionState) -> Result<()> {
     match statement {
         Statement::Statement(statement) => {
             exponents_as_floats(statement);
             desugar(statement, None)?;
-            as_known(statement)
+            as_known(statement)?;
+            refuse(statement.as_ref(), state)
         }
-        Statement::Explain(explain) => planned_form(&mut explain.statement),
+        Statement::Explain(explain) => planned_form(&mut explain.statement, state),
         _ => Ok(()),
     }
 }
@@ -66,6 +67,7 @@ pub fn parse_expression(state: &SessionState, sql: &str) -> Result<ExprWithAlias
     let mut expression = parser.build()?.parse_into_expr()?;
     exponents_as_floats(&mut expression);
     as_known(&mut expression)?;
+    refuse(&expression, state)?;
     Ok(expression)
 }
 

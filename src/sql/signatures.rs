@@ -41,7 +41,8 @@ pub(super) fn of_signature(text: &str) -> Option<String> {
     let given = in_sql(given.strip_suffix(')')?);
     // Functions that look at their arguments themselves say what is wrong.
     if let Some((_, own)) = before.split_once("user-defined coercion failed with: ") {
-        return Some(format!("{}: it is called with ({given})", own.trim_end_matches('.')));
+        let own = own.trim_start_matches("Error during planning: ").trim_end_matches('.');
+        return Some(format!("{}: it is called with ({given})", in_sql(own)));
     }
     let candidates = rest.split_once("Candidate functions:").map_or("", |(_, candidates)| candidates);
     let mut told: Vec<String> = Vec::new();
@@ -61,7 +62,8 @@ pub(super) fn of_signature(text: &str) -> Option<String> {
     Some(format!("`{name}` does not take ({given}){takes}"))
 }
 
-fn in_sql(types: &str) -> String {
+/// A text that names types as Arrow does, with those of SQL.
+pub(super) fn in_sql(types: &str) -> String {
     TYPES.iter().fold(types.to_owned(), |types, (arrow, sql)| types.replace(arrow, sql))
 }
 

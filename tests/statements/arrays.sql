@@ -72,7 +72,7 @@ SELECT tags, count(*) AS n FROM customers GROUP BY tags;
 SELECT id, array_ndims(ns) AS n, array_upper(ns, 1) AS u FROM arrays WHERE ns <> ARRAY[]::bigint[];
 
 -- array_fill
--- reader refused: Invalid function 'array_repeat'
+-- reader refused: `array_repeat` is not there for readers
 SELECT id, array_fill(0, ARRAY[3]) AS z FROM flags WHERE id = 1;
 
 -- a list literal of DuckDB

@@ -20,33 +20,33 @@ SELECT id, unnest(ns) AS n, unnest(ss) AS s FROM arrays WHERE id IN (1, 5);
 SELECT a.id, u.n, u.s, u.place FROM arrays a, unnest(a.ns, a.ss) WITH ORDINALITY AS u(n, s, place);
 
 -- a series for each row
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT i.order_id, i.line, g FROM items i, generate_series(1, i.qty) AS g;
 
 -- a series that counts down
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT o.id, g.n FROM orders o, generate_series(3, 1, -1) AS g(n) WHERE o.amount > 300;
 
 -- nights of a booking
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT b.id, b.room, CAST(night AS DATE) AS night
 FROM bookings b, generate_series(CAST(b.arrives AS TIMESTAMP), CAST(b.leaves AS TIMESTAMP) - INTERVAL '1 day', INTERVAL '1 day') AS night;
 
 -- a calendar with what there was on each day
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT CAST(d.day AS DATE) AS day, count(o.id) AS orders
 FROM generate_series(TIMESTAMP '2024-01-01', TIMESTAMP '2024-01-31', INTERVAL '1 day') AS d(day)
 LEFT JOIN orders o ON CAST(o.placed_at AS DATE) = CAST(d.day AS DATE)
 GROUP BY d.day;
 
 -- occupied rooms a night over a calendar of dates
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT d::date AS night, count(b.id) AS occupied
 FROM generate_series('2024-06-01'::timestamp, '2024-06-07'::timestamp, '1 day'::interval) AS d
 LEFT JOIN bookings b ON b.arrives <= d::date AND d::date < b.leaves GROUP BY d;
 
 -- months of a year with revenue
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT m.month, coalesce(sum(o.amount), 0) AS revenue
 FROM generate_series(TIMESTAMP '2024-01-01', TIMESTAMP '2024-06-01', INTERVAL '1 month') AS m(month)
 LEFT JOIN orders o ON o.placed_at >= m.month AND o.placed_at < m.month + INTERVAL '1 month'
@@ -107,33 +107,33 @@ SELECT a.id, (SELECT string_agg(s, '+' ORDER BY s) FROM unnest(a.ss) AS s) AS so
 SELECT c.id FROM customers c WHERE 'mail' IN (SELECT t FROM unnest(c.tags) AS t);
 
 -- places of a list
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT a.id, i, a.ns[i] AS n FROM arrays a, generate_subscripts(a.ns, 1) AS i;
 
 -- functions in SELECT that give rows
 SELECT id, unnest(ARRAY[1, 2]) AS n FROM customers WHERE id < 3;
 
 -- lateral series with a condition on it
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT o.id, d.n FROM orders o JOIN LATERAL generate_series(1, 3) AS d(n) ON d.n * 100 < o.amount;
 
 -- a table function of the columns of two tables
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT o.id, c.id AS customer, g FROM orders o JOIN customers c ON c.id = o.customer_id, generate_series(c.id, 2) AS g;
 
 -- list of ranges of DuckDB
--- reader refused: Invalid function 'range'
+-- reader refused: `range` is not there for readers
 -- engine: duckdb
 SELECT i.order_id, i.line, g FROM items i, LATERAL (SELECT unnest(range(i.qty)) AS g);
 
 -- a calendar between bounds from a subquery, joined behind a comma
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT night::date AS night, count(b.id) AS taken
 FROM (SELECT min(arrives) AS first, max(leaves) AS last FROM bookings) s, generate_series(s.first, s.last, interval '1 day') AS night
 LEFT JOIN bookings b ON b.arrives <= night AND night < b.leaves GROUP BY 1;
 
 -- a cast of a column without a name, ordered by it
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT night::date, count(b.id) AS taken
 FROM generate_series('2024-06-01'::date, '2024-06-07', '1 day') AS night LEFT JOIN bookings b ON b.arrives <= night AND night < b.leaves
 GROUP BY night ORDER BY night;

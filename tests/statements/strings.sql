@@ -50,7 +50,7 @@ SELECT id, string_to_array(s, ',') AS parts FROM words;
 SELECT id, string_to_array(s, ',', '') AS parts FROM words;
 
 -- reversed and repeated
--- reader refused: Invalid function 'repeat'
+-- reader refused: `repeat` is not there for readers
 SELECT id, reverse(s) AS r, repeat(t, 3) AS three FROM words;
 
 -- LIKE

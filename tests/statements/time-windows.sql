@@ -94,12 +94,12 @@ SELECT time_bucket(INTERVAL '15 minutes', stamp) AS bucket, avg(temp) AS temp FR
 SELECT to_timestamp(floor(extract(epoch FROM stamp) / 300) * 300) AS bin, count(*) AS n FROM readings GROUP BY 1;
 
 -- gaps filled with zero
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT h.hour, count(r.id) AS n FROM generate_series(TIMESTAMP '2024-05-01 00:00', TIMESTAMP '2024-05-01 04:00', INTERVAL '1 hour') AS h(hour)
 LEFT JOIN readings r ON r.stamp >= h.hour AND r.stamp < h.hour + INTERVAL '1 hour' AND r.device = 'b' GROUP BY h.hour;
 
 -- gaps filled with the last known value
--- reader refused: Invalid function 'generate_series'
+-- reader refused: `generate_series` is not there for readers
 SELECT h.hour, (SELECT r.temp FROM readings r WHERE r.device = 'b' AND r.stamp <= h.hour AND r.temp IS NOT NULL ORDER BY r.stamp DESC, r.id DESC LIMIT 1) AS temp
 FROM generate_series(TIMESTAMP '2024-05-01 00:00', TIMESTAMP '2024-05-01 04:00', INTERVAL '1 hour') AS h(hour) JOIN (SELECT count(*) AS n FROM readings) x ON true;
 

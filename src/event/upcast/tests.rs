@@ -168,7 +168,7 @@ fn a_failing_kernel_rejects_exactly_the_rows_that_fail() {
         ],
         expect![[r#"
             1: step from version 1 to 2, column `q`: division by zero
-            3: step from version 1 to 2, column `n`: Cannot cast string 'x' to value of Int64 type
+            3: step from version 1 to 2, column `n`: Cannot cast string 'x' to value of int64 type
             4: step from version 1 to 2, column `q`: division by zero
             0: q=2 n=1
             2: q=3 n=-
@@ -280,7 +280,7 @@ fn problems_are_found_before_the_first_event() {
             Placed v1 b: `sum` is an aggregate: a step sees one event
             Placed v1 c: a subquery is not allowed: a step sees one event
             Placed v1 d: `random` is volatile: it gives another value on every run, and an event is upcast again
-            Placed v1 e at 1:1: Invalid function 'lenght' (hint: Did you mean 'length'?)
+            Placed v1 e at 1:1: there is no function `lenght`; did you mean `length`?
             Placed v1 f: `row_number` is a window function: a step sees one event
             Placed v1 g: a value of type Timestamp(µs, "UTC") does not become int64 by itself (hint: convert it in the expression)
             Placed v1 t: a value of type Int64 does not become timestamp by itself (hint: convert it in the expression)

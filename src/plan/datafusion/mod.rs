@@ -37,7 +37,7 @@
 //! | `set_operations` | does not count rows in EXCEPT ALL and INTERSECT ALL | #12956, #12955 | refused in `rewrite/joins.rs` |
 //! | `single_distinct` | makes two aggregates of one distinct (a choice) | – | a rule is left out |
 //! | `struct_field_nulls` | gives the field of a NULL struct its stored value | #25120 | `event/column.rs` |
-//! | `table_sample` | ignores TABLESAMPLE | #16533 | refused in `program/mod.rs` |
+//! | `table_sample` | ignores TABLESAMPLE | #16533 | refused in `sql/refusals` |
 //! | – | gives another type than it says in `to_timestamp` of a text | none found | `sql/text_timestamps.rs` |
 //! | `topk_aggregation` | orders floats by another order than `min` and `max` | none found | a setting |
 //! | `using_joins` | takes the left column for that of a right or full join | #22881 | `sql/desugar/using.rs`, and refused in `rewrite/joins.rs` |

@@ -24,7 +24,7 @@ use super::{
     aggregate_schema_check, aggregate_statistics, filter_pushdown, leaf_pushdown, single_distinct, topk_aggregation,
 };
 use crate::plan::functions;
-use crate::sql::{Microseconds, RelationKeys, over_relations, parse_statement};
+use crate::sql::{Microseconds, RelationKeys, UNBOUNDED, over_relations, parse_statement};
 
 /// A new session: DuckDB's dialect, UTC, one partition, decimal literals, and this crate's functions.
 ///
@@ -49,10 +49,6 @@ fn config() -> Result<SessionConfig> {
     options.set("datafusion.execution.time_zone", "UTC")?;
     Ok(config)
 }
-
-/// Functions whose result is as long as an argument says: one call could fill the memory, unseen by its limit.
-const UNBOUNDED: [&str; 8] =
-    ["range", "generate_series", "gen_series", "repeat", "array_repeat", "list_repeat", "array_resize", "list_resize"];
 
 /// Rows of a batch in readers' sessions. What an operator holds of a batch is beside its account, whatever the rows' width, so
 /// it is a quarter of what DataFusion takes by itself.

@@ -1,6 +1,6 @@
 //! TABLESAMPLE is parsed and ignored: the whole table is read.
 //!
-//! Upstream: <https://github.com/apache/datafusion/issues/16533>. It is refused in `program/mod.rs`, and would be if it
+//! Upstream: <https://github.com/apache/datafusion/issues/16533>. It is refused in `sql/refusals`, and would be if it
 //! were implemented: it picks other rows each time.
 
 #[cfg(test)]

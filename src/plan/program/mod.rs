@@ -13,12 +13,9 @@ mod sensitive;
 mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
 
 pub use self::batch::{Batch, batch};
 use self::checks::{contract, index_columns, problem, search_fields};
@@ -362,20 +359,6 @@ fn step_pointer(step: &UpcastProblem) -> String {
     step.column.as_ref().map_or(history.clone(), |column| format!("{history}/to_next/set/{column}"))
 }
 
-/// Stops at the first sampled table.
-struct Samples;
-
-impl Visitor for Samples {
-    type Break = ();
-
-    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
-        if matches!(table, TableFactor::Table { sample: Some(_), .. }) {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-}
-
 /// The projections and views that a query names, whether or not there are any of these names.
 ///
 /// # Errors
@@ -392,13 +375,6 @@ pub fn inputs(sql: &str) -> Result<Vec<String>, Refusal> {
 pub fn relations(sql: &str) -> Result<Vec<(Option<String>, String)>, Refusal> {
     let state = session()?.state();
     let statement = parse_statement(&state, sql)?;
-    if let Statement::Statement(statement) = &statement
-        && statement.visit(&mut Samples).is_break()
-    {
-        // DataFusion would read the whole table and say nothing.
-        return Err(Refusal::new(Code::NotAFunctionOfEvents, "TABLESAMPLE is not kept: it picks other rows each time")
-            .hint("pick by the event, as in `WHERE _seq % 10 = 0`"));
-    }
     let tables = state.resolve_table_references(&statement)?;
     Ok(tables.iter().map(|table| (table.schema().map(str::to_owned), table.table().to_owned())).collect())
 }

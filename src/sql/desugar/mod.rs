@@ -6,6 +6,7 @@
 //! | `set_functions` | `unnest(…)`, `generate_series(…)` and the like in FROM, `WITH ORDINALITY` | `LATERAL (SELECT unnest(…))` |
 //! | `event_windows` | `TUMBLE`, `HOP`, `SESSION` in FROM | subqueries with `date_bin`, or with window functions |
 //! | `as_of` | `ASOF JOIN` | a lateral join with the first row of an order |
+//! | `semi_joins` | `SEMI JOIN`, `ANTI JOIN` | `LEFT SEMI JOIN`, `LEFT ANTI JOIN` |
 //! | `using` | `USING` in chains of joins, right and full ones | `ON`, and the merged column where it is named |
 //! | `natural` | `NATURAL` | `USING` |
 //! | `dependent` | columns that follow from the key of a table in GROUP BY | columns of that GROUP BY |
@@ -41,6 +42,7 @@ mod overlaps;
 mod pairs;
 mod records;
 mod relations;
+mod semi_joins;
 mod set_functions;
 mod template;
 mod tokens;
@@ -93,6 +95,7 @@ impl VisitorMut for Forms<'_> {
         no_columns::as_constant(select);
         item_names::as_written(select);
         neighbours::as_joins(select);
+        semi_joins::as_left(select);
         let joined = pairs::as_exists(select)
             .and_then(|()| self.with_relations(select))
             .and_then(|()| as_of::as_lateral(select))

@@ -2,7 +2,8 @@
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Array, BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments,
 };
 
 use super::rows::{bounded, parts};
@@ -54,6 +55,17 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
             }));
             Ok(())
         }
+        // The standard's LISTAGG.
+        "string_agg" if !function.within_group.is_empty() => {
+            let order = FunctionArgumentClause::OrderBy(std::mem::take(&mut function.within_group));
+            if let FunctionArguments::List(list) = &mut function.args {
+                list.clauses.push(order);
+            }
+            Ok(())
+        }
+        "rank" | "dense_rank" | "percent_rank" | "cume_dist" if !function.within_group.is_empty() => plan_err!(
+            "there is no `{name}` of a value that is no row: write `1 + count(*) FILTER (WHERE x < 5)` for its rank"
+        ),
         "mode" if !function.within_group.is_empty() => {
             let [order] = function.within_group.as_slice() else {
                 return plan_err!("`mode` is of one value: `mode() WITHIN GROUP (ORDER BY x)`");

@@ -3,7 +3,7 @@
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Interval, Value, ValueWithSpan,
+    FunctionArgOperator, FunctionArgumentClause, FunctionArguments, Interval, JsonNullClause, Value, ValueWithSpan,
 };
 
 use super::patterns::translated;
@@ -18,6 +18,9 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
     let Expr::Function(function) = expr else { return Ok(()) };
     if name == "make_interval" {
         return name_parts(function);
+    }
+    if matches!(name, "json_object" | "json_array") {
+        as_in_the_standard(name, function)?;
     }
     let Some(arguments) = arguments(function) else { return Ok(()) };
     let replaced = match (name, arguments.as_slice()) {
@@ -34,6 +37,12 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
         }
         ("jsonb_array_elements_text" | "json_array_elements_text", [list]) => rows_of("json_elements_text", list),
         ("jsonb_object_keys", [object]) => rows_of("json_object_keys", object),
+        // PostgreSQL's and DuckDB's JSON_EXISTS.
+        ("jsonb_exists", [_, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(path), .. })])
+            if path.starts_with('$') =>
+        {
+            return plan_err!("a key is asked for, and `{path}` is a path: write `j #> '{{a,b}}' IS NOT NULL`");
+        }
         ("jsonb_each" | "json_each" | "jsonb_each_text" | "json_each_text", _) => {
             return plan_err!(
                 "`{name}` gives rows of two columns: call it in FROM, as in `FROM t, {name}(t.j) AS e(key, value)`"
@@ -181,5 +190,29 @@ fn name_parts(function: &mut Function) -> Result<()> {
         placed[place] = FunctionArg::Unnamed(arg);
     }
     list.args = placed;
+    Ok(())
+}
+
+/// `json_object('a' VALUE x)` as `json_object('a', x)`, and NULL ON NULL, which is what both functions do.
+fn as_in_the_standard(name: &str, function: &mut Function) -> Result<()> {
+    let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+    if list.clauses.contains(&FunctionArgumentClause::JsonNullClause(JsonNullClause::AbsentOnNull)) {
+        return plan_err!(
+            "`{name}` keeps NULLs: write `jsonb_strip_nulls(jsonb_build_object('a', x))` of an object, or \
+                          `jsonb_agg(x) FILTER (WHERE x IS NOT NULL)` of a list"
+        );
+    }
+    list.clauses.retain(|clause| !matches!(clause, FunctionArgumentClause::JsonNullClause(_)));
+    let pairs = list.args.drain(..).flat_map(|argument| match argument {
+        FunctionArg::Named { name, arg, operator: FunctionArgOperator::Value } => {
+            let key = if name.quote_style == Some('\'') { text(&name.value) } else { Expr::Identifier(name) };
+            vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(key)), FunctionArg::Unnamed(arg)]
+        }
+        FunctionArg::ExprNamed { name, arg, operator: FunctionArgOperator::Value } => {
+            vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(name)), FunctionArg::Unnamed(arg)]
+        }
+        other => vec![other],
+    });
+    list.args = pairs.collect();
     Ok(())
 }

@@ -1,10 +1,20 @@
-//! Lengths of time as PostgreSQL also writes them: `INTERVAL '01:30:00'`, `INTERVAL '1 day 02:00'`, `INTERVAL 'P1DT2H'`,
-//! `INTERVAL '1 month - 1 day'`.
+//! Lengths of time as PostgreSQL also writes them: `INTERVAL '01:30:00'`, `INTERVAL '1 day 02:00'`, `INTERVAL '1 02:00' DAY TO SECOND`,
+//! `INTERVAL '1-6' YEAR TO MONTH`, `INTERVAL 'P1DT2H'`, `INTERVAL '1 month - 1 day'`; and DuckDB's `INTERVAL (n) DAY`.
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Interval, Value, ValueWithSpan};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, DataType, DateTimeField, Expr, Interval, UnaryOperator, Value, ValueWithSpan,
+};
+
+use super::text;
 
 /// Puts words in the place of what DataFusion does not read.
 pub(super) fn replace(expr: &mut Expr) {
+    if let Some(times) = times(expr) {
+        *expr = times;
+    }
+    if let Expr::Interval(interval) = expr {
+        without_fields(interval);
+    }
     let value = match expr {
         Expr::Interval(Interval { value, leading_field: None, .. }) => value,
         Expr::Cast { data_type: DataType::Interval { .. }, expr: value, .. } => value,
@@ -13,10 +23,62 @@ pub(super) fn replace(expr: &mut Expr) {
     if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = value.as_mut() {
         let signed = of_signs(text);
         let written = signed.as_deref().unwrap_or(text);
-        if let Some(words) = of_iso(written).or_else(|| of_clock(written)).or(signed) {
+        if let Some(words) = of_iso(written).or_else(|| of_months(written)).or_else(|| of_clock(written)).or(signed) {
             *text = words;
         }
     }
+}
+
+/// `INTERVAL (n) DAY` as `(n) * INTERVAL '1 DAY'`.
+fn times(expr: &Expr) -> Option<Expr> {
+    let Expr::Interval(Interval {
+        value, leading_field: Some(field), leading_precision: None, last_field: None, ..
+    }) = expr
+    else {
+        return None;
+    };
+    let is_written = match value.as_ref() {
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => matches!(**expr, Expr::Value(_)),
+        value => matches!(value, Expr::Value(_)),
+    };
+    if is_written {
+        return None;
+    }
+    let one = Interval {
+        value: Box::new(text(&format!("1 {field}"))),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    };
+    let (count, one) = (Expr::Nested(value.clone()), Expr::Interval(one));
+    let times = Expr::BinaryOp { left: Box::new(count), op: BinaryOperator::Multiply, right: Box::new(one) };
+    Some(Expr::Nested(Box::new(times)))
+}
+
+/// Leaves out the fields behind a text that has all of them.
+fn without_fields(interval: &mut Interval) {
+    use DateTimeField::{Day, Hour, Month, Second, Year};
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = interval.value.as_ref() else {
+        return;
+    };
+    let has_all = match (&interval.leading_field, &interval.last_field) {
+        (Some(Year), Some(Month)) => of_months(text).is_some(),
+        (Some(Day), Some(Second)) => text.trim().contains(' ') && of_clock(text).is_some(),
+        (Some(Hour), Some(Second)) => text.matches(':').count() == 2 && of_clock(text).is_some(),
+        _ => false,
+    };
+    if has_all && interval.leading_precision.is_none() && interval.fractional_seconds_precision.is_none() {
+        (interval.leading_field, interval.last_field) = (None, None);
+    }
+}
+
+/// `1-6` as `1 years 6 months`.
+fn of_months(text: &str) -> Option<String> {
+    let (sign, text) = text.trim().strip_prefix('-').map_or(("", text.trim()), |text| ("-", text));
+    let (years, months) = text.split_once('-')?;
+    let is_number = |part: &str| !part.is_empty() && part.chars().all(|char| char.is_ascii_digit());
+    (is_number(years) && is_number(months)).then(|| format!("{sign}{years} years {sign}{months} months"))
 }
 
 /// `1 month - 1 day` as `1 month -1 day`.
@@ -53,7 +115,7 @@ fn of_iso(text: &str) -> Option<String> {
     (number.is_empty() && !words.is_empty()).then(|| words.join(" "))
 }
 
-/// The last word, `01:30:15.5`, as `1 hours 30 minutes 15.5 seconds`.
+/// The last word, `01:30:15.5`, as `1 hours 30 minutes 15.5 seconds`. A number before it is one of days.
 fn of_clock(text: &str) -> Option<String> {
     let (before, clock) = text.trim().rsplit_once(' ').unwrap_or(("", text.trim()));
     let (sign, clock) = clock.strip_prefix('-').map_or(("", clock), |clock| ("-", clock));
@@ -64,7 +126,9 @@ fn of_clock(text: &str) -> Option<String> {
     }
     let units = ["hours", "minutes", "seconds"];
     let words: Vec<String> = parts.iter().zip(units).map(|(part, unit)| format!("{sign}{part} {unit}")).collect();
-    Some(format!("{before} {}", words.join(" ")).trim().to_owned())
+    let days = before.trim().trim_start_matches('-');
+    let unit = if !days.is_empty() && is_number(&days) { " days" } else { "" };
+    Some(format!("{before}{unit} {}", words.join(" ")).trim().to_owned())
 }
 
 #[cfg(test)]
@@ -81,6 +145,10 @@ mod tests {
         assert_eq!(of_clock("01:30:00").as_deref(), Some("01 hours 30 minutes 00 seconds"));
         assert_eq!(of_clock("1 day -02:30").as_deref(), Some("1 day -02 hours -30 minutes"));
         assert_eq!(of_clock("90 minutes"), None);
+        assert_eq!(of_clock("-1 02:30").as_deref(), Some("-1 days 02 hours 30 minutes"));
+        assert_eq!(of_months("1-6").as_deref(), Some("1 years 6 months"));
+        assert_eq!(of_months("-1-6").as_deref(), Some("-1 years -6 months"));
+        assert_eq!(of_months("2024-01-02"), None);
         assert_eq!(of_signs("1 month - 1 day + 2 hours").as_deref(), Some("1 month -1 day 2 hours"));
         assert_eq!(of_signs("1 month -1 day"), None);
     }

@@ -1,18 +1,23 @@
-//! LIKE with an escape character of its own, or for any of several patterns; SIMILAR TO; `substring(x FROM pattern)`.
+//! LIKE with an escape character of its own, or for any or all of several patterns, and so `~`; SIMILAR TO; `substring(x FROM pattern)`.
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, Expr, Subscript, UnaryOperator, Value, ValueWithSpan,
+    AccessExpr, Array, BinaryOperator, DataType, Expr, Function, Subscript, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::rows::{bounded, parts};
-use super::{call, number, text};
+use super::{arguments, call, name_of, number, text};
 
 /// # Errors
 /// If a pattern with an escape character of its own is not written out, or there are too many patterns.
 pub(super) fn replace(expr: &mut Expr) -> Result<()> {
     if let Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } = expr {
-        return any_of(expr);
+        return of_each(expr);
+    }
+    if let Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } = &*expr
+        && matches!(strip(pattern), Expr::Function(all) if is_all(all))
+    {
+        return of_each(expr);
     }
     match expr {
         Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
@@ -94,19 +99,18 @@ fn literally(letter: char, expression: &mut String) {
     expression.push(letter);
 }
 
-/// One LIKE for each pattern.
-fn any_of(expr: &mut Expr) -> Result<()> {
-    let (Expr::Like { expr: of, pattern, negated, .. } | Expr::ILike { expr: of, pattern, negated, .. }) = &*expr
+/// One LIKE for each pattern. The parser takes `ALL (…)` for a call.
+fn of_each(expr: &mut Expr) -> Result<()> {
+    let (Expr::Like { expr: of, pattern, negated, any, .. } | Expr::ILike { expr: of, pattern, negated, any, .. }) =
+        &*expr
     else {
         return Ok(());
     };
-    let patterns = match strip(pattern) {
-        Expr::Array(Array { elem, .. }) | Expr::Tuple(elem) => elem.clone(),
-        Expr::Value(_) => vec![strip(pattern).clone()],
-        _ => return plan_err!("LIKE ANY takes patterns that are written out: `x LIKE ANY (ARRAY['a%', 'b%'])`"),
+    let Some(patterns) = written_out(pattern) else {
+        return plan_err!("LIKE ANY and LIKE ALL take patterns that are written out: `x LIKE ANY (ARRAY['a%', 'b%'])`");
     };
     bounded(patterns.len() * parts(std::slice::from_ref(of.as_ref())))?;
-    let negated = *negated;
+    let (is_any, negated) = (*any, *negated);
     let one = |of: Expr| {
         let mut like = expr.clone();
         if let Expr::Like { pattern, any, negated, .. } | Expr::ILike { pattern, any, negated, .. } = &mut like {
@@ -117,11 +121,65 @@ fn any_of(expr: &mut Expr) -> Result<()> {
             false => like,
         }
     };
-    let each = patterns.into_iter().map(one);
-    let any =
-        each.reduce(|any, one| Expr::BinaryOp { left: Box::new(any), op: BinaryOperator::Or, right: Box::new(one) });
-    *expr = Expr::Nested(Box::new(any.unwrap_or_else(|| Expr::value(Value::Boolean(false)))));
+    *expr = joined(patterns.into_iter().map(one), is_any);
     Ok(())
+}
+
+/// `x ~ ANY (ARRAY['a', 'b'])` as `x ~ 'a' OR x ~ 'b'`, and so with ALL: what matches a pattern is computed of one.
+///
+/// # Errors
+/// If there are too many patterns.
+pub(super) fn each_written_out(expr: &mut Expr) -> Result<()> {
+    let (left, op, right, is_any) = match &*expr {
+        Expr::AnyOp { left, compare_op, right, .. } => (left, compare_op, right, true),
+        Expr::AllOp { left, compare_op, right } => (left, compare_op, right, false),
+        _ => return Ok(()),
+    };
+    use BinaryOperator::{
+        PGILikeMatch, PGLikeMatch, PGNotILikeMatch, PGNotLikeMatch, PGRegexIMatch, PGRegexMatch, PGRegexNotIMatch,
+        PGRegexNotMatch,
+    };
+    let matches = [
+        PGILikeMatch,
+        PGLikeMatch,
+        PGNotILikeMatch,
+        PGNotLikeMatch,
+        PGRegexIMatch,
+        PGRegexMatch,
+        PGRegexNotIMatch,
+        PGRegexNotMatch,
+    ];
+    let Some(patterns) = written_out(right).filter(|_| matches.contains(op)) else { return Ok(()) };
+    bounded(patterns.len() * parts(std::slice::from_ref(left.as_ref())))?;
+    let one = |pattern| Expr::BinaryOp { left: left.clone(), op: op.clone(), right: Box::new(pattern) };
+    *expr = joined(patterns.into_iter().map(one), is_any);
+    Ok(())
+}
+
+/// Whether any of the conditions, or all of them, are met.
+fn joined(conditions: impl Iterator<Item = Expr>, is_any: bool) -> Expr {
+    let op = if is_any { BinaryOperator::Or } else { BinaryOperator::And };
+    let two = |left, right| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) };
+    Expr::Nested(Box::new(conditions.reduce(two).unwrap_or_else(|| Expr::value(Value::Boolean(!is_any)))))
+}
+
+/// The patterns behind ANY or ALL, if the text has them one by one.
+fn written_out(patterns: &Expr) -> Option<Vec<Expr>> {
+    match strip(patterns) {
+        Expr::Array(Array { elem, .. }) | Expr::Tuple(elem) => Some(elem.clone()),
+        Expr::Function(all) if is_all(all) => match arguments(all)?.as_slice() {
+            [one] => written_out(one),
+            several => Some(several.to_vec()),
+        },
+        Expr::Cast { expr, data_type: DataType::Array(_), .. } => written_out(expr),
+        pattern @ Expr::Value(_) => Some(vec![pattern.clone()]),
+        _ => None,
+    }
+}
+
+/// Whether a pattern is `ALL (…)`.
+fn is_all(function: &Function) -> bool {
+    name_of(function).is_some_and(|name| name == "all")
 }
 
 fn strip(expr: &Expr) -> &Expr {

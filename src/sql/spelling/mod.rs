@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows types. What has another meaning for some types is decided where expressions are planned.
 
+mod absent;
 mod aggregates;
 mod calls;
 mod casts;
@@ -13,6 +14,7 @@ mod operators;
 mod patterns;
 mod rows;
 
+pub(super) use self::absent::instead_of;
 pub use self::names::other_names;
 
 use std::ops::ControlFlow;
@@ -52,11 +54,22 @@ fn replaced(expr: &mut Expr) -> Result<(), DataFusionError> {
         Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } | Expr::Substring { .. } => {
             likes::replace(expr)
         }
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => likes::each_written_out(expr),
         Expr::InList { .. } => rows::replace(expr),
         Expr::BinaryOp { .. } if matches!(expr, Expr::BinaryOp { left, .. } if matches!(**left, Expr::Tuple(_))) => {
             operators::replace(expr).and_then(|()| rows::replace(expr))
         }
-        Expr::BinaryOp { .. } | Expr::AtTimeZone { .. } | Expr::Extract { .. } => operators::replace(expr),
+        Expr::BinaryOp { .. }
+        | Expr::UnaryOp { .. }
+        | Expr::AtTimeZone { .. }
+        | Expr::Extract { .. }
+        | Expr::Collate { .. } => operators::replace(expr),
+        Expr::Value(value) => {
+            if let Value::NationalStringLiteral(text) = &value.value {
+                value.value = Value::SingleQuotedString(text.clone());
+            }
+            Ok(())
+        }
         Expr::CompoundFieldAccess { .. } => operators::complete_slices(expr),
         Expr::Function(function) => {
             let Some(name) = name_of(function) else { return Ok(()) };

@@ -2,6 +2,8 @@
 
 use datafusion::common::{Result, plan_err};
 
+use super::absent::instead_of;
+
 /// Names of PostgreSQL and DuckDB, and those of the same functions here.
 const NAMES: &[(&str, &str)] = &[
     ("arg_max", "max_by"),
@@ -53,23 +55,6 @@ pub fn other_names() -> impl Iterator<Item = (&'static str, &'static str)> {
     NAMES.iter().copied()
 }
 
-/// What to write where PostgreSQL has a condition by a path of SQL/JSON.
-pub(super) const WITHOUT_PATH: &str =
-    "`EXISTS (SELECT 1 FROM jsonb_array_elements(j -> 'a') AS e(x) WHERE …)` or `j @> '{\"a\": 1}'`";
-
-/// Names of functions that are not here, and what to write instead.
-const UNKNOWN: &[(&str, &str)] = &[
-    ("approx_count_distinct", "`count(DISTINCT x)`"),
-    ("approx_quantile", "`percentile_cont(0.5) WITHIN GROUP (ORDER BY x)`"),
-    ("width_bucket", "`CAST(floor((x - low) / width) AS BIGINT) + 1`"),
-    ("jsonb_pretty", "the value itself: what reads it lays it out"),
-    ("jsonb_path_exists", WITHOUT_PATH),
-    ("jsonb_path_match", WITHOUT_PATH),
-    ("jsonb_path_query", "`FROM …, jsonb_array_elements(j #> '{a,b}') AS e(x) WHERE …`"),
-    ("jsonb_path_query_array", "`jsonb_agg(x)` with `FROM …, jsonb_array_elements(j #> '{a,b}') AS e(x) WHERE …`"),
-    ("jsonb_path_query_first", "`j #> '{a,b,0}'`"),
-];
-
 /// The name of the function here, if it has another one.
 ///
 /// # Errors
@@ -81,7 +66,7 @@ pub(super) fn known(name: &str) -> Result<Option<&'static str>> {
              of the first match, `FROM …, regexp_matches(x, '…', 'g') AS m` for those of each, or `regexp_like(…)` for the condition"
         );
     }
-    if let Some((_, instead)) = UNKNOWN.iter().find(|(unknown, _)| *unknown == name) {
+    if let Some(instead) = instead_of(name) {
         return plan_err!("there is no `{name}`: write {instead}");
     }
     Ok(NAMES.iter().find(|(other, _)| *other == name).map(|(_, known)| *known))

@@ -2,13 +2,18 @@
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Subscript,
+    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, ObjectNamePart, Subscript,
+    UnaryOperator,
 };
 
-use super::names::WITHOUT_PATH;
+use super::absent::WITHOUT_PATH;
 use super::{call, number, text};
 
-/// `a ^ b` is a power, of floats; `t AT TIME ZONE z` is `timezone(z, t)`; EXTRACT of some parts is `date_part`.
+/// Collations by which texts are ordered as they are here: by their bytes. Databases have another default, and its name is accepted because
+/// tools write it.
+const BY_BYTES: [&str; 6] = ["c", "posix", "ucs_basic", "c.utf8", "c.utf-8", "default"];
+
+/// `a ^ b` is a power, of floats; `~a` is `a # -1`; `t AT TIME ZONE z` is `timezone(z, t)`; EXTRACT of some parts is `date_part`.
 pub(super) fn replace(expr: &mut Expr) -> Result<()> {
     let replaced = match expr {
         Expr::BinaryOp { left, op: BinaryOperator::BitwiseXor, right } => {
@@ -27,6 +32,25 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
             // What is in what: `a <@ b` is `b @> a`.
             *op = BinaryOperator::AtArrow;
             std::mem::swap(left, right);
+            return Ok(());
+        }
+        Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
+            let ones = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number(1)) };
+            let flipped = Expr::BinaryOp { left: of.clone(), op: BinaryOperator::PGBitwiseXor, right: Box::new(ones) };
+            *expr = Expr::Nested(Box::new(flipped));
+            return Ok(());
+        }
+        Expr::Collate { expr: of, collation } => {
+            let name =
+                collation.0.last().and_then(ObjectNamePart::as_ident).map(|name| name.value.to_ascii_lowercase());
+            if !name.is_some_and(|name| BY_BYTES.contains(&name.as_str())) {
+                return plan_err!(
+                    "there is no collation {collation}: texts are compared by their bytes, as with `COLLATE \"C\"`; write `lower(x)` where \
+                     case does not count"
+                );
+            }
+            let of = (**of).clone();
+            *expr = of;
             return Ok(());
         }
         Expr::AtTimeZone { timestamp, time_zone } => {
