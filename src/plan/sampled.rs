@@ -10,7 +10,7 @@ use datafusion::physical_planner::create_window_expr;
 
 use super::Refusal;
 use crate::config::Code;
-use crate::sql::{NeverComputed, Samples, cause};
+use crate::sql::{NeverComputed, Samples, cause, in_words};
 
 /// Checks the expressions of an optimised plan, and the functions and casts within them, as in branches that no sample reaches.
 ///
@@ -73,7 +73,7 @@ impl Check<'_> {
         let named = match part {
             // All of its window would hide what is wrong.
             Expr::WindowFunction(call) => format!("{}(…)", call.fun.name()),
-            part => part.human_display().to_string(),
+            part => in_words(part),
         };
         Some(Refusal::new(Code::NeverComputed, format!("`{named}` {never}")).hint(never.hint()))
     }

@@ -5,7 +5,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
-use super::phrases::{of_parser, told};
+use super::phrases::{of_parser, told, with_literals};
 use super::signatures::of_signature;
 
 /// The error without its backtrace, its contexts and the names of error types.
@@ -22,7 +22,10 @@ pub fn cause(error: &DataFusionError) -> String {
             SchemaError::AmbiguousReference { field } if field.relation.is_none() => {
                 format!("several relations have a column `{}`: write whose it is, as in `a.{0}`", field.name)
             }
-            error => error.to_string(),
+            SchemaError::DuplicateQualifiedField { qualifier, .. } => {
+                format!("two relations in FROM are called `{qualifier}`: call one otherwise, as in `{qualifier} AS b`")
+            }
+            error => error.to_string().lines().filter(|line| !line.starts_with(SETTING)).collect::<Vec<_>>().join("\n"),
         },
         DataFusionError::External(error) => error.to_string(),
         DataFusionError::ArrowError(error, _) => arrow_cause(error),
@@ -63,9 +66,13 @@ const WITHIN: [&str; 4] = [
      issue tracker: https://github.com/apache/datafusion/issues",
 ];
 
+/// Of a name in double quotes: DataFusion names a setting of its own, which is none here.
+const SETTING: &str = "Column names are case sensitive.";
+
 fn without_backtrace(text: &str) -> String {
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(text).trim();
     let own = || WITHIN.iter().fold(text.to_owned(), |text, within| text.replace(within, ""));
     // The catalog of what is in another schema.
-    of_signature(text).or_else(|| told(text)).unwrap_or_else(own).replace("'datafusion.", "'")
+    let said = of_signature(text).or_else(|| told(text)).unwrap_or_else(own);
+    with_literals(&said.replace("'datafusion.", "'"))
 }

@@ -45,6 +45,7 @@ pub use evaluator::specify_evaluator;
 pub use json::JSON_MARK;
 pub use microseconds::Microseconds;
 pub use parse::{over_relations, parse_expression, parse_statement};
+pub use phrases::in_words;
 pub use pitfalls::as_meant;
 pub use refusals::UNBOUNDED;
 pub use samples::{NeverComputed, SAMPLES, Samples, sample_values};

@@ -1,5 +1,7 @@
 //! What DataFusion says of SQL by its own terms, in the words of who wrote it.
 
+use datafusion::logical_expr::Expr;
+
 use super::signatures::in_sql;
 
 /// Types of PostgreSQL that are not here, as the planner spells them in small letters, and what to write instead.
@@ -29,22 +31,57 @@ const TYPES: [(&str, &str); 23] = [
     ("geometry", "two columns"),
 ];
 
-/// Texts of the planner that name types as Arrow does.
-const OF_TYPES: [&str; 6] = [
-    "Cannot coerce arithmetic expression",
-    "Cannot cast string",
-    "Cannot infer common",
+/// Texts of the planner that name types as Arrow does, by how they begin.
+const OF_TYPES: [&str; 12] = [
+    "Can not find compatible types",
+    "Can't cast value",
     "Cannot access field",
+    "Cannot cast string",
+    "Cannot coerce arithmetic expression",
+    "Cannot infer common",
+    "Expected LIMIT to be",
+    "Failed to coerce then",
     "There isn't a common type",
     "Unary operator",
+    "Unexpected argument type to",
+    "Unsupported CAST from",
+];
+
+/// Texts of the planner by how they begin, and what they mean.
+const MEANT: [(&str, &str); 6] = [
+    (
+        "Aggregate function calls cannot be nested",
+        "an aggregate stands in another one: name the inner one in a subquery in FROM",
+    ),
+    (
+        "Aggregate function calls cannot contain window function calls",
+        "a window function stands in an aggregate: name it in a subquery in FROM",
+    ),
+    (
+        "Window function calls cannot be nested",
+        "a window function stands in another one: name the inner one in a subquery in FROM",
+    ),
+    (
+        "FILTER clause can only be used with aggregate",
+        "a window function that is no aggregate takes no FILTER: write a condition in a subquery in FROM",
+    ),
+    ("There is only support Literal types for field", "a window function takes a value that is written out there"),
+    (
+        "Unnest should be rewritten to",
+        "`unnest` gives rows: write it in FROM, as in `FROM t, unnest(t.list) AS x`, and name `x` here",
+    ),
 ];
 
 /// The text in other words, if it is one of those that are known here.
 pub(super) fn told(text: &str) -> Option<String> {
+    let meant = || MEANT.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, meant)| (*meant).to_owned());
     of_function(text)
         .or_else(|| of_type(text))
         .or_else(|| of_group(text))
-        .or_else(|| of_aggregate(text))
+        .or_else(|| of_condition(text))
+        .or_else(|| of_names(text))
+        .or_else(|| of_times(text))
+        .or_else(meant)
         .or_else(|| OF_TYPES.iter().any(|begin| text.starts_with(begin)).then(|| in_sql(text)))
 }
 
@@ -65,22 +102,116 @@ fn of_type(text: &str) -> Option<String> {
 }
 
 fn of_group(text: &str) -> Option<String> {
+    if let Some((column, _)) =
+        text.strip_prefix("HAVING clause references: ").and_then(|rest| rest.split_once(" must appear in"))
+    {
+        return Some(differs(column, "HAVING"));
+    }
     let (clause, rest) = text.strip_prefix("Column in ")?.split_once(" must be in GROUP BY")?;
     let (_, rest) = rest.split_once("column \"")?;
     let (column, _) = rest.split_once("\" must appear in the GROUP BY clause")?;
-    Some(format!(
+    Some(differs(column, clause))
+}
+
+fn differs(column: &str, clause: &str) -> String {
+    format!(
         "`{column}` in {clause} may differ between the rows of a group: write it in GROUP BY, or one of each group, as in `max({column})`"
+    )
+}
+
+fn of_condition(text: &str) -> Option<String> {
+    let (value, given) =
+        text.strip_prefix("Cannot create filter with non-boolean predicate '")?.split_once("' returning ")?;
+    Some(format!("a condition is true or false, and `{value}` is {}: compare it with something", in_sql(given)))
+}
+
+fn of_names(text: &str) -> Option<String> {
+    let (columns, rest) = text.strip_prefix("Source table contains ")?.split_once(" columns but only ")?;
+    let (named, _) = rest.split_once(" names given")?;
+    Some(format!("the columns here are {columns}, and {named} are named in parentheses"))
+}
+
+fn of_times(text: &str) -> Option<String> {
+    let (operation, _) = text.strip_prefix("Cannot get result type for temporal operation ")?.split_once(": ")?;
+    Some(format!(
+        "there is no `{}`: write `a - b` for the time between two, and `t + INTERVAL '1 day'`",
+        in_sql(operation)
     ))
 }
 
-fn of_aggregate(text: &str) -> Option<String> {
-    if text.starts_with("Aggregate function calls cannot be nested") {
-        return Some("an aggregate stands in another one: name the inner one in a subquery in FROM".to_owned());
+/// An expression in words of SQL.
+pub fn in_words(expr: &Expr) -> String {
+    with_literals(&expr.human_display().to_string())
+}
+
+/// A text that has literals as the planner writes them, `Utf8("a")` and `Int64(1)`, with those of SQL.
+pub(super) fn with_literals(text: &str) -> String {
+    let (mut said, mut rest) = (String::new(), text);
+    while let Some(found) = first_literal(rest) {
+        said.push_str(&rest[..found.begin]);
+        said.push_str(&found.literal);
+        rest = &rest[found.end..];
     }
-    let (said, _) = text.split_once(". Found in '")?;
-    said.starts_with("FILTER clause can only be used with aggregate").then(|| {
-        "a window function that is no aggregate takes no FILTER: write a condition in a subquery in FROM".to_owned()
+    said + rest
+}
+
+/// A literal, and from where to where it stands in a text, in bytes.
+struct Found {
+    begin: usize,
+    end: usize,
+    literal: String,
+}
+
+fn first_literal(text: &str) -> Option<Found> {
+    text.match_indices(['(', '{']).find_map(|(at, _)| {
+        let word = text[..at].trim_end_matches(' ');
+        let begin = word.rfind(|char: char| !char.is_ascii_alphanumeric()).map_or(0, |before| before + 1);
+        let inner = &text[at + 1..];
+        let (literal, length) = match &word[begin..] {
+            "Utf8" | "LargeUtf8" | "Utf8View" => {
+                let (literal, _) = inner.strip_prefix('"')?.split_once("\")")?;
+                (format!("'{literal}'"), literal.len() + 3)
+            }
+            "Int8" | "Int16" | "Int32" | "Int64" | "UInt8" | "UInt16" | "UInt32" | "UInt64" | "Float32" | "Float64"
+            | "Boolean" => {
+                let (literal, _) = inner.split_once(')')?;
+                let is_one = literal.parse::<f64>().is_ok() || matches!(literal, "true" | "false" | "NULL");
+                (is_one.then(|| literal.to_owned())?, literal.len() + 1)
+            }
+            "Decimal128" | "Decimal256" => {
+                let (digits, scale) = inner.strip_prefix("Some(")?.split_once("),")?;
+                let (_, scale) = scale.split_once(')')?.0.split_once(',')?;
+                let length = "Some(".len() + digits.len() + "),".len() + inner[5 + digits.len() + 2..].find(')')? + 1;
+                (decimal(digits, scale.parse().ok()?)?, length)
+            }
+            "IntervalMonthDayNano" => {
+                let (fields, _) = inner.split_once('}')?;
+                (interval(fields)?, fields.len() + 1)
+            }
+            _ => return None,
+        };
+        Some(Found { begin, end: at + 1 + length, literal })
     })
+}
+
+fn decimal(digits: &str, scale: usize) -> Option<String> {
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
+    let digits = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, fraction) = digits.split_at_checked(digits.len() - scale)?;
+    let point = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{point}{fraction}"))
+}
+
+/// ` months: 1, days: 0, nanoseconds: 0 ` as `INTERVAL '1 months'`.
+fn interval(fields: &str) -> Option<String> {
+    let mut words = Vec::new();
+    for field in fields.split(',') {
+        let (unit, number) = field.trim().split_once(": ")?;
+        if number != "0" {
+            words.push(format!("{number} {unit}"));
+        }
+    }
+    Some(format!("INTERVAL '{}'", if words.is_empty() { "0 days".to_owned() } else { words.join(" ") }))
 }
 
 /// What the parser says of a word that it knows from other dialects, without its type.
@@ -117,6 +248,31 @@ mod tests {
             Some("there is no type `BIT(3)`: write BYTEA, or BOOLEAN for one")
         );
         assert_eq!(told("Unsupported SQL type mood").as_deref(), Some("there is no type `mood`"));
+    }
+
+    #[test]
+    fn literals_are_those_of_sql() {
+        let said = |text: &str| with_literals(text);
+        assert_eq!(said("f(a, Utf8(\"x (y)\"), Int64(-1)) = Boolean(true)"), "f(a, 'x (y)', -1) = true");
+        assert_eq!(said("a > Decimal128(Some(250),5,2) + Decimal128(Some(-5),3,2)"), "a > 2.50 + -0.05");
+        assert_eq!(
+            said("t + IntervalMonthDayNano { months: 1, days: 0, nanoseconds: 5 }"),
+            "t + INTERVAL '1 months 5 nanoseconds'"
+        );
+        assert_eq!(said("takes f(Utf8, Int64)"), "takes f(Utf8, Int64)");
+        assert_eq!(said("count(Int64(1)) of Decimal128(18, 2)"), "count(1) of Decimal128(18, 2)");
+    }
+
+    #[test]
+    fn what_is_no_condition_is_told_with_its_type() {
+        assert_eq!(
+            told("Cannot create filter with non-boolean predicate 't.n' returning Int64").as_deref(),
+            Some("a condition is true or false, and `t.n` is int64: compare it with something")
+        );
+        assert_eq!(
+            told("Source table contains 1 columns but only 2 names given as column alias").as_deref(),
+            Some("the columns here are 1, and 2 are named in parentheses")
+        );
     }
 
     #[test]

@@ -41,7 +41,12 @@ pub(super) fn of_signature(text: &str) -> Option<String> {
     let given = in_sql(given.strip_suffix(')')?);
     // Functions that look at their arguments themselves say what is wrong.
     if let Some((_, own)) = before.split_once("user-defined coercion failed with: ") {
-        let own = own.trim_start_matches("Error during planning: ").trim_end_matches('.');
+        let own =
+            ["Error during planning: ", "Execution error: "].iter().fold(own, |own, kind| own.trim_start_matches(kind));
+        let own = match own.contains("Fail to find the coerced type") {
+            true => "the values have no type in common",
+            false => own.trim_end_matches('.'),
+        };
         return Some(format!("{}: it is called with ({given})", in_sql(own)));
     }
     let candidates = rest.split_once("Candidate functions:").map_or("", |(_, candidates)| candidates);

@@ -21,6 +21,7 @@ use crate::config::Code;
 use crate::identity::Specification;
 use crate::plan::Refusal;
 use crate::plan::functions::{Lowering, known, nth};
+use crate::sql::cause;
 
 /// An aggregate call whose expressions are columns of the aggregate's input.
 pub(super) struct PlacedCall<'a> {
@@ -206,10 +207,7 @@ impl PlacedCall<'_> {
             .build()?;
         // Some functions know only when asked for one that there is none for this type.
         if let Err(error) = accumulator.create_accumulator() {
-            return Err(Refusal::new(
-                Code::NotKept,
-                format!("`{}` cannot be computed: {}", self.name, error.strip_backtrace()),
-            ));
+            return Err(Refusal::new(Code::NotKept, format!("`{}` cannot be computed: {}", self.name, cause(&error))));
         }
         if self.order.is_empty() {
             return Ok(Box::new(accumulator));

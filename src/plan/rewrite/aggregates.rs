@@ -24,6 +24,7 @@ use super::guards::guarded_by_filter;
 use super::ties::OrderedInput;
 use crate::config::Code;
 use crate::plan::functions::{OrderedForm, distinct_list, exact_form, known, nth, nth_value};
+use crate::sql::in_words;
 
 /// The aggregate with every order made total; None if no function in it needs one.
 pub(super) fn rewrite(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, RewriteError> {
@@ -204,7 +205,7 @@ impl FunctionCall<'_> {
             true => Ok(argument),
             false => Err(RewriteError::new(
                 Code::NotKept,
-                format!("`{}` in `{}` differs from row to row", argument.human_display(), self.name),
+                format!("`{}` in `{}` differs from row to row", in_words(&argument), self.name),
                 "write a value that is the same for all rows",
             )),
         }
@@ -277,7 +278,7 @@ impl FunctionCall<'_> {
 }
 
 pub(super) fn unordered(name: &str, argument: Option<&Expr>) -> RewriteError {
-    let argument = argument.map_or_else(|| "x".to_owned(), |argument| argument.human_display().to_string());
+    let argument = argument.map_or_else(|| "x".to_owned(), in_words);
     RewriteError::new(
         Code::NoOrder,
         format!("`{name}` needs ORDER BY here: only the events of one source have an order of their own"),

@@ -42,6 +42,7 @@ mod overlaps;
 mod pairs;
 mod records;
 mod relations;
+mod replacements;
 mod semi_joins;
 mod set_functions;
 mod template;
@@ -131,6 +132,7 @@ impl VisitorMut for Forms<'_> {
 impl Forms<'_> {
     fn with_relations(&self, select: &mut Select) -> Result<()> {
         let Some(relations) = &self.relations else { return Ok(()) };
+        replacements::refuse_unknown(select, relations)?;
         whole_rows::as_structs(select, relations);
         dependent::as_grouped(select, relations);
         natural::as_using(select, relations)

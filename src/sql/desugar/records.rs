@@ -34,7 +34,7 @@ pub(super) fn as_subquery(factor: &mut TableFactor) -> Result<()> {
         _ => return Ok(()),
     };
     let arguments = values(arguments).unwrap_or_default();
-    let ([json], Some(alias)) = (arguments.as_slice(), alias) else {
+    let ([json], Some(alias)) = (arguments.as_slice(), alias.as_ref().filter(|alias| !alias.columns.is_empty())) else {
         return plan_err!("write `{name}(j) AS r(a text, b int)`");
     };
     let object = match is_set {

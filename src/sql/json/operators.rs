@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::super::own::{Function, is_text};
+use super::super::signatures::in_sql;
 use super::read::Value;
 use super::{change, contains, elements, is_json, path};
 
@@ -34,7 +35,7 @@ impl ExprPlanner for JsonOperators {
                 "`{}` reads JSON, and `{}` is {}: write `x['key']` for a field of a struct or a map, `x[1]` for an element of a list",
                 expr.op,
                 expr.left.human_display(),
-                left.data_type()
+                in_sql(&left.data_type().to_string())
             );
         }
         let name = format!("{} {} {}", shown(&expr.left), expr.op, shown(&expr.right));

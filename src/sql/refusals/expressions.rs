@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CeilFloorKind, DateTimeField, Expr, Function, FunctionArgumentClause, FunctionArguments,
-    GroupByExpr, Query, Select, UnaryOperator, Visit, Visitor,
+    BinaryOperator, CeilFloorKind, DateTimeField, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, GroupByExpr, Query, Select, UnaryOperator, Value, Visit, Visitor,
 };
 
 use super::UNBOUNDED;
@@ -46,6 +46,12 @@ pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
                 "the text of an interval says its fields: write `INTERVAL '1 year 2 months'` or `INTERVAL '1 day 02:30:15'`"
             )
         }
+        Expr::Substring { substring_from: None, substring_for: None, .. } => {
+            plan_err!("`substring` takes where it begins: write `substring(x, 2, 3)`, or `substring(x FROM '[0-9]+')`")
+        }
+        Expr::AnyOp { compare_op, right, .. } | Expr::AllOp { compare_op, right, .. } if is_one_value(right) => {
+            plan_err!("ANY and ALL take a list or a subquery: write `x {compare_op} ANY (ARRAY['a', 'b'])`")
+        }
         Expr::Tuple(columns) if columns.is_empty() => {
             plan_err!("there is no row without columns: where all rows are one group, leave out GROUP BY")
         }
@@ -67,6 +73,15 @@ pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
     }
 }
 
+/// What is written out is no list. A parameter may be one.
+fn is_one_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_one_value(inner),
+        Expr::Value(value) => !matches!(value.value, Value::Placeholder(_)),
+        _ => false,
+    }
+}
+
 fn is_whole(field: &CeilFloorKind) -> bool {
     matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime))
 }
@@ -83,12 +98,31 @@ fn is_unknown(op: &BinaryOperator) -> bool {
         PGCustomBinaryOperator, PGExp, PipeAndGt, PipeGtGt, QuestionDash, QuestionDashPipe, QuestionDoublePipe,
         QuestionHash, Regexp, TildeEq,
     };
-    match op {
-        Assignment | Custom(_) | Match | PGCustomBinaryOperator(_) | PGExp | Regexp => true,
-        AndGt | AndLt | AndLtPipe | At | DoubleHash | GtCaret | LtCaret | LtDashGt | LtLtPipe | PipeAndGt
-        | PipeGtGt | QuestionDash | QuestionDashPipe | QuestionDoublePipe | QuestionHash | TildeEq => true,
-        _ => false,
-    }
+    matches!(
+        op,
+        Assignment
+            | Custom(_)
+            | Match
+            | PGCustomBinaryOperator(_)
+            | PGExp
+            | Regexp
+            | AndGt
+            | AndLt
+            | AndLtPipe
+            | At
+            | DoubleHash
+            | GtCaret
+            | LtCaret
+            | LtDashGt
+            | LtLtPipe
+            | PipeAndGt
+            | PipeGtGt
+            | QuestionDash
+            | QuestionDashPipe
+            | QuestionDoublePipe
+            | QuestionHash
+            | TildeEq
+    )
 }
 
 /// What only an aggregate or a window function takes is left out by the planner where the function computes each row by itself.
@@ -96,6 +130,19 @@ fn of_function(function: &Function, state: &SessionState) -> Result<()> {
     let name = function.name.to_string().to_ascii_lowercase();
     if !matches!(function.parameters, FunctionArguments::None) {
         return plan_err!("`{name}` takes its arguments in one pair of parentheses");
+    }
+    let (aggregates, windows) = (state.aggregate_functions(), state.window_functions());
+    if function.over.is_none() && windows.contains_key(&name) && !aggregates.contains_key(&name) {
+        return plan_err!("`{name}` is a window function: write `{name}(…) OVER (ORDER BY …)`");
+    }
+    let all = |argument: &FunctionArg| matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+    if let FunctionArguments::List(list) = &function.args
+        && list.args.iter().any(all)
+        && (name != "count" || list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
+    {
+        return plan_err!(
+            "only `count(*)` takes the star: name a column, or several as in `count(DISTINCT {{'a': a, 'b': b}})`"
+        );
     }
     if !state.scalar_functions().contains_key(&name) {
         if UNBOUNDED.contains(&name.as_str()) {
@@ -126,8 +173,8 @@ fn of_function(function: &Function, state: &SessionState) -> Result<()> {
     }
 }
 
-/// A window function is computed of the rows that WHERE, GROUP BY and HAVING have left.
-pub(super) fn of_conditions(select: &Select) -> Result<()> {
+/// A window function is computed of the rows that WHERE, GROUP BY and HAVING have left, and an aggregate of those that ON has.
+pub(super) fn of_conditions(select: &Select, state: &SessionState) -> Result<()> {
     let grouped = match &select.group_by {
         GroupByExpr::Expressions(expressions, _) => expressions.as_slice(),
         GroupByExpr::All(_) => &[],
@@ -135,7 +182,7 @@ pub(super) fn of_conditions(select: &Select) -> Result<()> {
     let clauses = [("WHERE", select.selection.as_slice()), ("HAVING", select.having.as_slice()), ("GROUP BY", grouped)];
     for (clause, expressions) in clauses {
         for expression in expressions {
-            if let ControlFlow::Break(name) = expression.visit(&mut Windows { depth: 0 }) {
+            if let ControlFlow::Break(name) = expression.visit(&mut Found { depth: 0, aggregates_of: None }) {
                 return plan_err!(
                     "`{name}` OVER is computed of the rows that {clause} leaves: write a condition behind QUALIFY, or the window in a \
                      subquery in FROM"
@@ -143,15 +190,24 @@ pub(super) fn of_conditions(select: &Select) -> Result<()> {
             }
         }
     }
+    for join in select.from.iter().flat_map(|from| &from.joins) {
+        if let ControlFlow::Break(name) = join.join_operator.visit(&mut Found { depth: 0, aggregates_of: Some(state) })
+        {
+            return plan_err!(
+                "`{name}` is computed of the rows that a join has left, and not of its condition: name it in a subquery in FROM"
+            );
+        }
+    }
     Ok(())
 }
 
-/// Stops at a window function that is not in a subquery.
-struct Windows {
+/// Stops at a window function that is not in a subquery, and at an aggregate too where the session is given that knows them.
+struct Found<'a> {
     depth: usize,
+    aggregates_of: Option<&'a SessionState>,
 }
 
-impl Visitor for Windows {
+impl Visitor for Found<'_> {
     type Break = String;
 
     fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<Self::Break> {
@@ -165,11 +221,14 @@ impl Visitor for Windows {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
-        match expr {
-            Expr::Function(Function { name, over: Some(_), .. }) if self.depth == 0 => {
-                ControlFlow::Break(name.to_string())
-            }
-            _ => ControlFlow::Continue(()),
+        let Expr::Function(Function { name, over, .. }) = expr else { return ControlFlow::Continue(()) };
+        let is_aggregate = || {
+            let name = name.to_string().to_ascii_lowercase();
+            self.aggregates_of.is_some_and(|state| state.aggregate_functions().contains_key(&name))
+        };
+        match self.depth == 0 && (over.is_some() || is_aggregate()) {
+            true => ControlFlow::Break(name.to_string()),
+            false => ControlFlow::Continue(()),
         }
     }
 }

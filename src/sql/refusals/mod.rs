@@ -43,7 +43,7 @@ impl Visitor for Refusals<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
-        proceed(queries::of_select(select).and_then(|()| expressions::of_conditions(select)))
+        proceed(queries::of_select(select).and_then(|()| expressions::of_conditions(select, self.state)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {

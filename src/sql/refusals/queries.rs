@@ -1,11 +1,13 @@
 //! Clauses of SELECT, kinds of joins and of tables. Every field of the parser's types is named, so that one that a later parser adds has to
 //! be thought of here.
 
+use std::ops::ControlFlow;
+
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{
-    ForClause, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderBy, Query, Select,
-    SetExpr, SetOperator, TableAlias, TableFactor, TableWithJoins,
+    Expr, ForClause, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderBy, Query, Select,
+    SetExpr, SetOperator, TableAlias, TableFactor, TableWithJoins, visit_expressions,
 };
 
 use super::super::spelling::instead_of;
@@ -34,6 +36,14 @@ pub(super) fn of_query(query: &Query) -> Result<()> {
     {
         return plan_err!("there is no LIMIT … BY: write `QUALIFY row_number() OVER (PARTITION BY a ORDER BY b) <= 3`");
     }
+    if let Some(LimitClause::LimitOffset { limit, offset, .. }) = limit_clause {
+        let numbers = limit.iter().chain(offset.iter().map(|offset| &offset.value));
+        if let Some(other) = numbers.into_iter().find(|number| differs(number)) {
+            return plan_err!(
+                "LIMIT and OFFSET take a number and not `{other}`: write `QUALIFY row_number() OVER (ORDER BY a) <= …`"
+            );
+        }
+    }
     if let Some(lock) = locks.first() {
         return plan_err!("nothing can be locked, for a read model is written by its events alone: leave out {lock}");
     }
@@ -54,6 +64,15 @@ pub(super) fn of_query(query: &Query) -> Result<()> {
         return plan_err!("there is no FORMAT: who asks says in which format the rows come");
     }
     of_sets(body)
+}
+
+/// Whether it names a column or reads rows.
+fn differs(number: &Expr) -> bool {
+    let is_column = |expr: &Expr| match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    visit_expressions(number, is_column).is_break()
 }
 
 fn of_sets(body: &SetExpr) -> Result<()> {
