@@ -165,7 +165,7 @@ struct Found {
 fn first_literal(text: &str) -> Option<Found> {
     text.match_indices(['(', '{']).find_map(|(at, _)| {
         let word = text[..at].trim_end_matches(' ');
-        let begin = word.rfind(|char: char| !char.is_ascii_alphanumeric()).map_or(0, |before| before + 1);
+        let begin = word.trim_end_matches(|char: char| char.is_ascii_alphanumeric()).len();
         let inner = &text[at + 1..];
         let (literal, length) = match &word[begin..] {
             "Utf8" | "LargeUtf8" | "Utf8View" => {
@@ -194,8 +194,13 @@ fn first_literal(text: &str) -> Option<Found> {
     })
 }
 
-fn decimal(digits: &str, scale: usize) -> Option<String> {
+/// The number that so many of its digits after the point make.
+fn decimal(digits: &str, scale: u8) -> Option<String> {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
+    if !digits.chars().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let scale = usize::from(scale);
     let digits = format!("{digits:0>width$}", width = scale + 1);
     let (whole, fraction) = digits.split_at_checked(digits.len() - scale)?;
     let point = if fraction.is_empty() { "" } else { "." };
@@ -259,6 +264,8 @@ mod tests {
             said("t + IntervalMonthDayNano { months: 1, days: 0, nanoseconds: 5 }"),
             "t + INTERVAL '1 months 5 nanoseconds'"
         );
+        assert_eq!(said("größe(1) µ{ Größe Utf8(\"ä\") Utf8(\"ö"), "größe(1) µ{ Größe 'ä' Utf8(\"ö");
+        assert_eq!(said("Decimal128(Some(é),5,200)"), "Decimal128(Some(é),5,200)");
         assert_eq!(said("takes f(Utf8, Int64)"), "takes f(Utf8, Int64)");
         assert_eq!(said("count(Int64(1)) of Decimal128(18, 2)"), "count(1) of Decimal128(18, 2)");
     }
