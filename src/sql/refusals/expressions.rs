@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArgumentClause, FunctionArguments, GroupByExpr, Query, Select, UnaryOperator, Value, Visit, Visitor,
 };
 
-use super::UNBOUNDED;
+use super::{UNBOUNDED, called};
 
 pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
     match expr {
@@ -30,8 +30,8 @@ pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
         Expr::Prefixed { prefix, .. } => plan_err!("there is no `{prefix}` before a value: write `CAST(x AS TEXT)`"),
         Expr::Named { name, .. } => plan_err!("a value has no name here: write `{{'{name}': x}}`"),
         Expr::Ceil { field, .. } | Expr::Floor { field, .. } if !is_whole(field) => {
-            let (name, bucket) = (if matches!(expr, Expr::Ceil { .. }) { "ceil" } else { "floor" }, "date_trunc");
-            plan_err!("`{name}` gives whole numbers: write `{name}(x * 10) / 10`, or `{bucket}('day', t)` of a time")
+            let name = if matches!(expr, Expr::Ceil { .. }) { "ceil" } else { "floor" };
+            plan_err!("`{name}` gives whole numbers: write `{name}(x * 10) / 10`, or `date_trunc('day', t)` of a time")
         }
         Expr::Cast { format: Some(_), .. } => {
             plan_err!("a cast has no FORMAT: write `to_char(x, '…')` or `to_timestamp(x, '…')`")
@@ -127,7 +127,7 @@ fn is_unknown(op: &BinaryOperator) -> bool {
 
 /// What only an aggregate or a window function takes is left out by the planner where the function computes each row by itself.
 fn of_function(function: &Function, state: &SessionState) -> Result<()> {
-    let name = function.name.to_string().to_ascii_lowercase();
+    let name = called(&function.name);
     if !matches!(function.parameters, FunctionArguments::None) {
         return plan_err!("`{name}` takes its arguments in one pair of parentheses");
     }
@@ -222,10 +222,8 @@ impl Visitor for Found<'_> {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
         let Expr::Function(Function { name, over, .. }) = expr else { return ControlFlow::Continue(()) };
-        let is_aggregate = || {
-            let name = name.to_string().to_ascii_lowercase();
-            self.aggregates_of.is_some_and(|state| state.aggregate_functions().contains_key(&name))
-        };
+        let is_aggregate =
+            || self.aggregates_of.is_some_and(|state| state.aggregate_functions().contains_key(&called(name)));
         match self.depth == 0 && (over.is_some() || is_aggregate()) {
             true => ControlFlow::Break(name.to_string()),
             false => ControlFlow::Continue(()),

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
-use datafusion::sql::sqlparser::ast::{Expr, Query, Select, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectName, ObjectNamePart, Query, Select, TableFactor, Visit, Visitor};
 
 /// Functions whose result is as long as an argument says: one call could fill the memory, unseen by its limit. Readers' sessions are
 /// without them.
@@ -28,6 +28,14 @@ pub(super) fn refuse(sql: &impl Visit, state: &SessionState) -> Result<()> {
     match sql.visit(&mut Refusals { state }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+/// The name of a function as the session has it: in small letters, unless it is in quotes.
+fn called(name: &ObjectName) -> String {
+    match name.0.as_slice() {
+        [ObjectNamePart::Identifier(name)] if name.quote_style.is_some() => name.value.clone(),
+        _ => name.to_string().to_lowercase(),
     }
 }
 

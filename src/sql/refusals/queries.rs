@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::spelling::instead_of;
+use super::called;
 
 pub(super) fn of_query(query: &Query) -> Result<()> {
     // A pipe operator that is not planned has a message of its own; FETCH has become LIMIT.
@@ -282,20 +283,20 @@ fn sampled() -> Result<()> {
 
 /// What is still a function in FROM is one of the session's, or none.
 fn of_function(name: &ObjectName, state: &SessionState) -> Result<()> {
-    let called = name.to_string().to_ascii_lowercase();
-    if state.table_functions().contains_key(&called) {
+    let function = called(name);
+    if state.table_functions().contains_key(&function) {
         return Ok(());
     }
-    if let Some(instead) = instead_of(&called) {
-        return plan_err!("there is no `{called}`: write {instead}");
+    if let Some(instead) = instead_of(&function) {
+        return plan_err!("there is no `{function}`: write {instead}");
     }
-    if state.scalar_functions().contains_key(&called) {
+    if state.scalar_functions().contains_key(&function) {
         return plan_err!(
-            "`{called}` gives one value and no rows: call it in SELECT, or write `LATERAL (SELECT {called}(…) AS x)`"
+            "`{function}` gives one value and no rows: call it in SELECT, or write `LATERAL (SELECT {function}(…) AS x)`"
         );
     }
     plan_err!(
-        "there is no function `{called}` in FROM: rows come of `unnest`, `generate_series`, `jsonb_array_elements`, `jsonb_each`, \
+        "there is no function `{function}` in FROM: rows come of `unnest`, `generate_series`, `jsonb_array_elements`, `jsonb_each`, \
          `jsonb_to_recordset`, `regexp_matches`, `string_to_table`, and windows of `TUMBLE`, `HOP` and `SESSION`"
     )
 }
