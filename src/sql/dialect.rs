@@ -6,7 +6,7 @@
 
 use std::any::{Any, TypeId};
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -82,12 +82,17 @@ impl Dialect for Postgres {
         }
     }
 
-    /// What stands before `->` outside of a lambda, and `E'a\tb'`.
+    /// What stands before `->` outside of a lambda, `E'a\tb'`, and `~a`.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         if let Token::EscapedStringLiteral(text) = &parser.peek_token_ref().token {
             let text = Value::SingleQuotedString(text.clone());
             let span = parser.next_token().span;
             return Some(Ok(Expr::Value(text.with_span(span))));
+        }
+        // Weaker than `+`, as in PostgreSQL.
+        if parser.consume_token(&Token::Tilde) {
+            let of = parser.parse_subexpr(self.prec_value(Precedence::PgOther));
+            return Some(of.map(|of| Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: Box::new(of) }));
         }
         let tokens = [0, 1, 2, 3].map(|ahead| parser.peek_nth_token_ref(ahead).token.clone());
         match tokens {
@@ -178,8 +183,11 @@ impl Postgres {
             let collation = parser.parse_object_name(false);
             return Some(collation.map(|collation| Expr::Collate { expr: Box::new(left.clone()), collation }));
         }
-        if parser.parse_keywords(&[Keyword::BETWEEN, Keyword::SYMMETRIC])
-            || parser.parse_keywords(&[Keyword::NOT, Keyword::BETWEEN, Keyword::SYMMETRIC])
+        // Alone before AND it is the name of a column.
+        let is_column = |place: usize| is_and(&parser.peek_nth_token_ref(place).token);
+        let (between, not_between) = (is_column(2), is_column(3));
+        if !between && parser.parse_keywords(&[Keyword::BETWEEN, Keyword::SYMMETRIC])
+            || !not_between && parser.parse_keywords(&[Keyword::NOT, Keyword::BETWEEN, Keyword::SYMMETRIC])
         {
             return refused(parser, "there is no SYMMETRIC: write `x BETWEEN least(a, b) AND greatest(a, b)`");
         }
@@ -193,6 +201,10 @@ impl Postgres {
         }
         None
     }
+}
+
+fn is_and(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == Keyword::AND)
 }
 
 /// A question mark is read as a parameter without a number, of which there are none.

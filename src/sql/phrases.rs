@@ -82,7 +82,16 @@ pub(super) fn told(text: &str) -> Option<String> {
         .or_else(|| of_names(text))
         .or_else(|| of_times(text))
         .or_else(meant)
-        .or_else(|| OF_TYPES.iter().any(|begin| text.starts_with(begin)).then(|| in_sql(text)))
+        .or_else(|| OF_TYPES.iter().any(|begin| text.starts_with(begin)).then(|| types_in_sql(text)))
+}
+
+/// The types in a text, and not what stands in quotes: it is an author's or an event's own.
+fn types_in_sql(text: &str) -> String {
+    // The quote of `can't` is none.
+    let (said, text) = text.split_at(text.find("n't").map_or(0, |at| at + "n't".len()));
+    let parts = text.split('\'').enumerate();
+    let parts = parts.map(|(place, part)| if place % 2 == 0 { in_sql(part) } else { part.to_owned() });
+    format!("{said}{}", parts.collect::<Vec<_>>().join("'"))
 }
 
 /// Of all functions the planner suggests the one whose name is least unlike, however unlike that is.
@@ -105,7 +114,9 @@ fn of_group(text: &str) -> Option<String> {
     if let Some((column, _)) =
         text.strip_prefix("HAVING clause references: ").and_then(|rest| rest.split_once(" must appear in"))
     {
-        return Some(differs(column, "HAVING"));
+        return Some(format!(
+            "`{column}` in HAVING may differ between the rows of a group: compare what is grouped by, or an aggregate, as in `max(x) > 1`"
+        ));
     }
     let (clause, rest) = text.strip_prefix("Column in ")?.split_once(" must be in GROUP BY")?;
     let (_, rest) = rest.split_once("column \"")?;
@@ -227,7 +238,11 @@ pub(super) fn of_parser(text: &str) -> String {
         let (_, place) = rest.split_once("})")?;
         Some(format!("`{word}` is no operator here{place}"))
     };
-    word().unwrap_or_else(|| text.to_owned())
+    let token = || {
+        let (_, place) = text.strip_prefix("No infix parser for token ")?.split_once(" at Line")?;
+        Some(format!("an operator that is not here stands between two values, at Line{place}"))
+    };
+    word().or_else(token).unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -271,6 +286,14 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_quotes_is_left_as_it_is() {
+        assert_eq!(
+            told("Cannot cast string 'index of Utf8' to value of Int32 type").as_deref(),
+            Some("Cannot cast string 'index of Utf8' to value of int32 type")
+        );
+    }
+
+    #[test]
     fn what_is_no_condition_is_told_with_its_type() {
         assert_eq!(
             told("Cannot create filter with non-boolean predicate 't.n' returning Int64").as_deref(),
@@ -286,6 +309,10 @@ mod tests {
     fn a_word_of_another_dialect_is_told_by_itself() {
         let text = "No infix parser for token Word(Word { value: \"DIV\", quote_style: None, keyword: DIV }) at Line: 1, Column: 10";
         assert_eq!(of_parser(text), "`DIV` is no operator here at Line: 1, Column: 10");
+        assert_eq!(
+            of_parser("No infix parser for token AtSign at Line: 1, Column: 3"),
+            "an operator that is not here stands between two values, at Line: 1, Column: 3"
+        );
         assert_eq!(of_parser("Expected: an expression, found: EOF"), "Expected: an expression, found: EOF");
     }
 }

@@ -17,17 +17,20 @@ SELECT id, name ~ ANY (ARRAY[]::text[]) AS any, name ~ ALL (ARRAY[]::text[]) AS 
 SELECT id, name ~ ANY (SELECT '^' || left(name, 2) FROM employees) AS like_one, name !~~ ALL (SELECT left(name, 1) || '%' FROM employees WHERE dept IS NOT NULL) AS unlike_each FROM customers;
 
 -- the bits of a number turned over
-SELECT id, ~qty AS turned, ~(qty + 1) AS next, ~ -1 AS none FROM trades;
+SELECT id, ~qty AS turned, ~qty + 1 AS next, ~qty * 2 - 1 AS third, ~qty = -4 AS is, ~ -1 AS none FROM trades;
 
 -- intervals with their fields behind them
 SELECT id, stamp + INTERVAL '1 02:03:04' DAY TO SECOND AS a, stamp + INTERVAL '1-2' YEAR TO MONTH AS b, stamp - INTERVAL '02:03:04.5' HOUR TO SECOND AS c, stamp + INTERVAL '-1 02:00' DAY TO SECOND AS d FROM trades;
+
+-- a length that is taken off
+SELECT id, stamp + -INTERVAL '1-6' YEAR TO MONTH AS a, stamp + (-INTERVAL '1 day 02:30') AS b, stamp + -INTERVAL '1 02:30' AS c, stamp - -INTERVAL '1 month -2 days' AS d FROM trades;
 
 -- intervals of years and months, and of days and hours, in one text
 SELECT id, stamp + '2-3'::interval AS a, stamp + '3 04:05'::interval AS b FROM trades;
 
 -- so many days
 -- engine: duckdb
-SELECT id, stamp + INTERVAL (qty) DAY AS later, stamp - INTERVAL (qty * 2) MINUTE AS sooner FROM trades;
+SELECT id, stamp + INTERVAL (qty) DAY AS later, stamp - INTERVAL (qty * 2) MINUTE AS sooner, stamp + INTERVAL (price) DAY AS whole, stamp + INTERVAL (qty / 2.0) SECOND AS parts FROM trades;
 
 -- LISTAGG of the standard
 SELECT dept, listagg(name, ', ') WITHIN GROUP (ORDER BY name DESC) AS names FROM employees GROUP BY dept;

@@ -96,8 +96,8 @@ impl VisitorMut for Forms<'_> {
         no_columns::as_constant(select);
         item_names::as_written(select);
         neighbours::as_joins(select);
-        semi_joins::as_left(select);
-        let joined = pairs::as_exists(select)
+        let joined = semi_joins::as_left(select)
+            .and_then(|()| pairs::as_exists(select))
             .and_then(|()| self.with_relations(select))
             .and_then(|()| as_of::as_lateral(select))
             .and_then(|()| {

@@ -4,6 +4,7 @@ use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{Select, SelectItem, TableFactor};
 
 use super::relations::{Relations, normal};
+use super::semi_joins::is_one_sided;
 
 /// # Errors
 /// If a column is replaced that no relation has. Where the columns of a relation are not known, nothing is.
@@ -17,10 +18,10 @@ pub(super) fn refuse_unknown(select: &Select, relations: &Relations<'_>) -> Resu
         return Ok(());
     }
     let all = |from: &TableFactor| relations.columns(from);
-    let tables = select
-        .from
-        .iter()
-        .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
+    let tables = select.from.iter().flat_map(|from| {
+        std::iter::once(&from.relation)
+            .chain(from.joins.iter().filter(|join| !is_one_sided(join)).map(|join| &join.relation))
+    });
     let Some(columns) = tables.map(all).collect::<Option<Vec<_>>>() else { return Ok(()) };
     let columns = columns.concat();
     match names.find(|name| !name.starts_with('_') && !columns.contains(name)) {

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArgumentClause, FunctionArguments, GroupByExpr, Query, Select, UnaryOperator, Value, Visit, Visitor,
 };
 
+use super::super::spelling::is_written;
 use super::{UNBOUNDED, called};
 
 pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
@@ -38,6 +39,11 @@ pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
         }
         Expr::Cast { array: true, .. } => plan_err!("there is no cast to ARRAY: write `CAST(x AS INT[])`"),
         Expr::Interval(interval)
+            if !is_written(&interval.value) && !matches!(*interval.value, Expr::BinaryOp { .. }) =>
+        {
+            plan_err!("a length that is computed has a unit: write `INTERVAL (n) DAY`, or `n * INTERVAL '1 day'`")
+        }
+        Expr::Interval(interval)
             if interval.last_field.is_some()
                 || interval.leading_precision.is_some()
                 || interval.fractional_seconds_precision.is_some() =>
@@ -50,7 +56,8 @@ pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
             plan_err!("`substring` takes where it begins: write `substring(x, 2, 3)`, or `substring(x FROM '[0-9]+')`")
         }
         Expr::AnyOp { compare_op, right, .. } | Expr::AllOp { compare_op, right, .. } if is_one_value(right) => {
-            plan_err!("ANY and ALL take a list or a subquery: write `x {compare_op} ANY (ARRAY['a', 'b'])`")
+            let quantifier = if matches!(expr, Expr::AnyOp { .. }) { "ANY" } else { "ALL" };
+            plan_err!("ANY and ALL take a list or a subquery: write `x {compare_op} {quantifier} (ARRAY['a', 'b'])`")
         }
         Expr::Tuple(columns) if columns.is_empty() => {
             plan_err!("there is no row without columns: where all rows are one group, leave out GROUP BY")
@@ -77,7 +84,7 @@ pub(super) fn of_expression(expr: &Expr, state: &SessionState) -> Result<()> {
 fn is_one_value(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(inner) => is_one_value(inner),
-        Expr::Value(value) => !matches!(value.value, Value::Placeholder(_)),
+        Expr::Value(value) => !matches!(value.value, Value::Placeholder(_) | Value::Null),
         _ => false,
     }
 }
@@ -137,6 +144,7 @@ fn of_function(function: &Function, state: &SessionState) -> Result<()> {
     }
     let all = |argument: &FunctionArg| matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
     if let FunctionArguments::List(list) = &function.args
+        && function.name.0.len() == 1
         && list.args.iter().any(all)
         && (name != "count" || list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
     {
@@ -168,6 +176,11 @@ fn of_function(function: &Function, state: &SessionState) -> Result<()> {
         (arguments.is_some_and(|list| list.duplicate_treatment.is_some()), "DISTINCT or ALL"),
     ];
     match extra.iter().find(|(is_there, _)| *is_there) {
+        Some((_, "FILTER")) => {
+            plan_err!(
+                "`{name}` computes each row by itself, and takes no FILTER: write `CASE WHEN … THEN {name}(…) END`"
+            )
+        }
         Some((_, clause)) => plan_err!("`{name}` computes each row by itself, and takes no {clause}: leave it out"),
         None => Ok(()),
     }
@@ -183,9 +196,9 @@ pub(super) fn of_conditions(select: &Select, state: &SessionState) -> Result<()>
     for (clause, expressions) in clauses {
         for expression in expressions {
             if let ControlFlow::Break(name) = expression.visit(&mut Found { depth: 0, aggregates_of: None }) {
+                let instead = if clause == "GROUP BY" { "" } else { "a condition behind QUALIFY, or " };
                 return plan_err!(
-                    "`{name}` OVER is computed of the rows that {clause} leaves: write a condition behind QUALIFY, or the window in a \
-                     subquery in FROM"
+                    "`{name}` OVER is computed of the rows that {clause} leaves: write {instead}the window in a subquery in FROM"
                 );
             }
         }

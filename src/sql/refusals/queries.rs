@@ -28,9 +28,7 @@ pub(super) fn of_query(query: &Query) -> Result<()> {
         pipe_operators: _,
     } = query;
     if let Some(OrderBy { interpolate: Some(_), .. }) = order_by {
-        return plan_err!(
-            "there is no INTERPOLATE: join what is there to `generate_series(…)`, which names what is not"
-        );
+        return plan_err!("there is no INTERPOLATE: join what is there to a relation that has every point in time");
     }
     if let Some(LimitClause::LimitOffset { limit_by, .. }) = limit_clause
         && !limit_by.is_empty()

@@ -63,9 +63,15 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
             }
             Ok(())
         }
-        "rank" | "dense_rank" | "percent_rank" | "cume_dist" if !function.within_group.is_empty() => plan_err!(
-            "there is no `{name}` of a value that is no row: write `1 + count(*) FILTER (WHERE x < 5)` for its rank"
-        ),
+        "rank" | "dense_rank" | "percent_rank" | "cume_dist" if !function.within_group.is_empty() => {
+            let instead = match name {
+                "rank" => "1 + count(*) FILTER (WHERE x < 5)",
+                "dense_rank" => "1 + count(DISTINCT x) FILTER (WHERE x < 5)",
+                "percent_rank" => "CAST(count(*) FILTER (WHERE x < 5) AS FLOAT) / count(*)",
+                _ => "CAST(1 + count(*) FILTER (WHERE x <= 5) AS FLOAT) / (1 + count(*))",
+            };
+            plan_err!("there is no `{name}` of a value that is no row: write `{instead}`")
+        }
         "mode" if !function.within_group.is_empty() => {
             let [order] = function.within_group.as_slice() else {
                 return plan_err!("`mode` is of one value: `mode() WITHIN GROUP (ORDER BY x)`");

@@ -39,7 +39,7 @@ pub(super) fn replace(name: &str, expr: &mut Expr) -> Result<()> {
         ("jsonb_object_keys", [object]) => rows_of("json_object_keys", object),
         // PostgreSQL's and DuckDB's JSON_EXISTS.
         ("jsonb_exists", [_, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(path), .. })])
-            if path.starts_with('$') =>
+            if path == "$" || path.starts_with("$.") || path.starts_with("$[") =>
         {
             return plan_err!("a key is asked for, and `{path}` is a path: write `j #> '{{a,b}}' IS NOT NULL`");
         }

@@ -2,10 +2,10 @@
 //! `INTERVAL '1-6' YEAR TO MONTH`, `INTERVAL 'P1DT2H'`, `INTERVAL '1 month - 1 day'`; and DuckDB's `INTERVAL (n) DAY`.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, DateTimeField, Expr, Interval, UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, CastKind, DataType, DateTimeField, Expr, Interval, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::text;
+use super::{call, text};
 
 /// Puts words in the place of what DataFusion does not read.
 pub(super) fn replace(expr: &mut Expr) {
@@ -29,7 +29,7 @@ pub(super) fn replace(expr: &mut Expr) {
     }
 }
 
-/// `INTERVAL (n) DAY` as `(n) * INTERVAL '1 DAY'`.
+/// `INTERVAL (n) DAY` as `CAST(trunc(n) AS BIGINT) * INTERVAL '1 DAY'`: seconds alone may have a fraction, as in DuckDB.
 fn times(expr: &Expr) -> Option<Expr> {
     let Expr::Interval(Interval {
         value, leading_field: Some(field), leading_precision: None, last_field: None, ..
@@ -37,11 +37,7 @@ fn times(expr: &Expr) -> Option<Expr> {
     else {
         return None;
     };
-    let is_written = match value.as_ref() {
-        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => matches!(**expr, Expr::Value(_)),
-        value => matches!(value, Expr::Value(_)),
-    };
-    if is_written {
+    if is_written(value) {
         return None;
     }
     let one = Interval {
@@ -51,9 +47,29 @@ fn times(expr: &Expr) -> Option<Expr> {
         last_field: None,
         fractional_seconds_precision: None,
     };
-    let (count, one) = (Expr::Nested(value.clone()), Expr::Interval(one));
+    let count = Expr::Nested(value.clone());
+    let count = match field {
+        DateTimeField::Second | DateTimeField::Seconds => count,
+        _ => Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(Expr::Function(call("trunc", vec![count]))),
+            data_type: DataType::BigInt(None),
+            array: false,
+            format: None,
+        },
+    };
+    let one = Expr::Interval(one);
     let times = Expr::BinaryOp { left: Box::new(count), op: BinaryOperator::Multiply, right: Box::new(one) };
     Some(Expr::Nested(Box::new(times)))
+}
+
+/// Whether a length is a literal, which DataFusion reads with its unit. A parameter is none.
+pub(in crate::sql) fn is_written(value: &Expr) -> bool {
+    match value {
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_written(expr),
+        Expr::Value(value) => !matches!(value.value, Value::Placeholder(_)),
+        _ => false,
+    }
 }
 
 /// Leaves out the fields behind a text that has all of them.

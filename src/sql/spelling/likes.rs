@@ -111,10 +111,15 @@ fn of_each(expr: &mut Expr) -> Result<()> {
     };
     bounded(patterns.len() * parts(std::slice::from_ref(of.as_ref())))?;
     let (is_any, negated) = (*any, *negated);
+    // Without the patterns, of which each copy is given one.
+    let mut bare = expr.clone();
+    if let Expr::Like { pattern, any, negated, .. } | Expr::ILike { pattern, any, negated, .. } = &mut bare {
+        (**pattern, *any, *negated) = (Expr::value(Value::Null), false, false);
+    }
     let one = |of: Expr| {
-        let mut like = expr.clone();
-        if let Expr::Like { pattern, any, negated, .. } | Expr::ILike { pattern, any, negated, .. } = &mut like {
-            (**pattern, *any, *negated) = (of, false, false);
+        let mut like = bare.clone();
+        if let Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } = &mut like {
+            **pattern = of;
         }
         match negated {
             true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(like) },
@@ -163,7 +168,7 @@ fn joined(conditions: impl Iterator<Item = Expr>, is_any: bool) -> Expr {
     Expr::Nested(Box::new(conditions.reduce(two).unwrap_or_else(|| Expr::value(Value::Boolean(!is_any)))))
 }
 
-/// The patterns behind ANY or ALL, if the text has them one by one.
+/// The patterns behind ANY or ALL, if the text has them one by one. A parameter may be a list, and so may a text in braces.
 fn written_out(patterns: &Expr) -> Option<Vec<Expr>> {
     match strip(patterns) {
         Expr::Array(Array { elem, .. }) | Expr::Tuple(elem) => Some(elem.clone()),
@@ -171,8 +176,12 @@ fn written_out(patterns: &Expr) -> Option<Vec<Expr>> {
             [one] => written_out(one),
             several => Some(several.to_vec()),
         },
-        Expr::Cast { expr, data_type: DataType::Array(_), .. } => written_out(expr),
-        pattern @ Expr::Value(_) => Some(vec![pattern.clone()]),
+        Expr::Cast { expr, data_type: DataType::Array(_), .. } if matches!(**expr, Expr::Array(_)) => written_out(expr),
+        pattern @ Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. })
+            if !text.starts_with('{') =>
+        {
+            Some(vec![pattern.clone()])
+        }
         _ => None,
     }
 }

@@ -15,6 +15,7 @@ mod patterns;
 mod rows;
 
 pub(super) use self::absent::instead_of;
+pub(super) use self::lengths::is_written;
 pub use self::names::other_names;
 
 use std::ops::ControlFlow;

@@ -3,7 +3,7 @@
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, ObjectNamePart, Subscript,
-    UnaryOperator,
+    UnaryOperator, Value,
 };
 
 use super::absent::WITHOUT_PATH;
@@ -34,6 +34,12 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
             std::mem::swap(left, right);
             return Ok(());
         }
+        // DataFusion would put the minus before the first number of the text alone.
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: of } if matches!(**of, Expr::Interval(_)) => {
+            let interval = std::mem::replace(of.as_mut(), Expr::value(Value::Null));
+            **of = Expr::Nested(Box::new(interval));
+            return Ok(());
+        }
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
             let ones = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number(1)) };
             let flipped = Expr::BinaryOp { left: of.clone(), op: BinaryOperator::PGBitwiseXor, right: Box::new(ones) };
@@ -49,7 +55,7 @@ pub(super) fn replace(expr: &mut Expr) -> Result<()> {
                      case does not count"
                 );
             }
-            let of = (**of).clone();
+            let of = std::mem::replace(of.as_mut(), Expr::value(Value::Null));
             *expr = of;
             return Ok(());
         }
