@@ -447,7 +447,8 @@ fn without_times(value: &mut Value) {
         }
         Value::Array(values) => {
             // Of what is public everything is told.
-            values.retain(|value| value["name"] != "everything");
+            // A lag is kept of each minute that has passed.
+            values.retain(|value| value["name"] != "everything" && value.get("lagSecondsMax").is_none());
             values.iter_mut().for_each(without_times);
         }
         _ => {}
