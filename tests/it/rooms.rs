@@ -141,7 +141,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "plan, rewriting",
         modules: &["plan::rewrite"],
-        rooms: &["config::Code", "event", "plan::Refusal", "plan::facts", "plan::functions"],
+        // An argument that is refused is told in words of SQL.
+        rooms: &["config::Code", "event", "plan::Refusal", "plan::facts", "plan::functions", "sql::in_words"],
         outside: &["arrow", "datafusion"],
     },
     Room {
