@@ -190,10 +190,10 @@ fn first_literal(text: &str) -> Option<Found> {
                 (is_one.then(|| literal.to_owned())?, literal.len() + 1)
             }
             "Decimal128" | "Decimal256" => {
-                let (digits, scale) = inner.strip_prefix("Some(")?.split_once("),")?;
-                let (_, scale) = scale.split_once(')')?.0.split_once(',')?;
-                let length = "Some(".len() + digits.len() + "),".len() + inner[5 + digits.len() + 2..].find(')')? + 1;
-                (decimal(digits, scale.parse().ok()?)?, length)
+                let (digits, rest) = inner.strip_prefix("Some(")?.split_once("),")?;
+                let (of_type, _) = rest.split_once(')')?;
+                let (_, scale) = of_type.split_once(',')?;
+                (decimal(digits, scale.parse().ok()?)?, digits.len() + of_type.len() + "Some(),)".len())
             }
             "IntervalMonthDayNano" => {
                 let (fields, _) = inner.split_once('}')?;

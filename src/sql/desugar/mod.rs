@@ -139,7 +139,8 @@ impl Forms<'_> {
     }
 }
 
-fn proceed(result: Result<()>) -> ControlFlow<DataFusionError> {
+/// A visitor goes on, or stops at what is refused.
+pub(in crate::sql) fn proceed(result: Result<()>) -> ControlFlow<DataFusionError> {
     match result {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error),

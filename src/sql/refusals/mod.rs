@@ -17,6 +17,8 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{Expr, ObjectName, ObjectNamePart, Query, Select, TableFactor, Visit, Visitor};
 
+use super::desugar::proceed;
+
 /// Functions whose result is as long as an argument says: one call could fill the memory, unseen by its limit. Readers' sessions are
 /// without them.
 pub const UNBOUNDED: [&str; 8] =
@@ -60,12 +62,5 @@ impl Visitor for Refusals<'_> {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
         proceed(expressions::of_expression(expr, self.state))
-    }
-}
-
-fn proceed(result: Result<()>) -> ControlFlow<DataFusionError> {
-    match result {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
     }
 }

@@ -1,5 +1,5 @@
-//! Clauses of SELECT, kinds of joins and of tables. Every field of the parser's types is named, so that one that a later parser adds has to
-//! be thought of here.
+//! Clauses of SELECT, kinds of joins and of tables. The fields of queries, SELECTs and tables are all named, and so are the kinds of joins, so
+//! that one that a later parser adds has to be thought of here.
 
 use std::ops::ControlFlow;
 
@@ -37,7 +37,7 @@ pub(super) fn of_query(query: &Query) -> Result<()> {
     }
     if let Some(LimitClause::LimitOffset { limit, offset, .. }) = limit_clause {
         let numbers = limit.iter().chain(offset.iter().map(|offset| &offset.value));
-        if let Some(other) = numbers.into_iter().find(|number| differs(number)) {
+        if let Some(other) = numbers.into_iter().find(|number| is_of_rows(number)) {
             return plan_err!(
                 "LIMIT and OFFSET take a number and not `{other}`: write `QUALIFY row_number() OVER (ORDER BY a) <= …`"
             );
@@ -66,7 +66,7 @@ pub(super) fn of_query(query: &Query) -> Result<()> {
 }
 
 /// Whether it names a column or reads rows.
-fn differs(number: &Expr) -> bool {
+fn is_of_rows(number: &Expr) -> bool {
     let is_column = |expr: &Expr| match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
