@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::checkpointer::Stats;
 use super::draft::{Draft, PinnedFile};
 use super::error::{CheckpointError, RestoreIndexError};
+use super::location;
 use super::manifest::{Checksum, FileEntry, IndexEntry, Manifest};
 use super::pack::{Names, Uploads};
 use super::restore::{Damage, ObjectError, pieces};
@@ -187,7 +188,7 @@ pub(super) async fn restore(
             continue;
         }
         // Linked from elsewhere or not, the old file is not written to.
-        remove_if_present(&path).map_err(|source| failed(&path, source))?;
+        location::unless_gone(std::fs::remove_file(&path)).map_err(|source| failed(&path, source))?;
         let mut output = File::create_new(&path).map_err(|source| failed(&path, source))?;
         let mut pieces = std::pin::pin!(pieces(vault, file));
         while let Some(piece) = pieces.try_next().await.map_err(|wrong| match wrong {
@@ -212,13 +213,6 @@ fn remove_others(folder: &Path, wanted: &BTreeSet<&str>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn remove_if_present(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// A name is one plain component: it becomes a path again when it is restored.

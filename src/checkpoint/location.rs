@@ -86,12 +86,25 @@ fn remove_staged(folder: &Path) -> io::Result<()> {
             .to_string_lossy()
             .rsplit_once('#')
             .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
-        let age = file.metadata()?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        if staged && age.is_some_and(|age| age > STAGED_AGE_MAX) {
-            std::fs::remove_file(file.path())?;
+        if !staged {
+            continue;
+        }
+        let Some(metadata) = unless_gone(file.metadata())? else { continue };
+        let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+        if age.is_some_and(|age| age > STAGED_AGE_MAX) {
+            unless_gone(std::fs::remove_file(file.path()))?;
         }
     }
     Ok(())
+}
+
+/// What became of a file that was there a moment ago. None if it has gone since: a daemon that runs in the folder publishes the
+/// files that it stages, and another process that opens the folder removes the same leftovers.
+pub(super) fn unless_gone<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        outcome => outcome.map(Some),
+    }
 }
 
 /// A name that no other opening has: the label, the process, and a random number.
@@ -105,6 +118,8 @@ pub(super) fn writer_id(label: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::config::StoreAccess;
@@ -145,6 +160,31 @@ mod tests {
         }
         remove_staged(folder.path()).unwrap();
         assert_eq!([&old, &new, &other].map(|path| path.exists()), [false, true, true]);
+    }
+
+    #[test]
+    fn a_folder_is_opened_while_others_publish_and_remove_what_they_staged() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for writer in 0..2 {
+                let (folder, is_done) = (folder.path(), &is_done);
+                scope.spawn(move || {
+                    for number in (0..u64::MAX).take_while(|_| !is_done.load(Ordering::Relaxed)) {
+                        let staged = folder.join(format!("{writer}#{number}"));
+                        let file = File::create(&staged).unwrap();
+                        // Every other one is old enough that whoever opens the folder removes it, so that two may try to.
+                        if number % 2 == 0 {
+                            file.set_modified(SystemTime::now() - STAGED_AGE_MAX * 2).unwrap();
+                        }
+                        let _ = std::fs::remove_file(&staged);
+                    }
+                });
+            }
+            let opened = (0..2_000).try_for_each(|_| remove_staged(folder.path()));
+            is_done.store(true, Ordering::Relaxed);
+            opened.unwrap();
+        });
     }
 
     #[test]

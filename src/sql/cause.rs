@@ -5,7 +5,8 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
-use super::phrases::{of_parser, told, with_literals};
+use super::in_words::with_literals;
+use super::phrases::{of_parser, told};
 use super::signatures::of_signature;
 
 /// The error without its backtrace, its contexts and the names of error types.

@@ -405,6 +405,38 @@ fn what_cannot_be_built_leaves_what_is_there() {
     world.check();
 }
 
+#[test]
+fn what_is_built_together_comes_together_or_not_at_all() {
+    let mut world = World::start(&[TOTALS, SIZES]);
+    // As the others, with a field more, whose type the next declaration does not allow.
+    let customer = world.events % CUSTOMERS;
+    world.events += 1;
+    world.append(&format!("{{\"customer\":\"c{customer}\",\"cents\":{},\"more\":\"x\"}}\n", world.events - 1));
+    world.check();
+    let parked = |world: &World| world.daemon().get("/v1/sources/orders").1["item"]["parked"].clone();
+    let build =
+        |name: &str, world: &World| world.daemon().get(&format!("/v1/projections/{name}")).1["item"]["build"].clone();
+    // The one that reads the other has more state than it may have.
+    let large = SIZES.replace("count(*)", "count(DISTINCT customer)").replace("sql:", "state_limit: 1KiB\nsql:");
+    world.declare_source("cents: int64!, more: int64");
+    world.declare(&[TOTALS, &large]);
+    world.reload();
+    world.daemon().wait("the builds to fail", DEADLINE, |_| {
+        ["sizes", "totals"].iter().all(|name| build(name, &world)["state"] == "failed").then_some(())
+    });
+    let told = ["sizes", "totals"].map(|name| build(name, &world)["message"].as_str().unwrap().to_owned());
+    assert!(told[0].starts_with("its state takes"), "{told:?}");
+    assert!(told[1].starts_with("it is built together with `sizes`, which cannot be: its state takes"), "{told:?}");
+    assert_eq!(parked(&world), json!({}), "the source is read as it was");
+    world.publish(100);
+    world.check();
+    assert_eq!(world.sql("SELECT sum(orders * customers) AS n FROM sizes"), json!([{"n": world.events}]));
+    world.declare(&[TOTALS, &large.replace("1KiB", "1GiB")]);
+    assert_eq!(world.reloaded(), [["sizes", "totals"]]);
+    assert_eq!(parked(&world), json!({"Placed": 1}));
+    assert_eq!(world.sql("SELECT sum(orders * customers) AS n FROM sizes"), json!([{"n": world.events - 1}]));
+}
+
 /// The exit code of `readside plan`, and the plan.
 pub(crate) fn plan(config: &std::path::Path, arguments: &[&str]) -> (i32, Value) {
     let mut command = std::process::Command::new(binary());

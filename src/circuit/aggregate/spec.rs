@@ -57,7 +57,7 @@ pub enum Function {
 #[derive(Debug, Clone)]
 pub enum TotalFunction {
     Count,
-    /// Of integers or durations. Wraps around as DataFusion's does.
+    /// Of integers or durations.
     SumInt,
     /// Of durations: the sum divided by the count, without what remains.
     AvgDuration,

@@ -67,7 +67,7 @@ use Lowering::{Average, BoolAnd, BoolOr, Count, FirstValue, LastValue, Max, Medi
 const KNOWN: &[Known] = &[
     // Name, how it is computed, and the revision of that.
     by_set("count", Count, Some(1)),
-    by_set("sum", Sum, Some(1)),
+    by_set("sum", Sum, Some(2)),
     by_set("avg", Average, None),
     by_set("var", Lowering::Moments { spread: Spread::Sample, root: false }, Some(1)),
     by_set("var_samp", Lowering::Moments { spread: Spread::Sample, root: false }, Some(1)),

@@ -1,5 +1,5 @@
-//! `sum`, `avg`, variance and standard deviation under their built-in names: exact over floats, the built-in
-//! function over every other type.
+//! `sum`, `avg`, variance and standard deviation under their built-in names: exact over floats, sums of integers and decimals in
+//! a wider type, the built-in function over every other type.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
     Signature,
 };
 
+use super::wide_sum;
 use crate::circuit::{ExactMoments, ExactSum, Spread, canonical};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,13 @@ pub(super) enum Statistic {
     Mean,
     Variance(Spread),
     Deviation(Spread),
+}
+
+impl Exact {
+    /// The built-in function if it is one whose results may be wider than their type.
+    fn widens(&self) -> Option<&AggregateUDF> {
+        (self.measure == Statistic::Sum).then_some(&*self.builtin)
+    }
 }
 
 impl AggregateUDFImpl for Exact {
@@ -53,14 +61,20 @@ impl AggregateUDFImpl for Exact {
         match args.return_field.data_type() {
             DataType::Float64 if args.is_distinct => Ok(Box::new(DistinctAccumulator::new(self.measure))),
             DataType::Float64 => Ok(Box::new(ExactAccumulator::new(self.measure))),
-            _ => self.builtin.accumulator(args),
+            _ => match self.widens().and_then(|sum| wide_sum::accumulator(sum, &args)) {
+                Some(accumulator) => accumulator,
+                None => self.builtin.accumulator(args),
+            },
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         match args.return_field.data_type() {
             DataType::Float64 => self.accumulator(args),
-            _ => self.builtin.create_sliding_accumulator(args),
+            _ => match self.widens().and_then(|sum| wide_sum::sliding_accumulator(sum, &args)) {
+                Some(accumulator) => accumulator,
+                None => self.builtin.create_sliding_accumulator(args),
+            },
         }
     }
 
@@ -69,7 +83,10 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        self.builtin.create_groups_accumulator(args)
+        match self.widens().and_then(|sum| wide_sum::groups_accumulator(sum, &args)) {
+            Some(accumulator) => accumulator,
+            None => self.builtin.create_groups_accumulator(args),
+        }
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -79,7 +96,12 @@ impl AggregateUDFImpl for Exact {
                 Field::new_list(format_state_name(args.name, "distinct"), item, false)
             }
             DataType::Float64 => Field::new(format_state_name(args.name, "exact"), DataType::Binary, false),
-            _ => return self.builtin.state_fields(args),
+            _ => {
+                return match self.widens().and_then(|sum| wide_sum::state_fields(sum, &args)) {
+                    Some(fields) => fields,
+                    None => self.builtin.state_fields(args),
+                };
+            }
         };
         Ok(vec![field.into()])
     }

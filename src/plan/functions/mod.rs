@@ -19,6 +19,7 @@ mod pairs;
 mod percentile;
 mod revision;
 mod sort_key;
+mod wide_sum;
 
 use std::sync::Arc;
 

@@ -35,9 +35,6 @@ pub(super) struct PlacedCall<'a> {
 const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
 const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: false };
 
-/// Digits beyond which a sum of decimals may not fit into 128 bits, while DataFusion's does.
-const AVERAGED_PRECISION_MAX: u8 = 28;
-
 impl PlacedCall<'_> {
     /// Refuses what DataFusion's accumulators cannot compute either, or not always alike.
     fn reject(&self, input: &Schema) -> Result<(), Refusal> {
@@ -105,9 +102,7 @@ impl PlacedCall<'_> {
             (Lowering::Sum, DataType::Float64) => TotalFunction::SumFloat,
             (Lowering::Average, DataType::Duration(_)) if !distinct => TotalFunction::AvgDuration,
             (Lowering::Average, DataType::Float64) => TotalFunction::AvgFloat,
-            (Lowering::Average, DataType::Decimal128(precision, _))
-                if *precision <= AVERAGED_PRECISION_MAX && !distinct =>
-            {
+            (Lowering::Average, DataType::Decimal128(_, _)) if !distinct => {
                 TotalFunction::AvgDecimal(self.accumulator(input)?)
             }
             (Lowering::BoolAnd, _) => TotalFunction::BoolAnd,

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Decimal128Array, Decimal256Array, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Decimal256Array, UInt32Array, UInt64Array};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Decimal128Type, i256};
+use arrow::datatypes::{DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Decimal256Type, i256};
 use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::EmitTo;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
-use super::super::super::CircuitError;
-use super::{Counted, CountedGroup, Sum, damaged};
+use super::super::super::{CircuitError, fitted_decimal};
+use super::{Counted, CountedGroup, Sum};
 
+/// Added up in 256 bits, which no number of values exceeds.
 #[derive(Debug, Default)]
 pub(in crate::circuit::aggregate) struct Decimals {
-    sums: Vec<i128>,
+    sums: Vec<i256>,
     /// DataFusion's average of the sum and the count, if that is asked for.
     average: Option<Box<AggregateFunctionExpr>>,
 }
@@ -28,17 +29,23 @@ impl Decimals {
 
 impl Sum for Decimals {
     fn grow(&mut self, slots: usize) {
-        self.sums.resize(slots, 0);
+        self.sums.resize(slots, i256::ZERO);
     }
 
     fn clear(&mut self, slot: usize) {
-        self.sums[slot] = 0;
+        self.sums[slot] = i256::ZERO;
     }
 
     fn add(&mut self, values: &dyn Array, rows: &[Counted]) -> Result<(), ArrowError> {
         let values = values.as_primitive::<Decimal128Type>().values();
         for &Counted { row, slot, weight } in rows {
-            self.sums[slot] = self.sums[slot].wrapping_add(values[row].wrapping_mul(weight.into()));
+            let value = i256::from_i128(values[row]);
+            self.sums[slot] += match weight {
+                // What most rows have, and a product of 256 bits takes a while.
+                1 => value,
+                -1 => -value,
+                _ => value * i256::from_i128(weight.into()),
+            };
         }
         Ok(())
     }
@@ -47,45 +54,51 @@ impl Sum for Decimals {
         if let Some(average) = &self.average {
             return averages(groups, &self.sums, average);
         }
-        let sums = groups.iter().map(|group| group.some(|slot| self.sums[slot])).collect::<Decimal128Array>();
+        let &DataType::Decimal128(precision, scale) = data_type else {
+            return Err(DataFusionError::Internal(format!("a sum of decimals as {data_type}")).into());
+        };
+        let fitted = |slot: usize| fitted_decimal(self.sums[slot], precision, scale);
+        let sums = groups.iter().map(|group| group.some(fitted).transpose());
+        let sums = sums.collect::<Result<Vec<_>, _>>().map(Decimal128Array::from_iter)?;
         Ok(Arc::new(sums.with_data_type(data_type.clone())))
     }
 
     fn size(&self) -> usize {
-        self.sums.capacity() * size_of::<i128>()
+        self.sums.capacity() * size_of::<i256>()
     }
 
-    /// As bytes, because wrapped sums may have more digits than any decimal type.
+    /// As decimals without a scale.
     fn persisted(&self, slots: &[u32]) -> ArrayRef {
-        let bytes = slots.iter().map(|&slot| self.sums[slot as usize].to_le_bytes());
-        Arc::new(BinaryArray::from_iter_values(bytes))
+        let sums = slots.iter().map(|&slot| self.sums[slot as usize]);
+        let data_type = DataType::Decimal256(DECIMAL256_MAX_PRECISION, 0);
+        Arc::new(Decimal256Array::from_iter_values(sums).with_data_type(data_type))
     }
 
     fn restore(&mut self, column: &ArrayRef, live: &[(usize, usize)]) -> Result<(), ArrowError> {
-        let values = column.as_binary::<i32>();
-        for &(row, slot) in live {
-            let bytes = values.value(row).try_into();
-            self.sums[slot] = i128::from_le_bytes(bytes.map_err(|_| damaged("decimal sum"))?);
-        }
+        let values = column.as_primitive::<Decimal256Type>();
+        live.iter().for_each(|&(row, slot)| self.sums[slot] = values.value(row));
         Ok(())
     }
 }
 
 /// DataFusion's averages, which take sums and counts as the state of its own accumulator.
-fn averages(groups: &[CountedGroup], sums: &[i128], average: &AggregateFunctionExpr) -> Result<ArrayRef, CircuitError> {
+fn averages(groups: &[CountedGroup], sums: &[i256], average: &AggregateFunctionExpr) -> Result<ArrayRef, CircuitError> {
     // It cannot be told of a group without values.
     let known: Vec<&CountedGroup> = groups.iter().filter(|group| group.count != 0).collect();
     let mut next = 0..known.len() as u32;
     let indices: UInt32Array = groups.iter().map(|group| (group.count != 0).then(|| next.next()).flatten()).collect();
     let counts = known.iter().map(|group| group.count.unsigned_abs()).collect::<UInt64Array>();
-    let sums = known.iter().map(|group| Some(sums[group.slot])).collect::<Decimal128Array>();
+    let sums = known.iter().map(|group| sums[group.slot]);
     let sums: ArrayRef = match average.state_fields()?.get(1).map(|field| field.data_type().clone()) {
         Some(DataType::Decimal256(precision, scale)) => {
-            let wide = sums.iter().map(|sum| sum.map(i256::from_i128)).collect::<Decimal256Array>();
-            Arc::new(wide.with_precision_and_scale(precision, scale)?)
+            let sums = Decimal256Array::from_iter_values(sums);
+            Arc::new(sums.with_precision_and_scale(precision, scale)?)
         }
-        Some(data_type) => Arc::new(sums.with_data_type(data_type)),
-        None => return Err(DataFusionError::Internal("an average without a sum".into()).into()),
+        Some(DataType::Decimal128(precision, scale)) => {
+            let fitted = sums.map(|sum| fitted_decimal(sum, precision, scale)).collect::<Result<Vec<_>, _>>()?;
+            Arc::new(Decimal128Array::from(fitted).with_precision_and_scale(precision, scale)?)
+        }
+        other => return Err(DataFusionError::Internal(format!("an average whose sum is {other:?}")).into()),
     };
     let each: Vec<usize> = (0..known.len()).collect();
     let mut accumulator = average.create_groups_accumulator()?;
