@@ -27,6 +27,9 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// Where many look for the configuration, and no command does unasked.
+const HERE: &str = "readside.yaml";
+
 /// The kinds of documents, by the key that names them.
 const KINDS: [&str; 4] = ["source", "projection", "policy", "query"];
 
@@ -105,7 +108,11 @@ fn read_all(
         Ok(text) => parse(root, text, &values, &report),
         Err(error) => {
             let message = format!("cannot read the configuration: {error}");
-            let hint = Some("name another file with `--config`".to_owned());
+            let hint = match (files.read)(HERE) {
+                Ok(_) if root != HERE => format!("there is a `{HERE}` in this folder: name it with `--config {HERE}`"),
+                _ => "name another file with `--config`".to_owned(),
+            };
+            let hint = Some(hint);
             return (None, vec![at(Code::FileUnreadable, root, "", Mark::START, Severity::Error, message, hint)]);
         }
     };

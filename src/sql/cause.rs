@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use super::in_words::with_literals;
 use super::phrases::{of_parser, told};
 use super::signatures::of_signature;
+use super::spelling::instead_of_word;
 
 /// The error without its backtrace, its contexts and the names of error types.
 pub fn cause(error: &DataFusionError) -> String {
@@ -25,6 +26,12 @@ pub fn cause(error: &DataFusionError) -> String {
             }
             SchemaError::DuplicateQualifiedField { qualifier, .. } => {
                 format!("two relations in FROM are called `{qualifier}`: call one otherwise, as in `{qualifier} AS b`")
+            }
+            SchemaError::FieldNotFound { field, .. }
+                if field.relation.is_none()
+                    && let Some(instead) = instead_of_word(&field.name) =>
+            {
+                format!("there is no `{}`: {instead}", field.name)
             }
             error => error.to_string().lines().filter(|line| !line.starts_with(SETTING)).collect::<Vec<_>>().join("\n"),
         },

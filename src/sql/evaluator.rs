@@ -6,7 +6,7 @@ use crate::identity::Specification;
 
 /// The revision of this room, raised whenever one of its functions gives another value for the same arguments, or a text is read as
 /// another expression.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// The version of the crate that brings the `json_…` functions, which does not export it.
 const JSON_FUNCTIONS_VERSION: &str = "0.55.6";

@@ -2,9 +2,11 @@
 
 use datafusion::logical_expr::Expr;
 
+use super::integer_arithmetic::as_written;
+
 /// An expression in words of SQL.
 pub fn in_words(expr: &Expr) -> String {
-    with_literals(&expr.human_display().to_string())
+    with_literals(&as_written(expr.clone()).human_display().to_string())
 }
 
 /// A text that has literals as the planner writes them, `Utf8("a")` and `Int64(1)`, with those of SQL.

@@ -16,6 +16,7 @@ mod draft;
 mod evaluator;
 mod hashes;
 mod in_words;
+mod integer_arithmetic;
 mod intervals;
 mod json;
 mod list_ordinals;

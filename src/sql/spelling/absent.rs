@@ -13,6 +13,8 @@ const RANGE: &str =
 const SEARCH: &str = "a projection of `kind: search`, which finds words, beginnings and typing errors";
 const NO_XML: &str = "JSON: `jsonb_build_object('a', x)`, `jsonb_agg(x)`";
 const NOW: &str = "`_time` for when an event happened, or `now()` in a view or a reader's query";
+const WRITE_NOW: &str = "write `_time` for when an event happened, or `now()` in a view or a reader's query";
+const NO_USER: &str = "rows are the same for all who read them, and a policy says which of them somebody sees";
 const IDENTITY: &str = "what tells events apart: `_id`, `_seq`, or `sha256(_id)`";
 
 const ABSENT: &[(&str, &str)] = &[
@@ -110,9 +112,25 @@ const ABSENT: &[(&str, &str)] = &[
     ("xpath", NO_XML),
 ];
 
+/// Words that other engines take for a value where no column has the name, and what to write instead.
+const ABSENT_WORDS: &[(&str, &str)] = &[
+    ("current_user", NO_USER),
+    ("session_user", NO_USER),
+    ("current_role", NO_USER),
+    ("localtimestamp", WRITE_NOW),
+    ("localtime", WRITE_NOW),
+    ("systimestamp", WRITE_NOW),
+    ("rownum", "write `LIMIT n`, or `row_number() OVER (ORDER BY x)`"),
+];
+
 /// What to write instead of a function that is not here; the name is in small letters.
 pub(in crate::sql) fn instead_of(name: &str) -> Option<&'static str> {
     ABSENT.iter().find(|(absent, _)| *absent == name).map(|(_, instead)| *instead)
+}
+
+/// The same of a word that is no column.
+pub(in crate::sql) fn instead_of_word(word: &str) -> Option<&'static str> {
+    ABSENT_WORDS.iter().find(|(absent, _)| *absent == word).map(|(_, instead)| *instead)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod operators;
 mod patterns;
 mod rows;
 
-pub(super) use self::absent::instead_of;
+pub(super) use self::absent::{instead_of, instead_of_word};
 pub(super) use self::lengths::is_written;
 pub use self::names::other_names;
 
