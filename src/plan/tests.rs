@@ -33,7 +33,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("SELECT id, current_date AS d FROM shop.placed", "id"),
     ("SELECT id, approx_distinct(amount) AS n FROM shop.placed GROUP BY id", "id"),
     ("SELECT id, approx_median(amount) AS n FROM shop.placed GROUP BY id", "id"),
-    ("SELECT id, avg(DISTINCT _published_at - _time) AS n FROM shop.placed GROUP BY id", "id"),
+    ("SELECT id, sum(CAST(amount AS DECIMAL(76, 0))) AS n FROM shop.placed GROUP BY id", "id"),
     ("SELECT id, CAST(id AS CHAR(3)) AS n FROM shop.placed", "id"),
     ("SELECT id, regexp_matches(id, 'a') AS n FROM shop.placed", "id"),
     ("SELECT id, lag(id, 'x') OVER (ORDER BY _seq) AS before FROM shop.placed", "id"),

@@ -2,7 +2,7 @@
 
 use datafusion::logical_expr::Expr;
 
-use super::integer_arithmetic::as_written;
+use super::arithmetic::as_written;
 
 /// An expression in words of SQL.
 pub fn in_words(expr: &Expr) -> String {

@@ -3,6 +3,7 @@
 //!
 //! Pure: nothing here knows events, relations or plans of projections.
 
+mod arithmetic;
 mod as_builtin;
 mod bounded;
 mod casts_apart;
@@ -16,7 +17,6 @@ mod draft;
 mod evaluator;
 mod hashes;
 mod in_words;
-mod integer_arithmetic;
 mod intervals;
 mod json;
 mod list_ordinals;

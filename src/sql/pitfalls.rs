@@ -10,7 +10,7 @@
 //! - A date and an interval give a date: the hours of the interval are cut.
 //! - A decimal or a float that becomes an integer is rounded, not cut.
 //! - A text beside a time is a time (`written_times`), and a list has no cast to anything but a list.
-//! - Sums, differences and products of integers wrap around (`integer_arithmetic`).
+//! - Sums, differences and products of integers wrap around, and those of decimals have more digits than their type (`arithmetic`).
 //! - Bins of no length, or of a negative one, all begin in 1970, and a percentile beyond the last value is the last value.
 
 use arrow::array::types::IntervalMonthDayNano;
@@ -21,7 +21,7 @@ use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, ScalarFunction};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, TryCast, WindowFrame, WindowFrameBound, lit};
 
-use super::integer_arithmetic::failing;
+use super::arithmetic::failing;
 use super::intervals::{TIMES, times};
 use super::time_bucket::as_date_bin;
 use super::whole_numbers::{has_fraction, to_whole};
@@ -94,7 +94,7 @@ fn without_texts(mut part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
             check_dates(right, left, schema)?;
             return Ok(failing(&part, schema).map_or_else(|| Transformed::no(part), Transformed::yes));
         }
-        Expr::BinaryExpr(BinaryExpr { op: Operator::Multiply, .. }) | Expr::Negative(_) => {
+        Expr::BinaryExpr(BinaryExpr { op: Operator::Multiply | Operator::Divide, .. }) | Expr::Negative(_) => {
             return Ok(failing(&part, schema).map_or_else(|| Transformed::no(part), Transformed::yes));
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => vec![left, right],

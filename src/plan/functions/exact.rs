@@ -1,13 +1,13 @@
 //! `sum`, `avg`, variance and standard deviation under their built-in names: exact over floats, sums of integers and decimals in
-//! a wider type, the built-in function over every other type.
+//! a wider type, sums and averages of lengths of time by themselves, the built-in function over every other type.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BinaryArray, Float64Array};
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, IntervalUnit};
 use datafusion::common::cast::{as_binary_array, as_float64_array};
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{
@@ -15,6 +15,8 @@ use datafusion::logical_expr::{
     Signature,
 };
 
+use super::different_values::DifferentValues;
+use super::lengths::{self, Lengths};
 use super::wide_sum;
 use crate::circuit::{ExactMoments, ExactSum, Spread, canonical};
 
@@ -33,10 +35,54 @@ pub(super) enum Statistic {
     Deviation(Spread),
 }
 
+/// Who adds the values up.
+enum Adder<'a> {
+    /// [`ExactAccumulator`] and [`DistinctAccumulator`].
+    Floats,
+    /// [`wide_sum`], of DataFusion's.
+    Wide(&'a AggregateUDF),
+    /// [`Lengths`].
+    Lengths,
+    /// DataFusion's, which averages decimals.
+    Builtin(&'a AggregateUDF),
+}
+
 impl Exact {
-    /// The built-in function if it is one whose results may be wider than their type.
-    fn widens(&self) -> Option<&AggregateUDF> {
-        (self.measure == Statistic::Sum).then_some(&*self.builtin)
+    /// Of a call with results of `data_type`.
+    fn adder(&self, data_type: &DataType) -> Adder<'_> {
+        match (self.measure, data_type) {
+            (_, DataType::Float64) => Adder::Floats,
+            (Statistic::Sum, DataType::Interval(_)) | (Statistic::Mean, DataType::Duration(_)) => Adder::Lengths,
+            (Statistic::Sum, _) => Adder::Wide(&self.builtin),
+            _ => Adder::Builtin(&self.builtin),
+        }
+    }
+
+    /// The accumulator of the different values, for a call over those that are no floats.
+    fn distinct(&self, args: &AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let each = self.create_sliding_accumulator(AccumulatorArgs { is_distinct: false, ..args.clone() })?;
+        Ok(Box::new(DifferentValues::new(each, args.expr_fields[0].data_type().clone())))
+    }
+
+    /// An error for a type that is wide already, so that its values are added up in nothing wider, and for one that makes
+    /// DataFusion panic.
+    fn check(&self, of: &DataType) -> Result<()> {
+        let name = self.name();
+        match (self.measure, of) {
+            (Statistic::Sum | Statistic::Mean, DataType::Decimal256(..)) => {
+                plan_err!("`{name}` takes decimals of 38 digits at most; cast them, as in `CAST(… AS DECIMAL(38, 10))`")
+            }
+            (Statistic::Sum | Statistic::Mean, DataType::Decimal32(..) | DataType::Decimal64(..)) => {
+                plan_err!("`{name}` takes decimals of 128 bits; cast them, as in `CAST(… AS DECIMAL(18, 2))`")
+            }
+            (Statistic::Mean, DataType::Decimal128(precision, scale)) if *scale < 0 => {
+                plan_err!("`{name}` takes no decimal({precision},{scale}); cast it to one with a scale of 0 or more")
+            }
+            (Statistic::Sum, DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime)) => {
+                plan_err!("`{name}` takes no {of}; cast it, as in `CAST(… AS INTERVAL)`")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -54,56 +100,57 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        types.iter().try_for_each(|of| self.check(of))?;
         self.builtin.return_type(types)
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match args.return_field.data_type() {
-            DataType::Float64 if args.is_distinct => Ok(Box::new(DistinctAccumulator::new(self.measure))),
-            DataType::Float64 => Ok(Box::new(ExactAccumulator::new(self.measure))),
-            _ => match self.widens().and_then(|sum| wide_sum::accumulator(sum, &args)) {
-                Some(accumulator) => accumulator,
-                None => self.builtin.accumulator(args),
-            },
+        match self.adder(args.return_type()) {
+            Adder::Floats if args.is_distinct => Ok(Box::new(DistinctAccumulator::new(self.measure))),
+            Adder::Floats => Ok(Box::new(ExactAccumulator::new(self.measure))),
+            _ if args.is_distinct => self.distinct(&args),
+            Adder::Wide(sum) => wide_sum::accumulator(sum, &args),
+            Adder::Lengths => Ok(Box::new(Lengths::new(args.return_type().clone()))),
+            Adder::Builtin(average) => average.accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match args.return_field.data_type() {
-            DataType::Float64 => self.accumulator(args),
-            _ => match self.widens().and_then(|sum| wide_sum::sliding_accumulator(sum, &args)) {
-                Some(accumulator) => accumulator,
-                None => self.builtin.create_sliding_accumulator(args),
-            },
+        match self.adder(args.return_type()) {
+            Adder::Wide(sum) if !args.is_distinct => wide_sum::sliding_accumulator(sum, &args),
+            Adder::Builtin(average) if !args.is_distinct => average.create_sliding_accumulator(args),
+            _ => self.accumulator(args),
         }
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        args.return_field.data_type() != &DataType::Float64 && self.builtin.groups_accumulator_supported(args)
+        match self.adder(args.return_type()) {
+            Adder::Floats | Adder::Lengths => false,
+            Adder::Wide(builtin) | Adder::Builtin(builtin) => builtin.groups_accumulator_supported(args),
+        }
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        match self.widens().and_then(|sum| wide_sum::groups_accumulator(sum, &args)) {
-            Some(accumulator) => accumulator,
-            None => self.builtin.create_groups_accumulator(args),
+        match self.adder(args.return_type()) {
+            Adder::Wide(sum) => wide_sum::groups_accumulator(sum, &args),
+            _ => self.builtin.create_groups_accumulator(args),
         }
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        let field = match args.return_type() {
-            DataType::Float64 if args.is_distinct => {
-                let item = Field::new_list_field(DataType::Float64, true);
-                Field::new_list(format_state_name(args.name, "distinct"), item, false)
+        match self.adder(args.return_type()) {
+            Adder::Floats if !args.is_distinct => {
+                Ok(vec![Field::new(format_state_name(args.name, "exact"), DataType::Binary, false).into()])
             }
-            DataType::Float64 => Field::new(format_state_name(args.name, "exact"), DataType::Binary, false),
+            Adder::Wide(sum) if !args.is_distinct => wide_sum::state_fields(sum, &args),
+            Adder::Lengths if !args.is_distinct => Ok(lengths::state_fields(args.name)),
+            Adder::Builtin(average) if !args.is_distinct => average.state_fields(args),
+            // Of floats too.
             _ => {
-                return match self.widens().and_then(|sum| wide_sum::state_fields(sum, &args)) {
-                    Some(fields) => fields,
-                    None => self.builtin.state_fields(args),
-                };
+                let item = Field::new_list_field(args.input_fields[0].data_type().clone(), true);
+                Ok(vec![Field::new_list(format_state_name(args.name, "distinct"), item, false).into()])
             }
-        };
-        Ok(vec![field.into()])
+        }
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {

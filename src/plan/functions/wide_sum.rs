@@ -1,10 +1,10 @@
-//! `sum` of integers, durations and decimals: DataFusion's own over a wider type, so that it never wraps around. A sum that does
-//! not fit its type is an error.
+//! `sum` of integers, durations and decimals: DataFusion's own over a wider type, so that it never wraps around.
+//!
+//! A sum that does not fit its type is an error.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal256Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Decimal256Type, FieldRef, Int64Type,
@@ -16,15 +16,14 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, EmitTo, GroupsAccumula
 
 use crate::circuit::{fitted_decimal, fitted_integer};
 
-/// The type that values of `data_type` are added up in, which no number of them exceeds. None for types whose sums are not
-/// widened.
-fn wide_type(data_type: &DataType) -> Option<DataType> {
+/// The type that values of `data_type` are added up in, which no number of them exceeds.
+fn wide_type(data_type: &DataType) -> Result<DataType> {
     match data_type {
         DataType::Int64 | DataType::UInt64 | DataType::Duration(_) => {
-            Some(DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0))
+            Ok(DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0))
         }
-        DataType::Decimal128(_, scale) => Some(DataType::Decimal256(DECIMAL256_MAX_PRECISION, *scale)),
-        _ => None,
+        DataType::Decimal128(_, scale) => Ok(DataType::Decimal256(DECIMAL256_MAX_PRECISION, *scale)),
+        other => internal_err!("a sum of {other} is not widened"),
     }
 }
 
@@ -67,65 +66,48 @@ fn fitted(sums: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     })
 }
 
-/// The call over the wider type; None if its sums are not widened.
-fn wide_call<'a>(args: &AccumulatorArgs<'a>) -> Option<AccumulatorArgs<'a>> {
-    let wide = wide_type(args.return_type())?;
-    let return_field = Arc::new(args.return_field.as_ref().clone().with_data_type(wide));
-    Some(AccumulatorArgs { return_field, ..args.clone() })
+/// The call over the wider type.
+fn wide_call<'a>(args: &AccumulatorArgs<'a>) -> Result<AccumulatorArgs<'a>> {
+    let return_field = Arc::new(args.return_field.as_ref().clone().with_data_type(wide_type(args.return_type())?));
+    Ok(AccumulatorArgs { return_field, ..args.clone() })
 }
 
-/// What a state keeps of a sum; None if its sums are not widened.
-pub(super) fn state_fields(builtin: &AggregateUDF, args: &StateFieldsArgs) -> Option<Result<Vec<FieldRef>>> {
-    let wide = wide_type(args.return_type())?;
-    let return_field = Arc::new(args.return_field.as_ref().clone().with_data_type(wide));
-    Some(builtin.state_fields(StateFieldsArgs {
+/// What a state keeps of a sum.
+pub(super) fn state_fields(sum: &AggregateUDF, args: &StateFieldsArgs) -> Result<Vec<FieldRef>> {
+    let return_field = Arc::new(args.return_field.as_ref().clone().with_data_type(wide_type(args.return_type())?));
+    sum.state_fields(StateFieldsArgs {
         name: args.name,
         input_fields: args.input_fields,
         return_field,
         ordering_fields: args.ordering_fields,
         is_distinct: args.is_distinct,
-    }))
+    })
 }
 
-/// DataFusion's accumulator over the wider type; None if its sums are not widened.
-pub(super) fn accumulator(builtin: &AggregateUDF, args: &AccumulatorArgs) -> Option<Result<Box<dyn Accumulator>>> {
-    let inner = builtin.accumulator(wide_call(args)?);
-    Some(inner.map(|inner| wide_accumulator(inner, args)))
+/// DataFusion's accumulator over the wider type.
+pub(super) fn accumulator(sum: &AggregateUDF, args: &AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+    Ok(wide_accumulator(sum.accumulator(wide_call(args)?)?, args))
 }
 
 /// As [`accumulator`], for one that takes values back.
-pub(super) fn sliding_accumulator(
-    builtin: &AggregateUDF,
-    args: &AccumulatorArgs,
-) -> Option<Result<Box<dyn Accumulator>>> {
-    let wide = wide_call(args)?;
-    // DataFusion's own for different values adds up in 64 bits, and knows no other type.
-    let inner = match args.is_distinct {
-        true => Ok(Box::new(DifferentValues::new(wide.return_type().clone())) as Box<dyn Accumulator>),
-        false => builtin.create_sliding_accumulator(wide),
-    };
-    Some(inner.map(|inner| wide_accumulator(inner, args)))
+pub(super) fn sliding_accumulator(sum: &AggregateUDF, args: &AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+    Ok(wide_accumulator(sum.create_sliding_accumulator(wide_call(args)?)?, args))
 }
 
 fn wide_accumulator(inner: Box<dyn Accumulator>, args: &AccumulatorArgs) -> Box<dyn Accumulator> {
     Box::new(WideAccumulator { inner, data_type: args.return_type().clone() })
 }
 
-/// DataFusion's accumulator of many groups over the wider type; None if its sums are not widened.
-pub(super) fn groups_accumulator(
-    builtin: &AggregateUDF,
-    args: &AccumulatorArgs,
-) -> Option<Result<Box<dyn GroupsAccumulator>>> {
-    let inner = builtin.create_groups_accumulator(wide_call(args)?);
-    Some(inner.map(|inner| -> Box<dyn GroupsAccumulator> {
-        Box::new(WideGroups { inner, data_type: args.return_type().clone() })
-    }))
+/// DataFusion's accumulator of many groups over the wider type.
+pub(super) fn groups_accumulator(sum: &AggregateUDF, args: &AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+    let inner = sum.create_groups_accumulator(wide_call(args)?)?;
+    Ok(Box::new(WideGroups { inner, data_type: args.return_type().clone() }))
 }
 
 #[derive(Debug)]
 struct WideAccumulator {
     inner: Box<dyn Accumulator>,
-    /// Of the values and the result.
+    /// Of the values and the result, whose precision alone may be another.
     data_type: DataType,
 }
 
@@ -195,82 +177,5 @@ impl GroupsAccumulator for WideGroups {
 
     fn size(&self) -> usize {
         size_of_val(self) + self.inner.size()
-    }
-}
-
-/// The sum of the different values in a frame, of which each is counted, so that it goes with its last copy.
-#[derive(Debug)]
-struct DifferentValues {
-    counts: HashMap<i256, usize>,
-    sum: i256,
-    /// Of the values: a wider type.
-    data_type: DataType,
-}
-
-impl DifferentValues {
-    fn new(data_type: DataType) -> Self {
-        Self { counts: HashMap::new(), sum: i256::ZERO, data_type }
-    }
-
-    fn scalar(&self, value: Option<i256>) -> Result<ScalarValue> {
-        match self.data_type {
-            DataType::Decimal128(precision, scale) => {
-                let narrow = value.map(|value| fitted_decimal(value, precision, scale)).transpose()?;
-                Ok(ScalarValue::Decimal128(narrow, precision, scale))
-            }
-            _ => ScalarValue::new_primitive::<Decimal256Type>(value, &self.data_type),
-        }
-    }
-
-    fn values(values: &ArrayRef) -> Result<Decimal256Array> {
-        let DataType::Decimal128(_, scale) = values.data_type() else { return Ok(values.as_primitive().clone()) };
-        let wide = values.as_primitive::<Decimal128Type>().unary::<_, Decimal256Type>(i256::from_i128);
-        Ok(wide.with_precision_and_scale(DECIMAL256_MAX_PRECISION, *scale)?)
-    }
-}
-
-impl Accumulator for DifferentValues {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        for value in Self::values(&values[0])?.iter().flatten() {
-            let count = self.counts.entry(value).or_default();
-            if *count == 0 {
-                self.sum += value;
-            }
-            *count += 1;
-        }
-        Ok(())
-    }
-
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        for value in Self::values(&values[0])?.iter().flatten() {
-            let Some(count) = self.counts.get_mut(&value) else { continue };
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&value);
-                self.sum -= value;
-            }
-        }
-        Ok(())
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        true
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        states[0].as_list::<i32>().iter().flatten().try_for_each(|values| self.update_batch(&[values]))
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let values = self.counts.keys().map(|value| self.scalar(Some(*value))).collect::<Result<Vec<_>>>()?;
-        Ok(vec![ScalarValue::List(ScalarValue::new_list_nullable(&values, &self.data_type))])
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.scalar((!self.counts.is_empty()).then_some(self.sum))
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self) + self.counts.capacity() * size_of::<(i256, usize)>()
     }
 }

@@ -94,8 +94,8 @@ pub(super) fn expression(spec: Specification, expr: &Expr, schema: &DFSchema) ->
                 WindowFunctionDefinition::AggregateUDF(_) => "aggregate",
                 WindowFunctionDefinition::WindowUDF(_) => "window",
             };
-            // DataFusion computes windows, whatever the function.
-            window(specify_evaluator(spec.text(kind)).text(call.fun.name()), &call.params, schema)
+            // DataFusion gives a window its frames, whatever computes the function.
+            window(function(specify_evaluator(spec.text(kind)), call.fun.name()), &call.params, schema)
         }
         Expr::InList(list) => {
             let negated = spec.text("in").flag(list.negated);
