@@ -79,3 +79,44 @@ impl Accumulator for DifferentValues {
         size_of_val(self) + self.copies.capacity() * (size_of::<(ScalarValue, usize)>() + 1) + self.inner.size()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use arrow::array::DurationMicrosecondArray;
+    use arrow::datatypes::TimeUnit;
+
+    use super::super::lengths::Lengths;
+    use super::*;
+
+    fn mean_of(values: Vec<Option<i64>>) -> DifferentValues {
+        let of = DataType::Duration(TimeUnit::Microsecond);
+        let mut mean = DifferentValues::new(Box::new(Lengths::new(of.clone())), of);
+        let values: ArrayRef = Arc::new(DurationMicrosecondArray::from(values));
+        mean.update_batch(&[values]).unwrap();
+        mean
+    }
+
+    #[test]
+    fn a_value_of_two_states_counts_once() {
+        let mut whole = mean_of(vec![Some(1), None, Some(1)]);
+        for part in [vec![Some(1), Some(6)], vec![None], vec![Some(6), Some(2)]] {
+            let state = mean_of(part).state().unwrap().iter().map(ScalarValue::to_array).collect::<Result<Vec<_>>>();
+            whole.merge_batch(&state.unwrap()).unwrap();
+        }
+        assert_eq!(whole.evaluate().unwrap(), ScalarValue::DurationMicrosecond(Some(3)));
+    }
+
+    #[test]
+    fn a_value_goes_with_its_last_copy() {
+        let mut mean = mean_of(vec![Some(4), Some(4), Some(8)]);
+        let four: ArrayRef = Arc::new(DurationMicrosecondArray::from(vec![Some(4), None]));
+        mean.retract_batch(&[four.clone()]).unwrap();
+        assert_eq!(mean.evaluate().unwrap(), ScalarValue::DurationMicrosecond(Some(6)));
+        mean.retract_batch(&[four]).unwrap();
+        assert_eq!(mean.evaluate().unwrap(), ScalarValue::DurationMicrosecond(Some(8)));
+    }
+}
