@@ -113,10 +113,10 @@ mod tests {
     #[test]
     fn a_value_goes_with_its_last_copy() {
         let mut mean = mean_of(vec![Some(4), Some(4), Some(8)]);
-        let four: ArrayRef = Arc::new(DurationMicrosecondArray::from(vec![Some(4), None]));
-        mean.retract_batch(&[four.clone()]).unwrap();
+        let four: [ArrayRef; 1] = [Arc::new(DurationMicrosecondArray::from(vec![Some(4), None]))];
+        mean.retract_batch(&four).unwrap();
         assert_eq!(mean.evaluate().unwrap(), ScalarValue::DurationMicrosecond(Some(6)));
-        mean.retract_batch(&[four]).unwrap();
+        mean.retract_batch(&four).unwrap();
         assert_eq!(mean.evaluate().unwrap(), ScalarValue::DurationMicrosecond(Some(8)));
     }
 }
