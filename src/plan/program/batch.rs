@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -88,6 +88,28 @@ impl Batch {
         let schema = output_schema(&plan, &optimized);
         let sources = scope.sources.keys().cloned().collect();
         Ok(Self { state, optimized, schema, sources, of_result: None })
+    }
+
+    /// Each side of its joins, semi-joins and set operations, in subqueries too, made ready to run by itself: of a side whose
+    /// other side has no rows the engine need not compute anything, so that what fails there fails in the side alone.
+    ///
+    /// # Errors
+    /// If a subquery of the plan cannot be walked through.
+    pub fn sides(&self) -> Result<Vec<Self>, Refusal> {
+        let mut sides = Vec::new();
+        self.optimized.apply_with_subqueries(|node| {
+            if let LogicalPlan::Join(join) = node {
+                sides.extend([&join.left, &join.right].map(|side| Self {
+                    state: self.state.clone(),
+                    optimized: LogicalPlan::clone(side),
+                    schema: side.schema().inner().clone(),
+                    sources: self.sources.clone(),
+                    of_result: None,
+                }));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(sides)
     }
 
     /// What it needs of each relation that it reads.

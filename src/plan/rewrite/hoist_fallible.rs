@@ -1,7 +1,11 @@
-//! What can fail on single events is computed before the events meet each other in a window or a limit.
+//! What can fail on single events is computed before the events meet each other in a window or a limit, or the rows of a
+//! subquery in a condition.
 //!
-//! The planner computes what is selected beside a window above it, and a window or a sort computes its own arguments.
+//! The planner computes what is selected beside a window or a subquery above it, and a window or a sort computes its own
+//! arguments.
 //! What fails there is no single event's fault any more. So such expressions become hidden columns of the rows below.
+//! A condition on a subquery, such as `k IN (SELECT ..)`, does not guard them, because the event fails whatever rows the
+//! subquery has.
 //! Aggregates and joins are left alone: what is computed above them is about groups and pairs.
 
 use std::sync::Arc;
@@ -10,7 +14,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{Expr, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Window, when};
+use datafusion::logical_expr::{
+    Distinct, DistinctOn, Expr, Filter, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, Window, when,
+};
 
 use super::ties::OrderedInput;
 use crate::plan::facts::fallible::can_fail;
@@ -21,17 +27,29 @@ use crate::plan::facts::substitute::below;
 pub(super) fn hoist_fallible(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut made = 0;
     plan.transform_up(|node| {
-        let meets = matches!(node, LogicalPlan::Window(_) | LogicalPlan::Sort(_));
-        let passes = matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Aggregate(_));
         let inputs = node.inputs();
         let [input] = inputs.as_slice() else { return Ok(Transformed::no(node)) };
+        let meets = match &node {
+            LogicalPlan::Window(_) | LogicalPlan::Sort(_) => true,
+            LogicalPlan::Projection(_) => !is_row_wise(&node),
+            LogicalPlan::Filter(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(Distinct::On(_)) => {
+                !is_row_wise(input)
+            }
+            _ => false,
+        };
         // The expressions of grouping sets are no columns of their own.
         let has_sets = node.expressions().iter().any(|expr| matches!(expr, Expr::GroupingSet(_)));
-        if has_sets || !meets && (!passes || is_row_wise(input)) {
+        if has_sets || !meets {
             return Ok(Transformed::no(node));
         }
         let mut hoist = Hoist { input: LogicalPlan::clone(input), moved: Vec::new(), made: &mut made };
-        hoist.node(node)
+        match &node {
+            LogicalPlan::Distinct(Distinct::On(distinct)) => {
+                let rebuilt = hoist.distinct_on(distinct)?;
+                Ok(rebuilt.map_or_else(|| Transformed::no(node), Transformed::yes))
+            }
+            _ => hoist.node(node),
+        }
     })
     .map(|transformed| transformed.data)
 }
@@ -63,6 +81,28 @@ impl Hoist<'_> {
         }
         let rebuilt = node.with_new_exprs(exprs, vec![self.input.clone()])?;
         Ok(Transformed::yes(OrderedInput::restored(rebuilt, &schema)?))
+    }
+
+    /// `None` if it stays as it is. The expressions of its key stay those with which its order begins.
+    fn distinct_on(&mut self, distinct: &DistinctOn) -> Result<Option<LogicalPlan>> {
+        let mut of = |expr: &Expr| self.parts(expr.clone());
+        let on = distinct.on_expr.iter().map(&mut of).collect::<Result<Vec<_>>>()?;
+        let select = distinct
+            .select_expr
+            .iter()
+            .map(|expr| Ok(NamePreserver::new_for_projection().save(expr).restore(of(expr)?)));
+        let select = select.collect::<Result<Vec<_>>>()?;
+        let order = distinct.sort_expr.as_ref().map(|order| {
+            let of = |sort: &SortExpr| Ok(sort.with_expr(self.parts(sort.expr.clone())?));
+            order.iter().map(of).collect::<Result<Vec<_>>>()
+        });
+        let order = order.transpose()?;
+        if self.moved.is_empty() {
+            return Ok(None);
+        }
+        let rebuilt = DistinctOn::try_new(on, select, order, Arc::new(self.input.clone()))?;
+        let rebuilt = LogicalPlan::Distinct(Distinct::On(rebuilt));
+        OrderedInput::restored(rebuilt, &distinct.schema).map(Some)
     }
 
     /// A condition guards by one part what it says in the next: those over events go down together.

@@ -1,7 +1,8 @@
 //! The batch side: what DataFusion makes of the same SQL over the same admitted prefix.
 //!
-//! An event that fails evaluated alone counts for its projection as if it were not there. What fails beyond single events
-//! puts the projection in error, and all that read it.
+//! An event that fails evaluated alone counts for its projection as if it were not there, also if DataFusion need not compute
+//! what fails, because the other side of a join has no rows. What fails beyond single events puts the projection in error, and
+//! all that read it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,13 +27,26 @@ pub(super) struct Truth {
     decoders: Vec<Decoder>,
     /// Each after those that it reads.
     projections: Vec<Projection>,
-    /// Whether an event fails alone, by projection.
+    /// What the circuit makes of an event alone, by projection.
+    alone: RefCell<HashMap<(String, Place), Alone>>,
+    /// Whether the batch agrees that it fails.
     fails: RefCell<HashMap<(String, Place), bool>>,
+}
+
+/// What becomes of an event that a circuit takes before any other.
+#[derive(Clone, Copy)]
+enum Alone {
+    Parked,
+    /// A group or a pair of it fails, which is the projection's fault and not the event's.
+    InError,
+    Taken,
 }
 
 struct Projection {
     name: String,
     query: Batch,
+    /// Of its joins.
+    sides: Vec<Batch>,
     /// Until they were looked at, at the first cut that has rows.
     shares: RefCell<Option<Shares>>,
     /// Projections that it reads.
@@ -64,13 +78,14 @@ impl Truth {
         let decoders = decoders.collect::<Result<_, _>>().map_err(|problems| format!("{problems:?}"))?;
         let projections = program.projections.iter().map(|planned| {
             let query = Batch::new(&planned.config, &scope).map_err(|refusal| refusal.message)?;
+            let sides = query.sides().map_err(|refusal| refusal.message)?;
             let (name, upstream) = (planned.config.name.clone(), planned.compiled.upstream.clone());
             let circuit = planned.compiled.circuit.afresh().map_err(|error| error.to_string())?;
             let shares = RefCell::new(Some(Shares::of(Selected::from(&planned.config), &scope, &name)?));
-            Ok(Projection { name, query, shares, upstream, circuit })
+            Ok(Projection { name, query, sides, shares, upstream, circuit })
         });
         let projections = projections.collect::<Result<_, String>>()?;
-        Ok(Self { scope, decoders, projections, fails: RefCell::default() })
+        Ok(Self { scope, decoders, projections, alone: RefCell::default(), fails: RefCell::default() })
     }
 
     /// What every projection must be over what is admitted.
@@ -142,16 +157,29 @@ impl Truth {
         results: &BTreeMap<String, RecordBatch>,
     ) -> Result<Expected, Failure> {
         let Projection { name, query, .. } = projection;
-        let error = match self.batch(query, events, results) {
-            Ok(result) => {
-                if let Some(shares) = projection.shares.borrow_mut().take_if(|_| result.num_rows() > 1) {
-                    let checked = shares.check(&|source, table| self.rows(source, table, events, results), &result);
-                    checked.map_err(|error| Failure::new(Kind::Batch, name, error))?;
-                }
-                return Ok(self.expected(name, result, BTreeSet::new(), None));
-            }
-            Err(error) => error,
+        let whole = self.batch(query, events, results);
+        let error = whole.as_ref().err().cloned();
+        let (passed, parked) = self.parked(projection, events, error.is_some())?;
+        let result = if parked.is_empty() { whole } else { self.batch(query, &passed, results) };
+        let result = match result {
+            Ok(result) => result,
+            Err(error) => return Ok(self.in_error(name, parked, error)),
         };
+        if let Some(shares) = projection.shares.borrow_mut().take_if(|_| result.num_rows() > 1) {
+            let checked = shares.check(&|source, table| self.rows(source, table, &passed, results), &result);
+            checked.map_err(|error| Failure::new(Kind::Batch, name, error))?;
+        }
+        Ok(self.expected(name, result, parked, error))
+    }
+
+    /// The events without those that fail alone, and where these are. Whether the batch fails over all of them says whether
+    /// one that the circuit takes may be among these.
+    fn parked(
+        &self,
+        projection: &Projection,
+        events: &Events,
+        fails: bool,
+    ) -> Result<(Events, BTreeSet<Place>), Failure> {
         let mut passed = Events::new();
         let mut parked = BTreeSet::new();
         for (source, batches) in events {
@@ -159,7 +187,7 @@ impl Truth {
             for batch in batches {
                 for row in 0..batch.len() {
                     let (place, alone) = ((source.clone(), sequence(batch, row)), batch.slice(row, 1));
-                    if self.fails_alone(projection, &place, &alone)? {
+                    if self.fails_alone(projection, &place, &alone, fails)? {
                         parked.insert(place);
                     } else {
                         kept.push(alone);
@@ -168,10 +196,7 @@ impl Truth {
             }
             passed.insert(source.clone(), kept);
         }
-        Ok(match self.batch(query, &passed, results) {
-            Ok(result) => self.expected(name, result, parked, Some(error)),
-            Err(error) => self.in_error(name, parked, error),
-        })
+        Ok((passed, parked))
     }
 
     fn expected(&self, name: &str, result: RecordBatch, parked: BTreeSet<Place>, error: Option<String>) -> Expected {
@@ -184,21 +209,29 @@ impl Truth {
 
     /// Whether an event fails evaluated alone, before it meets others: a group or a pair of one event alone may fail too, and
     /// that is the projection's fault.
-    fn fails_alone(&self, projection: &Projection, place: &Place, alone: &EventBatch) -> Result<bool, Failure> {
-        let Projection { name, query, circuit, .. } = projection;
+    fn fails_alone(
+        &self,
+        projection: &Projection,
+        place: &Place,
+        alone: &EventBatch,
+        fails: bool,
+    ) -> Result<bool, Failure> {
+        let Projection { name, query, sides, .. } = projection;
         let key = (name.clone(), place.clone());
-        if let Some(known) = self.fails.borrow().get(&key) {
-            return Ok(*known);
-        }
-        let only = Events::from([(place.0.clone(), vec![alone.clone()])]);
-        let mut fails = self.batch(query, &only, &BTreeMap::new()).is_err();
-        if fails {
-            let failure = |error: CircuitError| Failure::new(Kind::Step, name, error.to_string());
-            let mut circuit = circuit.afresh().map_err(failure)?;
-            let input = StepInput { events: vec![(&place.0, alone)], ..StepInput::default() };
-            let (_, rejected) = circuit.step(&input).map_err(failure)?;
-            fails = !rejected.is_empty() || circuit.errors().len() == 0;
-        }
+        let known = self.alone.borrow().get(&key).copied();
+        let made = known.map_or_else(|| alone_in(projection, place, alone), Ok)?;
+        self.alone.borrow_mut().insert(key.clone(), made);
+        let sides = match made {
+            Alone::InError => return Ok(false),
+            Alone::Taken if !fails => return Ok(false),
+            Alone::Taken => &[],
+            Alone::Parked => sides.as_slice(),
+        };
+        let known = self.fails.borrow().get(&key).copied();
+        let fails = known.unwrap_or_else(|| {
+            let only = Events::from([(place.0.clone(), vec![alone.clone()])]);
+            [query].into_iter().chain(sides).any(|part| self.batch(part, &only, &BTreeMap::new()).is_err())
+        });
         self.fails.borrow_mut().insert(key, fails);
         Ok(fails)
     }
@@ -229,4 +262,17 @@ impl Truth {
         let batches = events.get(source).into_iter().flatten();
         batches.filter_map(|batch| batch.relation(relation, &full, &all).ok()).collect()
     }
+}
+
+/// What the circuit of a projection makes of an event alone.
+fn alone_in(projection: &Projection, place: &Place, alone: &EventBatch) -> Result<Alone, Failure> {
+    let failure = |error: CircuitError| Failure::new(Kind::Step, &projection.name, error.to_string());
+    let mut circuit = projection.circuit.afresh().map_err(failure)?;
+    let input = StepInput { events: vec![(&place.0, alone)], ..StepInput::default() };
+    let (_, rejected) = circuit.step(&input).map_err(failure)?;
+    Ok(match (rejected.is_empty(), circuit.errors().len()) {
+        (false, _) => Alone::Parked,
+        (true, 0) => Alone::Taken,
+        (true, _) => Alone::InError,
+    })
 }
