@@ -1,12 +1,10 @@
-//! What can fail on single events is computed before the events meet each other in a window or a limit, or the rows of a
-//! subquery in a condition.
+//! What can fail on single events is computed before the events meet others: each other in a window or a limit, or the rows
+//! of a subquery.
 //!
 //! The planner computes what is selected beside a window or a subquery above it, and a window or a sort computes its own
-//! arguments.
-//! What fails there is no single event's fault any more. So such expressions become hidden columns of the rows below.
-//! A condition on a subquery, such as `k IN (SELECT ..)`, does not guard them, because the event fails whatever rows the
-//! subquery has.
-//! Aggregates and joins are left alone: what is computed above them is about groups and pairs.
+//! arguments. What fails there is no single event's fault any more. So such expressions become hidden columns of the rows
+//! below. A condition on a subquery, such as `k IN (SELECT ..)`, does not guard them: the event fails whatever rows the
+//! subquery has. Aggregates and joins are left alone: what is computed above them is about groups and pairs.
 
 use std::sync::Arc;
 
